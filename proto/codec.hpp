@@ -1,0 +1,49 @@
+// Messages to bytes and back. The one place that knows msgpack.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "proto/messages.hpp"
+
+namespace muster::proto {
+
+/// Why a frame was dropped; each is a counter of its own.
+enum class DecodeError : unsigned char {
+    too_large,       // longer than limits::kFrame
+    malformed,       // not msgpack, cut short, or nested too deeply
+    trailing_bytes,  // something follows the message
+    wrong_major,     // another major version; the header is readable, the rest is not
+    unknown_type,    // a message of a newer minor: to be ignored
+    bad_field,       // a field of the wrong type, beyond its limit, or without meaning
+};
+inline constexpr std::size_t kDecodeErrors = 6;
+
+std::string_view to_string(DecodeError error);
+
+/// Appends the frame to `out`, which the caller clears and reuses.
+/// The message must respect limits.hpp; the callers' own limits see to that.
+void encode(const Message& message, std::string& out);
+std::string encode(const Message& message);
+
+/// A message, or why the frame is none. Takes no memory that the frame has not paid for.
+class Decoded {
+public:
+    Decoded(Message message) : state_(std::move(message)) {}  // NOLINT(google-explicit-constructor)
+    Decoded(DecodeError error) : state_(error) {}             // NOLINT(google-explicit-constructor)
+    [[nodiscard]] bool ok() const { return state_.index() == 0; }
+    explicit operator bool() const { return ok(); }
+    Message& operator*() { return std::get<0>(state_); }
+    Message* operator->() { return &std::get<0>(state_); }
+    [[nodiscard]] DecodeError error() const { return std::get<1>(state_); }
+
+private:
+    std::variant<Message, DecodeError> state_;
+};
+
+Decoded decode(std::string_view frame);
+
+/// Whether `bytes` are exactly one msgpack value within the limits for data.
+bool is_valid_data(std::string_view bytes);
+
+}  // namespace muster::proto

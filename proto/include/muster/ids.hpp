@@ -1,0 +1,69 @@
+// Identities that cross the wire, each a type of its own so that a sequence
+// number can never be passed where an incarnation is meant.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace muster {
+
+/// A number with a meaning. `Tag` makes the type; arithmetic is spelled out by
+/// the few operations that make sense for counters.
+template <class Tag>
+struct Counter {
+    std::uint64_t value = 0;
+
+    constexpr Counter() = default;
+    constexpr explicit Counter(std::uint64_t v) : value(v) {}
+    constexpr auto operator<=>(const Counter&) const = default;
+    [[nodiscard]] constexpr Counter next() const { return Counter{value + 1}; }
+    [[nodiscard]] constexpr Counter plus(std::uint64_t n) const { return Counter{value + n}; }
+    [[nodiscard]] constexpr explicit operator bool() const { return value != 0; }
+};
+
+/// One life of a node; grows with every start (microseconds since 1970 by
+/// default), so that an earlier life is never mistaken for this one. 0: none.
+using Incarnation = Counter<struct IncarnationTag>;
+/// Position in one origin's log of deltas; the first delta is 1, 0 is "nothing yet".
+using Seq = Counter<struct SeqTag>;
+/// A member within one incarnation of its node; never used twice. 0: none.
+using MemberNumber = Counter<struct MemberNumberTag>;
+/// A worker's session at one node. 0: none.
+using SessionToken = Counter<struct SessionTokenTag>;
+
+/// One life of one node.
+struct NodeId {
+    std::string name;
+    Incarnation incarnation;
+
+    auto operator<=>(const NodeId&) const = default;
+};
+
+/// One join of one group by one owner, unique in the cluster and over time.
+struct MemberId {
+    NodeId node;
+    MemberNumber number;
+
+    auto operator<=>(const MemberId&) const = default;
+};
+
+/// "node/incarnation/number", the text form used by the command line.
+std::string to_string(const MemberId& id);
+/// The inverse of to_string; empty when the text is no member id.
+std::optional<MemberId> parse_member_id(std::string_view text);
+
+/// Names of nodes and workers: 1 to 64 of [A-Za-z0-9._-], beginning with a letter or digit.
+bool is_valid_name(std::string_view name);
+
+}  // namespace muster
+
+template <class Tag>
+struct std::hash<muster::Counter<Tag>> {
+    std::size_t operator()(const muster::Counter<Tag>& c) const noexcept {
+        return std::hash<std::uint64_t>{}(c.value);
+    }
+};
