@@ -1,0 +1,59 @@
+// What one node knows and decides. Pure: no socket, clock, thread or log.
+#pragma once
+
+#include <muster/types.hpp>
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "cluster/action.hpp"
+#include "cluster/event.hpp"
+#include "cluster/options.hpp"
+
+namespace muster::cluster {
+
+/// One node of a cluster. Two cores that are given the same options and events
+/// append the same actions, byte for byte.
+///
+/// Threads: none; the caller serialises all calls, the const ones included.
+class Core {
+public:
+    explicit Core(Options options);
+    ~Core();
+    Core(Core&&) noexcept;
+    Core& operator=(Core&&) noexcept;
+
+    /// Takes in one event and appends what is to be done about it.
+    /// `event.now` never goes back. The first step also starts discovery.
+    void step(Event event, Actions& actions);
+
+    /// When to step a Tick at the latest.
+    [[nodiscard]] Instant next_deadline() const;
+
+    [[nodiscard]] const NodeId& self() const;
+    /// Synced with every peer that could be reached, or no seed answered in time.
+    [[nodiscard]] bool is_ready() const;
+
+    /// Members of a group by node name, then number; `local`: this node's own only.
+    [[nodiscard]] std::vector<Member> members(const Group& group, bool local) const;
+    /// Groups that have members, by store, then feature.
+    [[nodiscard]] std::vector<GroupInfo> groups() const;
+    /// This node and every node it has not forgotten, by name.
+    [[nodiscard]] std::vector<NodeInfo> nodes() const;
+    [[nodiscard]] Status status() const;
+
+    /// The log position applied for a node's current incarnation; 0 when unknown.
+    [[nodiscard]] Seq applied(const std::string& node) const;
+
+    /// Asserts every internal invariant; for tests and simulations.
+    void check() const;
+    /// Whether any buffer stands beyond its bound, and which; for simulations.
+    [[nodiscard]] std::optional<std::string> over_bounds() const;
+
+private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace muster::cluster

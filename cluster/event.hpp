@@ -1,0 +1,106 @@
+// Everything that can happen to a core. The shell turns sockets, calls and
+// time into these; nothing else enters.
+#pragma once
+
+#include <muster/types.hpp>
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "cluster/time.hpp"
+#include "proto/messages.hpp"
+
+namespace muster::cluster {
+
+/// A connection at the front door; given by the shell, not reused while it runs.
+using Route = Counter<struct RouteTag>;
+/// A handler inside the process, chosen by the shell. Its members live until it leaves or is gone.
+using HandlerId = Counter<struct HandlerTag>;
+/// A watcher inside the process, chosen by the shell.
+using WatchId = Counter<struct WatchTag>;
+/// Pairs an embedded call with its Answer; chosen by the shell.
+using CallId = Counter<struct CallTag>;
+
+/// How a message reached this node.
+enum class Channel : std::uint8_t {
+    gossip,   // published by a peer that this node is connected to
+    control,  // sent by a node to this node's control socket
+    door,     // at the front door, from whoever is behind `route`
+    dial,     // answer to a hello that was sent to `address`
+};
+
+/// Time has passed. Sent only after everything that had arrived was stepped
+/// through, so that no one is judged silent whose words lie in a socket.
+struct Tick {};
+
+struct MessageArrived {
+    Channel channel = Channel::gossip;
+    Route route;          // door only
+    std::string address;  // dial only
+    proto::Message message;
+};
+
+/// A peer's subscription was seen on this node's publisher: its link is live.
+struct LinkUp {
+    NodeId peer;
+};
+/// The last live subscription of that peer is gone.
+struct LinkLost {
+    NodeId peer;
+};
+/// Answer to CheckProcess: a connect was refused, so the process is gone.
+struct ProcessGone {
+    NodeId peer;
+};
+
+struct LocalJoin {
+    CallId call;
+    HandlerId handler;
+    Group group;
+    std::uint64_t count = 1;
+    Meta meta;
+    bool visible = false;
+    Duration timeout = std::chrono::seconds(5);
+};
+/// As proto::LeaveRequest: the given members, or else the latest `count`.
+struct LocalLeave {
+    CallId call;
+    HandlerId handler;
+    Group group;
+    std::vector<MemberNumber> members;
+    std::uint64_t count = 1;
+};
+/// The handler ends: all its members leave, each once, in one delta.
+struct HandlerGone {
+    HandlerId handler;
+};
+struct LocalNotify {
+    CallId call;
+    NotificationKind kind = NotificationKind::created;
+    Group group;
+    Data data;
+    bool wait = false;
+    Duration timeout = std::chrono::seconds(5);
+};
+/// Empty group names: every group.
+struct LocalWatch {
+    WatchId watch;
+    Group group;
+};
+struct LocalUnwatch {
+    WatchId watch;
+};
+/// Leave the cluster for good: a goodbye is published and nothing is answered afterwards.
+struct Shutdown {};
+
+using EventBody = std::variant<Tick, MessageArrived, LinkUp, LinkLost, ProcessGone, LocalJoin, LocalLeave, HandlerGone,
+                               LocalNotify, LocalWatch, LocalUnwatch, Shutdown>;
+
+struct Event {
+    Instant now;
+    EventBody body;
+};
+
+}  // namespace muster::cluster

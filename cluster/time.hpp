@@ -1,0 +1,22 @@
+// Time as the core knows it: told by every event, never asked for.
+#pragma once
+
+#include <chrono>
+
+namespace muster::cluster {
+
+struct CoreClock {
+    using duration = std::chrono::microseconds;
+    using rep = duration::rep;
+    using period = duration::period;
+    using time_point = std::chrono::time_point<CoreClock>;
+    static constexpr bool is_steady = true;
+};
+
+/// A point on the node's own steady clock; never compared between nodes.
+using Instant = CoreClock::time_point;
+using Duration = CoreClock::duration;
+
+inline constexpr Instant kNever = Instant::max();
+
+}  // namespace muster::cluster

@@ -1,0 +1,82 @@
+// A node of the cluster inside this process.
+#pragma once
+
+#include <muster/tracker.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace muster {
+
+/// The same node that `musterd` runs, with handlers of its own: it also serves
+/// workers. One thread owns its sockets; handlers run on `handler_threads`
+/// others, each member's notifications in order, so a handler that blocks holds
+/// back the handlers of its own join and, once all threads are blocked, the
+/// other handlers of this process, but never the node.
+class Node final : public Tracker {
+public:
+    struct Options {
+        std::string name;                    // unique in the cluster: 1-64 of [A-Za-z0-9._-]
+        std::string listen = "127.0.0.1:7100";  // port 0: any free one
+        std::string advertise;               // what others connect to; empty: as `listen`
+        std::uint16_t control_port = 0;      // node to node; 0: any free one below 32768
+        std::uint16_t gossip_port = 0;       // publications; 0: any free one below 32768
+        std::vector<std::string> seeds;      // "host:port" of other nodes, retried for ever
+        std::string scope = "default";
+        std::chrono::milliseconds session_grace{1000};
+        std::chrono::milliseconds ready_wait{3000};
+        std::size_t handler_threads = 2;
+        std::size_t inbox = 65536;           // notifications queued for one handler; beyond it the oldest
+                                             // are dropped, counted, and told to on_gap
+        std::function<void(const Group& group, std::uint64_t missed)> on_gap;
+        /// One line for each event worth telling, on the node's own thread; it must not block. Severity 0 debug … 3 error.
+        std::function<void(int severity, const std::string& line)> on_log;
+        /// The node ended by itself (its name is taken by a live node); called once, on the node's own thread.
+        std::function<void(const Error& error)> on_stopped;
+    };
+
+    /// Binds and starts. Errors: bad_request (which option, and why), unreachable (port in use).
+    static Result<std::unique_ptr<Node>> start(Options options);
+
+    /// Leaves the cluster: its members are gone everywhere at once, with reason `node_left`.
+    ~Node() override;
+    /// As the destructor; all calls answer `closed` afterwards. Idempotent.
+    void close();
+
+    [[nodiscard]] NodeId id() const;
+    /// "host:port" that workers and seeds use.
+    [[nodiscard]] std::string address() const;
+    /// Synced with every peer that could be reached, or no seed answered in time.
+    [[nodiscard]] bool is_ready() const;
+    /// Waits for is_ready(); false when the time ran out.
+    bool wait_ready(std::chrono::milliseconds timeout) const;
+
+    using Tracker::join;
+    using Tracker::leave;
+    Result<Joined> join(const Group& group, OnNotification handler, const JoinOptions& options) override;
+    Result<std::vector<MemberId>> leave(const Group& group, std::uint64_t count) override;
+    Result<std::vector<MemberId>> leave(const Group& group, const std::vector<MemberId>& members) override;
+    Result<std::vector<Member>> members(const Group& group) override;
+    Result<std::vector<Member>> local_members(const Group& group) override;
+    Result<std::vector<GroupInfo>> groups() override;
+    Result<std::vector<NodeInfo>> nodes() override;
+    Result<Status> status() override;
+    Result<NotifyReport> notify(NotificationKind kind, const Group& group, const Data& data,
+                                const NotifyOptions& options) override;
+    Result<Watch> watch(const Group& group, OnWatch handler) override;
+    Result<Watch> watch_all(OnWatch handler) override;
+    bool unwatch(Watch watch) override;
+
+    struct Impl;
+
+private:
+    explicit Node(std::unique_ptr<Impl> impl);
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace muster
