@@ -55,6 +55,11 @@ struct ProcessGone {
     NodeId peer;
 };
 
+/// A message could not be put on this route: whoever was behind it is gone, or does not read.
+struct RouteLost {
+    Route route;
+};
+
 struct LocalJoin {
     CallId call;
     HandlerId handler;
@@ -95,7 +100,7 @@ struct LocalUnwatch {
 /// Leave the cluster for good: a goodbye is published and nothing is answered afterwards.
 struct Shutdown {};
 
-using EventBody = std::variant<Tick, MessageArrived, LinkUp, LinkLost, ProcessGone, LocalJoin, LocalLeave, HandlerGone,
+using EventBody = std::variant<Tick, MessageArrived, LinkUp, LinkLost, ProcessGone, RouteLost, LocalJoin, LocalLeave, HandlerGone,
                                LocalNotify, LocalWatch, LocalUnwatch, Shutdown>;
 
 struct Event {

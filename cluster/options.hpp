@@ -32,7 +32,8 @@ struct Timing {
 
 /// Workers attached to this node.
 struct SessionTiming {
-    Duration heartbeat = milliseconds(500);
+    Duration heartbeat = milliseconds(500);  // asked of workers
+    Duration probe = milliseconds(100);      // between the node's own; finds routes whose worker is gone
     Duration ttl = milliseconds(2000);    // of silence, then the connection counts as lost
     Duration grace = milliseconds(1000);  // for a lost worker to come back; 0: none
 };
