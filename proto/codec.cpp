@@ -59,15 +59,19 @@ private:
     void put(std::uint64_t value) { packer_.pack_uint64(value); }
     void put(bool value) { value ? packer_.pack_true() : packer_.pack_false(); }
     template <class Tag>
-    void put(const Counter<Tag>& value) { packer_.pack_uint64(value.value); }
+    void put(const Counter<Tag>& value) {
+        packer_.pack_uint64(value.value);
+    }
     void put(const NodeName& value) { string(value.text); }
     void put(const WorkerName& value) { string(value.text); }
     void put(const Address& value) { string(value.text); }
-    void put(const Text& value) { string(std::string_view(value.text).substr(0, limits::kText)); }
+    void put(const Text& value) { string(utf8_prefix(value.text, limits::kText)); }
     void put(const Bytes& value) { bytes(value.text); }
     void put(const Data& value) { bytes(value.msgpack); }
     template <class E>
-    void put(const OneOf<E>& value) { packer_.pack_uint64(static_cast<std::uint64_t>(value.value)); }
+    void put(const OneOf<E>& value) {
+        packer_.pack_uint64(static_cast<std::uint64_t>(value.value));
+    }
     void put(const Group& group) {
         packer_.pack_array(2);
         string(group.store);
@@ -125,18 +129,18 @@ private:
 /// known to be sound before the first byte of memory is taken.
 class Checker : public msgpack::null_visitor {
 public:
-    explicit Checker(std::size_t max_depth) : max_depth_(max_depth) {}
-    bool start_array(std::uint32_t) { return enter(); }
+    Checker(std::size_t max_depth, std::size_t max_items) : max_depth_(max_depth), max_items_(max_items) {}
+    bool start_array(std::uint32_t count) { return enter(count); }
     bool end_array() { return leave(); }
-    bool start_map(std::uint32_t) { return enter(); }
+    bool start_map(std::uint32_t count) { return enter(count); }
     bool end_map() { return leave(); }
     void parse_error(std::size_t, std::size_t) { sound_ = false; }
     void insufficient_bytes(std::size_t, std::size_t) { sound_ = false; }
     [[nodiscard]] bool sound() const { return sound_; }
 
 private:
-    bool enter() {
-        sound_ = sound_ && ++depth_ <= max_depth_;
+    bool enter(std::uint32_t count) {
+        sound_ = sound_ && count <= max_items_ && ++depth_ <= max_depth_;
         return sound_;
     }
     bool leave() {
@@ -145,13 +149,14 @@ private:
     }
 
     std::size_t max_depth_;
+    std::size_t max_items_;
     std::size_t depth_ = 0;
     bool sound_ = true;
 };
 
 /// The number of bytes of the first value, or 0 when there is no sound one.
-std::size_t sound_prefix(std::string_view bytes, std::size_t max_depth) {
-    Checker checker(max_depth);
+std::size_t sound_prefix(std::string_view bytes, std::size_t max_depth, std::size_t max_items) {
+    Checker checker(max_depth, max_items);
     std::size_t end = 0;
     const bool whole = msgpack::parse(bytes.data(), bytes.size(), end, checker);
     return whole && checker.sound() ? end : 0;
@@ -195,7 +200,9 @@ private:
         return true;
     }
     template <class Tag>
-    static bool get(const Object& from, Counter<Tag>& to) { return get(from, to.value); }
+    static bool get(const Object& from, Counter<Tag>& to) {
+        return get(from, to.value);
+    }
     static bool get(const Object& from, const NodeName& to) {
         return string(from, to.text, limits::kName) && is_valid_name(to.text);
     }
@@ -228,9 +235,8 @@ private:
         return get_names(from, to.group) && to.group.store.empty() == to.group.feature.empty();
     }
     static bool get(const Object& from, Meta& to) {
-        return get_map(from, to, limits::kMetaEntries, [](const Object& value, std::string& text) {
-            return string(value, text, limits::kMetaBytes);
-        });
+        return get_map(from, to, limits::kMetaEntries,
+                       [](const Object& value, std::string& text) { return string(value, text, limits::kMetaBytes); });
     }
     static bool get(const Object& from, std::map<std::string, std::uint64_t>& to) {
         return get_map(from, to, limits::kItems,
@@ -262,7 +268,8 @@ private:
     template <class T>
     static bool get(const Object& from, std::vector<T>& to) {
         if (from.type != msgpack::type::ARRAY || from.via.array.size > limits::kItems) return false;
-        to.reserve(std::min<std::size_t>(from.via.array.size, 256));  // records are larger than the bytes that claim them
+        to.reserve(
+            std::min<std::size_t>(from.via.array.size, 256));  // records are larger than the bytes that claim them
         for (std::uint32_t i = 0; i < from.via.array.size; ++i)
             if (!get(from.via.array.ptr[i], to.emplace_back())) return false;
         return true;
@@ -274,8 +281,7 @@ private:
         return fields(inner, to);
     }
     template <class Record>
-    static auto get(const Object& from, Record& to)
-        -> decltype(fields(std::declval<Decoder&>(), to), bool()) {
+    static auto get(const Object& from, Record& to) -> decltype(fields(std::declval<Decoder&>(), to), bool()) {
         return record(from, to);
     }
 
@@ -299,14 +305,15 @@ bool decode_body(std::uint64_t type, Decoder& decoder, Body& body, bool& known, 
 }
 
 Decoded decode_message(const msgpack::object& root) {
-    if (root.type != msgpack::type::ARRAY || root.via.array.size < kHeaderFields + 1) return DecodeError::bad_field;
+    if (root.type != msgpack::type::ARRAY || root.via.array.size == 0) return DecodeError::bad_field;
     const auto* parts = root.via.array.ptr;
     const std::size_t count = root.via.array.size;
 
     std::uint64_t major = 0;
     std::uint64_t type = 0;
     if (!Decoder(parts, 1)(major)) return DecodeError::bad_field;
-    if (major != kMajor) return DecodeError::wrong_major;
+    if (major != kMajor) return DecodeError::wrong_major;  // it may lay out all that follows as it likes
+    if (count < kHeaderFields + 1) return DecodeError::bad_field;
     if (!Decoder(parts + 1, 1)(type)) return DecodeError::bad_field;
 
     Message message;
@@ -318,7 +325,8 @@ Decoded decode_message(const msgpack::object& root) {
 
     Decoder rest(parts + kHeaderFields, count - kHeaderFields - 1);
     bool known = false;
-    const bool sound = decode_body(type, rest, message.body, known, std::make_index_sequence<std::variant_size_v<Body>>{});
+    const bool sound =
+        decode_body(type, rest, message.body, known, std::make_index_sequence<std::variant_size_v<Body>>{});
     if (!known) return DecodeError::unknown_type;
     if (!sound) return DecodeError::bad_field;
     return message;
@@ -328,12 +336,18 @@ Decoded decode_message(const msgpack::object& root) {
 
 std::string_view to_string(DecodeError error) {
     switch (error) {
-        case DecodeError::too_large: return "too_large";
-        case DecodeError::malformed: return "malformed";
-        case DecodeError::trailing_bytes: return "trailing_bytes";
-        case DecodeError::wrong_major: return "wrong_major";
-        case DecodeError::unknown_type: return "unknown_type";
-        case DecodeError::bad_field: return "bad_field";
+        case DecodeError::too_large:
+            return "too_large";
+        case DecodeError::malformed:
+            return "malformed";
+        case DecodeError::trailing_bytes:
+            return "trailing_bytes";
+        case DecodeError::wrong_major:
+            return "wrong_major";
+        case DecodeError::unknown_type:
+            return "unknown_type";
+        case DecodeError::bad_field:
+            return "bad_field";
     }
     return "unknown";
 }
@@ -356,7 +370,7 @@ std::string encode(const Message& message) {
 
 Decoded decode(std::string_view frame) {
     if (frame.size() > limits::kFrame) return DecodeError::too_large;
-    const std::size_t end = sound_prefix(frame, limits::kDepth);
+    const std::size_t end = sound_prefix(frame, limits::kDepth, limits::kItems);
     if (end == 0) return DecodeError::malformed;
     if (end != frame.size()) return DecodeError::trailing_bytes;
 
@@ -373,7 +387,8 @@ Decoded decode(std::string_view frame) {
 }
 
 bool is_valid_data(std::string_view bytes) {
-    return !bytes.empty() && bytes.size() <= limits::kData && sound_prefix(bytes, limits::kDataDepth) == bytes.size();
+    return !bytes.empty() && bytes.size() <= limits::kData &&
+           sound_prefix(bytes, limits::kDataDepth, limits::kData) == bytes.size();
 }
 
 }  // namespace muster::proto
@@ -388,8 +403,7 @@ std::string base64(std::string_view bytes) {
         std::uint32_t group = 0;
         for (std::size_t i = 0; i < 3; ++i)
             group = group << 8 | (at + i < bytes.size() ? static_cast<unsigned char>(bytes[at + i]) : 0u);
-        for (std::size_t i = 0; i < 4; ++i)
-            text += at + i > bytes.size() ? '=' : digits[group >> (18 - 6 * i) & 63];
+        for (std::size_t i = 0; i < 4; ++i) text += at + i > bytes.size() ? '=' : digits[group >> (18 - 6 * i) & 63];
     }
     return text;
 }
@@ -397,13 +411,19 @@ std::string base64(std::string_view bytes) {
 nlohmann::json json_of(const msgpack::object& value) {
     using namespace msgpack::type;
     switch (value.type) {
-        case BOOLEAN: return value.via.boolean;
-        case POSITIVE_INTEGER: return value.via.u64;
-        case NEGATIVE_INTEGER: return value.via.i64;
+        case BOOLEAN:
+            return value.via.boolean;
+        case POSITIVE_INTEGER:
+            return value.via.u64;
+        case NEGATIVE_INTEGER:
+            return value.via.i64;
         case FLOAT32:
-        case FLOAT64: return value.via.f64;
-        case STR: return std::string(value.via.str.size ? value.via.str.ptr : "", value.via.str.size);
-        case BIN: return base64({value.via.bin.size ? value.via.bin.ptr : "", value.via.bin.size});
+        case FLOAT64:
+            return value.via.f64;
+        case STR:
+            return std::string(value.via.str.size ? value.via.str.ptr : "", value.via.str.size);
+        case BIN:
+            return base64({value.via.bin.size ? value.via.bin.ptr : "", value.via.bin.size});
         case EXT:
             return {{"ext", value.via.ext.type()},
                     {"data", base64({value.via.ext.size ? value.via.ext.data() : "", value.via.ext.size})}};
@@ -420,7 +440,8 @@ nlohmann::json json_of(const msgpack::object& value) {
             }
             return map;
         }
-        default: return nullptr;
+        default:
+            return nullptr;
     }
 }
 

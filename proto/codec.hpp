@@ -11,9 +11,9 @@ namespace muster::proto {
 /// Why a frame was dropped; each is a counter of its own.
 enum class DecodeError : unsigned char {
     too_large,       // longer than limits::kFrame
-    malformed,       // not msgpack, cut short, or nested too deeply
+    malformed,       // not msgpack, cut short, nested too deeply, or with a list too long
     trailing_bytes,  // something follows the message
-    wrong_major,     // another major version; the header is readable, the rest is not
+    wrong_major,     // another major version: nothing behind the first element is understood
     unknown_type,    // a message of a newer minor: to be ignored
     bad_field,       // a field of the wrong type, beyond its limit, or without meaning
 };

@@ -3,8 +3,9 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include <algorithm>
 #include <array>
-#include <cstring>
+#include <string>
 
 #include "proto/limits.hpp"
 #include "proto/utf8.hpp"
@@ -22,8 +23,7 @@ GroupKey group_key(std::string_view store, std::string_view feature) {
         out = fallback.data();
     }
     out[0] = static_cast<char>(store.size());
-    std::memcpy(out + 1, store.data(), store.size());
-    std::memcpy(out + 1 + store.size(), feature.data(), feature.size());
+    std::copy(feature.begin(), feature.end(), std::copy(store.begin(), store.end(), out + 1));
     return GroupKey{XXH64(out, size, 0)};
 }
 

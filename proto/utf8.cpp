@@ -1,6 +1,5 @@
 #include "proto/utf8.hpp"
 
-#include <cstddef>
 #include <cstdint>
 
 namespace muster {
@@ -37,6 +36,12 @@ bool is_utf8(std::string_view text) {
         at += lead.length;
     }
     return true;
+}
+
+std::string_view utf8_prefix(std::string_view text, std::size_t limit) {
+    if (text.size() <= limit) return text;
+    while (limit > 0 && (static_cast<unsigned char>(text[limit]) & 0xC0u) == 0x80u) --limit;
+    return text.substr(0, limit);
 }
 
 }  // namespace muster

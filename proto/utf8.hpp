@@ -1,10 +1,14 @@
 #pragma once
 
+#include <cstddef>
 #include <string_view>
 
 namespace muster {
 
 /// Whether `text` is well-formed UTF-8: shortest forms only, no surrogates, at most U+10FFFF.
 bool is_utf8(std::string_view text);
+
+/// The longest prefix of at most `limit` bytes that does not cut a character of well-formed `text`.
+std::string_view utf8_prefix(std::string_view text, std::size_t limit);
 
 }  // namespace muster
