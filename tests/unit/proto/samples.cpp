@@ -1,0 +1,261 @@
+#include "tests/unit/proto/samples.hpp"
+
+#include <cstdint>
+#include <utility>
+
+#include "proto/limits.hpp"
+
+namespace muster::proto::test {
+namespace {
+
+constexpr std::uint64_t kMax = UINT64_MAX;
+
+NodeId node(const std::string& name = "a", std::uint64_t incarnation = 1700000000000001) {
+    return {name, Incarnation{incarnation}};
+}
+Group group() {
+    return {"orders", "subscriptions"};
+}
+Data data() {
+    return {std::string("\x82\xa2id\x07\xa4name\xa3x-1")};
+}
+
+PeerRecord record() {
+    return {
+        node("b", 1700000000000002), 2, NodeState::suspect, "10.0.0.2:7100", "10.0.0.2:7101", "10.0.0.2:7102", Seq{41}};
+}
+JoinRun run() {
+    return {MemberNumber{5}, 3, "w-1", {{"pid", "17"}, {"zone", "eu"}}};
+}
+Delta delta() {
+    return {{{group(), Reason::left, {run()}, {}}, {group(), Reason::worker_down, {}, {{MemberNumber{2}, 2}}}}};
+}
+Notice notice() {
+    return {NotificationKind::updated, group(), data(), node(), "w-1", 9, 4};
+}
+NoticeReport report() {
+    return {4, 2, {{"b", 1, MissReason::overflow}}};
+}
+Member member() {
+    return {{node(), MemberNumber{5}}, "w-1", {{"zone", "eu"}}};
+}
+NodeInfo info() {
+    return {node(), NodeState::alive, "10.0.0.1:7100"};
+}
+Notification notification() {
+    return {NotificationKind::deleted, group(), data(), node("b"), "w-2", 12, {MemberNumber{5}, MemberNumber{6}}};
+}
+Status status() {
+    return {info(), "default", true, 41, 2, 7, 1, {{"bad_field", 1}, {"malformed", 0}}};
+}
+
+// The other end of the same parts.
+const std::string kLongName(limits::kName, 'n');
+const std::string kLongPart(limits::kGroupPart, 'p');
+const std::string kLongAddress(limits::kAddress, 'h');
+const std::string kLongText(limits::kText, 't');
+
+NodeId far_node() {
+    return {kLongName, Incarnation{kMax}};
+}
+Group far_group() {
+    return {kLongPart, "\xf0\x9f\x90\x9f\xc3\xa9\xe2\x82\xac"};
+}
+Meta far_meta() {
+    Meta meta{{"", ""}};
+    while (meta.size() < limits::kMetaEntries)
+        meta.emplace(std::string(limits::kMetaBytes, static_cast<char>('a' + meta.size())),
+                     std::string(limits::kMetaBytes, 'v'));
+    return meta;
+}
+Data far_data() {
+    std::string deep(limits::kDataDepth - 1, '\x91');
+    return {deep + '\x90'};
+}
+Data large_data() {
+    // bin32 that, with its own header, fills the limit exactly.
+    const std::size_t body = limits::kData - 5;
+    std::string bytes("\xc6\x00", 2);
+    bytes += static_cast<char>(body >> 16);
+    bytes += static_cast<char>(body >> 8 & 255);
+    bytes += static_cast<char>(body & 255);
+    return {bytes + std::string(body, 'd')};
+}
+PeerRecord far_record() {
+    return {far_node(), kMax, NodeState::left, kLongAddress, kLongAddress, kLongAddress, Seq{kMax}};
+}
+JoinRun far_run() {
+    return {MemberNumber{kMax - limits::kMembersPerCall}, limits::kMembersPerCall, kLongName, far_meta()};
+}
+Member far_member() {
+    return {{far_node(), MemberNumber{kMax}}, "", far_meta()};
+}
+
+class Builder {
+public:
+    explicit Builder(Header header) : header_(std::move(header)) {}
+    template <class Part>
+    Builder& add(const char* name, Part part) {
+        samples_.push_back({name, {header_, std::move(part)}});
+        return *this;
+    }
+    std::vector<Sample> take() { return std::move(samples_); }
+
+private:
+    Header header_;
+    std::vector<Sample> samples_;
+};
+
+void add_node_messages(Builder& b) {
+    b.add("Hello", Hello{record()})
+        .add("Welcome", Welcome{record(), Incarnation{17}, {record()}})
+        .add("Refuse", Refuse{ErrorCode::wrong_scope, "this node's scope is default"})
+        .add("Deltas", Deltas{node(), Seq{7}, {delta()}})
+        .add("Heartbeat", Heartbeat{1, 0x1122334455667788, 3})
+        .add("Goodbye", Goodbye{})
+        .add("PeerNews", PeerNews{{record()}})
+        .add("Pull", Pull{node("b"), Seq{6}, true})
+        .add("SnapshotChunk", SnapshotChunk{node(), Seq{41}, 99, 1, 3, {{group(), {run()}}}})
+        .add("SnapshotAck", SnapshotAck{node(), Seq{41}, 2})
+        .add("Probe", Probe{node("c")})
+        .add("Heard", Heard{record(), 99, 120})
+        .add("Ping", Ping{77})
+        .add("Pong", Pong{77, node("c"), Seq{8}})
+        .add("LinkData", LinkData{node("b"), 3, 2, {notice(), report()}})
+        .add("LinkAck", LinkAck{node("b"), 4})
+        .add("Relay", Relay{"c", std::string("\x97\x01\x00\xff", 4)});
+}
+
+void add_worker_messages(Builder& b) {
+    b.add("WorkerHello", WorkerHello{SessionToken{31}, 12})
+        .add("WorkerHeartbeat", WorkerHeartbeat{12})
+        .add("WorkerGoodbye", WorkerGoodbye{})
+        .add("JoinRequest", JoinRequest{group(), 3, {{"zone", "eu"}}, true, 2000})
+        .add("LeaveRequest", LeaveRequest{group(), {MemberNumber{5}, MemberNumber{7}}, 2})
+        .add("MembersRequest", MembersRequest{group(), true})
+        .add("GroupsRequest", GroupsRequest{})
+        .add("NodesRequest", NodesRequest{})
+        .add("StatusRequest", StatusRequest{})
+        .add("NotifyRequest", NotifyRequest{NotificationKind::updated, group(), data(), true, 1000})
+        .add("WatchRequest", WatchRequest{group()})
+        .add("UnwatchRequest", UnwatchRequest{4});
+}
+
+void add_answers(Builder& b) {
+    b.add("WorkerWelcome", WorkerWelcome{SessionToken{31}, true, 500, 2000, 1000, info(), {"10.0.0.2:7100"}})
+        .add("NodeHeartbeat", NodeHeartbeat{})
+        .add("JoinReply", JoinReply{{{MemberNumber{5}, 3}}, 1})
+        .add("LeaveReply", LeaveReply{{MemberNumber{5}, MemberNumber{7}}})
+        .add("MembersReply", MembersReply{{member()}, true})
+        .add("GroupsReply", GroupsReply{{{group(), 3}}, false})
+        .add("NodesReply", NodesReply{{info()}})
+        .add("StatusReply", StatusReply{status()})
+        .add("NotifyReply", NotifyReply{{3, 2, true, 2, {{"b", 1, MissReason::timeout}}}})
+        .add("DoneReply", DoneReply{})
+        .add("ErrorReply", ErrorReply{ErrorCode::not_joined, "no member of orders/subscriptions to leave"})
+        .add("Delivery", Delivery{notification()})
+        .add("Gap", Gap{3})
+        .add("WatchNews", WatchNews{6, {WatchEvent::Kind::leave, Reason::node_down, {{group(), {member()}}}}, true});
+}
+
+void add_extreme_node_messages(Builder& b) {
+    const Group far = far_group();
+    b.add("Hello", Hello{far_record()})
+        .add("Hello", Hello{{node("0"), 0, NodeState::alive, "", "", "", Seq{}}})
+        .add("Welcome", Welcome{far_record(), Incarnation{kMax}, std::vector<PeerRecord>(300, far_record())})
+        .add("Welcome", Welcome{far_record(), Incarnation{}, {}})
+        .add("Refuse", Refuse{ErrorCode::closed, kLongText})
+        .add("Refuse", Refuse{ErrorCode::bad_request, ""})
+        .add("Deltas", Deltas{far_node(), Seq{kMax}, {}})
+        .add("Deltas", Deltas{far_node(), Seq{1}, std::vector<Delta>(limits::kItems, Delta{})})
+        .add("Deltas", Deltas{far_node(), Seq{1}, {{{{far, Reason::node_left, {far_run()}, {}}}}}})
+        .add("Heartbeat", Heartbeat{kMax, kMax, kMax})
+        .add("PeerNews", PeerNews{})
+        .add("Pull", Pull{far_node(), Seq{kMax}, false})
+        .add("SnapshotChunk", SnapshotChunk{far_node(), Seq{kMax}, kMax, kMax, kMax, {{far, {far_run()}}, {far, {}}}})
+        .add("SnapshotAck", SnapshotAck{far_node(), Seq{kMax}, kMax})
+        .add("Probe", Probe{far_node()})
+        .add("Heard", Heard{far_record(), kMax, kMax})
+        .add("Ping", Ping{kMax})
+        .add("Pong", Pong{0, far_node(), Seq{}})
+        .add("LinkData", LinkData{far_node(), kMax, 0, {}})
+        .add("LinkData", LinkData{far_node(),
+                                  1,
+                                  kMax,
+                                  {Notice{NotificationKind::deleted, far, large_data(), far_node(), "", kMax, kMax},
+                                   NoticeReport{kMax, kMax, {}}}})
+        .add("LinkAck", LinkAck{far_node(), kMax})
+        .add("Relay", Relay{kLongName, std::string(limits::kFrame - 256, '\xc1')})
+        .add("Relay", Relay{"c", ""});
+}
+
+void add_extreme_worker_messages(Builder& b) {
+    const Group far = far_group();
+    b.add("WorkerHello", WorkerHello{SessionToken{kMax}, kMax})
+        .add("WorkerHeartbeat", WorkerHeartbeat{kMax})
+        .add("JoinRequest", JoinRequest{far, kMax, far_meta(), false, kMax})
+        .add("LeaveRequest", LeaveRequest{far, std::vector<MemberNumber>(limits::kItems, MemberNumber{kMax}), 0})
+        .add("LeaveRequest", LeaveRequest{far, {}, kMax})
+        .add("MembersRequest", MembersRequest{far, false})
+        .add("NotifyRequest", NotifyRequest{NotificationKind::deleted, far, far_data(), false, kMax})
+        .add("NotifyRequest", NotifyRequest{NotificationKind::created, far, large_data(), false, 0})
+        .add("WatchRequest", WatchRequest{})
+        .add("UnwatchRequest", UnwatchRequest{kMax});
+}
+
+void add_extreme_answers(Builder& b) {
+    const Group far = far_group();
+    b.add("WorkerWelcome",
+          WorkerWelcome{
+              SessionToken{kMax}, false, kMax, kMax, kMax, {far_node(), NodeState::left, ""}, {kLongAddress, ""}})
+        .add("WorkerWelcome", WorkerWelcome{SessionToken{1}, false, 0, 0, 0, info(), {}})
+        .add("JoinReply", JoinReply{{}, kMax})
+        .add("JoinReply", JoinReply{{{MemberNumber{kMax - 1}, 1}}, 0})
+        .add("LeaveReply", LeaveReply{})
+        .add("MembersReply", MembersReply{{far_member()}, false})
+        .add("MembersReply", MembersReply{})
+        .add("GroupsReply", GroupsReply{{{far, kMax}}, true})
+        .add("NodesReply", NodesReply{})
+        .add("StatusReply",
+             StatusReply{{{far_node(), NodeState::down, kLongAddress}, "", false, kMax, kMax, kMax, kMax, {}}})
+        .add("NotifyReply", NotifyReply{{kMax, kMax, false, kMax, {}}})
+        .add("ErrorReply", ErrorReply{ErrorCode::closed, kLongText})
+        .add("Delivery", Delivery{{NotificationKind::created, far, large_data(), far_node(), "", kMax, {}}})
+        .add("Delivery", Delivery{{NotificationKind::created, far, far_data(), far_node(), kLongName, kMax,
+                                   std::vector<MemberNumber>(limits::kItems, MemberNumber{1})}})
+        .add("Gap", Gap{kMax})
+        .add("WatchNews", WatchNews{kMax, {}, false})
+        .add("WatchNews", WatchNews{1, {WatchEvent::Kind::join, Reason::left, {{far, {far_member()}}}}, true});
+}
+
+}  // namespace
+
+const std::vector<Sample>& ordinary_samples() {
+    static const std::vector<Sample> samples = [] {
+        Builder builder({"default", "a", 1700000000000001, 42});
+        add_node_messages(builder);
+        add_worker_messages(builder);
+        add_answers(builder);
+        return builder.take();
+    }();
+    return samples;
+}
+
+const std::vector<Sample>& extreme_samples() {
+    static const std::vector<Sample> samples = [] {
+        Builder builder({std::string(limits::kScope, 's'), kLongName, kMax, kMax});
+        add_extreme_node_messages(builder);
+        add_extreme_worker_messages(builder);
+        add_extreme_answers(builder);
+        return builder.take();
+    }();
+    return samples;
+}
+
+std::vector<Sample> all_samples() {
+    auto samples = ordinary_samples();
+    samples.insert(samples.end(), extreme_samples().begin(), extreme_samples().end());
+    return samples;
+}
+
+}  // namespace muster::proto::test
