@@ -7,6 +7,7 @@
 namespace muster::proto::test {
 namespace {
 
+using namespace std::string_literals;
 using nlohmann::json;
 
 json additions() {
@@ -95,6 +96,18 @@ TEST(Evolution, RecordsInsideMessagesGrowToo) {
     grows("Delivery", "/6");          // Notification
     grows("WatchNews", "/7");         // WatchEvent
     grows("WatchNews", "/7/2/0");     // GroupMembers
+}
+
+TEST(Evolution, IntegersMayHaveAnyWidth) {
+    const Message ping{{"s", "a", 1, 1}, Ping{5}};
+    for (const std::string& five : {"\x05"s, "\xcc\x05"s, "\xd0\x05"s, "\xcd\0\x05"s, "\xd1\0\x05"s, "\xce\0\0\0\x05"s,
+                                    "\xd2\0\0\0\x05"s, "\xcf\0\0\0\0\0\0\0\x05"s, "\xd3\0\0\0\0\0\0\0\x05"s}) {
+        std::string frame = encode(ping);
+        frame.replace(frame.size() - 2, 1, five);
+        auto decoded = decode(frame);
+        ASSERT_TRUE(decoded) << to_hex(five);
+        EXPECT_TRUE(*decoded == ping) << to_hex(five);
+    }
 }
 
 TEST(Evolution, UnknownMessagesAreKnownToBeUnknown) {
