@@ -55,6 +55,9 @@ public:
     [[nodiscard]] bool is_ready() const;
     /// Waits for is_ready(); false when the time ran out.
     bool wait_ready(std::chrono::milliseconds timeout) const;
+    /// Since the node's own thread last turned; half a second when it has nothing to do,
+    /// and when it is many seconds, the node is stuck.
+    [[nodiscard]] std::chrono::milliseconds loop_age() const;
 
     using Tracker::join;
     using Tracker::leave;

@@ -1,0 +1,84 @@
+#include "node/address.hpp"
+
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+#include "proto/limits.hpp"
+
+namespace muster::node {
+namespace {
+
+Error bad(std::string_view text, std::string_view why) {
+    return {ErrorCode::bad_request, "\"" + std::string(text) + "\" is not HOST:PORT: " + std::string(why)};
+}
+
+bool is_host_char(char c) {
+    return c > ' ' && c != '/' && c != '[' && c != ']' && c != ';' && c != ',' && c != '\x7f';
+}
+
+}  // namespace
+
+Result<Address> parse_address(std::string_view text) {
+    const auto colon = text.rfind(':');
+    if (colon == std::string_view::npos) return bad(text, "give a port, such as 127.0.0.1:7100");
+    if (text.size() > limits::kAddress) return bad(text.substr(0, 40), "it is longer than 255 bytes");
+    std::string_view host = text.substr(0, colon);
+    const std::string_view digits = text.substr(colon + 1);
+    if (host.size() > 2 && host.front() == '[' && host.back() == ']') {
+        host = host.substr(1, host.size() - 2);
+    } else if (host.find(':') != std::string_view::npos) {
+        return bad(text, "write an IPv6 address in brackets, such as [::1]:7100");
+    }
+    if (host.empty()) return bad(text, "give a host, such as 127.0.0.1:7100");
+    if (!std::all_of(host.begin(), host.end(), is_host_char))
+        return bad(text, "the host has a character that none has");
+    std::uint16_t port = 0;
+    const auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), port);
+    if (digits.empty() || parsed.ec != std::errc{} || parsed.ptr != digits.data() + digits.size())
+        return bad(text, "the port is a number from 0 to 65535");
+    return Address{std::string(host), port};
+}
+
+std::string to_string(const Address& address) {
+    return with_port(address.host, address.port);
+}
+
+std::string with_port(std::string host, std::uint16_t port) {
+    if (host.find(':') != std::string::npos) host = "[" + host + "]";
+    return host + ":" + std::to_string(port);
+}
+
+bool is_numeric(const std::string& host) {
+    std::array<unsigned char, sizeof(in6_addr)> bytes{};
+    return ::inet_pton(AF_INET, host.c_str(), bytes.data()) == 1 ||
+           ::inet_pton(AF_INET6, host.c_str(), bytes.data()) == 1;
+}
+
+bool is_any(const std::string& host) {
+    return host == "0.0.0.0" || host == "::" || host == "*";
+}
+
+std::vector<std::string> resolve(const std::string& host) {
+    addrinfo hints{};
+    hints.ai_family = AF_UNSPEC;
+    hints.ai_socktype = SOCK_STREAM;
+    addrinfo* found = nullptr;
+    std::vector<std::string> addresses;
+    if (::getaddrinfo(host.c_str(), nullptr, &hints, &found) != 0) return addresses;
+    for (const addrinfo* one = found; one != nullptr; one = one->ai_next) {
+        std::array<char, NI_MAXHOST> text{};
+        if (::getnameinfo(one->ai_addr, one->ai_addrlen, text.data(), text.size(), nullptr, 0, NI_NUMERICHOST) != 0)
+            continue;
+        if (std::find(addresses.begin(), addresses.end(), text.data()) == addresses.end())
+            addresses.emplace_back(text.data());
+    }
+    ::freeaddrinfo(found);
+    return addresses;
+}
+
+}  // namespace muster::node

@@ -1,0 +1,88 @@
+#include "node/daemon/http_status.hpp"
+
+#include <httplib.h>
+
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "node/address.hpp"
+
+namespace muster::daemon {
+namespace {
+
+constexpr auto kStuck = std::chrono::seconds(5);
+
+void answer(httplib::Response& response, bool good, const char* yes, const char* no) {
+    response.status = good ? 200 : 503;
+    response.set_content(std::string(good ? yes : no) + "\n", "text/plain");
+}
+
+nlohmann::json to_json(const Status& status) {
+    return {{"node",
+             {{"name", status.node.id.name},
+              {"incarnation", status.node.id.incarnation.value},
+              {"state", to_string(status.node.state)},
+              {"address", status.node.address}}},
+            {"scope", status.scope},
+            {"ready", status.ready},
+            {"seq", status.seq},
+            {"groups", status.groups},
+            {"members", status.members},
+            {"workers", status.workers},
+            {"counters", status.counters}};
+}
+
+}  // namespace
+
+struct HttpStatus::Impl {
+    httplib::Server server;
+    std::thread thread;
+
+    void serve(Node& node) {
+        server.new_task_queue = [] { return new httplib::ThreadPool(2); };
+        server.set_read_timeout(std::chrono::seconds(2));
+        server.set_write_timeout(std::chrono::seconds(2));
+        server.set_keep_alive_max_count(1);  // a kept connection would hold one of the two threads
+        server.set_payload_max_length(1024);
+        server.Get("/healthz", [&node](const httplib::Request&, httplib::Response& response) {
+            answer(response, node.loop_age() < kStuck, "ok", "the node's thread is stuck");
+        });
+        server.Get("/readyz", [&node](const httplib::Request&, httplib::Response& response) {
+            answer(response, node.is_ready(), "ready", "not ready");
+        });
+        server.Get("/status", [&node](const httplib::Request&, httplib::Response& response) {
+            const auto status = node.status();
+            if (!status) return answer(response, false, "", status.error().text.c_str());
+            response.set_content(to_json(*status).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n",
+                                 "application/json");
+        });
+        thread = std::thread([this] { server.listen_after_bind(); });
+    }
+};
+
+Result<std::unique_ptr<HttpStatus>> HttpStatus::start(const std::string& address, Node& node) {
+    const auto parsed = node::parse_address(address);
+    if (!parsed) return parsed.error();
+    auto impl = std::make_unique<Impl>();
+    // Without this, a port that another process listens on could be shared with it.
+    impl->server.set_socket_options([](socket_t socket) {
+        const int yes = 1;
+        ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+    });
+    const bool bound = parsed->port == 0 ? impl->server.bind_to_any_port(parsed->host) > 0
+                                         : impl->server.bind_to_port(parsed->host, parsed->port);
+    if (!bound)
+        return Error{ErrorCode::unreachable,
+                     "cannot serve HTTP on " + address + ": choose another --http or stop what uses it"};
+    impl->serve(node);
+    return std::unique_ptr<HttpStatus>(new HttpStatus(std::move(impl)));
+}
+
+HttpStatus::HttpStatus(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+HttpStatus::~HttpStatus() {
+    impl_->server.stop();
+    impl_->thread.join();
+}
+
+}  // namespace muster::daemon

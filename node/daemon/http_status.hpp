@@ -1,0 +1,26 @@
+// What musterd tells over HTTP. Read-only.
+#pragma once
+
+#include <muster/node.hpp>
+
+#include <memory>
+#include <string>
+
+namespace muster::daemon {
+
+/// /healthz: 200 while the node's thread turns, else 503. /readyz: 200 when the
+/// node is ready, else 503. /status: the node's Status as JSON.
+/// Threads of its own; at most two requests at a time, others wait.
+class HttpStatus {
+public:
+    /// `node` outlives it. Errors: bad_request, unreachable (port in use).
+    static Result<std::unique_ptr<HttpStatus>> start(const std::string& address, Node& node);
+    ~HttpStatus();
+
+private:
+    struct Impl;
+    explicit HttpStatus(std::unique_ptr<Impl> impl);
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace muster::daemon

@@ -1,0 +1,105 @@
+// musterd: one node of a cluster, as a process.
+#include <muster/node.hpp>
+
+#include <poll.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <iostream>
+#include <mutex>
+#include <optional>
+
+#include "node/daemon/config.hpp"
+#include "node/daemon/http_status.hpp"
+#include "node/daemon/log.hpp"
+#include "node/wakeup.hpp"
+
+namespace {
+
+using muster::daemon::Config;
+using muster::daemon::Shown;
+
+constexpr int kDone = 0;
+constexpr int kFailed = 1;
+constexpr int kBadUsage = 2;
+
+int fail(const muster::Error& error) {
+    std::cerr << "musterd: " << error.text << std::endl;
+    return error.code == muster::ErrorCode::bad_request ? kBadUsage : kFailed;
+}
+
+/// A descriptor that is readable once the process is asked to end.
+int watch_signals() {
+    sigset_t ends;
+    ::sigemptyset(&ends);
+    ::sigaddset(&ends, SIGTERM);
+    ::sigaddset(&ends, SIGINT);
+    // Blocked in every thread that comes after.
+    ::pthread_sigmask(SIG_BLOCK, &ends, nullptr);
+    std::signal(SIGPIPE, SIG_IGN);
+    return ::signalfd(-1, &ends, SFD_CLOEXEC);
+}
+
+/// Why the node ended by itself, told by its own thread.
+struct End {
+    std::mutex mutex;
+    std::optional<muster::Error> error;
+    muster::node::Wakeup told;
+};
+
+/// Returns when the process is asked to end, or the node has ended.
+std::optional<muster::Error> wait_for(int signals, End& end) {
+    pollfd items[] = {{signals, POLLIN, 0}, {end.told.fd(), POLLIN, 0}};
+    while (::poll(items, 2, -1) <= 0) {
+    }
+    const std::lock_guard lock(end.mutex);
+    return end.error;
+}
+
+int run(Config config) {
+    const int signals = watch_signals();
+    const auto log = muster::daemon::make_log(config.log_level, config.log_format);
+    End end;
+    config.node.on_log = log;
+    config.node.on_stopped = [&end](const muster::Error& error) {
+        const std::lock_guard lock(end.mutex);
+        end.error = error;
+        end.told.notify();
+    };
+    auto started = muster::Node::start(config.node);
+    if (!started) return fail(started.error());
+    muster::Node& node = **started;
+    log(1, "node " + node.id().name + " of scope " + config.node.scope + " listens on " + node.address());
+
+    std::unique_ptr<muster::daemon::HttpStatus> http;
+    if (!config.http.empty()) {
+        auto serving = muster::daemon::HttpStatus::start(config.http, node);
+        if (!serving) return fail(serving.error());
+        http = std::move(*serving);
+    }
+    const auto error = wait_for(signals, end);
+    if (error) return fail(*error);
+    log(1, "leaving");
+    http.reset();
+    node.close();
+    return kDone;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    try {
+        const auto config = muster::daemon::load_config(argc, argv, [](const char* name) { return std::getenv(name); });
+        if (!config) return fail(config.error());
+        if (const auto* shown = std::get_if<Shown>(&*config)) {
+            std::cout << shown->text;
+            return kDone;
+        }
+        return run(std::get<Config>(*config));
+    } catch (const std::exception& error) {
+        std::cerr << "musterd: " << error.what() << std::endl;
+        return kFailed;
+    }
+}

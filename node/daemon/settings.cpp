@@ -1,0 +1,134 @@
+#include "node/daemon/settings.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstdint>
+
+#include "node/address.hpp"
+#include "proto/limits.hpp"
+
+namespace muster::daemon {
+namespace {
+
+using Values = std::vector<std::string>;
+using Wrong = std::optional<std::string>;
+
+std::optional<std::uint64_t> number(const std::string& text, std::uint64_t most) {
+    std::uint64_t value = 0;
+    const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (text.empty() || parsed.ec != std::errc{} || parsed.ptr != text.data() + text.size() || value > most)
+        return std::nullopt;
+    return value;
+}
+
+Wrong set_milliseconds(std::chrono::milliseconds& to, const std::string& text) {
+    constexpr std::uint64_t kHour = 3'600'000;
+    const auto value = number(text, kHour);
+    if (!value) return "\"" + text + "\" is no time: give milliseconds from 0 to 3600000";
+    to = std::chrono::milliseconds(*value);
+    return std::nullopt;
+}
+
+Wrong set_port(std::uint16_t& to, const std::string& text) {
+    const auto value = number(text, 65535);
+    if (!value) return "\"" + text + "\" is no port: give a number from 1 to 65535, or 0 for any free one";
+    to = static_cast<std::uint16_t>(*value);
+    return std::nullopt;
+}
+
+Wrong set_address(std::string& to, const std::string& text) {
+    if (const auto address = node::parse_address(text); !address) return address.error().text;
+    to = text;
+    return std::nullopt;
+}
+
+Wrong set_seeds(Config& config, const Values& values) {
+    config.node.seeds.clear();
+    for (const auto& value : values) {
+        const auto address = node::parse_address(value);
+        if (!address) return address.error().text;
+        if (address->port == 0)
+            return "\"" + value + "\" has no port that one could connect to: give the seed's --listen";
+        config.node.seeds.push_back(value);
+    }
+    return std::nullopt;
+}
+
+Wrong set_name(Config& config, const Values& values) {
+    if (!is_valid_name(values.back()))
+        return "\"" + values.back() +
+               "\" is no node name: give 1 to 64 of [A-Za-z0-9._-], beginning with a letter or digit";
+    config.node.name = values.back();
+    return std::nullopt;
+}
+
+Wrong set_scope(Config& config, const Values& values) {
+    const auto is_control = [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; };
+    const auto& scope = values.back();
+    if (scope.empty() || scope.size() > limits::kScope || std::any_of(scope.begin(), scope.end(), is_control))
+        return "a scope is 1 to 64 bytes without control characters";
+    config.node.scope = scope;
+    return std::nullopt;
+}
+
+Wrong set_one_of(std::string& to, const std::string& text, std::initializer_list<const char*> allowed) {
+    std::string all;
+    for (const char* one : allowed) {
+        if (text == one) {
+            to = text;
+            return std::nullopt;
+        }
+        all += (all.empty() ? "" : ", ") + std::string(one);
+    }
+    return "\"" + text + "\" is none of: " + all;
+}
+
+constexpr std::array kSettings{
+    Setting{"name", "NAME", "unique in the cluster (default: the host's name)", false, set_name},
+    Setting{"listen", "HOST:PORT",
+            "where workers and seeds reach this node (default 127.0.0.1:7100; port 0: any free one)", false,
+            [](Config& c, const Values& v) { return set_address(c.node.listen, v.back()); }},
+    Setting{"advertise", "HOST:PORT", "what others are told to connect to (default: as --listen)", false,
+            [](Config& c, const Values& v) { return set_address(c.node.advertise, v.back()); }},
+    Setting{"seed", "HOST:PORT", "another node of the cluster; may be given more than once", true, set_seeds},
+    Setting{"scope", "SCOPE", "nodes of different scopes share nothing (default \"default\")", false, set_scope},
+    Setting{"control_port", "PORT", "for messages between nodes (default 0: any free one below 32768)", false,
+            [](Config& c, const Values& v) { return set_port(c.node.control_port, v.back()); }},
+    Setting{"gossip_port", "PORT", "for publications to nodes (default 0: any free one below 32768)", false,
+            [](Config& c, const Values& v) { return set_port(c.node.gossip_port, v.back()); }},
+    Setting{"session_grace", "MS", "how long a lost worker keeps its members (default 1000)", false,
+            [](Config& c, const Values& v) { return set_milliseconds(c.node.session_grace, v.back()); }},
+    Setting{"ready_wait", "MS", "how long seeds that do not answer are waited for (default 3000)", false,
+            [](Config& c, const Values& v) { return set_milliseconds(c.node.ready_wait, v.back()); }},
+    Setting{"http", "HOST:PORT", "serve /healthz, /readyz and /status there (default: not at all)", false,
+            [](Config& c, const Values& v) { return set_address(c.http, v.back()); }},
+    Setting{"log_level", "LEVEL", "debug, info, warn or error (default info)", false,
+            [](Config& c, const Values& v) {
+                return set_one_of(c.log_level, v.back(), {"debug", "info", "warn", "error"});
+            }},
+    Setting{"log_format", "FORMAT", "text or json (default text)", false,
+            [](Config& c, const Values& v) {
+                return set_one_of(c.log_format, v.back(), {"text", "json"});
+            }},
+};
+
+}  // namespace
+
+std::span<const Setting> settings() {
+    return kSettings;
+}
+
+std::string Setting::flag() const {
+    std::string text = "--" + std::string(key);
+    std::replace(text.begin(), text.end(), '_', '-');
+    return text;
+}
+
+std::string Setting::variable() const {
+    std::string text = "MUSTER_";
+    for (const char* c = key; *c != '\0'; ++c) text += *c == '_' ? '_' : static_cast<char>(*c - 'a' + 'A');
+    return text;
+}
+
+}  // namespace muster::daemon

@@ -1,0 +1,112 @@
+#include "node/door.hpp"
+
+#include "node/clock.hpp"
+#include "node/zmq_io.hpp"
+#include "proto/codec.hpp"
+#include "proto/limits.hpp"
+
+namespace muster::node {
+namespace {
+
+constexpr int kQueue = 1000;  // messages to or from one other side
+constexpr std::size_t kMaxRoutes = 100'000;
+constexpr auto kRouteIdle = std::chrono::seconds(60);
+
+zmq::socket_t make_router(zmq::context_t& context) {
+    zmq::socket_t socket(context, zmq::socket_type::router);
+    set_common_options(socket);
+    socket.set(zmq::sockopt::linger, 200);
+    socket.set(zmq::sockopt::sndhwm, kQueue);
+    socket.set(zmq::sockopt::rcvhwm, kQueue);
+    socket.set(zmq::sockopt::maxmsgsize, static_cast<std::int64_t>(limits::kFrame));
+    socket.set(zmq::sockopt::router_mandatory, true);
+    return socket;
+}
+
+}  // namespace
+
+Door::Door(zmq::context_t& context, FrameCounts& counts)
+    : counts_(counts), router_(make_router(context)), routes_(kMaxRoutes, kRouteIdle) {}
+
+Result<std::uint16_t> Door::bind(const std::string& host, std::uint16_t port) {
+    return bind_tcp(router_, host, port);
+}
+
+void Door::send_to(cluster::Route route, const proto::Message& message, const Emit& emit) {
+    const std::string* routing_id = routes_.id_of(route, now());
+    Sent sent = Sent::unreachable;
+    if (routing_id != nullptr) {
+        buffer_.clear();
+        proto::encode(message, buffer_);
+        sent = send(router_, *routing_id, true);
+        if (sent == Sent::yes) sent = send(router_, buffer_);
+    }
+    if (sent == Sent::yes) {
+        counts_.sent();
+        return;
+    }
+    counts_.unsent();
+    // A full queue keeps its route: its reader is slow, and may still speak to us.
+    if (sent == Sent::unreachable) routes_.forget(route);
+    emit(cluster::RouteLost{route});
+}
+
+std::size_t Door::drain(const Emit& emit, std::size_t budget) {
+    Parts parts;
+    std::size_t taken = 0;
+    const auto at = now();
+    for (; taken < budget && receive(router_, parts); ++taken) {
+        counts_.received();
+        if (parts.count != 2) {
+            counts_.bad_parts();
+            continue;
+        }
+        auto decoded = proto::decode(text_of(parts.last));
+        if (decoded) {
+            const auto route = routes_.route_of(text_of(parts.first), at);
+            emit(cluster::MessageArrived{cluster::Channel::door, route, {}, std::move(*decoded)});
+            continue;
+        }
+        counts_.bad(decoded.error());
+        if (decoded.error() == proto::DecodeError::wrong_major) refuse_version(text_of(parts.first));
+    }
+    return taken;
+}
+
+void Door::refuse_version(std::string_view routing_id) {
+    const std::string text =
+        "this node speaks version " + std::to_string(proto::kMajor) + " of the protocol: use a client of that version";
+    buffer_.clear();
+    proto::encode({header_, proto::Refuse{ErrorCode::wrong_version, text}}, buffer_);
+    if (send(router_, routing_id, true) == Sent::yes) send(router_, buffer_);
+}
+
+void Door::expire() {
+    routes_.expire(now());
+}
+
+Control::Control(zmq::context_t& context, FrameCounts& counts) : counts_(counts), router_(make_router(context)) {}
+
+Result<std::uint16_t> Control::bind(const std::string& host, std::uint16_t port) {
+    return bind_tcp(router_, host, port);
+}
+
+std::size_t Control::drain(const Emit& emit, std::size_t budget) {
+    Parts parts;
+    std::size_t taken = 0;
+    for (; taken < budget && receive(router_, parts); ++taken) {
+        counts_.received();
+        if (parts.count != 2) {
+            counts_.bad_parts();
+            continue;
+        }
+        auto decoded = proto::decode(text_of(parts.last));
+        if (decoded)
+            emit(cluster::MessageArrived{cluster::Channel::control, {}, {}, std::move(*decoded)});
+        else
+            counts_.bad(decoded.error());
+    }
+    return taken;
+}
+
+}  // namespace muster::node

@@ -1,0 +1,58 @@
+// The two sockets that others send to: the front door and the control socket.
+#pragma once
+
+#include <muster/result.hpp>
+
+#include <cstdint>
+#include <string>
+
+#include <zmq.hpp>
+
+#include "node/gossip.hpp"
+#include "node/route_map.hpp"
+
+namespace muster::node {
+
+/// The address a user types: hellos of nodes, and all that workers say.
+class Door {
+public:
+    Door(zmq::context_t& context, FrameCounts& counts);
+
+    Result<std::uint16_t> bind(const std::string& host, std::uint16_t port);
+    /// What this node says of itself when it refuses by itself.
+    void set_header(proto::Header header) { header_ = std::move(header); }
+    void set_identity(const NodeId& self) { header_.incarnation = self.incarnation.value; }
+
+    /// A message that cannot be put on the route emits RouteLost.
+    void send_to(cluster::Route route, const proto::Message& message, const Emit& emit);
+    std::size_t drain(const Emit& emit, std::size_t budget);
+    /// Forgets routes that are long unused.
+    void expire();
+    [[nodiscard]] zmq::socket_t& socket() { return router_; }
+
+private:
+    void refuse_version(std::string_view routing_id);
+
+    FrameCounts& counts_;
+    zmq::socket_t router_;
+    RouteMap routes_;
+    proto::Header header_;
+    std::string buffer_;
+};
+
+/// What other nodes send to this one. Nothing is answered here: an answer goes
+/// to the sender's own control socket.
+class Control {
+public:
+    Control(zmq::context_t& context, FrameCounts& counts);
+
+    Result<std::uint16_t> bind(const std::string& host, std::uint16_t port);
+    std::size_t drain(const Emit& emit, std::size_t budget);
+    [[nodiscard]] zmq::socket_t& socket() { return router_; }
+
+private:
+    FrameCounts& counts_;
+    zmq::socket_t router_;
+};
+
+}  // namespace muster::node

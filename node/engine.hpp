@@ -1,0 +1,111 @@
+// The core behind one lock, shared by the loop and by the callers of an embedded node.
+#pragma once
+
+#include <muster/types.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "cluster/core.hpp"
+#include "node/view_cache.hpp"
+#include "node/wakeup.hpp"
+
+namespace muster::node {
+
+using CallResult = decltype(cluster::Answer::result);
+
+/// Every event passes here, from whichever thread. What the core asks for goes
+/// to the outbox in order, and the loop performs it; answers and changed views
+/// are dealt with at once, so that a caller reads its own writes.
+///
+/// Bounded: callers (never the loop) wait while the outbox holds kOutboxActions
+/// or kOutboxBytes, until the loop has taken it.
+class Engine {
+public:
+    static constexpr std::size_t kOutboxActions = 32768;
+    static constexpr std::size_t kOutboxBytes = 64u << 20;
+
+    Engine(cluster::Options options, std::shared_ptr<Wakeup> wakeup);
+
+    // ---- the loop's side ----
+
+    /// Takes in what a socket or the clock has said.
+    void step(cluster::EventBody body);
+    /// Swaps the outbox into `actions`, which must be empty.
+    void take(cluster::Actions& actions);
+    /// When to step a Tick at the latest. Until the next call of this, a caller
+    /// that moves it forward notifies the wakeup.
+    cluster::Instant deadline();
+    [[nodiscard]] bool is_due() const;
+
+    // ---- any thread ----
+
+    /// A call that has no answer (watch, unwatch). False when closed.
+    bool post(cluster::EventBody body);
+    /// A call of type LocalJoin, LocalLeave or LocalNotify. The core answers in
+    /// time by itself; `patience` only ends the wait should the loop be stuck.
+    template <class Call>
+    CallResult call(Call call, std::chrono::milliseconds patience) {
+        call.call = cluster::CallId{++last_call_};
+        const auto id = call.call;
+        return await(id, cluster::EventBody(std::move(call)), patience);
+    }
+
+    /// Shared and immutable; never nullptr.
+    View members(const Group& group);
+    template <class Ask>
+    auto ask(const Ask& ask) const {
+        const std::lock_guard lock(mutex_);
+        return ask(core_);
+    }
+    [[nodiscard]] bool is_ready() const { return ready_.load(std::memory_order_acquire); }
+    /// False when the time ran out, or the engine was closed.
+    bool wait_ready(std::chrono::milliseconds timeout) const;
+
+    /// Leaves the cluster: the goodbye lies in the outbox, every call that waits
+    /// and every later one answers `why`. Idempotent.
+    void close(Error why);
+    [[nodiscard]] std::optional<Error> why_closed() const;
+    [[nodiscard]] bool is_closed() const { return is_closed_.load(std::memory_order_acquire); }
+
+private:
+    struct Slot {
+        std::condition_variable done;
+        std::optional<CallResult> result;
+    };
+
+    CallResult await(cluster::CallId id, cluster::EventBody body, std::chrono::milliseconds patience);
+    void wait_for_room(std::unique_lock<std::mutex>& lock);
+    /// Steps the core and sorts what it asks for.
+    void advance(cluster::EventBody body);
+    void answer(cluster::Answer answer);
+    /// Makes the loop look when it sleeps and something has become due earlier.
+    void rouse();
+
+    mutable std::mutex mutex_;
+    cluster::Core core_;
+    cluster::Actions fresh_;  // of the step under way
+    cluster::Actions outbox_;
+    std::size_t outbox_bytes_ = 0;  // of notification data, roughly
+    std::condition_variable room_;
+    std::unordered_map<cluster::CallId, Slot*> waiting_;
+    std::optional<std::pair<cluster::CallId, std::optional<CallResult>>> calling_;  // the call under way
+    std::optional<Error> closed_;
+    cluster::Instant awake_until_ = cluster::kNever;  // the deadline the loop knows of
+    bool roused_ = false;
+    mutable std::condition_variable ready_changed_;
+    std::atomic<bool> ready_ = false;
+    std::atomic<bool> is_closed_ = false;
+    std::atomic<std::uint64_t> last_call_ = 0;
+    ViewCache views_;
+    std::shared_ptr<Wakeup> wakeup_;
+};
+
+}  // namespace muster::node

@@ -1,0 +1,124 @@
+#include "node/gossip.hpp"
+
+#include "node/address.hpp"
+#include "node/zmq_io.hpp"
+#include "proto/codec.hpp"
+
+namespace muster::node {
+namespace {
+
+constexpr int kPublishQueue = 4000;  // messages to one subscriber; beyond them it loses some, and pulls
+constexpr int kHearQueue = 20000;    // messages of one peer
+constexpr std::int64_t kSubscriptionBytes = 4096;
+constexpr std::int64_t kMessageBytes = 4 << 20;
+
+}  // namespace
+
+Gossip::Gossip(zmq::context_t& context, std::string scope, NodeId self, FrameCounts& counts)
+    : scope_(std::move(scope)),
+      topic_(gossip_topic(scope_)),
+      self_(std::move(self)),
+      counts_(counts),
+      pub_(context, zmq::socket_type::xpub),
+      sub_(context, zmq::socket_type::sub) {
+    set_common_options(pub_);
+    pub_.set(zmq::sockopt::linger, 200);
+    pub_.set(zmq::sockopt::sndhwm, kPublishQueue);
+    pub_.set(zmq::sockopt::rcvhwm, 0);
+    pub_.set(zmq::sockopt::maxmsgsize, kSubscriptionBytes);
+    pub_.set(zmq::sockopt::xpub_verboser, true);
+    set_common_options(sub_);
+    sub_.set(zmq::sockopt::sndhwm, 0);  // subscriptions beyond it would be lost
+    sub_.set(zmq::sockopt::rcvhwm, kHearQueue);
+    sub_.set(zmq::sockopt::maxmsgsize, kMessageBytes);
+    sub_.set(zmq::sockopt::subscribe, topic_);
+    const auto presence = presence_topic(scope_, self_);
+    own_presence_.insert(presence);
+    sub_.set(zmq::sockopt::subscribe, presence);
+}
+
+Result<std::uint16_t> Gossip::bind(const std::string& host, std::uint16_t port) {
+    auto bound = bind_tcp(pub_, host, port);
+    if (bound) node::connect(sub_, with_port(is_any(host) ? "127.0.0.1" : host, *bound));
+    return bound;
+}
+
+void Gossip::publish(const proto::Message& message) {
+    buffer_ = topic_;
+    proto::encode(message, buffer_);
+    if (send(pub_, buffer_) == Sent::yes)
+        counts_.sent();
+    else
+        counts_.unsent();
+}
+
+void Gossip::connect(const std::string& peer, const std::string& address) {
+    disconnect(peer);
+    // Connecting twice to one address does nothing, not even when that link is dead for good.
+    if (const auto other = owners_.find(address); other != owners_.end()) {
+        addresses_.erase(other->second);
+        node::disconnect(sub_, address);
+        owners_.erase(other);
+    }
+    if (!node::connect(sub_, address)) return;
+    addresses_[peer] = address;
+    owners_[address] = peer;
+}
+
+void Gossip::disconnect(const std::string& peer) {
+    const auto found = addresses_.find(peer);
+    if (found == addresses_.end()) return;
+    node::disconnect(sub_, found->second);
+    owners_.erase(found->second);
+    addresses_.erase(found);
+}
+
+void Gossip::identity_changed(const NodeId& self) {
+    sub_.set(zmq::sockopt::unsubscribe, presence_topic(scope_, self_));
+    self_ = self;
+    const auto presence = presence_topic(scope_, self_);
+    own_presence_.insert(presence);
+    sub_.set(zmq::sockopt::subscribe, presence);
+}
+
+std::size_t Gossip::drain_news(const Emit& emit, std::size_t budget) {
+    Parts parts;
+    std::size_t taken = 0;
+    for (; taken < budget && receive(sub_, parts); ++taken) {
+        counts_.received();
+        const std::string_view frame = text_of(parts.first);
+        if (parts.count != 1 || !frame.starts_with(topic_)) {
+            counts_.bad_parts();
+            continue;
+        }
+        auto decoded = proto::decode(frame.substr(topic_.size()));
+        if (decoded)
+            emit(cluster::MessageArrived{cluster::Channel::gossip, {}, {}, std::move(*decoded)});
+        else
+            counts_.bad(decoded.error());
+    }
+    return taken;
+}
+
+std::size_t Gossip::drain_subscriptions(const Emit& emit, std::size_t budget) {
+    Parts parts;
+    std::size_t taken = 0;
+    for (; taken < budget && receive(pub_, parts); ++taken)
+        if (parts.count == 1) subscription(text_of(parts.first), emit);
+    return taken;
+}
+
+void Gossip::subscription(std::string_view frame, const Emit& emit) {
+    if (frame.size() < 2 || (frame[0] != '\0' && frame[0] != '\1')) return;
+    const std::string_view topic = frame.substr(1);
+    const auto peer = parse_presence(topic, scope_);
+    if (!peer || own_presence_.contains(std::string(topic))) return;
+    if (frame[0] == '\1') {
+        // Told for every new link, so that the core can publish a heartbeat for it.
+        if (presence_.add(topic)) emit(cluster::LinkUp{*peer});
+    } else if (presence_.remove(topic)) {
+        emit(cluster::LinkLost{*peer});
+    }
+}
+
+}  // namespace muster::node

@@ -1,0 +1,67 @@
+// Publishing to all, hearing from all, and seeing who hears us.
+#pragma once
+
+#include <muster/ids.hpp>
+#include <muster/result.hpp>
+
+#include <functional>
+#include <map>
+#include <set>
+#include <string>
+
+#include <zmq.hpp>
+
+#include "cluster/event.hpp"
+#include "node/frame_counts.hpp"
+#include "node/topics.hpp"
+
+namespace muster::node {
+
+/// Where the sockets put what they hear. Called on the loop's thread.
+using Emit = std::function<void(cluster::EventBody)>;
+
+/// An XPUB that every peer subscribes to, and one SUB that is connected to every
+/// peer's XPUB and to its own: the delay of its own heartbeats tells the core how
+/// late this process is. A peer's presence topic on the XPUB proves that its link
+/// is live: what is published after it was seen arrives.
+///
+/// One frame a message: the topic, then the message. PUB drops silently when a
+/// subscriber is beyond the high-water mark; the core numbers and repairs.
+class Gossip {
+public:
+    Gossip(zmq::context_t& context, std::string scope, NodeId self, FrameCounts& counts);
+
+    /// Binds the publisher and connects to it. `host` is numeric.
+    Result<std::uint16_t> bind(const std::string& host, std::uint16_t port);
+
+    void publish(const proto::Message& message);
+    /// Replaces an earlier connection to this peer.
+    void connect(const std::string& peer, const std::string& address);
+    void disconnect(const std::string& peer);
+    void identity_changed(const NodeId& self);
+
+    /// Up to `budget` messages heard; returns how many there were.
+    std::size_t drain_news(const Emit& emit, std::size_t budget);
+    /// Up to `budget` subscriptions seen.
+    std::size_t drain_subscriptions(const Emit& emit, std::size_t budget);
+
+    [[nodiscard]] zmq::socket_t& publisher() { return pub_; }
+    [[nodiscard]] zmq::socket_t& subscriber() { return sub_; }
+
+private:
+    void subscription(std::string_view frame, const Emit& emit);
+
+    std::string scope_;
+    std::string topic_;
+    NodeId self_;
+    std::set<std::string> own_presence_;  // of every incarnation this process took
+    FrameCounts& counts_;
+    zmq::socket_t pub_;
+    zmq::socket_t sub_;
+    std::map<std::string, std::string> addresses_;  // peer -> where it is connected
+    std::map<std::string, std::string> owners_;     // address -> the peer it was connected for
+    Presence presence_;
+    std::string buffer_;
+};
+
+}  // namespace muster::node

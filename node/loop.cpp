@@ -1,0 +1,89 @@
+#include "node/loop.hpp"
+
+#include <algorithm>
+#include <csignal>
+#include <utility>
+
+#include "node/clock.hpp"
+
+namespace muster::node {
+namespace {
+
+constexpr auto kLongestSleep = std::chrono::milliseconds(500);
+constexpr auto kHousekeeping = std::chrono::seconds(1);
+
+/// Rounded up: a tick that comes too early would do nothing, and be asked for again.
+std::chrono::milliseconds until(cluster::Instant deadline) {
+    const auto at = now();
+    if (deadline <= at) return std::chrono::milliseconds(0);
+    if (deadline >= at + kLongestSleep) return kLongestSleep;
+    return std::chrono::ceil<std::chrono::milliseconds>(deadline - at);
+}
+
+}  // namespace
+
+Loop::Loop(Engine& engine, std::unique_ptr<Sockets> sockets, Sink& sink)
+    : engine_(engine),
+      sockets_(std::move(sockets)),
+      sink_(sink),
+      emit_([this](cluster::EventBody body) { engine_.step(std::move(body)); }),
+      turned_(now()) {
+    // Signals are for the program's own threads.
+    sigset_t all;
+    sigset_t before;
+    ::sigfillset(&all);
+    ::pthread_sigmask(SIG_SETMASK, &all, &before);
+    thread_ = std::thread([this] { run(); });
+    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+Loop::~Loop() {
+    thread_.join();
+}
+
+std::chrono::milliseconds Loop::age() const {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(now() - turned_.load());
+}
+
+void Loop::run() {
+    engine_.step(cluster::Tick{});
+    while (!engine_.is_closed()) {
+        perform();
+        sockets_->wait(until(engine_.deadline()));
+        turned_ = now();
+        sockets_->drain(emit_);
+        if (engine_.is_due()) {
+            sockets_->drain_nodes(emit_);
+            engine_.step(cluster::Tick{});
+        }
+        if (turned_.load() - housekept_ >= kHousekeeping) {
+            housekept_ = turned_;
+            sockets_->expire();
+        }
+    }
+    perform();
+    sockets_.reset();
+}
+
+void Loop::perform() {
+    engine_.take(actions_);
+    for (auto& action : actions_)
+        if (!sockets_->perform(action, emit_) || std::holds_alternative<cluster::IdentityChanged>(action))
+            hand_over(std::move(action));
+    actions_.clear();
+}
+
+void Loop::hand_over(cluster::Action&& action) {
+    if (auto* deliver = std::get_if<cluster::Deliver>(&action))
+        sink_.deliver(std::move(*deliver));
+    else if (auto* tell = std::get_if<cluster::TellWatcher>(&action))
+        sink_.tell(std::move(*tell));
+    else if (auto* note = std::get_if<cluster::Note>(&action))
+        sink_.note(std::move(*note));
+    else if (const auto* identity = std::get_if<cluster::IdentityChanged>(&action))
+        sink_.identity_changed(identity->self);
+    else if (auto* stop = std::get_if<cluster::Stop>(&action))
+        sink_.stopped(std::move(stop->error));
+}
+
+}  // namespace muster::node

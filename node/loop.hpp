@@ -1,0 +1,59 @@
+// The one thread that owns a node's sockets and timers.
+#pragma once
+
+#include <muster/result.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <thread>
+
+#include "node/engine.hpp"
+#include "node/sockets.hpp"
+
+namespace muster::node {
+
+/// What the core asks for that is no socket's business. Called on the loop's
+/// thread; must not block.
+class Sink {
+public:
+    virtual ~Sink() = default;
+    virtual void deliver(cluster::Deliver&& deliver) = 0;
+    virtual void tell(cluster::TellWatcher&& tell) = 0;
+    virtual void note(cluster::Note&& note) = 0;
+    virtual void identity_changed(const NodeId& self) = 0;
+    /// The node ends by itself; the loop ends after this.
+    virtual void stopped(Error&& error) = 0;
+};
+
+/// A turn: wait, take in what has arrived, step a tick if one is due (having
+/// first read what nodes have sent), perform what the core asks for.
+class Loop {
+public:
+    /// `sink` and `engine` outlive the loop.
+    Loop(Engine& engine, std::unique_ptr<Sockets> sockets, Sink& sink);
+    /// The engine must have been closed: waits until its last actions are
+    /// performed and the sockets are closed, some 200 ms.
+    ~Loop();
+    Loop(const Loop&) = delete;
+    Loop& operator=(const Loop&) = delete;
+
+    /// Since the last turn began; a loop that has ended counts as turning no more.
+    [[nodiscard]] std::chrono::milliseconds age() const;
+
+private:
+    void run();
+    void perform();
+    void hand_over(cluster::Action&& action);
+
+    Engine& engine_;
+    std::unique_ptr<Sockets> sockets_;
+    Sink& sink_;
+    Emit emit_;
+    cluster::Actions actions_;
+    cluster::Instant housekept_{};
+    std::atomic<cluster::Instant> turned_;
+    std::thread thread_;
+};
+
+}  // namespace muster::node

@@ -1,0 +1,150 @@
+#include <muster/node.hpp>
+
+#include <utility>
+
+#include "node/node_impl.hpp"
+
+namespace muster {
+namespace {
+
+/// Beyond the time a call was given, in case the loop itself is stuck.
+constexpr std::chrono::milliseconds kPatience{2000};
+
+std::optional<Error> why_wrong(const Group& group) {
+    if (const auto why = why_invalid_part(group.store); !why.empty())
+        return Error{ErrorCode::bad_request, "store: " + std::string(why)};
+    if (const auto why = why_invalid_part(group.feature); !why.empty())
+        return Error{ErrorCode::bad_request, "feature: " + std::string(why)};
+    return std::nullopt;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Node>> Node::start(Options options) {
+    auto impl = Impl::start(std::move(options));
+    if (!impl) return impl.error();
+    return std::unique_ptr<Node>(new Node(std::move(*impl)));
+}
+
+Node::Node(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Node::~Node() = default;
+
+void Node::close() {
+    impl_->close();
+}
+
+NodeId Node::id() const {
+    return impl_->engine->ask([](const cluster::Core& core) { return core.self(); });
+}
+
+std::string Node::address() const {
+    return impl_->address;
+}
+bool Node::is_ready() const {
+    return impl_->engine->is_ready();
+}
+bool Node::wait_ready(std::chrono::milliseconds timeout) const {
+    return impl_->engine->wait_ready(timeout);
+}
+std::chrono::milliseconds Node::loop_age() const {
+    const std::lock_guard lock(impl_->closing);
+    return impl_->loop ? impl_->loop->age() : std::chrono::milliseconds::max();
+}
+
+Result<Joined> Node::join(const Group& group, OnNotification handler, const JoinOptions& options) {
+    const auto id = impl_->add_handler(group, std::move(handler));
+    cluster::LocalJoin event;
+    event.handler = id;
+    event.group = group;
+    event.count = options.count;
+    event.meta = options.meta;
+    event.visible = options.visible;
+    event.timeout = options.timeout;
+    const auto result = impl_->engine->call(std::move(event), options.timeout + kPatience);
+    const auto* reply = std::get_if<proto::JoinReply>(&result);
+    if (reply == nullptr) {
+        const Error error = std::get<Error>(result);
+        // Whether it joined is not known; the caller is told that it did not, so it shall not have.
+        if (error.code == ErrorCode::timeout) impl_->engine->post(cluster::HandlerGone{id});
+        impl_->remove_handler(id);
+        return error;
+    }
+    impl_->own.add(group, id, reply->members);
+    Joined joined;
+    joined.unseen = reply->unseen;
+    const NodeId self = Node::id();
+    for (const auto& run : reply->members)
+        for (std::uint64_t i = 0; i < run.count; ++i) joined.members.push_back({self, run.first.plus(i)});
+    return joined;
+}
+
+Result<std::vector<MemberId>> Node::leave(const Group& group, std::uint64_t count) {
+    if (auto wrong = why_wrong(group)) return *wrong;
+    if (count == 0) return Error{ErrorCode::bad_request, "count: at least 1 member can leave"};
+    if (auto closed = impl_->engine->why_closed()) return *closed;
+    return impl_->leave(group, impl_->own.take_latest(group, count));
+}
+
+Result<std::vector<MemberId>> Node::leave(const Group& group, const std::vector<MemberId>& members) {
+    if (auto wrong = why_wrong(group)) return *wrong;
+    if (auto closed = impl_->engine->why_closed()) return *closed;
+    std::vector<MemberNumber> numbers;
+    for (const auto& member : members)
+        if (impl_->is_own(member.node)) numbers.push_back(member.number);
+    return impl_->leave(group, impl_->own.take(group, numbers));
+}
+
+Result<std::vector<Member>> Node::members(const Group& group) {
+    if (auto closed = impl_->engine->why_closed()) return *closed;
+    return *impl_->engine->members(group);
+}
+
+Result<std::vector<Member>> Node::local_members(const Group& group) {
+    if (auto closed = impl_->engine->why_closed()) return *closed;
+    return impl_->engine->ask([&](const cluster::Core& core) { return core.members(group, true); });
+}
+
+Result<std::vector<GroupInfo>> Node::groups() {
+    if (auto closed = impl_->engine->why_closed()) return *closed;
+    return impl_->engine->ask([](const cluster::Core& core) { return core.groups(); });
+}
+
+Result<std::vector<NodeInfo>> Node::nodes() {
+    if (auto closed = impl_->engine->why_closed()) return *closed;
+    return impl_->engine->ask([](const cluster::Core& core) { return core.nodes(); });
+}
+
+Result<Status> Node::status() {
+    if (auto closed = impl_->engine->why_closed()) return *closed;
+    auto status = impl_->engine->ask([](const cluster::Core& core) { return core.status(); });
+    impl_->counts->add_to(status.counters);
+    return status;
+}
+
+Result<NotifyReport> Node::notify(NotificationKind kind, const Group& group, const Data& data,
+                                  const NotifyOptions& options) {
+    cluster::LocalNotify event;
+    event.kind = kind;
+    event.group = group;
+    event.data = data;
+    event.wait = options.wait;
+    event.timeout = options.timeout;
+    const auto result = impl_->engine->call(std::move(event), options.timeout + kPatience);
+    if (const auto* error = std::get_if<Error>(&result)) return *error;
+    return std::get<NotifyReport>(result);
+}
+
+Result<Watch> Node::watch(const Group& group, OnWatch handler) {
+    if (auto wrong = why_wrong(group)) return *wrong;
+    return impl_->watch(group, std::move(handler));
+}
+
+Result<Watch> Node::watch_all(OnWatch handler) {
+    return impl_->watch(Group{}, std::move(handler));
+}
+
+bool Node::unwatch(Watch watch) {
+    return impl_->unwatch(watch);
+}
+
+}  // namespace muster

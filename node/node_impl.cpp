@@ -1,0 +1,260 @@
+#include "node/node_impl.hpp"
+
+#include <algorithm>
+#include <random>
+
+#include "node/address.hpp"
+#include "node/clock.hpp"
+#include "proto/limits.hpp"
+
+namespace muster {
+namespace {
+
+constexpr std::size_t kWatchEvents = 65536;     // that wait for one watch's handler
+constexpr std::size_t kInboxBytes = 64u << 20;  // that wait for one handler
+constexpr std::size_t kItemBytes = 256;         // roughly, of a queued item besides its data
+
+Error bad(std::string text) {
+    return {ErrorCode::bad_request, std::move(text)};
+}
+
+std::optional<Error> why_wrong(const Node::Options& options) {
+    if (!is_valid_name(options.name))
+        return bad("\"" + options.name +
+                   "\" is no node name: give 1 to 64 of [A-Za-z0-9._-], beginning with a letter or digit");
+    const auto is_control = [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; };
+    if (options.scope.empty() || options.scope.size() > limits::kScope ||
+        std::any_of(options.scope.begin(), options.scope.end(), is_control))
+        return bad("the scope is 1 to 64 bytes without control characters");
+    if (auto listen = node::parse_address(options.listen); !listen) return bad("listen: " + listen.error().text);
+    if (!options.advertise.empty())
+        if (auto advertise = node::parse_address(options.advertise); !advertise)
+            return bad("advertise: " + advertise.error().text);
+    for (const auto& seed : options.seeds)
+        if (auto address = node::parse_address(seed); !address) return bad("seed: " + address.error().text);
+    if (options.session_grace.count() < 0 || options.ready_wait.count() < 0)
+        return bad("session_grace and ready_wait cannot be negative");
+    if (options.handler_threads == 0 || options.inbox == 0) return bad("handler_threads and inbox are at least 1");
+    return std::nullopt;
+}
+
+/// Microseconds since 1970: grows with every start, on every machine whose clock is not set back.
+Incarnation new_incarnation() {
+    const auto since = std::chrono::system_clock::now().time_since_epoch();
+    return Incarnation{
+        static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(since).count())};
+}
+
+cluster::Options core_options(const Node::Options& options, const NodeId& self, const node::Sockets& sockets) {
+    cluster::Options core;
+    core.scope = options.scope;
+    core.self = self;
+    core.address = sockets.address();
+    core.control = sockets.control();
+    core.gossip = sockets.gossip();
+    core.seeds = options.seeds;
+    std::random_device random;
+    core.random_seed = (std::uint64_t{random()} << 32) | random();
+    core.timing.ready_wait = options.ready_wait;
+    core.session.grace = options.session_grace;
+    return core;
+}
+
+std::size_t bytes_of(const WatchEvent& event) {
+    std::size_t bytes = kItemBytes;
+    for (const auto& group : event.groups) bytes += kItemBytes * (1 + group.members.size());
+    return bytes;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Node::Impl>> Node::Impl::start(Node::Options given) {
+    if (auto wrong = why_wrong(given)) return *std::move(wrong);
+    node::raise_descriptor_limit();
+    auto impl = std::make_unique<Impl>(std::move(given));
+    const auto& options = impl->options;
+    const NodeId self{options.name, new_incarnation()};
+    const node::SocketOptions wanted{options.scope,      self, options.listen, options.advertise, options.control_port,
+                                     options.gossip_port};
+    auto sockets = node::Sockets::open(wanted, *impl->counts, impl->wakeup,
+                                       [raw = impl.get()](const std::string& line) { raw->log(2, line); });
+    if (!sockets) return sockets.error();
+    impl->lives.insert(self.incarnation);
+    impl->address = (*sockets)->address();
+    impl->pool.emplace(options.handler_threads);
+    impl->engine.emplace(core_options(options, self, **sockets), impl->wakeup);
+    impl->loop.emplace(*impl->engine, std::move(*sockets), *impl);
+    return impl;
+}
+
+Node::Impl::~Impl() {
+    close();
+}
+
+void Node::Impl::close() {
+    const std::lock_guard lock(closing);
+    if (engine) engine->close({ErrorCode::closed, "this node has been closed: start another"});
+    loop.reset();
+    if (pool) pool->stop();
+}
+
+cluster::HandlerId Node::Impl::add_handler(const Group& group, OnNotification handler) {
+    const auto run = [handler, counted = counts](const Notification& notification) {
+        Notification one = notification;
+        for (const MemberNumber member : notification.members) {
+            one.members.assign(1, member);
+            try {
+                handler(one);
+            } catch (...) {
+                counted->handler_threw();  // a handler's fault ends neither the node nor the others
+            }
+        }
+    };
+    const auto on_dropped = [group, on_gap = options.on_gap](std::uint64_t missed) {
+        if (on_gap) on_gap(group, missed);
+    };
+    const std::lock_guard lock(mutex);
+    const cluster::HandlerId id{++last_handler};
+    if (handler) {
+        const NotificationInbox::Limits limits{options.inbox, kInboxBytes};
+        handlers.emplace(id, std::make_shared<NotificationInbox>(*pool, limits, run, on_dropped));
+    }
+    return id;
+}
+
+void Node::Impl::remove_handler(cluster::HandlerId id) {
+    std::shared_ptr<NotificationInbox> removed;  // destroyed without the lock
+    const std::lock_guard lock(mutex);
+    if (const auto found = handlers.find(id); found != handlers.end()) {
+        removed = std::move(found->second);
+        handlers.erase(found);
+    }
+}
+
+Result<std::vector<MemberId>> Node::Impl::leave(const Group& group, std::vector<node::OwnMembers::Taken> taken) {
+    std::vector<MemberNumber> left;
+    for (auto& one : taken) {
+        cluster::LocalLeave event;
+        event.handler = one.handler;
+        event.group = group;
+        event.members = std::move(one.members);
+        const auto result = engine->call(std::move(event), std::chrono::seconds(5));
+        if (one.last) remove_handler(one.handler);
+        if (const auto* reply = std::get_if<proto::LeaveReply>(&result))
+            left.insert(left.end(), reply->members.begin(), reply->members.end());
+        else if (const auto* error = std::get_if<Error>(&result); error && error->code != ErrorCode::not_joined)
+            return *error;
+    }
+    if (left.empty())
+        return Error{ErrorCode::not_joined,
+                     "nothing of this process is joined to " + group.store + "/" + group.feature + ": join it first"};
+    std::sort(left.begin(), left.end());
+    const NodeId self = engine->ask([](const cluster::Core& core) { return core.self(); });
+    std::vector<MemberId> ids;
+    ids.reserve(left.size());
+    for (const MemberNumber number : left) ids.push_back({self, number});
+    return ids;
+}
+
+Result<Watch> Node::Impl::watch(const Group& group, OnWatch handler) {
+    if (!handler) return bad("a watch needs a handler");
+    const auto run = [handler = std::move(handler), counted = counts](const WatchEvent& event) {
+        try {
+            handler(event);
+        } catch (...) {
+            counted->handler_threw();
+        }
+    };
+    const WatchInbox::Limits limits{kWatchEvents, kInboxBytes};
+    Watcher watcher{group, {}, std::make_shared<WatchInbox>(*pool, limits, run)};
+    Watch watch;
+    {
+        const std::lock_guard lock(mutex);
+        watch = Watch{++last_watch};
+        watcher.id = cluster::WatchId{++last_watch_id};
+        watch_of.emplace(watcher.id, watch);
+        watchers.emplace(watch, watcher);
+    }
+    if (engine->post(cluster::LocalWatch{watcher.id, group})) return watch;
+    unwatch(watch);
+    return *engine->why_closed();
+}
+
+bool Node::Impl::unwatch(Watch watch) {
+    std::optional<Watcher> ended;
+    {
+        const std::lock_guard lock(mutex);
+        const auto found = watchers.find(watch);
+        if (found == watchers.end()) return false;
+        ended = std::move(found->second);
+        watch_of.erase(ended->id);
+        watchers.erase(found);
+    }
+    engine->post(cluster::LocalUnwatch{ended->id});
+    ended->inbox->close();
+    return true;
+}
+
+bool Node::Impl::is_own(const NodeId& id) const {
+    const std::lock_guard lock(mutex);
+    return id.name == options.name && lives.contains(id.incarnation);
+}
+
+void Node::Impl::deliver(cluster::Deliver&& deliver) {
+    std::shared_ptr<NotificationInbox> inbox;
+    {
+        const std::lock_guard lock(mutex);
+        const auto found = handlers.find(deliver.handler);
+        if (found == handlers.end()) return;  // only seen, or left meanwhile
+        inbox = found->second;
+    }
+    const std::uint64_t members = deliver.notification.members.size();
+    const std::size_t bytes = kItemBytes + deliver.notification.data.msgpack.size();
+    inbox->push(std::move(deliver.notification), members, bytes);
+}
+
+void Node::Impl::tell(cluster::TellWatcher&& tell) {
+    Watcher watcher;
+    Watch watch;
+    {
+        const std::lock_guard lock(mutex);
+        const auto found = watch_of.find(tell.watch);
+        if (found == watch_of.end()) return;  // ended meanwhile
+        watch = found->second;
+        watcher = watchers.at(watch);
+    }
+    const std::size_t bytes = bytes_of(tell.event);
+    if (watcher.inbox->offer(std::move(tell.event), 1, bytes)) return;
+    // Too slow for every change: a fresh snapshot replaces them all.
+    watcher.inbox->clear();
+    engine->step(cluster::LocalUnwatch{watcher.id});
+    {
+        const std::lock_guard lock(mutex);
+        const auto found = watchers.find(watch);
+        if (found == watchers.end()) return;
+        watch_of.erase(watcher.id);
+        watcher.id = found->second.id = cluster::WatchId{++last_watch_id};
+        watch_of.emplace(watcher.id, watch);
+    }
+    engine->step(cluster::LocalWatch{watcher.id, watcher.group});
+}
+
+void Node::Impl::note(cluster::Note&& note) {
+    if (const auto line = limiter.take(note, node::now())) log(line->severity, line->text);
+}
+
+void Node::Impl::identity_changed(const NodeId& self) {
+    const std::lock_guard lock(mutex);
+    lives.insert(self.incarnation);
+}
+
+void Node::Impl::stopped(Error&& error) {
+    engine->close(error);
+    if (options.on_stopped) options.on_stopped(error);
+}
+
+void Node::Impl::log(int severity, const std::string& line) const {
+    if (options.on_log) options.on_log(severity, line);
+}
+
+}  // namespace muster

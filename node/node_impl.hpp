@@ -1,0 +1,87 @@
+// What stands behind muster::Node.
+#pragma once
+
+#include <muster/node.hpp>
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+
+#include "node/engine.hpp"
+#include "node/frame_counts.hpp"
+#include "node/handlers.hpp"
+#include "node/loop.hpp"
+#include "node/notes.hpp"
+#include "node/own_members.hpp"
+
+namespace muster {
+
+/// Every join is a handler of its own to the core, with an inbox of its own. A
+/// watch keeps its number when it has to begin anew with another snapshot,
+/// because its handler was too slow for the changes.
+struct Node::Impl final : node::Sink {
+    explicit Impl(Node::Options given) : options(std::move(given)) {}
+    ~Impl() override;
+
+    /// Checks the options, binds, starts the threads.
+    static Result<std::unique_ptr<Impl>> start(Node::Options options);
+    void close();
+
+    // ---- the verbs' helpers; any thread ----
+
+    /// Registers a handler before the core can deliver to it. An empty one is not kept.
+    cluster::HandlerId add_handler(const Group& group, OnNotification handler);
+    void remove_handler(cluster::HandlerId id);
+    Result<std::vector<MemberId>> leave(const Group& group, std::vector<node::OwnMembers::Taken> taken);
+    Result<Watch> watch(const Group& group, OnWatch handler);
+    bool unwatch(Watch watch);
+    /// Whether the id names a life of this very node.
+    [[nodiscard]] bool is_own(const NodeId& id) const;
+
+    // ---- node::Sink; the loop's thread ----
+
+    void deliver(cluster::Deliver&& deliver) override;
+    void tell(cluster::TellWatcher&& tell) override;
+    void note(cluster::Note&& note) override;
+    void identity_changed(const NodeId& self) override;
+    void stopped(Error&& error) override;
+
+    void log(int severity, const std::string& line) const;
+
+    using NotificationInbox = node::Inbox<Notification>;
+    using WatchInbox = node::Inbox<WatchEvent>;
+    struct Watcher {
+        Group group;
+        cluster::WatchId id;
+        std::shared_ptr<WatchInbox> inbox;
+    };
+
+    const Node::Options options;
+    std::shared_ptr<node::Wakeup> wakeup = std::make_shared<node::Wakeup>();
+    // Shared with the handlers, which may outlive the node that they end.
+    std::shared_ptr<node::FrameCounts> counts = std::make_shared<node::FrameCounts>();
+    std::optional<node::HandlerPool> pool;
+    std::optional<node::Engine> engine;
+    std::string address;
+    node::OwnMembers own;
+    node::NoteLimiter limiter;  // the loop's
+
+    mutable std::mutex mutex;  // of all below; never held while the engine or a handler is called
+    std::unordered_map<cluster::HandlerId, std::shared_ptr<NotificationInbox>> handlers;
+    std::unordered_map<Watch, Watcher> watchers;
+    std::unordered_map<cluster::WatchId, Watch> watch_of;
+    std::set<Incarnation> lives;
+    std::uint64_t last_handler = 0;
+    std::uint64_t last_watch = 0;
+    std::uint64_t last_watch_id = 0;
+
+    std::mutex closing;
+    std::optional<node::Loop> loop;  // ended first
+};
+
+}  // namespace muster

@@ -1,0 +1,53 @@
+// libzmq's routing ids and the core's routes, both ways.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <list>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "cluster/event.hpp"
+#include "cluster/time.hpp"
+
+namespace muster::node {
+
+/// A routing id is no identity (a peer may choose any, and duplicates vanish):
+/// the core sees a number of ours for each. Bounded: beyond `max_routes` the one
+/// that was unused for longest is forgotten, and so is any that was unused for
+/// `idle`. Sessions never are: a node speaks to them every 100 ms. What is
+/// forgotten gets a new route when it speaks again.
+class RouteMap {
+public:
+    RouteMap(std::size_t max_routes, cluster::Duration idle) : max_routes_(max_routes), idle_(idle) {}
+
+    /// The route of a routing id, made when there is none. Counts as use.
+    cluster::Route route_of(std::string_view routing_id, cluster::Instant now);
+    /// The routing id of a route, valid until the next call; nullptr when forgotten. Counts as use.
+    const std::string* id_of(cluster::Route route, cluster::Instant now);
+    void forget(cluster::Route route);
+    /// Forgets what has not been used for `idle`.
+    void expire(cluster::Instant now);
+    [[nodiscard]] std::size_t size() const { return entries_.size(); }
+
+private:
+    struct Entry {
+        std::string routing_id;
+        cluster::Route route;
+        cluster::Instant used;
+    };
+    using Entries = std::list<Entry>;  // the latest used first
+
+    void touch(Entries::iterator entry, cluster::Instant now);
+    void erase(Entries::iterator entry);
+
+    std::size_t max_routes_;
+    cluster::Duration idle_;
+    std::uint64_t last_route_ = 0;
+    Entries entries_;
+    std::unordered_map<std::string_view, Entries::iterator> by_id_;  // views into entries_
+    std::unordered_map<cluster::Route, Entries::iterator> by_route_;
+};
+
+}  // namespace muster::node

@@ -1,0 +1,178 @@
+#include "node/sockets.hpp"
+
+#include <sys/resource.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "node/address.hpp"
+#include "node/zmq_io.hpp"
+
+namespace muster::node {
+namespace {
+
+constexpr std::size_t kBudget = 256;      // messages of one socket in one turn
+constexpr std::size_t kJudging = 20'000;  // when someone might be judged silent
+constexpr int kMaxSockets = 16384;        // a DEALER for each peer, and as many for dials
+
+/// A numeric host to bind to.
+Result<std::string> bindable(const std::string& host) {
+    if (host == "*" || is_numeric(host)) return host;
+    auto found = resolve(host);
+    if (found.empty())
+        return Error{ErrorCode::bad_request, "cannot resolve " + host + ": give --listen an address of this host"};
+    return std::move(found.front());
+}
+
+template <class... F>
+struct Overloaded : F... {
+    using F::operator()...;
+};
+template <class... F>
+Overloaded(F...) -> Overloaded<F...>;
+
+}  // namespace
+
+Result<std::unique_ptr<Sockets>> Sockets::open(const SocketOptions& options, FrameCounts& counts,
+                                               std::shared_ptr<Wakeup> wakeup, Dialer::Warn warn) {
+    std::unique_ptr<Sockets> sockets(new Sockets(options, counts, std::move(wakeup), std::move(warn)));
+    if (auto error = sockets->bind(options)) return *std::move(error);
+    return sockets;
+}
+
+Sockets::Sockets(const SocketOptions& options, FrameCounts& counts, std::shared_ptr<Wakeup> wakeup, Dialer::Warn warn)
+    : context_(1, kMaxSockets),
+      wakeup_(std::move(wakeup)),
+      resolver_(wakeup_),
+      gossip_socket_(context_, options.scope, options.self, counts),
+      door_(context_, counts),
+      control_socket_(context_, counts),
+      links_(context_, counts),
+      dialer_(context_, counts, resolver_, std::move(warn)),
+      prober_(resolver_) {
+    door_.set_header({options.scope, options.self.name, options.self.incarnation.value, 0});
+}
+
+Sockets::~Sockets() = default;
+
+std::optional<Error> Sockets::bind(const SocketOptions& options) {
+    const auto listen = parse_address(options.listen);
+    if (!listen) return listen.error();
+    const auto advertise = parse_address(options.advertise.empty() ? options.listen : options.advertise);
+    if (!advertise) return advertise.error();
+    if (is_any(advertise->host))
+        return Error{ErrorCode::bad_request, "nobody can connect to " + to_string(*advertise) +
+                                                 ": say with --advertise HOST:PORT what others are to use"};
+    const auto host = bindable(listen->host);
+    if (!host) return host.error();
+    const auto door = door_.bind(*host, listen->port);
+    if (!door) return door.error();
+    const auto control = control_socket_.bind(*host, options.control_port);
+    if (!control) return control.error();
+    const auto gossip = gossip_socket_.bind(*host, options.gossip_port);
+    if (!gossip) return gossip.error();
+    // Port 0 of an advertised address means the port that was found; another one is a forwarded port.
+    address_ = with_port(advertise->host, advertise->port == 0 ? *door : advertise->port);
+    control_address_ = with_port(advertise->host, *control);
+    gossip_address_ = with_port(advertise->host, *gossip);
+    return std::nullopt;
+}
+
+void Sockets::wait(std::chrono::milliseconds timeout) {
+    items_.clear();
+    items_.push_back({nullptr, wakeup_->fd(), ZMQ_POLLIN, 0});
+    for (zmq::socket_t* socket :
+         {&gossip_socket_.subscriber(), &gossip_socket_.publisher(), &control_socket_.socket(), &door_.socket()})
+        items_.push_back({socket->handle(), 0, ZMQ_POLLIN, 0});
+    dialer_.add_to(items_);
+    prober_.add_to(items_);
+    // EINTR is as good as a wakeup.
+    ::zmq_poll(items_.data(), static_cast<int>(items_.size()), static_cast<long>(timeout.count()));
+    if (items_.front().revents != 0) wakeup_->clear();
+}
+
+void Sockets::drain(const Emit& emit) {
+    gossip_socket_.drain_subscriptions(emit, kBudget);
+    gossip_socket_.drain_news(emit, kBudget);
+    control_socket_.drain(emit, kBudget);
+    dialer_.drain(emit, kBudget);
+    door_.drain(emit, kBudget);
+    if (!prober_.idle()) prober_.drain(emit);
+    take_resolved(emit);
+}
+
+void Sockets::drain_nodes(const Emit& emit) {
+    std::size_t left = kJudging;
+    for (;;) {
+        const std::size_t taken = gossip_socket_.drain_news(emit, kBudget) + control_socket_.drain(emit, kBudget);
+        if (taken == 0 || taken > left) return;
+        left -= taken;
+    }
+}
+
+void Sockets::take_resolved(const Emit& emit) {
+    for (const auto& found : resolver_.take()) {
+        dialer_.resolved(found);
+        prober_.resolved(found, emit);
+    }
+}
+
+bool Sockets::perform(const cluster::Action& action, const Emit& emit) {
+    return std::visit(Overloaded{
+                          [&](const cluster::Publish& a) {
+                              gossip_socket_.publish(a.message);
+                              return true;
+                          },
+                          [&](const cluster::SendPeer& a) {
+                              links_.send_to(a.peer, a.message);
+                              return true;
+                          },
+                          [&](const cluster::SendDoor& a) {
+                              door_.send_to(a.route, a.message, emit);
+                              return true;
+                          },
+                          [&](const cluster::Dial& a) {
+                              dialer_.dial(a.address, a.message);
+                              return true;
+                          },
+                          [&](const cluster::HangUp& a) {
+                              dialer_.hang_up(a.address);
+                              return true;
+                          },
+                          [&](const cluster::ConnectPeer& a) {
+                              links_.connect(a.peer.name, a.control);
+                              gossip_socket_.connect(a.peer.name, a.gossip);
+                              return true;
+                          },
+                          [&](const cluster::DisconnectPeer& a) {
+                              links_.disconnect(a.peer);
+                              gossip_socket_.disconnect(a.peer);
+                              return true;
+                          },
+                          [&](const cluster::CheckProcess& a) {
+                              prober_.check(a.peer, a.address, emit);
+                              return true;
+                          },
+                          [&](const cluster::IdentityChanged& a) {
+                              gossip_socket_.identity_changed(a.self);
+                              door_.set_identity(a.self);
+                              return true;
+                          },
+                          [](const auto&) { return false; },
+                      },
+                      action);
+}
+
+void Sockets::expire() {
+    door_.expire();
+    dialer_.expire();
+}
+
+void raise_descriptor_limit() {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
+    limit.rlim_cur = limit.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+}  // namespace muster::node

@@ -1,0 +1,78 @@
+// All sockets of a node: opened together, polled together, each with one job.
+#pragma once
+
+#include <muster/result.hpp>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <zmq.hpp>
+
+#include "cluster/action.hpp"
+#include "node/dialer.hpp"
+#include "node/door.hpp"
+#include "node/gossip.hpp"
+#include "node/peer_links.hpp"
+#include "node/prober.hpp"
+
+namespace muster::node {
+
+struct SocketOptions {
+    std::string scope;
+    NodeId self;
+    std::string listen;     // "host:port"; port 0: any free one
+    std::string advertise;  // empty: as `listen`
+    std::uint16_t control_port = 0;
+    std::uint16_t gossip_port = 0;
+};
+
+/// Opened by any thread, then used by the loop's alone.
+class Sockets {
+public:
+    /// Errors: bad_request (an address is none), unreachable (port in use).
+    static Result<std::unique_ptr<Sockets>> open(const SocketOptions& options, FrameCounts& counts,
+                                                 std::shared_ptr<Wakeup> wakeup, Dialer::Warn warn);
+    ~Sockets();
+
+    // What others connect to.
+    [[nodiscard]] const std::string& address() const { return address_; }
+    [[nodiscard]] const std::string& control() const { return control_address_; }
+    [[nodiscard]] const std::string& gossip() const { return gossip_address_; }
+
+    /// Returns when something can be read, the wakeup was notified, or `timeout` has passed.
+    void wait(std::chrono::milliseconds timeout);
+    /// Takes in some of what has arrived, from every socket.
+    void drain(const Emit& emit);
+    /// Takes in what nodes have sent until nothing is there: nobody is to be
+    /// judged silent whose words lie in a socket. (Stops after some 20,000.)
+    void drain_nodes(const Emit& emit);
+    /// True when the action was one for a socket.
+    bool perform(const cluster::Action& action, const Emit& emit);
+    /// Housekeeping, about once a second.
+    void expire();
+
+private:
+    Sockets(const SocketOptions& options, FrameCounts& counts, std::shared_ptr<Wakeup> wakeup, Dialer::Warn warn);
+    std::optional<Error> bind(const SocketOptions& options);
+    void take_resolved(const Emit& emit);
+
+    zmq::context_t context_;
+    std::shared_ptr<Wakeup> wakeup_;
+    Resolver resolver_;
+    Gossip gossip_socket_;
+    Door door_;
+    Control control_socket_;
+    PeerLinks links_;
+    Dialer dialer_;
+    Prober prober_;
+    std::string address_;
+    std::string control_address_;
+    std::string gossip_address_;
+    std::vector<zmq::pollitem_t> items_;
+};
+
+/// So many file descriptors as the system grants; running out of them spins libzmq's thread.
+void raise_descriptor_limit();
+
+}  // namespace muster::node

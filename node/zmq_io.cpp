@@ -1,0 +1,103 @@
+#include "node/zmq_io.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <random>
+
+#include "node/address.hpp"
+
+namespace muster::node {
+namespace {
+
+constexpr std::uint16_t kFirstFreePort = 10000;
+constexpr std::uint16_t kFreePorts = 32767 - kFirstFreePort + 1;
+
+/// Only for what is written as IPv6: with it, a name would not be looked up as IPv4 any more.
+void allow_ipv6(zmq::socket_t& socket, const std::string& address) {
+    socket.set(zmq::sockopt::ipv6, address.starts_with('['));
+}
+
+/// 0, or the error number.
+int try_bind(zmq::socket_t& socket, const std::string& host, std::uint16_t port) {
+    allow_ipv6(socket, with_port(host, port));
+    if (::zmq_bind(socket.handle(), endpoint_of(with_port(host, port)).c_str()) == 0) return 0;
+    return ::zmq_errno();
+}
+
+Error bind_error(const std::string& host, std::uint16_t port, int error) {
+    const std::string what = "cannot listen on " + with_port(host, port) + ": ";
+    if (error == EADDRINUSE)
+        return {ErrorCode::unreachable, what + "address already in use: choose another --listen or stop what uses it"};
+    if (error == EACCES)
+        return {ErrorCode::bad_request, what + "permission denied: choose a port above 1023 for --listen"};
+    if (error == EADDRNOTAVAIL || error == ENODEV)
+        return {ErrorCode::bad_request, what + "this host has no such address: give one of its own to --listen"};
+    return {ErrorCode::unreachable, what + ::zmq_strerror(error) + ": choose another --listen"};
+}
+
+}  // namespace
+
+Sent send(zmq::socket_t& socket, std::string_view bytes, bool more) {
+    const int flags = ZMQ_DONTWAIT | (more ? ZMQ_SNDMORE : 0);
+    for (;;) {
+        if (::zmq_send(socket.handle(), bytes.data(), bytes.size(), flags) >= 0) return Sent::yes;
+        const int error = ::zmq_errno();
+        if (error == EINTR) continue;
+        return error == EAGAIN ? Sent::full : Sent::unreachable;
+    }
+}
+
+bool receive(zmq::socket_t& socket, zmq::message_t& frame) {
+    for (;;) {
+        if (::zmq_msg_recv(frame.handle(), socket.handle(), ZMQ_DONTWAIT) >= 0) return true;
+        if (::zmq_errno() != EINTR) return false;
+    }
+}
+
+bool receive(zmq::socket_t& socket, Parts& parts) {
+    parts.count = 0;
+    if (!receive(socket, parts.first)) return false;
+    parts.count = 1;
+    // libzmq hands a message over whole, so its later parts are there already.
+    for (bool more = parts.first.more(); more && receive(socket, parts.last); more = parts.last.more()) ++parts.count;
+    return true;
+}
+
+void set_common_options(zmq::socket_t& socket) {
+    constexpr int kMilliseconds = 2000;
+    socket.set(zmq::sockopt::handshake_ivl, kMilliseconds);
+    socket.set(zmq::sockopt::connect_timeout, kMilliseconds);
+    socket.set(zmq::sockopt::tcp_maxrt, 5000);
+    socket.set(zmq::sockopt::reconnect_ivl, 100);
+    socket.set(zmq::sockopt::reconnect_ivl_max, 2000);
+    socket.set(zmq::sockopt::linger, 0);
+}
+
+Result<std::uint16_t> bind_tcp(zmq::socket_t& socket, const std::string& host, std::uint16_t port) {
+    if (port != 0) {
+        const int error = try_bind(socket, host, port);
+        if (error != 0) return bind_error(host, port, error);
+        return port;
+    }
+    std::random_device random;
+    const auto start = static_cast<std::uint16_t>(random() % kFreePorts);
+    int error = EADDRINUSE;
+    for (std::uint16_t i = 0; i < kFreePorts; ++i) {
+        port = static_cast<std::uint16_t>(kFirstFreePort + (start + i) % kFreePorts);
+        error = try_bind(socket, host, port);
+        if (error == 0) return port;
+        if (error != EADDRINUSE) break;
+    }
+    return bind_error(host, port, error);
+}
+
+bool connect(zmq::socket_t& socket, const std::string& address) {
+    allow_ipv6(socket, address);
+    return ::zmq_connect(socket.handle(), endpoint_of(address).c_str()) == 0;
+}
+
+void disconnect(zmq::socket_t& socket, const std::string& address) {
+    ::zmq_disconnect(socket.handle(), endpoint_of(address).c_str());
+}
+
+}  // namespace muster::node
