@@ -1,0 +1,83 @@
+// What a session asks of the shell around it, to be done in the order given.
+#pragma once
+
+#include <muster/tracker.hpp>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "proto/messages.hpp"
+
+namespace muster::client {
+
+/// Pairs a user's call with its Answer; chosen by the shell. 0: nobody waits.
+using CallId = Counter<struct ClientCallTag>;
+
+/// Shared by all members of one join; called on the handlers' thread only.
+using Handler = std::shared_ptr<const OnNotification>;
+
+struct WatchHandler {
+    explicit WatchHandler(OnWatch f) : call(std::move(f)) {}
+    OnWatch call;
+    std::atomic<bool> ended{false};  // set by unwatch, from any thread
+};
+
+/// Close the connection, if there is one, and open a fresh one to "host:port".
+struct Open {
+    std::string address;
+};
+/// On the open connection. One that cannot be sent means that the connection is broken.
+struct Send {
+    proto::Message message;
+};
+/// Try a TCP connect, and tell `connection_refused` if, and only if, it is refused.
+struct Check {
+    std::string address;
+};
+
+using Reply = std::variant<Done, Error, Joined, std::vector<MemberId>, std::vector<Member>, std::vector<GroupInfo>,
+                           std::vector<NodeInfo>, Status, NotifyReport>;
+/// The end of a call.
+struct Answer {
+    CallId call;
+    Reply reply;
+};
+
+struct Target {
+    MemberNumber member;
+    Handler handler;
+};
+/// A notification for these members, each with its handler.
+struct Deliver {
+    Notification notification;
+    std::vector<Target> targets;
+};
+/// Notifications were lost for good.
+struct Lost {
+    std::uint64_t missed = 0;
+};
+struct News {
+    std::shared_ptr<WatchHandler> handler;
+    WatchEvent event;
+};
+struct Attachment {
+    bool attached = false;
+    std::string text;
+};
+/// For the handlers' thread, in order. When it is done there, the shell calls `handled(session, seq)`.
+/// monostate: nothing to do, but its turn in the order counts.
+struct Item {
+    std::uint64_t session = 0;
+    std::uint64_t seq = 0;  // in the session's stream; 0: not of the stream
+    std::variant<std::monostate, Deliver, Lost, News, Attachment> what;
+};
+
+using Action = std::variant<Open, Send, Check, Answer, Item>;
+using Actions = std::vector<Action>;
+
+}  // namespace muster::client

@@ -1,0 +1,67 @@
+#include "node/client/address_book.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+#include "proto/limits.hpp"
+
+namespace muster::client {
+namespace {
+
+constexpr std::size_t kMostTold = 64;
+
+bool contains(const std::vector<std::string>& list, const std::string& address) {
+    return std::find(list.begin(), list.end(), address) != list.end();
+}
+
+}  // namespace
+
+bool is_valid_address(std::string_view text) {
+    const auto colon = text.rfind(':');
+    if (text.size() > limits::kAddress || colon == std::string_view::npos || colon == 0) return false;
+    const auto host = text.substr(0, colon);
+    const auto digits = text.substr(colon + 1);
+    const bool bracketed = host.size() > 2 && host.front() == '[' && host.back() == ']';
+    if (!bracketed && host.find_first_of(":[]/ \t") != std::string_view::npos) return false;
+    unsigned port = 0;
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
+    return error == std::errc{} && end == digits.data() + digits.size() && port >= 1 && port <= 65535;
+}
+
+AddressBook::AddressBook(std::vector<std::string> nodes) : listed_(std::move(nodes)) { begin_round(); }
+
+void AddressBook::told(const std::vector<std::string>& nodes) {
+    told_.clear();
+    for (const auto& address : nodes) {
+        if (told_.size() == kMostTold) break;
+        if (is_valid_address(address) && !contains(listed_, address) && !contains(told_, address))
+            told_.push_back(address);
+    }
+}
+
+void AddressBook::begin_round(const std::string& first) {
+    round_.clear();
+    const auto add = [this](const std::string& address) {
+        if (!address.empty() && !contains(round_, address)) round_.push_back(address);
+    };
+    add(first);
+    for (const auto& address : listed_) add(address);
+    for (const auto& address : told_) add(address);
+    std::reverse(round_.begin(), round_.end());
+}
+
+void AddressBook::begin_round_without(const std::string& last) {
+    begin_round();
+    const auto at = std::find(round_.begin(), round_.end(), last);
+    if (at != round_.end()) std::rotate(round_.begin(), at, at + 1);
+}
+
+std::optional<std::string> AddressBook::next() {
+    if (round_.empty()) return std::nullopt;
+    auto address = std::move(round_.back());
+    round_.pop_back();
+    return address;
+}
+
+}  // namespace muster::client

@@ -1,0 +1,62 @@
+// The sockets of a worker: one DEALER to one node, and a bare TCP connect that
+// tells whether anything listens.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <zmq.hpp>
+
+#include "node/client/time.hpp"
+
+namespace muster::client {
+
+/// One DEALER for one TCP connection: it never reconnects by itself, because
+/// what was on its way when a connection broke is lost, and only a new hello
+/// makes both sides send it again. Owned by one thread.
+class Connection {
+public:
+    Connection() : context_(1) {}
+
+    /// Closes what was open; a goodbye already sent is dropped. False when the address is none.
+    bool open(const std::string& address);
+    void close();
+    /// Gives what was sent up to 200 ms to leave; nothing can be opened afterwards.
+    void close_gently();
+
+    /// False when it is broken.
+    bool send(const std::string& frame);
+    /// False when nothing is there.
+    bool receive(zmq::message_t& frame);
+    /// For polling; nullptr when nothing is open.
+    [[nodiscard]] void* handle() { return socket_ ? socket_->handle() : nullptr; }
+
+private:
+    zmq::context_t context_;
+    std::optional<zmq::socket_t> socket_;
+};
+
+/// A TCP connect that does not block. Names are not looked up (that would
+/// block), except "localhost": for other names it never tells anything.
+class PortCheck {
+public:
+    PortCheck() = default;
+    PortCheck(const PortCheck&) = delete;
+    PortCheck& operator=(const PortCheck&) = delete;
+    ~PortCheck() { stop(); }
+
+    void start(const std::string& address, Instant now);
+    void stop();
+    /// To be polled for writing; -1 when no check runs.
+    [[nodiscard]] int fd() const { return fd_; }
+    [[nodiscard]] const std::string& address() const { return address_; }
+    /// To be called when `fd` is ready, at the start, and now and then. True once: it was refused.
+    bool is_refused(Instant now);
+
+private:
+    int fd_ = -1;
+    bool refused_ = false;
+    std::string address_;
+    Instant until_{};
+};
+
+}  // namespace muster::client

@@ -1,0 +1,125 @@
+#include "node/client/inbox.hpp"
+
+#include <chrono>
+#include <iterator>
+#include <utility>
+
+namespace muster::client {
+namespace {
+
+// Progress is told in batches: a wake-up of the loop costs more than a quick handler.
+constexpr std::size_t kUntold = 64;
+constexpr auto kUntoldFor = std::chrono::milliseconds(1);
+
+}  // namespace
+
+Inbox::Inbox(std::size_t capacity, Handlers handlers, std::function<void()> wake)
+    : capacity_(capacity), handlers_(std::move(handlers)), wake_(std::move(wake)) {}
+
+void Inbox::start() {
+    thread_ = std::thread([self = shared_from_this()] { self->run(); });
+    thread_id_ = thread_.get_id();
+}
+
+void Inbox::push(std::vector<Item>& items) {
+    if (items.empty()) return;
+    {
+        const std::lock_guard lock(mutex_);
+        queue_.insert(queue_.end(), std::make_move_iterator(items.begin()), std::make_move_iterator(items.end()));
+    }
+    items.clear();
+    filled_.notify_one();
+}
+
+std::size_t Inbox::size() const {
+    const std::lock_guard lock(mutex_);
+    return queue_.size() + in_batch_;
+}
+
+Inbox::Progress Inbox::progress() const {
+    const std::lock_guard lock(mutex_);
+    return progress_;
+}
+
+bool Inbox::on_own_thread() const { return std::this_thread::get_id() == thread_id_; }
+
+void Inbox::wait_until_idle(const WatchHandler& handler) {
+    if (on_own_thread()) return;
+    std::unique_lock lock(mutex_);
+    idle_.wait(lock, [&] { return running_ != &handler; });
+}
+
+void Inbox::stop() {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+    queue_.clear();
+    filled_.notify_one();
+}
+
+void Inbox::join() {
+    if (!thread_.joinable()) return;
+    // A worker destroyed by its own handler: the thread keeps the inbox alive until it ends.
+    on_own_thread() ? thread_.detach() : thread_.join();
+}
+
+void Inbox::run() {
+    std::deque<Item> batch;
+    while (next_batch(batch)) {
+        while (!batch.empty()) {
+            handle(batch.front());
+            done(batch.front(), batch.size() == 1);
+            batch.pop_front();
+            const std::lock_guard lock(mutex_);
+            if (stopping_) return;
+        }
+    }
+}
+
+bool Inbox::next_batch(std::deque<Item>& batch) {
+    std::unique_lock lock(mutex_);
+    filled_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+    if (stopping_) return false;
+    batch.swap(queue_);
+    in_batch_ = batch.size();
+    return true;
+}
+
+void Inbox::done(const Item& item, bool last) {
+    {
+        const std::lock_guard lock(mutex_);
+        --in_batch_;
+        if (item.seq != 0) progress_ = {item.session, item.seq};
+    }
+    const auto now = std::chrono::steady_clock::now();
+    if (!last && ++untold_ < kUntold && now - told_at_ < kUntoldFor) return;
+    untold_ = 0;
+    told_at_ = now;
+    wake_();
+}
+
+bool Inbox::set_running(const WatchHandler* handler) {
+    const std::lock_guard lock(mutex_);
+    if (handler != nullptr && handler->ended) return false;
+    running_ = handler;
+    if (handler == nullptr) idle_.notify_all();
+    return true;
+}
+
+void Inbox::handle(Item& item) {
+    if (auto* deliver = std::get_if<Deliver>(&item.what)) {
+        for (const auto& [member, handler] : deliver->targets) {
+            deliver->notification.members.assign(1, member);
+            (*handler)(deliver->notification);
+        }
+    } else if (const auto* lost = std::get_if<Lost>(&item.what)) {
+        if (handlers_.on_gap) handlers_.on_gap(lost->missed);
+    } else if (const auto* attachment = std::get_if<Attachment>(&item.what)) {
+        if (handlers_.on_attachment) handlers_.on_attachment(attachment->attached, attachment->text);
+    } else if (const auto* news = std::get_if<News>(&item.what)) {
+        if (!news->handler->call || !set_running(news->handler.get())) return;
+        news->handler->call(news->event);
+        set_running(nullptr);
+    }
+}
+
+}  // namespace muster::client

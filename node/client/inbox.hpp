@@ -1,0 +1,79 @@
+// What has been received and not yet handled, and the one thread that calls
+// the user's handlers.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "node/client/actions.hpp"
+
+namespace muster::client {
+
+/// Bounded by its reader: the loop takes nothing from the node while
+/// `size() >= capacity()`, so `push` never refuses.
+/// Thread-safe, except that one thread only pushes.
+class Inbox : public std::enable_shared_from_this<Inbox> {
+public:
+    struct Handlers {
+        std::function<void(std::uint64_t missed)> on_gap;
+        std::function<void(bool attached, const std::string& text)> on_attachment;
+    };
+    /// How far a session's stream has been handled.
+    struct Progress {
+        std::uint64_t session = 0;
+        std::uint64_t seq = 0;
+    };
+
+    /// `wake` is called on the handlers' thread when there is progress worth telling.
+    Inbox(std::size_t capacity, Handlers handlers, std::function<void()> wake);
+
+    void start();
+    void push(std::vector<Item>& items);
+    [[nodiscard]] std::size_t size() const;
+    [[nodiscard]] std::size_t capacity() const { return capacity_; }
+    [[nodiscard]] Progress progress() const;
+
+    /// Returns when the handler is not running, or at once on the handlers' thread.
+    void wait_until_idle(const WatchHandler& handler);
+    /// Lets the running handler end and drops what is queued. On the handlers' own
+    /// thread it does not wait; `join` does that later.
+    void stop();
+    void join();
+    [[nodiscard]] bool on_own_thread() const;
+
+private:
+    void run();
+    bool next_batch(std::deque<Item>& batch);
+    void handle(Item& item);
+    bool set_running(const WatchHandler* handler);
+    void done(const Item& item, bool last);
+
+    const std::size_t capacity_;
+    const Handlers handlers_;
+    const std::function<void()> wake_;
+    std::thread thread_;
+    std::thread::id thread_id_;  // set before anything is pushed
+
+    mutable std::mutex mutex_;
+    std::condition_variable filled_;
+    std::condition_variable idle_;
+    std::deque<Item> queue_;
+    std::size_t in_batch_ = 0;
+    Progress progress_;
+    const WatchHandler* running_ = nullptr;
+    bool stopping_ = false;
+
+    // of the handlers' thread
+    std::size_t untold_ = 0;
+    std::chrono::steady_clock::time_point told_at_{};
+};
+
+}  // namespace muster::client

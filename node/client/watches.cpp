@@ -1,0 +1,98 @@
+#include "node/client/watches.hpp"
+
+#include <iterator>
+#include <utility>
+
+namespace muster::client {
+namespace {
+
+/// Appends `more`; a group that was cut at the end of the part before goes on.
+void append(std::vector<GroupMembers>& groups, std::vector<GroupMembers>&& more) {
+    for (auto& next : more) {
+        if (!groups.empty() && groups.back().group == next.group) {
+            auto& members = groups.back().members;
+            members.insert(members.end(), std::make_move_iterator(next.members.begin()),
+                           std::make_move_iterator(next.members.end()));
+        } else {
+            groups.push_back(std::move(next));
+        }
+    }
+}
+
+std::size_t count_members(const WatchEvent& event) {
+    std::size_t count = event.groups.size();
+    for (const auto& group : event.groups) count += group.members.size();
+    return count;
+}
+
+}  // namespace
+
+void Watches::add(Watch watch, Group group, std::shared_ptr<WatchHandler> handler) {
+    watches_[watch] = Entry{std::move(group), std::move(handler), 0, std::nullopt, 0};
+}
+
+std::optional<std::uint64_t> Watches::remove(Watch watch) {
+    const auto found = watches_.find(watch);
+    if (found == watches_.end()) return std::nullopt;
+    const auto number = found->second.number;
+    numbers_.erase(number);
+    watches_.erase(found);
+    return number;
+}
+
+const Group* Watches::group_of(Watch watch) const {
+    const auto found = watches_.find(watch);
+    return found == watches_.end() ? nullptr : &found->second.group;
+}
+
+void Watches::requested(Watch watch, std::uint64_t number) {
+    Entry& entry = watches_.at(watch);
+    entry.number = number;
+    numbers_[number] = watch;
+}
+
+void Watches::request_failed(Watch watch) {
+    const auto found = watches_.find(watch);
+    if (found == watches_.end()) return;
+    numbers_.erase(found->second.number);
+    found->second.number = 0;
+}
+
+void Watches::session_ended() {
+    numbers_.clear();
+    for (auto& [watch, entry] : watches_) {
+        entry.number = 0;
+        entry.partial.reset();
+        entry.members = 0;
+    }
+}
+
+std::vector<Watch> Watches::absent() const {
+    std::vector<Watch> list;
+    for (const auto& [watch, entry] : watches_)
+        if (entry.number == 0) list.push_back(watch);
+    return list;
+}
+
+Watches::Taken Watches::take(proto::WatchNews&& part, News& news) {
+    const auto number = numbers_.find(part.watch);
+    if (number == numbers_.end()) return Taken::nothing;
+    Entry& entry = watches_.at(number->second);
+    if (part.event.kind == WatchEvent::Kind::snapshot) {
+        entry.members += count_members(part.event);
+        if (entry.members > kMostMembers) return Taken::too_large;
+        if (!entry.partial) {
+            entry.partial = std::move(part.event);
+        } else {
+            append(entry.partial->groups, std::move(part.event.groups));
+        }
+        if (!part.last) return Taken::nothing;
+        part.event = std::move(*entry.partial);
+        entry.partial.reset();
+        entry.members = 0;
+    }
+    news = News{entry.handler, std::move(part.event)};
+    return Taken::event;
+}
+
+}  // namespace muster::client

@@ -1,0 +1,226 @@
+#include <muster/worker.hpp>
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <map>
+#include <mutex>
+#include <random>
+#include <utility>
+
+#include "node/client/address_book.hpp"
+#include "node/client/worker_loop.hpp"
+#include "proto/codec.hpp"
+#include "proto/limits.hpp"
+#include "proto/utf8.hpp"
+
+namespace muster {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kCallTimeout{5000};  // of calls that take none from the user
+constexpr milliseconds kLongest = std::chrono::hours(24);
+
+Error bad_request(std::string text) { return Error{ErrorCode::bad_request, std::move(text)}; }
+
+/// The node's part of a caller's time: its answer has to be back before the rest is over.
+std::uint64_t node_timeout(milliseconds timeout) {
+    return static_cast<std::uint64_t>((timeout - std::min(timeout / 10, milliseconds(200))).count());
+}
+
+milliseconds bounded(milliseconds timeout) { return std::clamp(timeout, milliseconds(0), kLongest); }
+
+std::optional<Error> check(const Group& group) {
+    if (const auto why = why_invalid_part(group.store); !why.empty())
+        return bad_request("the store's name " + std::string(why) + ": give 1 to 255 bytes of UTF-8");
+    if (const auto why = why_invalid_part(group.feature); !why.empty())
+        return bad_request("the feature's name " + std::string(why) + ": give 1 to 255 bytes of UTF-8");
+    return std::nullopt;
+}
+
+std::optional<Error> check_count(std::uint64_t count) {
+    if (count >= 1 && count <= limits::kMembersPerCall) return std::nullopt;
+    return bad_request("a call takes 1 to 65536 members, not " + std::to_string(count) + ": make several calls");
+}
+
+std::optional<Error> check(const Meta& meta) {
+    const auto fits = [](const auto& pair) {
+        return pair.first.size() <= limits::kMetaBytes && pair.second.size() <= limits::kMetaBytes &&
+               is_utf8(pair.first) && is_utf8(pair.second);
+    };
+    if (meta.size() <= limits::kMetaEntries && std::all_of(meta.begin(), meta.end(), fits)) return std::nullopt;
+    return bad_request("metadata takes at most 16 pairs of UTF-8 texts of at most 255 bytes: give less");
+}
+
+/// "<host name>-<process id>", and "-2" and so on for further workers of one process.
+std::string default_name() {
+    static std::atomic<unsigned> made{0};
+    std::array<char, 256> host{};
+    if (::gethostname(host.data(), host.size() - 1) != 0) host[0] = '\0';
+    std::string name(host.data());
+    for (char& c : name)
+        if (!is_valid_name(std::string("a") + c)) c = '-';
+    if (name.empty() || !is_valid_name(name.substr(0, 1))) name.insert(0, "w");
+    std::string tail = '-' + std::to_string(::getpid());
+    if (const unsigned number = ++made; number > 1) tail += '-' + std::to_string(number);
+    return name.substr(0, limits::kName - tail.size()) + tail;
+}
+
+std::optional<Error> check(const Worker::Options& options) {
+    if (options.nodes.empty()) return bad_request("no node is given: name one or more as host:port");
+    for (const auto& address : options.nodes)
+        if (!client::is_valid_address(address))
+            return bad_request("'" + address + "' is no address: write host:port, as in 127.0.0.1:7100");
+    if (!is_valid_name(options.name))
+        return bad_request("'" + options.name + "' cannot name a worker: use 1 to 64 of A-Z a-z 0-9 . _ -");
+    if (options.scope.empty() || options.scope.size() > limits::kScope || !is_utf8(options.scope))
+        return bad_request("the scope must be 1 to 64 bytes of UTF-8");
+    if (options.inbox == 0) return bad_request("the inbox must have room for one item at least");
+    return std::nullopt;
+}
+
+/// The value of a reply that can only be a T or an Error.
+template <class T>
+Result<T> result_of(client::Reply reply) {
+    if (auto* value = std::get_if<T>(&reply)) return std::move(*value);
+    if (auto* error = std::get_if<Error>(&reply)) return std::move(*error);
+    return Error{ErrorCode::refused, "the node gave an answer to another question: update muster there or here"};
+}
+
+}  // namespace
+
+struct Worker::Impl {
+    explicit Impl(Options o)
+        : options(std::move(o)),
+          loop({options.name, options.scope, options.nodes, std::random_device{}()}, options.inbox,
+               {options.on_gap, options.on_attachment}) {}
+
+    const Options options;
+    std::mutex mutex;
+    Watch last_watch;
+    std::map<Watch, std::shared_ptr<client::WatchHandler>> watches;
+    client::WorkerLoop loop;  // last: ends before what its threads use
+
+    Result<Watch> watch(const Group& group, OnWatch handler);
+    bool unwatch(Watch watch);
+};
+
+Worker::Worker(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+Worker::~Worker() { close(); }
+
+Result<std::unique_ptr<Worker>> Worker::connect(Options options) {
+    if (options.name.empty()) options.name = default_name();
+    if (auto error = check(options)) return *error;
+    const auto timeout = bounded(options.connect_timeout);
+    auto impl = std::make_unique<Impl>(std::move(options));
+    if (auto attached = impl->loop.wait_attached(timeout); !attached) return attached.error();
+    return std::unique_ptr<Worker>(new Worker(std::move(impl)));
+}
+
+void Worker::close() { impl_->loop.close(); }
+
+const std::string& Worker::name() const { return impl_->options.name; }
+
+NodeInfo Worker::node() const { return impl_->loop.node(); }
+
+Result<Joined> Worker::join(const Group& group, OnNotification handler, const JoinOptions& options) {
+    if (auto error = check(group)) return *error;
+    if (auto error = check_count(options.count)) return *error;
+    if (auto error = check(options.meta)) return *error;
+    const auto timeout = bounded(options.timeout);
+    client::JoinCall call;
+    call.request = {group, options.count, options.meta, options.visible, node_timeout(timeout)};
+    call.handler = std::make_shared<const OnNotification>(std::move(handler));
+    return result_of<Joined>(impl_->loop.call(std::move(call), timeout));
+}
+
+Result<std::vector<MemberId>> Worker::leave(const Group& group, std::uint64_t count) {
+    if (auto error = check(group)) return *error;
+    if (auto error = check_count(count)) return *error;
+    return result_of<std::vector<MemberId>>(impl_->loop.call(client::LeaveCall{group, {}, count, {}}, kCallTimeout));
+}
+
+Result<std::vector<MemberId>> Worker::leave(const Group& group, const std::vector<MemberId>& members) {
+    if (auto error = check(group)) return *error;
+    if (members.empty()) return Error{ErrorCode::not_joined, "no members are given: name those that are to leave"};
+    if (auto error = check_count(members.size())) return *error;
+    return result_of<std::vector<MemberId>>(
+        impl_->loop.call(client::LeaveCall{group, members, members.size(), {}}, kCallTimeout));
+}
+
+Result<std::vector<Member>> Worker::members(const Group& group) {
+    if (auto error = check(group)) return *error;
+    return result_of<std::vector<Member>>(
+        impl_->loop.call(client::QueryCall{proto::MembersRequest{group, false}}, kCallTimeout));
+}
+
+Result<std::vector<Member>> Worker::local_members(const Group& group) {
+    if (auto error = check(group)) return *error;
+    return result_of<std::vector<Member>>(
+        impl_->loop.call(client::QueryCall{proto::MembersRequest{group, true}}, kCallTimeout));
+}
+
+Result<std::vector<GroupInfo>> Worker::groups() {
+    return result_of<std::vector<GroupInfo>>(
+        impl_->loop.call(client::QueryCall{proto::GroupsRequest{}}, kCallTimeout));
+}
+
+Result<std::vector<NodeInfo>> Worker::nodes() {
+    return result_of<std::vector<NodeInfo>>(impl_->loop.call(client::QueryCall{proto::NodesRequest{}}, kCallTimeout));
+}
+
+Result<Status> Worker::status() {
+    return result_of<Status>(impl_->loop.call(client::QueryCall{proto::StatusRequest{}}, kCallTimeout));
+}
+
+Result<NotifyReport> Worker::notify(NotificationKind kind, const Group& group, const Data& data,
+                                    const NotifyOptions& options) {
+    if (auto error = check(group)) return *error;
+    if (!proto::is_valid_data(data.msgpack))
+        return bad_request("the data is not one msgpack value of at most 512 KiB and 32 levels");
+    const auto timeout = bounded(options.timeout);
+    client::NotifyCall call{{kind, group, data, options.wait, node_timeout(timeout)}};
+    return result_of<NotifyReport>(impl_->loop.call(std::move(call), timeout));
+}
+
+Result<Watch> Worker::watch(const Group& group, OnWatch handler) {
+    if (auto error = check(group)) return *error;
+    return impl_->watch(group, std::move(handler));
+}
+
+Result<Watch> Worker::watch_all(OnWatch handler) { return impl_->watch({}, std::move(handler)); }
+
+bool Worker::unwatch(Watch watch) { return impl_->unwatch(watch); }
+
+Result<Watch> Worker::Impl::watch(const Group& group, OnWatch handler) {
+    const auto shared = std::make_shared<client::WatchHandler>(std::move(handler));
+    Watch made;
+    {
+        const std::lock_guard lock(mutex);
+        made = last_watch = last_watch.next();
+        watches.emplace(made, shared);
+    }
+    auto done = result_of<Done>(loop.watch(made, group, shared, kCallTimeout));
+    if (done) return made;
+    unwatch(made);
+    return done.error();
+}
+
+bool Worker::Impl::unwatch(Watch watch) {
+    std::shared_ptr<client::WatchHandler> handler;
+    {
+        const std::lock_guard lock(mutex);
+        const auto found = watches.find(watch);
+        if (found == watches.end()) return false;
+        handler = std::move(found->second);
+        watches.erase(found);
+    }
+    loop.unwatch(watch, *handler);
+    return true;
+}
+
+}  // namespace muster

@@ -1,0 +1,83 @@
+// The shell around a session: its thread, its sockets, its clock.
+#pragma once
+
+#include <condition_variable>
+#include <functional>
+#include <future>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "node/client/connection.hpp"
+#include "node/client/inbox.hpp"
+#include "node/client/session.hpp"
+
+namespace muster::client {
+
+/// One thread that owns the session, the connection and every timer. It never
+/// runs a user's code and never blocks longer than the session allows.
+/// All public functions are thread-safe.
+class WorkerLoop {
+public:
+    WorkerLoop(Session::Options options, std::size_t inbox, Inbox::Handlers handlers);
+    ~WorkerLoop();
+
+    /// Waits until it is attached. Errors: why not.
+    Result<Done> wait_attached(std::chrono::milliseconds timeout);
+
+    /// Posts a call and waits for its end.
+    Reply call(Purpose purpose, std::chrono::milliseconds timeout);
+    /// Posts a call that makes a watch, and waits for its end.
+    Reply watch(Watch watch, Group group, std::shared_ptr<WatchHandler> handler, std::chrono::milliseconds timeout);
+    void unwatch(Watch watch, WatchHandler& handler);
+
+    [[nodiscard]] NodeInfo node() const;
+
+    /// Goodbye. Idempotent; the second caller waits for the first. Called by a
+    /// handler it only begins the end, and the destructor waits for it.
+    void close();
+
+private:
+    using Command = std::function<void(Session&, Instant now)>;
+
+    Reply wait(const std::function<Command(CallId)>& make);
+    void run();
+    void poll();
+    void take_commands();
+    void receive();
+    void check_port();
+    void perform();
+    void publish_state();
+    void wake();
+    void finish();
+    [[nodiscard]] bool has_room() const;
+
+    int wake_fd_ = -1;
+    std::shared_ptr<Inbox> inbox_;
+
+    // of the loop's thread
+    Session session_;
+    Connection connection_;
+    PortCheck port_check_;
+    std::string frame_;
+    std::vector<Item> items_;
+    bool listening_ = true;
+
+    mutable std::mutex mutex_;
+    std::vector<Command> commands_;
+    std::unordered_map<CallId, std::promise<Reply>> calls_;
+    CallId last_call_;
+    std::condition_variable changed_;
+    bool attached_ = false;
+    bool rejected_ = false;
+    bool closing_ = false;
+    Error problem_;
+    NodeInfo node_;
+
+    std::once_flag closed_;
+    std::thread thread_;
+};
+
+}  // namespace muster::client
