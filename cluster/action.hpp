@@ -83,12 +83,12 @@ struct Note {
         node_suspect,
         node_down,
         node_left,
-        self_accused,   // others believed this node down; it refuted
-        name_taken,     // waiting for the name's last owner to be found dead
-        dial_refused,   // a seed answered with a refusal
+        self_accused,  // others believed this node down; it refuted
+        name_taken,    // waiting for the name's last owner to be found dead
+        dial_refused,  // a seed answered with a refusal
         worker_up,
         worker_resumed,
-        worker_lost,    // in its grace
+        worker_lost,  // in its grace
         worker_down,
         snapshot_taken,
         digest_mismatch,
@@ -103,8 +103,8 @@ struct Stop {
     Error error;
 };
 
-using Action = std::variant<Publish, SendPeer, Dial, HangUp, SendDoor, ConnectPeer, DisconnectPeer, CheckProcess, Deliver,
-                            TellWatcher, Answer, GroupChanged, IdentityChanged, Note, Stop>;
+using Action = std::variant<Publish, SendPeer, Dial, HangUp, SendDoor, ConnectPeer, DisconnectPeer, CheckProcess,
+                            Deliver, TellWatcher, Answer, GroupChanged, IdentityChanged, Note, Stop>;
 using Actions = std::vector<Action>;
 
 std::string_view to_string(Note::Kind kind);

@@ -100,8 +100,8 @@ struct LocalUnwatch {
 /// Leave the cluster for good: a goodbye is published and nothing is answered afterwards.
 struct Shutdown {};
 
-using EventBody = std::variant<Tick, MessageArrived, LinkUp, LinkLost, ProcessGone, RouteLost, LocalJoin, LocalLeave, HandlerGone,
-                               LocalNotify, LocalWatch, LocalUnwatch, Shutdown>;
+using EventBody = std::variant<Tick, MessageArrived, LinkUp, LinkLost, ProcessGone, RouteLost, LocalJoin, LocalLeave,
+                               HandlerGone, LocalNotify, LocalWatch, LocalUnwatch, Shutdown>;
 
 struct Event {
     Instant now;

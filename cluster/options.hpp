@@ -1,6 +1,7 @@
 // What a core is told once, at its start.
 #pragma once
 
+#include <muster/group.hpp>
 #include <muster/ids.hpp>
 
 #include <cstdint>
@@ -15,17 +16,19 @@ using std::chrono::milliseconds;
 
 /// Failure detection and repair. ARCHITECTURE.md derives the defaults.
 struct Timing {
-    Duration heartbeat = milliseconds(250);        // between publications
-    Duration suspect_after = milliseconds(1000);   // of silence, times 1 + own lateness score
-    Duration down_after = milliseconds(1500);      // of suspicion
-    Duration down_confirmed = milliseconds(700);   // of suspicion shared by two other nodes
-    Duration relay_lease = milliseconds(2000);
-    Duration redial_min = milliseconds(200);       // seeds and lost peers: doubling, jittered
+    Duration tick = milliseconds(50);               // grain of every timer below
+    Duration heartbeat = milliseconds(250);         // between publications
+    Duration ask_others_after = milliseconds(500);  // of silence: have others heard of it?
+    Duration suspect_after = milliseconds(1000);    // of silence, times 1 + own lateness score
+    Duration down_after = milliseconds(1500);       // of suspicion
+    Duration down_confirmed = milliseconds(700);    // of suspicion shared by two other nodes
+    Duration relay_lease = milliseconds(2000);      // for which a relay passes on what it hears
+    Duration redial_min = milliseconds(200);        // seeds and lost peers: doubling, jittered
     Duration redial_max = milliseconds(2000);
     Duration reconnect_after = milliseconds(3000);  // a connected but silent link is opened anew
     Duration pull_retry = milliseconds(300);
     Duration link_retry = milliseconds(250);
-    Duration ready_wait = milliseconds(3000);      // for seeds that do not answer
+    Duration ready_wait = milliseconds(3000);          // for seeds that do not answer
     Duration name_conflict_wait = milliseconds(5000);  // for the name's last owner to be found dead
     Duration forget_after = std::chrono::minutes(60);  // of a node that is down or has left
 };
@@ -34,24 +37,24 @@ struct Timing {
 struct SessionTiming {
     Duration heartbeat = milliseconds(500);  // asked of workers
     Duration probe = milliseconds(100);      // between the node's own; finds routes whose worker is gone
-    Duration ttl = milliseconds(2000);    // of silence, then the connection counts as lost
-    Duration grace = milliseconds(1000);  // for a lost worker to come back; 0: none
+    Duration ttl = milliseconds(2000);       // of silence, then the connection counts as lost
+    Duration grace = milliseconds(1000);     // for a lost worker to come back; 0: none
 };
 
 /// Bounds of everything that could grow. What happens at each is said where it is used.
 struct Bounds {
-    std::size_t log_deltas = 65536;        // kept per origin to answer pulls
-    std::size_t log_items = 1 << 20;       // runs in them
-    std::size_t early_deltas = 4096;       // buffered beyond a gap, per origin
-    std::size_t link_items = 65536;        // notifications not yet acknowledged, per peer
+    std::size_t log_deltas = 65536;   // kept per origin to answer pulls
+    std::size_t log_items = 1 << 20;  // runs in them
+    std::size_t early_deltas = 4096;  // buffered beyond a gap, per origin
+    std::size_t link_items = 65536;   // notifications not yet acknowledged, per peer
     std::size_t link_bytes = 64u << 20;
-    std::size_t backlog_items = 65536;     // stream items not yet acknowledged, per worker
+    std::size_t backlog_items = 65536;  // stream items not yet acknowledged, per worker
     std::size_t backlog_bytes = 64u << 20;
     std::size_t sessions = 65536;
     std::size_t members_per_owner = 1u << 20;
     std::size_t watches_per_session = 1024;
     std::size_t peers = 4096;
-    std::size_t pending_reports = 65536;   // notify calls that wait
+    std::size_t pending_reports = 65536;  // notify calls that wait
 };
 
 struct Options {
@@ -62,6 +65,7 @@ struct Options {
     std::string gossip;
     std::vector<std::string> seeds;
     std::uint64_t random_seed = 1;
+    GroupKey (*key)(const Group&) = [](const Group& group) { return group_key(group); };  // tests force collisions
     Timing timing;
     SessionTiming session;
     Bounds bounds;

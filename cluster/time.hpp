@@ -18,5 +18,7 @@ using Instant = CoreClock::time_point;
 using Duration = CoreClock::duration;
 
 inline constexpr Instant kNever = Instant::max();
+/// Before anything that can have happened, and safe to subtract.
+inline constexpr Instant kLongAgo = Instant{} - std::chrono::hours(24 * 365);
 
 }  // namespace muster::cluster

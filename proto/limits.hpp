@@ -19,6 +19,7 @@ inline constexpr std::size_t kDataDepth = 32;              // nesting of a notif
 inline constexpr std::size_t kItems = 65536;               // elements of one list in a message
 inline constexpr std::size_t kDepth = 10;                  // nesting of a message
 inline constexpr std::size_t kMembersPerCall = 65536;      // members of one join or leave
+inline constexpr std::size_t kNodesInWelcome = 64;          // addresses told to a worker
 inline constexpr std::size_t kChunkBytes = 192 * 1024;     // aimed size of one part of a long answer
 
 }  // namespace muster::limits

@@ -1,0 +1,352 @@
+#include "cluster/core.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "cluster/check.hpp"
+#include "cluster/core_impl.hpp"
+#include "cluster/wire_size.hpp"
+
+namespace muster::cluster {
+namespace {
+
+constexpr Duration kReadyPatience = std::chrono::seconds(10);
+constexpr std::size_t kRecordsPerNews = 1024;
+constexpr int kSettleRounds = 1000;  // far beyond any chain of causes
+
+}  // namespace
+
+std::string_view to_string(Note::Kind kind) {
+    switch (kind) {
+        case Note::Kind::ready:
+            return "ready";
+        case Note::Kind::node_up:
+            return "node up";
+        case Note::Kind::node_suspect:
+            return "node suspect";
+        case Note::Kind::node_down:
+            return "node down";
+        case Note::Kind::node_left:
+            return "node left";
+        case Note::Kind::self_accused:
+            return "self accused";
+        case Note::Kind::name_taken:
+            return "name taken";
+        case Note::Kind::dial_refused:
+            return "dial refused";
+        case Note::Kind::worker_up:
+            return "worker up";
+        case Note::Kind::worker_resumed:
+            return "worker resumed";
+        case Note::Kind::worker_lost:
+            return "worker lost";
+        case Note::Kind::worker_down:
+            return "worker down";
+        case Note::Kind::snapshot_taken:
+            return "snapshot taken";
+        case Note::Kind::digest_mismatch:
+            return "digest mismatch";
+        case Note::Kind::overflow:
+            return "overflow";
+    }
+    return "unknown";
+}
+
+Core::Impl::Impl(Options options)
+    : ctx(std::move(options)),
+      peers(ctx),
+      discovery(ctx, peers),
+      detector(ctx, peers),
+      replicator(ctx, peers),
+      local(ctx, replicator),
+      links(ctx, peers),
+      sessions(ctx),
+      watches(ctx, replicator, sessions),
+      visibility(ctx, peers, replicator),
+      router(ctx, replicator, local, links, sessions) {}
+
+// ---- events --------------------------------------------------------------------
+
+void Core::Impl::step(Event event, Actions& actions) {
+    if (stopped) return;
+    MUSTER_CHECK(!started || event.now >= ctx.now);
+    ctx.now = event.now;
+    ctx.actions = &actions;
+    if (!std::exchange(started, true)) {
+        observed = tick_due = heartbeat_due = ctx.now;
+        ready_deadline = ctx.now + ctx.options.timing.ready_wait;
+        ready_patience = ctx.now + kReadyPatience;
+    }
+    notice_lateness();
+    std::visit([this](auto& body) { on(body); }, event.body);
+    settle();
+    ctx.actions = nullptr;
+}
+
+void Core::Impl::notice_lateness() {
+    const Instant due = std::max(observed, tick_due);
+    observed = std::max(observed, ctx.now);
+    if (ctx.now <= due) return;
+    detector.excuse(ctx.now - due);
+    sessions.excuse(ctx.now - due);
+}
+
+void Core::Impl::settle() {
+    int rounds = 0;
+    while (settle_once()) MUSTER_CHECK(++rounds < kSettleRounds);
+}
+
+bool Core::Impl::settle_once() {
+    bool moved = false;
+    for (const auto& transition : peers.take_transitions()) {
+        moved = true;
+        replicator.on(transition);
+        links.on(transition);
+        router.on(transition);
+        visibility.on(transition);
+    }
+    const auto merges = replicator.take_merges();
+    for (const auto& merge : merges) ctx.emit(GroupChanged{merge.group});
+    watches.tell(merges);
+    moved = moved || !merges.empty();
+    for (const auto& ended : sessions.take_ended()) {
+        moved = true;
+        watches.session_ended(ended.token);
+        local.owner_gone(ended.token, ended.reason);
+    }
+    const auto outcomes = sessions.take_outcomes();
+    router.took(outcomes);
+    moved = moved || !outcomes.empty();
+    Answers answers = router.take_answers();
+    std::ranges::move(visibility.take_answers(), std::back_inserter(answers));
+    for (auto& [caller, result] : answers) answer(caller, std::move(result));
+    return moved || !answers.empty();
+}
+
+void Core::Impl::on(MessageArrived& event) {
+    switch (event.channel) {
+        case Channel::door:
+            return at_door(event);
+        case Channel::dial:
+            return at_dial(event);
+        case Channel::gossip:
+        case Channel::control:
+            return from_node(event.message, event.channel, {});
+    }
+}
+
+void Core::Impl::on(const LinkUp& event) {
+    peers.greeted(event.peer);
+    heartbeat_due = ctx.now;  // tells the new subscriber at once where the log stands
+}
+
+void Core::Impl::on(const LocalJoin& event) {
+    const auto joined = local.join(event.handler, "", event.group, event.count, event.meta);
+    if (!joined) return answer(event.call, joined.error());
+    proto::JoinReply reply{{*joined}, 0};
+    if (event.visible)
+        visibility.wait(event.call, std::move(reply), ctx.now + event.timeout);
+    else
+        answer(event.call, std::move(reply));
+}
+
+void Core::Impl::on(const LocalLeave& event) {
+    const auto left = local.leave(event.handler, event.group, event.members, event.count);
+    if (left)
+        answer(event.call, proto::LeaveReply{*left});
+    else
+        answer(event.call, left.error());
+}
+
+void Core::Impl::on(LocalNotify& event) {
+    router.notify(
+        {event.call, "", event.kind, std::move(event.group), std::move(event.data), event.wait, event.timeout});
+}
+
+void Core::Impl::answer(const Caller& caller, CallResult result) {
+    if (const auto* call = std::get_if<CallId>(&caller)) return ctx.emit(Answer{*call, std::move(result)});
+    const auto& request = std::get<SessionRequest>(caller);
+    std::visit(
+        [&]<class T>(T& value) {
+            if constexpr (std::is_same_v<T, Done>)
+                sessions.reply(request, proto::DoneReply{});
+            else if constexpr (std::is_same_v<T, NotifyReport>)
+                sessions.reply(request, proto::NotifyReply{std::move(value)});
+            else if constexpr (std::is_same_v<T, Error>)
+                sessions.reply(request, proto::ErrorReply{value.code, std::move(value.text)});
+            else
+                sessions.reply(request, std::move(value));
+        },
+        result);
+}
+
+// ---- time ------------------------------------------------------------------------
+
+void Core::Impl::on(const Tick&) {
+    if (ctx.now >= tick_due) tick();
+    settle();
+    flush();
+}
+
+void Core::Impl::tick() {
+    tick_due = ctx.now + ctx.options.timing.tick;
+    detector.tick();
+    discovery.tick(replicator.own().applied());
+    peers.forget_old();
+    settle();
+    replicator.tick();
+    sessions.tick();
+    router.tick();
+    for (auto& [origin, lessees] : leases)
+        std::erase_if(lessees, [&](const auto& lease) { return lease.second <= ctx.now; });
+    std::erase_if(leases, [](const auto& entry) { return entry.second.empty(); });
+    become_ready();
+}
+
+void Core::Impl::become_ready() {
+    if (ready) return;
+    const bool met = discovery.has_met_anyone();
+    const bool in_vain = !met && ctx.now >= ready_deadline;
+    const bool synced = met && sees_all_seeds_could_show() && replicator.is_synced();
+    if (!in_vain && !synced && ctx.now < ready_patience) return;
+    ready = true;
+    ctx.note(Note::Kind::ready, ctx.self.name,
+             in_vain && !ctx.options.seeds.empty() ? "no seed answers; still trying" : "");
+}
+
+bool Core::Impl::sees_all_seeds_could_show() const {
+    return std::all_of(peers.all().begin(), peers.all().end(), [&](const auto& entry) {
+        const Peer& peer = entry.second;
+        return !peer.is_live() || peer.greeted || peer.record.state == NodeState::suspect;
+    });
+}
+
+bool Core::Impl::wants_flush() const {
+    return heartbeat_due <= ctx.now || replicator.wants_flush() || links.wants_flush() || sessions.wants_flush() ||
+           visibility.wants_flush();
+}
+
+void Core::Impl::flush() {
+    replicator.flush();
+    publish_news();
+    if (ctx.now >= heartbeat_due) publish_heartbeat();
+    visibility.flush();
+    settle();
+    links.flush();
+    sessions.flush();
+}
+
+void Core::Impl::publish_news() {
+    const auto news = peers.take_news();
+    for (std::size_t at = 0; at < news.size(); at += kRecordsPerNews) {
+        const auto end = std::min(at + kRecordsPerNews, news.size());
+        proto::PeerNews part{
+            {news.begin() + static_cast<std::ptrdiff_t>(at), news.begin() + static_cast<std::ptrdiff_t>(end)}};
+        for (auto& record : part.peers)
+            if (record.state == NodeState::suspect) record.state = NodeState::alive;
+        ctx.emit(Publish{ctx.message(std::move(part))});
+    }
+}
+
+void Core::Impl::publish_heartbeat() {
+    heartbeat_due = ctx.now + ctx.options.timing.heartbeat;
+    const auto self = peers.self_record({});
+    const Replica& own = replicator.own();
+    ctx.emit(
+        Publish{ctx.message(proto::Heartbeat{self.refutation, own.digest(), peers.digest()}, own.applied().value)});
+}
+
+void Core::Impl::shut_down() {
+    flush();
+    const auto seq = replicator.own().applied().value;
+    ctx.emit(Publish{ctx.message(proto::Goodbye{}, seq)});
+    for (const auto& [name, peer] : peers.all())
+        if (peer.is_live()) ctx.emit(SendPeer{name, ctx.message(proto::Goodbye{}, seq)});
+    sessions.dismiss("this node is leaving: use another");
+    stopped = true;
+}
+
+// ---- queries ---------------------------------------------------------------------
+
+NodeInfo Core::Impl::self_info() const {
+    return {ctx.self, stopped ? NodeState::left : NodeState::alive, ctx.options.address};
+}
+
+std::vector<NodeInfo> Core::Impl::nodes() const {
+    std::vector<NodeInfo> nodes{self_info()};
+    for (const auto& [name, peer] : peers.all())
+        nodes.push_back({peer.record.id, peer.record.state, peer.record.address});
+    std::sort(nodes.begin(), nodes.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
+    return nodes;
+}
+
+std::vector<GroupInfo> Core::Impl::groups() const {
+    std::vector<GroupInfo> groups;
+    for (const auto& [name, size] : group_sizes(replicator)) groups.push_back({name, size});
+    return groups;
+}
+
+Status Core::Impl::status() const {
+    Status status{self_info(), ctx.options.scope, ready, replicator.own().applied().value, 0, 0, sessions.size(), {}};
+    for (const auto& [name, size] : group_sizes(replicator)) {
+        ++status.groups;
+        status.members += size;
+    }
+    status.counters.insert(ctx.counters.begin(), ctx.counters.end());
+    status.counters["link_queue"] = links.queued();
+    return status;
+}
+
+// ---- the public face -------------------------------------------------------------
+
+Core::Core(Options options) : impl_(std::make_unique<Impl>(std::move(options))) {}
+Core::~Core() = default;
+Core::Core(Core&&) noexcept = default;
+Core& Core::operator=(Core&&) noexcept = default;
+
+void Core::step(Event event, Actions& actions) {
+    impl_->step(std::move(event), actions);
+}
+
+Instant Core::next_deadline() const {
+    if (impl_->stopped) return kNever;
+    return impl_->started && !impl_->wants_flush() ? impl_->tick_due : impl_->ctx.now;
+}
+
+const NodeId& Core::self() const {
+    return impl_->ctx.self;
+}
+bool Core::is_ready() const {
+    return impl_->ready;
+}
+
+std::vector<Member> Core::members(const Group& group, bool local) const {
+    return members_of(impl_->replicator, group, local ? impl_->ctx.self.name : std::string());
+}
+
+std::vector<GroupInfo> Core::groups() const {
+    return impl_->groups();
+}
+std::vector<NodeInfo> Core::nodes() const {
+    return impl_->nodes();
+}
+Status Core::status() const {
+    return impl_->status();
+}
+Seq Core::applied(const std::string& node) const {
+    return impl_->replicator.applied(node);
+}
+
+void Core::check() const {
+    impl_->replicator.check();
+    impl_->local.check();
+}
+
+std::optional<std::string> Core::over_bounds() const {
+    if (auto over = impl_->replicator.over_bounds()) return over;
+    if (auto over = impl_->links.over_bounds()) return over;
+    if (auto over = impl_->router.over_bounds()) return over;
+    return impl_->sessions.over_bounds();
+}
+
+}  // namespace muster::cluster

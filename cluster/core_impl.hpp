@@ -1,0 +1,109 @@
+// The parts of a core and how an event passes through them. Private to core*.cpp.
+//
+//   message, call or tick -> the part it concerns
+//   -> transitions of peers, merges of tables, ended sessions, outcomes and
+//      answers are carried from part to part until nothing moves (settle)
+//   -> with a tick: timers, then everything that was gathered leaves (flush)
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "cluster/context.hpp"
+#include "cluster/core.hpp"
+#include "cluster/detector.hpp"
+#include "cluster/discovery.hpp"
+#include "cluster/link.hpp"
+#include "cluster/local_members.hpp"
+#include "cluster/peers.hpp"
+#include "cluster/replicator.hpp"
+#include "cluster/router.hpp"
+#include "cluster/sessions.hpp"
+#include "cluster/visibility.hpp"
+#include "cluster/watches.hpp"
+
+namespace muster::cluster {
+
+struct Core::Impl {
+    explicit Impl(Options options);
+
+    // core.cpp: events, time
+    void step(Event event, Actions& actions);
+    void notice_lateness();
+    void settle();
+    bool settle_once();
+    void tick();
+    void flush();
+    void publish_news();
+    void publish_heartbeat();
+    void become_ready();
+    void shut_down();
+    [[nodiscard]] bool wants_flush() const;
+    [[nodiscard]] bool sees_all_seeds_could_show() const;
+
+    void on(const Tick&);
+    void on(MessageArrived& event);
+    void on(const LinkUp& event);
+    void on(const LinkLost& event) { detector.link_lost(event.peer); }
+    void on(const ProcessGone& event) { detector.process_gone(event.peer); }
+    void on(const RouteLost& event) { sessions.route_lost(event.route); }
+    void on(const LocalJoin& event);
+    void on(const LocalLeave& event);
+    void on(const HandlerGone& event) { local.owner_gone(event.handler, Reason::left); }
+    void on(LocalNotify& event);
+    void on(const LocalWatch& event) { watches.watch(event.watch, event.group); }
+    void on(const LocalUnwatch& event) { watches.unwatch(event.watch); }
+    void on(const Shutdown&) { shut_down(); }
+    void answer(const Caller& caller, CallResult result);
+
+    // core_nodes.cpp: what other nodes say
+    void at_door(MessageArrived& event);
+    void at_dial(MessageArrived& event);
+    void from_node(proto::Message& message, Channel channel, const std::string& relay);
+    void take(proto::Message& message, const std::string& relay);
+    bool is_known_life(const NodeId& from);
+    void adopt(Incarnation incarnation);
+    void heartbeat(const NodeId& from, const proto::Message& message);
+    void probe(const NodeId& from, const proto::Probe& probe);
+    void heard(const NodeId& from, const proto::Heard& heard);
+    void relay(const NodeId& from, const proto::Relay& relay);
+    void pass_on_to_lessees(const proto::Message& message);
+    void link_data(const NodeId& from, proto::LinkData data);
+
+    // core_workers.cpp: what workers ask
+    void worker_hello(const proto::Message& message, Route route);
+    void request(Sessions::Request request);
+    void join_request(const SessionRequest& id, const std::string& worker, const proto::JoinRequest& join);
+    void members_request(const SessionRequest& id, const proto::MembersRequest& request);
+    void groups_request(const SessionRequest& id);
+
+    // Queries, in core.cpp
+    [[nodiscard]] NodeInfo self_info() const;
+    [[nodiscard]] std::vector<NodeInfo> nodes() const;
+    [[nodiscard]] std::vector<GroupInfo> groups() const;
+    [[nodiscard]] Status status() const;
+
+    Context ctx;
+    Peers peers;
+    Discovery discovery;
+    Detector detector;
+    Replicator replicator;
+    LocalMembers local;
+    Links links;
+    Sessions sessions;
+    Watches watches;
+    Visibility visibility;
+    Router router;
+
+    std::map<std::string, std::map<std::string, Instant>> leases;  // relayed origin -> lessee -> until
+    bool started = false;
+    bool ready = false;
+    bool stopped = false;
+    Instant ready_deadline{};  // seeds in vain
+    Instant ready_patience{};  // peers that do not sync
+    Instant tick_due{};
+    Instant observed{};  // last step
+    Instant heartbeat_due{};
+};
+
+}  // namespace muster::cluster

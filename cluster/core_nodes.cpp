@@ -1,0 +1,195 @@
+// What other nodes say to this one.
+#include <algorithm>
+#include <utility>
+
+#include "cluster/core_impl.hpp"
+#include "proto/codec.hpp"
+
+namespace muster::cluster {
+namespace {
+
+constexpr int kDiffersBeforeNews = 2;  // heartbeats in a row
+constexpr Duration kNewsInterval = std::chrono::seconds(1);
+constexpr std::size_t kLessees = 64;  // relays for one origin
+
+}  // namespace
+
+void Core::Impl::at_door(MessageArrived& event) {
+    proto::Message& message = event.message;
+    if (std::holds_alternative<proto::Hello>(message.body))
+        discovery.hello(message, event.route, replicator.own().applied());
+    else if (std::holds_alternative<proto::WorkerHello>(message.body))
+        worker_hello(message, event.route);
+    else if (auto wanted = sessions.message(std::move(message), event.route))
+        request(std::move(*wanted));
+}
+
+void Core::Impl::at_dial(MessageArrived& event) {
+    if (const auto* refusal = std::get_if<proto::Refuse>(&event.message.body))
+        return discovery.refused(*refusal, event.address);
+    if (!std::holds_alternative<proto::Welcome>(event.message.body)) return ctx.count("messages_out_of_place");
+    Incarnation higher;
+    if (discovery.welcome(event.message, event.address, higher)) adopt(higher);
+}
+
+/// An earlier life of this node had a later clock.
+void Core::Impl::adopt(Incarnation incarnation) {
+    if (ready || replicator.own().applied() != Seq{})
+        return ctx.emit(
+            Stop{{ErrorCode::name_taken, "an earlier life of this node had a later clock: start it again"}});
+    ctx.self.incarnation = incarnation;
+    replicator.adopt(incarnation);
+    ctx.count("incarnations_adopted");
+    ctx.emit(IdentityChanged{ctx.self});
+}
+
+/// Whether the sender speaks in the life that is known of it, and has not left.
+bool Core::Impl::is_known_life(const NodeId& from) {
+    Peer* peer = peers.find(from.name);
+    if (!peer) {
+        ctx.count("messages_of_strangers");
+        return false;
+    }
+    if (from.incarnation > peer->record.id.incarnation) peer->greeted = false;  // discovery asks who that is
+    if (from == peer->record.id && peer->record.state != NodeState::left) return true;
+    ctx.count("messages_of_another_life");
+    return false;
+}
+
+void Core::Impl::from_node(proto::Message& message, Channel channel, const std::string& relay_name) {
+    if (message.header.scope != ctx.options.scope) return ctx.count("messages_of_another_scope");
+    const NodeId from{message.header.origin, Incarnation{message.header.incarnation}};
+    if (from.name == ctx.self.name) {
+        const bool own = from == ctx.self && channel == Channel::gossip;
+        if (own && std::holds_alternative<proto::Heartbeat>(message.body)) detector.own_heartbeat_seen();
+        return;
+    }
+    if (!is_known_life(from)) return;
+    if (channel == Channel::gossip && relay_name.empty()) pass_on_to_lessees(message);
+    if (std::holds_alternative<proto::Goodbye>(message.body)) return peers.declare(from, NodeState::left);
+
+    // A refutation must count before the message that carries it is weighed.
+    if (const auto* news = std::get_if<proto::PeerNews>(&message.body))
+        for (const auto& record : news->peers) peers.merge(record, from.name);
+    const auto* beat = std::get_if<proto::Heartbeat>(&message.body);
+    const Peer* peer = peers.find(from.name);
+    const auto refutation = beat ? beat->refutation : peer->record.refutation;
+    peers.confirm_alive(from, refutation, {relay_name.empty(), relay_name, {}});
+    settle();  // a table must stand before what concerns it is looked at
+    take(message, relay_name);
+}
+
+void Core::Impl::take(proto::Message& message, const std::string& relay_name) {
+    const NodeId from{message.header.origin, Incarnation{message.header.incarnation}};
+    auto& body = message.body;
+    if (auto* deltas = std::get_if<proto::Deltas>(&body)) {
+        replicator.deltas(std::move(*deltas));
+    } else if (std::holds_alternative<proto::Heartbeat>(body)) {
+        heartbeat(from, message);
+    } else if (const auto* pull = std::get_if<proto::Pull>(&body)) {
+        replicator.pull(*pull, from.name);
+    } else if (auto* chunk = std::get_if<proto::SnapshotChunk>(&body)) {
+        replicator.chunk(std::move(*chunk), from.name);
+    } else if (const auto* ack = std::get_if<proto::SnapshotAck>(&body)) {
+        replicator.chunk_acked(*ack, from.name);
+    } else if (const auto* asked = std::get_if<proto::Probe>(&body)) {
+        probe(from, *asked);
+    } else if (const auto* answer = std::get_if<proto::Heard>(&body)) {
+        heard(from, *answer);
+    } else if (const auto* ping = std::get_if<proto::Ping>(&body)) {
+        replicator.heard_position(from, Seq{message.header.seq});
+        visibility.pinged(from, ping->nonce, Seq{message.header.seq});
+    } else if (const auto* pong = std::get_if<proto::Pong>(&body)) {
+        visibility.ponged(from.name, *pong);
+    } else if (auto* data = std::get_if<proto::LinkData>(&body)) {
+        link_data(from, std::move(*data));
+    } else if (const auto* link_ack = std::get_if<proto::LinkAck>(&body)) {
+        links.acked(from, *link_ack);
+    } else if (const auto* wrapped = std::get_if<proto::Relay>(&body); wrapped && relay_name.empty()) {
+        relay(from, *wrapped);
+    } else if (!std::holds_alternative<proto::PeerNews>(body)) {
+        ctx.count("messages_out_of_place");
+    }
+}
+
+void Core::Impl::heartbeat(const NodeId& from, const proto::Message& message) {
+    const auto& beat = std::get<proto::Heartbeat>(message.body);
+    replicator.heard_position(from, Seq{message.header.seq}, beat.digest);
+    Peer* peer = peers.find_live(from);
+    if (!peer) return;
+    if (beat.membership == peers.digest()) {
+        peer->digests_differ = 0;
+        return;
+    }
+    if (++peer->digests_differ < kDiffersBeforeNews || ctx.now - peer->news_at < kNewsInterval) return;
+    peer->news_at = ctx.now;
+    ctx.count("membership_repairs");
+    peers.send(from.name, proto::PeerNews{peers.records(true)});
+}
+
+void Core::Impl::probe(const NodeId& from, const proto::Probe& probe) {
+    const Peer* target = peers.find(probe.target.name);
+    if (!target || target->record.id.incarnation < probe.target.incarnation) return;
+    if (!peers.is_hearing_directly(*target)) {
+        if (!target->is_live()) peers.send(from.name, proto::PeerNews{{target->record}});
+        return;
+    }
+    auto& lessees = leases[probe.target.name];
+    if (lessees.size() < kLessees || lessees.contains(from.name))
+        lessees[from.name] = ctx.now + ctx.options.timing.relay_lease;
+
+    proto::Heard heard{target->record, 0, 0};
+    heard.target.state = NodeState::alive;
+    if (const Replica* replica = replicator.shown(probe.target.name)) {
+        heard.target.seq = replica->applied();
+        heard.digest = replica->digest();
+    }
+    const auto age = ctx.now - target->heard_direct;
+    heard.age_ms = static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(age).count());
+    peers.send(from.name, std::move(heard));
+}
+
+void Core::Impl::heard(const NodeId& from, const proto::Heard& heard) {
+    peers.merge(heard.target, from.name);
+    const auto patience = ctx.options.timing.suspect_after;
+    const auto limit =
+        static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(patience).count());
+    if (heard.age_ms >= limit) return;
+    ctx.count("lives_heard_of");
+    peers.confirm_alive(heard.target.id, heard.target.refutation,
+                        {false, from.name, std::chrono::milliseconds(heard.age_ms)});
+    settle();
+    replicator.heard_position(heard.target.id, heard.target.seq);
+}
+
+void Core::Impl::relay(const NodeId& from, const proto::Relay& relay) {
+    if (relay.to != ctx.self.name) {
+        const Peer* to = peers.find(relay.to);
+        if (!to || !peers.is_hearing_directly(*to)) return ctx.count("relays_refused");
+        ctx.count("relayed_passed_on");
+        return ctx.emit(SendPeer{relay.to, ctx.message(relay)});
+    }
+    auto inner = proto::decode(relay.message);
+    if (!inner) return ctx.count("relays_broken");
+    ctx.count("relayed_received");
+    from_node(*inner, Channel::control, from.name);
+}
+
+void Core::Impl::pass_on_to_lessees(const proto::Message& message) {
+    const auto it = leases.find(message.header.origin);
+    if (it == leases.end()) return;
+    const auto bytes = proto::encode(message);
+    for (const auto& [lessee, until] : it->second)
+        if (until > ctx.now) ctx.emit(SendPeer{lessee, ctx.message(proto::Relay{lessee, bytes})});
+}
+
+void Core::Impl::link_data(const NodeId& from, proto::LinkData data) {
+    for (auto& item : links.take(from, std::move(data))) {
+        if (auto* notice = std::get_if<proto::Notice>(&item))
+            router.take(from, std::move(*notice));
+        else
+            router.take(from, std::get<proto::NoticeReport>(item));
+    }
+}
+
+}  // namespace muster::cluster

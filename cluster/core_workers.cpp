@@ -1,0 +1,95 @@
+// What workers ask of this node.
+#include <utility>
+
+#include "cluster/core_impl.hpp"
+#include "cluster/wire_size.hpp"
+#include "proto/limits.hpp"
+
+namespace muster::cluster {
+namespace {
+
+constexpr std::uint64_t kLongestWait = 24ull * 3600 * 1000;  // milliseconds
+
+Duration duration_of(std::uint64_t ms) {
+    return std::chrono::milliseconds(std::min(ms, kLongestWait));
+}
+
+}  // namespace
+
+void Core::Impl::worker_hello(const proto::Message& message, Route route) {
+    std::vector<std::string> others;
+    for (const auto& [name, peer] : peers.all())
+        if (peer.is_live() && !peer.record.address.empty() && others.size() < limits::kNodesInWelcome)
+            others.push_back(peer.record.address);
+    sessions.hello(message, route, ready, self_info(), std::move(others));
+}
+
+void Core::Impl::request(Sessions::Request request) {
+    const SessionRequest& id = request.id;
+    auto& body = request.body;
+    if (const auto* join = std::get_if<proto::JoinRequest>(&body)) {
+        join_request(id, request.worker, *join);
+    } else if (const auto* leave = std::get_if<proto::LeaveRequest>(&body)) {
+        const auto left = local.leave(id.token, leave->group, leave->members, leave->count);
+        left ? answer(id, proto::LeaveReply{*left}) : answer(id, left.error());
+    } else if (auto* notify = std::get_if<proto::NotifyRequest>(&body)) {
+        router.notify({id, request.worker, notify->kind, std::move(notify->group), std::move(notify->data),
+                       notify->wait, duration_of(notify->timeout_ms)});
+    } else if (const auto* watch = std::get_if<proto::WatchRequest>(&body)) {
+        const auto done = watches.watch(id, watch->group);
+        done ? answer(id, Done{}) : answer(id, done.error());
+    } else if (const auto* unwatch = std::get_if<proto::UnwatchRequest>(&body)) {
+        const auto done = watches.unwatch(id.token, unwatch->watch);
+        done ? answer(id, Done{}) : answer(id, done.error());
+    } else if (const auto* members = std::get_if<proto::MembersRequest>(&body)) {
+        members_request(id, *members);
+    } else if (std::holds_alternative<proto::GroupsRequest>(body)) {
+        groups_request(id);
+    } else if (std::holds_alternative<proto::NodesRequest>(body)) {
+        sessions.reply(id, proto::NodesReply{nodes()});
+    } else {
+        sessions.reply(id, proto::StatusReply{status()});
+    }
+}
+
+void Core::Impl::join_request(const SessionRequest& id, const std::string& worker, const proto::JoinRequest& join) {
+    const auto joined = local.join(id.token, worker, join.group, join.count, join.meta);
+    if (!joined) return answer(id, joined.error());
+    proto::JoinReply reply{{*joined}, 0};
+    if (join.visible)
+        visibility.wait(id, std::move(reply), ctx.now + duration_of(join.timeout_ms));
+    else
+        answer(id, std::move(reply));
+}
+
+void Core::Impl::members_request(const SessionRequest& id, const proto::MembersRequest& request) {
+    proto::MembersReply part{{}, false};
+    std::size_t size = 0;
+    for (auto& member : members_of(replicator, request.group, request.local ? ctx.self.name : std::string())) {
+        if (size > limits::kChunkBytes) {
+            sessions.reply(id, std::exchange(part, {{}, false}));
+            size = 0;
+        }
+        size += wire_size(member);
+        part.members.push_back(std::move(member));
+    }
+    part.last = true;
+    sessions.reply(id, std::move(part));
+}
+
+void Core::Impl::groups_request(const SessionRequest& id) {
+    proto::GroupsReply part{{}, false};
+    std::size_t size = 0;
+    for (auto& group : groups()) {
+        if (size > limits::kChunkBytes) {
+            sessions.reply(id, std::exchange(part, {{}, false}));
+            size = 0;
+        }
+        size += kWireOverhead + wire_size(group.group);
+        part.groups.push_back(std::move(group));
+    }
+    part.last = true;
+    sessions.reply(id, std::move(part));
+}
+
+}  // namespace muster::cluster

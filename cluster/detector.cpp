@@ -1,0 +1,100 @@
+#include "cluster/detector.hpp"
+
+#include <algorithm>
+
+namespace muster::cluster {
+namespace {
+
+constexpr int kMaxLateness = 4;
+constexpr Duration kNotablyLate = std::chrono::milliseconds(100);
+constexpr Duration kLatenessDecay = std::chrono::seconds(2);
+constexpr std::size_t kAskedAtOnce = 3;
+constexpr Duration kReconnectMax = std::chrono::seconds(15);
+
+}  // namespace
+
+void Detector::excuse(Duration late) {
+    if (late < kNotablyLate) return;
+    ctx_.count("late_steps");
+    lateness_ = std::min(kMaxLateness, lateness_ + 1);
+    lateness_decays_ = ctx_.now + kLatenessDecay;
+    for (auto& [name, peer] : peers_.all()) {
+        peer.heard = std::min(ctx_.now, peer.heard + late);
+        peer.heard_direct = std::min(ctx_.now, peer.heard_direct + late);
+        if (peer.record.state == NodeState::suspect) peer.since = std::min(ctx_.now, peer.since + late);
+    }
+}
+
+void Detector::link_lost(const NodeId& id) {
+    Peer* peer = peers_.find_live(id);
+    if (!peer) return;
+    ctx_.count("links_lost");
+    ctx_.emit(CheckProcess{id, peer->record.gossip});
+}
+
+void Detector::process_gone(const NodeId& id) {
+    peers_.declare(id, NodeState::down);
+}
+
+void Detector::tick() {
+    if (lateness_ > 0 && ctx_.now >= lateness_decays_) {
+        --lateness_;
+        lateness_decays_ = ctx_.now + kLatenessDecay;
+    }
+    const bool cut_off = is_cut_off();
+    for (auto& [name, peer] : peers_.all()) {
+        if (peer.is_live()) tick(peer, cut_off);
+        const Instant last = std::max(peer.heard_direct, peer.connected_at);
+        if (peer.connected && ctx_.now - last > peer.reconnect_wait) {
+            peer.reconnect_wait = std::min(kReconnectMax, 2 * peer.reconnect_wait);
+            ctx_.count("reconnects");
+            peers_.connect(peer);  // a link can be dead without telling (a zombie endpoint)
+        }
+    }
+}
+
+void Detector::tick(Peer& peer, bool cut_off) {
+    const Timing& timing = ctx_.options.timing;
+    const Duration silent = ctx_.now - peer.heard;
+    if (ctx_.now - peer.heard_direct > timing.ask_others_after && ctx_.now - peer.asked_at >= timing.heartbeat)
+        ask_others(peer);
+
+    const Duration patience = timing.suspect_after * (1 + lateness_);
+    if (peer.record.state == NodeState::alive && silent > patience) {
+        peers_.suspect(peer);
+        if (!cut_off) accuse(peer);
+    }
+    if (peer.record.state != NodeState::suspect) return;
+    const bool confirmed = peer.accusers.size() >= 2;
+    const Duration limit = (confirmed ? timing.down_confirmed : timing.down_after) * (cut_off ? 2 : 1);
+    if (ctx_.now - peer.since >= limit) peers_.declare(peer.record.id, NodeState::down);
+}
+
+void Detector::ask_others(Peer& peer) {
+    peer.asked_at = ctx_.now;
+    peers_.send(peer.record.id.name, proto::Ping{});
+    for (const auto& other : peers_.others(peer.record.id.name, kAskedAtOnce)) {
+        ctx_.count("probes_sent");
+        peers_.send(other, proto::Probe{peer.record.id});
+    }
+}
+
+void Detector::accuse(Peer& peer) {
+    ctx_.emit(Publish{ctx_.message(proto::PeerNews{{peer.record}})});
+}
+
+bool Detector::is_cut_off() const {
+    const Timing& timing = ctx_.options.timing;
+    const bool canary_used = canary_seen_ != kLongAgo;
+    if (canary_used && ctx_.now - canary_seen_ > 3 * timing.heartbeat) return true;
+    std::size_t live = 0;
+    std::size_t silent = 0;
+    for (const auto& [name, peer] : peers_.all()) {
+        if (!peer.is_live()) continue;
+        ++live;
+        if (ctx_.now - peer.heard > timing.suspect_after) ++silent;
+    }
+    return live >= 2 && 2 * silent > live;
+}
+
+}  // namespace muster::cluster

@@ -1,0 +1,140 @@
+#include "cluster/discovery.hpp"
+
+#include <algorithm>
+
+namespace muster::cluster {
+namespace {
+
+constexpr Duration kComplainEvery = std::chrono::seconds(30);
+
+std::string taken(const std::string& name, const std::string& address) {
+    return "name '" + name + "' is taken by a live node at " + address + ": choose another name, or stop that node";
+}
+
+}  // namespace
+
+Discovery::Discovery(Context& context, Peers& peers) : ctx_(context), peers_(peers) {
+    for (const auto& seed : ctx_.options.seeds) targets_[seed].seed = true;
+}
+
+void Discovery::refuse(Route route, ErrorCode code, const std::string& text) {
+    ctx_.count("hellos_refused");
+    ctx_.emit(SendDoor{route, ctx_.message(proto::Refuse{code, text})});
+}
+
+void Discovery::hello(const proto::Message& message, Route route, Seq seq) {
+    const auto& caller = std::get<proto::Hello>(message.body).self;
+    if (message.header.scope != ctx_.options.scope)
+        return refuse(route, ErrorCode::wrong_scope,
+                      "this node serves scope '" + ctx_.options.scope + "', not '" + message.header.scope + "'");
+    const bool itself = caller.id == ctx_.self;
+    if (caller.state != NodeState::alive)
+        return refuse(route, ErrorCode::bad_request, "a hello must come from a live node");
+    if (caller.id.name == ctx_.self.name && !itself)
+        return refuse(route, ErrorCode::name_taken, taken(ctx_.self.name, ctx_.options.address));
+    const Peer* known = peers_.find(caller.id.name);
+    if (known && known->is_live() && known->record.id != caller.id && known->record.address != caller.address)
+        return refuse(route, ErrorCode::name_taken, taken(caller.id.name, known->record.address));
+    answer_hello(caller, route, seq);
+}
+
+void Discovery::answer_hello(const proto::PeerRecord& caller, Route route, Seq seq) {
+    proto::Welcome welcome{peers_.self_record(seq), {}, {}};
+    if (caller.id != ctx_.self) {
+        if (const Peer* known = peers_.find(caller.id.name)) welcome.known = known->record.id.incarnation;
+        // A life that has left, or an earlier one, must take a higher incarnation first: merge refuses it.
+        peers_.merge(caller, caller.id.name);
+        peers_.greeted(caller.id);
+        const Peer* now_known = peers_.find(caller.id.name);
+        if (now_known && !now_known->is_live() && now_known->record.id == caller.id)
+            peers_.confirm_alive(caller.id, caller.refutation, {});
+    }
+    welcome.peers = peers_.records(false);
+    std::erase_if(welcome.peers, [&](const auto& record) { return record.id.name == caller.id.name; });
+    ctx_.emit(SendDoor{route, ctx_.message(std::move(welcome))});
+}
+
+bool Discovery::welcome(const proto::Message& message, const std::string& address, Incarnation& adopt) {
+    const auto& welcome = std::get<proto::Welcome>(message.body);
+    if (message.header.scope != ctx_.options.scope) return false;
+    const auto it = targets_.find(address);
+    conflict_since_ = kNever;
+    if (it != targets_.end()) it->second.name = welcome.self.id.name;
+    if (welcome.self.id == ctx_.self) {
+        if (it != targets_.end()) it->second.self = true;
+        return false;
+    }
+    if (welcome.known > ctx_.self.incarnation) {
+        adopt = welcome.known.next();
+        return true;
+    }
+    peers_.merge(welcome.self, welcome.self.id.name);
+    peers_.greeted(welcome.self.id);
+    for (const auto& record : welcome.peers) peers_.merge(record, welcome.self.id.name);
+    return false;
+}
+
+void Discovery::refused(const proto::Refuse& refusal, const std::string& address) {
+    const auto it = targets_.find(address);
+    if (it == targets_.end()) return;
+    Target& target = it->second;
+    if (ctx_.now - target.complained_at > kComplainEvery) {
+        target.complained_at = ctx_.now;
+        const auto kind = refusal.code == ErrorCode::name_taken ? Note::Kind::name_taken : Note::Kind::dial_refused;
+        ctx_.note(kind, "", address + " refuses this node: " + refusal.text);
+    }
+    if (refusal.code != ErrorCode::name_taken) return;
+    conflict_since_ = std::min(conflict_since_, ctx_.now);
+    if (ctx_.now - conflict_since_ >= ctx_.options.timing.name_conflict_wait)
+        ctx_.emit(Stop{{ErrorCode::name_taken, refusal.text}});
+}
+
+bool Discovery::is_wanted(const Target& target) const {
+    if (target.self) return false;
+    const Peer* peer = target.name.empty() ? nullptr : peers_.find(target.name);
+    if (!peer) return target.seed || !target.name.empty();
+    if (peer->record.state == NodeState::left) return target.seed;
+    return !peer->is_live() || !peer->greeted;
+}
+
+void Discovery::add_targets() {
+    for (const auto& [name, peer] : peers_.all()) {
+        const bool unsettled = peer.record.state == NodeState::down || (peer.is_live() && !peer.greeted);
+        if (unsettled && !peer.record.address.empty()) targets_[peer.record.address].name = name;
+    }
+}
+
+void Discovery::tick(Seq seq) {
+    add_targets();
+    for (auto it = targets_.begin(); it != targets_.end();) {
+        auto& [address, target] = *it;
+        const bool known = target.seed || (!target.name.empty() && peers_.find(target.name));
+        const bool wanted = known && is_wanted(target);
+        if (!wanted && target.open) {
+            ctx_.emit(HangUp{address});
+            target.open = false;
+            target.wait = {};
+            target.due = {};
+        }
+        if (wanted && ctx_.now >= target.due) {
+            const Timing& timing = ctx_.options.timing;
+            target.wait = std::clamp(2 * target.wait, timing.redial_min, timing.redial_max);
+            target.due = ctx_.now + ctx_.random.jitter(target.wait);
+            target.open = true;
+            ctx_.emit(Dial{address, ctx_.message(proto::Hello{peers_.self_record(seq)})});
+        }
+        it = !wanted && !target.seed ? targets_.erase(it) : std::next(it);
+    }
+}
+
+bool Discovery::has_met_anyone() const {
+    bool all_self = true;
+    for (const auto& [address, target] : targets_) {
+        if (!target.seed) continue;
+        if (!target.self && !target.name.empty()) return true;
+        all_self = all_self && target.self;
+    }
+    return all_self;
+}
+
+}  // namespace muster::cluster

@@ -1,0 +1,49 @@
+// Finding nodes and being found: hellos to seeds for as long as it takes, to
+// nodes heard of from others, and to nodes that are down, in case they return.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "cluster/peers.hpp"
+
+namespace muster::cluster {
+
+class Discovery {
+public:
+    Discovery(Context& context, Peers& peers);
+
+    /// Someone's hello at the door.
+    void hello(const proto::Message& message, Route route, Seq seq);
+    /// The answer to a hello of ours. True when this node has to take a higher
+    /// incarnation, which is then `adopt`.
+    bool welcome(const proto::Message& message, const std::string& address, Incarnation& adopt);
+    void refused(const proto::Refuse& refusal, const std::string& address);
+    void tick(Seq seq);
+
+    /// A seed has answered, or there is none but this node itself.
+    [[nodiscard]] bool has_met_anyone() const;
+
+private:
+    struct Target {
+        bool seed = false;
+        bool self = false;  // the address is this node's own
+        std::string name;   // who answered there; empty: nobody yet
+        bool open = false;  // a hello is under way
+        Instant due{};
+        Duration wait{};
+        Instant complained_at = kLongAgo;
+    };
+
+    void answer_hello(const proto::PeerRecord& caller, Route route, Seq seq);
+    void refuse(Route route, ErrorCode code, const std::string& text);
+    [[nodiscard]] bool is_wanted(const Target& target) const;
+    void add_targets();
+
+    Context& ctx_;
+    Peers& peers_;
+    std::map<std::string, Target> targets_;  // by address
+    Instant conflict_since_ = kNever;        // our name was refused
+};
+
+}  // namespace muster::cluster

@@ -1,0 +1,141 @@
+#include "cluster/local_members.hpp"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "cluster/check.hpp"
+#include "cluster/wire_size.hpp"
+#include "proto/limits.hpp"
+#include "proto/utf8.hpp"
+
+namespace muster::cluster {
+namespace {
+
+std::string why_invalid(const Group& group, std::uint64_t count, const Meta& meta) {
+    if (const auto why = why_invalid_part(group.store); !why.empty()) return "the store's name " + std::string(why);
+    if (const auto why = why_invalid_part(group.feature); !why.empty()) return "the feature's name " + std::string(why);
+    if (count == 0 || count > limits::kMembersPerCall)
+        return "count must be 1 to " + std::to_string(limits::kMembersPerCall);
+    if (meta.size() > limits::kMetaEntries) return "metadata has more than 16 entries";
+    for (const auto& [key, value] : meta)
+        if (key.size() > limits::kMetaBytes || value.size() > limits::kMetaBytes || !is_utf8(key) || !is_utf8(value))
+            return "metadata must be UTF-8 of at most 255 bytes each";
+    return {};
+}
+
+}  // namespace
+
+Result<proto::NumberRun> LocalMembers::join(const Owner& owner, const std::string& worker, const Group& group,
+                                            std::uint64_t count, const Meta& meta) {
+    if (const auto why = why_invalid(group, count, meta); !why.empty()) return Error{ErrorCode::bad_request, why};
+    Owned& owned = by_owner_[owner];
+    if (owned.members + count > ctx_.options.bounds.members_per_owner) {
+        if (owned.members == 0) by_owner_.erase(owner);
+        return Error{ErrorCode::overloaded, "one owner may have " +
+                                                std::to_string(ctx_.options.bounds.members_per_owner) +
+                                                " members: leave some first"};
+    }
+    const proto::NumberRun run{last_.next(), count};
+    last_ = last_.plus(count);
+    Numbers& numbers = by_group_[group][owner];
+    for (std::uint64_t i = 0; i < count; ++i) numbers.push_back(run.first.plus(i));
+    owned.groups.insert(group);
+    owned.members += count;
+    replicator_.commit({{{group, Reason::left, {{run.first, count, worker, meta}}, {}}}});
+    return run;
+}
+
+LocalMembers::Numbers LocalMembers::choose(const Numbers& joined, const std::vector<MemberNumber>& members,
+                                           std::uint64_t count) {
+    if (members.empty()) {
+        const auto n = static_cast<std::ptrdiff_t>(std::min<std::uint64_t>(count, joined.size()));
+        return {joined.end() - n, joined.end()};
+    }
+    Numbers wanted = members;
+    std::sort(wanted.begin(), wanted.end());
+    wanted.erase(std::unique(wanted.begin(), wanted.end()), wanted.end());
+    Numbers chosen;
+    std::set_intersection(joined.begin(), joined.end(), wanted.begin(), wanted.end(), std::back_inserter(chosen));
+    return chosen;
+}
+
+Result<std::vector<MemberNumber>> LocalMembers::leave(const Owner& owner, const Group& group,
+                                                      const std::vector<MemberNumber>& members, std::uint64_t count) {
+    if (const auto why = why_invalid(group, members.empty() ? count : 1, {}); !why.empty())
+        return Error{ErrorCode::bad_request, why};
+    const Error not_joined{ErrorCode::not_joined,
+                           "not joined in " + group.store + "/" + group.feature + ": nothing to leave"};
+    const auto in_group = by_group_.find(group);
+    if (in_group == by_group_.end()) return not_joined;
+    const auto it = in_group->second.find(owner);
+    if (it == in_group->second.end()) return not_joined;
+    Numbers leaving = choose(it->second, members, count);
+    if (leaving.empty()) return not_joined;
+
+    Numbers staying;
+    std::set_difference(it->second.begin(), it->second.end(), leaving.begin(), leaving.end(),
+                        std::back_inserter(staying));
+    it->second = std::move(staying);
+    by_owner_[owner].members -= leaving.size();
+    drop_if_empty(owner, group);
+    replicator_.commit({{{group, Reason::left, {}, runs_of(leaving)}}});
+    return leaving;
+}
+
+void LocalMembers::drop_if_empty(const Owner& owner, const Group& group) {
+    const auto in_group = by_group_.find(group);
+    const auto it = in_group->second.find(owner);
+    if (!it->second.empty()) return;
+    in_group->second.erase(it);
+    if (in_group->second.empty()) by_group_.erase(in_group);
+    Owned& owned = by_owner_[owner];
+    owned.groups.erase(group);
+    if (owned.members == 0) by_owner_.erase(owner);
+}
+
+void LocalMembers::owner_gone(const Owner& owner, Reason reason) {
+    const auto it = by_owner_.find(owner);
+    if (it == by_owner_.end()) return;
+    const Owned owned = std::move(it->second);
+    by_owner_.erase(it);
+
+    proto::Delta delta;
+    std::size_t size = 0;
+    for (const auto& group : owned.groups) {
+        const auto in_group = by_group_.find(group);
+        proto::Change change{group, reason, {}, runs_of(in_group->second.at(owner))};
+        in_group->second.erase(owner);
+        if (in_group->second.empty()) by_group_.erase(in_group);
+        size += wire_size(change);
+        delta.changes.push_back(std::move(change));
+        if (size > limits::kChunkBytes) {  // one delta must fit one frame
+            replicator_.commit(std::exchange(delta, {}));
+            size = 0;
+        }
+    }
+    if (!delta.changes.empty()) replicator_.commit(std::move(delta));
+}
+
+void LocalMembers::for_each_owner(const Group& group,
+                                  const std::function<void(const Owner&, const Numbers&)>& visit) const {
+    const auto it = by_group_.find(group);
+    if (it == by_group_.end()) return;
+    for (const auto& [owner, numbers] : it->second) visit(owner, numbers);
+}
+
+void LocalMembers::check() const {
+    std::uint64_t owned = 0;
+    std::uint64_t grouped = 0;
+    for (const auto& [owner, entry] : by_owner_) owned += entry.members;
+    for (const auto& [group, owners] : by_group_) {
+        for (const auto& [owner, numbers] : owners) {
+            MUSTER_CHECK(!numbers.empty() && std::is_sorted(numbers.begin(), numbers.end()));
+            MUSTER_CHECK(by_owner_.at(owner).groups.contains(group));
+            grouped += numbers.size();
+        }
+    }
+    MUSTER_CHECK(owned == grouped && grouped == replicator_.own().member_count());
+}
+
+}  // namespace muster::cluster

@@ -1,0 +1,292 @@
+#include "cluster/peers.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "cluster/check.hpp"
+#include "cluster/precedence.hpp"
+#include "proto/codec.hpp"
+
+namespace muster::cluster {
+namespace {
+
+using proto::PeerRecord;
+
+std::uint64_t hash_name(const std::string& name) {
+    std::uint64_t hash = 0xcbf29ce484222325u;
+    for (const char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
+    return hash;
+}
+
+constexpr Duration kObituaryInterval = std::chrono::milliseconds(200);
+
+}  // namespace
+
+const Peer* Peers::find(const std::string& name) const {
+    const auto it = peers_.find(name);
+    return it == peers_.end() ? nullptr : &it->second;
+}
+
+Peer* Peers::find(const std::string& name) {
+    return const_cast<Peer*>(std::as_const(*this).find(name));
+}
+
+Peer* Peers::find_live(const NodeId& id) {
+    Peer* peer = find(id.name);
+    return peer && peer->record.id == id && peer->is_live() ? peer : nullptr;
+}
+
+PeerRecord Peers::self_record(Seq seq) const {
+    const Options& o = ctx_.options;
+    return {ctx_.self, refutation_, NodeState::alive, o.address, o.control, o.gossip, seq};
+}
+
+bool Peers::is_hearing(const Peer& peer) const {
+    return peer.is_live() && ctx_.now - peer.heard < ctx_.options.timing.suspect_after;
+}
+
+bool Peers::is_hearing_directly(const Peer& peer) const {
+    return peer.is_live() && ctx_.now - peer.heard_direct < ctx_.options.timing.suspect_after;
+}
+
+// ---- what is believed --------------------------------------------------------
+
+void Peers::merge(const PeerRecord& news, const std::string& reporter) {
+    if (news.id.name == ctx_.self.name) return merge_self(news);
+    Peer* peer = find(news.id.name);
+    if (!peer) {
+        if (news.state == NodeState::alive) add(news);
+        return;
+    }
+    if (news.state == NodeState::suspect) return merge_doubt(*peer, news, reporter);
+    if (!overrides(news, peer->record)) {
+        if (precedence(news) == precedence(peer->record)) {
+            peer->record.seq = std::max(peer->record.seq, news.seq);
+        } else {
+            ctx_.count("news_older");
+        }
+        return;
+    }
+    // Whom this node hears is not dead because another lost sight of it; it shall say so itself.
+    const bool death_of_this_life = news.state == NodeState::down && news.id == peer->record.id;
+    if (death_of_this_life && reporter != news.id.name && is_hearing(*peer)) {
+        ctx_.count("deaths_disbelieved");
+        return tell_obituary(*peer, news);
+    }
+    apply(*peer, news);
+    news_[news.id.name] = peer->record;
+}
+
+void Peers::merge_self(const PeerRecord& news) {
+    if (news.id.incarnation > ctx_.self.incarnation) {
+        ctx_.emit(Stop{{ErrorCode::name_taken, "another life of node '" + news.id.name + "' is in the cluster (" +
+                                                   news.address + "): choose another name, or stop that one"}});
+        return;
+    }
+    const bool doubted = news.state == NodeState::suspect || news.state == NodeState::down;
+    if (news.id != ctx_.self || !doubted || news.refutation < refutation_) return;
+    refutation_ = news.refutation + 1;
+    ctx_.count("refutations");
+    ctx_.note(Note::Kind::self_accused, ctx_.self.name, "believed " + std::string(to_string(news.state)) + ", refuted");
+    news_[ctx_.self.name] = self_record(seq_);
+}
+
+void Peers::merge_doubt(Peer& peer, const PeerRecord& news, const std::string& reporter) {
+    if (news.id != peer.record.id || news.refutation < peer.record.refutation) return;
+    if (reporter != news.id.name && reporter != ctx_.self.name) peer.accusers.insert(reporter);
+}
+
+void Peers::add(const PeerRecord& news) {
+    if (peers_.size() >= ctx_.options.bounds.peers) {
+        ctx_.count("peers_refused");
+        return;
+    }
+    Peer& peer = peers_[news.id.name];
+    peer.record = news;
+    peer.since = peer.heard = ctx_.now;
+    peer.heard_direct = ctx_.now - ctx_.options.timing.suspect_after;  // nothing heard yet
+    transitions_.push_back({Transition::Kind::up, news.id, news.seq});
+    ctx_.note(Note::Kind::node_up, news.id.name, "at " + news.address);
+    connect(peer);
+    news_[news.id.name] = peer.record;
+}
+
+void Peers::apply(Peer& peer, const PeerRecord& news) {
+    const bool was_live = peer.is_live();
+    const bool new_life = news.id != peer.record.id;
+    if (new_life && was_live) {
+        transitions_.push_back({Transition::Kind::down, peer.record.id, {}});
+        ctx_.note(Note::Kind::node_down, peer.record.id.name, "restarted");
+    }
+
+    const PeerRecord old = std::exchange(peer.record, news);
+    if (!new_life && news.address.empty()) {  // a heartbeat knows no addresses
+        peer.record.address = old.address;
+        peer.record.control = old.control;
+        peer.record.gossip = old.gossip;
+    }
+    peer.record.seq = new_life ? news.seq : std::max(old.seq, news.seq);
+    peer.accusers.clear();
+    peer.since = ctx_.now;
+    if (new_life) peer.greeted = false;
+
+    if (peer.is_live()) {
+        peer.heard = ctx_.now;
+        if (new_life) peer.heard_direct = ctx_.now - ctx_.options.timing.suspect_after;
+        if (new_life || !was_live) {
+            transitions_.push_back({Transition::Kind::up, news.id, peer.record.seq});
+            ctx_.note(Note::Kind::node_up, news.id.name, "at " + peer.record.address);
+        }
+        if (new_life || !peer.connected) connect(peer);
+        return;
+    }
+    const bool left = news.state == NodeState::left;
+    if (was_live && !new_life)
+        transitions_.push_back({left ? Transition::Kind::left : Transition::Kind::down, news.id, {}});
+    ctx_.note(left ? Note::Kind::node_left : Note::Kind::node_down, news.id.name, "");
+    peer.greeted = false;
+    if (left) disconnect(peer);
+}
+
+void Peers::confirm_alive(const NodeId& id, std::uint64_t refutation, const Evidence& evidence) {
+    Peer* peer = find(id.name);
+    if (!peer || id.incarnation < peer->record.id.incarnation || peer->record.state == NodeState::left) return;
+    if (id.incarnation > peer->record.id.incarnation) {
+        peer->greeted = false;  // a life whose addresses are not known: discovery asks at the door
+        return;
+    }
+    if (peer->record.state == NodeState::down) {
+        if (refutation <= peer->record.refutation) {
+            if (evidence.direct) peer->heard_direct = ctx_.now;
+            return tell_obituary(*peer, peer->record);
+        }
+        PeerRecord news = peer->record;
+        news.state = NodeState::alive;
+        news.refutation = refutation;
+        apply(*peer, news);
+        news_[id.name] = peer->record;
+    }
+    peer->record.refutation = std::max(peer->record.refutation, refutation);
+    peer->heard = std::max(peer->heard, ctx_.now - evidence.age);
+    if (evidence.direct) {
+        peer->heard_direct = ctx_.now;
+        peer->reconnect_wait = ctx_.options.timing.reconnect_after;
+    } else {
+        peer->via = evidence.via;
+    }
+    if (peer->record.state == NodeState::suspect && is_hearing(*peer)) set_state(*peer, NodeState::alive);
+}
+
+void Peers::suspect(Peer& peer) {
+    set_state(peer, NodeState::suspect);
+    ctx_.count("suspicions");
+    ctx_.note(Note::Kind::node_suspect, peer.record.id.name, "silent");
+}
+
+void Peers::set_state(Peer& peer, NodeState state) {
+    peer.record.state = state;
+    peer.since = ctx_.now;
+    peer.accusers.clear();
+}
+
+void Peers::declare(const NodeId& id, NodeState down_or_left) {
+    Peer* peer = find_live(id);
+    if (!peer) return;
+    PeerRecord news = peer->record;
+    news.state = down_or_left;
+    apply(*peer, news);
+    news_[id.name] = peer->record;
+}
+
+void Peers::tell_obituary(Peer& peer, const PeerRecord& obituary) {
+    if (ctx_.now - peer.told_at < kObituaryInterval) return;
+    peer.told_at = ctx_.now;
+    send(peer.record.id.name, proto::PeerNews{{obituary}});
+}
+
+void Peers::greeted(const NodeId& id) {
+    if (Peer* peer = find(id.name); peer && peer->record.id == id) peer->greeted = true;
+}
+
+void Peers::forget_old() {
+    for (auto it = peers_.begin(); it != peers_.end();) {
+        Peer& peer = it->second;
+        const bool old = !peer.is_live() && ctx_.now - peer.since > ctx_.options.timing.forget_after;
+        if (old) disconnect(peer);
+        it = old ? peers_.erase(it) : std::next(it);
+    }
+}
+
+// ---- ways --------------------------------------------------------------------
+
+void Peers::connect(Peer& peer) {
+    peer.connected = true;
+    peer.connected_at = ctx_.now;
+    if (peer.reconnect_wait == Duration{}) peer.reconnect_wait = ctx_.options.timing.reconnect_after;
+    ctx_.emit(ConnectPeer{peer.record.id, peer.record.control, peer.record.gossip});
+}
+
+void Peers::disconnect(Peer& peer) {
+    if (!std::exchange(peer.connected, false)) return;
+    ctx_.emit(DisconnectPeer{peer.record.id.name});
+}
+
+void Peers::send(const std::string& name, proto::Body body, std::uint64_t seq, bool detour) {
+    const Peer* peer = find(name);
+    if (!peer) return;
+    const bool fresh = ctx_.now - peer->connected_at < ctx_.options.timing.suspect_after;
+    const bool direct = !detour && (is_hearing_directly(*peer) || fresh || peer->via.empty());
+    auto message = ctx_.message(std::move(body), seq);
+    if (direct) return ctx_.emit(SendPeer{name, std::move(message)});
+
+    const Peer* relay = find(peer->via);
+    if (detour || !relay || !is_hearing_directly(*relay)) {
+        const auto candidates = others(name, 1);
+        relay = candidates.empty() ? nullptr : find(candidates.front());
+    }
+    if (!relay) return ctx_.emit(SendPeer{name, std::move(message)});
+    ctx_.count("relayed_sent");
+    ctx_.emit(SendPeer{relay->record.id.name, ctx_.message(proto::Relay{name, proto::encode(message)})});
+}
+
+std::vector<std::string> Peers::others(const std::string& name, std::size_t count) {
+    std::vector<std::string> names;
+    for (const auto& [other, peer] : peers_)
+        if (other != name && is_hearing_directly(peer)) names.push_back(other);
+    for (std::size_t i = 0; i + 1 < names.size() && i < count; ++i)
+        std::swap(names[i], names[i + ctx_.random.below(names.size() - i)]);
+    if (names.size() > count) names.resize(count);
+    return names;
+}
+
+// ---- what others are told ------------------------------------------------------
+
+std::uint64_t Peers::digest() const {
+    std::uint64_t sum = mix64(hash_name(ctx_.self.name) ^ mix64(ctx_.self.incarnation.value));
+    for (const auto& [name, peer] : peers_)
+        if (peer.is_live()) sum += mix64(hash_name(name) ^ mix64(peer.record.id.incarnation.value));
+    return sum;
+}
+
+std::vector<PeerRecord> Peers::records(bool all) const {
+    std::vector<PeerRecord> records;
+    for (const auto& [name, peer] : peers_) {
+        if (!all && !peer.is_live()) continue;
+        records.push_back(peer.record);
+        if (peer.is_live()) records.back().state = NodeState::alive;
+    }
+    return records;
+}
+
+std::vector<PeerRecord> Peers::take_news() {
+    std::vector<PeerRecord> news;
+    for (auto& [name, record] : news_) news.push_back(std::move(record));
+    news_.clear();
+    return news;
+}
+
+std::vector<Transition> Peers::take_transitions() {
+    return std::exchange(transitions_, {});
+}
+
+}  // namespace muster::cluster

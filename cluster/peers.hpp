@@ -1,0 +1,120 @@
+// The other nodes: what is believed of each, why, and by which way it is reached.
+// PROTOCOL.md, "Membership".
+#pragma once
+
+#include <muster/types.hpp>
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "cluster/context.hpp"
+#include "proto/messages.hpp"
+
+namespace muster::cluster {
+
+struct Peer {
+    proto::PeerRecord record;  // `suspect` is this node's own doubt about an alive record
+    Instant since{};           // of record.state
+
+    Instant heard{};         // last sign of life, direct or through another node
+    Instant heard_direct{};  // last message of its own to this node
+    std::string via;         // who relayed the last indirect sign; empty: none yet
+
+    bool connected = false;  // a ConnectPeer stands
+    bool greeted = false;    // it knows of this life of ours: it answered, greeted or subscribed
+    Instant connected_at{};
+    Duration reconnect_wait{};
+
+    std::set<std::string> accusers;  // other nodes that doubt it too
+    Instant asked_at = kLongAgo;     // last Probe to others about it
+    Instant told_at = kLongAgo;      // last time it was told of its own death
+    Instant news_at = kLongAgo;      // last PeerNews sent to it because digests differed
+    int digests_differ = 0;          // heartbeats in a row whose membership digest is not ours
+
+    [[nodiscard]] bool is_live() const {
+        return record.state == NodeState::alive || record.state == NodeState::suspect;
+    }
+};
+
+/// A change that other parts of the core act upon, in the order in which they happened.
+struct Transition {
+    enum class Kind { up, down, left };
+    Kind kind = Kind::up;
+    NodeId id;
+    Seq seq;  // of an up: its log, as far as is known
+};
+
+/// How a sign of life came.
+struct Evidence {
+    bool direct = true;
+    std::string via;  // the relay of an indirect one
+    Duration age{};   // since the relay heard it
+};
+
+class Peers {
+public:
+    explicit Peers(Context& context) : ctx_(context) {}
+
+    [[nodiscard]] const Peer* find(const std::string& name) const;
+    Peer* find(const std::string& name);
+    /// The peer, if this very life of it is live.
+    Peer* find_live(const NodeId& id);
+    [[nodiscard]] const std::map<std::string, Peer>& all() const { return peers_; }
+    std::map<std::string, Peer>& all() { return peers_; }
+
+    /// This node's own record, with the log position `seq`.
+    [[nodiscard]] proto::PeerRecord self_record(Seq seq) const;
+    void set_seq(Seq seq) { seq_ = seq; }
+
+    /// News told by `reporter` (perhaps the subject itself).
+    void merge(const proto::PeerRecord& news, const std::string& reporter);
+    /// A sign of life of exactly this life. Answers a node that was believed
+    /// dead with its own obituary, so that it can refute.
+    void confirm_alive(const NodeId& id, std::uint64_t refutation, const Evidence& evidence);
+    /// This node is sure that this life of the peer is gone.
+    void declare(const NodeId& id, NodeState down_or_left);
+    void suspect(Peer& peer);
+    /// The peer knows of us: no more hellos for now.
+    void greeted(const NodeId& id);
+    void forget_old();
+
+    /// To a peer on the best way: its own link, or a relay that hears it.
+    /// `detour`: through any other node, for what the direct way has not achieved.
+    void send(const std::string& name, proto::Body body, std::uint64_t seq = 0, bool detour = false);
+    /// Peers through which news of `name` may be had, at most `count`, chosen at random.
+    std::vector<std::string> others(const std::string& name, std::size_t count);
+
+    void connect(Peer& peer);
+    void disconnect(Peer& peer);
+
+    /// A sum over (name, incarnation) of the live nodes, this one included: equal views, equal digests.
+    [[nodiscard]] std::uint64_t digest() const;
+    /// Records for a peer whose digest differs (`all`), or for a newcomer (the live ones).
+    [[nodiscard]] std::vector<proto::PeerRecord> records(bool all) const;
+
+    /// News gathered since the last call, to be published; empty when there is none.
+    std::vector<proto::PeerRecord> take_news();
+    std::vector<Transition> take_transitions();
+
+    [[nodiscard]] bool is_hearing(const Peer& peer) const;
+    [[nodiscard]] bool is_hearing_directly(const Peer& peer) const;
+
+private:
+    void merge_self(const proto::PeerRecord& news);
+    void merge_doubt(Peer& peer, const proto::PeerRecord& news, const std::string& reporter);
+    void add(const proto::PeerRecord& news);
+    void apply(Peer& peer, const proto::PeerRecord& news);
+    void set_state(Peer& peer, NodeState state);
+    void tell_obituary(Peer& peer, const proto::PeerRecord& obituary);
+
+    Context& ctx_;
+    Seq seq_;
+    std::uint64_t refutation_ = 0;
+    std::map<std::string, Peer> peers_;
+    std::map<std::string, proto::PeerRecord> news_;
+    std::vector<Transition> transitions_;
+};
+
+}  // namespace muster::cluster

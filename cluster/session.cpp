@@ -1,0 +1,130 @@
+#include "cluster/session.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace muster::cluster {
+namespace {
+
+constexpr std::size_t kInFlightItems = 1024;
+constexpr std::size_t kInFlightBytes = 1u << 20;
+constexpr std::size_t kRemembered = 2048;  // answers kept for repeated requests
+
+}  // namespace
+
+void Session::attach(Route route, std::uint64_t received) {
+    route_ = route;
+    heard_ = ctx_.now;
+    if (received < acked_ || received > highest_) received = acked_;
+    sent_ = received;  // the rest goes again
+    in_flight_ = 0;
+    for (std::uint64_t number = acked_; number < sent_; ++number) in_flight_ += stream_[number - acked_].size;
+}
+
+void Session::detach() {
+    route_ = {};
+    lost_at_ = ctx_.now;
+}
+
+bool Session::is_full(std::size_t more) const {
+    const Bounds& bounds = ctx_.options.bounds;
+    return stream_.size() >= bounds.backlog_items || bytes_ + more > bounds.backlog_bytes;
+}
+
+bool Session::push(proto::Body item, std::size_t size, FanOut fan_out, std::vector<Outcome>& outcomes) {
+    while (is_full(size))
+        if (!drop_oldest(outcomes)) return false;
+    const auto* delivery = std::get_if<proto::Delivery>(&item);
+    const std::uint64_t members = delivery ? delivery->notification.members.size() : 0;
+    bytes_ += size;
+    stream_.push_back({std::move(item), size, fan_out, members});
+    return true;
+}
+
+bool Session::drop_oldest(std::vector<Outcome>& outcomes) {
+    // What has been sent once keeps its number and its content.
+    const auto unsent = stream_.begin() + static_cast<std::ptrdiff_t>(highest_ - acked_);
+    const auto it = std::find_if(unsent, stream_.end(),
+                                 [](const Item& item) { return std::holds_alternative<proto::Delivery>(item.body); });
+    if (it == stream_.end()) return false;
+    ctx_.count("notifications_dropped", it->members);
+    if (it->fan_out) outcomes.push_back({it->fan_out, it->members, MissReason::overflow});
+    auto* gap = it == unsent ? nullptr : std::get_if<proto::Gap>(&std::prev(it)->body);
+    bytes_ -= it->size;
+    if (gap) {
+        gap->missed += it->members;
+        stream_.erase(it);
+    } else {
+        *it = {proto::Gap{it->members}, 32, {}, 0};
+        bytes_ += it->size;
+    }
+    return true;
+}
+
+void Session::acked(std::uint64_t received, std::vector<Outcome>& outcomes) {
+    if (received > highest_) return ctx_.count("acks_of_unsent");
+    for (; acked_ < received; ++acked_) {
+        const Item& item = stream_.front();
+        if (item.fan_out) outcomes.push_back({item.fan_out, item.members, std::nullopt});
+        bytes_ -= item.size;
+        if (acked_ < sent_) in_flight_ -= item.size;
+        stream_.pop_front();
+    }
+    sent_ = std::max(sent_, acked_);
+}
+
+void Session::close(std::vector<Outcome>& outcomes) {
+    for (const Item& item : stream_)
+        if (item.fan_out) outcomes.push_back({item.fan_out, item.members, MissReason::worker_down});
+    stream_.clear();
+}
+
+bool Session::begin(std::uint64_t number, bool once) {
+    if (number > last_request_) {
+        last_request_ = number;
+        if (once) running_.insert(number);
+        return true;
+    }
+    if (!once) return true;
+    ctx_.count("requests_repeated");
+    if (const auto it = answered_.find(number); it != answered_.end()) send(it->second, number);
+    return false;
+}
+
+void Session::reply(std::uint64_t number, proto::Body body) {
+    if (running_.erase(number) > 0) {
+        answered_[number] = body;
+        if (answered_.size() > kRemembered) answered_.erase(answered_.begin());
+    }
+    send(std::move(body), number);
+}
+
+void Session::send(proto::Body body, std::uint64_t seq) {
+    if (!route_) return;  // asked again after the resume
+    spoke_ = ctx_.now;
+    ctx_.emit(SendDoor{route_, ctx_.message(std::move(body), seq)});
+}
+
+void Session::heartbeat_if_quiet() {
+    if (route_ && ctx_.now - spoke_ >= ctx_.options.session.probe) send(proto::NodeHeartbeat{});
+}
+
+bool Session::wants_flush() const {
+    // Half of the backlog at most: what is in flight cannot be dropped to make room.
+    const Bounds& bounds = ctx_.options.bounds;
+    return route_ && sent_ - acked_ < stream_.size() &&
+           sent_ - acked_ < std::min(kInFlightItems, (bounds.backlog_items + 1) / 2) &&
+           in_flight_ < std::min(kInFlightBytes, bounds.backlog_bytes / 2);
+}
+
+void Session::flush() {
+    while (wants_flush()) {
+        const Item& item = stream_[sent_ - acked_];
+        in_flight_ += item.size;
+        ++sent_;
+        highest_ = std::max(highest_, sent_);
+        send(item.body, sent_);
+    }
+}
+
+}  // namespace muster::cluster

@@ -1,0 +1,187 @@
+#include "cluster/sessions.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace muster::cluster {
+namespace {
+
+bool is_request(const proto::Body& body) {
+    using namespace proto;
+    return std::holds_alternative<JoinRequest>(body) || std::holds_alternative<LeaveRequest>(body) ||
+           std::holds_alternative<MembersRequest>(body) || std::holds_alternative<GroupsRequest>(body) ||
+           std::holds_alternative<NodesRequest>(body) || std::holds_alternative<StatusRequest>(body) ||
+           std::holds_alternative<NotifyRequest>(body) || std::holds_alternative<WatchRequest>(body) ||
+           std::holds_alternative<UnwatchRequest>(body);
+}
+
+/// Whether doing it twice would differ from doing it once.
+bool is_done_once(const proto::Body& body) {
+    using namespace proto;
+    return std::holds_alternative<JoinRequest>(body) || std::holds_alternative<LeaveRequest>(body) ||
+           std::holds_alternative<NotifyRequest>(body) || std::holds_alternative<WatchRequest>(body) ||
+           std::holds_alternative<UnwatchRequest>(body);
+}
+
+std::uint64_t milliseconds_of(Duration d) {
+    return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(d).count());
+}
+
+}  // namespace
+
+void Sessions::refuse(Route route, ErrorCode code, std::string text) {
+    ctx_.count("workers_refused");
+    ctx_.emit(SendDoor{route, ctx_.message(proto::Refuse{code, std::move(text)})});
+}
+
+Session* Sessions::find(SessionToken token) {
+    const auto it = sessions_.find(token);
+    return it == sessions_.end() ? nullptr : &it->second;
+}
+
+void Sessions::hello(const proto::Message& message, Route route, bool ready, const NodeInfo& node,
+                     std::vector<std::string> other_nodes) {
+    const auto& hello = std::get<proto::WorkerHello>(message.body);
+    if (message.header.scope != ctx_.options.scope)
+        return refuse(route, ErrorCode::wrong_scope,
+                      "this node serves scope '" + ctx_.options.scope + "', not '" + message.header.scope + "'");
+    if (!ready) return refuse(route, ErrorCode::not_ready, "this node has not synced yet: try again shortly");
+
+    Session* session = find(hello.token);
+    const bool resumed = session && session->worker() == message.header.origin;
+    if (!resumed) {
+        if (sessions_.size() >= ctx_.options.bounds.sessions)
+            return refuse(route, ErrorCode::overloaded, "this node serves as many workers as it may: use another");
+        SessionToken token{ctx_.random.next() | 1};
+        while (sessions_.contains(token)) token = SessionToken{ctx_.random.next() | 1};
+        session = &sessions_.try_emplace(token, ctx_, token, message.header.origin).first->second;
+    }
+    attach(*session, route, resumed ? hello.received : 0);
+    ctx_.note(resumed ? Note::Kind::worker_resumed : Note::Kind::worker_up, session->worker(), "");
+    const SessionTiming& timing = ctx_.options.session;
+    session->send(proto::WorkerWelcome{session->token(), resumed, milliseconds_of(timing.heartbeat),
+                                       milliseconds_of(timing.ttl), milliseconds_of(timing.grace), node,
+                                       std::move(other_nodes)});
+}
+
+void Sessions::attach(Session& session, Route route, std::uint64_t received) {
+    const auto on_route = routes_.find(route);
+    if (on_route != routes_.end() && on_route->second != session.token()) {
+        const SessionToken old = on_route->second;  // the worker began anew on the same connection
+        end(old, Reason::worker_down);
+    }
+    routes_.erase(session.route());
+    routes_[route] = session.token();
+    session.attach(route, received);
+    session.acked(received, outcomes_);
+}
+
+std::optional<Sessions::Request> Sessions::message(proto::Message message, Route route) {
+    const SessionToken token{message.header.incarnation};
+    Session* session = find(token);
+    if (!session || session->route() != route || message.header.scope != ctx_.options.scope) {
+        refuse(route, ErrorCode::unknown_session, "no such session on this connection: say hello");
+        return std::nullopt;
+    }
+    session->hear();
+    if (const auto* heartbeat = std::get_if<proto::WorkerHeartbeat>(&message.body)) {
+        session->acked(heartbeat->received, outcomes_);
+    } else if (std::holds_alternative<proto::WorkerGoodbye>(message.body)) {
+        end(token, Reason::left);
+    } else if (is_request(message.body)) {
+        const std::uint64_t number = message.header.seq;
+        if (session->begin(number, is_done_once(message.body)))
+            return Request{{token, number}, session->worker(), std::move(message.body)};
+    } else {
+        ctx_.count("messages_out_of_place");
+    }
+    return std::nullopt;
+}
+
+void Sessions::route_lost(Route route) {
+    const auto it = routes_.find(route);
+    if (it == routes_.end()) return;
+    if (Session* session = find(it->second)) lose(*session);
+}
+
+void Sessions::lose(Session& session) {
+    routes_.erase(session.route());
+    session.detach();
+    ctx_.note(Note::Kind::worker_lost, session.worker(), "");
+    if (ctx_.options.session.grace == Duration{}) end(session.token(), Reason::worker_down);
+}
+
+void Sessions::end(SessionToken token, Reason reason) {
+    const auto it = sessions_.find(token);
+    if (it == sessions_.end()) return;
+    Session& session = it->second;
+    routes_.erase(session.route());
+    session.close(outcomes_);
+    ctx_.note(Note::Kind::worker_down, session.worker(), std::string(to_string(reason)));
+    ended_.push_back({token, session.worker(), reason});
+    sessions_.erase(it);
+}
+
+void Sessions::reply(const SessionRequest& request, proto::Body body) {
+    if (Session* session = find(request.token)) session->reply(request.number, std::move(body));
+}
+
+void Sessions::push(SessionToken token, proto::Body item, std::size_t size, FanOut fan_out) {
+    Session* session = find(token);
+    if (!session || session->push(std::move(item), size, fan_out, outcomes_)) return;
+    ctx_.note(Note::Kind::overflow, session->worker(), "it does not keep up with its watches");
+    session->send(proto::Refuse{ErrorCode::overloaded, "this worker does not keep up with its watches"});
+    end(token, Reason::worker_down);
+}
+
+void Sessions::excuse(Duration late) {
+    for (auto& [token, session] : sessions_) session.excuse(late);
+}
+
+void Sessions::dismiss(const std::string& why) {
+    for (auto& [token, session] : sessions_) session.send(proto::Refuse{ErrorCode::closed, why});
+}
+
+void Sessions::tick() {
+    const SessionTiming& timing = ctx_.options.session;
+    std::vector<SessionToken> silent;
+    std::vector<SessionToken> over;
+    for (auto& [token, session] : sessions_) {
+        if (!session.is_attached()) {
+            if (ctx_.now - session.lost_at() >= timing.grace) over.push_back(token);
+        } else if (ctx_.now - session.heard() > timing.ttl) {
+            silent.push_back(token);
+        } else {
+            session.heartbeat_if_quiet();
+        }
+    }
+    for (const SessionToken token : silent) lose(*find(token));
+    for (const SessionToken token : over) end(token, Reason::worker_down);
+}
+
+bool Sessions::wants_flush() const {
+    return std::any_of(sessions_.begin(), sessions_.end(),
+                       [](const auto& entry) { return entry.second.wants_flush(); });
+}
+
+void Sessions::flush() {
+    for (auto& [token, session] : sessions_) session.flush();
+}
+
+std::vector<Sessions::Ended> Sessions::take_ended() {
+    return std::exchange(ended_, {});
+}
+std::vector<Outcome> Sessions::take_outcomes() {
+    return std::exchange(outcomes_, {});
+}
+
+std::optional<std::string> Sessions::over_bounds() const {
+    const Bounds& bounds = ctx_.options.bounds;
+    if (sessions_.size() > bounds.sessions) return "sessions";
+    for (const auto& [token, session] : sessions_)
+        if (session.items() > bounds.backlog_items || session.bytes() > bounds.backlog_bytes)
+            return "backlog of " + session.worker();
+    return std::nullopt;
+}
+
+}  // namespace muster::cluster

@@ -1,0 +1,68 @@
+// All workers attached to this node: who they are, whether they are there, and
+// what passes between them and the rest of the core.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cluster/caller.hpp"
+#include "cluster/session.hpp"
+
+namespace muster::cluster {
+
+class Sessions {
+public:
+    explicit Sessions(Context& context) : ctx_(context) {}
+
+    /// A request to be carried out; its answer goes to reply().
+    struct Request {
+        SessionRequest id;
+        std::string worker;
+        proto::Body body;
+    };
+    struct Ended {
+        SessionToken token;
+        std::string worker;
+        Reason reason = Reason::worker_down;
+    };
+
+    /// A worker's hello; `other_nodes`: where else it may go.
+    void hello(const proto::Message& message, Route route, bool ready, const NodeInfo& node,
+               std::vector<std::string> other_nodes);
+    /// Any other message of a worker.
+    std::optional<Request> message(proto::Message message, Route route);
+    void route_lost(Route route);
+    void excuse(Duration late);
+
+    Session* find(SessionToken token);
+    void reply(const SessionRequest& request, proto::Body body);
+    /// Appends to a session's stream; a worker whose stream cannot be cut back is given up.
+    void push(SessionToken token, proto::Body item, std::size_t size, FanOut fan_out = {});
+
+    /// Sends all workers away; for a node that leaves.
+    void dismiss(const std::string& why);
+
+    void tick();
+    [[nodiscard]] bool wants_flush() const;
+    void flush();
+    std::vector<Ended> take_ended();
+    std::vector<Outcome> take_outcomes();
+    [[nodiscard]] std::size_t size() const { return sessions_.size(); }
+    [[nodiscard]] std::optional<std::string> over_bounds() const;
+
+private:
+    void refuse(Route route, ErrorCode code, std::string text);
+    void attach(Session& session, Route route, std::uint64_t received);
+    void lose(Session& session);
+    void end(SessionToken token, Reason reason);
+
+    Context& ctx_;
+    std::map<SessionToken, Session> sessions_;
+    std::map<Route, SessionToken> routes_;
+    std::vector<Ended> ended_;
+    std::vector<Outcome> outcomes_;
+};
+
+}  // namespace muster::cluster

@@ -1,0 +1,78 @@
+#include "cluster/visibility.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace muster::cluster {
+
+void Visibility::wait(const Caller& caller, proto::JoinReply reply, Instant deadline) {
+    if (waits_.size() >= ctx_.options.bounds.pending_reports) {
+        answers_.emplace_back(caller, Error{ErrorCode::overloaded, "joined, but too many joins wait to be visible"});
+        return;
+    }
+    Wait wait{caller, std::move(reply), replicator_.own().applied(), {}, deadline, ctx_.now};
+    for (const auto& [name, peer] : peers_.all())
+        if (peer.is_live()) wait.outstanding.insert(name);
+    waits_.push_back(std::move(wait));
+    finish_done();
+}
+
+void Visibility::finish_done() {
+    std::erase_if(waits_, [&](Wait& wait) {
+        if (!wait.outstanding.empty() && ctx_.now < wait.deadline) return false;
+        wait.reply.unseen = wait.outstanding.size();
+        answers_.emplace_back(wait.caller, std::move(wait.reply));
+        return true;
+    });
+}
+
+void Visibility::pinged(const NodeId& from, std::uint64_t nonce, Seq seq) {
+    const Owed owed{from, nonce, seq};
+    owed_.erase(from.name);
+    if (replicator_.applied(from.name) >= seq)
+        pong(owed);
+    else
+        owed_.emplace(from.name, owed);
+}
+
+void Visibility::pong(const Owed& owed) {
+    peers_.send(owed.to.name, proto::Pong{owed.nonce, owed.to, replicator_.applied(owed.to.name)});
+}
+
+void Visibility::ponged(const std::string& from, const proto::Pong& pong) {
+    if (pong.about != ctx_.self) return;
+    for (auto& wait : waits_)
+        if (pong.applied >= wait.seq) wait.outstanding.erase(from);
+    finish_done();
+}
+
+void Visibility::on(const Transition& transition) {
+    if (transition.kind == Transition::Kind::up) return;
+    owed_.erase(transition.id.name);
+    for (auto& wait : waits_) wait.outstanding.erase(transition.id.name);
+    finish_done();
+}
+
+bool Visibility::wants_flush() const {
+    return std::any_of(waits_.begin(), waits_.end(), [&](const Wait& wait) { return wait.ask_at <= ctx_.now; }) ||
+           std::any_of(owed_.begin(), owed_.end(),
+                       [&](const auto& entry) { return replicator_.applied(entry.first) >= entry.second.seq; });
+}
+
+void Visibility::flush() {
+    finish_done();
+    std::set<std::string> ask;
+    for (auto& wait : waits_) {
+        if (wait.ask_at > ctx_.now) continue;
+        wait.ask_at = ctx_.now + ctx_.options.timing.tick;
+        ask.insert(wait.outstanding.begin(), wait.outstanding.end());
+    }
+    for (const auto& name : ask) peers_.send(name, proto::Ping{1}, replicator_.own().applied().value);
+    std::erase_if(owed_, [&](const auto& entry) {
+        if (replicator_.applied(entry.first) < entry.second.seq) return false;
+        pong(entry.second);
+        return true;
+    });
+}
+
+}  // namespace muster::cluster

@@ -1,0 +1,44 @@
+// Upper bounds of what things take on the wire, to cut frames and to weigh
+// queues without encoding anything.
+#pragma once
+
+#include <cstddef>
+
+#include "proto/messages.hpp"
+
+namespace muster::cluster {
+
+inline constexpr std::size_t kWireOverhead = 16;  // headers and numbers of one record
+
+inline std::size_t wire_size(const Meta& meta) {
+    std::size_t size = 3;
+    for (const auto& [key, value] : meta) size += key.size() + value.size() + 6;
+    return size;
+}
+inline std::size_t wire_size(const Group& group) {
+    return group.store.size() + group.feature.size() + 7;
+}
+inline std::size_t wire_size(const proto::JoinRun& run) {
+    return kWireOverhead + 9 + run.worker.size() + wire_size(run.meta);
+}
+inline std::size_t wire_size(const proto::Change& change) {
+    std::size_t size = kWireOverhead + wire_size(change.group) + change.leaves.size() * 19;
+    for (const auto& run : change.joins) size += wire_size(run);
+    return size;
+}
+inline std::size_t wire_size(const proto::Delta& delta) {
+    std::size_t size = kWireOverhead;
+    for (const auto& change : delta.changes) size += wire_size(change);
+    return size;
+}
+inline std::size_t wire_size(const Member& member) {
+    return 2 * kWireOverhead + member.id.node.name.size() + 18 + member.worker.size() + wire_size(member.meta);
+}
+inline std::size_t wire_size(const proto::LinkItem& item) {
+    if (const auto* notice = std::get_if<proto::Notice>(&item))
+        return 4 * kWireOverhead + wire_size(notice->group) + notice->data.msgpack.size() +
+               notice->from_node.name.size() + notice->from_worker.size();
+    return 2 * kWireOverhead + std::get<proto::NoticeReport>(item).missed.size() * 96;
+}
+
+}  // namespace muster::cluster
