@@ -7,6 +7,9 @@
 
 namespace muster::proto {
 
+// A line each, so that they read as the table that they are.
+// clang-format off
+
 // A bare string says nothing of what may stand in it; these do.
 struct NodeName { std::string& text; };
 struct WorkerName { std::string& text; };  // or empty: a handler inside a node
@@ -164,5 +167,7 @@ template <> inline constexpr std::uint64_t kType<ErrorReply> = 69;
 template <> inline constexpr std::uint64_t kType<Delivery> = 70;
 template <> inline constexpr std::uint64_t kType<Gap> = 71;
 template <> inline constexpr std::uint64_t kType<WatchNews> = 72;
+
+// clang-format on
 
 }  // namespace muster::proto

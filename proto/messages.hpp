@@ -18,7 +18,7 @@ inline constexpr std::uint64_t kMajor = 1;
 /// hold depends on the direction: see PROTOCOL.md, "The header".
 struct Header {
     std::string scope;
-    std::string origin;            // name of the node or worker that speaks
+    std::string origin;             // name of the node or worker that speaks
     std::uint64_t incarnation = 0;  // a node's incarnation, or a worker's session token
     std::uint64_t seq = 0;
 
@@ -166,7 +166,7 @@ struct SnapshotChunk {
     Seq as_of;
     std::uint64_t digest = 0;  // of the whole table as of `as_of`
     std::uint64_t index = 0;
-    std::uint64_t count = 0;   // chunks in all
+    std::uint64_t count = 0;  // chunks in all
     std::vector<GroupRuns> groups;
     bool operator==(const SnapshotChunk&) const = default;
 };
@@ -231,8 +231,8 @@ struct Relay {
 // ---- worker to node --------------------------------------------------------
 
 struct WorkerHello {
-    SessionToken token;           // session to resume; 0: a new one
-    std::uint64_t received = 0;   // last stream item received in that session
+    SessionToken token;          // session to resume; 0: a new one
+    std::uint64_t received = 0;  // last stream item received in that session
     bool operator==(const WorkerHello&) const = default;
 };
 
@@ -394,12 +394,12 @@ struct WatchNews {
     bool operator==(const WatchNews&) const = default;
 };
 
-using Body = std::variant<
-    Hello, Welcome, Refuse, Deltas, Heartbeat, Goodbye, PeerNews, Pull, SnapshotChunk, SnapshotAck, Probe, Heard, Ping,
-    Pong, LinkData, LinkAck, Relay, WorkerHello, WorkerHeartbeat, WorkerGoodbye, JoinRequest, LeaveRequest,
-    MembersRequest, GroupsRequest, NodesRequest, StatusRequest, NotifyRequest, WatchRequest, UnwatchRequest,
-    WorkerWelcome, NodeHeartbeat, JoinReply, LeaveReply, MembersReply, GroupsReply, NodesReply, StatusReply, NotifyReply,
-    DoneReply, ErrorReply, Delivery, Gap, WatchNews>;
+using Body =
+    std::variant<Hello, Welcome, Refuse, Deltas, Heartbeat, Goodbye, PeerNews, Pull, SnapshotChunk, SnapshotAck, Probe,
+                 Heard, Ping, Pong, LinkData, LinkAck, Relay, WorkerHello, WorkerHeartbeat, WorkerGoodbye, JoinRequest,
+                 LeaveRequest, MembersRequest, GroupsRequest, NodesRequest, StatusRequest, NotifyRequest, WatchRequest,
+                 UnwatchRequest, WorkerWelcome, NodeHeartbeat, JoinReply, LeaveReply, MembersReply, GroupsReply,
+                 NodesReply, StatusReply, NotifyReply, DoneReply, ErrorReply, Delivery, Gap, WatchNews>;
 
 struct Message {
     Header header;

@@ -4,67 +4,98 @@ namespace muster {
 
 std::string_view to_string(ErrorCode code) {
     switch (code) {
-        case ErrorCode::bad_request: return "bad_request";
-        case ErrorCode::not_joined: return "not_joined";
-        case ErrorCode::not_ready: return "not_ready";
-        case ErrorCode::overloaded: return "overloaded";
-        case ErrorCode::unreachable: return "unreachable";
-        case ErrorCode::timeout: return "timeout";
-        case ErrorCode::refused: return "refused";
-        case ErrorCode::name_taken: return "name_taken";
-        case ErrorCode::wrong_scope: return "wrong_scope";
-        case ErrorCode::wrong_version: return "wrong_version";
-        case ErrorCode::unknown_session: return "unknown_session";
-        case ErrorCode::closed: return "closed";
+        case ErrorCode::bad_request:
+            return "bad_request";
+        case ErrorCode::not_joined:
+            return "not_joined";
+        case ErrorCode::not_ready:
+            return "not_ready";
+        case ErrorCode::overloaded:
+            return "overloaded";
+        case ErrorCode::unreachable:
+            return "unreachable";
+        case ErrorCode::timeout:
+            return "timeout";
+        case ErrorCode::refused:
+            return "refused";
+        case ErrorCode::name_taken:
+            return "name_taken";
+        case ErrorCode::wrong_scope:
+            return "wrong_scope";
+        case ErrorCode::wrong_version:
+            return "wrong_version";
+        case ErrorCode::unknown_session:
+            return "unknown_session";
+        case ErrorCode::closed:
+            return "closed";
     }
     return "unknown";
 }
 
 std::string_view to_string(NotificationKind kind) {
     switch (kind) {
-        case NotificationKind::created: return "created";
-        case NotificationKind::updated: return "updated";
-        case NotificationKind::deleted: return "deleted";
+        case NotificationKind::created:
+            return "created";
+        case NotificationKind::updated:
+            return "updated";
+        case NotificationKind::deleted:
+            return "deleted";
     }
     return "unknown";
 }
 
 std::string_view to_string(Reason reason) {
     switch (reason) {
-        case Reason::left: return "left";
-        case Reason::worker_down: return "worker_down";
-        case Reason::node_down: return "node_down";
-        case Reason::node_left: return "node_left";
+        case Reason::left:
+            return "left";
+        case Reason::worker_down:
+            return "worker_down";
+        case Reason::node_down:
+            return "node_down";
+        case Reason::node_left:
+            return "node_left";
     }
     return "unknown";
 }
 
 std::string_view to_string(MissReason reason) {
     switch (reason) {
-        case MissReason::node_down: return "node_down";
-        case MissReason::worker_down: return "worker_down";
-        case MissReason::left: return "left";
-        case MissReason::overflow: return "overflow";
-        case MissReason::timeout: return "timeout";
+        case MissReason::node_down:
+            return "node_down";
+        case MissReason::worker_down:
+            return "worker_down";
+        case MissReason::left:
+            return "left";
+        case MissReason::overflow:
+            return "overflow";
+        case MissReason::timeout:
+            return "timeout";
     }
     return "unknown";
 }
 
 std::string_view to_string(NodeState state) {
     switch (state) {
-        case NodeState::alive: return "alive";
-        case NodeState::suspect: return "suspect";
-        case NodeState::down: return "down";
-        case NodeState::left: return "left";
+        case NodeState::alive:
+            return "alive";
+        case NodeState::suspect:
+            return "suspect";
+        case NodeState::down:
+            return "down";
+        case NodeState::left:
+            return "left";
     }
     return "unknown";
 }
 
 std::string_view to_string(WatchEvent::Kind kind) {
     switch (kind) {
-        case WatchEvent::Kind::snapshot: return "snapshot";
-        case WatchEvent::Kind::join: return "join";
-        case WatchEvent::Kind::leave: return "leave";
+        case WatchEvent::Kind::snapshot:
+            return "snapshot";
+        case WatchEvent::Kind::join:
+            return "join";
+        case WatchEvent::Kind::leave:
+            return "leave";
     }
     return "unknown";
 }

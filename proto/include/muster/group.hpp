@@ -30,7 +30,9 @@ inline constexpr std::string_view kSnapshots = "snapshots";
 /// XXH64 (seed 0) of: one byte with the length of `store`, `store`, `feature`.
 /// Stable for ever, on every machine; proto/PROTOCOL.md has test vectors.
 GroupKey group_key(std::string_view store, std::string_view feature);
-inline GroupKey group_key(const Group& group) { return group_key(group.store, group.feature); }
+inline GroupKey group_key(const Group& group) {
+    return group_key(group.store, group.feature);
+}
 
 /// 16 lower-case hexadecimal digits.
 std::string to_string(GroupKey key);

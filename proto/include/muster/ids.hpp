@@ -63,7 +63,5 @@ bool is_valid_name(std::string_view name);
 
 template <class Tag>
 struct std::hash<muster::Counter<Tag>> {
-    std::size_t operator()(const muster::Counter<Tag>& c) const noexcept {
-        return std::hash<std::uint64_t>{}(c.value);
-    }
+    std::size_t operator()(const muster::Counter<Tag>& c) const noexcept { return std::hash<std::uint64_t>{}(c.value); }
 };

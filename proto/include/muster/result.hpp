@@ -9,18 +9,18 @@
 namespace muster {
 
 enum class ErrorCode : unsigned char {
-    bad_request = 1,   // the call itself is wrong (empty name, too large, ...)
-    not_joined = 2,    // leave of what is not joined
-    not_ready = 3,     // the node has not synced yet
-    overloaded = 4,    // a bounded queue is full
-    unreachable = 5,   // no node of the list answers
-    timeout = 6,       // the time given ran out
-    refused = 7,       // the node refuses this peer or worker (scope, version, limits)
-    name_taken = 8,    // a live node or worker has this name
-    wrong_scope = 9,   // the other side belongs to another scope
-    wrong_version = 10,  // the other side speaks another major version
+    bad_request = 1,       // the call itself is wrong (empty name, too large, ...)
+    not_joined = 2,        // leave of what is not joined
+    not_ready = 3,         // the node has not synced yet
+    overloaded = 4,        // a bounded queue is full
+    unreachable = 5,       // no node of the list answers
+    timeout = 6,           // the time given ran out
+    refused = 7,           // the node refuses this peer or worker (scope, version, limits)
+    name_taken = 8,        // a live node or worker has this name
+    wrong_scope = 9,       // the other side belongs to another scope
+    wrong_version = 10,    // the other side speaks another major version
     unknown_session = 11,  // the session has ended: say hello anew
-    closed = 12,       // this node or worker has been closed
+    closed = 12,           // this node or worker has been closed
 };
 
 /// The name used on the wire's text, in logs and in the command line.
@@ -37,8 +37,8 @@ struct Error {
 template <class T>
 class [[nodiscard]] Result {
 public:
-    Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}       // NOLINT(google-explicit-constructor)
-    Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}   // NOLINT(google-explicit-constructor)
+    Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}      // NOLINT(google-explicit-constructor)
+    Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT(google-explicit-constructor)
 
     [[nodiscard]] bool ok() const { return state_.index() == 0; }
     explicit operator bool() const { return ok(); }

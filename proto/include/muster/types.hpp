@@ -54,10 +54,10 @@ struct Notification {
     NotificationKind kind = NotificationKind::created;
     Group group;
     Data data;
-    NodeId from_node;                    // where it entered the cluster
-    std::string from_worker;             // empty: the node itself
-    std::uint64_t seq = 0;               // grows at from_node; (from_node, seq) is unique
-    std::vector<MemberNumber> members;   // the receiver's own members that it is for
+    NodeId from_node;                   // where it entered the cluster
+    std::string from_worker;            // empty: the node itself
+    std::uint64_t seq = 0;              // grows at from_node; (from_node, seq) is unique
+    std::vector<MemberNumber> members;  // the receiver's own members that it is for
 
     bool operator==(const Notification&) const = default;
 };
@@ -93,8 +93,8 @@ struct GroupMembers {
 struct WatchEvent {
     enum class Kind : std::uint8_t { snapshot = 1, join = 2, leave = 3 };
     Kind kind = Kind::snapshot;
-    Reason reason = Reason::left;       // of a leave
-    std::vector<GroupMembers> groups;   // a join or leave has exactly one
+    Reason reason = Reason::left;      // of a leave
+    std::vector<GroupMembers> groups;  // a join or leave has exactly one
 
     bool operator==(const WatchEvent&) const = default;
 };
@@ -120,10 +120,10 @@ struct Status {
     NodeInfo node;
     std::string scope;
     bool ready = false;
-    std::uint64_t seq = 0;       // of the node's own log
+    std::uint64_t seq = 0;  // of the node's own log
     std::uint64_t groups = 0;
     std::uint64_t members = 0;
-    std::uint64_t workers = 0;   // sessions, those in their grace included
+    std::uint64_t workers = 0;  // sessions, those in their grace included
     std::map<std::string, std::uint64_t> counters;
 
     bool operator==(const Status&) const = default;

@@ -1,0 +1,253 @@
+#!/usr/bin/env python3
+"""Checks the rules of the source tree that no compiler checks.
+
+usage: check_tree.py [ROOT]   prints one line per finding; exit status 1 when there is any.
+
+  folders    only the folders that ARCHITECTURE names stand at the root
+  include    node -> cluster -> proto, never back; client and cli never reach cluster, not even indirectly;
+             private headers are written from the root, public ones as <muster/x.hpp>
+  library    msgpack is known to proto/codec.cpp alone, ZeroMQ to node/ alone
+  public     public headers show the standard library and other public headers, no wire type
+  pure       cluster/ has no clock, randomness, thread, lock, socket, log or unordered container
+  function   no function is longer than 70 lines
+  line       no line is longer than 120 columns
+  leftover   nothing is marked as to be done, and no path of somebody's machine is mentioned
+"""
+
+import pathlib
+import re
+import sys
+
+ROOT_FOLDERS = {"node", "proto", "cluster", "tests", "scripts", ".ci", "build"}
+SOURCE_FOLDERS = ["node", "proto", "cluster", "tests", "scripts", ".ci"]
+CODE = {".cpp", ".hpp", ".h"}
+TEXT = CODE | {".py", ".sh", ".cmake", ".txt", ".md", ".toml", ".yml", ".json", ".in", ""}
+MAX_FUNCTION = 70
+MAX_LINE = 120
+
+# Which folders a file of a folder may include from; the longest matching prefix decides.
+MAY_INCLUDE = {
+    "proto": ["proto"],
+    "cluster": ["cluster", "proto"],
+    "node": ["node", "cluster", "proto"],
+    "node/client": ["node", "proto"],
+    "node/cli": ["node", "proto"],
+    "tests": ["tests", "node", "cluster", "proto"],
+    "tests/unit/proto": ["tests/unit/proto", "proto"],
+    "tests/unit/cluster": ["tests", "cluster", "proto"],
+    "tests/sim": ["tests", "cluster", "proto"],
+}
+NEVER_REACH_CLUSTER = ["node/client/", "node/cli/"]
+ZMQ_FOLDERS = ["node/", "tests/integration/", "tests/bench/", "tests/unit/node/", "tests/unit/client/"]
+PROTO_LIBRARIES = {"msgpack.hpp", "nlohmann/json.hpp", "xxhash.h"}
+
+IMPURE = [r"::now\s*\(", r"random_device", r"\bstd::j?thread\b", r"\bmutex\b", r"condition_variable", r"\bzmq\b",
+          r"\bspdlog\b", r"\biostream\b", r"\bfstream\b", r"std::(cout|cerr|clog)\b", r"system_clock", r"steady_clock",
+          r"high_resolution_clock", r"\bunordered_", r"\bs?rand\s*\(", r"\bgetenv\b"]
+WIRE = [r"\bzmq\b", r"\bmsgpack::", r"\bproto::", r"\bcluster::", r"\bnlohmann\b"]
+LEFTOVER = ["TO" + "DO", "FIX" + "ME", "X" * 3, "/wo" + "rk/", "/ro" + "ot/", "/ho" + "me/"]
+
+INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)
+
+
+class Tree:
+    def __init__(self, root):
+        self.root = pathlib.Path(root)
+        self.findings = []
+        self.files = {}
+        for folder in SOURCE_FOLDERS:
+            for path in sorted((self.root / folder).rglob("*")):
+                if path.is_file() and path.suffix in TEXT and "__pycache__" not in path.parts:
+                    self.files[path.relative_to(self.root).as_posix()] = path.read_text(errors="replace")
+        for path in sorted(self.root.iterdir()):
+            if path.is_file() and path.suffix in TEXT and not path.name.startswith("."):
+                self.files[path.name] = path.read_text(errors="replace")
+        self.code = {name: text for name, text in self.files.items() if pathlib.Path(name).suffix in CODE}
+        self.bare = {name: without_comments_and_texts(text) for name, text in self.code.items()}
+
+    def find(self, rule, name, line, text):
+        where = f"{name}:{line}" if line else name
+        self.findings.append((rule, f"{where}: {rule}: {text}"))
+
+    def check(self):
+        self.check_folders()
+        for name in self.code:
+            self.check_includes(name)
+            self.check_libraries(name)
+            self.check_functions(name)
+            if "/include/muster/" in name:
+                self.check_public(name)
+            if name.startswith("cluster/"):
+                self.check_words(name, "pure", IMPURE)
+        self.check_reach()
+        for name, text in self.files.items():
+            self.check_lines(name, text)
+        return self.findings
+
+    def check_folders(self):
+        for path in sorted(self.root.iterdir()):
+            if path.is_dir() and path.name not in ROOT_FOLDERS and (not path.name.startswith(".")):
+                self.find("folders", path.name, 0, "no such folder belongs at the root")
+
+    def resolve(self, kind, target):
+        """The path from the root of an include of this project, or None."""
+        if kind == '"':
+            return target if target in self.code else None
+        for folder in ("proto/include", "node/include", "node/client/include"):
+            if target.startswith("muster/") and f"{folder}/{target}" in self.code:
+                return f"{folder}/{target}"
+        return None
+
+    def includes(self, name):
+        for match in INCLUDE.finditer(self.code[name]):
+            line = self.code[name].count("\n", 0, match.start(2)) + 1
+            yield line, match.group(1), match.group(2)
+
+    def check_includes(self, name):
+        if name.startswith("tests/integration/package/"):
+            return  # a project of its own, outside
+        owner = max((f for f in MAY_INCLUDE if name.startswith(f + "/")), key=len, default=None)
+        for line, kind, target in self.includes(name):
+            path = self.resolve(kind, target)
+            if path is None:
+                if kind == '"':
+                    self.find("include", name, line, f'"{target}" is no file of the tree: write it from the root')
+                elif target.startswith("muster/"):
+                    self.find("include", name, line, f"<{target}> is no public header")
+                elif owner in ("proto", "cluster") and ("/" in target or "." in target):
+                    if owner == "cluster" or target not in PROTO_LIBRARIES:
+                        self.find("include", name, line, f"{owner}/ does not know <{target}>")
+                continue
+            if kind == '"' and "/include/muster/" in path:
+                self.find("include", name, line, "public headers are included as <muster/x.hpp>")
+            if owner and not any(path.startswith(f + "/") for f in MAY_INCLUDE[owner]):
+                self.find("include", name, line, f"{owner}/ must not include {path}")
+
+    def check_reach(self):
+        for start in self.code:
+            if not any(start.startswith(folder) for folder in NEVER_REACH_CLUSTER):
+                continue
+            seen, todo = {start: None}, [start]
+            while todo:
+                name = todo.pop()
+                for _, kind, target in self.includes(name):
+                    path = self.resolve(kind, target)
+                    if path and path not in seen:
+                        seen[path] = name
+                        todo.append(path)
+            reached = sorted(path for path in seen if path.startswith("cluster/"))
+            if reached:
+                self.find("include", start, 0, f"reaches {reached[0]} through {seen[reached[0]]}")
+
+    def check_libraries(self, name):
+        for line, _, target in self.includes(name):
+            if re.match(r"msgpack\b", target) and name != "proto/codec.cpp":
+                self.find("library", name, line, "only proto/codec.cpp knows msgpack")
+            if re.match(r"zmq", target) and not any(name.startswith(folder) for folder in ZMQ_FOLDERS):
+                self.find("library", name, line, "only node/ knows ZeroMQ")
+
+    def check_public(self, name):
+        for line, kind, target in self.includes(name):
+            if kind == '"' or (("/" in target or "." in target) and not target.startswith("muster/")):
+                self.find("public", name, line, f"a public header includes {target}")
+        self.check_words(name, "public", WIRE)
+
+    def check_words(self, name, rule, patterns):
+        for number, line in enumerate(self.bare[name].splitlines(), 1):
+            for pattern in patterns:
+                match = re.search(pattern, line)
+                if match:
+                    self.find(rule, name, number, f"'{match.group()}' does not belong here")
+
+    def check_functions(self, name):
+        for first, last in functions(self.bare[name]):
+            if last - first + 1 > MAX_FUNCTION:
+                self.find("function", name, first, f"{last - first + 1} lines; at most {MAX_FUNCTION}")
+
+    def check_lines(self, name, text):
+        code = pathlib.Path(name).suffix in CODE | {".py", ".sh", ".cmake", ""} or name.endswith("CMakeLists.txt")
+        for number, line in enumerate(text.splitlines(), 1):
+            if code and len(line) > MAX_LINE and name != "LICENSE":
+                self.find("line", name, number, f"{len(line)} columns; at most {MAX_LINE}")
+            for word in LEFTOVER:
+                if word in line:
+                    self.find("leftover", name, number, f"'{word}'")
+
+
+TOKEN = re.compile(r'//[^\n]*|/\*.*?\*/|(?:u8|[uUL])?R"([^(\s]*)\(.*?\)\1"|"(?:\\.|[^"\\\n])*"|'
+                   r"(?<![0-9a-fA-F])'(?:\\.|[^'\\\n])+'", re.DOTALL)
+
+
+def without_comments_and_texts(text):
+    """The code alone, with every line still in its place. Include lines keep their target."""
+
+    def blank(match):
+        lines = "\n" * match.group().count("\n")
+        before = text[text.rfind("\n", 0, match.start()) + 1:match.start()]
+        if match.group().startswith('"') and re.match(r"\s*#\s*include", before):
+            return match.group()
+        return lines if match.group().startswith("/") else '""' + lines
+
+    return TOKEN.sub(blank, text)
+
+
+def without_template_heads(text):
+    while True:
+        match = re.search(r"\btemplate\s*<", text)
+        if not match:
+            return text
+        depth, end = 1, match.end()
+        while depth and end < len(text):
+            depth += {"<": 1, ">": -1}.get(text[end], 0)
+            end += 1
+        text = text[:match.start()] + text[end:]
+
+
+def kind_of_brace(before):
+    """What a brace opens at namespace or class level, by the text since the last statement."""
+    if re.search(r"[\w>\]]$", before):  # a_{1}: a body has a blank before its brace
+        return "init"
+    before = without_template_heads(before).strip()
+    if re.search(r"\bnamespace\b", before) or re.match(r'extern\s+""$', before):
+        return "scope"
+    if re.search(r"(^|[\s:])(class|struct|union|enum)\s", before) and not before.endswith(")"):
+        return "scope"
+    if before.endswith("=") or not re.search(r"[)\]]", before):
+        return "data"
+    return "function"
+
+
+def functions(bare):
+    """First and last line of every outermost function body."""
+    bare = re.sub(r"^[ \t]*#(?:[^\n]*\\\n)*[^\n]*", lambda m: "\n" * m.group().count("\n"), bare, flags=re.MULTILINE)
+    stack, found, line, since = [], [], 1, ""  # since: the text since the last statement
+    for char in bare:
+        if char == "\n":
+            line += 1
+        if char == "{":
+            inside = any(kind != "scope" for kind, _, _ in stack)
+            stack.append(("inner" if inside else kind_of_brace(since), line, since))
+            since = ""
+        elif char == "}" and stack:
+            kind, first, before = stack.pop()
+            if kind == "function":
+                found.append((first, line))
+            since = before + " " if kind == "init" else ""
+        elif char == ";":
+            since = ""
+        else:
+            since += char
+    return found
+
+
+def main():
+    root = sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).resolve().parents[3]
+    findings = Tree(root).check()
+    for _, text in findings:
+        print(text)
+    print(f"{len(findings)} finding(s)" if findings else "the tree is in order")
+    return 1 if findings else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
