@@ -1,0 +1,186 @@
+#include "tests/sim/faults.hpp"
+
+#include <algorithm>
+
+namespace muster::sim {
+
+Faults::Faults(World& world, Workload& workload) : world_(world), workload_(workload), random_(world.random.fork()) {}
+
+void Faults::start() {
+    if (!world_.profile.weights.empty()) world_.clock.after(world_.profile.fault_every, [this] { turn(); });
+}
+
+void Faults::turn() {
+    if (stopped_) return;
+    std::uint64_t sum = 0;
+    for (const auto& [fault, weight] : world_.profile.weights) sum += weight;
+    std::uint64_t drawn = random_.below(sum);
+    for (const auto& [fault, weight] : world_.profile.weights) {
+        if (drawn < weight) {
+            commit(fault);
+            break;
+        }
+        drawn -= weight;
+    }
+    world_.clock.after(random_.within(Duration(0), world_.profile.fault_every * 2), [this] { turn(); });
+}
+
+void Faults::commit(Fault fault) {
+    switch (fault) {
+        case Fault::worker_crash:
+        case Fault::worker_goodbye:
+        case Fault::worker_pause:
+        case Fault::worker_cut:
+        case Fault::worker_reconnect:
+            return worker_fault(fault);
+        default:
+            return node_fault(fault);
+    }
+}
+
+void Faults::node_fault(Fault fault) {
+    Host& host = *random_.pick(world_.hosts);
+    const Place other = random_.below(world_.profile.nodes);
+    const Duration time = random_.within(milliseconds(50), random_.permille(300) ? seconds(7) : milliseconds(1500));
+    if (fault != Fault::link_reset) world_.coverage.count(fault);
+    if (world_.trace())
+        world_.line("!", std::string(to_string(fault)) + " " + host.name() + " " + std::to_string(other));
+    switch (fault) {
+        case Fault::crash:
+            host.crash();
+            return restart_later(host);
+        case Fault::shutdown:
+            host.shutdown();
+            return restart_later(host);
+        case Fault::pause:
+            host.pause();
+            world_.clock.after(time, [&host] { host.resume(); });
+            return;
+        case Fault::partition:
+            return partition();
+        case Fault::pair_cut:
+            cut_for(host.place(), other, time);
+            return cut_for(other, host.place(), time);
+        case Fault::one_way_cut:
+            return cut_for(host.place(), other, time);
+        case Fault::link_reset:
+            return world_.network.reset_one();
+        case Fault::loss_burst:
+            world_.network.set_deaf(host.place(), true);
+            world_.clock.after(time, [this, place = host.place()] { world_.network.set_deaf(place, false); });
+            return;
+        default:  // slow links
+            world_.network.profile().spike_permille = 200;
+            world_.clock.after(
+                time, [this] { world_.network.profile().spike_permille = world_.profile.network.spike_permille; });
+    }
+}
+
+void Faults::worker_fault(Fault fault) {
+    if (workload_.workers().empty()) return;
+    Worker& worker = *random_.pick(workload_.workers());
+    const Duration time = random_.within(milliseconds(20), random_.permille(300) ? seconds(5) : seconds(1));
+    world_.coverage.count(fault);
+    if (world_.trace()) world_.line("!", std::string(to_string(fault)) + " " + worker.name());
+    switch (fault) {
+        case Fault::worker_crash:
+            worker.crash();
+            break;
+        case Fault::worker_goodbye:
+            worker.goodbye();
+            break;
+        case Fault::worker_pause:
+            worker.pause();
+            world_.clock.after(time, [&worker] { worker.resume(); });
+            return;
+        case Fault::worker_cut:
+            for (Place place = 0; place < world_.profile.nodes; ++place) {
+                cut_for(worker.place(), place, time);
+                cut_for(place, worker.place(), time);
+            }
+            return;
+        default:
+            if (random_.permille(300)) return worker.move_on();
+            if (random_.permille(500)) return worker.reopen();
+            return world_.network.reset_doors_of(worker);
+    }
+    if (random_.permille(800)) world_.clock.after(time, [&worker] { worker.start(); });
+}
+
+void Faults::cut_for(Place from, Place to, Duration time) {
+    if (from == to) return;
+    world_.network.cut(from, to);
+    cuts_.emplace_back(from, to);
+    world_.clock.after(time, [this, from, to] {
+        const auto found = std::find(cuts_.begin(), cuts_.end(), std::pair(from, to));
+        if (found == cuts_.end()) return;  // healed with all others
+        cuts_.erase(found);
+        world_.network.mend(from, to);
+    });
+}
+
+void Faults::partition() {
+    const Duration time = random_.within(milliseconds(100), random_.permille(500) ? seconds(7) : seconds(2));
+    const std::size_t places = world_.profile.nodes + world_.profile.workers;
+    std::vector<bool> side(places);
+    for (std::size_t place = 0; place < places; ++place) side[place] = random_.permille(500);
+    for (Place a = 0; a < places; ++a) {
+        for (Place b = 0; b < places; ++b) {
+            if (side[a] != side[b]) cut_for(a, b, time);
+        }
+    }
+}
+
+void Faults::restart_later(Host& host) {
+    if (random_.permille(150)) return;
+    const Duration time = random_.within(milliseconds(5), random_.permille(400) ? seconds(4) : milliseconds(300));
+    world_.clock.after(time, [this, &host] {
+        if (host.running()) return;
+        world_.coverage.count(Fault::restart);
+        host.start(false);
+    });
+}
+
+void Faults::heal_links() {
+    for (const auto& [from, to] : cuts_) world_.network.mend(from, to);
+    cuts_.clear();
+    for (Place place = 0; place < world_.profile.nodes; ++place) world_.network.set_deaf(place, false);
+    NetworkProfile& network = world_.network.profile();
+    network.gossip_loss_permille = network.gossip_double_permille = network.spike_permille = 0;
+}
+
+void Faults::stop() {
+    stopped_ = true;
+    if (world_.profile.never_heal) {
+        for (Place a = 0; a < world_.profile.nodes; ++a) {
+            for (Place b = 0; b < world_.profile.nodes; ++b) {
+                if (a != b) world_.network.cut(a, b);
+            }
+        }
+        return;
+    }
+    heal_links();
+    std::vector<bool> running;
+    for (const auto& host : world_.hosts) {
+        host->resume();
+        running.push_back(host->running());
+    }
+    const bool all = !seeds_connect(world_.profile, running) || random_.permille(500);
+    for (const auto& host : world_.hosts) {
+        if (!host->running() && all) host->start(false);
+    }
+    for (const auto& worker : workload_.workers()) {
+        worker->resume();
+        if (random_.permille(700)) worker->start();
+    }
+    if (!world_.profile.heal_with_a_cut || !all) return;
+    // One pair never sees each other again: the others must pass its news on.
+    world_.coverage.count(Fault::heal_with_a_cut);
+    const Place a = random_.below(world_.profile.nodes);
+    const Place b = (a + random_.between(1, world_.profile.nodes - 1)) % world_.profile.nodes;
+    if (world_.trace()) world_.line("!", "n" + std::to_string(a) + " and n" + std::to_string(b) + " stay cut");
+    world_.network.cut(a, b);
+    if (random_.permille(700)) world_.network.cut(b, a);
+}
+
+}  // namespace muster::sim

@@ -1,0 +1,34 @@
+// What goes wrong, when and for how long; drawn from the seed.
+#pragma once
+
+#include "tests/sim/workload.hpp"
+
+namespace muster::sim {
+
+class Faults {
+public:
+    Faults(World& world, Workload& workload);
+
+    void start();
+    /// No new faults; all that lasts is ended, dead nodes and workers are
+    /// started again where the rest could not find each other without them.
+    void stop();
+
+private:
+    void turn();
+    void commit(Fault fault);
+    void node_fault(Fault fault);
+    void worker_fault(Fault fault);
+    void cut_for(Place from, Place to, Duration time);
+    void partition();
+    void restart_later(Host& host);
+    void heal_links();
+
+    World& world_;
+    Workload& workload_;
+    Random random_;
+    bool stopped_ = false;
+    std::vector<std::pair<Place, Place>> cuts_;
+};
+
+}  // namespace muster::sim

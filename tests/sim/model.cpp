@@ -1,0 +1,428 @@
+#include "tests/sim/model.hpp"
+
+namespace muster::sim {
+
+using namespace cluster;  // NOLINT(google-build-using-namespace): this file judges the core
+
+namespace {
+
+std::string text(const std::set<std::uint64_t>& numbers) {
+    std::string out;
+    for (const std::uint64_t number : numbers) out += (out.empty() ? "" : " ") + std::to_string(number);
+    return "{" + out + "}";
+}
+
+std::set<std::uint64_t> numbers_of(const std::vector<proto::NumberRun>& runs) {
+    std::set<std::uint64_t> numbers;
+    for (const auto& run : runs) {
+        for (std::uint64_t i = 0; i < run.count; ++i) numbers.insert(run.first.value + i);
+    }
+    return numbers;
+}
+
+std::set<std::uint64_t> numbers_of(const std::vector<MemberNumber>& members) {
+    std::set<std::uint64_t> numbers;
+    for (const MemberNumber member : members) numbers.insert(member.value);
+    return numbers;
+}
+
+bool is_bad(const Group& group, std::uint64_t count) {
+    return !is_valid(group) || count == 0 || count > 65536;
+}
+
+}  // namespace
+
+void Model::fail(const Watched& watched, const std::string& what) const {
+    throw Violation(watched.life->id.name + ": " + what);
+}
+
+// ---- lives -----------------------------------------------------------------
+
+void Model::started(Host& host) {
+    Watched watched;
+    watched.life = &truth_.begin(host.id());
+    watched_[host.place()] = std::move(watched);
+}
+
+void Model::ended(Host& host, bool gracefully) {
+    Watched& watched = watched_.at(host.place());
+    watched.life->running = false;
+    watched.life->graceful = gracefully;
+    watched.life->ended = world_.clock.now();
+    watched_.erase(host.place());
+}
+
+Life* Model::life_of(const Host& host) {
+    const auto found = watched_.find(host.place());
+    return found == watched_.end() ? nullptr : found->second.life;
+}
+
+std::vector<std::pair<Owner, Group>> Model::held_by_handlers(const Host& host) {
+    std::vector<std::pair<Owner, Group>> held;
+    const Life* life = life_of(host);
+    if (!life) return held;
+    for (const auto& [key, numbers] : life->held) {
+        if (key.first.worker.empty()) held.push_back(key);
+    }
+    return held;
+}
+
+std::vector<WatchId> Model::watches(const Host& host) const {
+    std::vector<WatchId> ids;
+    for (const auto& [id, view] : watched_.at(host.place()).views) {
+        if (id != kMainWatch.value) ids.emplace_back(id);
+    }
+    return ids;
+}
+
+// ---- before a step ---------------------------------------------------------
+
+const proto::Message* Model::door_message() const {
+    if (!cause_.event) return nullptr;
+    const auto* arrived = std::get_if<MessageArrived>(&*cause_.event);
+    return arrived ? &arrived->message : nullptr;
+}
+
+void Model::stepping(Host& host, const EventBody& event) {
+    Watched& watched = watched_.at(host.place());
+    cause_ = {};
+    if (const auto* arrived = std::get_if<MessageArrived>(&event)) {
+        if (arrived->channel != Channel::door) return;
+        cause_.event = event;
+        return open_request(watched, arrived->message, host);
+    }
+    cause_.event = event;
+    open_call(watched, event, host);
+}
+
+void Model::open_call(Watched& watched, const EventBody& event, Host& host) {
+    const Duration now = world_.clock.now();
+    if (const auto* join = std::get_if<LocalJoin>(&event)) {
+        watched.calls[join->call.value] = {
+            Call::Kind::join, now + join->timeout, {}, is_bad(join->group, join->count), join->visible, 0};
+    } else if (const auto* leave = std::get_if<LocalLeave>(&event)) {
+        cause_.to_leave =
+            watched.life->to_leave({"", leave->handler.value}, leave->group, leave->members, leave->count);
+        watched.calls[leave->call.value] = {
+            Call::Kind::leave, now, cause_.to_leave, is_bad(leave->group, leave->count), false, 0};
+    } else if (const auto* gone = std::get_if<HandlerGone>(&event)) {
+        cause_.to_leave = watched.life->all_of({"", gone->handler.value});
+    } else if (const auto* notify = std::get_if<LocalNotify>(&event)) {
+        const std::uint64_t number = number_of(notify->data);
+        notices_.taken(number, *watched.life, "", notify->kind, notify->group,
+                       host.core().members(notify->group, false), now);
+        watched.calls[notify->call.value] = {
+            Call::Kind::notify, now + notify->timeout, {}, false, notify->wait, number};
+    } else if (const auto* watch = std::get_if<LocalWatch>(&event)) {
+        const std::string name = host.name() + " #" + std::to_string(watch->watch.value);
+        watched.views.emplace(watch->watch.value, View(name, watch->group));
+    } else if (const auto* unwatch = std::get_if<LocalUnwatch>(&event)) {
+        watched.views.erase(unwatch->watch.value);
+    }
+}
+
+void Model::open_request(Watched& watched, const proto::Message& message, Host& host) {
+    const Owner owner{message.header.origin, message.header.incarnation};
+    if (const auto* leave = std::get_if<proto::LeaveRequest>(&message.body)) {
+        cause_.to_leave = watched.life->to_leave(owner, leave->group, leave->members, leave->count);
+    } else if (std::holds_alternative<proto::WorkerGoodbye>(message.body)) {
+        cause_.to_leave = watched.life->all_of(owner);
+    } else if (const auto* notify = std::get_if<proto::NotifyRequest>(&message.body)) {
+        const std::uint64_t number = number_of(notify->data);
+        notices_.taken(number, *watched.life, owner.worker, notify->kind, notify->group,
+                       host.core().members(notify->group, false), world_.clock.now());
+    }
+}
+
+// ---- after a step ----------------------------------------------------------
+
+void Model::stepped(Host& host, const Actions& actions) {
+    Watched& watched = watched_.at(host.place());
+    for (const Action& action : actions) {
+        if (const auto* changed = std::get_if<IdentityChanged>(&action)) truth_.rename(*watched.life, changed->self);
+        const auto* told = std::get_if<TellWatcher>(&action);
+        if (told && told->watch == kMainWatch) own_changes(watched, told->event);
+    }
+    for (const Action& action : actions) see(watched, host, action);
+    judge_joins(watched);
+    judge_leaves(watched, host);
+    check_log(watched, host);
+    if (++watched.steps % world_.profile.check_every == 0) compare_views(host);
+}
+
+/// What the node's own watcher is told of its own members must follow from the event of this step.
+void Model::own_changes(Watched& watched, const WatchEvent& event) {
+    for (const GroupMembers& part : event.groups) {
+        for (const Member& member : part.members) {
+            if (member.id.node != watched.life->id) continue;
+            if (event.kind == WatchEvent::Kind::join) {
+                bind(watched, part.group, member);
+            } else if (event.kind == WatchEvent::Kind::leave) {
+                watched.life->leave(member.id.number.value, event.reason);
+                cause_.left.emplace(member.id.number.value, event.reason);
+            }
+        }
+    }
+}
+
+void Model::bind(Watched& watched, const Group& group, const Member& member) {
+    TrueMember real{group, {member.worker, 0}, member.meta, 0, false, Reason::left};
+    const proto::Message* message = door_message();
+    if (const auto* join = cause_.event ? std::get_if<LocalJoin>(&*cause_.event) : nullptr) {
+        real.owner.number = join->handler.value;
+        if (!member.worker.empty() || join->group != group || join->meta != member.meta)
+            fail(watched, "a join differs from its call");
+    } else if (message && std::holds_alternative<proto::JoinRequest>(message->body)) {
+        const auto& request = std::get<proto::JoinRequest>(message->body);
+        real.owner.number = message->header.incarnation;
+        if (member.worker != message->header.origin || request.group != group || request.meta != member.meta) {
+            fail(watched, "a join differs from its request");
+        }
+    } else {
+        fail(watched, "a member appears that nobody asked for: " + muster::to_string(member.id));
+    }
+    cause_.joined.emplace_back(member.id.number.value, real);
+    watched.life->join(member.id.number.value, std::move(real));
+}
+
+void Model::see(Watched& watched, Host& host, const Action& action) {
+    if (const auto* told = std::get_if<TellWatcher>(&action)) {
+        const auto view = watched.views.find(told->watch.value);
+        if (view == watched.views.end()) fail(watched, "tells a watcher that has ended");
+        view->second.take(told->event, truth_);
+    } else if (const auto* answer = std::get_if<Answer>(&action)) {
+        see_answer(watched, *answer);
+    } else if (const auto* send = std::get_if<SendDoor>(&action)) {
+        see_reply(watched, host, send->message);
+    } else if (const auto* deliver = std::get_if<Deliver>(&action)) {
+        notices_.handled(deliver->notification, *watched.life, {"", deliver->handler.value});
+    } else if (const auto* note = std::get_if<Note>(&action)) {
+        see_note(watched, host, *note);
+    }
+}
+
+void Model::see_answer(Watched& watched, const Answer& answer) {
+    const auto found = watched.calls.find(answer.call.value);
+    if (found == watched.calls.end()) fail(watched, "answers a call twice, or one never made");
+    Call call = std::move(found->second);
+    watched.calls.erase(found);
+    const bool failed = std::holds_alternative<Error>(answer.result);
+    if (call.invalid) {
+        if (!failed || std::get<Error>(answer.result).code != ErrorCode::bad_request)
+            fail(watched, "lets a bad call pass");
+        return;
+    }
+    if (const auto* joined = std::get_if<proto::JoinReply>(&answer.result)) {
+        std::set<std::uint64_t> expected = call.numbers;
+        for (const auto& [number, member] : cause_.joined) expected.insert(number);
+        if (call.kind != Call::Kind::join || numbers_of(joined->members) != expected)
+            fail(watched, "answers a join with other members");
+    } else if (const auto* left = std::get_if<proto::LeaveReply>(&answer.result)) {
+        if (call.kind != Call::Kind::leave || numbers_of(left->members) != call.numbers || call.numbers.empty()) {
+            fail(watched, "answers a leave with other members than " + text(call.numbers));
+        }
+    } else if (const auto* report = std::get_if<NotifyReport>(&answer.result)) {
+        if (call.kind != Call::Kind::notify) fail(watched, "answers a call with a report");
+        notices_.answered(call.notification, *report, call.wait);
+    } else if (const auto* error = std::get_if<Error>(&answer.result)) {
+        const bool none_joined =
+            call.kind == Call::Kind::leave && call.numbers.empty() && error->code == ErrorCode::not_joined;
+        if (!none_joined && error->code != ErrorCode::overloaded) fail(watched, "refuses a good call: " + error->text);
+    } else {
+        fail(watched, "answers a call with nothing");
+    }
+}
+
+void Model::see_reply(Watched& watched, Host& host, const proto::Message& message) {
+    if (message.header.origin != watched.life->id.name ||
+        message.header.incarnation != watched.life->id.incarnation.value) {
+        fail(watched, "speaks to a worker under another name");
+    }
+    const proto::Message* request = door_message();
+    const bool now = request && request->header.seq == message.header.seq;
+    if (const auto* left = std::get_if<proto::LeaveReply>(&message.body)) {
+        if (now && !cause_.left.empty() && numbers_of(left->members) != cause_.to_leave) {
+            fail(watched, "answers a worker's leave with other members than " + text(cause_.to_leave));
+        }
+    } else if (const auto* joined = std::get_if<proto::JoinReply>(&message.body)) {
+        std::set<std::uint64_t> expected;
+        for (const auto& [number, member] : cause_.joined) expected.insert(number);
+        if (now && !expected.empty() && numbers_of(joined->members) != expected)
+            fail(watched, "answers a worker's join with other members");
+    } else if (std::holds_alternative<proto::MembersReply>(message.body)) {
+        const auto* asked = now ? std::get_if<proto::MembersRequest>(&request->body) : nullptr;
+        const auto& reply = std::get<proto::MembersReply>(message.body);
+        if (!asked) fail(watched, "answers a members request that was not made");
+        if (reply.last && reply.members.size() > host.core().members(asked->group, asked->local).size()) {
+            fail(watched, "answers a members request with too many");
+        }
+    }
+}
+
+void Model::see_note(Watched& watched, Host& host, const Note& note) {
+    const Duration now = world_.clock.now();
+    if (note.kind == Note::Kind::overflow) notices_.overflowed(*watched.life, now);
+    if (note.kind == Note::Kind::node_up) watched.noted[note.node] = NodeState::alive;
+    if (note.kind != Note::Kind::node_down && note.kind != Note::Kind::node_left) return;
+    watched.noted[note.node] = note.kind == Note::Kind::node_down ? NodeState::down : NodeState::left;
+    notices_.parted(*watched.life, note.node, now);
+    const Host* other = world_.host_of(note.node);
+    if (world_.profile.calm && other && other->running() && host.running()) {
+        fail(watched, "declares " + note.node + " dead, which is well");
+    }
+}
+
+// ---- judgement -------------------------------------------------------------
+
+void Model::judge_joins(Watched& watched) {
+    if (cause_.joined.empty()) {
+        const auto* join = cause_.event ? std::get_if<LocalJoin>(&*cause_.event) : nullptr;
+        if (join && watched.calls.contains(join->call.value)) fail(watched, "a join waits without having joined");
+        return;
+    }
+    if (const auto* join = std::get_if<LocalJoin>(&*cause_.event)) {
+        if (cause_.joined.size() != join->count) fail(watched, "a join makes another number of members than asked");
+        const auto call = watched.calls.find(join->call.value);
+        if (call == watched.calls.end()) return;
+        if (!call->second.wait) fail(watched, "a join is not answered at once");
+        for (const auto& [number, member] : cause_.joined) call->second.numbers.insert(number);
+        return;
+    }
+    const proto::Message& message = *door_message();
+    if (cause_.joined.size() != std::get<proto::JoinRequest>(message.body).count) {
+        fail(watched, "a worker's join makes another number of members than asked");
+    }
+    if (!watched.requests.emplace(message.header.incarnation, message.header.seq).second) {
+        fail(watched, "does a worker's repeated join again");
+    }
+}
+
+void Model::judge_leaves(Watched& watched, Host& host) {
+    std::set<std::uint64_t> left;
+    for (const auto& [number, reason] : cause_.left) left.insert(number);
+    if (!cause_.event) {
+        if (!left.empty()) fail(watched, "own members " + text(left) + " leave because a peer spoke");
+        return;
+    }
+    const EventBody& event = *cause_.event;
+    const proto::Message* message = door_message();
+    if (std::holds_alternative<Shutdown>(event)) return;
+    const bool local = std::holds_alternative<LocalLeave>(event) || std::holds_alternative<HandlerGone>(event);
+    const bool asked = message && (std::holds_alternative<proto::LeaveRequest>(message->body) ||
+                                   std::holds_alternative<proto::WorkerGoodbye>(message->body));
+    if (local || (asked && !left.empty())) {
+        const auto* leave = std::get_if<LocalLeave>(&event);
+        const bool invalid = leave && is_bad(leave->group, leave->count);
+        if (left != (invalid ? std::set<std::uint64_t>{} : cause_.to_leave)) {
+            fail(watched, text(left) + " left, where " + text(cause_.to_leave) + " should have");
+        }
+        for (const auto& [number, reason] : cause_.left) {
+            if (reason != Reason::left) fail(watched, "a member that left is told with another reason");
+        }
+    } else if (!left.empty()) {
+        judge_worker_down(watched, host);
+    }
+}
+
+/// A session ended by itself: all of it, and none of a worker that is well.
+void Model::judge_worker_down(Watched& watched, Host& host) {
+    const proto::Message* message = door_message();
+    const bool hello = message && std::holds_alternative<proto::WorkerHello>(message->body);
+    for (const auto& [number, reason] : cause_.left) {
+        const Owner& owner = watched.life->ever.at(number).owner;
+        if (owner.worker.empty()) fail(watched, "member " + std::to_string(number) + " of a handler leaves by itself");
+        if (hello && message->header.origin == owner.worker) continue;
+        if (reason != Reason::worker_down) fail(watched, "a dead worker's member is told with another reason");
+        if (!watched.life->all_of(owner).empty()) fail(watched, "a dead worker keeps members: " + owner.worker);
+        if (was_well_ && was_well_(owner.worker, host, owner.number)) {
+            fail(watched, "lets " + owner.worker + " go, which is well");
+        }
+    }
+}
+
+/// At every moment a node's view of another is exactly what that one's table was at the log position applied.
+void Model::check_log(Watched& watched, Host& host) {
+    const Core& core = host.core();
+    Life& own = *watched.life;
+    own.digest_at[core.applied(host.name()).value] = own.digest;
+    for (const auto& other : world_.hosts) {
+        if (other.get() == &host) continue;
+        const Seq applied = core.applied(other->name());
+        Seq& before = watched.applied[other->name()];
+        if (applied < before) {
+            Incarnation incarnation;
+            for (const NodeInfo& info : core.nodes()) {
+                if (info.id.name == other->name()) incarnation = info.id.incarnation;
+            }
+            if (incarnation == watched.incarnation[other->name()] && applied.value != 0) {
+                fail(watched, "its position in the log of " + other->name() + " goes back");
+            }
+            watched.incarnation[other->name()] = incarnation;
+        }
+        before = applied;
+    }
+    const auto main = watched.views.find(kMainWatch.value);
+    if (main == watched.views.end()) return;
+    std::string last_name;
+    for (const auto& [id, part] : main->second.parts()) {
+        if (id.name == last_name) fail(watched, "shows members of two lives of " + id.name);
+        last_name = id.name;
+        const std::uint64_t applied = core.applied(id.name).value;
+        const auto digest = part.life->digest_at.find(applied);
+        if (digest != part.life->digest_at.end() && digest->second != part.digest) {
+            fail(watched, "its table of " + id.name + " is not what stood at position " + std::to_string(applied));
+        }
+    }
+}
+
+void Model::compare_views(const Host& host) const {
+    for (const auto& [watch, view] : watched_.at(host.place()).views) view.compare(host.core());
+}
+
+// ---- the final state -------------------------------------------------------
+
+std::optional<std::string> Model::unsettled() {
+    for (const auto& host : world_.hosts) {
+        if (!host->running()) continue;
+        if (auto why = unsettled_at(watched_.at(host->place()), *host)) return host->name() + ": " + *why;
+    }
+    return std::nullopt;
+}
+
+std::optional<std::string> Model::unsettled_at(Watched& watched, Host& host) {
+    const Core& core = host.core();
+    if (!core.is_ready()) return "is not ready";
+    if (!watched.calls.empty()) return "has not answered a call";
+    const View& view = watched.views.at(kMainWatch.value);
+    for (const auto& [id, part] : view.parts()) {
+        if (!part.life->running) return "still shows members of " + id.name + ", whose life has ended";
+    }
+    std::map<std::string, NodeInfo> nodes;
+    for (const NodeInfo& info : core.nodes()) {
+        nodes[info.id.name] = info;
+        watched.incarnation[info.id.name] = info.id.incarnation;
+    }
+    for (const auto& other : world_.hosts) {
+        const auto info = nodes.find(other->name());
+        if (!other->running()) {
+            if (info != nodes.end() && info->second.state == NodeState::alive)
+                return "believes " + other->name() + " alive";
+            continue;
+        }
+        if (info == nodes.end() || info->second.id != other->id() || info->second.state != NodeState::alive) {
+            return "does not believe " + other->name() + " alive";
+        }
+        const Life& life = *life_of(*other);
+        const auto part = view.parts().find(life.id);
+        const std::uint64_t digest = part == view.parts().end() ? 0 : part->second.digest;
+        if (digest != life.digest) {
+            return "its table of " + other->name() + " at position " +
+                   std::to_string(core.applied(other->name()).value) + " is not the truth at " +
+                   std::to_string(other->core().applied(other->name()).value);
+        }
+    }
+    compare_views(host);
+    return std::nullopt;
+}
+
+}  // namespace muster::sim

@@ -1,0 +1,100 @@
+// Watches every step of every core and holds it against the truth: the
+// invariants of the simulation. Throws a Violation at the step that breaks one.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "tests/sim/notices.hpp"
+#include "tests/sim/truth.hpp"
+#include "tests/sim/world.hpp"
+
+namespace muster::sim {
+
+class Model final : public Observer {
+public:
+    /// Judges a core that lets a worker go: whether that worker was, for all it
+    /// could know, well and attached with this session.
+    using WasWell = std::function<bool(const std::string& worker, const Host& host, std::uint64_t token)>;
+
+    Model(World& world, bool strict) : world_(world), notices_(truth_, strict) {}
+    void judge_workers_with(WasWell was_well) { was_well_ = std::move(was_well); }
+
+    void started(Host& host) override;
+    void stepping(Host& host, const cluster::EventBody& event) override;
+    void stepped(Host& host, const cluster::Actions& actions) override;
+    void ended(Host& host, bool gracefully) override;
+
+    Truth& truth() { return truth_; }
+    Notices& notices() { return notices_; }
+    [[nodiscard]] Life* life_of(const Host& host);
+    cluster::CallId next_call() { return cluster::CallId{++last_call_}; }
+    /// Handlers of this node that own members now.
+    [[nodiscard]] std::vector<std::pair<Owner, Group>> held_by_handlers(const Host& host);
+    /// The watchers that a test has asked for at this node, the main one left out.
+    [[nodiscard]] std::vector<cluster::WatchId> watches(const Host& host) const;
+
+    /// Why the cluster is not in its final state yet; nothing when it is. What
+    /// is owed to members is told by Notices::owed.
+    [[nodiscard]] std::optional<std::string> unsettled();
+    /// Compares all of a node's views with its table.
+    void compare_views(const Host& host) const;
+
+private:
+    struct Call {
+        enum class Kind { join, leave, notify };
+        Kind kind = Kind::join;
+        Duration deadline{0};
+        std::set<std::uint64_t> numbers;  // joined, or to leave
+        bool invalid = false;
+        bool wait = false;
+        std::uint64_t notification = 0;
+    };
+    /// What is known of a node while it lives.
+    struct Watched {
+        Life* life = nullptr;
+        std::map<std::uint64_t, View> views;  // by watch
+        std::map<std::uint64_t, Call> calls;
+        std::map<std::string, Seq> applied;  // by node name
+        std::map<std::string, Incarnation> incarnation;
+        std::map<std::string, NodeState> noted;
+        std::set<std::pair<std::uint64_t, std::uint64_t>> requests;  // (token, number) that have joined
+        std::uint64_t steps = 0;
+    };
+    /// The step under way.
+    struct Cause {
+        std::optional<cluster::EventBody> event;  // kept when it may change own members
+        std::set<std::uint64_t> to_leave;
+        std::vector<std::pair<std::uint64_t, TrueMember>> joined;
+        std::map<std::uint64_t, Reason> left;
+    };
+
+    void open_call(Watched& watched, const cluster::EventBody& event, Host& host);
+    void open_request(Watched& watched, const proto::Message& message, Host& host);
+    void own_changes(Watched& watched, const WatchEvent& event);
+    void bind(Watched& watched, const Group& group, const Member& member);
+    void see(Watched& watched, Host& host, const cluster::Action& action);
+    void see_answer(Watched& watched, const cluster::Answer& answer);
+    void see_reply(Watched& watched, Host& host, const proto::Message& message);
+    void see_note(Watched& watched, Host& host, const cluster::Note& note);
+    void judge_joins(Watched& watched);
+    void judge_leaves(Watched& watched, Host& host);
+    void judge_worker_down(Watched& watched, Host& host);
+    void check_log(Watched& watched, Host& host);
+    [[nodiscard]] std::optional<std::string> unsettled_at(Watched& watched, Host& host);
+    [[nodiscard]] const proto::Message* door_message() const;
+    [[noreturn]] void fail(const Watched& watched, const std::string& what) const;
+
+    World& world_;
+    Truth truth_;
+    Notices notices_;
+    WasWell was_well_;
+    std::map<Place, Watched> watched_;
+    Cause cause_;
+    std::uint64_t last_call_ = 0;
+};
+
+}  // namespace muster::sim

@@ -1,0 +1,158 @@
+// A simulated TCP network under libzmq's habits: links that keep order while
+// they stand, reconnect by themselves, go silent in a partition, and lose what
+// was in flight when they break.
+#pragma once
+
+#include <muster/ids.hpp>
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "tests/sim/clockwork.hpp"
+#include "tests/sim/record.hpp"
+
+namespace muster::sim {
+
+/// A machine. Cuts are between places; a node and a worker each have one of their own.
+using Place = std::size_t;
+using Frame = std::shared_ptr<const std::string>;
+/// The client's end: outlives connections, which it makes anew.
+using ConnectorId = Counter<struct ConnectorTag>;
+/// One TCP connection, as the server knows it.
+using ConnectionId = Counter<struct ConnectionTag>;
+
+enum class Port : std::uint8_t { door, control, gossip };
+
+/// A running program. It is told nothing after Network::leave.
+class Process {
+public:
+    Process() = default;
+    Process(const Process&) = delete;
+    Process& operator=(const Process&) = delete;
+    virtual ~Process() = default;
+
+    [[nodiscard]] virtual Place place() const = 0;
+    /// Stopped (as by SIGSTOP): completes no handshake.
+    [[nodiscard]] virtual bool stopped() const = 0;
+
+    virtual void connected(ConnectorId) {}
+    virtual void from_server(ConnectorId, const Frame&) {}
+    /// `tag`: who the client said it was (the topic of its subscription).
+    virtual void accepted(ConnectionId, Port, const NodeId& /*tag*/) {}
+    virtual void dropped(ConnectionId, Port) {}
+    virtual void from_client(ConnectionId, Port, const Frame&) {}
+};
+
+struct NetworkProfile {
+    Duration latency = microseconds(200);  // one way, at least
+    Duration jitter = microseconds(300);
+    std::uint64_t spike_permille = 0;  // frames that take up to `spike` longer
+    Duration spike = milliseconds(150);
+    std::uint64_t gossip_loss_permille = 0;
+    std::uint64_t gossip_double_permille = 0;
+};
+
+class Network {
+public:
+    Network(Clockwork& clock, Random random, NetworkProfile profile, std::size_t places, Coverage& coverage);
+
+    /// Addresses are "h<place>:<port number>".
+    void listen(const std::string& address, Process& process, Port port);
+    /// Keeps trying, every 100 … 2000 ms, until hang_up.
+    ConnectorId connect(Process& client, const std::string& address, const NodeId& tag);
+    void hang_up(ConnectorId connector);
+    /// False when it could not be put on a connection; true promises nothing.
+    bool send(ConnectorId connector, const Frame& frame);
+    bool send(ConnectionId connection, const Frame& frame);
+    /// Whether both ends of the connector's connection believe in it.
+    [[nodiscard]] bool stands(ConnectorId connector) const;
+    /// As PUB does: may drop silently in mid-stream.
+    void publish(ConnectionId connection, const Frame& frame);
+    /// The process ends. Gracefully: what was sent arrives first; else some of it is lost.
+    void leave(Process& process, bool gracefully);
+    /// Tries a TCP connect; calls `refused` if, and only if, the machine says that nobody listens.
+    void probe(Place from, const std::string& address, std::function<void()> refused);
+
+    /// Cuts add up: as many mends make the way open again. One direction each.
+    void cut(Place from, Place to);
+    void mend(Place from, Place to);
+    [[nodiscard]] bool open(Place from, Place to) const { return ways_[from][to].cuts == 0; }
+    /// Whether it is open both ways, and has been since `since`.
+    [[nodiscard]] bool open_since(Place a, Place b, Duration since) const {
+        return open(a, b) && open(b, a) && ways_[a][b].mended <= since && ways_[b][a].mended <= since;
+    }
+    /// Breaks one connection of those that stand; what is in flight on it is lost.
+    void reset_one();
+    /// Breaks the connections of this process to doors.
+    void reset_doors_of(const Process& client);
+
+    NetworkProfile& profile() { return profile_; }
+    /// Gossip towards this place is dropped half of the time, until told otherwise.
+    void set_deaf(Place place, bool deaf) { deaf_[place] = deaf; }
+
+private:
+    struct Lane {
+        Duration last{0};        // when the latest frame arrives
+        std::deque<Frame> held;  // kept back by a cut
+    };
+    struct Connection {
+        ConnectionId id;
+        ConnectorId connector;
+        Port port;
+        Process* client;
+        Process* server;
+        Place client_place;
+        Place server_place;
+        bool client_up = true;
+        bool server_up = true;
+        Lane to_server;
+        Lane to_client;
+    };
+    struct Connector {
+        Process* client;
+        std::string address;
+        NodeId tag;
+        ConnectionId connection;
+        Duration backoff = milliseconds(100);
+    };
+    struct Listener {
+        Process* process;
+        Port port;
+    };
+    struct Way {
+        int cuts = 0;
+        std::uint64_t epoch = 0;  // counts the times it was cut
+        Duration mended{0};
+    };
+
+    Duration delay();
+    void attempt(ConnectorId id);
+    void retry(ConnectorId id, Connector& connector);
+    void put(Connection& c, bool to_server, const Frame& frame);
+    void arrive(ConnectionId id, bool to_server, const Frame& frame);
+    void hand_over(Connection& c, bool to_server, const Frame& frame);
+    void flush(ConnectionId id, bool to_server);
+    void close_side(ConnectionId id, bool server_side, bool tell);
+    void close_later(ConnectionId id, bool server_side, Duration when);
+    void tell_other_side(Connection& c, bool server_side, bool in_order);
+    void give_up_when_silent(Place from, Place to);
+    void erase_if_dead(ConnectionId id);
+
+    Clockwork& clock_;
+    Random random_;
+    NetworkProfile profile_;
+    Coverage& coverage_;
+    std::vector<std::vector<Way>> ways_;
+    std::vector<bool> deaf_;
+    std::map<std::string, Listener> listeners_;
+    std::map<ConnectorId, Connector> connectors_;
+    std::map<ConnectionId, Connection> connections_;
+    std::uint64_t made_ = 0;
+};
+
+}  // namespace muster::sim

@@ -1,0 +1,141 @@
+#include "tests/sim/notices.hpp"
+
+#include <algorithm>
+
+namespace muster::sim {
+
+Data data_of(std::uint64_t number) {
+    Data data;
+    data.msgpack = "\xcf";
+    for (int shift = 56; shift >= 0; shift -= 8) data.msgpack.push_back(static_cast<char>((number >> shift) & 0xff));
+    return data;
+}
+
+std::uint64_t number_of(const Data& data) {
+    if (data.msgpack.size() != 9 || data.msgpack[0] != '\xcf') throw Violation("a notification's data was changed");
+    std::uint64_t number = 0;
+    for (std::size_t i = 1; i < 9; ++i) number = (number << 8) | static_cast<unsigned char>(data.msgpack[i]);
+    return number;
+}
+
+void Notices::taken(std::uint64_t number, Life& from, const std::string& worker, NotificationKind kind,
+                    const Group& group, const std::vector<Member>& members, Duration now) {
+    std::set<std::pair<std::uint64_t, std::uint64_t>> expected;
+    for (const Member& member : members) {
+        if (const Life* life = truth_.find(member.id.node)) expected.emplace(life->index, member.id.number.value);
+    }
+    const auto [at, fresh] = sent_.try_emplace(number);
+    Sent& sent = at->second;
+    if (!fresh) {
+        sent.repeated = true;
+        std::erase_if(sent.expected, [&](const auto& member) { return !expected.contains(member); });
+        return;
+    }
+    sent.from = from.index;
+    sent.worker = worker;
+    sent.kind = kind;
+    sent.group = group;
+    sent.at = now;
+    sent.expected = std::move(expected);
+}
+
+void Notices::answered(std::uint64_t number, const NotifyReport& report, bool waited) {
+    const auto found = sent_.find(number);
+    if (found == sent_.end()) throw Violation("a notification is answered that was never taken");
+    Sent& sent = found->second;
+    sent.promised = true;
+    const auto who = "notification " + std::to_string(number) + ": ";
+    if (report.waited != waited) throw Violation(who + "the report says waited, or not, but it was the other");
+    if (!sent.repeated) {
+        std::set<std::uint64_t> nodes;
+        for (const auto& [life, member] : sent.expected) nodes.insert(life);
+        if (report.matched != sent.expected.size() || report.nodes != nodes.size()) {
+            throw Violation(who + "the report says " + std::to_string(report.matched) + " members on " +
+                            std::to_string(report.nodes) + " nodes, the table had " +
+                            std::to_string(sent.expected.size()) + " on " + std::to_string(nodes.size()));
+        }
+    }
+    if (waited && report.delivered > sent.got.size()) {
+        throw Violation(who + "the report claims " + std::to_string(report.delivered) + " deliveries of " +
+                        std::to_string(sent.got.size()));
+    }
+}
+
+void Notices::handled(const Notification& notification, Life& at, const Owner& owner) {
+    const std::uint64_t number = number_of(notification.data);
+    const auto who = "notification " + std::to_string(number) + " at " + at.id.name + ": ";
+    const auto found = sent_.find(number);
+    if (found == sent_.end()) throw Violation(who + "was never sent");
+    Sent& sent = found->second;
+    const Life& from = truth_.at(sent.from);
+    if (notification.from_node != from.id || notification.from_worker != sent.worker ||
+        notification.kind != sent.kind || notification.group != sent.group) {
+        throw Violation(who + "sender, kind or group was changed");
+    }
+    if (notification.members.empty()) throw Violation(who + "is for nobody");
+    for (const MemberNumber member : notification.members) {
+        const auto name = muster::to_string(MemberId{at.id, member});
+        const auto real = at.ever.find(member.value);
+        if (real == at.ever.end() || real->second.group != sent.group || real->second.owner != owner) {
+            throw Violation(who + "reaches an owner for " + name + ", which is not its member in this group");
+        }
+        if (!sent.got.emplace(at.index, member.value).second) throw Violation(who + "reaches " + name + " twice");
+        auto& latest = latest_[{at.index, member.value, sent.from, sent.worker}];
+        if (notification.seq <= latest) throw Violation(who + "overtakes an earlier one on the way to " + name);
+        latest = notification.seq;
+        ++delivered_;
+    }
+}
+
+void Notices::gap(const Life& at, const Owner& owner, std::uint64_t missed) {
+    gaps_[{at.index, owner}] += missed;
+}
+
+void Notices::parted(const Life& observer, const std::string& about, Duration now) {
+    parted_[{observer.index, about}] = now;
+}
+
+void Notices::overflowed(const Life& node, Duration now) {
+    overflowed_[node.index] = now;
+}
+
+bool Notices::parted_since(std::uint64_t observer, std::uint64_t about, Duration since) const {
+    const auto found = parted_.find({observer, truth_.at(about).id.name});
+    return found != parted_.end() && found->second >= since;
+}
+
+bool Notices::excused(const Sent& sent, std::uint64_t life, std::uint64_t member) const {
+    const Life& at = truth_.at(life);
+    const Life& from = truth_.at(sent.from);
+    if (!at.running || !from.running || !at.stands(member)) return true;
+    for (const std::uint64_t node : {life, sent.from}) {
+        const auto found = overflowed_.find(node);
+        if (found != overflowed_.end() && found->second >= sent.at) return true;
+    }
+    return !strict_ && (parted_since(life, sent.from, sent.at) || parted_since(sent.from, life, sent.at));
+}
+
+std::optional<std::string> Notices::owed() const {
+    std::map<std::pair<std::uint64_t, Owner>, std::uint64_t> missing;
+    for (const auto& [number, sent] : sent_) {
+        if (!sent.promised) continue;
+        std::set<std::pair<std::uint64_t, Owner>> sessions;
+        for (const auto& [life, member] : sent.expected) {
+            if (sent.got.contains({life, member}) || excused(sent, life, member)) continue;
+            const Life& at = truth_.at(life);
+            const Owner& owner = at.ever.at(member).owner;
+            const auto gap = gaps_.find({life, owner});
+            const std::uint64_t told = gap == gaps_.end() ? 0 : gap->second;
+            if (sessions.emplace(life, owner).second && ++missing[{life, owner}] <= told) continue;
+            if (missing[{life, owner}] <= told) continue;
+            return "notification " + std::to_string(number) + " from " + truth_.at(sent.from).id.name +
+                   (sent.worker.empty() ? "" : " (" + sent.worker + ")") + " sent at " +
+                   std::to_string(sent.at.count() / 1000) + " ms is owed to " +
+                   muster::to_string(MemberId{at.id, MemberNumber{member}}) +
+                   (owner.worker.empty() ? "" : " of " + owner.worker);
+        }
+    }
+    return std::nullopt;
+}
+
+}  // namespace muster::sim

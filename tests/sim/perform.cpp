@@ -1,0 +1,120 @@
+// The actions of a core, done on the simulated network.
+#include "proto/codec.hpp"
+#include "tests/sim/world.hpp"
+
+namespace muster::sim {
+
+using namespace cluster;  // NOLINT(google-build-using-namespace): this is the shell of the core
+
+void Host::perform(const Action& action) {
+    std::visit([&](const auto& what) { perform_one(action, what); }, action);
+}
+
+void Host::record(const Action& action, std::string_view encoded) {
+    world_.transcript.take(world_.clock.now(), place_, action, encoded);
+}
+
+Frame Host::encoded(const Action& action, const proto::Message& message) {
+    auto frame = std::make_shared<std::string>();
+    proto::encode(message, *frame);
+    record(action, *frame);
+    ++world_.coverage.messages[message.body.index()];
+    return frame;
+}
+
+void Host::perform_one(const Action& action, const Publish& publish) {
+    const Frame frame = encoded(action, publish.message);
+    for (const auto& [connection, peer] : subscribers_) world_.network.publish(connection, frame);
+    // The node's SUB is connected to its own XPUB as well: the core's canary.
+    post_later(random_.within(microseconds(100), milliseconds(2)),
+               {MessageArrived{Channel::gossip, {}, {}, {}}, frame});
+}
+
+void Host::perform_one(const Action& action, const SendPeer& send) {
+    const Frame frame = encoded(action, send.message);
+    const auto found = peers_.find(send.peer);
+    if (found != peers_.end()) world_.network.send(found->second.control, frame);
+}
+
+void Host::perform_one(const Action& action, const Dial& dial) {
+    const Frame frame = encoded(action, dial.message);
+    auto found = dials_.find(dial.address);
+    if (found == dials_.end()) {
+        const ConnectorId connector = world_.network.connect(*this, dial.address, core_->self());
+        found = dials_.emplace(dial.address, connector).first;
+        dialled_.emplace(connector, dial.address);
+    }
+    if (!world_.network.send(found->second, frame)) greetings_[dial.address] = frame;
+}
+
+void Host::perform_one(const Action& action, const SendDoor& send) {
+    const Frame frame = encoded(action, send.message);
+    const auto found = routes_.find(send.route);
+    if (found == routes_.end() || !world_.network.send(found->second, frame)) {
+        post_later(Duration(0), {RouteLost{send.route}, {}});
+    }
+}
+
+void Host::perform_one(const Action& action, const ConnectPeer& connect) {
+    record(action, connect.peer.name + connect.control + connect.gossip);
+    disconnect_peer(connect.peer.name);
+    peers_[connect.peer.name] = {world_.network.connect(*this, connect.control, core_->self()),
+                                 world_.network.connect(*this, connect.gossip, core_->self())};
+}
+
+void Host::perform_one(const Action& action, const CheckProcess& check) {
+    record(action, check.peer.name + check.address);
+    world_.network.probe(place_, check.address, [this, life = lives_, peer = check.peer] {
+        if (life == lives_) post({ProcessGone{peer}, {}});
+    });
+}
+
+void Host::perform_one(const Action& action, const Note& note) {
+    record(action, note.node + note.text);
+    ++world_.coverage.notes[note.kind];
+}
+
+void Host::perform_one(const Action& action, const IdentityChanged& changed) {
+    record(action, changed.self.name + std::to_string(changed.self.incarnation.value));
+}
+
+void Host::disconnect_peer(const std::string& peer) {
+    const auto found = peers_.find(peer);
+    if (found == peers_.end()) return;
+    world_.network.hang_up(found->second.control);
+    world_.network.hang_up(found->second.gossip);
+    peers_.erase(found);
+}
+
+/// What leaves no trace on the network, and closing.
+template <class A>
+void Host::perform_one(const Action& action, const A& other) {
+    scratch_.clear();
+    if constexpr (std::is_same_v<A, HangUp>) {
+        scratch_ = other.address;
+        const auto found = dials_.find(other.address);
+        if (found != dials_.end()) {
+            world_.network.hang_up(found->second);
+            dialled_.erase(found->second);
+            greetings_.erase(other.address);
+            dials_.erase(found);
+        }
+    } else if constexpr (std::is_same_v<A, DisconnectPeer>) {
+        scratch_ = other.peer;
+        disconnect_peer(other.peer);
+    } else if constexpr (std::is_same_v<A, Deliver>) {
+        proto::encode({{"", "", other.handler.value, 0}, proto::Delivery{other.notification}}, scratch_);
+    } else if constexpr (std::is_same_v<A, TellWatcher>) {
+        proto::encode({{}, proto::WatchNews{other.watch.value, other.event, true}}, scratch_);
+    } else if constexpr (std::is_same_v<A, Answer>) {
+        scratch_ = to_text(action);
+    } else if constexpr (std::is_same_v<A, GroupChanged>) {
+        scratch_ = other.group.store + other.group.feature;
+    } else if constexpr (std::is_same_v<A, Stop>) {
+        scratch_ = other.error.text;
+        ending_ = stopped_by_core_ = true;
+    }
+    record(action, scratch_);
+}
+
+}  // namespace muster::sim

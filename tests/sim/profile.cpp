@@ -1,0 +1,110 @@
+#include "tests/sim/profile.hpp"
+
+#include <sstream>
+
+namespace muster::sim {
+namespace {
+
+constexpr std::pair<Fault, std::uint64_t> kFaultWeights[] = {
+    {Fault::crash, 6},      {Fault::shutdown, 4},        {Fault::pause, 6},          {Fault::partition, 6},
+    {Fault::pair_cut, 8},   {Fault::one_way_cut, 6},     {Fault::link_reset, 10},    {Fault::loss_burst, 6},
+    {Fault::slow_links, 3}, {Fault::worker_crash, 4},    {Fault::worker_goodbye, 2}, {Fault::worker_pause, 4},
+    {Fault::worker_cut, 5}, {Fault::worker_reconnect, 5}};
+
+void draw_network(Profile& profile, Random& random) {
+    NetworkProfile& network = profile.network;
+    network.latency = random.within(microseconds(50), random.permille(300) ? milliseconds(15) : milliseconds(1));
+    network.jitter = random.within(microseconds(50), random.permille(300) ? milliseconds(30) : milliseconds(2));
+    if (random.permille(300)) network.spike_permille = random.between(1, 20);
+    if (random.permille(600)) network.gossip_loss_permille = random.between(1, 60);
+    if (random.permille(300)) network.gossip_double_permille = random.between(1, 30);
+    network.spike = random.within(milliseconds(10), milliseconds(200));
+}
+
+void draw_bounds(Profile& profile, Random& random) {
+    cluster::Bounds& bounds = profile.bounds;
+    if (random.permille(300)) bounds.log_deltas = random.between(4, 32);
+    if (random.permille(150)) bounds.log_items = random.between(8, 64);
+    if (random.permille(250)) bounds.early_deltas = random.between(2, 16);
+    if (random.permille(100)) bounds.link_items = random.between(8, 32);
+    if (random.permille(100)) bounds.backlog_items = random.between(8, 64);
+    if (random.permille(400))
+        profile.session.grace = random.permille(300) ? Duration(0) : random.within(milliseconds(50), seconds(2));
+}
+
+void draw_seeds(Profile& profile, Random& random) {
+    const std::uint64_t kind = random.below(4);
+    profile.seeds.resize(profile.nodes);
+    for (std::size_t i = 0; i < profile.nodes; ++i) {
+        if (kind == 0) {
+            for (std::size_t j = 0; j < profile.nodes; ++j) profile.seeds[i].push_back(j);
+        } else if (kind == 1) {
+            profile.seeds[i].push_back(0);  // node 0 is its own seed, as in one config file for all
+        } else if (kind == 2) {
+            if (i > 0) profile.seeds[i].push_back(i - 1);
+        } else {
+            if (i > 0) profile.seeds[i].push_back(random.below(i));
+            profile.seeds[i].push_back(random.below(profile.nodes));
+        }
+    }
+}
+
+}  // namespace
+
+Profile draw_profile(const Wishes& wishes, Random random) {
+    Profile profile;
+    profile.nodes = wishes.nodes != 0 ? wishes.nodes : random.between(2, 5) + random.below(2);
+    profile.workers = random.below(4);
+    profile.faults = wishes.faults > Duration(0) ? wishes.faults : random.within(seconds(1), seconds(7));
+    profile.fault_every = random.within(milliseconds(100), milliseconds(1500));
+    profile.work_every = random.within(milliseconds(20), milliseconds(400));
+    profile.calm = random.permille(80);
+    profile.strict = wishes.strict;
+    profile.never_heal = wishes.never_heal;
+    profile.big_groups = random.permille(40);
+    profile.heal_with_a_cut = profile.nodes > 2 && !profile.calm && random.permille(150);
+    const std::uint64_t kept = random.between(200, 1000);
+    for (const auto& weight : kFaultWeights) {
+        if (random.permille(kept)) profile.weights.push_back(weight);
+    }
+    if (profile.weights.empty() || profile.calm) profile.weights = {{Fault::loss_burst, 1}};
+    draw_network(profile, random);
+    draw_bounds(profile, random);
+    draw_seeds(profile, random);
+    if (profile.calm) profile.weights.clear();
+    if (profile.big_groups) profile.check_every = 64;
+    return profile;
+}
+
+std::string Profile::to_text() const {
+    std::ostringstream out;
+    const auto ms = [](Duration d) { return static_cast<double>(d.count()) / 1000.0; };
+    out << "nodes " << nodes << ", workers " << workers << ", faults for " << ms(faults) << " ms, one every "
+        << ms(fault_every) << " ms, work every " << ms(work_every) << " ms" << (calm ? ", calm" : "")
+        << (big_groups ? ", big groups" : "") << (heal_with_a_cut ? ", heals with a cut" : "") << "; latency "
+        << ms(network.latency) << "+" << ms(network.jitter) << " ms, gossip loss " << network.gossip_loss_permille
+        << " permille; log " << bounds.log_deltas << ", early " << bounds.early_deltas << ", link " << bounds.link_items
+        << ", backlog " << bounds.backlog_items << ", grace " << ms(session.grace) << " ms; faults:";
+    for (const auto& [fault, weight] : weights) out << ' ' << to_string(fault);
+    return out.str();
+}
+
+bool seeds_connect(const Profile& profile, const std::vector<bool>& running) {
+    std::vector<bool> reached(profile.nodes, false);
+    const auto first = std::find(running.begin(), running.end(), true);
+    if (first == running.end()) return true;
+    reached[static_cast<std::size_t>(first - running.begin())] = true;
+    for (std::size_t round = 0; round < profile.nodes; ++round) {
+        for (std::size_t i = 0; i < profile.nodes; ++i) {
+            for (const std::size_t j : profile.seeds[i]) {
+                if (running[i] && running[j] && (reached[i] || reached[j])) reached[i] = reached[j] = true;
+            }
+        }
+    }
+    for (std::size_t i = 0; i < profile.nodes; ++i) {
+        if (running[i] && !reached[i]) return false;
+    }
+    return true;
+}
+
+}  // namespace muster::sim

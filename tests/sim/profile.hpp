@@ -1,0 +1,50 @@
+// What one run is like; everything in it follows from the seed. Runs differ in
+// which faults they have at all, so that rare combinations come up by themselves.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "cluster/options.hpp"
+#include "tests/sim/network.hpp"
+
+namespace muster::sim {
+
+/// What the command line or a test fixes; zero leaves it to the seed.
+struct Wishes {
+    std::uint64_t seed = 1;
+    std::size_t nodes = 0;
+    Duration faults{0};  // length of the safety phase
+    bool verbose = false;
+    bool strict = false;      // a declared death excuses no lost notification
+    bool never_heal = false;  // canary: the cluster stays split, so liveness must be missed
+};
+
+struct Profile {
+    std::size_t nodes = 3;
+    std::size_t workers = 2;
+    Duration faults = seconds(4);
+    Duration fault_every = milliseconds(400);
+    Duration work_every = milliseconds(150);  // between two calls at one node or worker
+    bool calm = false;                        // no fault but jitter and lost gossip: nobody may be declared down
+    bool strict = false;
+    bool never_heal = false;
+    bool big_groups = false;  // joins of thousands, and metadata that fills snapshots
+    bool heal_with_a_cut = false;
+    std::vector<std::pair<Fault, std::uint64_t>> weights;  // of the faults that this run has
+    NetworkProfile network;
+    cluster::SessionTiming session;
+    cluster::Bounds bounds;
+    std::uint64_t check_every = 8;                // steps between two full checks of a core
+    std::vector<std::vector<std::size_t>> seeds;  // node -> the nodes whose doors it is given
+
+    [[nodiscard]] std::string to_text() const;
+};
+
+Profile draw_profile(const Wishes& wishes, Random random);
+
+/// Whether the nodes for which `running` holds reach each other along their seeds.
+bool seeds_connect(const Profile& profile, const std::vector<bool>& running);
+
+}  // namespace muster::sim

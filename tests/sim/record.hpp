@@ -1,0 +1,86 @@
+// What a run leaves behind: a hash of all it did, counts of what it exercised,
+// and, when asked for, a trace to read.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+#include "cluster/action.hpp"
+#include "tests/sim/random.hpp"
+
+namespace muster::sim {
+
+enum class Fault : std::uint8_t {
+    crash,
+    restart,
+    shutdown,
+    pause,
+    partition,
+    pair_cut,
+    one_way_cut,
+    link_reset,
+    loss_burst,
+    slow_links,
+    gossip_lost,
+    gossip_doubled,
+    clock_set_back,
+    worker_crash,
+    worker_goodbye,
+    worker_pause,
+    worker_cut,
+    worker_reconnect,
+    heal_with_a_cut,
+};
+inline constexpr std::size_t kFaults = 19;
+
+std::string_view to_string(Fault fault);
+
+/// How often what was exercised, over one run or many.
+struct Coverage {
+    std::array<std::uint64_t, kFaults> faults{};
+    std::array<std::uint64_t, std::variant_size_v<proto::Body>> messages{};
+    std::map<cluster::Note::Kind, std::uint64_t> notes;
+    std::map<std::string_view, std::uint64_t> marks;  // by names of string literals
+
+    void count(Fault fault) { ++faults[static_cast<std::size_t>(fault)]; }
+    void add(const Coverage& other);
+    [[nodiscard]] std::string to_text() const;
+};
+
+/// An invariant is broken; `what()` says which, and where.
+struct Violation : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
+/// The name of a message's body, as in messages.hpp.
+std::string_view name_of(const proto::Body& body);
+
+/// Collects the hash of everything that the cores asked for, byte for byte.
+class Transcript {
+public:
+    explicit Transcript(bool verbose) : verbose_(verbose) {}
+
+    void take(Duration now, std::uint64_t host, const cluster::Action& action, std::string_view encoded);
+    void take(std::uint64_t value) { hash_ = mix(hash_ ^ value); }
+    void take(std::string_view bytes);
+    [[nodiscard]] std::uint64_t hash() const { return hash_; }
+    [[nodiscard]] bool verbose() const { return verbose_; }
+
+    /// Only when verbose: callers ask first, so that nothing is formatted in vain.
+    void line(Duration now, const std::string& who, const std::string& text) const;
+
+private:
+    bool verbose_;
+    std::uint64_t hash_ = 0;
+};
+
+// One line each, for the trace.
+std::string to_text(const proto::Message& message);
+std::string to_text(const cluster::EventBody& event);
+std::string to_text(const cluster::Action& action);
+
+}  // namespace muster::sim

@@ -1,0 +1,99 @@
+#include "tests/sim/simulation.hpp"
+
+#include "tests/sim/faults.hpp"
+
+namespace muster::sim {
+namespace {
+
+constexpr Duration kLiveness = seconds(20);    // after the healing, all must be settled
+constexpr Duration kRollCall = seconds(6);     // and the notifications of the roll call delivered
+constexpr Duration kLook = milliseconds(100);  // between two looks
+
+class Simulation {
+public:
+    Simulation(const Wishes& wishes, const Sabotage& sabotage, Random random)
+        : world_(draw_profile(wishes, random.fork()), random.fork(), wishes.verbose),
+          model_(world_, wishes.strict),
+          workload_(world_, model_),
+          faults_(world_, workload_) {
+        world_.observer = &model_;
+        world_.sabotage = sabotage;
+    }
+
+    Outcome run() {
+        Outcome outcome;
+        try {
+            play(outcome);
+        } catch (const Violation& violation) {
+            outcome.verdict = Verdict::unsafe;
+            outcome.why = violation.what();
+        }
+        outcome.hash = world_.transcript.hash();
+        outcome.ended = world_.clock.now();
+        outcome.delivered = model_.notices().delivered();
+        outcome.coverage = world_.coverage;
+        return outcome;
+    }
+
+private:
+    void play(Outcome& outcome) {
+        if (world_.trace()) world_.line("", world_.profile.to_text());
+        Random random = world_.random.fork();
+        for (const auto& host : world_.hosts) {
+            const Duration when = random.permille(300) ? random.within(Duration(0), seconds(2)) : Duration(0);
+            world_.clock.after(when, [at = host.get()] { at->start(false); });
+        }
+        workload_.start();
+        faults_.start();
+        world_.clock.run_until(world_.profile.faults + seconds(2));
+        if (world_.trace()) world_.line("!", "heal");
+        workload_.stop();
+        faults_.stop();
+        const Duration healed = world_.clock.now();
+        if (!settle(healed + kLiveness, outcome)) return;
+        outcome.settled_after = world_.clock.now() - healed;
+        if (world_.trace()) world_.line("!", "roll call");
+        workload_.roll_call();
+        if (!settle(world_.clock.now() + kRollCall, outcome)) return;
+        // What is settled stays so.
+        world_.clock.run_until(world_.clock.now() + milliseconds(1500));
+        settle(world_.clock.now(), outcome);
+    }
+
+    /// Runs until all is as it must end; false when the time ran out before.
+    bool settle(Duration until, Outcome& outcome) {
+        while (true) {
+            auto why = unsettled();
+            auto owed = model_.notices().owed();
+            if (!why && !owed) return true;
+            if (world_.clock.now() >= until) {
+                // A loss that nobody was told of is no lack of time.
+                outcome.verdict = why ? Verdict::stalled : Verdict::unsafe;
+                outcome.why = why ? *why : "lost without a report: " + *owed;
+                return false;
+            }
+            world_.clock.run_until(std::min(until, world_.clock.now() + kLook));
+        }
+    }
+
+    std::optional<std::string> unsettled() {
+        if (auto why = model_.unsettled()) return why;
+        for (const auto& worker : workload_.workers()) {
+            if (auto why = worker->unsettled()) return worker->name() + ": " + *why;
+        }
+        return std::nullopt;
+    }
+
+    World world_;
+    Model model_;
+    Workload workload_;
+    Faults faults_;
+};
+
+}  // namespace
+
+Outcome simulate(const Wishes& wishes, const Sabotage& sabotage) {
+    return Simulation(wishes, sabotage, Random(wishes.seed)).run();
+}
+
+}  // namespace muster::sim

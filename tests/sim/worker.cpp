@@ -1,0 +1,311 @@
+#include "tests/sim/worker.hpp"
+
+#include "proto/codec.hpp"
+
+namespace muster::sim {
+
+using namespace proto;  // NOLINT(google-build-using-namespace): this file speaks the protocol
+
+Worker::Worker(World& world, Model& model, Place place, std::string name, std::vector<std::string> doors)
+    : world_(world),
+      model_(model),
+      place_(place),
+      name_(std::move(name)),
+      doors_(std::move(doors)),
+      random_(world.random.fork()) {}
+
+// ---- a life ----------------------------------------------------------------
+
+void Worker::start() {
+    if (alive_) return;
+    ++life_;
+    alive_ = true;
+    stopped_ = false;
+    door_ = random_.below(doors_.size());
+    open();
+    arm_turn(milliseconds(50));
+}
+
+void Worker::crash() {
+    if (!alive_) return;
+    if (world_.trace()) world_.line(name_, "crashes");
+    world_.network.leave(*this, false);
+    alive_ = stopped_ = acknowledging_ = handling_ = false;
+    ++life_;
+    token_ = requests_ = taken_ = handled_ = 0;
+    inbox_.clear();
+    asked_.clear();
+    items_.clear();
+    joined_.clear();
+    watches_.clear();
+}
+
+void Worker::goodbye() {
+    if (!alive_) return;
+    resume();
+    if (attached()) send(WorkerGoodbye{}, 0);
+    world_.network.leave(*this, true);
+    crash();
+}
+
+void Worker::resume() {
+    if (!stopped_) return;
+    stopped_ = false;
+    troubled_ = world_.clock.now();
+    while (!inbox_.empty() && !stopped_) {
+        const auto [connector, frame] = inbox_.front();
+        inbox_.pop_front();
+        from_server(connector, frame);
+    }
+    turn();
+}
+
+// ---- attaching -------------------------------------------------------------
+
+void Worker::open() {
+    if (connector_) world_.network.hang_up(connector_);
+    phase_ = Phase::connecting;
+    greeted_at_ = troubled_ = world_.clock.now();
+    connector_ = world_.network.connect(*this, doors_[door_], {name_, {}});
+}
+
+void Worker::reopen() {
+    if (!alive_ || stopped_) return;
+    if (world_.trace()) world_.line(name_, "opens a new socket");
+    open();
+}
+
+void Worker::move_on() {
+    if (!alive_ || stopped_) return;
+    door_ = (door_ + 1) % doors_.size();
+    if (world_.trace()) world_.line(name_, "moves on to " + doors_[door_]);
+    open();
+}
+
+void Worker::connected(ConnectorId connector) {
+    troubled_ = world_.clock.now();
+    // libzmq reconnects without telling: only a socket that was opened just now is greeted on.
+    if (connector == connector_ && phase_ == Phase::connecting) greet();
+}
+
+void Worker::greet() {
+    phase_ = Phase::greeting;
+    greeted_at_ = troubled_ = world_.clock.now();
+    // A token of another node means nothing there; saying it must do no harm.
+    const bool here = door_ == token_door_;
+    const std::uint64_t token = here || random_.permille(300) ? token_ : 0;
+    Message hello{{"sim", name_, token, 0}, WorkerHello{SessionToken{token}, handled_}};
+    ++world_.coverage.messages[hello.body.index()];
+    world_.network.send(connector_, std::make_shared<std::string>(encode(hello)));
+}
+
+void Worker::arm_turn(Duration delay) {
+    world_.clock.after(delay, [this, life = life_] {
+        if (life != life_) return;
+        turn();
+        arm_turn(random_.within(milliseconds(40), milliseconds(60)));
+    });
+}
+
+void Worker::turn() {
+    if (!alive_ || stopped_) return;
+    const Duration now = world_.clock.now();
+    if (phase_ == Phase::attached) {
+        if (now - heard_ > ttl_) return reopen();
+        if (now - spoke_ >= heartbeat_) acknowledge();
+    } else if (retry_at_ != Duration(0)) {
+        if (now < retry_at_) return;
+        retry_at_ = Duration(0);
+        random_.permille(500) ? greet() : move_on();
+    } else if (now - greeted_at_ > milliseconds(1000)) {
+        move_on();
+    }
+}
+
+void Worker::welcome(const WorkerWelcome& welcome, const Message& message) {
+    if (phase_ != Phase::greeting) fail("is welcomed without having said hello");
+    phase_ = Phase::attached;
+    retry_at_ = Duration(0);
+    heard_ = world_.clock.now();
+    heartbeat_ = milliseconds(welcome.heartbeat_ms);
+    ttl_ = milliseconds(welcome.ttl_ms);
+    token_door_ = door_;
+    if (welcome.node.id != NodeId{message.header.origin, Incarnation{message.header.incarnation}})
+        fail("is welcomed by a liar");
+    if (welcome.resumed) {
+        if (welcome.token.value != token_ || welcome.node.id != node_) fail("resumes a session that it never had");
+        ++world_.coverage.marks["worker resumed"];
+        for (const auto& [seq, asked] : asked_) send(asked.body, seq);
+    } else {
+        if (welcome.token.value == token_) fail("is given the old token for a new session");
+        handling_ = false;
+        while (!items_.empty()) handle_next();
+        node_ = welcome.node.id;
+        token_ = welcome.token.value;
+        fresh_session();
+    }
+    acknowledge();
+}
+
+/// Numbers begin anew; members and watches are made again, questions asked again.
+void Worker::fresh_session() {
+    ++world_.coverage.marks["worker attached anew"];
+    taken_ = handled_ = requests_ = 0;
+    const auto asked = std::move(asked_);
+    asked_.clear();
+    for (Joined& joined : joined_) {
+        joined.numbers.clear();
+        joined.request = request(JoinRequest{joined.group, joined.count, joined.meta, false, 5000});
+    }
+    for (Watching& watching : watches_) {
+        watching.view.reset();
+        watching.parts = {};
+        watching.request = request(WatchRequest{watching.group});
+    }
+    for (const auto& [seq, message] : asked) {
+        if (std::holds_alternative<MembersRequest>(message.body) ||
+            std::holds_alternative<GroupsRequest>(message.body)) {
+            request(message.body);
+        }
+    }
+}
+
+void Worker::refused(const Refuse& refusal) {
+    switch (refusal.code) {
+        case ErrorCode::unknown_session:
+            if (phase_ == Phase::attached) {
+                ++world_.coverage.marks["worker session unknown"];
+                greet();
+            }
+            return;
+        case ErrorCode::not_ready:
+        case ErrorCode::overloaded:
+        case ErrorCode::name_taken:
+            phase_ = Phase::greeting;
+            retry_at_ = world_.clock.now() + milliseconds(100);
+            return;
+        default:
+            fail("is refused: " + refusal.text);
+    }
+}
+
+// ---- messages --------------------------------------------------------------
+
+void Worker::from_server(ConnectorId connector, const Frame& frame) {
+    if (!alive_ || connector != connector_) return;
+    if (stopped_) {
+        inbox_.emplace_back(connector, frame);
+        return;
+    }
+    Decoded decoded = decode(*frame);
+    if (!decoded) fail("cannot decode a message of its node");
+    if (world_.trace()) world_.line(name_, " <-" + to_text(*decoded));
+    take(*decoded);
+}
+
+void Worker::take(const Message& message) {
+    if (message.header.scope != "sim") fail("is spoken to from another scope");
+    if (phase_ == Phase::attached && node_ == NodeId{message.header.origin, Incarnation{message.header.incarnation}}) {
+        heard_ = world_.clock.now();
+    }
+    if (const auto* body = std::get_if<WorkerWelcome>(&message.body)) return welcome(*body, message);
+    if (const auto* body = std::get_if<Refuse>(&message.body)) return refused(*body);
+    if (phase_ != Phase::attached || std::holds_alternative<NodeHeartbeat>(message.body)) return;
+    if (std::holds_alternative<Delivery>(message.body) || std::holds_alternative<Gap>(message.body) ||
+        std::holds_alternative<WatchNews>(message.body)) {
+        return stream_item(message);
+    }
+    if (!take_reply(message)) fail("is sent what no node sends to a worker: " + to_text(message));
+}
+
+void Worker::send(Body body, std::uint64_t seq) {
+    Message message{{"sim", name_, token_, seq}, std::move(body)};
+    if (world_.trace()) world_.line(name_, " ->" + to_text(message));
+    ++world_.coverage.messages[message.body.index()];
+    world_.network.send(connector_, std::make_shared<std::string>(encode(message)));
+    spoke_ = world_.clock.now();
+}
+
+std::uint64_t Worker::request(Body body) {
+    const std::uint64_t seq = ++requests_;
+    asked_[seq] = {{"sim", name_, token_, seq}, body};
+    send(std::move(body), seq);
+    return seq;
+}
+
+void Worker::acknowledge() {
+    send(WorkerHeartbeat{handled_}, 0);
+}
+
+// ---- the stream ------------------------------------------------------------
+
+void Worker::stream_item(const Message& message) {
+    if (message.header.seq <= taken_) return;
+    if (message.header.seq > taken_ + 1) {
+        ++world_.coverage.marks["worker saw a hole in its stream"];
+        return reopen();
+    }
+    taken_ = message.header.seq;
+    items_.push_back(message);
+    if (pace_ == Duration(0)) {
+        while (!items_.empty()) handle_next();
+    } else if (!handling_) {
+        handling_ = true;
+        const auto step = [this](auto&& again) -> void {
+            world_.clock.after(pace_, [this, life = life_, again] {
+                if (life != life_ || !handling_) return;
+                if (!stopped_ && !items_.empty()) handle_next();
+                handling_ = !items_.empty();
+                if (handling_) again(again);
+            });
+        };
+        step(step);
+    }
+}
+
+void Worker::handle_next() {
+    const Message item = std::move(items_.front());
+    items_.pop_front();
+    handle(item);
+    handled_ = item.header.seq;
+    if (acknowledging_ || phase_ != Phase::attached) return;
+    acknowledging_ = true;
+    world_.clock.after(microseconds(200), [this, life = life_] {
+        if (life != life_) return;
+        acknowledging_ = false;
+        if (!stopped_ && phase_ == Phase::attached) acknowledge();
+    });
+}
+
+void Worker::handle(const Message& item) {
+    Life* life = model_.truth().find(node_);
+    if (const auto* delivery = std::get_if<Delivery>(&item.body)) {
+        model_.notices().handled(delivery->notification, *life, {name_, token_});
+    } else if (const auto* gap = std::get_if<Gap>(&item.body)) {
+        ++world_.coverage.marks["worker told of a gap"];
+        model_.notices().gap(*life, {name_, token_}, gap->missed);
+    } else {
+        handle_watch(std::get<WatchNews>(item.body));
+    }
+}
+
+void Worker::handle_watch(const WatchNews& news) {
+    for (Watching& watching : watches_) {
+        if (watching.request != news.watch) continue;
+        if (news.event.kind == WatchEvent::Kind::snapshot) {
+            auto& groups = watching.parts.groups;
+            groups.insert(groups.end(), news.event.groups.begin(), news.event.groups.end());
+            if (!news.last) return;
+            watching.view.emplace(name_, watching.group);
+            watching.view->take(watching.parts, model_.truth());
+            watching.parts = {};
+        } else if (!watching.view) {
+            fail("is told of a change before the snapshot");
+        } else {
+            watching.view->take(news.event, model_.truth());
+        }
+        return;
+    }
+}
+
+}  // namespace muster::sim

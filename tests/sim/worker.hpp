@@ -1,0 +1,132 @@
+// A simulated worker: the protocol of PROTOCOL.md, "Workers", from the outside,
+// written a second time so that the node's side is judged by something else
+// than itself.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tests/sim/model.hpp"
+#include "tests/sim/world.hpp"
+
+namespace muster::sim {
+
+class Worker final : public Process {
+public:
+    Worker(World& world, Model& model, Place place, std::string name, std::vector<std::string> doors);
+
+    void start();
+    void crash();
+    void goodbye();
+    void pause() { stopped_ = alive_; }
+    void resume();
+    /// Opens a new socket to the same node, as when a message of the stream is missing.
+    void reopen();
+    /// Gives its node up and tries the next of its list.
+    void move_on();
+    /// Handles one stream item a `pace`; 0: at once.
+    void set_pace(Duration pace) { pace_ = pace; }
+
+    // The verbs; without effect while it is not attached.
+    void join(const Group& group, std::uint64_t count, const Meta& meta, bool visible);
+    void leave(const Group& group, std::uint64_t count, bool by_number);
+    void notify(NotificationKind kind, const Group& group, bool wait);
+    void query(std::uint64_t which, const Group& group);
+    void watch(const Group& group);
+    void unwatch();
+
+    [[nodiscard]] bool alive() const { return alive_; }
+    [[nodiscard]] bool attached() const { return alive_ && phase_ == Phase::attached; }
+    [[nodiscard]] const std::string& name() const { return name_; }
+    [[nodiscard]] const NodeId& node() const { return node_; }
+    /// Groups it believes to have members in.
+    [[nodiscard]] std::vector<Group> groups() const;
+    /// Whether a node has no reason to believe this session dead.
+    [[nodiscard]] bool was_well(const Host& host, std::uint64_t token) const;
+    /// Why it has not what it wants yet.
+    [[nodiscard]] std::optional<std::string> unsettled();
+
+    [[nodiscard]] Place place() const override { return place_; }
+    [[nodiscard]] bool stopped() const override { return stopped_; }
+    void connected(ConnectorId connector) override;
+    void from_server(ConnectorId connector, const Frame& frame) override;
+
+private:
+    enum class Phase { connecting, greeting, attached };
+    struct Joined {
+        Group group;
+        Meta meta;
+        std::uint64_t count = 0;          // asked for, less those that left
+        std::set<std::uint64_t> numbers;  // once answered
+        std::uint64_t request = 0;        // number of the request under way
+    };
+    struct Watching {
+        Group group;
+        std::uint64_t request = 0;
+        std::optional<View> view;
+        WatchEvent parts;  // of a snapshot that is not complete
+        bool done = false;
+    };
+
+    void open();
+    void greet();
+    void arm_turn(Duration delay);
+    void turn();
+    void acknowledge();
+    void send(proto::Body body, std::uint64_t seq);
+    std::uint64_t request(proto::Body body);
+    void take(const proto::Message& message);
+    void welcome(const proto::WorkerWelcome& welcome, const proto::Message& message);
+    void fresh_session();
+    void refused(const proto::Refuse& refusal);
+    bool take_reply(const proto::Message& message);
+    void take_answer(const proto::Message& asked, const proto::Message& reply);
+    void answer_join(std::uint64_t seq, const proto::JoinReply& reply);
+    void answer_leave(const proto::LeaveRequest& asked, const proto::LeaveReply& reply);
+    void stream_item(const proto::Message& message);
+    void handle_next();
+    void handle(const proto::Message& item);
+    void handle_watch(const proto::WatchNews& news);
+    [[noreturn]] void fail(const std::string& what) const { throw Violation("worker " + name_ + ": " + what); }
+
+    World& world_;
+    Model& model_;
+    Place place_;
+    std::string name_;
+    std::vector<std::string> doors_;
+    Random random_;
+
+    bool alive_ = false;
+    bool stopped_ = false;
+    std::uint64_t life_ = 0;
+    std::deque<std::pair<ConnectorId, Frame>> inbox_;  // while stopped
+    Phase phase_ = Phase::connecting;
+    std::size_t door_ = 0;
+    ConnectorId connector_;
+    Duration heard_{0};
+    Duration spoke_{0};
+    Duration greeted_at_{0};
+    Duration troubled_{0};  // last time a node may have had a reason to doubt it
+    Duration retry_at_{0};
+    Duration pace_{0};
+    bool acknowledging_ = false;
+    bool handling_ = false;
+
+    std::uint64_t token_ = 0;
+    std::size_t token_door_ = 0;  // where the token was given
+    NodeId node_;
+    Duration heartbeat_{milliseconds(500)};
+    Duration ttl_{seconds(2)};
+    std::uint64_t requests_ = 0;
+    std::map<std::uint64_t, proto::Message> asked_;  // unanswered, by number
+    std::uint64_t taken_ = 0;                        // of the stream
+    std::uint64_t handled_ = 0;
+    std::deque<proto::Message> items_;  // taken, not handled
+    std::vector<Joined> joined_;
+    std::vector<Watching> watches_;
+};
+
+}  // namespace muster::sim

@@ -1,0 +1,181 @@
+// What a simulated worker asks for, and what it makes of the answers.
+#include <algorithm>
+
+#include "tests/sim/worker.hpp"
+
+namespace muster::sim {
+
+using namespace proto;  // NOLINT(google-build-using-namespace): this file speaks the protocol
+
+void Worker::join(const Group& group, std::uint64_t count, const Meta& meta, bool visible) {
+    if (!attached() || stopped_) return;
+    const std::uint64_t seq = request(JoinRequest{group, count, meta, visible, 3000});
+    joined_.push_back({group, meta, count, {}, seq});
+}
+
+void Worker::leave(const Group& group, std::uint64_t count, bool by_number) {
+    if (!attached() || stopped_) return;
+    LeaveRequest leave{group, {}, count};
+    for (const Joined& joined : joined_) {
+        if (!by_number || joined.group != group) continue;
+        for (const std::uint64_t number : joined.numbers) {
+            if (leave.members.size() < count) leave.members.emplace_back(number);
+        }
+    }
+    request(std::move(leave));
+}
+
+void Worker::notify(NotificationKind kind, const Group& group, bool wait) {
+    if (!attached() || stopped_) return;
+    request(NotifyRequest{kind, group, data_of(model_.notices().next_number()), wait, 3000});
+}
+
+void Worker::query(std::uint64_t which, const Group& group) {
+    if (!attached() || stopped_) return;
+    switch (which % 5) {
+        case 0:
+            request(MembersRequest{group, false});
+            break;
+        case 1:
+            request(MembersRequest{group, true});
+            break;
+        case 2:
+            request(GroupsRequest{});
+            break;
+        case 3:
+            request(NodesRequest{});
+            break;
+        default:
+            request(StatusRequest{});
+            break;
+    }
+}
+
+void Worker::watch(const Group& group) {
+    if (!attached() || stopped_ || watches_.size() > 3) return;
+    Watching watching;
+    watching.group = group;
+    watching.request = request(WatchRequest{group});
+    watches_.push_back(std::move(watching));
+}
+
+void Worker::unwatch() {
+    if (!attached() || stopped_ || watches_.empty()) return;
+    request(UnwatchRequest{watches_.back().request});
+    watches_.pop_back();
+}
+
+std::vector<Group> Worker::groups() const {
+    std::vector<Group> groups;
+    for (const Joined& joined : joined_) {
+        if (!joined.numbers.empty()) groups.push_back(joined.group);
+    }
+    return groups;
+}
+
+bool Worker::take_reply(const Message& message) {
+    const auto asked = asked_.find(message.header.seq);
+    const bool more = [&] {
+        if (const auto* members = std::get_if<MembersReply>(&message.body)) return !members->last;
+        if (const auto* groups = std::get_if<GroupsReply>(&message.body)) return !groups->last;
+        return false;
+    }();
+    if (asked == asked_.end()) {
+        // The answer to a request that was sent twice, across a resume.
+        if (message.header.seq == 0 || message.header.seq > requests_) return false;
+        ++world_.coverage.marks["worker got an answer twice"];
+        return true;
+    }
+    const Message request = asked->second;
+    if (!more) asked_.erase(asked);
+    take_answer(request, message);
+    return true;
+}
+
+void Worker::take_answer(const Message& asked, const Message& reply) {
+    const auto expect = [&](bool good) {
+        if (!good) fail("is answered " + to_text(reply) + " to" + to_text(asked));
+    };
+    if (const auto* error = std::get_if<ErrorReply>(&reply.body)) {
+        const bool leave = std::holds_alternative<LeaveRequest>(asked.body);
+        expect((leave && error->code == ErrorCode::not_joined) || error->code == ErrorCode::overloaded);
+        std::erase_if(joined_, [&](const Joined& joined) { return joined.request == asked.header.seq; });
+        return;
+    }
+    if (std::holds_alternative<JoinRequest>(asked.body)) {
+        expect(std::holds_alternative<JoinReply>(reply.body));
+        answer_join(asked.header.seq, std::get<JoinReply>(reply.body));
+    } else if (const auto* leave = std::get_if<LeaveRequest>(&asked.body)) {
+        expect(std::holds_alternative<LeaveReply>(reply.body));
+        answer_leave(*leave, std::get<LeaveReply>(reply.body));
+    } else if (const auto* notify = std::get_if<NotifyRequest>(&asked.body)) {
+        expect(std::holds_alternative<NotifyReply>(reply.body));
+        model_.notices().answered(number_of(notify->data), std::get<NotifyReply>(reply.body).report, notify->wait);
+    } else if (std::holds_alternative<MembersRequest>(asked.body)) {
+        expect(std::holds_alternative<MembersReply>(reply.body));
+    } else if (std::holds_alternative<GroupsRequest>(asked.body)) {
+        expect(std::holds_alternative<GroupsReply>(reply.body));
+    } else if (std::holds_alternative<NodesRequest>(asked.body)) {
+        expect(std::holds_alternative<NodesReply>(reply.body));
+    } else if (std::holds_alternative<StatusRequest>(asked.body)) {
+        expect(std::holds_alternative<StatusReply>(reply.body));
+    } else {
+        expect(std::holds_alternative<DoneReply>(reply.body));
+    }
+}
+
+void Worker::answer_join(std::uint64_t seq, const JoinReply& reply) {
+    Life* life = model_.truth().find(node_);
+    for (Joined& joined : joined_) {
+        if (joined.request != seq) continue;
+        joined.request = 0;
+        for (const NumberRun& run : reply.members) {
+            for (std::uint64_t i = 0; i < run.count; ++i) joined.numbers.insert(run.first.value + i);
+        }
+        // Some may have left by a request that overtook the answer (visible joins answer late).
+        std::erase_if(joined.numbers, [&](std::uint64_t number) {
+            const auto real = life->ever.find(number);
+            if (real == life->ever.end() || real->second.owner != Owner{name_, token_})
+                fail("is given another's member");
+            return real->second.gone && real->second.reason == Reason::left;
+        });
+        joined.count = joined.numbers.size();
+    }
+}
+
+void Worker::answer_leave(const LeaveRequest& asked, const LeaveReply& reply) {
+    if (reply.members.empty()) fail("is told that nobody left, without an error");
+    for (const MemberNumber member : reply.members) {
+        for (Joined& joined : joined_) {
+            if (joined.group == asked.group && joined.numbers.erase(member.value) != 0) --joined.count;
+        }
+    }
+    std::erase_if(joined_, [](const Joined& joined) { return joined.request == 0 && joined.count == 0; });
+}
+
+bool Worker::was_well(const Host& host, std::uint64_t token) const {
+    if (!attached() || stopped_ || node_ != host.id() || token_ != token) return false;
+    if (!world_.network.stands(connector_)) return false;
+    const Duration since = world_.clock.now() - ttl_ - seconds(1);
+    return troubled_ < since && host.last_pause() < since && world_.network.open_since(place_, host.place(), since);
+}
+
+std::optional<std::string> Worker::unsettled() {
+    if (!alive_) return std::nullopt;
+    if (phase_ != Phase::attached) return "is not attached";
+    Host* host = world_.host_of(node_.name);
+    if (!host->running() || host->id() != node_) return "is attached to a node that has ended";
+    if (!asked_.empty()) return "waits for the answer to" + to_text(asked_.begin()->second);
+    if (!items_.empty()) return "has items to handle";
+    const Life* life = model_.life_of(*host);
+    std::set<std::uint64_t> believed;
+    for (const Joined& joined : joined_) believed.insert(joined.numbers.begin(), joined.numbers.end());
+    if (believed != life->all_of({name_, token_})) return "believes in other members than its node";
+    for (const Watching& watching : watches_) {
+        if (!watching.view) return "has a watch without a snapshot";
+        watching.view->compare(host->core());
+    }
+    return std::nullopt;
+}
+
+}  // namespace muster::sim

@@ -1,0 +1,229 @@
+#include "tests/sim/world.hpp"
+
+#include "proto/codec.hpp"
+
+namespace muster::sim {
+
+using namespace cluster;  // NOLINT(google-build-using-namespace): this is the shell of the core
+
+World::World(const Profile& drawn, Random root, bool verbose)
+    : profile(drawn),
+      random(root),
+      transcript(verbose),
+      network(clock, random.fork(), profile.network, profile.nodes + profile.workers, coverage) {
+    for (Place place = 0; place < profile.nodes; ++place) hosts.push_back(std::make_unique<Host>(*this, place));
+}
+
+Host* World::host_of(const std::string& name) {
+    for (const auto& host : hosts) {
+        if (host->name() == name) return host.get();
+    }
+    return nullptr;
+}
+
+Host::Host(World& world, Place place)
+    : world_(world),
+      place_(place),
+      name_("n" + std::to_string(place)),
+      door_("h" + std::to_string(place) + ":7100"),
+      random_(world.random.fork()) {}
+
+// ---- a life ----------------------------------------------------------------
+
+void Host::start(bool set_back) {
+    ++lives_;
+    const auto host = "h" + std::to_string(place_) + ":";
+    Options options;
+    options.scope = "sim";
+    options.self.name = name_;
+    constexpr std::uint64_t kEpoch = 1'700'000'000'000'000;
+    options.self.incarnation.value = kEpoch + static_cast<std::uint64_t>(world_.clock.now().count()) + lives_;
+    if (set_back) options.self.incarnation.value -= 3600'000'000;
+    options.address = door_;
+    options.control = host + std::to_string(10000 + 2 * lives_);
+    options.gossip = host + std::to_string(10001 + 2 * lives_);
+    for (const std::size_t seed : world_.profile.seeds[place_]) options.seeds.push_back(world_.hosts[seed]->door());
+    options.random_seed = random_.next();
+    options.session = world_.profile.session;
+    options.bounds = world_.profile.bounds;
+    clock_offset_ = random_.within(seconds(1), seconds(1000));
+
+    world_.network.listen(options.address, *this, Port::door);
+    world_.network.listen(options.control, *this, Port::control);
+    world_.network.listen(options.gossip, *this, Port::gossip);
+    if (world_.trace()) world_.line(name_, "starts as incarnation " + std::to_string(options.self.incarnation.value));
+    core_ = std::make_unique<Core>(std::move(options));
+    stopped_ = ending_ = stopped_by_core_ = armed_ = false;
+    last_pause_ = Duration(-3600'000'000);
+    world_.observer->started(*this);
+    call(LocalWatch{kMainWatch, {}});
+}
+
+void Host::end(bool gracefully) {
+    if (world_.trace()) world_.line(name_, gracefully ? "has left" : "crashes");
+    last_id_ = core_->self();
+    world_.network.leave(*this, gracefully);
+    world_.observer->ended(*this, gracefully);
+    core_.reset();
+    inbox_.clear();
+    peers_.clear();
+    dials_.clear();
+    greetings_.clear();
+    dialled_.clear();
+    routes_.clear();
+    routes_of_.clear();
+    subscribers_.clear();
+    stopped_ = false;
+    armed_ = false;
+    ++lives_;  // what was arranged for the ended life is void
+}
+
+void Host::crash() {
+    if (running()) end(false);
+}
+
+void Host::shutdown() {
+    if (!running()) return;
+    resume();
+    if (running()) call(Shutdown{});
+}
+
+void Host::pause() {
+    if (running()) stopped_ = true;
+}
+
+void Host::resume() {
+    if (!stopped_) return;
+    last_pause_ = world_.clock.now();
+    stopped_ = false;
+    turn();
+}
+
+// ---- the loop --------------------------------------------------------------
+
+void Host::post(Input input) {
+    if (!running()) return;
+    inbox_.push_back(std::move(input));
+    turn();
+}
+
+void Host::post_later(Duration delay, Input input) {
+    world_.clock.after(delay, [this, life = lives_, input = std::move(input)]() mutable {
+        if (life == lives_) post(std::move(input));
+    });
+}
+
+void Host::turn() {
+    if (stopped_ || stepping_ || !running()) return;
+    stepping_ = true;
+    while (!inbox_.empty() && !ending_) {
+        Input input = std::move(inbox_.front());
+        inbox_.pop_front();
+        step(std::move(input));
+    }
+    if (!ending_ && core_time() >= core_->next_deadline()) {
+        step({Tick{}, {}});
+        const bool stuck = core_->next_deadline() <= core_time();
+        idle_ticks_ = stuck ? idle_ticks_ + 1 : 0;
+        if (idle_ticks_ > 100) throw Violation(name_ + ": a tick does not move the deadline: a busy loop");
+    }
+    stepping_ = false;
+    if (ending_) return end(!stopped_by_core_);
+    arm();
+}
+
+void Host::arm() {
+    const Instant deadline = core_->next_deadline();
+    if (deadline == kNever) return;
+    const Duration lateness = random_.within(Duration(0), microseconds(300));
+    const Duration when = std::max(deadline.time_since_epoch() - clock_offset_, world_.clock.now()) + lateness;
+    if (armed_ && armed_at_ <= when) return;
+    armed_ = true;
+    armed_at_ = when;
+    world_.clock.at(when, [this, life = lives_, when] {
+        if (life != lives_ || !armed_ || armed_at_ != when) return;
+        armed_ = false;
+        turn();
+    });
+}
+
+void Host::step(Input input) {
+    if (input.frame) {
+        proto::Decoded decoded = proto::decode(*input.frame);
+        if (!decoded) {
+            throw Violation(name_ +
+                            ": a core's own message does not decode: " + std::string(to_string(decoded.error())));
+        }
+        std::get<MessageArrived>(input.event).message = std::move(*decoded);
+    }
+    if (world_.trace()) world_.line(name_, "*" + to_text(input.event));
+    world_.observer->stepping(*this, input.event);
+    const bool leaves = std::holds_alternative<Shutdown>(input.event);
+    actions_.clear();
+    core_->step(Event{core_time(), std::move(input.event)}, actions_);
+    if (world_.sabotage) world_.sabotage(*this, actions_);
+    for (const Action& action : actions_) {
+        if (world_.trace()) world_.line(name_, "   " + to_text(action));
+        perform(action);
+    }
+    world_.observer->stepped(*this, actions_);
+    if (++steps_ % world_.profile.check_every == 0) {
+        core_->check();
+        if (const auto over = core_->over_bounds()) throw Violation(name_ + ": over bounds: " + *over);
+    }
+    if (leaves) ending_ = true;
+}
+
+// ---- what the network tells ------------------------------------------------
+
+void Host::connected(ConnectorId connector) {
+    const auto dialled = dialled_.find(connector);
+    if (dialled == dialled_.end()) return;
+    const auto greeting = greetings_.find(dialled->second);
+    if (greeting == greetings_.end()) return;
+    world_.network.send(connector, greeting->second);
+    greetings_.erase(greeting);
+}
+
+void Host::from_server(ConnectorId connector, const Frame& frame) {
+    const auto dialled = dialled_.find(connector);
+    if (dialled != dialled_.end()) return post({MessageArrived{Channel::dial, {}, dialled->second, {}}, frame});
+    post({MessageArrived{Channel::gossip, {}, {}, {}}, frame});
+}
+
+void Host::accepted(ConnectionId connection, Port port, const NodeId& tag) {
+    if (port == Port::door) {
+        const Route route{++made_routes_};
+        routes_.emplace(route, connection);
+        routes_of_.emplace(connection, route);
+    } else if (port == Port::gossip) {
+        subscribers_.emplace(connection, tag);
+        post({LinkUp{tag}, {}});
+    }
+}
+
+void Host::dropped(ConnectionId connection, Port port) {
+    if (port == Port::door) {
+        const auto found = routes_of_.find(connection);
+        if (found == routes_of_.end()) return;
+        routes_.erase(found->second);
+        routes_of_.erase(found);
+    } else if (port == Port::gossip) {
+        const auto found = subscribers_.find(connection);
+        if (found == subscribers_.end()) return;
+        const NodeId peer = found->second;
+        subscribers_.erase(found);
+        for (const auto& [other, id] : subscribers_) {
+            if (id == peer) return;
+        }
+        post({LinkLost{peer}, {}});
+    }
+}
+
+void Host::from_client(ConnectionId connection, Port port, const Frame& frame) {
+    if (port == Port::control) return post({MessageArrived{Channel::control, {}, {}, {}}, frame});
+    const auto found = routes_of_.find(connection);
+    if (found != routes_of_.end()) post({MessageArrived{Channel::door, found->second, {}, {}}, frame});
+}
+
+}  // namespace muster::sim

@@ -1,0 +1,157 @@
+// Simulated hosts, each with at most one node: what the shell does in earnest
+// (node/), done here in virtual time.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cluster/core.hpp"
+#include "tests/sim/network.hpp"
+#include "tests/sim/profile.hpp"
+
+namespace muster::sim {
+
+class Host;
+
+/// Who watches the cores from outside: the model.
+class Observer {
+public:
+    Observer() = default;
+    Observer(const Observer&) = delete;
+    Observer& operator=(const Observer&) = delete;
+    virtual ~Observer() = default;
+    virtual void started(Host& host) = 0;
+    virtual void stepping(Host& host, const cluster::EventBody& event) = 0;
+    virtual void stepped(Host& host, const cluster::Actions& actions) = 0;
+    /// The host's life has ended; its core still stands to be read.
+    virtual void ended(Host& host, bool gracefully) = 0;
+};
+
+/// What all parts of one run share.
+struct World {
+    World(const Profile& drawn, Random root, bool verbose);
+
+    Profile profile;
+    Random random;
+    Clockwork clock;
+    Coverage coverage;
+    Transcript transcript;
+    Network network;
+    Observer* observer = nullptr;
+    /// Canary tests spoil what cores do with this.
+    std::function<void(Host&, cluster::Actions&)> sabotage;
+    std::vector<std::unique_ptr<Host>> hosts;
+
+    [[nodiscard]] bool trace() const { return transcript.verbose(); }
+    void line(const std::string& who, const std::string& text) const { transcript.line(clock.now(), who, text); }
+    Host* host_of(const std::string& name);
+};
+
+/// The watch that every node has from its first moment: all groups.
+inline constexpr cluster::WatchId kMainWatch{1};
+
+/// One machine with its name, its front door's address and, while it runs, its node.
+class Host final : public Process {
+public:
+    Host(World& world, Place place);
+
+    /// A new life; `set_back`: its clock, hence its incarnation, is behind the last life's.
+    void start(bool set_back);
+    void crash();
+    void shutdown();
+    /// Not stepped for a while: time runs on, what arrives waits.
+    void pause();
+    void resume();
+    /// An event from inside the process: a call.
+    void call(cluster::EventBody event) { post({std::move(event), {}}); }
+
+    [[nodiscard]] bool running() const { return core_ != nullptr; }
+    [[nodiscard]] const cluster::Core& core() const { return *core_; }
+    [[nodiscard]] const std::string& name() const { return name_; }
+    [[nodiscard]] const std::string& door() const { return door_; }
+    /// Of the present or last life.
+    [[nodiscard]] NodeId id() const { return core_ ? core_->self() : last_id_; }
+    [[nodiscard]] std::uint64_t lives() const { return lives_; }
+    /// When it was last stopped, so that lateness can be excused.
+    [[nodiscard]] Duration last_pause() const { return stopped_ ? world_.clock.now() : last_pause_; }
+
+    [[nodiscard]] Place place() const override { return place_; }
+    [[nodiscard]] bool stopped() const override { return stopped_; }
+    void from_server(ConnectorId connector, const Frame& frame) override;
+    void accepted(ConnectionId connection, Port port, const NodeId& tag) override;
+    void dropped(ConnectionId connection, Port port) override;
+    void from_client(ConnectionId connection, Port port, const Frame& frame) override;
+
+private:
+    struct Input {
+        cluster::EventBody event;
+        Frame frame;  // of a MessageArrived, decoded when its turn has come
+    };
+    struct PeerLink {
+        ConnectorId control;
+        ConnectorId gossip;
+    };
+
+    void post(Input input);
+    void post_later(Duration delay, Input input);
+    void turn();
+    void step(Input input);
+    void arm();
+    void end(bool gracefully);
+    [[nodiscard]] cluster::Instant core_time() const { return cluster::Instant(clock_offset_ + world_.clock.now()); }
+
+    void perform(const cluster::Action& action);
+    void record(const cluster::Action& action, std::string_view encoded);
+    Frame encoded(const cluster::Action& action, const proto::Message& message);
+    void perform_one(const cluster::Action& action, const cluster::Publish& publish);
+    void perform_one(const cluster::Action& action, const cluster::SendPeer& send);
+    void perform_one(const cluster::Action& action, const cluster::Dial& dial);
+    void perform_one(const cluster::Action& action, const cluster::SendDoor& send);
+    void perform_one(const cluster::Action& action, const cluster::ConnectPeer& connect);
+    void perform_one(const cluster::Action& action, const cluster::CheckProcess& check);
+    void perform_one(const cluster::Action& action, const cluster::Note& note);
+    void perform_one(const cluster::Action& action, const cluster::IdentityChanged& changed);
+    template <class A>
+    void perform_one(const cluster::Action& action, const A& other);
+    void disconnect_peer(const std::string& peer);
+
+    World& world_;
+    Place place_;
+    std::string name_;
+    std::string door_;
+    Random random_;
+    std::unique_ptr<cluster::Core> core_;
+    NodeId last_id_;
+    std::uint64_t lives_ = 0;
+    Duration clock_offset_{0};
+    bool stopped_ = false;
+    bool stepping_ = false;
+    bool ending_ = false;
+    bool stopped_by_core_ = false;
+    Duration last_pause_{-3600'000'000};
+    std::deque<Input> inbox_;
+    cluster::Actions actions_;
+    std::string scratch_;
+    std::uint64_t steps_ = 0;
+    std::uint64_t idle_ticks_ = 0;  // ticks in a row that did not move the deadline
+    bool armed_ = false;
+    Duration armed_at_{0};
+
+    std::map<std::string, PeerLink> peers_;
+    std::map<std::string, ConnectorId> dials_;
+    std::map<std::string, Frame> greetings_;  // hellos that wait for their connection
+    std::map<ConnectorId, std::string> dialled_;
+    std::map<cluster::Route, ConnectionId> routes_;
+    std::map<ConnectionId, cluster::Route> routes_of_;
+    std::map<ConnectionId, NodeId> subscribers_;
+    std::uint64_t made_routes_ = 0;
+
+public:
+    void connected(ConnectorId connector) override;
+};
+
+}  // namespace muster::sim
