@@ -135,8 +135,8 @@ void Core::Impl::on(MessageArrived& event) {
     }
 }
 
-void Core::Impl::on(const LinkUp& event) {
-    peers.greeted(event.peer);
+void Core::Impl::on(const LinkUp&) {
+    ctx.count("links_up");
     heartbeat_due = ctx.now;  // tells the new subscriber at once where the log stands
 }
 
@@ -207,14 +207,14 @@ void Core::Impl::become_ready() {
     if (ready) return;
     const bool met = discovery.has_met_anyone();
     const bool in_vain = !met && ctx.now >= ready_deadline;
-    const bool synced = met && sees_all_seeds_could_show() && replicator.is_synced();
+    const bool synced = met && has_met_all_peers() && replicator.is_synced();
     if (!in_vain && !synced && ctx.now < ready_patience) return;
     ready = true;
     ctx.note(Note::Kind::ready, ctx.self.name,
              in_vain && !ctx.options.seeds.empty() ? "no seed answers; still trying" : "");
 }
 
-bool Core::Impl::sees_all_seeds_could_show() const {
+bool Core::Impl::has_met_all_peers() const {
     return std::all_of(peers.all().begin(), peers.all().end(), [&](const auto& entry) {
         const Peer& peer = entry.second;
         return !peer.is_live() || peer.greeted || peer.record.state == NodeState::suspect;

@@ -39,11 +39,11 @@ struct Core::Impl {
     void become_ready();
     void shut_down();
     [[nodiscard]] bool wants_flush() const;
-    [[nodiscard]] bool sees_all_seeds_could_show() const;
+    [[nodiscard]] bool has_met_all_peers() const;
 
     void on(const Tick&);
     void on(MessageArrived& event);
-    void on(const LinkUp& event);
+    void on(const LinkUp&);
     void on(const LinkLost& event) { detector.link_lost(event.peer); }
     void on(const ProcessGone& event) { detector.process_gone(event.peer); }
     void on(const RouteLost& event) { sessions.route_lost(event.route); }
@@ -63,6 +63,7 @@ struct Core::Impl {
     void take(proto::Message& message, const std::string& relay);
     bool is_known_life(const NodeId& from);
     void adopt(Incarnation incarnation);
+    void greeted(const proto::PeerRecord& record);
     void heartbeat(const NodeId& from, const proto::Message& message);
     void probe(const NodeId& from, const proto::Probe& probe);
     void heard(const NodeId& from, const proto::Heard& heard);

@@ -16,12 +16,13 @@ constexpr std::size_t kLessees = 64;  // relays for one origin
 
 void Core::Impl::at_door(MessageArrived& event) {
     proto::Message& message = event.message;
-    if (std::holds_alternative<proto::Hello>(message.body))
-        discovery.hello(message, event.route, replicator.own().applied());
-    else if (std::holds_alternative<proto::WorkerHello>(message.body))
+    if (const auto* hello = std::get_if<proto::Hello>(&message.body)) {
+        if (discovery.hello(message, event.route, replicator.own().applied())) greeted(hello->self);
+    } else if (std::holds_alternative<proto::WorkerHello>(message.body)) {
         worker_hello(message, event.route);
-    else if (auto wanted = sessions.message(std::move(message), event.route))
+    } else if (auto wanted = sessions.message(std::move(message), event.route)) {
         request(std::move(*wanted));
+    }
 }
 
 void Core::Impl::at_dial(MessageArrived& event) {
@@ -29,7 +30,14 @@ void Core::Impl::at_dial(MessageArrived& event) {
         return discovery.refused(*refusal, event.address);
     if (!std::holds_alternative<proto::Welcome>(event.message.body)) return ctx.count("messages_out_of_place");
     Incarnation higher;
-    if (discovery.welcome(event.message, event.address, higher)) adopt(higher);
+    if (discovery.welcome(event.message, event.address, higher)) return adopt(higher);
+    greeted(std::get<proto::Welcome>(event.message.body).self);
+}
+
+/// Hello or welcome has told where the other's log stands.
+void Core::Impl::greeted(const proto::PeerRecord& record) {
+    settle();  // its table stands only after its transition
+    replicator.greeted(record.id, record.seq);
 }
 
 /// An earlier life of this node had a later clock.
@@ -72,7 +80,10 @@ void Core::Impl::from_node(proto::Message& message, Channel channel, const std::
     if (const auto* news = std::get_if<proto::PeerNews>(&message.body))
         for (const auto& record : news->peers) peers.merge(record, from.name);
     const auto* beat = std::get_if<proto::Heartbeat>(&message.body);
-    const Peer* peer = peers.find(from.name);
+    Peer* peer = peers.find(from.name);
+    const auto* deltas = std::get_if<proto::Deltas>(&message.body);
+    if (beat || (deltas && deltas->about == from))
+        peer->record.seq = std::max(peer->record.seq, Seq{message.header.seq});  // newcomers are told
     const auto refutation = beat ? beat->refutation : peer->record.refutation;
     peers.confirm_alive(from, refutation, {relay_name.empty(), relay_name, {}});
     settle();  // a table must stand before what concerns it is looked at

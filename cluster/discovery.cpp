@@ -17,12 +17,13 @@ Discovery::Discovery(Context& context, Peers& peers) : ctx_(context), peers_(pee
     for (const auto& seed : ctx_.options.seeds) targets_[seed].seed = true;
 }
 
-void Discovery::refuse(Route route, ErrorCode code, const std::string& text) {
+bool Discovery::refuse(Route route, ErrorCode code, const std::string& text) {
     ctx_.count("hellos_refused");
     ctx_.emit(SendDoor{route, ctx_.message(proto::Refuse{code, text})});
+    return false;
 }
 
-void Discovery::hello(const proto::Message& message, Route route, Seq seq) {
+bool Discovery::hello(const proto::Message& message, Route route, Seq seq) {
     const auto& caller = std::get<proto::Hello>(message.body).self;
     if (message.header.scope != ctx_.options.scope)
         return refuse(route, ErrorCode::wrong_scope,
@@ -36,6 +37,7 @@ void Discovery::hello(const proto::Message& message, Route route, Seq seq) {
     if (known && known->is_live() && known->record.id != caller.id && known->record.address != caller.address)
         return refuse(route, ErrorCode::name_taken, taken(caller.id.name, known->record.address));
     answer_hello(caller, route, seq);
+    return true;
 }
 
 void Discovery::answer_hello(const proto::PeerRecord& caller, Route route, Seq seq) {

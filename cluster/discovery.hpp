@@ -13,8 +13,8 @@ class Discovery {
 public:
     Discovery(Context& context, Peers& peers);
 
-    /// Someone's hello at the door.
-    void hello(const proto::Message& message, Route route, Seq seq);
+    /// Someone's hello at the door. False when it was refused.
+    bool hello(const proto::Message& message, Route route, Seq seq);
     /// The answer to a hello of ours. True when this node has to take a higher
     /// incarnation, which is then `adopt`.
     bool welcome(const proto::Message& message, const std::string& address, Incarnation& adopt);
@@ -36,7 +36,7 @@ private:
     };
 
     void answer_hello(const proto::PeerRecord& caller, Route route, Seq seq);
-    void refuse(Route route, ErrorCode code, const std::string& text);
+    bool refuse(Route route, ErrorCode code, const std::string& text);
     [[nodiscard]] bool is_wanted(const Target& target) const;
     void add_targets();
 

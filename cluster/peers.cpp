@@ -46,7 +46,7 @@ bool Peers::is_hearing(const Peer& peer) const {
 }
 
 bool Peers::is_hearing_directly(const Peer& peer) const {
-    return peer.is_live() && ctx_.now - peer.heard_direct < ctx_.options.timing.suspect_after;
+    return ctx_.now - peer.heard_direct < ctx_.options.timing.suspect_after;
 }
 
 // ---- what is believed --------------------------------------------------------
@@ -252,7 +252,7 @@ void Peers::send(const std::string& name, proto::Body body, std::uint64_t seq, b
 std::vector<std::string> Peers::others(const std::string& name, std::size_t count) {
     std::vector<std::string> names;
     for (const auto& [other, peer] : peers_)
-        if (other != name && is_hearing_directly(peer)) names.push_back(other);
+        if (other != name && peer.is_live() && is_hearing_directly(peer)) names.push_back(other);
     for (std::size_t i = 0; i + 1 < names.size() && i < count; ++i)
         std::swap(names[i], names[i + ctx_.random.below(names.size() - i)]);
     if (names.size() > count) names.resize(count);

@@ -99,6 +99,7 @@ public:
     std::vector<Transition> take_transitions();
 
     [[nodiscard]] bool is_hearing(const Peer& peer) const;
+    /// Its own messages reach this node, whatever is believed of it.
     [[nodiscard]] bool is_hearing_directly(const Peer& peer) const;
 
 private:

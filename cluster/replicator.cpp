@@ -129,6 +129,13 @@ void Replicator::heard_position(const NodeId& origin, Seq seq, std::uint64_t dig
     want(*copy, seq);
 }
 
+void Replicator::greeted(const NodeId& origin, Seq seq) {
+    Copy* copy = find(origin);
+    if (!copy) return;
+    if (!copy->shown) copy->reveal_at = std::max(copy->reveal_at, seq);
+    want(*copy, seq);
+}
+
 void Replicator::reveal(Copy& copy) {
     copy.shown = true;
     copy.replica->tell_all(WatchEvent::Kind::join, Reason::left, merges_);

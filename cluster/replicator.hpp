@@ -37,6 +37,8 @@ public:
     void heard_position(const NodeId& origin, Seq seq, std::uint64_t digest);
     /// The origin's log stands at least at `seq`.
     void heard_position(const NodeId& origin, Seq seq);
+    /// A first meeting: a table not shown yet is shown when it has this much.
+    void greeted(const NodeId& origin, Seq seq);
     void pull(const proto::Pull& pull, const std::string& from);
     void chunk(proto::SnapshotChunk chunk, const std::string& from);
     void chunk_acked(const proto::SnapshotAck& ack, const std::string& from);
