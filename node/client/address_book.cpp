@@ -29,7 +29,9 @@ bool is_valid_address(std::string_view text) {
     return error == std::errc{} && end == digits.data() + digits.size() && port >= 1 && port <= 65535;
 }
 
-AddressBook::AddressBook(std::vector<std::string> nodes) : listed_(std::move(nodes)) { begin_round(); }
+AddressBook::AddressBook(std::vector<std::string> nodes) : listed_(std::move(nodes)) {
+    begin_round();
+}
 
 void AddressBook::told(const std::vector<std::string>& nodes) {
     told_.clear();

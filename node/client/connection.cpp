@@ -61,7 +61,9 @@ bool Connection::open(const std::string& address) {
     }
 }
 
-void Connection::close() { socket_.reset(); }
+void Connection::close() {
+    socket_.reset();
+}
 
 void Connection::close_gently() {
     if (socket_) socket_->set(zmq::sockopt::linger, kGoodbyeMs);

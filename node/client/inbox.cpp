@@ -41,7 +41,9 @@ Inbox::Progress Inbox::progress() const {
     return progress_;
 }
 
-bool Inbox::on_own_thread() const { return std::this_thread::get_id() == thread_id_; }
+bool Inbox::on_own_thread() const {
+    return std::this_thread::get_id() == thread_id_;
+}
 
 void Inbox::wait_until_idle(const WatchHandler& handler) {
     if (on_own_thread()) return;

@@ -11,7 +11,9 @@ std::size_t data_bytes(const Request& request) {
     return notify == nullptr ? 0 : notify->request.data.msgpack.size();
 }
 
-bool is_users(const Request& request) { return request.purpose.index() <= 4; }
+bool is_users(const Request& request) {
+    return request.purpose.index() <= 4;
+}
 static_assert(std::is_same_v<std::variant_alternative_t<4, Purpose>, WatchCall>);
 
 }  // namespace

@@ -57,8 +57,7 @@ struct UndoJoin {
     std::vector<MemberNumber> members;
 };
 
-using Purpose =
-    std::variant<JoinCall, LeaveCall, NotifyCall, QueryCall, WatchCall, Rejoin, Rewatch, Unwatch, UndoJoin>;
+using Purpose = std::variant<JoinCall, LeaveCall, NotifyCall, QueryCall, WatchCall, Rejoin, Rewatch, Unwatch, UndoJoin>;
 
 struct Request {
     CallId call;  // 0: nobody waits for it, or not any more

@@ -29,8 +29,9 @@ std::string joined(const std::vector<std::string>& list) {
 Session::Session(Options options) : options_(std::move(options)), addresses_(options_.nodes) {}
 
 void Session::start(Instant now) {
-    now_ = expected_ = now;
+    now_ = now;
     next_attempt();
+    expected_ = next_deadline();
 }
 
 // ---- attaching -------------------------------------------------------------
@@ -166,8 +167,8 @@ void Session::connection_broken(Instant now) {
 void Session::undecodable(Instant now, proto::DecodeError why) {
     now_ = now;
     if (state_ != State::greeting || why != proto::DecodeError::wrong_major) return;
-    attempt_failed({ErrorCode::wrong_version, address_ + " speaks another version of the protocol: update one of the two"},
-                   true);
+    attempt_failed(
+        {ErrorCode::wrong_version, address_ + " speaks another version of the protocol: update one of the two"}, true);
 }
 
 // ---- messages and time -----------------------------------------------------
@@ -190,7 +191,7 @@ void Session::message_arrived(Instant now, proto::Message&& message) {
 void Session::tick(Instant now) {
     now_ = now;
     if (state_ == State::closed) return;
-    if (const auto late = now - expected_; expected_ != Instant{} && late > kLate) {
+    if (const auto late = now - expected_; late > kLate) {
         last_heard_ += late;
         attempt_until_ += late;
     }
@@ -222,10 +223,14 @@ void Session::heartbeat() {
 Instant Session::next_deadline() const {
     Instant next = requests_.next_deadline();
     switch (state_) {
-        case State::idle: return std::min(next, retry_at_);
-        case State::greeting: return std::min(next, attempt_until_);
-        case State::closed: return Instant::max();
-        case State::attached: break;
+        case State::idle:
+            return std::min(next, retry_at_);
+        case State::greeting:
+            return std::min(next, attempt_until_);
+        case State::closed:
+            return Instant::max();
+        case State::attached:
+            break;
     }
     if (ack_due_) return now_;
     if (restore_again_ && !is_restoring()) next = std::min(next, *restore_again_);

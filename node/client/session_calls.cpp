@@ -127,9 +127,9 @@ bool Session::prepare(Request& request) {
         leave->picked = leave->members.empty() ? roster_.pick(leave->group, leave->count)
                                                : roster_.pick(leave->group, leave->members);
         if (leave->picked.empty()) {
-            answer(request.call, Error{ErrorCode::not_joined, "this worker has no such member in " +
-                                                                  leave->group.store + " " + leave->group.feature +
-                                                                  ": join first"});
+            answer(request.call,
+                   Error{ErrorCode::not_joined, "this worker has no such member in " + leave->group.store + " " +
+                                                    leave->group.feature + ": join first"});
             return false;
         }
         auto numbers = roster_.numbers(leave->picked);
@@ -158,12 +158,13 @@ void Session::expire_calls() {
     for (const auto [call, was_sent] : requests_.expire(now_)) {
         if (state_ != State::attached) {
             auto error = problem();
-            answer(call, was_sent ? Error{ErrorCode::timeout, "the node was lost and the time ran out before another "
-                                                              "answered: it may or may not have been done"}
+            answer(call, was_sent ? Error{ErrorCode::timeout,
+                                          "the node was lost and the time ran out before another "
+                                          "answered: it may or may not have been done"}
                                   : std::move(error));
         } else {
-            answer(call, Error{ErrorCode::timeout, "no answer from " + node_.id.name +
-                                                       " in time: it may still be done; allow more time"});
+            answer(call, Error{ErrorCode::timeout,
+                               "no answer from " + node_.id.name + " in time: it may still be done; allow more time"});
         }
     }
 }

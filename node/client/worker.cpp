@@ -24,14 +24,18 @@ using std::chrono::milliseconds;
 constexpr milliseconds kCallTimeout{5000};  // of calls that take none from the user
 constexpr milliseconds kLongest = std::chrono::hours(24);
 
-Error bad_request(std::string text) { return Error{ErrorCode::bad_request, std::move(text)}; }
+Error bad_request(std::string text) {
+    return Error{ErrorCode::bad_request, std::move(text)};
+}
 
 /// The node's part of a caller's time: its answer has to be back before the rest is over.
 std::uint64_t node_timeout(milliseconds timeout) {
     return static_cast<std::uint64_t>((timeout - std::min(timeout / 10, milliseconds(200))).count());
 }
 
-milliseconds bounded(milliseconds timeout) { return std::clamp(timeout, milliseconds(0), kLongest); }
+milliseconds bounded(milliseconds timeout) {
+    return std::clamp(timeout, milliseconds(0), kLongest);
+}
 
 std::optional<Error> check(const Group& group) {
     if (const auto why = why_invalid_part(group.store); !why.empty())
@@ -110,7 +114,9 @@ struct Worker::Impl {
 
 Worker::Worker(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
-Worker::~Worker() { close(); }
+Worker::~Worker() {
+    close();
+}
 
 Result<std::unique_ptr<Worker>> Worker::connect(Options options) {
     if (options.name.empty()) options.name = default_name();
@@ -121,11 +127,17 @@ Result<std::unique_ptr<Worker>> Worker::connect(Options options) {
     return std::unique_ptr<Worker>(new Worker(std::move(impl)));
 }
 
-void Worker::close() { impl_->loop.close(); }
+void Worker::close() {
+    impl_->loop.close();
+}
 
-const std::string& Worker::name() const { return impl_->options.name; }
+const std::string& Worker::name() const {
+    return impl_->options.name;
+}
 
-NodeInfo Worker::node() const { return impl_->loop.node(); }
+NodeInfo Worker::node() const {
+    return impl_->loop.node();
+}
 
 Result<Joined> Worker::join(const Group& group, OnNotification handler, const JoinOptions& options) {
     if (auto error = check(group)) return *error;
@@ -165,8 +177,7 @@ Result<std::vector<Member>> Worker::local_members(const Group& group) {
 }
 
 Result<std::vector<GroupInfo>> Worker::groups() {
-    return result_of<std::vector<GroupInfo>>(
-        impl_->loop.call(client::QueryCall{proto::GroupsRequest{}}, kCallTimeout));
+    return result_of<std::vector<GroupInfo>>(impl_->loop.call(client::QueryCall{proto::GroupsRequest{}}, kCallTimeout));
 }
 
 Result<std::vector<NodeInfo>> Worker::nodes() {
@@ -192,9 +203,13 @@ Result<Watch> Worker::watch(const Group& group, OnWatch handler) {
     return impl_->watch(group, std::move(handler));
 }
 
-Result<Watch> Worker::watch_all(OnWatch handler) { return impl_->watch({}, std::move(handler)); }
+Result<Watch> Worker::watch_all(OnWatch handler) {
+    return impl_->watch({}, std::move(handler));
+}
 
-bool Worker::unwatch(Watch watch) { return impl_->unwatch(watch); }
+bool Worker::unwatch(Watch watch) {
+    return impl_->unwatch(watch);
+}
 
 Result<Watch> Worker::Impl::watch(const Group& group, OnWatch handler) {
     const auto shared = std::make_shared<client::WatchHandler>(std::move(handler));

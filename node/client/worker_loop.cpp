@@ -16,7 +16,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr int kDrain = 256;                     // frames a turn
+constexpr int kDrain = 256;                    // frames a turn
 constexpr std::size_t kRoomForAnswers = 1024;  // items beyond the inbox's bound: the node's own window
 
 /// Signals are the program's affair: threads made here do not take them.
@@ -35,7 +35,9 @@ private:
     sigset_t before_{};
 };
 
-Instant clock_now() { return std::chrono::steady_clock::now(); }
+Instant clock_now() {
+    return std::chrono::steady_clock::now();
+}
 
 }  // namespace
 
@@ -71,7 +73,9 @@ void WorkerLoop::close() {
     });
 }
 
-void WorkerLoop::wake() { ::eventfd_write(wake_fd_, 1); }
+void WorkerLoop::wake() {
+    ::eventfd_write(wake_fd_, 1);
+}
 
 // ---- called by users -------------------------------------------------------
 
@@ -148,9 +152,10 @@ void WorkerLoop::run() {
 }
 
 void WorkerLoop::finish() {
+    const bool was_attached = session_.is_attached();
     session_.close();
     perform();
-    connection_.close_gently();
+    was_attached ? connection_.close_gently() : connection_.close();
     const std::lock_guard lock(mutex_);
     attached_ = false;
     for (auto& [id, call] : calls_) call.set_value(Error{ErrorCode::closed, "the worker has been closed"});

@@ -1,0 +1,148 @@
+// The command line: what is typed becomes a call of one command.
+#include <CLI/CLI.hpp>
+
+#include <functional>
+#include <map>
+#include <string>
+
+#include "node/cli/commands.hpp"
+#include "node/cli/output.hpp"
+
+namespace muster::cli {
+namespace {
+
+/// What is typed, and the command it chose.
+struct Typed {
+    Settings settings;
+    Group group;
+    bool local = false;
+    JoinArguments join;
+    std::string kind;
+    NotifyArguments notify;
+    Stay stay;
+    std::string node_a;
+    std::string node_b;
+    std::function<int()> run;
+};
+
+constexpr std::uint64_t kOne = 1;
+constexpr std::uint64_t kMembers = 65536;  // of one call
+constexpr std::uint64_t kMost = 1'000'000'000'000;
+
+const std::map<std::string, NotificationKind>& kinds() {
+    static const std::map<std::string, NotificationKind> kinds = {{"created", NotificationKind::created},
+                                                                  {"updated", NotificationKind::updated},
+                                                                  {"deleted", NotificationKind::deleted}};
+    return kinds;
+}
+
+void add_group(CLI::App& command, Group& group, bool required = true) {
+    command.add_option("STORE", group.store, "name of the store")->required(required);
+    command.add_option("FEATURE", group.feature, "subscriptions, streams, snapshots, or any other")->required(required);
+}
+
+void add_stay(CLI::App& command, Stay& stay, const std::string& what) {
+    command.add_option("--for", stay.events, "end after so many " + what)->check(CLI::Range(kOne, kMost));
+    command.add_option("--timeout", stay.seconds, "end after so many seconds, with status 124")
+        ->check(CLI::Range(0.0, 1e8));
+}
+
+void add_settings(CLI::App& app, Settings& settings) {
+    app.add_option("--node", settings.nodes, "HOST:PORT of a node, or of several with commas")
+        ->envname("MUSTER_NODE")
+        ->default_val("127.0.0.1:7100");
+    app.add_option("--scope", settings.scope, "the overlay to take part in")
+        ->envname("MUSTER_SCOPE")
+        ->default_val("default");
+    app.add_flag("--json", settings.json, "one JSON object a line");
+    app.require_subcommand(1);
+    app.fallthrough();  // these may also stand behind the command
+}
+
+void add_queries(CLI::App& app, Typed& typed) {
+    const auto& settings = typed.settings;
+    app.add_subcommand("nodes", "the nodes of the cluster")->callback([&] {
+        typed.run = [&] { return show_nodes(settings); };
+    });
+    app.add_subcommand("groups", "the groups that have members")->callback([&] {
+        typed.run = [&] { return show_groups(settings); };
+    });
+    app.add_subcommand("status", "what the node says of itself")->callback([&] {
+        typed.run = [&] { return show_status(settings); };
+    });
+    auto* members = app.add_subcommand("members", "the members of a group");
+    add_group(*members, typed.group);
+    members->add_flag("--local", typed.local, "only those at the asked node");
+    members->callback([&] { typed.run = [&] { return show_members(settings, typed.group, typed.local); }; });
+    auto* key = app.add_subcommand("key", "the key of a group (asks no node)");
+    add_group(*key, typed.group);
+    key->callback([&] { typed.run = [&] { return show_key(settings, typed.group); }; });
+    auto* difference = app.add_subcommand("diff", "what two nodes' tables disagree on");
+    difference->add_option("NODE_A", typed.node_a, "HOST:PORT, or the name of a node")->required();
+    difference->add_option("NODE_B", typed.node_b, "HOST:PORT, or the name of a node")->required();
+    difference->callback([&] { typed.run = [&] { return diff(settings, typed.node_a, typed.node_b); }; });
+}
+
+void add_join(CLI::App& app, Typed& typed) {
+    auto* command = app.add_subcommand("join", "join a group and print what arrives, until told to stop");
+    add_group(*command, typed.join.group);
+    command->add_option("--count", typed.join.count, "members to make")->check(CLI::Range(kOne, kMembers));
+    command->add_option("--meta", typed.join.meta, "KEY=VALUE that the members tell about themselves")
+        ->allow_extra_args(false);
+    command->add_flag("--visible", typed.join.visible, "joined only when every live node has it");
+    add_stay(*command, typed.join.stay, "notifications");
+    command->callback([&] { typed.run = [&] { return join(typed.settings, typed.join); }; });
+}
+
+void add_notify(CLI::App& app, Typed& typed) {
+    auto* command = app.add_subcommand("notify", "tell every member of a group");
+    command->add_option("KIND", typed.kind, "created, updated or deleted")
+        ->required()
+        ->check(CLI::IsMember({"created", "updated", "deleted"}));
+    add_group(*command, typed.notify.group);
+    command->add_option("DATA", typed.notify.data, "JSON, or - for standard input; null unless given");
+    command->add_flag("--wait", typed.notify.wait, "until every member has acknowledged it");
+    command->add_option("--count", typed.notify.count, "send so many, one after the other")
+        ->check(CLI::Range(kOne, kMost));
+    command->callback([&] {
+        typed.notify.kind = kinds().at(typed.kind);
+        typed.run = [&] { return notify(typed.settings, typed.notify); };
+    });
+}
+
+void add_watch(CLI::App& app, Typed& typed) {
+    auto* command = app.add_subcommand("watch", "the members of a group (or of all), then every join and leave");
+    add_group(*command, typed.group, false);
+    add_stay(*command, typed.stay, "joins and leaves");
+    command->callback([&] {
+        if (typed.group.store.empty() != typed.group.feature.empty())
+            throw CLI::ValidationError("watch", "give STORE and FEATURE, or neither for all groups");
+        typed.run = [&] { return watch(typed.settings, typed.group, typed.stay); };
+    });
+}
+
+int main_of(int argc, char** argv) {
+    CLI::App app("muster: cluster-wide tracker groups", "muster");
+    Typed typed;
+    add_settings(app, typed.settings);
+    add_queries(app, typed);
+    add_join(app, typed);
+    add_notify(app, typed);
+    add_watch(app, typed);
+    app.set_version_flag("--version", MUSTER_VERSION);
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        if (error.get_exit_code() == 0) return app.exit(error);  // help and version
+        complain(std::string(error.what()) + " (see muster --help)");
+        return kUsage;
+    }
+    return typed.run();
+}
+
+}  // namespace
+}  // namespace muster::cli
+
+int main(int argc, char** argv) {
+    return muster::cli::main_of(argc, argv);
+}

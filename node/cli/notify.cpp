@@ -1,0 +1,73 @@
+#include <algorithm>
+#include <iostream>
+#include <iterator>
+#include <map>
+
+#include "node/cli/commands.hpp"
+#include "node/cli/output.hpp"
+
+namespace muster::cli {
+namespace {
+
+/// The sum of many reports: members and misses are added; nodes are the most of any one.
+class Sum {
+public:
+    void add(const NotifyReport& report) {
+        total_.matched += report.matched;
+        total_.nodes = std::max(total_.nodes, report.nodes);
+        total_.waited = report.waited;
+        total_.delivered += report.delivered;
+        for (const auto& missed : report.missed) missed_[{missed.node, missed.reason}] += missed.members;
+    }
+    NotifyReport total() const {
+        NotifyReport report = total_;
+        for (const auto& [where, members] : missed_) report.missed.push_back({where.first, members, where.second});
+        return report;
+    }
+
+private:
+    NotifyReport total_;
+    std::map<std::pair<std::string, MissReason>, std::uint64_t> missed_;
+};
+
+void show(const NotifyReport& report, bool json, bool waited) {
+    if (json) {
+        Json object = {{"matched", report.matched}, {"nodes", report.nodes}};
+        if (waited) {
+            object["delivered"] = report.delivered;
+            object["missed"] = json_of(report.missed);
+        }
+        return print_json(object);
+    }
+    std::string line = "matched " + counted(report.matched, "member") + " on " + counted(report.nodes, "node");
+    if (waited) line += ", delivered " + std::to_string(report.delivered);
+    print(line);
+    for (const auto& missed : report.missed)
+        print("missed " + counted(missed.members, "member") + " on " + missed.node + ": " +
+              std::string(to_string(missed.reason)));
+}
+
+}  // namespace
+
+int notify(const Settings& settings, const NotifyArguments& arguments) {
+    std::string text = arguments.data;
+    if (text == "-") text.assign(std::istreambuf_iterator<char>(std::cin), {});
+    const auto data = data_from_json(text);
+    if (!data) return fail(data.error());
+
+    const auto worker = attach(settings);
+    if (!worker) return fail(worker.error());
+    NotifyOptions options;
+    options.wait = arguments.wait;
+    Sum sum;
+    // One after the other: the next goes when the node has taken this one, so the order is kept.
+    for (std::uint64_t i = 0; i < arguments.count; ++i) {
+        const auto report = (*worker)->notify(arguments.kind, arguments.group, *data, options);
+        if (!report) return fail(report.error());
+        sum.add(*report);
+    }
+    show(sum.total(), settings.json, arguments.wait);
+    return kDone;
+}
+
+}  // namespace muster::cli

@@ -1,0 +1,96 @@
+#include "node/cli/output.hpp"
+
+#include <algorithm>
+#include <cstdio>
+
+namespace muster::cli {
+
+void print(const std::string& line) {
+    std::fwrite(line.data(), 1, line.size(), stdout);
+    std::fputc('\n', stdout);
+    std::fflush(stdout);
+}
+
+void print_json(const Json& object) {
+    print(object.dump(-1, ' ', false, Json::error_handler_t::replace));
+}
+
+void complain(std::string text) {
+    std::replace_if(
+        text.begin(), text.end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');
+    std::fprintf(stderr, "muster: %s\n", text.c_str());
+}
+
+void print_table(const std::vector<std::vector<std::string>>& rows) {
+    std::vector<std::size_t> widths;
+    for (const auto& row : rows) {
+        widths.resize(std::max(widths.size(), row.size()));
+        for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+    }
+    for (const auto& row : rows) {
+        std::string line;
+        for (std::size_t i = 0; i < row.size(); ++i) {
+            line += row[i];
+            if (i + 1 < row.size()) line.append(widths[i] - row[i].size() + 2, ' ');
+        }
+        print(line.substr(0, line.find_last_not_of(' ') + 1));
+    }
+}
+
+Json json_of(const Group& group) {
+    return {{"store", group.store}, {"feature", group.feature}, {"key", to_string(group_key(group))}};
+}
+
+Json json_of(const Member& member) {
+    Json meta = Json::object();
+    for (const auto& [key, value] : member.meta) meta[key] = value;
+    return {{"id", to_string(member.id)}, {"node", member.id.node.name}, {"worker", member.worker}, {"meta", meta}};
+}
+
+Json json_of(const GroupMembers& group) {
+    Json object = json_of(group.group);
+    object["members"] = Json::array();
+    for (const auto& member : group.members) object["members"].push_back(json_of(member));
+    return object;
+}
+
+Json json_of(const std::vector<Missed>& missed) {
+    Json list = Json::array();
+    for (const auto& one : missed)
+        list.push_back({{"node", one.node}, {"members", one.members}, {"reason", std::string(to_string(one.reason))}});
+    return list;
+}
+
+Json json_of(const NodeInfo& node) {
+    return {{"name", node.id.name},
+            {"incarnation", node.id.incarnation.value},
+            {"state", std::string(to_string(node.state))},
+            {"address", node.address}};
+}
+
+Json ids_of(const std::vector<MemberId>& members) {
+    Json list = Json::array();
+    for (const auto& id : members) list.push_back(to_string(id));
+    return list;
+}
+
+Json ids_of(const std::vector<Member>& members) {
+    Json list = Json::array();
+    for (const auto& member : members) list.push_back(to_string(member.id));
+    return list;
+}
+
+std::string name_of(const Group& group) {
+    return group.store + '/' + group.feature;
+}
+
+std::string sender_of(const Notification& notification) {
+    const auto& worker = notification.from_worker;
+    return notification.from_node.name + (worker.empty() ? "" : '/' + worker);
+}
+
+std::string counted(std::uint64_t count, const std::string& noun) {
+    return std::to_string(count) + ' ' + noun + (count == 1 ? "" : "s");
+}
+
+}  // namespace muster::cli

@@ -1,0 +1,129 @@
+// A session played by hand: time is set, the node's words are put in, and what
+// the session wants is looked at.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "node/client/session.hpp"
+
+namespace muster::client {
+
+using std::chrono::milliseconds;
+
+inline const Group kOrders{"orders", "subscriptions"};
+
+class Driver {
+public:
+    explicit Driver(std::vector<std::string> nodes = {"a:1", "b:2"}) : session({"w1", "default", std::move(nodes), 7}) {
+        session.start(now);
+        take();
+    }
+
+    void after(milliseconds time) {
+        now += time;
+        session.tick(now);
+        take();
+    }
+    void tick() { after(milliseconds(0)); }
+
+    /// The node says something.
+    void hear(proto::Body body, std::uint64_t seq = 0) {
+        session.message_arrived(now, {{"default", "a", 1700, seq}, std::move(body)});
+        take();
+    }
+    void welcome(std::uint64_t token, bool resumed = false, std::vector<std::string> others = {}) {
+        const NodeInfo node{{"a", Incarnation{1700}}, NodeState::alive, "a:1"};
+        hear(proto::WorkerWelcome{SessionToken{token}, resumed, 500, 2000, 1000, node, std::move(others)});
+    }
+    void deliver(std::uint64_t seq, std::vector<std::uint64_t> members, const std::string& data = "\xc0") {
+        Notification notification{NotificationKind::created, kOrders, {data}, {"a", Incarnation{1700}}, "", seq, {}};
+        for (const auto member : members) notification.members.emplace_back(member);
+        hear(proto::Delivery{std::move(notification)}, seq);
+    }
+
+    /// A user's call, with 5 s to be answered.
+    void call(std::uint64_t id, Purpose purpose, milliseconds timeout = milliseconds(5000)) {
+        session.call(now, CallId{id}, now + timeout, std::move(purpose));
+        take();
+    }
+    void join(std::uint64_t id, std::uint64_t count = 1, const Group& group = kOrders) {
+        call(id, JoinCall{{group, count, {}, false, 4800}, handler});
+    }
+    /// Joins, and has the node answer that it made `first` and so on. `request`: the number to be expected.
+    void joined(std::uint64_t request, std::uint64_t first, std::uint64_t count = 1) {
+        join(100 + request, count);
+        hear(proto::JoinReply{{{MemberNumber{first}, count}}, 0}, request);
+    }
+
+    /// The bodies of one kind that were sent since `forget`.
+    template <class T>
+    std::vector<T> sent() const {
+        std::vector<T> list;
+        for (const auto& action : actions)
+            if (const auto* send = std::get_if<Send>(&action))
+                if (const auto* body = std::get_if<T>(&send->message.body)) list.push_back(*body);
+        return list;
+    }
+    /// Numbers of the requests sent since `forget`.
+    std::vector<std::uint64_t> requests() const {
+        std::vector<std::uint64_t> numbers;
+        for (const auto& action : actions)
+            if (const auto* send = std::get_if<Send>(&action); send && send->message.header.seq != 0)
+                numbers.push_back(send->message.header.seq);
+        return numbers;
+    }
+    template <class T>
+    std::vector<T> all() const {
+        std::vector<T> list;
+        for (const auto& action : actions)
+            if (const auto* one = std::get_if<T>(&action)) list.push_back(*one);
+        return list;
+    }
+    std::vector<std::string> opened() const {
+        std::vector<std::string> list;
+        for (const auto& open : all<Open>()) list.push_back(open.address);
+        return list;
+    }
+    /// What the handlers' thread was given, attachments aside.
+    std::vector<Item> items() const {
+        auto list = all<Item>();
+        std::erase_if(list, [](const Item& item) { return std::holds_alternative<Attachment>(item.what); });
+        return list;
+    }
+    std::optional<Reply> answer(std::uint64_t id) const {
+        for (const auto& one : all<Answer>())
+            if (one.call == CallId{id}) return one.reply;
+        return std::nullopt;
+    }
+    /// The code of the error that the call was answered with.
+    std::optional<ErrorCode> error(std::uint64_t id) const {
+        const auto reply = answer(id);
+        const auto* problem = reply ? std::get_if<Error>(&*reply) : nullptr;
+        return problem ? std::optional(problem->code) : std::nullopt;
+    }
+    void forget() { actions.clear(); }
+
+    Instant now{milliseconds(1'000'000)};
+    Session session;
+    Actions actions;
+    Handler handler = std::make_shared<const OnNotification>([](const Notification&) {});
+
+private:
+    void take() {
+        for (auto& action : session.take_actions()) actions.push_back(std::move(action));
+    }
+};
+
+inline std::vector<std::uint64_t> numbers_of(const std::vector<MemberNumber>& members) {
+    std::vector<std::uint64_t> list;
+    for (const auto member : members) list.push_back(member.value);
+    return list;
+}
+
+}  // namespace muster::client

@@ -1,0 +1,82 @@
+#include "node/client/roster.hpp"
+
+#include <gmock/gmock.h>
+
+namespace muster::client {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+const Group kGroup{"s", "f"};
+const NodeId kA{"a", Incarnation{1}};
+const NodeId kB{"b", Incarnation{2}};
+
+std::vector<proto::NumberRun> run(std::uint64_t first, std::uint64_t count) {
+    return {{MemberNumber{first}, count}};
+}
+
+struct Two : Roster {
+    Two() {
+        attached_to(kA);
+        handler = std::make_shared<const OnNotification>();
+        ids = add({kGroup, {}, handler, {}}, run(3, 2));
+    }
+    Handler handler;
+    std::vector<MemberId> ids;
+};
+
+TEST(Roster, FindsTheHandlerOfAMember) {
+    Two r;
+    ASSERT_NE(r.find(MemberNumber{3}), nullptr);
+    EXPECT_EQ(*r.find(MemberNumber{4}), r.handler);
+    EXPECT_EQ(r.find(MemberNumber{5}), nullptr);
+}
+
+TEST(Roster, AMemberPickedIsNotPickedAgainUntilPutBack) {
+    Two r;
+    const auto picked = r.pick(kGroup, 5);
+    EXPECT_EQ(picked.size(), 2u);
+    EXPECT_THAT(r.pick(kGroup, 1), IsEmpty());
+    r.put_back(picked);
+    EXPECT_EQ(r.pick(kGroup, 1).size(), 1u);
+}
+
+TEST(Roster, ARemovedMemberIsGoneEverywhere) {
+    Two r;
+    EXPECT_THAT(r.remove(r.pick(kGroup, 2)), ElementsAre(r.ids[1], r.ids[0]));
+    EXPECT_EQ(r.size(), 0u);
+    EXPECT_EQ(r.find(MemberNumber{3}), nullptr);
+    EXPECT_THAT(r.pick(kGroup, r.ids), IsEmpty());
+    r.session_ended();
+    EXPECT_THAT(r.absent(), IsEmpty());
+}
+
+TEST(Roster, NumbersOfAnotherNodeDoNotNameMembersOfThisSession) {
+    Two r;
+    r.session_ended();
+    r.attached_to(kB);
+    ASSERT_EQ(r.absent().size(), 1u);
+    r.rejoined(r.absent()[0].join, run(30, 2));
+    EXPECT_THAT(r.pick(kGroup, std::vector<MemberId>{{kA, MemberNumber{30}}}), IsEmpty());
+    EXPECT_EQ(r.pick(kGroup, std::vector<MemberId>{{kB, MemberNumber{30}}}).size(), 1u);
+}
+
+TEST(Roster, AnAnswerWithTooFewNumbersLeavesTheRestAbsent) {
+    Two r;
+    r.session_ended();
+    r.rejoined(r.absent()[0].join, run(30, 1));
+    ASSERT_EQ(r.absent().size(), 1u);
+    EXPECT_EQ(r.absent()[0].count, 1u);
+}
+
+TEST(Roster, AnAnswerOfAbsurdLengthTakesNoMoreThanACallMayMake) {
+    Roster r;
+    r.attached_to(kA);
+    std::vector<proto::NumberRun> runs;
+    for (std::uint64_t i = 0; i < 3; ++i) runs.push_back({MemberNumber{1 + i * 65536}, 65536});
+    EXPECT_EQ(r.add({kGroup, {}, nullptr, {}}, runs).size(), 65536u);
+}
+
+}  // namespace
+}  // namespace muster::client

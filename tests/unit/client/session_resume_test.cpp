@@ -1,0 +1,251 @@
+// What survives a lost connection, and what a new session is told.
+#include <gmock/gmock.h>
+
+#include "tests/unit/client/driver.hpp"
+
+namespace muster::client {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+MemberId id(std::uint64_t number) {
+    return {{"a", Incarnation{1700}}, MemberNumber{number}};
+}
+
+/// The connection breaks and the same node is asked again.
+void lose(Driver& d) {
+    d.session.connection_broken(d.now);
+    d.tick();
+    d.forget();
+}
+
+TEST(SessionResume, SendsUnansweredRequestsAgainInOrderWithTheirNumbers) {
+    Driver d;
+    d.welcome(42);
+    d.join(1);
+    d.call(2, NotifyCall{});
+    d.call(3, QueryCall{proto::GroupsRequest{}});
+    d.hear(proto::NotifyReply{}, 2);
+    lose(d);
+    d.call(4, QueryCall{proto::NodesRequest{}});
+    EXPECT_THAT(d.requests(), IsEmpty());
+    d.welcome(42, true);
+    EXPECT_THAT(d.requests(), ElementsAre(1u, 3u, 4u));
+    EXPECT_EQ(d.sent<proto::JoinRequest>().size(), 1u);
+}
+
+TEST(SessionResume, MembersKeepTheirNumbers) {
+    Driver d;
+    d.welcome(42);
+    d.joined(1, 5);
+    lose(d);
+    d.welcome(42, true);
+    EXPECT_THAT(d.requests(), IsEmpty());
+    d.deliver(1, {5});
+    EXPECT_EQ(std::get<Deliver>(d.items().at(0).what).targets.size(), 1u);
+}
+
+TEST(SessionResume, ARequestThatNobodyWaitsForKeepsItsNumber) {
+    Driver d;
+    d.welcome(42);
+    d.call(1, QueryCall{proto::GroupsRequest{}}, milliseconds(100));
+    d.call(2, QueryCall{proto::NodesRequest{}});
+    d.after(milliseconds(100));
+    EXPECT_EQ(d.error(1), ErrorCode::timeout);
+    lose(d);
+    d.welcome(42, true);
+    EXPECT_THAT(d.requests(), ElementsAre(1u, 2u));
+}
+
+TEST(SessionResume, UnknownSessionMeansAHelloOnTheSameConnection) {
+    Driver d;
+    d.welcome(42);
+    d.forget();
+    d.hear(proto::Refuse{ErrorCode::unknown_session, "say hello"});
+    d.hear(proto::Refuse{ErrorCode::unknown_session, "say hello"});  // about a second message
+    EXPECT_THAT(d.opened(), IsEmpty());
+    EXPECT_THAT(d.sent<proto::WorkerHello>(), ElementsAre(proto::WorkerHello{SessionToken{42}, 0}));
+    d.welcome(42, true);
+    EXPECT_TRUE(d.session.is_attached());
+}
+
+TEST(SessionResume, AnUnwatchWhileLostIsToldAfterwards) {
+    Driver d;
+    d.welcome(42);
+    const auto handler = std::make_shared<WatchHandler>([](const WatchEvent&) {});
+    d.session.watch(d.now, CallId{1}, d.now + milliseconds(5000), Watch{1}, kOrders, handler);
+    d.tick();
+    d.hear(proto::DoneReply{}, 1);
+    lose(d);
+    d.session.unwatch(d.now, Watch{1});
+    d.welcome(42, true);
+    EXPECT_THAT(d.sent<proto::UnwatchRequest>(), ElementsAre(proto::UnwatchRequest{1}));
+}
+
+TEST(NewSession, JoinsAgainInTheOldOrderBeforeAnythingElse) {
+    Driver d;
+    d.welcome(42);
+    d.joined(1, 5, 2);
+    d.join(2, 1, {"orders", "other"});
+    d.hear(proto::JoinReply{{{MemberNumber{7}, 1}}, 0}, 2);
+    lose(d);
+    d.call(3, QueryCall{proto::MembersRequest{kOrders, false}});
+    d.welcome(43);
+    const auto joins = d.sent<proto::JoinRequest>();
+    ASSERT_EQ(joins.size(), 2u);
+    EXPECT_EQ(joins[0].group, kOrders);
+    EXPECT_EQ(joins[0].count, 2u);
+    EXPECT_THAT(d.requests(), ElementsAre(1u, 2u));
+    EXPECT_THAT(d.sent<proto::MembersRequest>(), IsEmpty());
+    d.hear(proto::JoinReply{{{MemberNumber{20}, 2}}, 0}, 1);
+    EXPECT_THAT(d.sent<proto::MembersRequest>(), IsEmpty());
+    d.hear(proto::JoinReply{{{MemberNumber{22}, 1}}, 0}, 2);
+    EXPECT_EQ(d.sent<proto::MembersRequest>().size(), 1u);
+}
+
+TEST(NewSession, OldIdsStillNameTheMembers) {
+    Driver d;
+    d.welcome(42);
+    d.joined(1, 5, 2);
+    lose(d);
+    d.welcome(43);
+    d.hear(proto::JoinReply{{{MemberNumber{20}, 2}}, 0}, 1);
+    d.call(2, LeaveCall{kOrders, {id(6)}, 1, {}});
+    EXPECT_THAT(numbers_of(d.sent<proto::LeaveRequest>().at(0).members), ElementsAre(21u));
+    d.hear(proto::LeaveReply{{MemberNumber{21}}}, 2);
+    EXPECT_THAT(std::get<std::vector<MemberId>>(*d.answer(2)), ElementsAre(id(6)));
+    d.call(3, LeaveCall{kOrders, {id(20)}, 1, {}});  // what members() shows now
+    EXPECT_THAT(numbers_of(d.sent<proto::LeaveRequest>().at(1).members), ElementsAre(20u));
+}
+
+TEST(NewSession, ANotifyInFlightMayOrMayNotHaveBeenSent) {
+    Driver d;
+    d.welcome(42);
+    d.call(1, NotifyCall{});
+    lose(d);
+    d.welcome(43);
+    EXPECT_EQ(d.error(1), ErrorCode::unknown_session);
+    EXPECT_THAT(d.sent<proto::NotifyRequest>(), IsEmpty());
+}
+
+TEST(NewSession, ANotifyThatWasNeverSentIsSent) {
+    Driver d;
+    d.welcome(42);
+    lose(d);
+    d.call(1, NotifyCall{});
+    d.welcome(43);
+    EXPECT_EQ(d.sent<proto::NotifyRequest>().size(), 1u);
+}
+
+TEST(NewSession, ALeaveInFlightIsDoneByNotComingBack) {
+    Driver d;
+    d.welcome(42);
+    d.joined(1, 5, 2);
+    d.call(2, LeaveCall{kOrders, {}, 1, {}});
+    lose(d);
+    d.welcome(43);
+    EXPECT_THAT(std::get<std::vector<MemberId>>(*d.answer(2)), ElementsAre(id(6)));
+    EXPECT_EQ(d.sent<proto::JoinRequest>().at(0).count, 1u);
+}
+
+TEST(NewSession, JoinsAndQueriesInFlightAreAskedAgain) {
+    Driver d;
+    d.welcome(42);
+    d.call(1, QueryCall{proto::MembersRequest{kOrders, false}});
+    d.hear(proto::MembersReply{{{id(1), "", {}}}, false}, 1);
+    d.join(2);
+    lose(d);
+    d.welcome(43);
+    EXPECT_THAT(d.requests(), ElementsAre(1u, 2u));
+    d.hear(proto::MembersReply{{{id(9), "", {}}}, true}, 1);
+    // The part from before is of another table.
+    EXPECT_THAT(std::get<std::vector<Member>>(*d.answer(1)), ElementsAre(Member{id(9), "", {}}));
+}
+
+TEST(NewSession, TheStreamBeginsAnewAndOldHandlersCountNoMore) {
+    Driver d;
+    d.welcome(42);
+    d.joined(1, 5);
+    d.deliver(1, {5});
+    d.deliver(2, {5});
+    lose(d);
+    d.welcome(43);
+    d.hear(proto::JoinReply{{{MemberNumber{20}, 1}}, 0}, 1);
+    d.deliver(1, {20});
+    ASSERT_EQ(d.items().size(), 1u);
+    d.session.handled(1, 2);  // an item of the old session
+    d.tick();
+    EXPECT_THAT(d.sent<proto::WorkerHeartbeat>(), IsEmpty());
+    d.session.handled(2, 1);
+    d.tick();
+    EXPECT_THAT(d.sent<proto::WorkerHeartbeat>(), ElementsAre(proto::WorkerHeartbeat{1}));
+}
+
+TEST(NewSession, ADeliveryBeforeTheAnswerOfTheRejoinWaits) {
+    Driver d;
+    d.welcome(42);
+    d.joined(1, 5);
+    lose(d);
+    d.welcome(43);
+    d.deliver(1, {20});
+    EXPECT_THAT(d.items(), IsEmpty());
+    d.hear(proto::JoinReply{{{MemberNumber{20}, 1}}, 0}, 1);
+    EXPECT_EQ(std::get<Deliver>(d.items().at(0).what).targets.size(), 1u);
+}
+
+TEST(NewSession, ARejoinThatFailsIsTriedAgain) {
+    Driver d;
+    d.welcome(42);
+    d.joined(1, 5);
+    lose(d);
+    d.welcome(43);
+    d.hear(proto::ErrorReply{ErrorCode::overloaded, "later"}, 1);
+    d.forget();
+    for (int i = 0; i < 11; ++i) {
+        d.hear(proto::NodeHeartbeat{});
+        d.after(milliseconds(100));
+    }
+    EXPECT_EQ(d.sent<proto::JoinRequest>().size(), 1u);
+}
+
+TEST(NewSession, WatchesAgainAndTakesAFreshSnapshot) {
+    Driver d;
+    d.welcome(42);
+    const auto handler = std::make_shared<WatchHandler>([](const WatchEvent&) {});
+    d.session.watch(d.now, CallId{1}, d.now + milliseconds(5000), Watch{1}, kOrders, handler);
+    d.tick();
+    d.hear(proto::DoneReply{}, 1);
+    const WatchEvent part{WatchEvent::Kind::snapshot, Reason::left, {{kOrders, {{id(1), "", {}}}}}};
+    d.hear(proto::WatchNews{1, part, false}, 1);
+    lose(d);
+    d.welcome(43);
+    EXPECT_THAT(d.sent<proto::WatchRequest>(), ElementsAre(proto::WatchRequest{kOrders}));
+    d.hear(proto::DoneReply{}, 1);
+    d.hear(proto::WatchNews{1, part, true}, 1);
+    ASSERT_EQ(d.items().size(), 1u);
+    EXPECT_EQ(std::get<News>(d.items()[0].what).event, part);
+}
+
+TEST(NewSession, ManyJoinsAreRestoredAFewAtATime) {
+    Driver d;
+    d.welcome(42);
+    for (std::uint64_t i = 1; i <= 600; ++i) d.joined(i, i);
+    lose(d);
+    d.welcome(43);
+    EXPECT_EQ(d.sent<proto::JoinRequest>().size(), 256u);
+    for (std::uint64_t i = 1; i <= 600; ++i) d.hear(proto::JoinReply{{{MemberNumber{1000 + i}, 1}}, 0}, i);
+    EXPECT_EQ(d.sent<proto::JoinRequest>().size(), 600u);
+}
+
+TEST(NewSession, SaysThatWhatWasSentMeanwhileIsLost) {
+    Driver d;
+    d.welcome(42);
+    lose(d);
+    d.welcome(43);
+    const auto text = std::get<Attachment>(d.all<Item>().at(0).what).text;
+    EXPECT_THAT(text, testing::HasSubstr("new session"));
+}
+
+}  // namespace
+}  // namespace muster::client

@@ -1,0 +1,199 @@
+// The stream: in order, once, acknowledged when handled.
+#include <gmock/gmock.h>
+
+#include "tests/unit/client/driver.hpp"
+
+namespace muster::client {
+namespace {
+
+using testing::ElementsAre;
+
+std::vector<std::uint64_t> seqs(const std::vector<Item>& items) {
+    std::vector<std::uint64_t> list;
+    for (const auto& item : items) list.push_back(item.seq);
+    return list;
+}
+
+struct Attached : Driver {
+    Attached() {
+        welcome(42);
+        joined(1, 5, 2);
+        forget();
+    }
+};
+
+TEST(SessionStream, ADeliveryGoesToTheHandlersOfItsMembers) {
+    Attached d;
+    d.deliver(1, {5, 6, 99});
+    const auto items = d.items();
+    ASSERT_EQ(items.size(), 1u);
+    const auto& deliver = std::get<Deliver>(items[0].what);
+    ASSERT_EQ(deliver.targets.size(), 2u);
+    EXPECT_EQ(deliver.targets[0].member, MemberNumber{5});
+    EXPECT_EQ(deliver.targets[1].handler, d.handler);
+}
+
+TEST(SessionStream, AMemberThatIsGoneHasNoHandlerButItsTurnIsKept) {
+    Attached d;
+    d.deliver(1, {99});
+    ASSERT_EQ(d.items().size(), 1u);
+    EXPECT_TRUE(std::holds_alternative<std::monostate>(d.items()[0].what));
+    EXPECT_EQ(d.items()[0].seq, 1u);
+}
+
+TEST(SessionStream, AnEmptyHandlerIsNotCalled) {
+    Driver d;
+    d.handler = std::make_shared<const OnNotification>();
+    d.welcome(42);
+    d.joined(1, 5);
+    d.deliver(1, {5});
+    EXPECT_TRUE(std::holds_alternative<std::monostate>(d.items().at(0).what));
+}
+
+TEST(SessionStream, RepeatsAreIgnored) {
+    Attached d;
+    d.deliver(1, {5});
+    d.deliver(2, {5});
+    d.deliver(1, {5});
+    d.deliver(2, {5});
+    d.deliver(3, {5});
+    EXPECT_THAT(seqs(d.items()), ElementsAre(1u, 2u, 3u));
+}
+
+TEST(SessionStream, AHoleMeansANewSocketAndAResume) {
+    Attached d;
+    d.deliver(1, {5});
+    d.session.handled(1, 1);
+    d.deliver(3, {5});
+    EXPECT_THAT(seqs(d.items()), ElementsAre(1u));
+    EXPECT_THAT(d.opened(), ElementsAre("a:1"));
+    EXPECT_THAT(d.sent<proto::WorkerHello>(), ElementsAre(proto::WorkerHello{SessionToken{42}, 1}));
+    d.welcome(42, true);
+    d.deliver(2, {5});
+    d.deliver(3, {5});
+    EXPECT_THAT(seqs(d.items()), ElementsAre(1u, 2u, 3u));
+}
+
+TEST(SessionStream, AcknowledgesWhatWasHandledAtOnceAndCoalesced) {
+    Attached d;
+    d.deliver(1, {5});
+    d.deliver(2, {5});
+    d.tick();
+    EXPECT_TRUE(d.sent<proto::WorkerHeartbeat>().empty());  // received is not handled
+    d.session.handled(1, 1);
+    d.session.handled(1, 2);
+    EXPECT_EQ(d.session.next_deadline(), d.now);
+    d.tick();
+    EXPECT_THAT(d.sent<proto::WorkerHeartbeat>(), ElementsAre(proto::WorkerHeartbeat{2}));
+    d.tick();
+    EXPECT_EQ(d.sent<proto::WorkerHeartbeat>().size(), 1u);
+}
+
+TEST(SessionStream, AGapIsPassedOnInItsPlace) {
+    Attached d;
+    d.deliver(1, {5});
+    d.hear(proto::Gap{7}, 2);
+    d.deliver(3, {5});
+    ASSERT_THAT(seqs(d.items()), ElementsAre(1u, 2u, 3u));
+    EXPECT_EQ(std::get<Lost>(d.items()[1].what).missed, 7u);
+}
+
+TEST(SessionStream, ADeliveryThatOvertakesTheAnswerOfItsJoinWaitsForIt) {
+    Attached d;
+    d.join(9, 1);
+    d.deliver(1, {7});  // number 7 is of that join, but nothing says so yet
+    d.deliver(2, {5});
+    EXPECT_TRUE(d.items().empty());
+    d.hear(proto::JoinReply{{{MemberNumber{7}, 1}}, 0}, 2);
+    ASSERT_THAT(seqs(d.items()), ElementsAre(1u, 2u));
+    EXPECT_EQ(std::get<Deliver>(d.items()[0].what).targets.at(0).member, MemberNumber{7});
+}
+
+TEST(SessionStream, AJoinOfAnotherGroupHoldsNothingBack) {
+    Attached d;
+    d.join(9, 1, {"orders", "other"});
+    d.deliver(1, {99});
+    EXPECT_THAT(seqs(d.items()), ElementsAre(1u));
+}
+
+TEST(SessionStream, ANodeThatSendsBeyondTheWindowIsGivenUp) {
+    Attached d;
+    d.join(9, 1);
+    for (std::uint64_t seq = 1; seq <= 2049; ++seq) d.deliver(seq, {7});
+    EXPECT_FALSE(d.session.is_attached());
+}
+
+// ---- watches ----
+
+struct Watching : Driver {
+    Watching() {
+        welcome(42);
+        session.watch(now, CallId{1}, now + milliseconds(5000), Watch{1}, {}, watcher);
+        tick();
+        hear(proto::DoneReply{}, 1);
+    }
+    static GroupMembers group(const std::string& feature, std::vector<std::uint64_t> members) {
+        GroupMembers one{{"orders", feature}, {}};
+        for (const auto number : members)
+            one.members.push_back({{{"a", Incarnation{1}}, MemberNumber{number}}, "", {}});
+        return one;
+    }
+    void part(std::uint64_t seq, std::vector<GroupMembers> groups, bool last, std::uint64_t watch = 1) {
+        hear(proto::WatchNews{watch, {WatchEvent::Kind::snapshot, Reason::left, std::move(groups)}, last}, seq);
+    }
+    std::vector<WatchEvent> news() const {
+        std::vector<WatchEvent> list;
+        for (const auto& item : items())
+            if (const auto* one = std::get_if<News>(&item.what)) list.push_back(one->event);
+        return list;
+    }
+    std::shared_ptr<WatchHandler> watcher = std::make_shared<WatchHandler>([](const WatchEvent&) {});
+};
+
+TEST(SessionWatch, ASnapshotInPartsIsHandedOnAsOne) {
+    Watching d;
+    EXPECT_TRUE(d.answer(1));
+    d.part(1, {Watching::group("a", {1}), Watching::group("b", {2, 3})}, false);
+    d.part(2, {Watching::group("b", {4}), Watching::group("c", {5})}, true);
+    ASSERT_EQ(d.news().size(), 1u);
+    EXPECT_THAT(d.news()[0].groups,
+                ElementsAre(Watching::group("a", {1}), Watching::group("b", {2, 3, 4}), Watching::group("c", {5})));
+    // Every part has its turn, or the node's window would fill up before the last one.
+    EXPECT_THAT(seqs(d.items()), ElementsAre(1u, 2u));
+}
+
+TEST(SessionWatch, EventsFollowTheSnapshot) {
+    Watching d;
+    d.part(1, {}, true);
+    d.hear(proto::WatchNews{1, {WatchEvent::Kind::join, Reason::left, {Watching::group("a", {1})}}, true}, 2);
+    ASSERT_EQ(d.news().size(), 2u);
+    EXPECT_EQ(d.news()[1].kind, WatchEvent::Kind::join);
+}
+
+TEST(SessionWatch, UnwatchTellsTheNodeItsNumber) {
+    Watching d;
+    d.forget();
+    d.session.unwatch(d.now, Watch{1});
+    d.session.unwatch(d.now, Watch{1});
+    d.tick();
+    EXPECT_THAT(d.sent<proto::UnwatchRequest>(), ElementsAre(proto::UnwatchRequest{1}));
+    d.part(1, {}, true);
+    EXPECT_TRUE(d.news().empty());
+}
+
+TEST(SessionWatch, AFailedWatchIsForgotten) {
+    Driver d;
+    d.welcome(42);
+    const auto handler = std::make_shared<WatchHandler>([](const WatchEvent&) {});
+    d.session.watch(d.now, CallId{1}, d.now + milliseconds(5000), Watch{1}, kOrders, handler);
+    d.tick();
+    d.hear(proto::ErrorReply{ErrorCode::overloaded, "too many"}, 1);
+    EXPECT_EQ(d.error(1), ErrorCode::overloaded);
+    d.hear(proto::Refuse{ErrorCode::closed, "bye"});
+    d.forget();
+    d.welcome(43);
+    EXPECT_TRUE(d.sent<proto::WatchRequest>().empty());
+}
+
+}  // namespace
+}  // namespace muster::client

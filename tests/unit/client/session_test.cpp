@@ -1,0 +1,199 @@
+// Attaching, staying attached, failing over.
+#include <gmock/gmock.h>
+
+#include "tests/unit/client/driver.hpp"
+
+namespace muster::client {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+TEST(Session, SaysHelloToTheFirstNodeWithoutAToken) {
+    Driver d;
+    EXPECT_THAT(d.opened(), ElementsAre("a:1"));
+    EXPECT_THAT(d.sent<proto::WorkerHello>(), ElementsAre(proto::WorkerHello{}));
+    const auto header = d.all<Send>().at(0).message.header;
+    EXPECT_EQ(header, (proto::Header{"default", "w1", 0, 0}));
+}
+
+TEST(Session, IsAttachedByTheWelcome) {
+    Driver d;
+    EXPECT_FALSE(d.session.is_attached());
+    d.welcome(42);
+    EXPECT_TRUE(d.session.is_attached());
+    EXPECT_EQ(d.session.node().id.name, "a");
+    const auto item = d.all<Item>().at(0);
+    EXPECT_EQ(std::get<Attachment>(item.what).text, "attached to a at a:1");
+}
+
+TEST(Session, GoesToTheNextNodeWhenTheFirstRefusesTheConnection) {
+    Driver d;
+    d.session.connection_refused(d.now, "a:1");
+    d.tick();
+    EXPECT_THAT(d.opened(), ElementsAre("a:1", "b:2"));
+}
+
+TEST(Session, GoesToTheNextNodeWhenTheFirstSaysNothingForASecond) {
+    Driver d;
+    d.after(milliseconds(999));
+    EXPECT_THAT(d.opened(), ElementsAre("a:1"));
+    d.after(milliseconds(1));
+    EXPECT_THAT(d.opened(), ElementsAre("a:1", "b:2"));
+}
+
+TEST(Session, AsksANodeThatIsNotReadyAgainAfterAHundredMilliseconds) {
+    Driver d({"a:1"});
+    d.hear(proto::Refuse{ErrorCode::not_ready, "not yet"});
+    EXPECT_FALSE(d.session.is_rejected());
+    EXPECT_EQ(d.session.problem().code, ErrorCode::not_ready);
+    d.after(milliseconds(99));
+    EXPECT_THAT(d.opened(), ElementsAre("a:1"));
+    d.after(milliseconds(40));  // jitter included
+    EXPECT_THAT(d.opened(), ElementsAre("a:1", "a:1"));
+}
+
+TEST(Session, IsRejectedWhenEveryNodeRefusesForGood) {
+    Driver d;
+    d.hear(proto::Refuse{ErrorCode::wrong_scope, "this is scope x"});
+    EXPECT_FALSE(d.session.is_rejected());
+    d.hear(proto::Refuse{ErrorCode::wrong_scope, "this is scope x"});
+    EXPECT_TRUE(d.session.is_rejected());
+    EXPECT_EQ(d.session.problem().code, ErrorCode::wrong_scope);
+    EXPECT_THAT(d.session.problem().text, HasSubstr("b:2 says: this is scope x"));
+}
+
+TEST(Session, AnotherMajorVersionIsARefusal) {
+    Driver d({"a:1"});
+    d.session.undecodable(d.now, proto::DecodeError::wrong_major);
+    EXPECT_TRUE(d.session.is_rejected());
+    EXPECT_EQ(d.session.problem().code, ErrorCode::wrong_version);
+}
+
+TEST(Session, IsNotRejectedWhileOneNodeMayStillCome) {
+    Driver d;
+    d.hear(proto::Refuse{ErrorCode::wrong_scope, "this is scope x"});
+    d.session.connection_refused(d.now, "b:2");
+    d.tick();
+    EXPECT_FALSE(d.session.is_rejected());
+    EXPECT_EQ(d.session.problem().code, ErrorCode::unreachable);
+}
+
+TEST(Session, SendsAHeartbeatEveryHeartbeat) {
+    Driver d;
+    d.welcome(42);
+    d.forget();
+    for (int i = 0; i < 10; ++i) {
+        d.hear(proto::NodeHeartbeat{});
+        d.after(milliseconds(100));
+    }
+    EXPECT_EQ(d.sent<proto::WorkerHeartbeat>().size(), 2u);
+    EXPECT_EQ(d.all<Send>().at(0).message.header.incarnation, 42u);
+}
+
+TEST(Session, ChecksThePortAfterThreeSilentHeartbeats) {
+    Driver d;
+    d.welcome(42);
+    d.forget();
+    d.after(milliseconds(200));
+    EXPECT_TRUE(d.all<Check>().empty());
+    d.after(milliseconds(100));
+    EXPECT_EQ(d.all<Check>().size(), 1u);
+}
+
+TEST(Session, ARefusedPortMeansTheNextNodeAtOnce) {
+    Driver d;
+    d.welcome(42);
+    d.forget();
+    d.after(milliseconds(300));
+    d.session.connection_refused(d.now, "a:1");
+    d.tick();
+    EXPECT_THAT(d.opened(), ElementsAre("b:2"));
+    EXPECT_THAT(d.sent<proto::WorkerHello>(), ElementsAre(proto::WorkerHello{}));  // b knows no token of a's
+}
+
+TEST(Session, ARefusedPortMeansNothingWhileTheNodeSpeaks) {
+    Driver d;
+    d.welcome(42);
+    d.forget();
+    d.session.connection_refused(d.now, "a:1");
+    d.tick();
+    EXPECT_TRUE(d.session.is_attached());
+}
+
+TEST(Session, SilenceForTheTtlMeansANewSocketToTheSameNodeFirst) {
+    Driver d;
+    d.welcome(42);
+    d.forget();
+    for (int i = 0; i < 20; ++i) d.after(milliseconds(100));
+    EXPECT_THAT(d.opened(), ElementsAre("a:1"));
+    EXPECT_THAT(d.sent<proto::WorkerHello>(), ElementsAre(proto::WorkerHello{SessionToken{42}, 0}));
+    for (int i = 0; i < 10; ++i) d.after(milliseconds(100));
+    EXPECT_THAT(d.opened(), ElementsAre("a:1", "b:2"));
+}
+
+TEST(Session, ItsOwnLatenessIsNotTheNodesSilence) {
+    Driver d;
+    d.welcome(42);
+    d.after(milliseconds(100));
+    d.forget();
+    d.after(milliseconds(3000));  // this process stood still
+    EXPECT_TRUE(d.session.is_attached());
+}
+
+TEST(Session, WhatIsNotReadIsNotSilence) {
+    Driver d;
+    d.welcome(42);
+    for (int i = 0; i < 40; ++i) {
+        d.session.not_listening(d.now);
+        d.after(milliseconds(100));
+    }
+    EXPECT_TRUE(d.session.is_attached());
+    EXPECT_GE(d.sent<proto::WorkerHeartbeat>().size(), 7u);
+}
+
+TEST(Session, TriesNodesThatTheWelcomeTold) {
+    Driver d({"a:1"});
+    d.welcome(42, false, {"c:3", "nonsense", "a:1"});
+    d.forget();
+    d.after(milliseconds(300));
+    d.session.connection_refused(d.now, "a:1");
+    d.tick();
+    EXPECT_THAT(d.opened(), ElementsAre("c:3"));
+}
+
+TEST(Session, ANodeThatSendsItAwayIsTriedLast) {
+    Driver d;
+    d.welcome(42);
+    d.forget();
+    d.hear(proto::Refuse{ErrorCode::closed, "this node leaves"});
+    EXPECT_THAT(d.opened(), ElementsAre("b:2"));
+}
+
+TEST(Session, SaysGoodbyeOnceAndNothingAfterwards) {
+    Driver d;
+    d.welcome(42);
+    d.join(1);
+    d.forget();
+    d.session.close();
+    d.session.close();
+    d.tick();
+    EXPECT_EQ(d.sent<proto::WorkerGoodbye>().size(), 1u);
+    EXPECT_EQ(d.error(1), ErrorCode::closed);
+    d.join(2);
+    EXPECT_EQ(d.error(2), ErrorCode::closed);
+    EXPECT_EQ(d.session.next_deadline(), Instant::max());
+}
+
+TEST(Session, AsksForATickOnlyWhenThereIsSomethingToDo) {
+    Driver d;
+    EXPECT_EQ(d.session.next_deadline(), d.now + milliseconds(1000));  // the hello
+    d.welcome(42);
+    d.tick();
+    EXPECT_EQ(d.session.next_deadline(), d.now + milliseconds(300));  // of silence
+    d.call(1, QueryCall{proto::GroupsRequest{}}, milliseconds(50));
+    EXPECT_EQ(d.session.next_deadline(), d.now + milliseconds(50));
+}
+
+}  // namespace
+}  // namespace muster::client
