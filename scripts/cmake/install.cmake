@@ -1,0 +1,29 @@
+# What `cmake --install` puts in place: headers, static libraries, programs, and
+# the files for find_package(muster), which gives muster::client and muster::node.
+set(muster_config_dir ${CMAKE_INSTALL_LIBDIR}/cmake/muster)
+
+set(muster_libraries "")
+foreach(library proto cluster node client)
+    if(TARGET muster_${library})
+        list(APPEND muster_libraries muster_${library})
+    endif()
+endforeach()
+install(TARGETS ${muster_libraries} EXPORT musterTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(EXPORT musterTargets NAMESPACE muster:: DESTINATION ${muster_config_dir})
+
+foreach(program musterd muster)
+    if(TARGET ${program})
+        install(TARGETS ${program} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+    endif()
+endforeach()
+
+install(DIRECTORY proto/include/ node/include/ node/client/include/
+    DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.hpp")
+install(FILES LICENSE proto/PROTOCOL.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+
+configure_package_config_file(
+    ${CMAKE_CURRENT_LIST_DIR}/musterConfig.cmake.in ${PROJECT_BINARY_DIR}/musterConfig.cmake
+    INSTALL_DESTINATION ${muster_config_dir})
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/musterConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${PROJECT_BINARY_DIR}/musterConfig.cmake ${PROJECT_BINARY_DIR}/musterConfigVersion.cmake
+    DESTINATION ${muster_config_dir})
