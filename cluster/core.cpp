@@ -184,6 +184,7 @@ void Core::Impl::answer(const Caller& caller, CallResult result) {
 
 void Core::Impl::on(const Tick&) {
     if (ctx.now >= tick_due) tick();
+    sessions.end_lost();
     settle();
     flush();
 }
@@ -310,7 +311,8 @@ void Core::step(Event event, Actions& actions) {
 
 Instant Core::next_deadline() const {
     if (impl_->stopped) return kNever;
-    return impl_->started && !impl_->wants_flush() ? impl_->tick_due : impl_->ctx.now;
+    if (!impl_->started || impl_->wants_flush()) return impl_->ctx.now;
+    return std::min(impl_->tick_due, impl_->sessions.next_end());
 }
 
 const NodeId& Core::self() const {

@@ -70,6 +70,7 @@ void Sessions::attach(Session& session, Route route, std::uint64_t received) {
         const SessionToken old = on_route->second;  // the worker began anew on the same connection
         end(old, Reason::worker_down);
     }
+    if (!session.is_attached()) lost_.erase({session.lost_at() + ctx_.options.session.grace, session.token()});
     routes_.erase(session.route());
     routes_[route] = session.token();
     session.attach(route, received);
@@ -107,15 +108,23 @@ void Sessions::route_lost(Route route) {
 void Sessions::lose(Session& session) {
     routes_.erase(session.route());
     session.detach();
+    lost_.emplace(ctx_.now + ctx_.options.session.grace, session.token());
     ctx_.note(Note::Kind::worker_lost, session.worker(), "");
-    if (ctx_.options.session.grace == Duration{}) end(session.token(), Reason::worker_down);
+    end_lost();
 }
+
+void Sessions::end_lost() {
+    while (next_end() <= ctx_.now) end(lost_.begin()->second, Reason::worker_down);
+}
+
+Instant Sessions::next_end() const { return lost_.empty() ? kNever : lost_.begin()->first; }
 
 void Sessions::end(SessionToken token, Reason reason) {
     const auto it = sessions_.find(token);
     if (it == sessions_.end()) return;
     Session& session = it->second;
     routes_.erase(session.route());
+    lost_.erase({session.lost_at() + ctx_.options.session.grace, token});
     session.close(outcomes_);
     ctx_.note(Note::Kind::worker_down, session.worker(), std::string(to_string(reason)));
     ended_.push_back({token, session.worker(), reason});
@@ -143,20 +152,15 @@ void Sessions::dismiss(const std::string& why) {
 }
 
 void Sessions::tick() {
-    const SessionTiming& timing = ctx_.options.session;
     std::vector<SessionToken> silent;
-    std::vector<SessionToken> over;
     for (auto& [token, session] : sessions_) {
-        if (!session.is_attached()) {
-            if (ctx_.now - session.lost_at() >= timing.grace) over.push_back(token);
-        } else if (ctx_.now - session.heard() > timing.ttl) {
+        if (!session.is_attached()) continue;
+        if (ctx_.now - session.heard() > ctx_.options.session.ttl)
             silent.push_back(token);
-        } else {
+        else
             session.heartbeat_if_quiet();
-        }
     }
     for (const SessionToken token : silent) lose(*find(token));
-    for (const SessionToken token : over) end(token, Reason::worker_down);
 }
 
 bool Sessions::wants_flush() const {

@@ -4,7 +4,9 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cluster/caller.hpp"
@@ -45,6 +47,10 @@ public:
     void dismiss(const std::string& why);
 
     void tick();
+    /// Ends the sessions whose grace is over.
+    void end_lost();
+    /// When end_lost() is due; kNever when no worker is lost.
+    [[nodiscard]] Instant next_end() const;
     [[nodiscard]] bool wants_flush() const;
     void flush();
     std::vector<Ended> take_ended();
@@ -61,6 +67,7 @@ private:
     Context& ctx_;
     std::map<SessionToken, Session> sessions_;
     std::map<Route, SessionToken> routes_;
+    std::set<std::pair<Instant, SessionToken>> lost_;  // by the end of their grace
     std::vector<Ended> ended_;
     std::vector<Outcome> outcomes_;
 };
