@@ -1,0 +1,79 @@
+#include "tests/integration/cluster.hpp"
+
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+#include <utility>
+
+namespace muster::test {
+namespace {
+
+using Json = nlohmann::json;
+using Clock = std::chrono::steady_clock;
+
+constexpr milliseconds kBetweenAsking{50};
+
+/// The object of the first line, or null.
+Json first_object(const Finished& finished) {
+    if (finished.status != 0 || finished.lines.empty()) return nullptr;
+    const auto object = Json::parse(finished.lines.front(), nullptr, false);
+    return object.is_discarded() ? Json(nullptr) : object;
+}
+
+}  // namespace
+
+Cluster::Cluster(std::size_t nodes, std::vector<std::string> arguments) : arguments_(std::move(arguments)) {
+    for (std::size_t i = 0; i < nodes; ++i) addresses_.push_back("127.0.0.1:" + std::to_string(free_port()));
+    nodes_.resize(nodes);
+    for (std::size_t i = 0; i < nodes; ++i) start(i);
+    for (std::size_t i = 0; i < nodes; ++i) wait_ready(i);
+    for (std::size_t i = 0; i < nodes; ++i)
+        if (!wait_alive(i, nodes)) throw std::runtime_error(name(i) + " does not see all nodes");
+}
+
+void Cluster::start(std::size_t i) {
+    std::vector<std::string> line = {MUSTERD_PATH, "--name", name(i), "--listen", addresses_[i]};
+    for (const auto& other : addresses_)
+        if (other != addresses_[i]) line.insert(line.end(), {"--seed", other});
+    line.insert(line.end(), arguments_.begin(), arguments_.end());
+    nodes_[i] = std::make_unique<Process>(std::move(line));
+}
+
+void Cluster::wait_ready(std::size_t i, milliseconds timeout) {
+    const auto until = Clock::now() + timeout;
+    while (Clock::now() < until) {
+        const auto status = first_object(muster(i, {"status"}));
+        if (status.is_object() && status.value("ready", false)) return;
+        if (const auto ended = nodes_[i]->wait_exit(milliseconds(0)))
+            throw std::runtime_error(name(i) + " ended with " + std::to_string(*ended) + ": " + nodes_[i]->errors());
+        std::this_thread::sleep_for(kBetweenAsking);
+    }
+    throw std::runtime_error(name(i) + " is not ready in time: " + nodes_[i]->errors());
+}
+
+bool Cluster::wait_alive(std::size_t i, std::size_t nodes, milliseconds timeout) {
+    const auto until = Clock::now() + timeout;
+    do {
+        std::size_t alive = 0;
+        const auto answer = first_object(muster(i, {"nodes"}));
+        if (answer.is_object())
+            for (const auto& node : answer.at("nodes")) alive += node.at("state") == "alive" ? 1 : 0;
+        if (alive == nodes) return true;
+        std::this_thread::sleep_for(kBetweenAsking);
+    } while (Clock::now() < until);
+    return false;
+}
+
+std::vector<std::string> Cluster::command(std::size_t i, std::vector<std::string> arguments) const {
+    arguments.insert(arguments.begin(), {MUSTER_PATH, "--node", addresses_.at(i), "--json"});
+    return arguments;
+}
+
+Finished Cluster::muster(std::size_t i, std::vector<std::string> arguments, milliseconds timeout) const {
+    return run(command(i, std::move(arguments)), timeout);
+}
+
+std::unique_ptr<Process> Cluster::stay(std::size_t i, std::vector<std::string> arguments) const {
+    return std::make_unique<Process>(command(i, std::move(arguments)));
+}
+
+}  // namespace muster::test
