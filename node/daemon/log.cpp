@@ -34,9 +34,10 @@ Log make_log(const std::string& level, const std::string& format) {
                                              : kLevels[static_cast<std::size_t>(lowest - kNames.begin())]);
     logger->flush_on(spdlog::level::debug);
     if (format != "json") {
-        logger->set_pattern("%Y-%m-%dT%H:%M:%S.%e %l %v");
-        return
-            [logger](int severity, const std::string& line) { logger->log(kLevels[index_of(severity)], "{}", line); };
+        logger->set_pattern("%Y-%m-%dT%H:%M:%S.%e %v");
+        return [logger](int severity, const std::string& line) {
+            logger->log(kLevels[index_of(severity)], "{} {}", kNames[index_of(severity)], line);
+        };
     }
     logger->set_pattern("%v");
     return [logger](int severity, const std::string& line) {

@@ -34,9 +34,11 @@ public:
         std::size_t inbox = 65536;           // notifications queued for one handler; beyond it the oldest
                                              // are dropped, counted, and told to on_gap
         std::function<void(const Group& group, std::uint64_t missed)> on_gap;
-        /// One line for each event worth telling, on the node's own thread; it must not block. Severity 0 debug … 3 error.
+        /// One line for each event worth telling, on the node's own thread; it must not block.
+        /// Severity 0 debug … 3 error.
         std::function<void(int severity, const std::string& line)> on_log;
-        /// The node ended by itself (its name is taken by a live node); called once, on the node's own thread.
+        /// The node ended by itself (its name is taken by a live node); called once, on the node's own thread,
+        /// which must not destroy the Node.
         std::function<void(const Error& error)> on_stopped;
     };
 

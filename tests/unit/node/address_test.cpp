@@ -1,0 +1,50 @@
+#include "node/address.hpp"
+
+#include <gtest/gtest.h>
+
+namespace muster::node {
+namespace {
+
+TEST(Address, ThereAndBack) {
+    for (const char* text : {"127.0.0.1:7100", "[::1]:7100", "node-a.example:1", "*:65535", "localhost:0"}) {
+        const auto address = parse_address(text);
+        ASSERT_TRUE(address.ok()) << address.error().text;
+        EXPECT_EQ(to_string(*address), text);
+    }
+    EXPECT_EQ(parse_address("[::1]:7100")->host, "::1");
+}
+
+TEST(Address, SaysWhatIsWrong) {
+    const auto why = [](const std::string& text) {
+        const auto address = parse_address(text);
+        return address.ok() ? "ok" : address.error().text;
+    };
+    EXPECT_NE(why("localhost").find("give a port"), std::string::npos);
+    EXPECT_NE(why(":7100").find("give a host"), std::string::npos);
+    EXPECT_NE(why("a:").find("0 to 65535"), std::string::npos);
+    EXPECT_NE(why("a:65536").find("0 to 65535"), std::string::npos);
+    EXPECT_NE(why("a:-1").find("0 to 65535"), std::string::npos);
+    EXPECT_NE(why("a:7x").find("0 to 65535"), std::string::npos);
+    EXPECT_NE(why("::1:7100").find("in brackets"), std::string::npos);
+    EXPECT_NE(why("a b:7100").find("character"), std::string::npos);
+    EXPECT_NE(why("tcp://a:7100"), "ok");
+    EXPECT_NE(why("a\n:7100"), "ok");
+    EXPECT_NE(why(std::string(300, 'a') + ":1").find("longer"), std::string::npos);
+}
+
+TEST(Address, KnowsNumbersFromNames) {
+    EXPECT_TRUE(is_numeric("127.0.0.1"));
+    EXPECT_TRUE(is_numeric("fe80::1"));
+    EXPECT_FALSE(is_numeric("localhost"));
+    EXPECT_FALSE(is_numeric("127.0.0"));
+    EXPECT_TRUE(is_any("0.0.0.0"));
+    EXPECT_FALSE(is_any("127.0.0.1"));
+}
+
+TEST(Address, ResolvesNumbersToThemselvesAndNonsenseToNothing) {
+    EXPECT_EQ(resolve("127.0.0.1"), std::vector<std::string>{"127.0.0.1"});
+    EXPECT_TRUE(resolve("no such host").empty());
+}
+
+}  // namespace
+}  // namespace muster::node

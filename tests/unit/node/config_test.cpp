@@ -1,0 +1,150 @@
+#include "node/daemon/config.hpp"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <map>
+
+namespace muster::daemon {
+namespace {
+
+/// A file that is gone with the test.
+class File {
+public:
+    explicit File(const std::string& text)
+        : path_(std::filesystem::temp_directory_path() /
+                ("muster_" + std::to_string(::getpid()) + "_" + std::to_string(++count_) + ".toml")) {
+        std::ofstream(path_) << text;
+    }
+    ~File() { std::filesystem::remove(path_); }
+    [[nodiscard]] std::string path() const { return path_; }
+
+private:
+    static inline int count_ = 0;
+    std::filesystem::path path_;
+};
+
+using Variables = std::map<std::string, std::string>;
+
+Result<std::variant<Config, Shown>> load(std::vector<std::string> arguments, const Variables& variables = {}) {
+    std::vector<const char*> argv{"musterd"};
+    for (const auto& argument : arguments) argv.push_back(argument.c_str());
+    return load_config(static_cast<int>(argv.size()), argv.data(), [&](const char* name) -> const char* {
+        const auto found = variables.find(name);
+        return found == variables.end() ? nullptr : found->second.c_str();
+    });
+}
+
+Config good(std::vector<std::string> arguments, const Variables& variables = {}) {
+    const auto loaded = load(std::move(arguments), variables);
+    EXPECT_TRUE(loaded.ok()) << loaded.error().text;
+    return loaded.ok() && std::holds_alternative<Config>(*loaded) ? std::get<Config>(*loaded) : Config{};
+}
+
+std::string wrong(std::vector<std::string> arguments, const Variables& variables = {}) {
+    const auto loaded = load(std::move(arguments), variables);
+    if (loaded.ok()) return "it was taken";
+    EXPECT_EQ(loaded.error().code, ErrorCode::bad_request);
+    EXPECT_EQ(loaded.error().text.find('\n'), std::string::npos) << "one line";
+    return loaded.error().text;
+}
+
+bool has(const std::string& text, const std::string& part) {
+    return text.find(part) != std::string::npos;
+}
+
+TEST(Config, DefaultsToTheHostsName) {
+    const Config config = good({});
+    char name[256] = {};
+    ASSERT_EQ(::gethostname(name, sizeof name - 1), 0);
+    EXPECT_EQ(config.node.name, name);
+    EXPECT_EQ(config.node.listen, "127.0.0.1:7100");
+    EXPECT_EQ(config.node.scope, "default");
+    EXPECT_EQ(config.node.session_grace.count(), 1000);
+    EXPECT_TRUE(config.http.empty());
+    EXPECT_EQ(config.log_format, "text");
+}
+
+TEST(Config, FlagThenVariableThenFileThenDefault) {
+    const File file("name = \"f\"\nscope = \"f\"\nsession_grace = 1\nseed = [\"f:1\", \"f:2\"]\n");
+    const Variables variables{{"MUSTER_NAME", "e"}, {"MUSTER_SCOPE", "e"}, {"MUSTER_SEED", "e:1,e:2"}};
+    const Config config = good({"--config", file.path(), "--name", "g"}, variables);
+    EXPECT_EQ(config.node.name, "g");
+    EXPECT_EQ(config.node.scope, "e");
+    EXPECT_EQ(config.node.session_grace.count(), 1);
+    EXPECT_EQ(config.node.ready_wait.count(), 3000);
+    EXPECT_EQ(config.node.seeds, (std::vector<std::string>{"e:1", "e:2"}));
+    EXPECT_EQ(good({"--config", file.path()}).node.seeds, (std::vector<std::string>{"f:1", "f:2"}));
+    EXPECT_EQ(good({"--seed", "g:1", "--seed", "g:2"}, variables).node.seeds, (std::vector<std::string>{"g:1", "g:2"}));
+}
+
+TEST(Config, EverySettingHasItsPlace) {
+    const Config config = good(
+        {"--name",         "n",           "--listen",      "127.0.0.1:1", "--advertise",     "h:2", "--scope",      "s",
+         "--control-port", "3",           "--gossip-port", "4",           "--session-grace", "5",   "--ready-wait", "6",
+         "--http",         "127.0.0.1:7", "--log-level",   "error",       "--log-format",    "json"});
+    EXPECT_EQ(config.node.listen, "127.0.0.1:1");
+    EXPECT_EQ(config.node.advertise, "h:2");
+    EXPECT_EQ(config.node.control_port, 3);
+    EXPECT_EQ(config.node.gossip_port, 4);
+    EXPECT_EQ(config.node.session_grace.count(), 5);
+    EXPECT_EQ(config.node.ready_wait.count(), 6);
+    EXPECT_EQ(config.http, "127.0.0.1:7");
+    EXPECT_EQ(config.log_level, "error");
+    EXPECT_EQ(config.log_format, "json");
+}
+
+TEST(Config, MusterConfigNamesTheFile) {
+    const File file("name = \"f\"\n");
+    EXPECT_EQ(good({}, {{"MUSTER_CONFIG", file.path()}}).node.name, "f");
+}
+
+TEST(Config, NamesFileAndLine) {
+    const File unknown("name = \"a\"\n\nlisten_to = \"x\"\n");
+    const auto text = wrong({"--config", unknown.path()});
+    EXPECT_TRUE(has(text, unknown.path() + ":3: listen_to: no such setting")) << text;
+    EXPECT_TRUE(has(text, "use one of name, listen")) << text;
+
+    const File bad_value("# a comment\nsession_grace = \"soon\"\n");
+    EXPECT_TRUE(has(wrong({"--config", bad_value.path()}), bad_value.path() + ":2: session_grace: \"soon\""));
+    const File bad_type("name = true\n");
+    EXPECT_TRUE(has(wrong({"--config", bad_type.path()}), bad_type.path() + ":1: name: give a text"));
+    const File list_of_numbers("seed = [1]\n");
+    EXPECT_TRUE(has(wrong({"--config", list_of_numbers.path()}), ":1: seed: give a list"));
+    const File no_toml("name = \n");
+    EXPECT_TRUE(has(wrong({"--config", no_toml.path()}), no_toml.path() + ":1: "));
+    EXPECT_TRUE(has(wrong({"--config", "/nowhere/x.toml"}), "/nowhere/x.toml: cannot read it"));
+}
+
+TEST(Config, NamesFlagOrVariable) {
+    EXPECT_TRUE(has(wrong({"--listen", "7100"}), "--listen: \"7100\" is not HOST:PORT"));
+    EXPECT_TRUE(has(wrong({"--session-grace", "-1"}), "--session-grace"));
+    EXPECT_TRUE(has(wrong({"--control-port", "70000"}), "--control-port: \"70000\" is no port"));
+    EXPECT_TRUE(has(wrong({"--log-level", "loud"}), "--log-level: \"loud\" is none of: debug, info, warn, error"));
+    EXPECT_TRUE(has(wrong({"--name", "a b"}), "--name: \"a b\" is no node name"));
+    EXPECT_TRUE(has(wrong({"--seed", "a:0"}), "--seed: "));
+    EXPECT_TRUE(has(wrong({"--scope", ""}), "--scope: "));
+    EXPECT_TRUE(has(wrong({}, {{"MUSTER_HTTP", "x"}}), "MUSTER_HTTP: \"x\" is not HOST:PORT"));
+    EXPECT_TRUE(has(wrong({"--nonsense"}), "--nonsense"));
+    EXPECT_TRUE(has(wrong({"--nonsense"}), "see musterd --help"));
+    EXPECT_TRUE(has(wrong({"stray"}), "stray"));
+    EXPECT_TRUE(has(wrong({"--name"}), "--name"));
+}
+
+TEST(Config, ShowsHelpAndVersion) {
+    const auto help = load({"--help"});
+    ASSERT_TRUE(help.ok());
+    for (const char* flag :
+         {"--config", "--name", "--listen", "--advertise", "--seed", "--scope", "--http", "--log-level", "--log-format",
+          "--session-grace", "--control-port", "--gossip-port", "--ready-wait"})
+        EXPECT_TRUE(has(std::get<Shown>(*help).text, flag)) << flag;
+    const auto version = load({"--version"});
+    ASSERT_TRUE(version.ok());
+    EXPECT_TRUE(has(std::get<Shown>(*version).text, "musterd 0."));
+}
+
+}  // namespace
+}  // namespace muster::daemon

@@ -1,0 +1,190 @@
+#include "node/handlers.hpp"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <future>
+#include <vector>
+
+namespace muster::node {
+namespace {
+
+using IntInbox = Inbox<int>;
+constexpr auto kLong = std::chrono::seconds(20);
+
+/// Blocks whoever passes until it is opened.
+class Gate {
+public:
+    void pass() { opened_.wait(); }
+    void open() { promise_.set_value(); }
+
+private:
+    std::promise<void> promise_;
+    std::shared_future<void> opened_ = promise_.get_future().share();
+};
+
+/// An inbox's only thread can be held at a gate, and what it did be awaited.
+struct Held {
+    Gate gate;
+    std::promise<void> entered;
+    std::vector<int> seen;
+    std::vector<std::uint64_t> dropped;
+    std::promise<void> finished;
+
+    IntInbox::Run run(int last) {
+        return [this, last](const int& item) {
+            if (item == 0) {
+                entered.set_value();
+                gate.pass();
+            }
+            seen.push_back(item);
+            if (item == last) finished.set_value();
+        };
+    }
+    void wait(std::promise<void>& promise) {
+        ASSERT_EQ(promise.get_future().wait_for(kLong), std::future_status::ready);
+    }
+};
+
+TEST(Handlers, RunsEachStrandInOrderSideBySide) {
+    constexpr int kStrands = 20;
+    constexpr int kItems = 2000;
+    HandlerPool pool(3);
+    std::vector<std::vector<int>> seen(kStrands);
+    std::atomic<int> left = kStrands;
+    std::promise<void> all;
+    std::vector<std::shared_ptr<IntInbox>> inboxes;
+    for (auto& own : seen)
+        inboxes.push_back(std::make_shared<IntInbox>(pool, IntInbox::Limits{}, [&](const int& item) {
+            own.push_back(item);  // not guarded: a strand runs one item at a time
+            if (item == kItems - 1 && --left == 0) all.set_value();
+        }));
+    for (int i = 0; i < kItems; ++i)
+        for (auto& inbox : inboxes) inbox->push(i, 1, 1);
+    ASSERT_EQ(all.get_future().wait_for(kLong), std::future_status::ready);
+    for (const auto& own : seen) {
+        ASSERT_EQ(own.size(), static_cast<std::size_t>(kItems));
+        EXPECT_TRUE(std::is_sorted(own.begin(), own.end()));
+    }
+}
+
+TEST(Handlers, ABlockedOneDoesNotStopOthers) {
+    HandlerPool pool(2);
+    Held stuck;
+    auto blocked = std::make_shared<IntInbox>(pool, IntInbox::Limits{}, stuck.run(1));
+    blocked->push(0, 1, 1);
+    stuck.wait(stuck.entered);
+    blocked->push(1, 1, 1);
+    std::promise<void> other_ran;
+    auto other = std::make_shared<IntInbox>(pool, IntInbox::Limits{}, [&](const int&) { other_ran.set_value(); });
+    other->push(5, 1, 1);
+    EXPECT_EQ(other_ran.get_future().wait_for(kLong), std::future_status::ready);
+    EXPECT_TRUE(stuck.seen.empty());
+    stuck.gate.open();
+    stuck.wait(stuck.finished);
+    EXPECT_EQ(stuck.seen, (std::vector<int>{0, 1}));
+}
+
+TEST(Handlers, DropsTheOldestAndSaysHowMany) {
+    HandlerPool pool(1);
+    Held held;
+    auto inbox = std::make_shared<IntInbox>(pool, IntInbox::Limits{3, 1000}, held.run(9),
+                                            [&](std::uint64_t missed) { held.dropped.push_back(missed); });
+    inbox->push(0, 1, 1);
+    held.wait(held.entered);
+    for (int i = 1; i < 10; ++i) inbox->push(i, 1, 1);
+    held.gate.open();
+    held.wait(held.finished);
+    EXPECT_EQ(held.seen, (std::vector<int>{0, 7, 8, 9}));
+    EXPECT_EQ(held.dropped, std::vector<std::uint64_t>{6});
+}
+
+TEST(Handlers, BoundsBytesAndWeightToo) {
+    HandlerPool pool(1);
+    Held held;
+    auto inbox = std::make_shared<IntInbox>(pool, IntInbox::Limits{100, 10}, held.run(3),
+                                            [&](std::uint64_t missed) { held.dropped.push_back(missed); });
+    inbox->push(0, 1, 1);
+    held.wait(held.entered);
+    inbox->push(1, 5, 6);
+    inbox->push(2, 1, 6);    // its bytes push the first out
+    inbox->push(3, 1, 500);  // alone, it is taken whatever its size
+    held.gate.open();
+    held.wait(held.finished);
+    EXPECT_EQ(held.seen, (std::vector<int>{0, 3}));
+    EXPECT_EQ(held.dropped, std::vector<std::uint64_t>{6});
+}
+
+TEST(Handlers, OfferRefusesInsteadOfDropping) {
+    HandlerPool pool(1);
+    Held held;
+    auto inbox = std::make_shared<IntInbox>(pool, IntInbox::Limits{2, 1000}, held.run(7));
+    inbox->push(0, 1, 1);
+    held.wait(held.entered);
+    EXPECT_TRUE(inbox->offer(1, 1, 1));
+    EXPECT_TRUE(inbox->offer(2, 1, 1));
+    EXPECT_FALSE(inbox->offer(3, 1, 1));
+    inbox->clear();
+    EXPECT_TRUE(inbox->offer(7, 1, 1));
+    held.gate.open();
+    held.wait(held.finished);
+    EXPECT_EQ(held.seen, (std::vector<int>{0, 7}));
+}
+
+TEST(Handlers, CloseWaitsForTheItemUnderWay) {
+    HandlerPool pool(1);
+    Held held;
+    auto inbox = std::make_shared<IntInbox>(pool, IntInbox::Limits{}, held.run(99));
+    inbox->push(0, 1, 1);
+    held.wait(held.entered);
+    inbox->push(1, 1, 1);
+    std::atomic<bool> closed = false;
+    std::thread closer([&] {
+        inbox->close();
+        closed = true;
+        EXPECT_EQ(held.seen, std::vector<int>{0});
+    });
+    EXPECT_FALSE(closed);
+    held.gate.open();
+    closer.join();
+    inbox->push(2, 1, 1);
+    pool.stop();
+    EXPECT_EQ(held.seen, std::vector<int>{0});
+}
+
+TEST(Handlers, CloseFromItsOwnItemEndsAfterIt) {
+    HandlerPool pool(1);
+    std::vector<int> seen;
+    std::promise<void> closed;
+    std::shared_ptr<IntInbox> inbox;
+    Gate pushed;
+    inbox = std::make_shared<IntInbox>(pool, IntInbox::Limits{}, [&](const int& item) {
+        pushed.pass();
+        inbox->close();
+        seen.push_back(item);
+        closed.set_value();
+    });
+    inbox->push(1, 1, 1);
+    inbox->push(2, 1, 1);
+    pushed.open();
+    ASSERT_EQ(closed.get_future().wait_for(kLong), std::future_status::ready);
+    pool.stop();
+    EXPECT_EQ(seen, std::vector<int>{1});
+}
+
+TEST(Handlers, StopRunsNoMore) {
+    Held held;
+    HandlerPool pool(1);
+    auto inbox = std::make_shared<IntInbox>(pool, IntInbox::Limits{}, held.run(99));
+    inbox->push(0, 1, 1);
+    held.wait(held.entered);
+    std::thread stopper([&] { pool.stop(); });
+    held.gate.open();
+    stopper.join();
+    const auto seen = held.seen.size();
+    inbox->push(3, 1, 1);
+    EXPECT_EQ(held.seen.size(), seen);
+}
+
+}  // namespace
+}  // namespace muster::node

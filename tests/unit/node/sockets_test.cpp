@@ -1,0 +1,312 @@
+// The sockets without a core: what one side performs, the other emits.
+#include "node/sockets.hpp"
+
+#include <gtest/gtest.h>
+
+#include <optional>
+
+#include "node/address.hpp"
+#include "node/zmq_io.hpp"
+#include "proto/codec.hpp"
+#include "tests/unit/node/support.hpp"
+
+namespace muster::node {
+namespace {
+
+using cluster::Channel;
+using cluster::EventBody;
+using cluster::MessageArrived;
+
+/// One side: its sockets, and all that they have emitted.
+struct Side {
+    explicit Side(const std::string& name, const std::string& listen = "127.0.0.1:0")
+        : self{name, Incarnation{7}}, wakeup(std::make_shared<Wakeup>()) {
+        const SocketOptions options{"test", self, listen, "", 0, 0};
+        auto opened =
+            Sockets::open(options, counts, wakeup, [this](const std::string& line) { warnings.push_back(line); });
+        EXPECT_TRUE(opened.ok()) << opened.error().text;
+        if (opened) sockets = std::move(*opened);
+    }
+
+    void perform(const cluster::Action& action) { sockets->perform(action, emit); }
+    void turn(int milliseconds) {
+        sockets->wait(std::chrono::milliseconds(milliseconds));
+        sockets->drain(emit);
+    }
+    /// The first event emitted that `wanted` takes; it and those before it are gone then.
+    template <class Event>
+    std::optional<Event> take(const std::function<bool(const Event&)>& wanted = [](const Event&) { return true; }) {
+        for (std::size_t i = 0; i < events.size(); ++i) {
+            auto* event = std::get_if<Event>(&events[i]);
+            if (event == nullptr || !wanted(*event)) continue;
+            Event found = std::move(*event);
+            events.erase(events.begin(), events.begin() + static_cast<std::ptrdiff_t>(i) + 1);
+            return found;
+        }
+        return std::nullopt;
+    }
+    [[nodiscard]] proto::Message say(std::uint64_t nonce) const {
+        return {{"test", self.name, self.incarnation.value, 0}, proto::Ping{nonce}};
+    }
+    std::uint64_t count(const std::string& name) const {
+        std::map<std::string, std::uint64_t> all;
+        counts.add_to(all);
+        return all.at(name);
+    }
+
+    NodeId self;
+    FrameCounts counts;
+    std::shared_ptr<Wakeup> wakeup;
+    std::vector<EventBody> events;
+    std::vector<std::string> warnings;
+    Emit emit = [this](EventBody body) { events.push_back(std::move(body)); };
+    std::unique_ptr<Sockets> sockets;
+};
+
+/// Turns the sides until `done`; false when it took too long.
+template <class Done>
+bool turn_until(std::initializer_list<Side*> sides, const Done& done) {
+    const auto end = std::chrono::steady_clock::now() + test::kLong;
+    while (!done()) {
+        if (std::chrono::steady_clock::now() > end) return false;
+        for (Side* side : sides) side->turn(5);
+    }
+    return true;
+}
+
+void connect(Side& from, const Side& to) {
+    from.perform(cluster::ConnectPeer{to.self, to.sockets->control(), to.sockets->gossip()});
+}
+
+std::function<bool(const MessageArrived&)> on(Channel channel) {
+    return [channel](const MessageArrived& event) { return event.channel == channel; };
+}
+
+TEST(Sockets, PortsAreFreeOnesBelowTheEphemeralRange) {
+    const Side a("a");
+    for (const auto& text : {a.sockets->address(), a.sockets->control(), a.sockets->gossip()}) {
+        const auto address = parse_address(text);
+        ASSERT_TRUE(address.ok());
+        EXPECT_EQ(address->host, "127.0.0.1");
+        EXPECT_GE(address->port, 10000);
+        EXPECT_LT(address->port, 32768);
+    }
+}
+
+TEST(Sockets, APortInUseIsSaidSo) {
+    const Side a("a");
+    FrameCounts counts;
+    const SocketOptions options{"test", {"b", Incarnation{1}}, a.sockets->address(), "", 0, 0};
+    const auto opened = Sockets::open(options, counts, std::make_shared<Wakeup>(), {});
+    ASSERT_FALSE(opened.ok());
+    EXPECT_EQ(opened.error().code, ErrorCode::unreachable);
+    EXPECT_EQ(opened.error().text, "cannot listen on " + a.sockets->address() +
+                                       ": address already in use: choose another --listen or stop what uses it");
+}
+
+TEST(Sockets, EveryInterfaceNeedsSomethingToAdvertise) {
+    FrameCounts counts;
+    SocketOptions options{"test", {"b", Incarnation{1}}, "0.0.0.0:0", "", 0, 0};
+    const auto refused = Sockets::open(options, counts, std::make_shared<Wakeup>(), {});
+    ASSERT_FALSE(refused.ok());
+    EXPECT_NE(refused.error().text.find("--advertise"), std::string::npos);
+    options.advertise = "127.0.0.1:0";
+    const auto opened = Sockets::open(options, counts, std::make_shared<Wakeup>(), {});
+    ASSERT_TRUE(opened.ok());
+    EXPECT_TRUE((*opened)->address().starts_with("127.0.0.1:")) << (*opened)->address();
+}
+
+TEST(Sockets, ASubscriptionProvesTheLinkAndWhatIsPublishedThenArrives) {
+    Side a("a");
+    Side b("b");
+    connect(b, a);
+    std::optional<cluster::LinkUp> up;
+    ASSERT_TRUE(turn_until({&a, &b}, [&] { return (up = a.take<cluster::LinkUp>()).has_value(); }));
+    EXPECT_EQ(up->peer, b.self);
+    a.perform(cluster::Publish{a.say(1)});
+    std::optional<MessageArrived> heard;
+    ASSERT_TRUE(turn_until({&a, &b}, [&] { return (heard = b.take<MessageArrived>()).has_value(); }));
+    EXPECT_EQ(heard->channel, Channel::gossip);
+    EXPECT_EQ(heard->message, a.say(1));
+
+    b.perform(cluster::DisconnectPeer{"a"});
+    std::optional<cluster::LinkLost> lost;
+    ASSERT_TRUE(turn_until({&a, &b}, [&] { return (lost = a.take<cluster::LinkLost>()).has_value(); }));
+    EXPECT_EQ(lost->peer, b.self);
+}
+
+TEST(Sockets, ADeadPeerIsALostLinkAndARefusedProbe) {
+    Side a("a");
+    std::string control;
+    {
+        Side b("b");
+        control = b.sockets->control();
+        connect(b, a);
+        ASSERT_TRUE(turn_until({&a, &b}, [&] { return a.take<cluster::LinkUp>().has_value(); }));
+        a.perform(cluster::CheckProcess{b.self, control});
+        a.turn(5);
+        EXPECT_FALSE(a.take<cluster::ProcessGone>().has_value());
+    }
+    ASSERT_TRUE(turn_until({&a}, [&] { return a.take<cluster::LinkLost>().has_value(); }));
+    const NodeId b{"b", Incarnation{7}};
+    a.perform(cluster::CheckProcess{b, control});
+    std::optional<cluster::ProcessGone> gone;
+    ASSERT_TRUE(turn_until({&a}, [&] { return (gone = a.take<cluster::ProcessGone>()).has_value(); }));
+    EXPECT_EQ(gone->peer, b);
+}
+
+TEST(Sockets, HearsItsOwnPublicationsButIsNoPeerOfItself) {
+    Side a("a");
+    std::optional<MessageArrived> heard;
+    ASSERT_TRUE(turn_until({&a}, [&] {
+        a.perform(cluster::Publish{a.say(1)});
+        return (heard = a.take<MessageArrived>()).has_value();
+    }));
+    EXPECT_EQ(heard->message, a.say(1));
+    EXPECT_FALSE(a.take<cluster::LinkUp>().has_value());
+}
+
+TEST(Sockets, AnotherIdentityIsAnotherPresence) {
+    Side a("a");
+    Side b("b");
+    connect(b, a);
+    ASSERT_TRUE(turn_until({&a, &b}, [&] { return a.take<cluster::LinkUp>().has_value(); }));
+    const NodeId later{"b", Incarnation{8}};
+    b.perform(cluster::IdentityChanged{later});
+    std::optional<cluster::LinkUp> up;
+    ASSERT_TRUE(turn_until({&a, &b}, [&] { return (up = a.take<cluster::LinkUp>()).has_value(); }));
+    EXPECT_EQ(up->peer, later);
+}
+
+TEST(Sockets, AConnectionAnewIsALinkAnew) {
+    Side a("a");
+    Side b("b");
+    connect(b, a);
+    ASSERT_TRUE(turn_until({&a, &b}, [&] { return a.take<cluster::LinkUp>().has_value(); }));
+    connect(b, a);
+    ASSERT_TRUE(turn_until({&a, &b}, [&] { return a.take<cluster::LinkUp>().has_value(); }));
+    a.perform(cluster::Publish{a.say(2)});
+    ASSERT_TRUE(turn_until({&a, &b}, [&] { return b.take<MessageArrived>().has_value(); }));
+}
+
+TEST(Sockets, ControlArrivesAtThePeerAlone) {
+    Side a("a");
+    Side b("b");
+    connect(a, b);
+    a.perform(cluster::SendPeer{"b", a.say(3)});  // waits for the link
+    std::optional<MessageArrived> heard;
+    ASSERT_TRUE(turn_until({&a, &b}, [&] { return (heard = b.take<MessageArrived>()).has_value(); }));
+    EXPECT_EQ(heard->channel, Channel::control);
+    EXPECT_EQ(heard->message, a.say(3));
+    a.perform(cluster::SendPeer{"nobody", a.say(4)});
+    EXPECT_EQ(a.count("frames_not_sent"), 1u);
+}
+
+TEST(Sockets, AHelloIsAnsweredOnItsRoute) {
+    Side a("a");
+    Side b("b");
+    a.perform(cluster::Dial{b.sockets->address(), a.say(5)});
+    std::optional<MessageArrived> hello;
+    ASSERT_TRUE(turn_until({&a, &b}, [&] { return (hello = b.take<MessageArrived>()).has_value(); }));
+    EXPECT_EQ(hello->channel, Channel::door);
+    b.perform(cluster::SendDoor{hello->route, b.say(6)});
+    std::optional<MessageArrived> answer;
+    ASSERT_TRUE(turn_until({&a, &b}, [&] { return (answer = a.take<MessageArrived>(on(Channel::dial))).has_value(); }));
+    EXPECT_EQ(answer->address, b.sockets->address());
+    EXPECT_EQ(answer->message, b.say(6));
+
+    a.perform(cluster::HangUp{b.sockets->address()});
+    std::optional<cluster::RouteLost> lost;
+    ASSERT_TRUE(turn_until({&a, &b}, [&] {
+        b.perform(cluster::SendDoor{hello->route, b.say(7)});
+        return (lost = b.take<cluster::RouteLost>()).has_value();
+    }));
+    EXPECT_EQ(lost->route, hello->route);
+}
+
+TEST(Sockets, AnUnknownRouteIsLost) {
+    Side a("a");
+    a.perform(cluster::SendDoor{cluster::Route{77}, a.say(1)});
+    EXPECT_EQ(a.take<cluster::RouteLost>()->route, cluster::Route{77});
+}
+
+TEST(Sockets, ANameIsLookedUpAndItsAnswerIsTheNames) {
+    Side a("a");
+    Side b("b");
+    const auto named = "localhost:" + std::to_string(parse_address(b.sockets->address())->port);
+    a.perform(cluster::Dial{named, a.say(8)});
+    std::optional<MessageArrived> hello;
+    ASSERT_TRUE(turn_until({&a, &b}, [&] { return (hello = b.take<MessageArrived>()).has_value(); }));
+    b.perform(cluster::SendDoor{hello->route, b.say(9)});
+    std::optional<MessageArrived> answer;
+    ASSERT_TRUE(turn_until({&a, &b}, [&] { return (answer = a.take<MessageArrived>(on(Channel::dial))).has_value(); }));
+    EXPECT_EQ(answer->address, named);
+}
+
+TEST(Sockets, ANameWithoutAddressIsWarnedOfOnce) {
+    Side a("a");
+    const std::string nowhere = "no_such_host.invalid:7100";
+    a.perform(cluster::Dial{nowhere, a.say(1)});
+    ASSERT_TRUE(turn_until({&a}, [&] { return !a.warnings.empty(); }));
+    EXPECT_EQ(a.warnings.front(), "cannot resolve " + nowhere + ": check the name; trying again");
+    // Again in vain: another name's warning shows that this one's lookup is over, too.
+    a.perform(cluster::Dial{nowhere, a.say(2)});
+    a.perform(cluster::Dial{"other_" + nowhere, a.say(3)});
+    ASSERT_TRUE(turn_until({&a}, [&] { return a.warnings.size() >= 2; }));
+    EXPECT_EQ(a.warnings.back(), "cannot resolve other_" + nowhere + ": check the name; trying again");
+}
+
+/// Whatever a stranger sends to the front door.
+class Stranger {
+public:
+    explicit Stranger(const std::string& address) {
+        set_common_options(socket_);
+        node::connect(socket_, address);
+    }
+    void send(std::string_view bytes, bool more = false) { node::send(socket_, bytes, more); }
+    std::optional<proto::Message> receive() {
+        zmq::message_t frame;
+        if (!node::receive(socket_, frame)) return std::nullopt;
+        auto decoded = proto::decode(text_of(frame));
+        if (!decoded) return std::nullopt;
+        return std::move(*decoded);
+    }
+
+private:
+    zmq::context_t context_;
+    zmq::socket_t socket_{context_, zmq::socket_type::dealer};
+};
+
+TEST(Sockets, BadFramesAreCountedByReasonAndDropped) {
+    Side a("a");
+    Stranger stranger(a.sockets->address());
+    const auto good = proto::encode(a.say(1));
+    stranger.send("nonsense");
+    stranger.send(good + "x");
+    stranger.send(good, true);
+    stranger.send(good);
+    stranger.send(good);
+    std::optional<MessageArrived> arrived;
+    ASSERT_TRUE(turn_until({&a}, [&] { return (arrived = a.take<MessageArrived>()).has_value(); }));
+    EXPECT_EQ(a.count("bad_frames_parts"), 1u);
+    EXPECT_EQ(a.count("bad_frames_malformed") + a.count("bad_frames_trailing_bytes"), 2u);
+    EXPECT_EQ(arrived->message, a.say(1));
+}
+
+TEST(Sockets, AnotherMajorIsRefusedWithItsReason) {
+    Side a("a");
+    Stranger stranger(a.sockets->address());
+    auto frame = proto::encode(a.say(1));
+    ASSERT_EQ(frame[1], '\x01') << "the major follows the array's header";
+    frame[1] = '\x02';
+    stranger.send(frame);
+    std::optional<proto::Message> answer;
+    ASSERT_TRUE(turn_until({&a}, [&] { return (answer = stranger.receive()).has_value(); }));
+    ASSERT_TRUE(std::holds_alternative<proto::Refuse>(answer->body));
+    EXPECT_EQ(std::get<proto::Refuse>(answer->body).code, ErrorCode::wrong_version);
+    EXPECT_EQ(answer->header.origin, "a");
+    EXPECT_TRUE(a.events.empty());
+}
+
+}  // namespace
+}  // namespace muster::node
