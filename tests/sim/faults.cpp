@@ -104,7 +104,10 @@ void Faults::worker_fault(Fault fault) {
             if (random_.permille(500)) return worker.reopen();
             return world_.network.reset_doors_of(worker);
     }
-    if (random_.permille(800)) world_.clock.after(time, [&worker] { worker.start(); });
+    if (!random_.permille(800)) return;
+    world_.clock.after(time, [this, &worker] {
+        if (!stopped_) worker.start();
+    });
 }
 
 void Faults::cut_for(Place from, Place to, Duration time) {
@@ -135,7 +138,7 @@ void Faults::restart_later(Host& host) {
     if (random_.permille(150)) return;
     const Duration time = random_.within(milliseconds(5), random_.permille(400) ? seconds(4) : milliseconds(300));
     world_.clock.after(time, [this, &host] {
-        if (host.running()) return;
+        if (host.running() || stopped_) return;
         world_.coverage.count(Fault::restart);
         host.start(false);
     });
@@ -171,6 +174,7 @@ void Faults::stop() {
     }
     for (const auto& worker : workload_.workers()) {
         worker->resume();
+        worker->set_pace(Duration(0));
         if (random_.permille(700)) worker->start();
     }
     if (!world_.profile.heal_with_a_cut || !all) return;

@@ -147,6 +147,7 @@ void Model::stepped(Host& host, const Actions& actions) {
     judge_joins(watched);
     judge_leaves(watched, host);
     check_log(watched, host);
+    if (world_.profile.bounds.link_items < Bounds{}.link_items) see_link_overflow(watched, host);
     if (++watched.steps % world_.profile.check_every == 0) compare_views(host);
 }
 
@@ -214,7 +215,10 @@ void Model::see_answer(Watched& watched, const Answer& answer) {
     }
     if (const auto* joined = std::get_if<proto::JoinReply>(&answer.result)) {
         std::set<std::uint64_t> expected = call.numbers;
-        for (const auto& [number, member] : cause_.joined) expected.insert(number);
+        const auto* join = cause_.event ? std::get_if<LocalJoin>(&*cause_.event) : nullptr;
+        if (join && join->call == answer.call) {
+            for (const auto& [number, member] : cause_.joined) expected.insert(number);
+        }
         if (call.kind != Call::Kind::join || numbers_of(joined->members) != expected)
             fail(watched, "answers a join with other members");
     } else if (const auto* left = std::get_if<proto::LeaveReply>(&answer.result)) {
@@ -261,7 +265,10 @@ void Model::see_reply(Watched& watched, Host& host, const proto::Message& messag
 
 void Model::see_note(Watched& watched, Host& host, const Note& note) {
     const Duration now = world_.clock.now();
-    if (note.kind == Note::Kind::overflow) notices_.overflowed(*watched.life, now);
+    if (note.kind == Note::Kind::overflow) {
+        notices_.overflowed(*watched.life, now);
+        cause_.overflowed.insert(note.node);
+    }
     if (note.kind == Note::Kind::node_up) watched.noted[note.node] = NodeState::alive;
     if (note.kind != Note::Kind::node_down && note.kind != Note::Kind::node_left) return;
     watched.noted[note.node] = note.kind == Note::Kind::node_down ? NodeState::down : NodeState::left;
@@ -270,6 +277,15 @@ void Model::see_note(Watched& watched, Host& host, const Note& note) {
     if (world_.profile.calm && other && other->running() && host.running()) {
         fail(watched, "declares " + note.node + " dead, which is well");
     }
+}
+
+/// A full link drops, counts, and tells the notifier if it waits; members are not told of these.
+void Model::see_link_overflow(Watched& watched, Host& host) {
+    const auto counters = host.core().status().counters;
+    const auto found = counters.find("link_overflows");
+    if (found == counters.end() || found->second == watched.link_overflows) return;
+    watched.link_overflows = found->second;
+    notices_.overflowed(*watched.life, world_.clock.now());
 }
 
 // ---- judgement -------------------------------------------------------------
@@ -299,6 +315,11 @@ void Model::judge_joins(Watched& watched) {
 
 void Model::judge_leaves(Watched& watched, Host& host) {
     std::set<std::uint64_t> left;
+    // A worker that does not keep up is let go in whatever step filled its backlog.
+    std::erase_if(cause_.left, [&](const auto& entry) {
+        const Owner& owner = watched.life->ever.at(entry.first).owner;
+        return cause_.overflowed.contains(owner.worker) && watched.life->all_of(owner).empty();
+    });
     for (const auto& [number, reason] : cause_.left) left.insert(number);
     if (!cause_.event) {
         if (!left.empty()) fail(watched, "own members " + text(left) + " leave because a peer spoke");

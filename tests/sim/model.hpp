@@ -63,6 +63,7 @@ private:
         std::map<std::string, NodeState> noted;
         std::set<std::pair<std::uint64_t, std::uint64_t>> requests;  // (token, number) that have joined
         std::uint64_t steps = 0;
+        std::uint64_t link_overflows = 0;
     };
     /// The step under way.
     struct Cause {
@@ -70,6 +71,7 @@ private:
         std::set<std::uint64_t> to_leave;
         std::vector<std::pair<std::uint64_t, TrueMember>> joined;
         std::map<std::uint64_t, Reason> left;
+        std::set<std::string> overflowed;  // workers
     };
 
     void open_call(Watched& watched, const cluster::EventBody& event, Host& host);
@@ -80,6 +82,7 @@ private:
     void see_answer(Watched& watched, const cluster::Answer& answer);
     void see_reply(Watched& watched, Host& host, const proto::Message& message);
     void see_note(Watched& watched, Host& host, const cluster::Note& note);
+    void see_link_overflow(Watched& watched, Host& host);
     void judge_joins(Watched& watched);
     void judge_leaves(Watched& watched, Host& host);
     void judge_worker_down(Watched& watched, Host& host);

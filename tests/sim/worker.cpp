@@ -184,6 +184,8 @@ void Worker::refused(const Refuse& refusal) {
             phase_ = Phase::greeting;
             retry_at_ = world_.clock.now() + milliseconds(100);
             return;
+        case ErrorCode::closed:  // the node is leaving
+            return move_on();
         default:
             fail("is refused: " + refusal.text);
     }

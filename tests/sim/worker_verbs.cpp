@@ -7,8 +7,14 @@ namespace muster::sim {
 
 using namespace proto;  // NOLINT(google-build-using-namespace): this file speaks the protocol
 
+namespace {
+
+constexpr std::size_t kJoins = 24;  // that it keeps, so that joining all of them anew fits any backlog
+
+}  // namespace
+
 void Worker::join(const Group& group, std::uint64_t count, const Meta& meta, bool visible) {
-    if (!attached() || stopped_) return;
+    if (!attached() || stopped_ || joined_.size() >= kJoins) return;
     const std::uint64_t seq = request(JoinRequest{group, count, meta, visible, 3000});
     joined_.push_back({group, meta, count, {}, seq});
 }
@@ -141,6 +147,7 @@ void Worker::answer_join(std::uint64_t seq, const JoinReply& reply) {
         });
         joined.count = joined.numbers.size();
     }
+    std::erase_if(joined_, [](const Joined& joined) { return joined.request == 0 && joined.count == 0; });
 }
 
 void Worker::answer_leave(const LeaveRequest& asked, const LeaveReply& reply) {
@@ -173,7 +180,11 @@ std::optional<std::string> Worker::unsettled() {
     if (believed != life->all_of({name_, token_})) return "believes in other members than its node";
     for (const Watching& watching : watches_) {
         if (!watching.view) return "has a watch without a snapshot";
-        watching.view->compare(host->core());
+        try {
+            watching.view->compare(host->core());
+        } catch (const Violation& behind) {
+            return behind.what();  // events may be on their way
+        }
     }
     return std::nullopt;
 }

@@ -144,7 +144,7 @@ Group Workload::any_group() {
 }
 
 std::uint64_t Workload::any_count() {
-    if (world_.profile.big_groups && random_.permille(100)) return random_.between(100, 2000);
+    if (world_.profile.big_groups && random_.permille(100)) return random_.between(100, 500);
     return random_.permille(700) ? 1 : random_.between(1, 9);
 }
 
