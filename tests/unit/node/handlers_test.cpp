@@ -137,7 +137,6 @@ TEST(Handlers, CloseWaitsForTheItemUnderWay) {
     auto inbox = std::make_shared<IntInbox>(pool, IntInbox::Limits{}, held.run(99));
     inbox->push(0, 1, 1);
     held.wait(held.entered);
-    inbox->push(1, 1, 1);
     std::atomic<bool> closed = false;
     std::thread closer([&] {
         inbox->close();
