@@ -17,7 +17,12 @@ Inbox::Inbox(std::size_t capacity, Handlers handlers, std::function<void()> wake
     : capacity_(capacity), handlers_(std::move(handlers)), wake_(std::move(wake)) {}
 
 void Inbox::start() {
-    thread_ = std::thread([self = shared_from_this()] { self->run(); });
+    thread_ = std::thread([self = shared_from_this()] {
+        self->run();
+        const std::lock_guard lock(self->mutex_);
+        self->ended_ = true;
+        self->wake_();
+    });
     thread_id_ = thread_.get_id();
 }
 
@@ -25,6 +30,7 @@ void Inbox::push(std::vector<Item>& items) {
     if (items.empty()) return;
     {
         const std::lock_guard lock(mutex_);
+        if (stopping_) return items.clear();
         queue_.insert(queue_.end(), std::make_move_iterator(items.begin()), std::make_move_iterator(items.end()));
     }
     items.clear();
@@ -75,6 +81,11 @@ void Inbox::run() {
             if (stopping_) return;
         }
     }
+}
+
+bool Inbox::has_ended() const {
+    const std::lock_guard lock(mutex_);
+    return ended_;
 }
 
 bool Inbox::next_batch(std::deque<Item>& batch) {

@@ -47,6 +47,8 @@ public:
     /// thread it does not wait; `join` does that later.
     void stop();
     void join();
+    /// Whether no handler runs any more, for good.
+    [[nodiscard]] bool has_ended() const;
     [[nodiscard]] bool on_own_thread() const;
 
 private:
@@ -70,6 +72,7 @@ private:
     Progress progress_;
     const WatchHandler* running_ = nullptr;
     bool stopping_ = false;
+    bool ended_ = false;
 
     // of the handlers' thread
     std::size_t untold_ = 0;

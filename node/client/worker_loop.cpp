@@ -16,7 +16,9 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr int kDrain = 256;                    // frames a turn
+constexpr int kDrain = 256;                // frames a turn
+constexpr milliseconds kLastHandler{200};  // to return, so that its notification counts as delivered
+constexpr milliseconds kClosingTurn{20};
 constexpr std::size_t kRoomForAnswers = 1024;  // items beyond the inbox's bound: the node's own window
 
 /// Signals are the program's affair: threads made here do not take them.
@@ -62,10 +64,11 @@ WorkerLoop::~WorkerLoop() {
 void WorkerLoop::close() {
     {
         const std::lock_guard lock(mutex_);
+        if (!closing_) close_until_ = clock_now() + (inbox_->on_own_thread() ? milliseconds(0) : kLastHandler);
         closing_ = true;
     }
-    wake();
     inbox_->stop();
+    wake();
     if (inbox_->on_own_thread()) return;
     std::call_once(closed_, [this] {
         thread_.join();
@@ -135,24 +138,33 @@ NodeInfo WorkerLoop::node() const {
 void WorkerLoop::run() {
     session_.start(clock_now());
     perform();
-    for (bool closing = false; !closing;) {
+    while (!may_close()) {
         poll();
         take_commands();
-        const auto progress = inbox_->progress();
-        session_.handled(progress.session, progress.seq);
+        take_progress();
         receive();
         check_port();
         session_.tick(clock_now());
         perform();
         publish_state();
-        const std::lock_guard lock(mutex_);
-        closing = closing_ && commands_.empty();
     }
     finish();
 }
 
+bool WorkerLoop::may_close() const {
+    const std::lock_guard lock(mutex_);
+    return closing_ && commands_.empty() && (inbox_->has_ended() || clock_now() >= close_until_);
+}
+
+void WorkerLoop::take_progress() {
+    const auto progress = inbox_->progress();
+    session_.handled(progress.session, progress.seq);
+}
+
 void WorkerLoop::finish() {
     const bool was_attached = session_.is_attached();
+    take_progress();
+    session_.tick(clock_now());
     session_.close();
     perform();
     was_attached ? connection_.close_gently() : connection_.close();
@@ -173,6 +185,10 @@ void WorkerLoop::poll() {
     const auto left = session_.next_deadline() - now;
     // Rounded up: a tick before its time would only have to come again.
     auto timeout = std::chrono::ceil<milliseconds>(std::clamp<Duration>(left, Duration{}, milliseconds(1000)));
+    {
+        const std::lock_guard lock(mutex_);
+        if (closing_) timeout = std::min(timeout, kClosingTurn);
+    }
     listening_ = has_room();
     if (!listening_) session_.not_listening(now);
 

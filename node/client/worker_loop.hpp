@@ -46,11 +46,13 @@ private:
     void run();
     void poll();
     void take_commands();
+    void take_progress();
     void receive();
     void check_port();
     void perform();
     void publish_state();
     void wake();
+    [[nodiscard]] bool may_close() const;
     void finish();
     [[nodiscard]] bool has_room() const;
 
@@ -73,6 +75,7 @@ private:
     bool attached_ = false;
     bool rejected_ = false;
     bool closing_ = false;
+    Instant close_until_{};  // how long the running handler may delay the goodbye
     Error problem_;
     NodeInfo node_;
 

@@ -287,6 +287,41 @@ TEST(Worker, CloseFromInsideAHandlerEndsIt) {
     EXPECT_TRUE(node.wait_for([](const FakeNode& n) { return n.goodbyes == 1; }));
 }
 
+TEST(Worker, WhatTheLastHandlerTookIsAcknowledgedBeforeTheGoodbye) {
+    FakeNode node("a");
+    auto worker = connect({node.address()});
+    std::promise<void> entered;
+    std::promise<void> release;
+    ASSERT_TRUE(worker->join(kOrders, [&](const Notification&) {
+        entered.set_value();
+        release.get_future().wait();
+    }));
+    node.notify(number(1));
+    entered.get_future().wait();
+    auto closed = std::async(std::launch::async, [&] { worker->close(); });
+    release.set_value();
+    closed.wait();
+    EXPECT_TRUE(node.wait_for([](const FakeNode& n) { return n.goodbyes == 1; }));
+    EXPECT_TRUE(node.wait_for([](const FakeNode& n) { return n.received == 1; }));
+}
+
+TEST(Worker, AHandlerThatNeverReturnsDoesNotHoldBackTheGoodbye) {
+    FakeNode node("a");
+    auto worker = connect({node.address()});
+    std::promise<void> entered;
+    std::promise<void> release;
+    ASSERT_TRUE(worker->join(kOrders, [&](const Notification&) {
+        entered.set_value();
+        release.get_future().wait();
+    }));
+    node.notify(number(1));
+    entered.get_future().wait();
+    auto closed = std::async(std::launch::async, [&] { worker->close(); });
+    EXPECT_TRUE(node.wait_for([](const FakeNode& n) { return n.goodbyes == 1; }));
+    release.set_value();
+    closed.wait();
+}
+
 TEST(Worker, CloseAnswersThoseWhoWait) {
     FakeNode node("a");
     auto worker = connect({node.address()});
