@@ -179,9 +179,10 @@ void Faults::stop() {
     }
     if (!world_.profile.heal_with_a_cut || !all) return;
     // One pair never sees each other again: the others must pass its news on.
-    world_.coverage.count(Fault::heal_with_a_cut);
     const Place a = random_.below(world_.profile.nodes);
     const Place b = (a + random_.between(1, world_.profile.nodes - 1)) % world_.profile.nodes;
+    if (!seeds_connect(world_.profile, std::vector<bool>(world_.profile.nodes, true), a, b)) return;
+    world_.coverage.count(Fault::heal_with_a_cut);
     if (world_.trace()) world_.line("!", "n" + std::to_string(a) + " and n" + std::to_string(b) + " stay cut");
     world_.network.cut(a, b);
     if (random_.permille(700)) world_.network.cut(b, a);

@@ -89,14 +89,15 @@ std::string Profile::to_text() const {
     return out.str();
 }
 
-bool seeds_connect(const Profile& profile, const std::vector<bool>& running) {
+bool seeds_connect(const Profile& profile, const std::vector<bool>& running, std::size_t a, std::size_t b) {
     std::vector<bool> reached(profile.nodes, false);
     const auto first = std::find(running.begin(), running.end(), true);
-    if (first == running.end()) return true;
+    if (first == running.end()) return false;
     reached[static_cast<std::size_t>(first - running.begin())] = true;
     for (std::size_t round = 0; round < profile.nodes; ++round) {
         for (std::size_t i = 0; i < profile.nodes; ++i) {
             for (const std::size_t j : profile.seeds[i]) {
+                if ((i == a && j == b) || (i == b && j == a)) continue;
                 if (running[i] && running[j] && (reached[i] || reached[j])) reached[i] = reached[j] = true;
             }
         }

@@ -44,7 +44,8 @@ struct Profile {
 
 Profile draw_profile(const Wishes& wishes, Random random);
 
-/// Whether the nodes for which `running` holds reach each other along their seeds.
-bool seeds_connect(const Profile& profile, const std::vector<bool>& running);
+/// Whether the nodes for which `running` holds, one at least, reach each other
+/// along their seeds, although `a` and `b` do not reach each other (equal: all do).
+bool seeds_connect(const Profile& profile, const std::vector<bool>& running, std::size_t a = 0, std::size_t b = 0);
 
 }  // namespace muster::sim
