@@ -9,14 +9,17 @@ namespace muster::node {
 namespace {
 
 constexpr int kQueue = 1000;  // messages to or from one other side
+// To a worker: its whole window of the stream (1024), sent at once after a resume, and as many answers
+// with their parts. Less, and a worker with a backlog loses its connection again as soon as it is back.
+constexpr int kWorkerQueue = 4096;
 constexpr std::size_t kMaxRoutes = 100'000;
 constexpr auto kRouteIdle = std::chrono::seconds(60);
 
-zmq::socket_t make_router(zmq::context_t& context) {
+zmq::socket_t make_router(zmq::context_t& context, int send_queue) {
     zmq::socket_t socket(context, zmq::socket_type::router);
     set_common_options(socket);
     socket.set(zmq::sockopt::linger, 200);
-    socket.set(zmq::sockopt::sndhwm, kQueue);
+    socket.set(zmq::sockopt::sndhwm, send_queue);
     socket.set(zmq::sockopt::rcvhwm, kQueue);
     socket.set(zmq::sockopt::maxmsgsize, static_cast<std::int64_t>(limits::kFrame));
     socket.set(zmq::sockopt::router_mandatory, true);
@@ -26,7 +29,7 @@ zmq::socket_t make_router(zmq::context_t& context) {
 }  // namespace
 
 Door::Door(zmq::context_t& context, FrameCounts& counts)
-    : counts_(counts), router_(make_router(context)), routes_(kMaxRoutes, kRouteIdle) {}
+    : counts_(counts), router_(make_router(context, kWorkerQueue)), routes_(kMaxRoutes, kRouteIdle) {}
 
 Result<std::uint16_t> Door::bind(const std::string& host, std::uint16_t port) {
     return bind_tcp(router_, host, port);
@@ -85,7 +88,8 @@ void Door::expire() {
     routes_.expire(now());
 }
 
-Control::Control(zmq::context_t& context, FrameCounts& counts) : counts_(counts), router_(make_router(context)) {}
+Control::Control(zmq::context_t& context, FrameCounts& counts)
+    : counts_(counts), router_(make_router(context, kQueue)) {}
 
 Result<std::uint16_t> Control::bind(const std::string& host, std::uint16_t port) {
     return bind_tcp(router_, host, port);

@@ -11,6 +11,7 @@ using std::chrono::milliseconds;
 constexpr auto kHelloTimeout = milliseconds(1000);
 constexpr auto kQuiet = milliseconds(300);  // three of the node's heartbeats
 constexpr auto kLate = milliseconds(200);   // of a tick: then the silence was ours
+constexpr auto kFlap = milliseconds(100);   // given up sooner than this after the welcome: no haste
 constexpr auto kRetryMin = milliseconds(100);
 constexpr auto kRetryMax = milliseconds(1000);
 
@@ -55,13 +56,17 @@ void Session::say_hello() {
 
 void Session::next_attempt() {
     if (auto address = addresses_.next()) return begin_attempt(*address);
-    state_ = State::idle;
     rejected_ = all_refused_ && refusal_;
     all_refused_ = true;
+    wait_for_retry();
+    addresses_.begin_round();
+}
+
+void Session::wait_for_retry() {
+    state_ = State::idle;
     retry_at_ = now_ + backoff();
     ++rounds_;
     hasten_ = false;
-    addresses_.begin_round();
 }
 
 Duration Session::backoff() {
@@ -85,12 +90,10 @@ Error Session::problem() const {
 
 void Session::refused(const proto::Refuse& refuse) {
     if (refuse.code == ErrorCode::unknown_session) {
-        // The node does not know this connection (any more): the hello makes it known.
-        if (state_ != State::attached) return;  // about what was sent before the hello
-        announce(false, "lost " + node_.id.name + ": it does not know the session");
-        state_ = State::greeting;
-        attempt_until_ = now_ + kHelloTimeout;
-        return say_hello();
+        // While greeting it is about what was sent before the hello. The hello goes over a fresh
+        // connection: what fills this one may be why the node gave it up.
+        if (state_ != State::attached) return;
+        return lost("it gave this connection up", false);
     }
     if (state_ == State::attached) return lost(refuse.text, true);
     const bool for_good = refuse.code == ErrorCode::wrong_scope || refuse.code == ErrorCode::wrong_version ||
@@ -105,6 +108,7 @@ void Session::welcomed(const proto::Header& header, proto::WorkerWelcome&& welco
     const bool same = welcome.resumed && welcome.token == token_;
     const bool had_one = static_cast<bool>(token_);
     state_ = State::attached;
+    attached_at_ = now_;
     token_ = welcome.token;
     home_ = address_;
     node_ = std::move(welcome.node);
@@ -148,7 +152,7 @@ void Session::lost(const std::string& why, bool gone) {
     // A node that only fell silent may still hold the session.
     gone ? addresses_.begin_round_without(address_) : addresses_.begin_round(address_);
     all_refused_ = false;
-    next_attempt();
+    now_ - attached_at_ < kFlap ? wait_for_retry() : next_attempt();
 }
 
 void Session::connection_refused(Instant now, const std::string& address) {

@@ -90,6 +90,7 @@ private:
     void begin_attempt(const std::string& address);
     void attempt_failed(Error why, bool for_good);
     void next_attempt();
+    void wait_for_retry();
     void say_hello();
     void welcomed(const proto::Header& header, proto::WorkerWelcome&& welcome);
     void new_session();
@@ -142,6 +143,7 @@ private:
     bool all_refused_ = true;  // in this round, for good
     bool rejected_ = false;
     std::optional<Error> refusal_;  // the latest
+    Instant attached_at_{};
     Instant last_heard_{};
     Instant expected_{};  // when the next tick was due
     Instant next_check_{};

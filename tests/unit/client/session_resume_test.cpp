@@ -15,6 +15,7 @@ MemberId id(std::uint64_t number) {
 
 /// The connection breaks and the same node is asked again.
 void lose(Driver& d) {
+    d.after(milliseconds(100));  // sooner than that it would wait first
     d.session.connection_broken(d.now);
     d.tick();
     d.forget();
@@ -58,16 +59,27 @@ TEST(SessionResume, ARequestThatNobodyWaitsForKeepsItsNumber) {
     EXPECT_THAT(d.requests(), ElementsAre(1u, 2u));
 }
 
-TEST(SessionResume, UnknownSessionMeansAHelloOnTheSameConnection) {
+TEST(SessionResume, UnknownSessionMeansAHelloOnAFreshConnection) {
+    Driver d;
+    d.welcome(42);
+    d.after(milliseconds(100));
+    d.forget();
+    d.hear(proto::Refuse{ErrorCode::unknown_session, "say hello"});
+    d.hear(proto::Refuse{ErrorCode::unknown_session, "say hello"});  // about a second message
+    EXPECT_THAT(d.opened(), ElementsAre("a:1"));
+    EXPECT_THAT(d.sent<proto::WorkerHello>(), ElementsAre(proto::WorkerHello{SessionToken{42}, 0}));
+    d.welcome(42, true);
+    EXPECT_TRUE(d.session.is_attached());
+}
+
+TEST(SessionResume, AConnectionLostAtOnceIsNotTriedAgainAtOnce) {
     Driver d;
     d.welcome(42);
     d.forget();
     d.hear(proto::Refuse{ErrorCode::unknown_session, "say hello"});
-    d.hear(proto::Refuse{ErrorCode::unknown_session, "say hello"});  // about a second message
     EXPECT_THAT(d.opened(), IsEmpty());
-    EXPECT_THAT(d.sent<proto::WorkerHello>(), ElementsAre(proto::WorkerHello{SessionToken{42}, 0}));
-    d.welcome(42, true);
-    EXPECT_TRUE(d.session.is_attached());
+    d.after(milliseconds(140));
+    EXPECT_THAT(d.opened(), ElementsAre("a:1"));
 }
 
 TEST(SessionResume, AnUnwatchWhileLostIsToldAfterwards) {

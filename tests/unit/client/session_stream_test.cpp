@@ -62,6 +62,7 @@ TEST(SessionStream, RepeatsAreIgnored) {
 
 TEST(SessionStream, AHoleMeansANewSocketAndAResume) {
     Attached d;
+    d.after(milliseconds(100));
     d.deliver(1, {5});
     d.session.handled(1, 1);
     d.deliver(3, {5});
@@ -189,6 +190,7 @@ TEST(SessionWatch, AFailedWatchIsForgotten) {
     d.tick();
     d.hear(proto::ErrorReply{ErrorCode::overloaded, "too many"}, 1);
     EXPECT_EQ(d.error(1), ErrorCode::overloaded);
+    d.after(milliseconds(100));
     d.hear(proto::Refuse{ErrorCode::closed, "bye"});
     d.forget();
     d.welcome(43);

@@ -165,6 +165,7 @@ TEST(Session, TriesNodesThatTheWelcomeTold) {
 TEST(Session, ANodeThatSendsItAwayIsTriedLast) {
     Driver d;
     d.welcome(42);
+    d.after(milliseconds(100));
     d.forget();
     d.hear(proto::Refuse{ErrorCode::closed, "this node leaves"});
     EXPECT_THAT(d.opened(), ElementsAre("b:2"));
