@@ -127,6 +127,7 @@ TEST(Worker, CallsAHandlerOncePerMemberAndAcknowledgesWhenItReturned) {
     EXPECT_TRUE(node.wait_for([](const FakeNode& n) { return n.received == 0; }));  // a heartbeat, but not yet that one
     release.set_value();
     EXPECT_TRUE(node.wait_for([](const FakeNode& n) { return n.received == 1; }));
+    worker->close();  // so that nobody writes to `called` any more
     EXPECT_THAT(called, ElementsAre(joined->members[0].number.value, joined->members[1].number.value));
 }
 
