@@ -205,7 +205,7 @@ void Core::Impl::tick() {
 }
 
 void Core::Impl::become_ready() {
-    if (ready) return;
+    if (ready || discovery.is_refused()) return;
     const bool met = discovery.has_met_anyone();
     const bool in_vain = !met && ctx.now >= ready_deadline;
     const bool synced = met && has_met_all_peers() && replicator.is_synced();

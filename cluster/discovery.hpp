@@ -23,6 +23,8 @@ public:
 
     /// A seed has answered, or there is none but this node itself.
     [[nodiscard]] bool has_met_anyone() const;
+    /// Our name was refused, and since then nobody has welcomed us.
+    [[nodiscard]] bool is_refused() const { return conflict_since_ != kNever; }
 
 private:
     struct Target {

@@ -18,6 +18,8 @@ namespace muster::cluster {
 using Route = Counter<struct RouteTag>;
 /// A handler inside the process, chosen by the shell. Its members live until it leaves or is gone.
 using HandlerId = Counter<struct HandlerTag>;
+/// In a LocalLeave: whichever handlers of the process have the members.
+inline constexpr HandlerId kAnyHandler{};
 /// A watcher inside the process, chosen by the shell.
 using WatchId = Counter<struct WatchTag>;
 /// Pairs an embedded call with its Answer; chosen by the shell.

@@ -60,27 +60,44 @@ LocalMembers::Numbers LocalMembers::choose(const Numbers& joined, const std::vec
     return chosen;
 }
 
+LocalMembers::Numbers LocalMembers::joined(const Owner& owner, const std::map<Owner, Numbers>& in_group) {
+    if (owner != Owner(kAnyHandler)) {
+        const auto it = in_group.find(owner);
+        return it == in_group.end() ? Numbers{} : it->second;
+    }
+    Numbers all;
+    for (const auto& [each, numbers] : in_group)
+        if (std::holds_alternative<HandlerId>(each)) all.insert(all.end(), numbers.begin(), numbers.end());
+    std::sort(all.begin(), all.end());
+    return all;
+}
+
 Result<std::vector<MemberNumber>> LocalMembers::leave(const Owner& owner, const Group& group,
                                                       const std::vector<MemberNumber>& members, std::uint64_t count) {
     if (const auto why = why_invalid(group, members.empty() ? count : 1, {}); !why.empty())
         return Error{ErrorCode::bad_request, why};
-    const Error not_joined{ErrorCode::not_joined,
-                           "not joined in " + group.store + "/" + group.feature + ": nothing to leave"};
     const auto in_group = by_group_.find(group);
-    if (in_group == by_group_.end()) return not_joined;
-    const auto it = in_group->second.find(owner);
-    if (it == in_group->second.end()) return not_joined;
-    Numbers leaving = choose(it->second, members, count);
-    if (leaving.empty()) return not_joined;
+    Numbers leaving;
+    if (in_group != by_group_.end()) leaving = choose(joined(owner, in_group->second), members, count);
+    if (leaving.empty())
+        return Error{ErrorCode::not_joined,
+                     "not joined in " + group.store + "/" + group.feature + ": nothing to leave"};
 
-    Numbers staying;
-    std::set_difference(it->second.begin(), it->second.end(), leaving.begin(), leaving.end(),
-                        std::back_inserter(staying));
-    it->second = std::move(staying);
-    by_owner_[owner].members -= leaving.size();
-    drop_if_empty(owner, group);
+    std::vector<Owner> owners;
+    for (const auto& [each, numbers] : in_group->second)
+        if (owner == each || owner == Owner(kAnyHandler)) owners.push_back(each);
+    for (const auto& each : owners) remove(each, group, leaving);
     replicator_.commit({{{group, Reason::left, {}, runs_of(leaving)}}});
     return leaving;
+}
+
+void LocalMembers::remove(const Owner& owner, const Group& group, const Numbers& leaving) {
+    Numbers& numbers = by_group_[group][owner];
+    Numbers staying;
+    std::set_difference(numbers.begin(), numbers.end(), leaving.begin(), leaving.end(), std::back_inserter(staying));
+    by_owner_[owner].members -= numbers.size() - staying.size();
+    numbers = std::move(staying);
+    drop_if_empty(owner, group);
 }
 
 void LocalMembers::drop_if_empty(const Owner& owner, const Group& group) {

@@ -40,6 +40,9 @@ private:
     using Numbers = std::vector<MemberNumber>;
 
     static Numbers choose(const Numbers& joined, const std::vector<MemberNumber>& members, std::uint64_t count);
+    /// What the owner (or any handler) has in the group, ascending.
+    static Numbers joined(const Owner& owner, const std::map<Owner, Numbers>& in_group);
+    void remove(const Owner& owner, const Group& group, const Numbers& leaving);
     void drop_if_empty(const Owner& owner, const Group& group);
 
     Context& ctx_;

@@ -14,11 +14,12 @@ constexpr std::int64_t kMessageBytes = 4 << 20;
 
 }  // namespace
 
-Gossip::Gossip(zmq::context_t& context, std::string scope, NodeId self, FrameCounts& counts)
+Gossip::Gossip(zmq::context_t& context, std::string scope, NodeId self, FrameCounts& counts, Lose lose)
     : scope_(std::move(scope)),
       topic_(gossip_topic(scope_)),
       self_(std::move(self)),
       counts_(counts),
+      lose_(std::move(lose)),
       pub_(context, zmq::socket_type::xpub),
       sub_(context, zmq::socket_type::sub) {
     set_common_options(pub_);
@@ -44,6 +45,7 @@ Result<std::uint16_t> Gossip::bind(const std::string& host, std::uint16_t port) 
 }
 
 void Gossip::publish(const proto::Message& message) {
+    if (lose_ && lose_(message)) return;
     buffer_ = topic_;
     proto::encode(message, buffer_);
     if (send(pub_, buffer_) == Sent::yes)

@@ -27,9 +27,12 @@ using Emit = std::function<void(cluster::EventBody)>;
 ///
 /// One frame a message: the topic, then the message. PUB drops silently when a
 /// subscriber is beyond the high-water mark; the core numbers and repairs.
+/// Chooses publications that nobody shall get: what PUB does by itself to a slow subscriber, on purpose.
+using Lose = std::function<bool(const proto::Message&)>;
+
 class Gossip {
 public:
-    Gossip(zmq::context_t& context, std::string scope, NodeId self, FrameCounts& counts);
+    Gossip(zmq::context_t& context, std::string scope, NodeId self, FrameCounts& counts, Lose lose = {});
 
     /// Binds the publisher and connects to it. `host` is numeric.
     Result<std::uint16_t> bind(const std::string& host, std::uint16_t port);
@@ -56,6 +59,7 @@ private:
     NodeId self_;
     std::set<std::string> own_presence_;  // of every incarnation this process took
     FrameCounts& counts_;
+    Lose lose_;
     zmq::socket_t pub_;
     zmq::socket_t sub_;
     std::map<std::string, std::string> addresses_;  // peer -> where it is connected

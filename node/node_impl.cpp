@@ -68,14 +68,15 @@ std::size_t bytes_of(const WatchEvent& event) {
 
 }  // namespace
 
-Result<std::unique_ptr<Node::Impl>> Node::Impl::start(Node::Options given) {
+Result<std::unique_ptr<Node::Impl>> Node::Impl::start(Node::Options given, node::Lose lose) {
     if (auto wrong = why_wrong(given)) return *std::move(wrong);
     node::raise_descriptor_limit();
     auto impl = std::make_unique<Impl>(std::move(given));
     const auto& options = impl->options;
     const NodeId self{options.name, new_incarnation()};
-    const node::SocketOptions wanted{options.scope,      self, options.listen, options.advertise, options.control_port,
-                                     options.gossip_port};
+    const node::SocketOptions wanted{
+        options.scope,       self,           options.listen, options.advertise, options.control_port,
+        options.gossip_port, std::move(lose)};
     auto sockets = node::Sockets::open(wanted, *impl->counts, impl->wakeup,
                                        [raw = impl.get()](const std::string& line) { raw->log(2, line); });
     if (!sockets) return sockets.error();
@@ -132,27 +133,18 @@ void Node::Impl::remove_handler(cluster::HandlerId id) {
 }
 
 Result<std::vector<MemberId>> Node::Impl::leave(const Group& group, std::vector<node::OwnMembers::Taken> taken) {
-    std::vector<MemberNumber> left;
-    for (auto& one : taken) {
-        cluster::LocalLeave event;
-        event.handler = one.handler;
-        event.group = group;
-        event.members = std::move(one.members);
-        const auto result = engine->call(std::move(event), std::chrono::seconds(5));
-        if (one.last) remove_handler(one.handler);
-        if (const auto* reply = std::get_if<proto::LeaveReply>(&result))
-            left.insert(left.end(), reply->members.begin(), reply->members.end());
-        else if (const auto* error = std::get_if<Error>(&result); error && error->code != ErrorCode::not_joined)
-            return *error;
-    }
-    if (left.empty())
+    cluster::LocalLeave event{{}, cluster::kAnyHandler, group, {}, 1};
+    for (const auto& one : taken) event.members.insert(event.members.end(), one.members.begin(), one.members.end());
+    if (event.members.empty())
         return Error{ErrorCode::not_joined,
                      "nothing of this process is joined to " + group.store + "/" + group.feature + ": join it first"};
-    std::sort(left.begin(), left.end());
+    const auto result = engine->call(std::move(event), std::chrono::seconds(5));
+    for (const auto& one : taken)
+        if (one.last) remove_handler(one.handler);
+    if (const auto* error = std::get_if<Error>(&result)) return *error;
     const NodeId self = engine->ask([](const cluster::Core& core) { return core.self(); });
     std::vector<MemberId> ids;
-    ids.reserve(left.size());
-    for (const MemberNumber number : left) ids.push_back({self, number});
+    for (const MemberNumber number : std::get<proto::LeaveReply>(result).members) ids.push_back({self, number});
     return ids;
 }
 

@@ -29,7 +29,7 @@ struct Node::Impl final : node::Sink {
     ~Impl() override;
 
     /// Checks the options, binds, starts the threads.
-    static Result<std::unique_ptr<Impl>> start(Node::Options options);
+    static Result<std::unique_ptr<Impl>> start(Node::Options options, node::Lose lose = {});
     void close();
 
     // ---- the verbs' helpers; any thread ----

@@ -44,7 +44,7 @@ Sockets::Sockets(const SocketOptions& options, FrameCounts& counts, std::shared_
     : context_(1, kMaxSockets),
       wakeup_(std::move(wakeup)),
       resolver_(wakeup_),
-      gossip_socket_(context_, options.scope, options.self, counts),
+      gossip_socket_(context_, options.scope, options.self, counts, options.lose),
       door_(context_, counts),
       control_socket_(context_, counts),
       links_(context_, counts),

@@ -25,6 +25,7 @@ struct SocketOptions {
     std::string advertise;  // empty: as `listen`
     std::uint16_t control_port = 0;
     std::uint16_t gossip_port = 0;
+    Lose lose{};  // for tests of repair
 };
 
 /// Opened by any thread, then used by the loop's alone.

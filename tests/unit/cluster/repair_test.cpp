@@ -184,7 +184,7 @@ TEST_F(Repair, AnEarlierClockTakesAHigherIncarnation) {
     net.start("b", "a");
     net.run(milliseconds(1500));
     EXPECT_TRUE(net.core("b").is_ready());
-    EXPECT_EQ(net.core("b").self().incarnation, Incarnation{1002});
+    EXPECT_GT(net.core("b").self().incarnation, Incarnation{1001});
     net.join("b", kMe, kOrders);
     EXPECT_EQ(net.members("c", kOrders).size(), 1u);
 }

@@ -117,6 +117,17 @@ TEST_F(Semantics, LeaveTakesAsManyAsThereAre) {
     EXPECT_EQ(as<proto::LeaveReply>(net.leave("a", kMe, kOrders, 5)).members.size(), 2u);
 }
 
+TEST_F(Semantics, ALeaveAcrossHandlersIsOneDelta) {
+    net.join("a", kMe, kOrders, 2);
+    net.join("a", kYou, kOrders, 2);
+    const auto before = deltas_published("a");
+    const auto left = as<proto::LeaveReply>(net.leave("a", kAnyHandler, kOrders, 3));
+    EXPECT_EQ(left.members, (std::vector{MemberNumber{2}, MemberNumber{3}, MemberNumber{4}}));
+    EXPECT_EQ(deltas_published("a"), before + 1);
+    EXPECT_EQ(as<Error>(net.leave("a", kYou, kOrders)).code, ErrorCode::not_joined);
+    EXPECT_EQ(net.members("c", kOrders).size(), 1u);
+}
+
 TEST_F(Semantics, EmptyGroupsDoNotExist) {
     EXPECT_EQ(as<Error>(net.join("a", kMe, kOrders, 0)).code, ErrorCode::bad_request);
     EXPECT_TRUE(net.core("a").groups().empty());

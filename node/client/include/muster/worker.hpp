@@ -29,7 +29,7 @@ public:
         std::string name;                // empty: "<host name>-<process id>"
         std::string scope = "default";
         std::chrono::milliseconds connect_timeout{5000};  // for connect() alone
-        std::size_t inbox = 65536;       // items received but not yet handled; when full, no more are taken from the node
+        std::size_t inbox = 65536;  // items received, not yet handled; when full, no more are taken
         /// Called (on the handlers' thread) when notifications were lost for good, with how many.
         std::function<void(std::uint64_t missed)> on_gap;
         /// Called (on the handlers' thread) when the worker was attached ("attached to a at host:port",
