@@ -7,6 +7,15 @@ namespace muster::sim {
 Faults::Faults(World& world, Workload& workload) : world_(world), workload_(workload), random_(world.random.fork()) {}
 
 void Faults::start() {
+    // What stops a node by itself is its name's earlier life: its clock is set right.
+    world_.stopped_by_itself = [this](Host& host) {
+        host.set_clock_right();
+        ++awaited_;
+        world_.clock.after(random_.within(milliseconds(100), seconds(1)), [this, &host] {
+            --awaited_;
+            if (!host.running()) host.start();
+        });
+    };
     if (!world_.profile.weights.empty()) world_.clock.after(world_.profile.fault_every, [this] { turn(); });
 }
 
@@ -42,14 +51,17 @@ void Faults::node_fault(Fault fault) {
     Host& host = *random_.pick(world_.hosts);
     const Place other = random_.below(world_.profile.nodes);
     const Duration time = random_.within(milliseconds(50), random_.permille(300) ? seconds(7) : milliseconds(1500));
-    if (fault != Fault::link_reset) world_.coverage.count(fault);
+    const bool ends = fault == Fault::crash || fault == Fault::shutdown;
+    if (fault != Fault::link_reset && (host.running() || !ends)) world_.coverage.count(fault);
     if (world_.trace())
         world_.line("!", std::string(to_string(fault)) + " " + host.name() + " " + std::to_string(other));
     switch (fault) {
         case Fault::crash:
+            if (!host.running()) return;
             host.crash();
             return restart_later(host);
         case Fault::shutdown:
+            if (!host.running()) return;
             host.shutdown();
             return restart_later(host);
         case Fault::pause:
@@ -140,7 +152,11 @@ void Faults::restart_later(Host& host) {
     world_.clock.after(time, [this, &host] {
         if (host.running() || stopped_) return;
         world_.coverage.count(Fault::restart);
-        host.start(false);
+        if (random_.permille(60)) {
+            world_.coverage.count(Fault::clock_set_back);
+            host.set_clock_back();
+        }
+        host.start();
     });
 }
 
@@ -170,7 +186,7 @@ void Faults::stop() {
     }
     const bool all = !seeds_connect(world_.profile, running) || random_.permille(500);
     for (const auto& host : world_.hosts) {
-        if (!host->running() && all) host->start(false);
+        if (!host->running() && all) host->start();
     }
     for (const auto& worker : workload_.workers()) {
         worker->resume();

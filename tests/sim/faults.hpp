@@ -13,6 +13,8 @@ public:
     /// No new faults; all that lasts is ended, dead nodes and workers are
     /// started again where the rest could not find each other without them.
     void stop();
+    /// A node that ended by itself is about to be started again.
+    [[nodiscard]] bool awaits_a_node() const { return awaited_ != 0; }
 
 private:
     void turn();
@@ -28,6 +30,7 @@ private:
     Workload& workload_;
     Random random_;
     bool stopped_ = false;
+    int awaited_ = 0;
     std::vector<std::pair<Place, Place>> cuts_;
 };
 

@@ -81,6 +81,16 @@ void Network::hang_up(ConnectorId id) {
     erase_if_dead(connection);
 }
 
+void Network::rename(ConnectorId id, const NodeId& tag) {
+    const auto found = connectors_.find(id);
+    if (found == connectors_.end()) return;
+    found->second.tag = tag;
+    clock_.after(delay(), [this, connection = found->second.connection, tag] {
+        const auto at = connections_.find(connection);
+        if (at != connections_.end() && at->second.server_up) at->second.server->renamed(connection, tag);
+    });
+}
+
 void Network::probe(Place from, const std::string& address, std::function<void()> refused) {
     clock_.after(delay() + delay(), [this, from, address, refused = std::move(refused)] {
         const Place to = place_of(address);

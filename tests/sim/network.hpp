@@ -45,6 +45,7 @@ public:
     /// `tag`: who the client said it was (the topic of its subscription).
     virtual void accepted(ConnectionId, Port, const NodeId& /*tag*/) {}
     virtual void dropped(ConnectionId, Port) {}
+    virtual void renamed(ConnectionId, const NodeId& /*tag*/) {}
     virtual void from_client(ConnectionId, Port, const Frame&) {}
 };
 
@@ -66,6 +67,8 @@ public:
     /// Keeps trying, every 100 … 2000 ms, until hang_up.
     ConnectorId connect(Process& client, const std::string& address, const NodeId& tag);
     void hang_up(ConnectorId connector);
+    /// The client says that it is someone else now; on the connection that stands, and later ones.
+    void rename(ConnectorId connector, const NodeId& tag);
     /// False when it could not be put on a connection; true promises nothing.
     bool send(ConnectorId connector, const Frame& frame);
     bool send(ConnectionId connection, const Frame& frame);

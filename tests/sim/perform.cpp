@@ -76,6 +76,8 @@ void Host::perform_one(const Action& action, const Note& note) {
 
 void Host::perform_one(const Action& action, const IdentityChanged& changed) {
     record(action, changed.self.name + std::to_string(changed.self.incarnation.value));
+    ++world_.coverage.marks["incarnation adopted"];
+    for (const auto& [name, link] : peers_) world_.network.rename(link.gossip, changed.self);
 }
 
 void Host::disconnect_peer(const std::string& peer) {
@@ -113,6 +115,7 @@ void Host::perform_one(const Action& action, const A& other) {
     } else if constexpr (std::is_same_v<A, Stop>) {
         scratch_ = other.error.text;
         ending_ = stopped_by_core_ = true;
+        ++world_.coverage.marks["node stopped by itself"];
     }
     record(action, scratch_);
 }

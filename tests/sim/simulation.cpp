@@ -41,7 +41,9 @@ private:
         Random random = world_.random.fork();
         for (const auto& host : world_.hosts) {
             const Duration when = random.permille(300) ? random.within(Duration(0), seconds(2)) : Duration(0);
-            world_.clock.after(when, [at = host.get()] { at->start(false); });
+            world_.clock.after(when, [at = host.get()] {
+                if (!at->running()) at->start();
+            });
         }
         workload_.start();
         faults_.start();
@@ -77,6 +79,7 @@ private:
     }
 
     std::optional<std::string> unsettled() {
+        if (faults_.awaits_a_node()) return "a node is about to start again";
         if (auto why = model_.unsettled()) return why;
         for (const auto& worker : workload_.workers()) {
             if (auto why = worker->unsettled()) return worker->name() + ": " + *why;

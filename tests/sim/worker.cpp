@@ -66,6 +66,7 @@ void Worker::open() {
     if (connector_) world_.network.hang_up(connector_);
     phase_ = Phase::connecting;
     greeted_at_ = troubled_ = world_.clock.now();
+    retry_at_ = Duration(0);
     connector_ = world_.network.connect(*this, doors_[door_], {name_, {}});
 }
 

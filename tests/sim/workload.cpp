@@ -72,7 +72,7 @@ void Workload::join_at(Host& host) {
     join.handler = HandlerId{random_.between(1, kHandlers)};
     join.group = any_group();
     join.count = any_count();
-    join.meta = any_meta();
+    join.meta = any_meta(join.count);
     join.visible = random_.permille(150);
     join.timeout = random_.within(milliseconds(50), seconds(5));
     if (random_.permille(10)) join.group.feature.clear();
@@ -113,7 +113,10 @@ void Workload::notify_at(Host& host) {
 
 void Workload::call_worker(Worker& worker) {
     const std::uint64_t what = random_.below(100);
-    if (what < 35) return worker.join(any_group(), any_count(), any_meta(), random_.permille(150));
+    if (what < 35) {
+        const std::uint64_t count = any_count();
+        return worker.join(any_group(), count, any_meta(count), random_.permille(150));
+    }
     if (what < 55) {
         const auto groups = worker.groups();
         const bool own = !groups.empty() && random_.permille(850);
@@ -148,9 +151,9 @@ std::uint64_t Workload::any_count() {
     return random_.permille(700) ? 1 : random_.between(1, 9);
 }
 
-Meta Workload::any_meta() {
+Meta Workload::any_meta(std::uint64_t count) {
     Meta meta;
-    if (world_.profile.big_groups) {
+    if (world_.profile.big_groups && count == 1 && random_.permille(400)) {
         for (char key = 'a'; key < 'a' + 16; ++key) meta.emplace(std::string(1, key), std::string(255, key));
     } else if (random_.permille(300)) {
         meta.emplace("zone", std::to_string(random_.below(3)));

@@ -31,7 +31,7 @@ private:
     void notify_at(Host& host);
     [[nodiscard]] Group any_group();
     [[nodiscard]] std::uint64_t any_count();
-    [[nodiscard]] Meta any_meta();
+    [[nodiscard]] Meta any_meta(std::uint64_t count);
     [[nodiscard]] Duration pause_between_calls();
 
     World& world_;

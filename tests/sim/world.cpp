@@ -1,5 +1,7 @@
 #include "tests/sim/world.hpp"
 
+#include <algorithm>
+
 #include "proto/codec.hpp"
 
 namespace muster::sim {
@@ -30,15 +32,15 @@ Host::Host(World& world, Place place)
 
 // ---- a life ----------------------------------------------------------------
 
-void Host::start(bool set_back) {
+void Host::start() {
     ++lives_;
     const auto host = "h" + std::to_string(place_) + ":";
     Options options;
     options.scope = "sim";
     options.self.name = name_;
     constexpr std::uint64_t kEpoch = 1'700'000'000'000'000;
-    options.self.incarnation.value = kEpoch + static_cast<std::uint64_t>(world_.clock.now().count()) + lives_;
-    if (set_back) options.self.incarnation.value -= 3600'000'000;
+    const Duration date = world_.clock.now() - behind_;
+    options.self.incarnation.value = kEpoch + lives_ + static_cast<std::uint64_t>(date.count());
     options.address = door_;
     options.control = host + std::to_string(10000 + 2 * lives_);
     options.gossip = host + std::to_string(10001 + 2 * lives_);
@@ -128,7 +130,12 @@ void Host::turn() {
         if (idle_ticks_ > 100) throw Violation(name_ + ": a tick does not move the deadline: a busy loop");
     }
     stepping_ = false;
-    if (ending_) return end(!stopped_by_core_);
+    if (ending_) {
+        const bool by_itself = stopped_by_core_;
+        end(!by_itself);
+        if (by_itself && world_.stopped_by_itself) world_.stopped_by_itself(*this);
+        return;
+    }
     arm();
 }
 
@@ -218,6 +225,16 @@ void Host::dropped(ConnectionId connection, Port port) {
         }
         post({LinkLost{peer}, {}});
     }
+}
+
+void Host::renamed(ConnectionId connection, const NodeId& tag) {
+    const auto found = subscribers_.find(connection);
+    if (found == subscribers_.end()) return;
+    const NodeId before = std::exchange(found->second, tag);
+    const bool last = std::none_of(subscribers_.begin(), subscribers_.end(),
+                                   [&](const auto& entry) { return entry.second == before; });
+    if (last) post({LinkLost{before}, {}});
+    post({LinkUp{tag}, {}});
 }
 
 void Host::from_client(ConnectionId connection, Port port, const Frame& frame) {

@@ -44,6 +44,8 @@ struct World {
     Observer* observer = nullptr;
     /// Canary tests spoil what cores do with this.
     std::function<void(Host&, cluster::Actions&)> sabotage;
+    /// A node has ended by its own decision: whoever looks after it may start it again.
+    std::function<void(Host&)> stopped_by_itself;
     std::vector<std::unique_ptr<Host>> hosts;
 
     [[nodiscard]] bool trace() const { return transcript.verbose(); }
@@ -59,8 +61,11 @@ class Host final : public Process {
 public:
     Host(World& world, Place place);
 
-    /// A new life; `set_back`: its clock, hence its incarnation, is behind the last life's.
-    void start(bool set_back);
+    /// A new life.
+    void start();
+    /// From now on its clock, hence the incarnation of its lives, is an hour behind.
+    void set_clock_back() { behind_ = seconds(3600); }
+    void set_clock_right() { behind_ = Duration(0); }
     void crash();
     void shutdown();
     /// Not stepped for a while: time runs on, what arrives waits.
@@ -81,9 +86,11 @@ public:
 
     [[nodiscard]] Place place() const override { return place_; }
     [[nodiscard]] bool stopped() const override { return stopped_; }
+    void connected(ConnectorId connector) override;
     void from_server(ConnectorId connector, const Frame& frame) override;
     void accepted(ConnectionId connection, Port port, const NodeId& tag) override;
     void dropped(ConnectionId connection, Port port) override;
+    void renamed(ConnectionId connection, const NodeId& tag) override;
     void from_client(ConnectionId connection, Port port, const Frame& frame) override;
 
 private:
@@ -128,6 +135,7 @@ private:
     NodeId last_id_;
     std::uint64_t lives_ = 0;
     Duration clock_offset_{0};
+    Duration behind_{0};
     bool stopped_ = false;
     bool stepping_ = false;
     bool ending_ = false;
@@ -149,9 +157,6 @@ private:
     std::map<ConnectionId, cluster::Route> routes_of_;
     std::map<ConnectionId, NodeId> subscribers_;
     std::uint64_t made_routes_ = 0;
-
-public:
-    void connected(ConnectorId connector) override;
 };
 
 }  // namespace muster::sim
