@@ -8,7 +8,8 @@
 namespace muster::cluster {
 namespace {
 
-constexpr int kDiffersBeforeNews = 2;  // heartbeats in a row
+constexpr int kDiffersBeforeNews = 2;    // heartbeats in a row
+constexpr int kDiffersBeforeHello = 12;  // news does not help: perhaps it does not listen to this life
 constexpr Duration kNewsInterval = std::chrono::seconds(1);
 constexpr std::size_t kLessees = 64;  // relays for one origin
 
@@ -132,7 +133,8 @@ void Core::Impl::heartbeat(const NodeId& from, const proto::Message& message) {
         peer->digests_differ = 0;
         return;
     }
-    if (++peer->digests_differ < kDiffersBeforeNews || ctx.now - peer->news_at < kNewsInterval) return;
+    if (++peer->digests_differ % kDiffersBeforeHello == 0) peer->greeted = false;
+    if (peer->digests_differ < kDiffersBeforeNews || ctx.now - peer->news_at < kNewsInterval) return;
     peer->news_at = ctx.now;
     ctx.count("membership_repairs");
     peers.send(from.name, proto::PeerNews{peers.records(true)});

@@ -67,7 +67,8 @@ bool Discovery::welcome(const proto::Message& message, const std::string& addres
         return false;
     }
     if (welcome.known > ctx_.self.incarnation) {
-        adopt = welcome.known.next();
+        // Not just the next: two lives that are told of the same earlier one must not take the same.
+        adopt = welcome.known.plus(1 + ctx_.random.below(1u << 20));
         return true;
     }
     peers_.merge(welcome.self, welcome.self.id.name);
