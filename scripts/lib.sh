@@ -15,11 +15,13 @@ jobs=$(nproc)
 # Everything written in C++, as paths from the root.
 cpp_sources() { find proto cluster node tests \( -name '*.cpp' -o -name '*.hpp' \) -print | sort; }
 
-# build_preset PRESET: configure and build it in build/PRESET.
+# build_preset PRESET [TARGET...]: configure it and build all of it, or these targets, in build/PRESET.
 build_preset() {
+    local preset=$1
+    shift
     local launcher=()
     if command -v ccache >/dev/null; then launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache); fi
-    say "configure and build: $1"
-    cmake --preset "$1" "${launcher[@]}"
-    cmake --build --preset "$1" -j "$jobs"
+    say "configure and build: $preset"
+    cmake --preset "$preset" "${launcher[@]}"
+    cmake --build --preset "$preset" -j "$jobs" ${1:+--target "$@"}
 }
