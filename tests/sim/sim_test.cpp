@@ -37,27 +37,27 @@ TEST(Determinism, a_seed_gives_the_same_transcript_twice) {
     }
 }
 
-/// The seeds of canary tests: each kind of damage is noticed in every run in
-/// which it was done, by the verdict that is due.
+/// Does one kind of damage in ten runs, wherever it can be done: it is noticed
+/// as an unsafe step in at least `noticed` of them. (What is published to nobody
+/// does no damage.)
 template <class Spoil>
-void expect_noticed(Verdict verdict, Spoil spoil) {
-    std::uint64_t spoiled_runs = 0;
+void expect_noticed(int noticed, Spoil spoil) {
+    int unsafe = 0;
     for (std::uint64_t seed = 9001; seed < 9011; ++seed) {
         Wishes wishes;
         wishes.seed = seed;
-        std::uint64_t spoiled = 0;
-        const Outcome outcome = simulate(wishes, [&](Host& host, cluster::Actions& actions) {
-            if (host.place() == 0) spoiled += spoil(actions) ? 1 : 0;
-        });
-        if (spoiled == 0) continue;
-        ++spoiled_runs;
-        EXPECT_EQ(outcome.verdict, verdict) << "damage went unnoticed, or as: " << outcome.why << command(seed);
+        bool spoiled = false;
+        const Outcome outcome =
+            simulate(wishes, [&](Host&, cluster::Actions& actions) { spoiled = spoil(actions) || spoiled; });
+        EXPECT_NE(outcome.verdict, Verdict::stalled) << outcome.why << command(seed);
+        EXPECT_TRUE(spoiled || outcome.verdict == Verdict::good) << outcome.why << command(seed);
+        if (outcome.verdict == Verdict::unsafe) ++unsafe;
     }
-    EXPECT_GE(spoiled_runs, 5u);
+    EXPECT_GE(unsafe, noticed);
 }
 
 TEST(Canary, a_renumbered_member_is_noticed) {
-    expect_noticed(Verdict::unsafe, [](cluster::Actions& actions) {
+    expect_noticed(8, [](cluster::Actions& actions) {
         for (cluster::Action& action : actions) {
             auto* publish = std::get_if<cluster::Publish>(&action);
             auto* deltas = publish ? std::get_if<proto::Deltas>(&publish->message.body) : nullptr;
@@ -75,7 +75,7 @@ TEST(Canary, a_renumbered_member_is_noticed) {
 }
 
 TEST(Canary, a_swallowed_watch_event_is_noticed) {
-    expect_noticed(Verdict::unsafe, [](cluster::Actions& actions) {
+    expect_noticed(10, [](cluster::Actions& actions) {
         return std::erase_if(actions, [](const cluster::Action& action) {
                    const auto* told = std::get_if<cluster::TellWatcher>(&action);
                    return told && told->watch == kMainWatch && told->event.kind == WatchEvent::Kind::leave;
@@ -84,7 +84,7 @@ TEST(Canary, a_swallowed_watch_event_is_noticed) {
 }
 
 TEST(Canary, a_notification_delivered_twice_is_noticed) {
-    expect_noticed(Verdict::unsafe, [](cluster::Actions& actions) {
+    expect_noticed(10, [](cluster::Actions& actions) {
         for (const cluster::Action& action : actions) {
             if (!std::holds_alternative<cluster::Deliver>(action)) continue;
             const cluster::Action copy = action;
@@ -96,7 +96,7 @@ TEST(Canary, a_notification_delivered_twice_is_noticed) {
 }
 
 TEST(Canary, a_claimed_member_that_never_joined_is_noticed) {
-    expect_noticed(Verdict::unsafe, [](cluster::Actions& actions) {
+    expect_noticed(10, [](cluster::Actions& actions) {
         for (cluster::Action& action : actions) {
             auto* answer = std::get_if<cluster::Answer>(&action);
             auto* joined = answer ? std::get_if<proto::JoinReply>(&answer->result) : nullptr;
