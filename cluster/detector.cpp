@@ -9,6 +9,7 @@ constexpr int kMaxLateness = 4;
 constexpr Duration kNotablyLate = std::chrono::milliseconds(100);
 constexpr Duration kLatenessDecay = std::chrono::seconds(2);
 constexpr std::size_t kAskedAtOnce = 3;
+constexpr Duration kCheckedFor = std::chrono::seconds(2);
 constexpr Duration kReconnectMax = std::chrono::seconds(15);
 
 }  // namespace
@@ -29,7 +30,15 @@ void Detector::link_lost(const NodeId& id) {
     Peer* peer = peers_.find_live(id);
     if (!peer) return;
     ctx_.count("links_lost");
-    ctx_.emit(CheckProcess{id, peer->record.gossip});
+    peer->link_lost_at = ctx_.now;
+    check_process(*peer);
+}
+
+void Detector::check_process(Peer& peer) {
+    // Again and again for a while: of a process that is being killed, links can
+    // close before the port on which it listens.
+    const bool lost_lately = ctx_.now - peer.link_lost_at < kCheckedFor && peer.heard_direct <= peer.link_lost_at;
+    if (lost_lately) ctx_.emit(CheckProcess{peer.record.id, peer.record.gossip});
 }
 
 void Detector::process_gone(const NodeId& id) {
@@ -54,6 +63,7 @@ void Detector::tick() {
 }
 
 void Detector::tick(Peer& peer, bool cut_off) {
+    check_process(peer);
     const Timing& timing = ctx_.options.timing;
     const Duration silent = ctx_.now - peer.heard;
     if (ctx_.now - peer.heard_direct > timing.ask_others_after && ctx_.now - peer.asked_at >= timing.heartbeat)

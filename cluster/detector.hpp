@@ -35,6 +35,7 @@ public:
 private:
     void tick(Peer& peer, bool cut_off);
     void ask_others(Peer& peer);
+    void check_process(Peer& peer);
     void accuse(Peer& peer);
     [[nodiscard]] bool is_cut_off() const;
 

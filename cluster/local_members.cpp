@@ -12,6 +12,8 @@
 namespace muster::cluster {
 namespace {
 
+constexpr std::size_t kRunsPerChange = 16384;  // one delta must fit one frame
+
 std::string why_invalid(const Group& group, std::uint64_t count, const Meta& meta) {
     if (const auto why = why_invalid_part(group.store); !why.empty()) return "the store's name " + std::string(why);
     if (const auto why = why_invalid_part(group.feature); !why.empty()) return "the feature's name " + std::string(why);
@@ -121,14 +123,18 @@ void LocalMembers::owner_gone(const Owner& owner, Reason reason) {
     std::size_t size = 0;
     for (const auto& group : owned.groups) {
         const auto in_group = by_group_.find(group);
-        proto::Change change{group, reason, {}, runs_of(in_group->second.at(owner))};
+        const auto runs = runs_of(in_group->second.at(owner));
         in_group->second.erase(owner);
         if (in_group->second.empty()) by_group_.erase(in_group);
-        size += wire_size(change);
-        delta.changes.push_back(std::move(change));
-        if (size > limits::kChunkBytes) {  // one delta must fit one frame
-            replicator_.commit(std::exchange(delta, {}));
-            size = 0;
+        for (std::size_t at = 0; at < runs.size(); at += kRunsPerChange) {
+            const auto begin = runs.begin() + static_cast<std::ptrdiff_t>(at);
+            const auto end = begin + static_cast<std::ptrdiff_t>(std::min(kRunsPerChange, runs.size() - at));
+            delta.changes.push_back({group, reason, {}, {begin, end}});
+            size += wire_size(delta.changes.back());
+            if (size > limits::kChunkBytes) {
+                replicator_.commit(std::exchange(delta, {}));
+                size = 0;
+            }
         }
     }
     if (!delta.changes.empty()) replicator_.commit(std::move(delta));

@@ -28,7 +28,7 @@ public:
     /// Errors: not_joined when the owner has none of them.
     Result<std::vector<MemberNumber>> leave(const Owner& owner, const Group& group,
                                             const std::vector<MemberNumber>& members, std::uint64_t count);
-    /// All members of the owner leave, each once.
+    /// All members of the owner leave, each once: in one delta, but for more than fit a frame.
     void owner_gone(const Owner& owner, Reason reason);
 
     /// Owners in the group, with their members in ascending order.

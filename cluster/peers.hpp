@@ -27,11 +27,12 @@ struct Peer {
     Instant connected_at{};
     Duration reconnect_wait{};
 
-    std::set<std::string> accusers;  // other nodes that doubt it too
-    Instant asked_at = kLongAgo;     // last Probe to others about it
-    Instant told_at = kLongAgo;      // last time it was told of its own death
-    Instant news_at = kLongAgo;      // last PeerNews sent to it because digests differed
-    int digests_differ = 0;          // heartbeats in a row whose membership digest is not ours
+    std::set<std::string> accusers;   // other nodes that doubt it too
+    Instant link_lost_at = kLongAgo;  // and nothing of its own has come since: it is being checked
+    Instant asked_at = kLongAgo;      // last Probe to others about it
+    Instant told_at = kLongAgo;       // last time it was told of its own death
+    Instant news_at = kLongAgo;       // last PeerNews sent to it because digests differed
+    int digests_differ = 0;           // heartbeats in a row whose membership digest is not ours
 
     [[nodiscard]] bool is_live() const {
         return record.state == NodeState::alive || record.state == NodeState::suspect;

@@ -9,6 +9,7 @@
 namespace muster::cluster {
 namespace {
 
+constexpr std::size_t kMembersPerDelivery = 8192;  // beside the largest data they fit one frame
 constexpr Duration kSpreadExpires = std::chrono::seconds(60);
 
 std::string why_invalid(const Router::Call& call) {
@@ -83,17 +84,26 @@ void Router::spread(const NodeId& from, const proto::Notice& notice) {
                               notice.from_worker, notice.seq,   {}};
     const std::size_t size = wire_size(proto::LinkItem(notice));
     local_.for_each_owner(notice.group, [&](const Owner& owner, const std::vector<MemberNumber>& members) {
-        notification.members = members;
-        ctx_.count("notifications_delivered", members.size());
-        if (id) spreads_[id].outstanding += members.size();
-        if (const auto* handler = std::get_if<HandlerId>(&owner)) {
-            ctx_.emit(Deliver{*handler, notification});
-            account({id, members.size(), std::nullopt});
-        } else {
-            sessions_.push(std::get<SessionToken>(owner), proto::Delivery{notification}, size + members.size() * 9, id);
+        for (std::size_t at = 0; at < members.size(); at += kMembersPerDelivery) {
+            const auto from_here = members.begin() + static_cast<std::ptrdiff_t>(at);
+            const auto count = std::min(kMembersPerDelivery, members.size() - at);
+            notification.members.assign(from_here, from_here + static_cast<std::ptrdiff_t>(count));
+            deliver(owner, notification, size + count * 9, id);
         }
     });
     if (id) report_if_done(id);
+}
+
+void Router::deliver(const Owner& owner, const Notification& notification, std::size_t size, FanOut id) {
+    const std::uint64_t members = notification.members.size();
+    ctx_.count("notifications_delivered", members);
+    if (id) spreads_[id].outstanding += members;
+    if (const auto* handler = std::get_if<HandlerId>(&owner)) {
+        ctx_.emit(Deliver{*handler, notification});
+        account({id, members, std::nullopt});
+    } else {
+        sessions_.push(std::get<SessionToken>(owner), proto::Delivery{notification}, size, id);
+    }
 }
 
 void Router::took(const std::vector<Outcome>& outcomes) {

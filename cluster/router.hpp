@@ -58,6 +58,7 @@ private:
     };
 
     void spread(const NodeId& from, const proto::Notice& notice);
+    void deliver(const Owner& owner, const Notification& notification, std::size_t size, FanOut id);
     void account(const Outcome& outcome);
     void report_if_done(FanOut id);
     void settle(std::uint64_t ticket, const std::string& node, std::uint64_t delivered, std::vector<Missed> missed);

@@ -117,7 +117,9 @@ void Sessions::end_lost() {
     while (next_end() <= ctx_.now) end(lost_.begin()->second, Reason::worker_down);
 }
 
-Instant Sessions::next_end() const { return lost_.empty() ? kNever : lost_.begin()->first; }
+Instant Sessions::next_end() const {
+    return lost_.empty() ? kNever : lost_.begin()->first;
+}
 
 void Sessions::end(SessionToken token, Reason reason) {
     const auto it = sessions_.find(token);

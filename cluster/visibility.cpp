@@ -29,14 +29,19 @@ void Visibility::finish_done() {
 void Visibility::pinged(const NodeId& from, std::uint64_t nonce, Seq seq) {
     const Owed owed{from, nonce, seq};
     owed_.erase(from.name);
-    if (replicator_.applied(from.name) >= seq)
+    if (shown(from.name) >= seq)
         pong(owed);
     else
         owed_.emplace(from.name, owed);
 }
 
 void Visibility::pong(const Owed& owed) {
-    peers_.send(owed.to.name, proto::Pong{owed.nonce, owed.to, replicator_.applied(owed.to.name)});
+    peers_.send(owed.to.name, proto::Pong{owed.nonce, owed.to, shown(owed.to.name)});
+}
+
+Seq Visibility::shown(const std::string& node) const {
+    const Replica* replica = replicator_.shown(node);
+    return replica ? replica->applied() : Seq{};
 }
 
 void Visibility::ponged(const std::string& from, const proto::Pong& pong) {
@@ -56,7 +61,7 @@ void Visibility::on(const Transition& transition) {
 bool Visibility::wants_flush() const {
     return std::any_of(waits_.begin(), waits_.end(), [&](const Wait& wait) { return wait.ask_at <= ctx_.now; }) ||
            std::any_of(owed_.begin(), owed_.end(),
-                       [&](const auto& entry) { return replicator_.applied(entry.first) >= entry.second.seq; });
+                       [&](const auto& entry) { return shown(entry.first) >= entry.second.seq; });
 }
 
 void Visibility::flush() {
@@ -69,7 +74,7 @@ void Visibility::flush() {
     }
     for (const auto& name : ask) peers_.send(name, proto::Ping{1}, replicator_.own().applied().value);
     std::erase_if(owed_, [&](const auto& entry) {
-        if (replicator_.applied(entry.first) < entry.second.seq) return false;
+        if (shown(entry.first) < entry.second.seq) return false;
         pong(entry.second);
         return true;
     });

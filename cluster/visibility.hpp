@@ -45,6 +45,8 @@ private:
     };
     void finish_done();
     void pong(const Owed& owed);
+    /// How much of a node's log lookups here see: none while its table is hidden.
+    [[nodiscard]] Seq shown(const std::string& node) const;
 
     Context& ctx_;
     Peers& peers_;

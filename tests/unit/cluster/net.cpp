@@ -118,7 +118,10 @@ void Net::perform(const std::string& node, Action& action) {
         nodes_.at(node).connected.erase(disconnect->peer);
     } else if (auto* check = std::get_if<CheckProcess>(&action)) {
         const auto there = nodes_.find(check->peer.name);
-        if (there == nodes_.end()) letters_.push_back({node, {now, ProcessGone{check->peer}}});
+        if (checks_in_vain > 0)
+            --checks_in_vain;
+        else if (there == nodes_.end())
+            letters_.push_back({node, {now, ProcessGone{check->peer}}});
     } else if (auto* deliver = std::get_if<Deliver>(&action)) {
         delivered.push_back({node, deliver->handler, std::move(deliver->notification)});
     } else if (auto* tell = std::get_if<TellWatcher>(&action)) {

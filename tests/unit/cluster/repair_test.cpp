@@ -1,6 +1,7 @@
 // Losses on purpose, one at a time: each repaired, none by a restart.
 #include <gtest/gtest.h>
 
+#include "proto/codec.hpp"
 #include "tests/unit/cluster/net.hpp"
 
 namespace muster::cluster::test {
@@ -157,6 +158,42 @@ TEST_F(Repair, ASuspectedNodeRefutesByBeingHeard) {
     net.run(milliseconds(400));
     EXPECT_EQ(net.core("a").nodes()[1].state, NodeState::alive);
     EXPECT_EQ(net.core("c").nodes()[1].state, NodeState::alive);
+}
+
+TEST_F(Repair, AKilledProcessWhosePortClosesAfterItsLinksIsFoundAllTheSame) {
+    net.checks_in_vain = 4;  // two at each of the others
+    net.kill("b");
+    EXPECT_EQ(net.core("a").nodes()[1].state, NodeState::alive);
+    net.run(milliseconds(250));
+    EXPECT_EQ(net.core("a").nodes()[1].state, NodeState::down);
+    EXPECT_EQ(net.core("c").nodes()[1].state, NodeState::down);
+}
+
+TEST_F(Repair, AWorkerWithMoreMembersThanFitAFrameIsToldInPartsAndCanDie) {
+    const Route route{9};
+    net.tell("b", route, "w", {}, 0, proto::WorkerHello{});
+    const auto token = std::get<proto::WorkerWelcome>(net.heard(route).at(0).body).token;
+    std::uint64_t request = 0;
+    for (int i = 0; i < 3; ++i)
+        net.tell("b", route, "w", token, ++request, proto::JoinRequest{kOrders, 40000, {}, false, 0});
+    std::vector<MemberNumber> odd;  // leaves 60,000 runs behind
+    for (std::uint64_t n = 1; n <= 120000; n += 2) odd.emplace_back(n);
+    net.tell("b", route, "w", token, ++request, proto::LeaveRequest{kOrders, odd, 0});
+    ASSERT_EQ(net.members("a", kOrders).size(), 60000u);
+    net.heard(route);
+    net.notify("a", kOrders, "1");
+    std::size_t members = 0;
+    for (const auto& message : net.heard(route)) {
+        if (const auto* delivery = std::get_if<proto::Delivery>(&message.body)) {
+            members += delivery->notification.members.size();
+            EXPECT_TRUE(proto::decode(proto::encode(message)).ok());
+        }
+    }
+    EXPECT_EQ(members, 60000u);
+    net.published.clear();
+    net.tell("b", route, "w", token, 0, proto::WorkerGoodbye{});
+    EXPECT_TRUE(net.members("a", kOrders).empty());
+    for (const auto& message : net.published["b"]) EXPECT_TRUE(proto::decode(proto::encode(message)).ok());
 }
 
 TEST_F(Repair, ANameTakenByALiveNodeElsewhereIsRefusedAndDisturbsNothing) {
