@@ -100,6 +100,10 @@ Link& Links::with(const NodeId& peer) {
 
 bool Links::put(const NodeId& peer, proto::LinkItem item) {
     Link& link = with(peer);
+    if (link.peer() != peer) {  // its next life would take a report for one of its own
+        ctx_.count("link_items_for_dead");
+        return false;
+    }
     const auto size = wire_size(item);
     const Bounds& bounds = ctx_.options.bounds;
     if (link.items() >= bounds.link_items || link.bytes() + size > bounds.link_bytes) {
