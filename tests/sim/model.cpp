@@ -143,6 +143,7 @@ void Model::stepped(Host& host, const Actions& actions) {
         const auto* told = std::get_if<TellWatcher>(&action);
         if (told && told->watch == kMainWatch) own_changes(watched, told->event);
     }
+    if (!cause_.joined.empty()) wait_for_all(watched, host);
     for (const Action& action : actions) see(watched, host, action);
     judge_joins(watched);
     judge_leaves(watched, host);
@@ -219,6 +220,7 @@ void Model::see_answer(Watched& watched, const Answer& answer) {
         if (join && join->call == answer.call) {
             for (const auto& [number, member] : cause_.joined) expected.insert(number);
         }
+        if (call.wait && joined->unseen == 0) check_visible(watched, expected);
         if (call.kind != Call::Kind::join || numbers_of(joined->members) != expected)
             fail(watched, "answers a join with other members");
     } else if (const auto* left = std::get_if<proto::LeaveReply>(&answer.result)) {
@@ -237,6 +239,37 @@ void Model::see_answer(Watched& watched, const Answer& answer) {
     }
 }
 
+void Model::wait_for_all(Watched& watched, Host& host) {
+    Awaited& awaited = watched.awaited[cause_.joined.front().first];
+    awaited.since = world_.clock.now();
+    for (const NodeInfo& info : host.core().nodes()) {
+        const bool live = info.state == NodeState::alive || info.state == NodeState::suspect;
+        if (live && info.id != watched.life->id) awaited.nodes.insert(info.id);
+    }
+}
+
+/// A join that waited to be visible: every node that was believed live, and was not given up since, has it.
+void Model::check_visible(Watched& watched, const std::set<std::uint64_t>& numbers) {
+    const auto awaited = numbers.empty() ? watched.awaited.end() : watched.awaited.find(*numbers.begin());
+    if (awaited == watched.awaited.end()) return;
+    ++world_.coverage.marks["join seen by all"];
+    for (const NodeId& id : awaited->second.nodes) {
+        const Host* host = world_.host_of(id.name);
+        if (!host->running() || host->id() != id || watched.parted[id.name] > awaited->second.since) continue;
+        Watched& there = watched_.at(host->place());
+        const auto noted = there.noted.find(watched.life->id.name);
+        if (noted != there.noted.end() && noted->second != NodeState::alive) continue;  // it has seen, then given up
+        const auto& parts = there.views.at(kMainWatch.value).parts();
+        const auto part = parts.find(watched.life->id);
+        for (const std::uint64_t number : numbers) {
+            const bool has = part != parts.end() && part->second.numbers.contains(number);
+            if (!has && watched.life->stands(number)) {
+                fail(watched, "calls member " + std::to_string(number) + " visible, but " + id.name + " has it not");
+            }
+        }
+    }
+}
+
 void Model::see_reply(Watched& watched, Host& host, const proto::Message& message) {
     if (message.header.origin != watched.life->id.name ||
         message.header.incarnation != watched.life->id.incarnation.value) {
@@ -251,14 +284,16 @@ void Model::see_reply(Watched& watched, Host& host, const proto::Message& messag
     } else if (const auto* joined = std::get_if<proto::JoinReply>(&message.body)) {
         std::set<std::uint64_t> expected;
         for (const auto& [number, member] : cause_.joined) expected.insert(number);
+        if (!now && joined->unseen == 0) check_visible(watched, numbers_of(joined->members));
         if (now && !expected.empty() && numbers_of(joined->members) != expected)
             fail(watched, "answers a worker's join with other members");
     } else if (std::holds_alternative<proto::MembersReply>(message.body)) {
         const auto* asked = now ? std::get_if<proto::MembersRequest>(&request->body) : nullptr;
         const auto& reply = std::get<proto::MembersReply>(message.body);
         if (!asked) fail(watched, "answers a members request that was not made");
-        if (reply.last && reply.members.size() > host.core().members(asked->group, asked->local).size()) {
-            fail(watched, "answers a members request with too many");
+        cause_.told.insert(cause_.told.end(), reply.members.begin(), reply.members.end());
+        if (reply.last && cause_.told != host.core().members(asked->group, asked->local)) {
+            fail(watched, "answers a members request with something else than its table");
         }
     }
 }
@@ -271,6 +306,7 @@ void Model::see_note(Watched& watched, Host& host, const Note& note) {
     }
     if (note.kind == Note::Kind::node_up) watched.noted[note.node] = NodeState::alive;
     if (note.kind != Note::Kind::node_down && note.kind != Note::Kind::node_left) return;
+    watched.parted[note.node] = now;
     watched.noted[note.node] = note.kind == Note::Kind::node_down ? NodeState::down : NodeState::left;
     notices_.parted(*watched.life, note.node, now);
     const Host* other = world_.host_of(note.node);

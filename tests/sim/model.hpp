@@ -53,6 +53,11 @@ private:
         bool wait = false;
         std::uint64_t notification = 0;
     };
+    /// A join that waits to be visible: to these nodes, which were live then.
+    struct Awaited {
+        std::set<NodeId> nodes;
+        Duration since{0};
+    };
     /// What is known of a node while it lives.
     struct Watched {
         Life* life = nullptr;
@@ -61,6 +66,8 @@ private:
         std::map<std::string, Seq> applied;  // by node name
         std::map<std::string, Incarnation> incarnation;
         std::map<std::string, NodeState> noted;
+        std::map<std::string, Duration> parted;                      // when it last noted a node down or left
+        std::map<std::uint64_t, Awaited> awaited;                    // by the first number joined
         std::set<std::pair<std::uint64_t, std::uint64_t>> requests;  // (token, number) that have joined
         std::uint64_t steps = 0;
         std::uint64_t link_overflows = 0;
@@ -72,6 +79,7 @@ private:
         std::vector<std::pair<std::uint64_t, TrueMember>> joined;
         std::map<std::uint64_t, Reason> left;
         std::set<std::string> overflowed;  // workers
+        std::vector<Member> told;          // parts of one answer
     };
 
     void open_call(Watched& watched, const cluster::EventBody& event, Host& host);
@@ -80,6 +88,8 @@ private:
     void bind(Watched& watched, const Group& group, const Member& member);
     void see(Watched& watched, Host& host, const cluster::Action& action);
     void see_answer(Watched& watched, const cluster::Answer& answer);
+    void wait_for_all(Watched& watched, Host& host);
+    void check_visible(Watched& watched, const std::set<std::uint64_t>& numbers);
     void see_reply(Watched& watched, Host& host, const proto::Message& message);
     void see_note(Watched& watched, Host& host, const cluster::Note& note);
     void see_link_overflow(Watched& watched, Host& host);

@@ -34,7 +34,8 @@ void Workload::start() {
         world_.clock.after(pause_between_calls(), [this, at = host.get()] { host_turn(*at); });
     }
     for (const auto& worker : workers_) {
-        if (random_.permille(200)) worker->set_pace(random_.within(microseconds(100), milliseconds(60)));
+        if (random_.permille(world_.profile.bounds.backlog_items < 1000 ? 700 : 200))
+            worker->set_pace(random_.within(microseconds(100), milliseconds(60)));
         world_.clock.after(random_.within(Duration(0), seconds(1)), [at = worker.get()] { at->start(); });
         world_.clock.after(pause_between_calls(), [this, at = worker.get()] { worker_turn(*at); });
     }
