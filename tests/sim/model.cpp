@@ -255,7 +255,7 @@ void Model::check_visible(Watched& watched, const std::set<std::uint64_t>& numbe
     ++world_.coverage.marks["join seen by all"];
     for (const NodeId& id : awaited->second.nodes) {
         const Host* host = world_.host_of(id.name);
-        if (!host->running() || host->id() != id || watched.parted[id.name] > awaited->second.since) continue;
+        if (!host->running() || host->id() != id || watched.parted[id.name] >= awaited->second.since) continue;
         Watched& there = watched_.at(host->place());
         const auto noted = there.noted.find(watched.life->id.name);
         if (noted != there.noted.end() && noted->second != NodeState::alive) continue;  // it has seen, then given up
