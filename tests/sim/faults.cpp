@@ -116,10 +116,15 @@ void Faults::worker_fault(Fault fault) {
             if (random_.permille(500)) return worker.reopen();
             return world_.network.reset_doors_of(worker);
     }
-    if (!random_.permille(800)) return;
+    if (!random_.permille(800) && !long_run()) return;
     world_.clock.after(time, [this, &worker] {
         if (!stopped_) worker.start();
     });
+}
+
+/// In which those that stay away would leave nobody over.
+bool Faults::long_run() const {
+    return world_.profile.faults > seconds(10);
 }
 
 void Faults::cut_for(Place from, Place to, Duration time) {
@@ -147,7 +152,7 @@ void Faults::partition() {
 }
 
 void Faults::restart_later(Host& host) {
-    if (random_.permille(150)) return;
+    if (random_.permille(150) && !long_run()) return;
     const Duration time = random_.within(milliseconds(5), random_.permille(400) ? seconds(4) : milliseconds(300));
     world_.clock.after(time, [this, &host] {
         if (host.running() || stopped_) return;

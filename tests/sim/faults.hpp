@@ -25,6 +25,7 @@ private:
     void partition();
     void restart_later(Host& host);
     void heal_links();
+    [[nodiscard]] bool long_run() const;
 
     World& world_;
     Workload& workload_;
