@@ -168,22 +168,25 @@ void Model::own_changes(Watched& watched, const WatchEvent& event) {
 }
 
 void Model::bind(Watched& watched, const Group& group, const Member& member) {
-    TrueMember real{group, {member.worker, 0}, member.meta, 0, false, Reason::left};
+    std::uint64_t owner = 0;
     const proto::Message* message = door_message();
     if (const auto* join = cause_.event ? std::get_if<LocalJoin>(&*cause_.event) : nullptr) {
-        real.owner.number = join->handler.value;
+        owner = join->handler.value;
         if (!member.worker.empty() || join->group != group || join->meta != member.meta)
             fail(watched, "a join differs from its call");
     } else if (message && std::holds_alternative<proto::JoinRequest>(message->body)) {
         const auto& request = std::get<proto::JoinRequest>(message->body);
-        real.owner.number = message->header.incarnation;
-        if (member.worker != message->header.origin || request.group != group || request.meta != member.meta) {
+        owner = message->header.incarnation;
+        if (member.worker != message->header.origin || request.group != group || request.meta != member.meta)
             fail(watched, "a join differs from its request");
-        }
     } else {
         fail(watched, "a member appears that nobody asked for: " + muster::to_string(member.id));
     }
-    cause_.joined.emplace_back(member.id.number.value, real);
+    cause_.joined.push_back(member.id.number.value);
+    TrueMember real;
+    real.group = group;
+    real.owner = {member.worker, owner};
+    real.meta = member.meta;
     watched.life->join(member.id.number.value, std::move(real));
 }
 
@@ -218,7 +221,7 @@ void Model::see_answer(Watched& watched, const Answer& answer) {
         std::set<std::uint64_t> expected = call.numbers;
         const auto* join = cause_.event ? std::get_if<LocalJoin>(&*cause_.event) : nullptr;
         if (join && join->call == answer.call) {
-            for (const auto& [number, member] : cause_.joined) expected.insert(number);
+            expected.insert(cause_.joined.begin(), cause_.joined.end());
         }
         if (call.wait && joined->unseen == 0) check_visible(watched, expected);
         if (call.kind != Call::Kind::join || numbers_of(joined->members) != expected)
@@ -240,7 +243,7 @@ void Model::see_answer(Watched& watched, const Answer& answer) {
 }
 
 void Model::wait_for_all(Watched& watched, Host& host) {
-    Awaited& awaited = watched.awaited[cause_.joined.front().first];
+    Awaited& awaited = watched.awaited[cause_.joined.front()];
     awaited.since = world_.clock.now();
     for (const NodeInfo& info : host.core().nodes()) {
         const bool live = info.state == NodeState::alive || info.state == NodeState::suspect;
@@ -283,7 +286,7 @@ void Model::see_reply(Watched& watched, Host& host, const proto::Message& messag
         }
     } else if (const auto* joined = std::get_if<proto::JoinReply>(&message.body)) {
         std::set<std::uint64_t> expected;
-        for (const auto& [number, member] : cause_.joined) expected.insert(number);
+        expected.insert(cause_.joined.begin(), cause_.joined.end());
         if (!now && joined->unseen == 0) check_visible(watched, numbers_of(joined->members));
         if (now && !expected.empty() && numbers_of(joined->members) != expected)
             fail(watched, "answers a worker's join with other members");
@@ -337,7 +340,7 @@ void Model::judge_joins(Watched& watched) {
         const auto call = watched.calls.find(join->call.value);
         if (call == watched.calls.end()) return;
         if (!call->second.wait) fail(watched, "a join is not answered at once");
-        for (const auto& [number, member] : cause_.joined) call->second.numbers.insert(number);
+        call->second.numbers.insert(cause_.joined.begin(), cause_.joined.end());
         return;
     }
     const proto::Message& message = *door_message();

@@ -76,7 +76,7 @@ private:
     struct Cause {
         std::optional<cluster::EventBody> event;  // kept when it may change own members
         std::set<std::uint64_t> to_leave;
-        std::vector<std::pair<std::uint64_t, TrueMember>> joined;
+        std::vector<std::uint64_t> joined;
         std::map<std::uint64_t, Reason> left;
         std::set<std::string> overflowed;  // workers
         std::vector<Member> told;          // parts of one answer
