@@ -21,25 +21,25 @@ namespace muster {
 class Node final : public Tracker {
 public:
     struct Options {
-        std::string name;                    // unique in the cluster: 1-64 of [A-Za-z0-9._-]
+        std::string name{};                     // unique in the cluster: 1-64 of [A-Za-z0-9._-]
         std::string listen = "127.0.0.1:7100";  // port 0: any free one
-        std::string advertise;               // what others connect to; empty: as `listen`
-        std::uint16_t control_port = 0;      // node to node; 0: any free one below 32768
-        std::uint16_t gossip_port = 0;       // publications; 0: any free one below 32768
-        std::vector<std::string> seeds;      // "host:port" of other nodes, retried for ever
+        std::string advertise{};                // what others connect to; empty: as `listen`
+        std::uint16_t control_port = 0;         // node to node; 0: any free one below 32768
+        std::uint16_t gossip_port = 0;          // publications; 0: any free one below 32768
+        std::vector<std::string> seeds{};       // "host:port" of other nodes, retried for ever
         std::string scope = "default";
         std::chrono::milliseconds session_grace{1000};
         std::chrono::milliseconds ready_wait{3000};
         std::size_t handler_threads = 2;
-        std::size_t inbox = 65536;           // notifications queued for one handler; beyond it the oldest
-                                             // are dropped, counted, and told to on_gap
-        std::function<void(const Group& group, std::uint64_t missed)> on_gap;
+        std::size_t inbox = 65536;  // notifications queued for one handler; beyond it the oldest
+                                    // are dropped, counted, and told to on_gap
+        std::function<void(const Group& group, std::uint64_t missed)> on_gap{};
         /// One line for each event worth telling, on the node's own thread; it must not block.
         /// Severity 0 debug … 3 error.
-        std::function<void(int severity, const std::string& line)> on_log;
+        std::function<void(int severity, const std::string& line)> on_log{};
         /// The node ended by itself (its name is taken by a live node); called once, on the node's own thread,
         /// which must not destroy the Node.
-        std::function<void(const Error& error)> on_stopped;
+        std::function<void(const Error& error)> on_stopped{};
     };
 
     /// Binds and starts. Errors: bad_request (which option, and why), unreachable (port in use).

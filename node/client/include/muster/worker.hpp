@@ -25,16 +25,16 @@ namespace muster {
 class Worker final : public Tracker {
 public:
     struct Options {
-        std::vector<std::string> nodes;  // "host:port", tried in order, for ever
-        std::string name;                // empty: "<host name>-<process id>"
+        std::vector<std::string> nodes{};  // "host:port", tried in order, for ever
+        std::string name{};                // empty: "<host name>-<process id>"
         std::string scope = "default";
         std::chrono::milliseconds connect_timeout{5000};  // for connect() alone
         std::size_t inbox = 65536;  // items received, not yet handled; when full, no more are taken
         /// Called (on the handlers' thread) when notifications were lost for good, with how many.
-        std::function<void(std::uint64_t missed)> on_gap;
+        std::function<void(std::uint64_t missed)> on_gap{};
         /// Called (on the handlers' thread) when the worker was attached ("attached to a at host:port",
         /// true) or lost its node (false).
-        std::function<void(bool attached, const std::string& text)> on_attachment;
+        std::function<void(bool attached, const std::string& text)> on_attachment{};
     };
 
     /// Errors: bad_request, unreachable (no node answered in time), refused,
