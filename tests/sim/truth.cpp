@@ -15,6 +15,12 @@ std::string text(const Group& group) {
 
 }  // namespace
 
+std::string to_text(const std::set<std::uint64_t>& numbers) {
+    std::string out;
+    for (const std::uint64_t number : numbers) out += (out.empty() ? "" : " ") + std::to_string(number);
+    return "{" + out + "}";
+}
+
 // ---- lives -----------------------------------------------------------------
 
 void Life::join(std::uint64_t number, TrueMember member) {

@@ -31,6 +31,13 @@ struct TrueMember {
     Reason reason = Reason::left;
 };
 
+/// "{1 2 3}".
+std::string to_text(const std::set<std::uint64_t>& numbers);
+/// Whether a join or leave must be refused.
+inline bool is_bad(const Group& group, std::uint64_t count) {
+    return !is_valid(group) || count == 0 || count > 65536;
+}
+
 /// One life of one node, and all members that it ever had.
 struct Life {
     NodeId id;
