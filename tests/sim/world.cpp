@@ -56,6 +56,7 @@ void Host::start() {
     if (world_.trace()) world_.line(name_, "starts as incarnation " + std::to_string(options.self.incarnation.value));
     core_ = std::make_unique<Core>(std::move(options));
     stopped_ = ending_ = stopped_by_core_ = armed_ = false;
+    started_ = world_.clock.now();
     last_pause_ = Duration(-3600'000'000);
     world_.observer->started(*this);
     call(LocalWatch{kMainWatch, {}});

@@ -81,6 +81,8 @@ public:
     /// Of the present or last life.
     [[nodiscard]] NodeId id() const { return core_ ? core_->self() : last_id_; }
     [[nodiscard]] std::uint64_t lives() const { return lives_; }
+    /// How long its present life has lasted.
+    [[nodiscard]] Duration age() const { return world_.clock.now() - started_; }
     /// When it was last stopped, so that lateness can be excused.
     [[nodiscard]] Duration last_pause() const { return stopped_ ? world_.clock.now() : last_pause_; }
 
@@ -136,6 +138,7 @@ private:
     std::uint64_t lives_ = 0;
     Duration clock_offset_{0};
     Duration behind_{0};
+    Duration started_{0};
     bool stopped_ = false;
     bool stepping_ = false;
     bool ending_ = false;
