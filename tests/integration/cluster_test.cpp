@@ -168,7 +168,9 @@ TEST(Cluster, AStoppedNodeIsKnownToHaveLeftAtOnce) {
     EXPECT_EQ(watcher.wait_for("leave")["reason"], "node_left");
     EXPECT_LT(Clock::now() - since, milliseconds(500));
     EXPECT_EQ(cluster.node(2).wait_exit(), 0);
-    for (const auto& node : ask(cluster, 0, {"nodes"})["nodes"])
+    const Json nodes = ask(cluster, 0, {"nodes"})["nodes"];
+    EXPECT_EQ(nodes.size(), 3u);
+    for (const auto& node : nodes)
         EXPECT_EQ(node["state"], node["name"] == Cluster::name(2) ? "left" : "alive");
 }
 
