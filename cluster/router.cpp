@@ -82,7 +82,7 @@ void Router::spread(const NodeId& from, const proto::Notice& notice) {
     }
     Notification notification{notice.kind,        notice.group, notice.data, notice.from_node,
                               notice.from_worker, notice.seq,   {}};
-    const std::size_t size = wire_size(proto::LinkItem(notice));
+    const std::size_t size = wire_size(notice);
     local_.for_each_owner(notice.group, [&](const Owner& owner, const std::vector<MemberNumber>& members) {
         for (std::size_t at = 0; at < members.size(); at += kMembersPerDelivery) {
             const auto from_here = members.begin() + static_cast<std::ptrdiff_t>(at);
