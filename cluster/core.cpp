@@ -135,8 +135,9 @@ void Core::Impl::on(MessageArrived& event) {
     }
 }
 
-void Core::Impl::on(const LinkUp&) {
+void Core::Impl::on(const LinkUp& event) {
     ctx.count("links_up");
+    peers.way_is_open(event.peer);
     heartbeat_due = ctx.now;  // tells the new subscriber at once where the log stands
 }
 
@@ -218,7 +219,9 @@ void Core::Impl::become_ready() {
 bool Core::Impl::has_met_all_peers() const {
     return std::all_of(peers.all().begin(), peers.all().end(), [&](const auto& entry) {
         const Peer& peer = entry.second;
-        return !peer.is_live() || peer.greeted || peer.record.state == NodeState::suspect;
+        // One that only others reach cannot greet: that its table has come through them is as good.
+        const bool through_others = !peer.via.empty() && peers.is_hearing(peer) && replicator.shown(entry.first);
+        return !peer.is_live() || peer.greeted || peer.record.state == NodeState::suspect || through_others;
     });
 }
 

@@ -43,7 +43,7 @@ struct Core::Impl {
 
     void on(const Tick&);
     void on(MessageArrived& event);
-    void on(const LinkUp&);
+    void on(const LinkUp& event);
     void on(const LinkLost& event) { detector.link_lost(event.peer); }
     void on(const ProcessGone& event) { detector.process_gone(event.peer); }
     void on(const RouteLost& event) { sessions.route_lost(event.route); }

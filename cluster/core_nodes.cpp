@@ -109,6 +109,7 @@ void Core::Impl::take(proto::Message& message, const std::string& relay_name) {
     } else if (const auto* answer = std::get_if<proto::Heard>(&body)) {
         heard(from, *answer);
     } else if (const auto* ping = std::get_if<proto::Ping>(&body)) {
+        if (!relay_name.empty()) peers.is_deaf(from.name);  // nobody else passes a ping on
         replicator.heard_position(from, Seq{message.header.seq});
         visibility.pinged(from, ping->nonce, Seq{message.header.seq});
     } else if (const auto* pong = std::get_if<proto::Pong>(&body)) {

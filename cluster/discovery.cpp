@@ -33,11 +33,16 @@ bool Discovery::hello(const proto::Message& message, Route route, Seq seq) {
         return refuse(route, ErrorCode::bad_request, "a hello must come from a live node");
     if (caller.id.name == ctx_.self.name && !itself)
         return refuse(route, ErrorCode::name_taken, taken(ctx_.self.name, ctx_.options.address));
-    const Peer* known = peers_.find(caller.id.name);
-    if (known && known->is_live() && known->record.id != caller.id && known->record.address != caller.address)
-        return refuse(route, ErrorCode::name_taken, taken(caller.id.name, known->record.address));
+    if (const Peer* holder = holder_of(caller))
+        return refuse(route, ErrorCode::name_taken, taken(caller.id.name, holder->record.address));
     answer_hello(caller, route, seq);
     return true;
+}
+
+const Peer* Discovery::holder_of(const proto::PeerRecord& newcomer) const {
+    const Peer* known = peers_.find(newcomer.id.name);
+    const bool other = known && known->is_live() && known->record.id != newcomer.id;
+    return other && known->record.address != newcomer.address ? known : nullptr;
 }
 
 void Discovery::answer_hello(const proto::PeerRecord& caller, Route route, Seq seq) {
@@ -47,12 +52,16 @@ void Discovery::answer_hello(const proto::PeerRecord& caller, Route route, Seq s
         // A life that has left, or an earlier one, must take a higher incarnation first: merge refuses it.
         peers_.merge(caller, caller.id.name);
         peers_.greeted(caller.id);
+        peers_.way_is_open(caller.id);
         const Peer* now_known = peers_.find(caller.id.name);
         if (now_known && !now_known->is_live() && now_known->record.id == caller.id)
             peers_.confirm_alive(caller.id, caller.refutation, {});
     }
     welcome.peers = peers_.records(false);
     std::erase_if(welcome.peers, [&](const auto& record) { return record.id.name == caller.id.name; });
+    const Peer* known = peers_.find(caller.id.name);
+    if (known && known->record.id == caller.id && known->record.state == NodeState::down)
+        welcome.peers.push_back(known->record);  // it lives: let it refute
     ctx_.emit(SendDoor{route, ctx_.message(std::move(welcome))});
 }
 
@@ -60,10 +69,15 @@ bool Discovery::welcome(const proto::Message& message, const std::string& addres
     const auto& welcome = std::get<proto::Welcome>(message.body);
     if (message.header.scope != ctx_.options.scope) return false;
     const auto it = targets_.find(address);
-    conflict_since_ = kNever;
-    if (it != targets_.end()) it->second.name = welcome.self.id.name;
+    if (it == targets_.end()) return false;
+    Target& target = it->second;
+    target.refused_since = kNever;
     if (welcome.self.id == ctx_.self) {
-        if (it != targets_.end()) it->second.self = true;
+        target.self = true;
+        return false;
+    }
+    if (const Peer* holder = holder_of(welcome.self)) {  // whoever came first stays
+        complain(target, Note::Kind::name_taken, address + ": " + taken(welcome.self.id.name, holder->record.address));
         return false;
     }
     if (welcome.known > ctx_.self.incarnation) {
@@ -71,8 +85,10 @@ bool Discovery::welcome(const proto::Message& message, const std::string& addres
         adopt = welcome.known.plus(1 + ctx_.random.below(1u << 20));
         return true;
     }
+    target.name = welcome.self.id.name;
     peers_.merge(welcome.self, welcome.self.id.name);
     peers_.greeted(welcome.self.id);
+    peers_.way_is_open(welcome.self.id);
     for (const auto& record : welcome.peers) peers_.merge(record, welcome.self.id.name);
     return false;
 }
@@ -81,15 +97,25 @@ void Discovery::refused(const proto::Refuse& refusal, const std::string& address
     const auto it = targets_.find(address);
     if (it == targets_.end()) return;
     Target& target = it->second;
-    if (ctx_.now - target.complained_at > kComplainEvery) {
-        target.complained_at = ctx_.now;
-        const auto kind = refusal.code == ErrorCode::name_taken ? Note::Kind::name_taken : Note::Kind::dial_refused;
-        ctx_.note(kind, "", address + " refuses this node: " + refusal.text);
-    }
-    if (refusal.code != ErrorCode::name_taken) return;
-    conflict_since_ = std::min(conflict_since_, ctx_.now);
-    if (ctx_.now - conflict_since_ >= ctx_.options.timing.name_conflict_wait)
+    const bool is_taken = refusal.code == ErrorCode::name_taken;
+    complain(target, is_taken ? Note::Kind::name_taken : Note::Kind::dial_refused,
+             address + " refuses this node: " + refusal.text);
+    if (!is_taken) return;
+    target.refused_at = ctx_.now;
+    target.refused_since = std::min(target.refused_since, ctx_.now);
+    if (ctx_.now - target.refused_since >= ctx_.options.timing.name_conflict_wait)
         ctx_.emit(Stop{{ErrorCode::name_taken, refusal.text}});
+}
+
+void Discovery::complain(Target& target, Note::Kind kind, const std::string& text) {
+    if (ctx_.now - target.complained_at <= kComplainEvery) return;
+    target.complained_at = ctx_.now;
+    ctx_.note(kind, "", text);
+}
+
+bool Discovery::is_refused() const {
+    return std::any_of(targets_.begin(), targets_.end(),
+                       [](const auto& entry) { return entry.second.refused_since != kNever; });
 }
 
 bool Discovery::is_wanted(const Target& target) const {
@@ -113,6 +139,8 @@ void Discovery::tick(Seq seq) {
         auto& [address, target] = *it;
         const bool known = target.seed || (!target.name.empty() && peers_.find(target.name));
         const bool wanted = known && is_wanted(target);
+        const bool told_lately = ctx_.now - target.refused_at < 2 * ctx_.options.timing.redial_max;
+        if (!wanted || !told_lately) target.refused_since = kNever;
         if (!wanted && target.open) {
             ctx_.emit(HangUp{address});
             target.open = false;

@@ -23,8 +23,8 @@ public:
 
     /// A seed has answered, or there is none but this node itself.
     [[nodiscard]] bool has_met_anyone() const;
-    /// Our name was refused, and since then nobody has welcomed us.
-    [[nodiscard]] bool is_refused() const { return conflict_since_ != kNever; }
+    /// A node that this one still has to meet refuses its name.
+    [[nodiscard]] bool is_refused() const;
 
 private:
     struct Target {
@@ -35,17 +35,21 @@ private:
         Instant due{};
         Duration wait{};
         Instant complained_at = kLongAgo;
+        Instant refused_since = kNever;  // our name, without a break
+        Instant refused_at = kLongAgo;
     };
 
     void answer_hello(const proto::PeerRecord& caller, Route route, Seq seq);
     bool refuse(Route route, ErrorCode code, const std::string& text);
+    /// Whether another node of this name, at another address, is believed alive.
+    [[nodiscard]] const Peer* holder_of(const proto::PeerRecord& newcomer) const;
+    void complain(Target& target, Note::Kind kind, const std::string& text);
     [[nodiscard]] bool is_wanted(const Target& target) const;
     void add_targets();
 
     Context& ctx_;
     Peers& peers_;
     std::map<std::string, Target> targets_;  // by address
-    Instant conflict_since_ = kNever;        // our name was refused
 };
 
 }  // namespace muster::cluster

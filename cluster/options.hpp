@@ -24,7 +24,7 @@ struct Timing {
     Duration down_confirmed = milliseconds(700);    // of suspicion shared by two other nodes
     Duration relay_lease = milliseconds(2000);      // for which a relay passes on what it hears
     Duration redial_min = milliseconds(200);        // seeds and lost peers: doubling, jittered
-    Duration redial_max = milliseconds(2000);
+    Duration redial_max = milliseconds(1000);
     Duration reconnect_after = milliseconds(3000);  // a connected but silent link is opened anew
     Duration pull_retry = milliseconds(300);
     Duration link_retry = milliseconds(250);

@@ -137,7 +137,9 @@ void Peers::apply(Peer& peer, const PeerRecord& news) {
             transitions_.push_back({Transition::Kind::up, news.id, peer.record.seq});
             ctx_.note(Note::Kind::node_up, news.id.name, "at " + peer.record.address);
         }
-        if (new_life || !peer.connected) connect(peer);
+        // After a death, true or not, its sockets may still be waiting out their backoff.
+        const bool just_opened = ctx_.now - peer.connected_at < ctx_.options.timing.ask_others_after;
+        if (new_life || !peer.connected || (!was_live && !just_opened)) connect(peer);
         return;
     }
     const bool left = news.state == NodeState::left;
@@ -208,6 +210,19 @@ void Peers::greeted(const NodeId& id) {
     if (Peer* peer = find(id.name); peer && peer->record.id == id) peer->greeted = true;
 }
 
+void Peers::way_is_open(const NodeId& id) {
+    Peer* peer = find(id.name);
+    if (!peer || peer->record.id != id || !peer->connected) return;
+    const Duration tried = ctx_.now - std::max(peer->connected_at, peer->heard_direct);
+    if (tried < ctx_.options.timing.ask_others_after) return;
+    ctx_.count("reconnects");
+    connect(*peer);
+}
+
+void Peers::is_deaf(const std::string& name) {
+    if (Peer* peer = find(name)) peer->deaf_at = ctx_.now;
+}
+
 void Peers::forget_old() {
     for (auto it = peers_.begin(); it != peers_.end();) {
         Peer& peer = it->second;
@@ -235,7 +250,8 @@ void Peers::send(const std::string& name, proto::Body body, std::uint64_t seq, b
     const Peer* peer = find(name);
     if (!peer) return;
     const bool fresh = ctx_.now - peer->connected_at < ctx_.options.timing.suspect_after;
-    const bool direct = !detour && (is_hearing_directly(*peer) || fresh || peer->via.empty());
+    const bool deaf = ctx_.now - peer->deaf_at < ctx_.options.timing.suspect_after;
+    const bool direct = !detour && !deaf && (is_hearing_directly(*peer) || fresh || peer->via.empty());
     auto message = ctx_.message(std::move(body), seq);
     if (direct) return ctx_.emit(SendPeer{name, std::move(message)});
 

@@ -29,6 +29,7 @@ struct Peer {
 
     std::set<std::string> accusers;   // other nodes that doubt it too
     Instant link_lost_at = kLongAgo;  // and nothing of its own has come since: it is being checked
+    Instant deaf_at = kLongAgo;       // last sign that our own messages do not reach it
     Instant asked_at = kLongAgo;      // last Probe to others about it
     Instant told_at = kLongAgo;       // last time it was told of its own death
     Instant news_at = kLongAgo;       // last PeerNews sent to it because digests differed
@@ -79,6 +80,11 @@ public:
     void suspect(Peer& peer);
     /// The peer knows of us: no more hellos for now.
     void greeted(const NodeId& id);
+    /// A connection of the peer's, or a new one to it, has come through: a link
+    /// of ours that is silent is opened anew now, not when its backoff ends.
+    void way_is_open(const NodeId& id);
+    /// The peer had to go through others to reach us: it does not hear us.
+    void is_deaf(const std::string& name);
     void forget_old();
 
     /// To a peer on the best way: its own link, or a relay that hears it.
