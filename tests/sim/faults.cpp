@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "tests/sim/hostile.hpp"
+
 namespace muster::sim {
 
 Faults::Faults(World& world, Workload& workload) : world_(world), workload_(workload), random_(world.random.fork()) {}
@@ -9,6 +11,7 @@ Faults::Faults(World& world, Workload& workload) : world_(world), workload_(work
 void Faults::start() {
     // What stops a node by itself is its name's earlier life: its clock is set right.
     world_.stopped_by_itself = [this](Host& host) {
+        if (host.place() >= world_.profile.nodes) return;  // an impostor gives up
         host.set_clock_right();
         ++awaited_;
         world_.clock.after(random_.within(milliseconds(100), seconds(1)), [this, &host] {
@@ -42,6 +45,13 @@ void Faults::commit(Fault fault) {
         case Fault::worker_cut:
         case Fault::worker_reconnect:
             return worker_fault(fault);
+        case Fault::mass_restart:
+            return mass_restart();
+        case Fault::name_conflict:
+            return start_impostor();
+        case Fault::replayed_frame:
+        case Fault::hostile_frame:
+            return frame_fault(fault);
         default:
             return node_fault(fault);
     }
@@ -141,12 +151,47 @@ void Faults::cut_for(Place from, Place to, Duration time) {
 
 void Faults::partition() {
     const Duration time = random_.within(milliseconds(100), random_.permille(500) ? seconds(7) : seconds(2));
-    const std::size_t places = world_.profile.nodes + world_.profile.workers;
+    const std::size_t places = world_.profile.places();
     std::vector<bool> side(places);
     for (std::size_t place = 0; place < places; ++place) side[place] = random_.permille(500);
     for (Place a = 0; a < places; ++a) {
         for (Place b = 0; b < places; ++b) {
             if (side[a] != side[b]) cut_for(a, b, time);
+        }
+    }
+}
+
+void Faults::mass_restart() {
+    world_.coverage.count(Fault::mass_restart);
+    if (world_.trace()) world_.line("!", "mass restart");
+    const bool all = random_.permille(500);
+    for (const auto& host : world_.hosts) {
+        if (!host->running() || !(all || random_.permille(700))) continue;
+        host->crash();
+        world_.clock.after(random_.within(milliseconds(1), milliseconds(1500)), [this, at = host.get()] {
+            if (!at->running() && !stopped_) at->start();
+        });
+    }
+}
+
+void Faults::start_impostor() {
+    Host& impostor = *random_.pick(world_.impostors);
+    if (impostor.running()) return;
+    world_.coverage.count(Fault::name_conflict);
+    if (world_.trace()) world_.line("!", impostor.name() + " starts at " + impostor.door());
+    impostor.start();
+}
+
+/// In bursts: one alone seldom meets the moment in which it could do harm.
+void Faults::frame_fault(Fault fault) {
+    for (std::uint64_t count = random_.between(1, 20); count > 0; --count) {
+        const auto running = world_.running();
+        if (running.empty()) return;
+        if (fault == Fault::replayed_frame) {
+            if (replay_frame(world_, random_)) world_.coverage.count(fault);
+        } else {
+            send_hostile(world_, *random_.pick(running), random_);
+            world_.coverage.count(fault);
         }
     }
 }
@@ -185,6 +230,7 @@ void Faults::stop() {
     }
     heal_links();
     std::vector<bool> running;
+    for (const auto& impostor : world_.impostors) impostor->crash();
     for (const auto& host : world_.hosts) {
         host->resume();
         running.push_back(host->running());

@@ -23,6 +23,9 @@ private:
     void worker_fault(Fault fault);
     void cut_for(Place from, Place to, Duration time);
     void partition();
+    void mass_restart();
+    void start_impostor();
+    void frame_fault(Fault fault);
     void restart_later(Host& host);
     void heal_links();
     [[nodiscard]] bool long_run() const;

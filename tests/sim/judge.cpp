@@ -84,7 +84,7 @@ void Model::check_log(Watched& watched, Host& host) {
     Life& own = *watched.life;
     own.digest_at[core.applied(host.name()).value] = own.digest;
     for (const auto& other : world_.hosts) {
-        if (other.get() == &host) continue;
+        if (other->name() == host.name()) continue;
         const Seq applied = core.applied(other->name());
         Seq& before = watched.applied[other->name()];
         if (applied < before) {
@@ -120,8 +120,9 @@ void Model::compare_views(const Host& host) const {
 // ---- the final state -------------------------------------------------------
 
 std::optional<std::string> Model::unsettled() {
-    for (const auto& host : world_.hosts) {
-        if (!host->running()) continue;
+    std::set<std::string> names;
+    for (Host* host : world_.running()) {
+        if (!names.insert(host->name()).second) return "two nodes run as " + host->name();
         if (auto why = unsettled_at(watched_.at(host->place()), *host)) return host->name() + ": " + *why;
     }
     return std::nullopt;
@@ -140,7 +141,8 @@ std::optional<std::string> Model::unsettled_at(Watched& watched, Host& host) {
         nodes[info.id.name] = info;
         watched.incarnation[info.id.name] = info.id.incarnation;
     }
-    for (const auto& other : world_.hosts) {
+    for (const auto& named : world_.hosts) {
+        Host* other = world_.host_of(named->name());
         const auto info = nodes.find(other->name());
         if (!other->running()) {
             if (info != nodes.end() && info->second.state == NodeState::alive)

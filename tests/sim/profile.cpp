@@ -1,15 +1,17 @@
 #include "tests/sim/profile.hpp"
 
+#include <algorithm>
 #include <sstream>
 
 namespace muster::sim {
 namespace {
 
 constexpr std::pair<Fault, std::uint64_t> kFaultWeights[] = {
-    {Fault::crash, 6},      {Fault::shutdown, 4},        {Fault::pause, 6},          {Fault::partition, 6},
-    {Fault::pair_cut, 8},   {Fault::one_way_cut, 6},     {Fault::link_reset, 10},    {Fault::loss_burst, 6},
-    {Fault::slow_links, 3}, {Fault::worker_crash, 4},    {Fault::worker_goodbye, 2}, {Fault::worker_pause, 4},
-    {Fault::worker_cut, 5}, {Fault::worker_reconnect, 5}};
+    {Fault::crash, 6},           {Fault::shutdown, 4},         {Fault::pause, 6},          {Fault::partition, 6},
+    {Fault::pair_cut, 8},        {Fault::one_way_cut, 6},      {Fault::link_reset, 10},    {Fault::loss_burst, 6},
+    {Fault::slow_links, 3},      {Fault::worker_crash, 4},     {Fault::worker_goodbye, 2}, {Fault::worker_pause, 4},
+    {Fault::worker_cut, 5},      {Fault::worker_reconnect, 8}, {Fault::mass_restart, 2},   {Fault::name_conflict, 6},
+    {Fault::replayed_frame, 12}, {Fault::hostile_frame, 12}};
 
 void draw_network(Profile& profile, Random& random) {
     NetworkProfile& network = profile.network;
@@ -49,11 +51,32 @@ void draw_seeds(Profile& profile, Random& random) {
     }
 }
 
+void draw_impostor(Profile& profile, Random& random) {
+    if (random.permille(400))
+        profile.impostors.push_back({"outsider", "other"});
+    else
+        profile.impostors.push_back({profile.name_of(random.below(profile.nodes)), kScope});
+}
+
+/// Mostly small: that is where orders of events are dense. Now and then many.
+std::size_t draw_size(Random& random) {
+    if (random.permille(2)) return random.between(20, 50);
+    if (random.permille(30)) return random.between(7, 12);
+    return random.between(2, 5) + random.below(2);
+}
+
 }  // namespace
+
+std::vector<std::size_t> Profile::seeds_of(Place place) const {
+    if (place < nodes) return seeds[place];
+    std::vector<std::size_t> all;
+    for (std::size_t i = 0; i < nodes; ++i) all.push_back(i);
+    return all;
+}
 
 Profile draw_profile(const Wishes& wishes, Random random) {
     Profile profile;
-    profile.nodes = wishes.nodes != 0 ? wishes.nodes : random.between(2, 5) + random.below(2);
+    profile.nodes = wishes.nodes != 0 ? wishes.nodes : draw_size(random);
     profile.workers = random.below(4);
     profile.faults = wishes.faults > Duration(0) ? wishes.faults : random.within(seconds(1), seconds(7));
     profile.fault_every = random.within(milliseconds(100), milliseconds(1500));
@@ -62,17 +85,25 @@ Profile draw_profile(const Wishes& wishes, Random random) {
     profile.strict = wishes.strict;
     profile.never_heal = wishes.never_heal;
     profile.big_groups = random.permille(40);
+    profile.late_start = !profile.calm && random.permille(200);
+    if (!profile.calm && random.permille(250)) draw_impostor(profile, random);
     profile.heal_with_a_cut = profile.nodes > 2 && !profile.calm && random.permille(150);
     const std::uint64_t kept = random.between(200, 1000);
     for (const auto& weight : kFaultWeights) {
         if (random.permille(kept)) profile.weights.push_back(weight);
     }
+    std::erase_if(profile.weights, [&](const auto& weight) {
+        return weight.first == Fault::name_conflict && profile.impostors.empty();
+    });
     if (profile.weights.empty() || profile.calm) profile.weights = {{Fault::loss_burst, 1}};
+    profile.replays = std::any_of(profile.weights.begin(), profile.weights.end(),
+                                  [](const auto& weight) { return weight.first == Fault::replayed_frame; });
     draw_network(profile, random);
     draw_bounds(profile, random);
     draw_seeds(profile, random);
     if (profile.calm) profile.weights.clear();
-    if (profile.big_groups) profile.check_every = 64;
+    if (profile.big_groups || profile.nodes > 6 || !random.permille(250)) profile.check_every = 64;
+    if (profile.nodes > 6) profile.work_every *= 4;
     return profile;
 }
 
@@ -81,7 +112,8 @@ std::string Profile::to_text() const {
     const auto ms = [](Duration d) { return static_cast<double>(d.count()) / 1000.0; };
     out << "nodes " << nodes << ", workers " << workers << ", faults for " << ms(faults) << " ms, one every "
         << ms(fault_every) << " ms, work every " << ms(work_every) << " ms" << (calm ? ", calm" : "")
-        << (big_groups ? ", big groups" : "") << (heal_with_a_cut ? ", heals with a cut" : "") << "; latency "
+        << (big_groups ? ", big groups" : "") << (heal_with_a_cut ? ", heals with a cut" : "")
+        << (late_start ? ", a late start" : "") << (impostors.empty() ? "" : ", an impostor") << "; latency "
         << ms(network.latency) << "+" << ms(network.jitter) << " ms, gossip loss " << network.gossip_loss_permille
         << " permille; log " << bounds.log_deltas << ", early " << bounds.early_deltas << ", link " << bounds.link_items
         << ", backlog " << bounds.backlog_items << ", grace " << ms(session.grace) << " ms; faults:";

@@ -21,9 +21,21 @@ struct Wishes {
     bool never_heal = false;  // canary: the cluster stays split, so liveness must be missed
 };
 
+/// Of all nodes but outsiders.
+inline constexpr const char* kScope = "sim";
+
+/// A node that has no business in the cluster: under another's name, or of another scope.
+struct Impostor {
+    std::string name;
+    std::string scope;
+};
+
 struct Profile {
     std::size_t nodes = 3;
     std::size_t workers = 2;
+    std::vector<Impostor> impostors;
+    std::vector<std::string> names;         // of the nodes; else n0, n1, …
+    Duration lateness = microseconds(300);  // of a timer, at most
     Duration faults = seconds(4);
     Duration fault_every = milliseconds(400);
     Duration work_every = milliseconds(150);  // between two calls at one node or worker
@@ -32,6 +44,8 @@ struct Profile {
     bool never_heal = false;
     bool big_groups = false;  // joins of thousands, and metadata that fills snapshots
     bool heal_with_a_cut = false;
+    bool replays = false;                                  // frames are kept to be given again
+    bool late_start = false;                               // one node starts in the midst of the faults
     std::vector<std::pair<Fault, std::uint64_t>> weights;  // of the faults that this run has
     NetworkProfile network;
     cluster::SessionTiming session;
@@ -39,6 +53,11 @@ struct Profile {
     std::uint64_t check_every = 8;                // steps between two full checks of a core
     std::vector<std::vector<std::size_t>> seeds;  // node -> the nodes whose doors it is given
 
+    [[nodiscard]] std::size_t places() const { return nodes + workers + impostors.size(); }
+    [[nodiscard]] std::string name_of(Place place) const {
+        return names.empty() ? 'n' + std::to_string(place) : names[place];
+    }
+    [[nodiscard]] std::vector<std::size_t> seeds_of(Place place) const;
     [[nodiscard]] std::string to_text() const;
 };
 

@@ -24,15 +24,19 @@ static_assert(std::is_same_v<std::variant_alternative_t<25, proto::Body>, proto:
 static_assert(std::is_same_v<std::variant_alternative_t<42, proto::Body>, proto::WatchNews>);
 
 constexpr std::array<std::string_view, kFaults> kFaultNames = {
-    "crash",        "restart",        "shutdown",         "pause",          "partition",
-    "pair_cut",     "one_way_cut",    "link_reset",       "loss_burst",     "slow_links",
-    "gossip_lost",  "gossip_doubled", "clock_set_back",   "worker_crash",   "worker_goodbye",
-    "worker_pause", "worker_cut",     "worker_reconnect", "heal_with_a_cut"};
+    "crash",           "restart",      "shutdown",       "pause",         "partition",      "pair_cut",
+    "one_way_cut",     "link_reset",   "loss_burst",     "slow_links",    "gossip_lost",    "gossip_doubled",
+    "clock_set_back",  "worker_crash", "worker_goodbye", "worker_pause",  "worker_cut",     "worker_reconnect",
+    "heal_with_a_cut", "mass_restart", "late_start",     "name_conflict", "replayed_frame", "hostile_frame"};
 
 }  // namespace
 
 std::string_view to_string(Fault fault) {
     return kFaultNames[static_cast<std::size_t>(fault)];
+}
+
+std::string_view name_of(std::size_t body_index) {
+    return kMessageNames[body_index];
 }
 
 std::string_view name_of(const proto::Body& body) {
@@ -44,6 +48,7 @@ void Coverage::add(const Coverage& other) {
     for (std::size_t i = 0; i < messages.size(); ++i) messages[i] += other.messages[i];
     for (const auto& [kind, count] : other.notes) notes[kind] += count;
     for (const auto& [name, count] : other.marks) marks[name] += count;
+    for (const auto& [name, count] : other.paths) paths[name] += count;
 }
 
 std::string Coverage::to_text() const {
@@ -58,6 +63,8 @@ std::string Coverage::to_text() const {
     for (const auto& [kind, count] : notes) add(cluster::to_string(kind), count);
     text += "\nseen:";
     for (const auto& [name, count] : marks) add(name, count);
+    text += "\npaths:";
+    for (const auto& [name, count] : paths) add(name, count);
     return text + "\n";
 }
 
@@ -71,7 +78,7 @@ void Transcript::take(Duration now, std::uint64_t host, const cluster::Action& a
     take(encoded);
 }
 
-void Transcript::line(Duration now, const std::string& who, const std::string& text) const {
+void Transcript::print(Duration now, const std::string& who, const std::string& text) {
     std::printf("%10.3f %-4s %s\n", static_cast<double>(now.count()) / 1000.0, who.c_str(), text.c_str());
 }
 

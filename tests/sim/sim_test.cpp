@@ -1,7 +1,10 @@
-// A thousand random runs, in shards; and whether the simulator would notice.
+// A thousand random runs, and whether the simulator would notice.
 #include <gtest/gtest.h>
 
-#include "tests/sim/simulation.hpp"
+#include <cinttypes>
+#include <thread>
+
+#include "tests/sim/batch.hpp"
 
 namespace muster::sim {
 namespace {
@@ -10,20 +13,46 @@ std::string command(std::uint64_t seed) {
     return "; again: muster_simulate --verbose --seed " + std::to_string(seed);
 }
 
-class RandomRuns : public testing::TestWithParam<std::uint64_t> {};
-
-TEST_P(RandomRuns, keep_every_invariant) {
-    constexpr std::uint64_t kRuns = 125;
-    for (std::uint64_t i = 0; i < kRuns; ++i) {
-        Wishes wishes;
-        wishes.seed = 1 + GetParam() * kRuns + i;
-        wishes.strict = true;
-        const Outcome outcome = simulate(wishes);
-        ASSERT_EQ(outcome.verdict, Verdict::good) << outcome.why << command(wishes.seed);
-    }
+TEST(RandomRuns, keep_every_invariant_and_leave_nothing_out) {
+    Wishes wishes;
+    wishes.seed = 1;
+    wishes.strict = true;
+    constexpr std::uint64_t kRuns = 1000;
+    std::printf("muster_simulate --seed %" PRIu64 " --runs %" PRIu64 " --strict\n", wishes.seed, kRuns);
+    std::string broken;
+    const auto failed = [&](const Wishes& run, const Outcome& outcome) {
+        broken = outcome.why + command(run.seed);
+        return false;
+    };
+    const BatchResult result = run_batch(wishes, kRuns, std::max(1u, std::thread::hardware_concurrency()), failed);
+    ASSERT_EQ(broken, "");
+    EXPECT_EQ(result.coverage.never_hit(), std::vector<std::string>{});
+    EXPECT_EQ(result.coverage.unlisted(), std::vector<std::string>{}) << "belongs in coverage.cpp";
 }
 
-INSTANTIATE_TEST_SUITE_P(Shard, RandomRuns, testing::Range<std::uint64_t>(0, 8));
+TEST(RandomRuns, a_batch_is_the_same_on_any_number_of_threads) {
+    Wishes wishes;
+    wishes.seed = 4001;
+    const auto never = [](const Wishes&, const Outcome&) { return false; };
+    EXPECT_EQ(run_batch(wishes, 12, 1, never).hash, run_batch(wishes, 12, 3, never).hash);
+}
+
+TEST(RandomRuns, thirty_nodes_keep_every_invariant_too) {
+    Wishes wishes;
+    wishes.seed = 31;
+    wishes.nodes = 30;
+    wishes.faults = seconds(2);
+    const Outcome outcome = simulate(wishes);
+    EXPECT_EQ(outcome.verdict, Verdict::good) << outcome.why;
+}
+
+TEST(Coverage, what_was_never_exercised_is_named) {
+    Wishes wishes;
+    wishes.seed = 5;
+    const auto missing = simulate(wishes).coverage.never_hit();
+    EXPECT_FALSE(missing.empty()) << "one run cannot exercise everything";
+    EXPECT_EQ(Coverage().never_hit().size() > missing.size(), true);
+}
 
 TEST(Determinism, a_seed_gives_the_same_transcript_twice) {
     for (std::uint64_t seed = 5001; seed < 5011; ++seed) {

@@ -1,10 +1,13 @@
 // muster_simulate: runs of the cluster in virtual time, each from a seed.
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 
 #include <cinttypes>
+#include <csignal>
 #include <cstdio>
 
-#include "tests/sim/simulation.hpp"
+#include "tests/sim/batch.hpp"
 
 namespace muster::sim {
 namespace {
@@ -13,11 +16,15 @@ constexpr int kGood = 0;
 constexpr int kUnsafe = 1;
 constexpr int kBadUsage = 2;
 constexpr int kStalled = 3;
+constexpr int kCrashed = 4;
+constexpr int kNotCovered = 5;
+constexpr std::uint64_t kCoveringRuns = 2000;  // so many runs must have exercised everything
 
 struct Order {
     Wishes wishes;
     std::uint64_t runs = 1;
     double minutes = 0;
+    unsigned jobs = 1;
     bool keep_going = false;
 };
 
@@ -33,35 +40,36 @@ int exit_code(Verdict verdict) {
     return verdict == Verdict::good ? kGood : verdict == Verdict::unsafe ? kUnsafe : kStalled;
 }
 
+/// The core aborts when it no longer knows what it does: say in which run.
+void report_crash(int) {
+    char text[64];
+    const int size = std::snprintf(text, sizeof text, "crash: seed %" PRIu64 "\n", seed_of_this_thread());
+    const auto written = write(STDOUT_FILENO, text, static_cast<std::size_t>(size));
+    _exit(written < 0 ? kCrashed + 128 : kCrashed);
+}
+
 int run(const Order& order) {
-    Coverage coverage;
-    Duration simulated{0};
-    Duration slowest{0};
-    std::uint64_t delivered = 0;
-    std::uint64_t hash = 0;
     int code = kGood;
-    for (std::uint64_t i = 0; i < order.runs; ++i) {
-        Wishes wishes = order.wishes;
-        wishes.seed += i;
-        const Outcome outcome = simulate(wishes);
-        coverage.add(outcome.coverage);
-        simulated += outcome.ended;
-        slowest = std::max(slowest, outcome.settled_after);
-        delivered += outcome.delivered;
-        hash = mix(hash ^ outcome.hash);
-        if (outcome.verdict == Verdict::good) continue;
+    const auto failed = [&](const Wishes& wishes, const Outcome& outcome) {
         std::printf("%s: seed %" PRIu64 " at %.3f s: %s\n  again: %s\n",
                     outcome.verdict == Verdict::unsafe ? "safety broken" : "liveness missed", wishes.seed,
                     static_cast<double>(outcome.ended.count()) / 1e6, outcome.why.c_str(),
                     again(order, wishes.seed).c_str());
         std::fflush(stdout);
         if (code == kGood || exit_code(outcome.verdict) < code) code = exit_code(outcome.verdict);
-        if (!order.keep_going) break;
-    }
-    std::printf("%.1f simulated minutes, %" PRIu64 " deliveries, slowest to settle %.1f s, hash %016" PRIx64 "\n%s",
-                static_cast<double>(simulated.count()) / 60e6, delivered, static_cast<double>(slowest.count()) / 1e6,
-                hash, coverage.to_text().c_str());
-    return code;
+        return order.keep_going;
+    };
+    const BatchResult result = run_batch(order.wishes, order.runs, order.jobs, failed);
+    std::printf("%" PRIu64 " runs, %.1f simulated minutes, %" PRIu64
+                " deliveries, slowest to settle %.1f s, hash %016" PRIx64 "\n%s",
+                result.runs, static_cast<double>(result.simulated.count()) / 60e6, result.delivered,
+                static_cast<double>(result.slowest.count()) / 1e6, result.hash, result.coverage.to_text().c_str());
+    const auto missing = result.coverage.never_hit();
+    std::printf("never exercised:");
+    for (const auto& name : missing) std::printf(" %s;", name.c_str());
+    std::printf("%s\n", missing.empty() ? " nothing" : "");
+    const bool must_cover = result.runs >= kCoveringRuns && order.wishes.nodes == 0;
+    return code == kGood && must_cover && !missing.empty() ? kNotCovered : code;
 }
 
 }  // namespace
@@ -72,13 +80,15 @@ int main(int argc, char** argv) {
     Order order;
     CLI::App app{
         "Runs muster's core in virtual time under faults. Every run follows from its seed alone.\n"
-        "Exit status: 0 good, 1 safety broken, 2 bad usage, 3 liveness missed."};
+        "Exit status: 0 good, 1 safety broken, 2 bad usage, 3 liveness missed, 4 crash,\n"
+        "5 something was never exercised (only of 2,000 runs or more, of any size)."};
     app.add_option("--seed", order.wishes.seed, "seed of the first run; the next have the numbers after it");
     app.add_option("--runs", order.runs, "how many runs")->check(CLI::PositiveNumber);
     app.add_option("--nodes", order.wishes.nodes, "nodes in every run; else drawn from the seed")
         ->check(CLI::Range(1, 50));
     app.add_option("--minutes", order.minutes, "virtual minutes under faults in every run; else a few seconds")
         ->check(CLI::Range(0.001, 10000.0));
+    app.add_option("--jobs", order.jobs, "threads")->check(CLI::Range(1, 256));
     app.add_flag("--strict", order.wishes.strict, "a declared death excuses no lost notification");
     app.add_flag("--keep-going", order.keep_going, "go on after a run that failed");
     app.add_flag("--verbose", order.wishes.verbose, "print every event and action");
@@ -91,5 +101,6 @@ int main(int argc, char** argv) {
     std::printf("muster_simulate --seed %" PRIu64 " --runs %" PRIu64 " --nodes %zu --minutes %g%s\n", order.wishes.seed,
                 order.runs, order.wishes.nodes, order.minutes, order.wishes.strict ? " --strict" : "");
     std::fflush(stdout);
+    for (const int number : {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL}) std::signal(number, report_crash);
     return run(order);
 }

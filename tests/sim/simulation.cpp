@@ -12,7 +12,7 @@ constexpr Duration kLook = milliseconds(100);  // between two looks
 class Simulation {
 public:
     Simulation(const Wishes& wishes, const Sabotage& sabotage, Random random)
-        : world_(draw_profile(wishes, random.fork()), random.fork(), wishes.verbose),
+        : world_(draw_profile(wishes, random.fork()), random.fork(), wishes.verbose ? Transcript::print : nullptr),
           model_(world_, wishes.strict),
           workload_(world_, model_),
           faults_(world_, workload_) {
@@ -30,6 +30,7 @@ public:
         }
         outcome.hash = world_.transcript.hash();
         outcome.ended = world_.clock.now();
+        for (const Host* host : world_.running()) world_.count_paths(*host);
         outcome.delivered = model_.notices().delivered();
         outcome.coverage = world_.coverage;
         return outcome;
@@ -40,7 +41,11 @@ private:
         if (world_.trace()) world_.line("", world_.profile.to_text());
         Random random = world_.random.fork();
         for (const auto& host : world_.hosts) {
-            const Duration when = random.permille(300) ? random.within(Duration(0), seconds(2)) : Duration(0);
+            Duration when = random.permille(300) ? random.within(Duration(0), seconds(2)) : Duration(0);
+            if (world_.profile.late_start && host == world_.hosts.back()) {
+                when = random.within(seconds(2), seconds(2) + world_.profile.faults);
+                world_.coverage.count(Fault::late_start);
+            }
             world_.clock.after(when, [at = host.get()] {
                 if (!at->running()) at->start();
             });

@@ -92,6 +92,11 @@ void tell(Words& w, const Notification& n) {
     w(to_string(n.kind))(n.group)("from")(n.from_node)(n.from_worker)("seq")(n.seq)("to").all(n.members);
 }
 
+void tell(Words& w, const Relay& m) {
+    w("to")(m.to);
+    if (Decoded inner = decode(m.message); inner) w(to_text(*inner));
+}
+
 template <class Body>
 void tell_body(Words& w, const Body& m) {
     if constexpr (requires { tell(w, m); }) {

@@ -8,25 +8,48 @@ namespace muster::sim {
 
 using namespace cluster;  // NOLINT(google-build-using-namespace): this is the shell of the core
 
-World::World(const Profile& drawn, Random root, bool verbose)
+World::World(const Profile& drawn, Random root, Transcript::Sink trace)
     : profile(drawn),
       random(root),
-      transcript(verbose),
-      network(clock, random.fork(), profile.network, profile.nodes + profile.workers, coverage) {
-    for (Place place = 0; place < profile.nodes; ++place) hosts.push_back(std::make_unique<Host>(*this, place));
+      transcript(std::move(trace)),
+      network(clock, random.fork(), profile.network, profile.places(), coverage) {
+    for (Place place = 0; place < profile.nodes; ++place)
+        hosts.push_back(std::make_unique<Host>(*this, place, profile.name_of(place), kScope));
+    for (const Impostor& impostor : profile.impostors) {
+        const Place place = profile.nodes + profile.workers + impostors.size();
+        impostors.push_back(std::make_unique<Host>(*this, place, impostor.name, impostor.scope));
+    }
+}
+
+void World::count_paths(const Host& host) {
+    for (const auto& [path, count] : host.core().status().counters) coverage.paths[path] += count;
 }
 
 Host* World::host_of(const std::string& name) {
-    for (const auto& host : hosts) {
-        if (host->name() == name) return host.get();
+    Host* found = nullptr;
+    for (const auto* list : {&impostors, &hosts}) {
+        for (const auto& host : *list) {
+            if (host->name() == name && (!found || host->running())) found = host.get();
+        }
     }
-    return nullptr;
+    return found;
 }
 
-Host::Host(World& world, Place place)
+std::vector<Host*> World::running() const {
+    std::vector<Host*> all;
+    for (const auto* list : {&hosts, &impostors}) {
+        for (const auto& host : *list) {
+            if (host->running()) all.push_back(host.get());
+        }
+    }
+    return all;
+}
+
+Host::Host(World& world, Place place, std::string name, std::string scope)
     : world_(world),
       place_(place),
-      name_("n" + std::to_string(place)),
+      name_(std::move(name)),
+      scope_(std::move(scope)),
       door_("h" + std::to_string(place) + ":7100"),
       random_(world.random.fork()) {}
 
@@ -36,7 +59,7 @@ void Host::start() {
     ++lives_;
     const auto host = "h" + std::to_string(place_) + ":";
     Options options;
-    options.scope = "sim";
+    options.scope = scope_;
     options.self.name = name_;
     constexpr std::uint64_t kEpoch = 1'700'000'000'000'000;
     const Duration date = world_.clock.now() - behind_;
@@ -44,7 +67,7 @@ void Host::start() {
     options.address = door_;
     options.control = host + std::to_string(10000 + 2 * lives_);
     options.gossip = host + std::to_string(10001 + 2 * lives_);
-    for (const std::size_t seed : world_.profile.seeds[place_]) options.seeds.push_back(world_.hosts[seed]->door());
+    for (const std::size_t seed : world_.profile.seeds_of(place_)) options.seeds.push_back(world_.hosts[seed]->door());
     options.random_seed = random_.next();
     options.session = world_.profile.session;
     options.bounds = world_.profile.bounds;
@@ -65,6 +88,7 @@ void Host::start() {
 void Host::end(bool gracefully) {
     if (world_.trace()) world_.line(name_, gracefully ? "has left" : "crashes");
     last_id_ = core_->self();
+    world_.count_paths(*this);
     world_.network.leave(*this, gracefully);
     world_.observer->ended(*this, gracefully);
     core_.reset();
@@ -143,7 +167,7 @@ void Host::turn() {
 void Host::arm() {
     const Instant deadline = core_->next_deadline();
     if (deadline == kNever) return;
-    const Duration lateness = random_.within(Duration(0), microseconds(300));
+    const Duration lateness = random_.within(Duration(0), world_.profile.lateness);
     const Duration when = std::max(deadline.time_since_epoch() - clock_offset_, world_.clock.now()) + lateness;
     if (armed_ && armed_at_ <= when) return;
     armed_ = true;
@@ -159,11 +183,20 @@ void Host::step(Input input) {
     if (input.frame) {
         proto::Decoded decoded = proto::decode(*input.frame);
         if (!decoded) {
-            throw Violation(name_ +
-                            ": a core's own message does not decode: " + std::string(to_string(decoded.error())));
+            if (!input.hostile)
+                throw Violation(name_ +
+                                ": a core's own message does not decode: " + std::string(to_string(decoded.error())));
+            ++world_.coverage.marks["frame refused by the codec"];
+            return;
         }
-        std::get<MessageArrived>(input.event).message = std::move(*decoded);
+        auto& arrived = std::get<MessageArrived>(input.event);
+        arrived.message = std::move(*decoded);
+        if (world_.profile.replays && arrived.channel != Channel::door && arrived.channel != Channel::dial)
+            world_.journal.keep({this, arrived.channel, input.frame});
     }
+    if (world_.withhold && input.frame && !input.hostile &&
+        world_.withhold(*this, std::get<MessageArrived>(input.event), input.frame))
+        return;
     if (world_.trace()) world_.line(name_, "*" + to_text(input.event));
     world_.observer->stepping(*this, input.event);
     const bool leaves = std::holds_alternative<Shutdown>(input.event);

@@ -17,6 +17,28 @@ namespace muster::sim {
 
 class Host;
 
+/// The latest frames that nodes were given, to be given again: a network may keep anything back.
+class Journal {
+public:
+    struct Entry {
+        Host* host = nullptr;
+        cluster::Channel channel = cluster::Channel::gossip;
+        Frame frame;
+    };
+    void keep(Entry entry) {
+        if (entries_.size() < kKept)
+            entries_.push_back(std::move(entry));
+        else
+            entries_[next_++ % kKept] = std::move(entry);
+    }
+    [[nodiscard]] const std::vector<Entry>& entries() const { return entries_; }
+
+private:
+    static constexpr std::size_t kKept = 512;
+    std::vector<Entry> entries_;
+    std::size_t next_ = 0;
+};
+
 /// Who watches the cores from outside: the model.
 class Observer {
 public:
@@ -33,7 +55,7 @@ public:
 
 /// What all parts of one run share.
 struct World {
-    World(const Profile& drawn, Random root, bool verbose);
+    World(const Profile& drawn, Random root, Transcript::Sink trace);
 
     Profile profile;
     Random random;
@@ -46,11 +68,22 @@ struct World {
     std::function<void(Host&, cluster::Actions&)> sabotage;
     /// A node has ended by its own decision: whoever looks after it may start it again.
     std::function<void(Host&)> stopped_by_itself;
+    /// Keeps a frame from a host that was about to take it: true when it is withheld.
+    std::function<bool(Host&, const cluster::MessageArrived&, const Frame&)> withhold;
     std::vector<std::unique_ptr<Host>> hosts;
+
+    /// Hosts that may run a node under another host's name, or in another scope, when a run has such.
+    std::vector<std::unique_ptr<Host>> impostors;
+    Journal journal;
 
     [[nodiscard]] bool trace() const { return transcript.verbose(); }
     void line(const std::string& who, const std::string& text) const { transcript.line(clock.now(), who, text); }
+    /// The host that runs a node of this name, or else the one that should.
     Host* host_of(const std::string& name);
+    /// All that run a node now.
+    [[nodiscard]] std::vector<Host*> running() const;
+    /// Adds the counters of a core that ends, or of the last look at it.
+    void count_paths(const Host& host);
 };
 
 /// The watch that every node has from its first moment: all groups.
@@ -59,7 +92,7 @@ inline constexpr cluster::WatchId kMainWatch{1};
 /// One machine with its name, its front door's address and, while it runs, its node.
 class Host final : public Process {
 public:
-    Host(World& world, Place place);
+    Host(World& world, Place place, std::string name, std::string scope);
 
     /// A new life.
     void start();
@@ -73,6 +106,11 @@ public:
     void resume();
     /// An event from inside the process: a call.
     void call(cluster::EventBody event) { post({std::move(event), {}}); }
+
+    /// A frame reaches its gossip or control socket out of nowhere.
+    void inject(cluster::Channel channel, const Frame& frame) {
+        post({cluster::MessageArrived{channel, {}, {}, {}}, frame, true});
+    }
 
     [[nodiscard]] bool running() const { return core_ != nullptr; }
     [[nodiscard]] const cluster::Core& core() const { return *core_; }
@@ -98,7 +136,8 @@ public:
 private:
     struct Input {
         cluster::EventBody event;
-        Frame frame;  // of a MessageArrived, decoded when its turn has come
+        Frame frame;           // of a MessageArrived, decoded when its turn has come
+        bool hostile = false;  // need not decode
     };
     struct PeerLink {
         ConnectorId control;
@@ -131,6 +170,7 @@ private:
     World& world_;
     Place place_;
     std::string name_;
+    std::string scope_;
     std::string door_;
     Random random_;
     std::unique_ptr<cluster::Core> core_;

@@ -11,6 +11,7 @@ usage: check_tree.py [ROOT]   prints one line per finding; exit status 1 when th
   pure       cluster/ has no clock, randomness, thread, lock, socket, log or unordered container
   function   no function is longer than 70 lines
   line       no line is longer than 120 columns
+  paths      the simulator's list of what a batch must exercise names every counter of cluster/
   leftover   nothing is marked as to be done, and no path of somebody's machine is mentioned
 """
 
@@ -47,6 +48,8 @@ IMPURE = [r"::now\s*\(", r"random_device", r"\bstd::j?thread\b", r"\bmutex\b", r
 WIRE = [r"\bzmq\b", r"\bmsgpack::", r"\bproto::", r"\bcluster::", r"\bnlohmann\b"]
 LEFTOVER = ["TO" + "DO", "FIX" + "ME", "X" * 3, "/wo" + "rk/", "/ro" + "ot/", "/ho" + "me/"]
 
+COUNTER = re.compile(r'\bcount\("([a-z_]+)"')
+PATHS_LIST = "tests/sim/coverage.cpp"
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)
 
 
@@ -80,6 +83,7 @@ class Tree:
             if name.startswith("cluster/"):
                 self.check_words(name, "pure", IMPURE)
         self.check_reach()
+        self.check_paths()
         for name, text in self.files.items():
             self.check_lines(name, text)
         return self.findings
@@ -138,6 +142,16 @@ class Tree:
             reached = sorted(path for path in seen if path.startswith("cluster/"))
             if reached:
                 self.find("include", start, 0, f"reaches {reached[0]} through {seen[reached[0]]}")
+
+    def check_paths(self):
+        listed = self.code.get(PATHS_LIST, "")
+        for name in self.code:
+            if not name.startswith("cluster/"):
+                continue
+            for match in COUNTER.finditer(self.code[name]):
+                if f'"{match.group(1)}"' not in listed:
+                    line = self.code[name].count("\n", 0, match.start()) + 1
+                    self.find("paths", name, line, f"'{match.group(1)}' is not in {PATHS_LIST}")
 
     def check_libraries(self, name):
         for line, _, target in self.includes(name):

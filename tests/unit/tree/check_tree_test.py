@@ -21,6 +21,7 @@ CLEAN = {
     "node/client/worker.cpp": '#include <zmq.hpp>\n#include "node/wire.hpp"\n#include <muster/worker.hpp>\n',
     "node/client/include/muster/worker.hpp": "#pragma once\n#include <functional>\n",
     "tests/sim/world.cpp": '#include "cluster/core.hpp"\n',
+    "tests/sim/coverage.cpp": 'const char* paths[] = {"gaps"};\n',
     "scripts/build": "#!/bin/sh\n",
     "build/dev/generated.cpp": "x" * 500,
     ".git/config": "x" * 500,
@@ -51,6 +52,10 @@ class CheckTree(unittest.TestCase):
 
     def test_clean_tree(self):
         self.assertEqual(self.rules(), [])
+
+    def test_counters_are_listed(self):
+        self.assert_caught("paths", "cluster/core.cpp", 'void f() { ctx.count("leaps"); }\n')
+        self.assertEqual(self.planted("cluster/core.cpp", 'void f() { ctx.count("gaps"); }\n'), [])
 
     def test_folders(self):
         self.assert_caught("folders", "src/main.cpp", "")

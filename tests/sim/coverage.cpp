@@ -1,0 +1,105 @@
+// What a batch of runs must have exercised.
+#include <algorithm>
+#include <span>
+
+#include "tests/sim/record.hpp"
+
+namespace muster::sim {
+namespace {
+
+/// Every counter of the cores; the test of the tree holds this list against cluster/.
+constexpr std::string_view kPaths[] = {
+    "acks_of_unsent",
+    "deaths_disbelieved",
+    "deltas_applied",
+    "deltas_committed",
+    "deltas_of_strangers",
+    "deltas_repeated",
+    "digest_mismatches",
+    "gaps",
+    "hellos_refused",
+    "incarnations_adopted",
+    "late_steps",
+    "link_items_for_dead",
+    "link_overflows",
+    "link_retries",
+    "links_lost",
+    "links_up",
+    "lives_heard_of",
+    "membership_repairs",
+    "messages_of_another_life",
+    "messages_of_another_scope",
+    "messages_of_strangers",
+    "messages_out_of_place",
+    "news_older",
+    "notifications",
+    "notifications_delivered",
+    "notifications_dropped",
+    "notifications_matched",
+    "notifications_refused",
+    "probes_sent",
+    "pulls_answered",
+    "pulls_sent",
+    "reconnects",
+    "refutations",
+    "relayed_passed_on",
+    "relayed_received",
+    "relayed_sent",
+    "relays_broken",
+    "relays_refused",
+    "requests_repeated",
+    "snapshots_broken",
+    "snapshots_sent",
+    "snapshots_taken",
+    "suspicions",
+    "workers_refused",
+};
+
+/// Beyond the size of a simulated run; unit tests reach them.
+constexpr std::string_view kPathsNotHere[] = {
+    "peers_refused",      // 4,096 nodes
+    "snapshots_refused",  // 256 snapshots under way
+    "link_queue",         // a level, not a count
+};
+
+constexpr std::string_view kMarks[] = {
+    "frame refused by the codec", "incarnation adopted",        "join seen by all", "node stopped by itself",
+    "worker attached anew",       "worker got an answer twice", "worker resumed",   "worker session unknown",
+    "worker told of a gap",
+};
+
+}  // namespace
+
+std::vector<std::string> Coverage::never_hit() const {
+    std::vector<std::string> names;
+    for (std::size_t i = 0; i < faults.size(); ++i) {
+        if (faults[i] == 0) names.emplace_back(to_string(static_cast<Fault>(i)));
+    }
+    for (std::size_t i = 0; i < messages.size(); ++i) {
+        if (messages[i] == 0) names.emplace_back(name_of(i));
+    }
+    for (auto kind = cluster::Note::Kind::ready; kind <= cluster::Note::Kind::overflow;
+         kind = static_cast<cluster::Note::Kind>(static_cast<int>(kind) + 1)) {
+        if (!notes.contains(kind)) names.emplace_back(cluster::to_string(kind));
+    }
+    for (const std::string_view path : kPaths) {
+        if (!paths.contains(std::string(path))) names.emplace_back(path);
+    }
+    for (const std::string_view mark : kMarks) {
+        if (!marks.contains(mark)) names.emplace_back(mark);
+    }
+    return names;
+}
+
+std::vector<std::string> Coverage::unlisted() const {
+    std::vector<std::string> names;
+    const auto listed = [](std::span<const std::string_view> list, const std::string& name) {
+        return std::find(list.begin(), list.end(), name) != list.end();
+    };
+    for (const auto& [path, count] : paths) {
+        if (!listed(kPaths, path) && !listed(kPathsNotHere, path)) names.push_back(path);
+    }
+    return names;
+}
+
+}  // namespace muster::sim
