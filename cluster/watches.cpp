@@ -1,6 +1,7 @@
 #include "cluster/watches.hpp"
 
-#include <algorithm>
+#include <map>
+#include <string_view>
 #include <utility>
 
 #include "cluster/wire_size.hpp"
@@ -19,14 +20,18 @@ std::vector<Member> members_of(const Replicator& replicator, const Group& group,
     std::vector<Member> members;
     const GroupRef ref = replicator.groups().find(group);
     if (ref == kNoGroup) return members;
+    std::map<std::string_view, const Replica*> by_name;
+    std::size_t count = 0;
     replicator.for_each_shown([&](const Replica& replica) {
         if (!node.empty() && replica.id().name != node) return;
         const auto it = replica.groups().find(ref);
         if (it == replica.groups().end()) return;
-        for (const Entry& entry : it->second.entries()) members.push_back(replica.member(entry));
+        by_name.emplace(replica.id().name, &replica);
+        count += it->second.size();
     });
-    std::stable_sort(members.begin(), members.end(),
-                     [](const Member& a, const Member& b) { return a.id.node.name < b.id.node.name; });
+    members.reserve(count);
+    for (const auto& [name, replica] : by_name)
+        for (const Entry& entry : replica->groups().at(ref).entries()) members.push_back(replica->member(entry));
     return members;
 }
 

@@ -70,10 +70,11 @@ private:
     /// Runs until all is as it must end; false when the time ran out before.
     bool settle(Duration until, Outcome& outcome) {
         while (true) {
+            const bool last = world_.clock.now() >= until;
             auto why = unsettled();
-            auto owed = model_.notices().owed();
+            auto owed = why && !last ? std::nullopt : model_.notices().owed();
             if (!why && !owed) return true;
-            if (world_.clock.now() >= until) {
+            if (last) {
                 // A loss that nobody was told of is no lack of time.
                 outcome.verdict = why ? Verdict::stalled : Verdict::unsafe;
                 outcome.why = why ? *why : "lost without a report: " + *owed;
