@@ -58,6 +58,7 @@ void Detector::tick() {
             peer.reconnect_wait = std::min(kReconnectMax, 2 * peer.reconnect_wait);
             ctx_.count("reconnects");
             peers_.connect(peer);  // a link can be dead without telling (a zombie endpoint)
+            peer.reopened = true;
         }
     }
 }

@@ -237,6 +237,7 @@ void Peers::forget_old() {
 void Peers::connect(Peer& peer) {
     peer.connected = true;
     peer.connected_at = ctx_.now;
+    peer.reopened = false;
     if (peer.reconnect_wait == Duration{}) peer.reconnect_wait = ctx_.options.timing.reconnect_after;
     ctx_.emit(ConnectPeer{peer.record.id, peer.record.control, peer.record.gossip});
 }
@@ -249,7 +250,7 @@ void Peers::disconnect(Peer& peer) {
 void Peers::send(const std::string& name, proto::Body body, std::uint64_t seq, bool detour) {
     const Peer* peer = find(name);
     if (!peer) return;
-    const bool fresh = ctx_.now - peer->connected_at < ctx_.options.timing.suspect_after;
+    const bool fresh = !peer->reopened && ctx_.now - peer->connected_at < ctx_.options.timing.suspect_after;
     const bool deaf = ctx_.now - peer->deaf_at < ctx_.options.timing.suspect_after;
     const bool direct = !detour && !deaf && (is_hearing_directly(*peer) || fresh || peer->via.empty());
     auto message = ctx_.message(std::move(body), seq);

@@ -25,6 +25,7 @@ struct Peer {
     bool connected = false;  // a ConnectPeer stands
     bool greeted = false;    // it knows of this life of ours: it answered, greeted or subscribed
     Instant connected_at{};
+    bool reopened = false;  // for want of a sign of life: what is sent there would wait in vain
     Duration reconnect_wait{};
 
     std::set<std::string> accusers;   // other nodes that doubt it too

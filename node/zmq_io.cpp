@@ -68,6 +68,12 @@ void set_common_options(zmq::socket_t& socket) {
     socket.set(zmq::sockopt::handshake_ivl, kMilliseconds);
     socket.set(zmq::sockopt::connect_timeout, kMilliseconds);
     socket.set(zmq::sockopt::tcp_maxrt, 5000);
+    // tcp_maxrt ends a connection on which something is sent in vain. An end that only hears would keep its own, with
+    // the descriptor, for ever when the other host vanishes; with keepalive it goes after 8 s (times in seconds).
+    socket.set(zmq::sockopt::tcp_keepalive, 1);
+    socket.set(zmq::sockopt::tcp_keepalive_idle, 5);
+    socket.set(zmq::sockopt::tcp_keepalive_intvl, 1);
+    socket.set(zmq::sockopt::tcp_keepalive_cnt, 3);
     socket.set(zmq::sockopt::reconnect_ivl, 100);
     socket.set(zmq::sockopt::reconnect_ivl_max, 2000);
     socket.set(zmq::sockopt::linger, 0);

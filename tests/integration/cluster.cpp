@@ -19,23 +19,37 @@ Json first_object(const Finished& finished) {
     return object.is_discarded() ? Json(nullptr) : object;
 }
 
+std::vector<Place> on_loopback(std::size_t nodes) {
+    std::vector<Place> places(nodes);
+    for (auto& place : places) place.address = "127.0.0.1:" + std::to_string(free_port());
+    return places;
+}
+
 }  // namespace
 
-Cluster::Cluster(std::size_t nodes, std::vector<std::string> arguments) : arguments_(std::move(arguments)) {
-    for (std::size_t i = 0; i < nodes; ++i) addresses_.push_back("127.0.0.1:" + std::to_string(free_port()));
-    nodes_.resize(nodes);
-    for (std::size_t i = 0; i < nodes; ++i) start(i);
-    for (std::size_t i = 0; i < nodes; ++i) wait_ready(i);
-    for (std::size_t i = 0; i < nodes; ++i)
-        if (!wait_alive(i, nodes)) throw std::runtime_error(name(i) + " does not see all nodes");
+Cluster::Cluster(std::size_t nodes, std::vector<std::string> arguments)
+    : Cluster(on_loopback(nodes), std::move(arguments)) {}
+
+Cluster::Cluster(std::vector<Place> places, std::vector<std::string> arguments)
+    : arguments_(std::move(arguments)), places_(std::move(places)), nodes_(places_.size()) {
+    for (std::size_t i = 0; i < size(); ++i) start(i);
+    for (std::size_t i = 0; i < size(); ++i) wait_ready(i);
+    for (std::size_t i = 0; i < size(); ++i)
+        if (!wait_alive(i, size())) throw std::runtime_error(name(i) + " does not see all nodes");
+}
+
+std::vector<std::string> Cluster::addresses() const {
+    std::vector<std::string> list;
+    for (const auto& place : places_) list.push_back(place.address);
+    return list;
 }
 
 void Cluster::start(std::size_t i) {
-    std::vector<std::string> line = {MUSTERD_PATH, "--name", name(i), "--listen", addresses_[i]};
-    for (const auto& other : addresses_)
-        if (other != addresses_[i]) line.insert(line.end(), {"--seed", other});
+    std::vector<std::string> line = {MUSTERD_PATH, "--name", name(i), "--listen", address(i)};
+    for (const auto& other : addresses())
+        if (other != address(i)) line.insert(line.end(), {"--seed", other});
     line.insert(line.end(), arguments_.begin(), arguments_.end());
-    nodes_[i] = std::make_unique<Process>(std::move(line));
+    nodes_[i] = std::make_unique<Process>(at_place(i, std::move(line)));
 }
 
 void Cluster::wait_ready(std::size_t i, milliseconds timeout) {
@@ -63,9 +77,15 @@ bool Cluster::wait_alive(std::size_t i, std::size_t nodes, milliseconds timeout)
     return false;
 }
 
+std::vector<std::string> Cluster::at_place(std::size_t i, std::vector<std::string> command) const {
+    const auto& enter = places_.at(i).enter;
+    command.insert(command.begin(), enter.begin(), enter.end());
+    return command;
+}
+
 std::vector<std::string> Cluster::command(std::size_t i, std::vector<std::string> arguments) const {
-    arguments.insert(arguments.begin(), {MUSTER_PATH, "--node", addresses_.at(i), "--json"});
-    return arguments;
+    arguments.insert(arguments.begin(), {MUSTER_PATH, "--node", address(i), "--json"});
+    return at_place(i, std::move(arguments));
 }
 
 Finished Cluster::muster(std::size_t i, std::vector<std::string> arguments, milliseconds timeout) const {

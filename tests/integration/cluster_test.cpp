@@ -3,66 +3,17 @@
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <chrono>
-#include <nlohmann/json.hpp>
-#include <set>
+
+#include "tests/integration/listener.hpp"
 
 namespace muster::test {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-using Json = nlohmann::json;
 using std::chrono::seconds;
 
 constexpr milliseconds kGrace{1000};  // musterd's default --session-grace
-
-Json last_line(const Finished& done) {
-    EXPECT_FALSE(done.lines.empty()) << done.errors;
-    return done.lines.empty() ? Json() : Json::parse(done.lines.back());
-}
-
-Json ask(const Cluster& cluster, std::size_t node, const std::vector<std::string>& arguments) {
-    const auto done = cluster.muster(node, arguments);
-    EXPECT_EQ(done.status, 0) << done.errors;
-    return last_line(done);
-}
-
-Json members(const Cluster& cluster, std::size_t node) {
-    return ask(cluster, node, {"members", "orders", "subscriptions"})["members"];
-}
-
-bool is_event(const std::string& line, const std::string& event) {
-    return Json::parse(line).value("event", "") == event;
-}
-
-/// A `muster` that stays, and what it told when.
-class Listener {
-public:
-    explicit Listener(std::unique_ptr<Process> process) : process_(std::move(process)) {}
-    Process* operator->() { return process_.get(); }
-    Json wait_for(const std::string& event, milliseconds timeout = kPatience) {
-        const auto line = process_->wait_for_line([&](const std::string& l) { return is_event(l, event); }, timeout);
-        return line ? Json::parse(*line) : Json();
-    }
-
-private:
-    std::unique_ptr<Process> process_;
-};
-
-Listener join(const Cluster& cluster, std::size_t node, std::vector<std::string> more = {}) {
-    std::vector<std::string> arguments{"join", "orders", "subscriptions", "--visible"};
-    arguments.insert(arguments.end(), more.begin(), more.end());
-    Listener worker(cluster.stay(node, arguments));
-    EXPECT_FALSE(worker.wait_for("joined").is_null());
-    return worker;
-}
-
-Listener watch(const Cluster& cluster, std::size_t node) {
-    Listener watcher(cluster.stay(node, {"watch"}));
-    EXPECT_FALSE(watcher.wait_for("snapshot").is_null());
-    return watcher;
-}
 
 TEST(Cluster, ThreeNodesOneGroupEveryMemberIsReached) {
     Cluster cluster(3);
@@ -170,8 +121,7 @@ TEST(Cluster, AStoppedNodeIsKnownToHaveLeftAtOnce) {
     EXPECT_EQ(cluster.node(2).wait_exit(), 0);
     const Json nodes = ask(cluster, 0, {"nodes"})["nodes"];
     EXPECT_EQ(nodes.size(), 3u);
-    for (const auto& node : nodes)
-        EXPECT_EQ(node["state"], node["name"] == Cluster::name(2) ? "left" : "alive");
+    for (const auto& node : nodes) EXPECT_EQ(node["state"], node["name"] == Cluster::name(2) ? "left" : "alive");
 }
 
 TEST(Cluster, AWorkerFailsOverToTheNextNodeOfItsList) {

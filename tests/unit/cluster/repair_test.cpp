@@ -128,6 +128,22 @@ TEST_F(Repair, ASilentNodeIsNotDeadWhileAnotherHearsIt) {
     EXPECT_GE(counter("c", "relayed_passed_on"), 1u);
 }
 
+TEST_F(Repair, NothingWaitsForALinkThatIsOpenedAnewWhileAnotherHearsThePeer) {
+    net.join("a", kMe, kOrders);
+    net.drop = [](const std::string& to, const proto::Message& message) {
+        return (to == "a" && message.header.origin == "b") || (to == "b" && message.header.origin == "a");
+    };
+    net.run(milliseconds(2000));
+    const auto reconnects = counter("a", "reconnects") + counter("b", "reconnects");
+    for (int i = 0; i < 100; ++i) {
+        const Instant since = net.now;
+        EXPECT_EQ(std::get<NotifyReport>(net.notify("b", kOrders, "1", true)).delivered, 1u);
+        EXPECT_LE(net.now - since, milliseconds(100)) << "notification " << i;
+        net.run(milliseconds(100));
+    }
+    EXPECT_GE(counter("a", "reconnects") + counter("b", "reconnects"), reconnects + 2);
+}
+
 TEST_F(Repair, AfterASplitWhatLeftDoesNotReturnAndTheHealIsByDelta) {
     net.join("c", kMe, kOrders, 3);
     net.call("a", LocalWatch{WatchId{1}, {}});

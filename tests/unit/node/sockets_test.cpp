@@ -3,7 +3,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstdio>
+#include <fstream>
 #include <optional>
+#include <sstream>
+#include <vector>
 
 #include "node/address.hpp"
 #include "node/zmq_io.hpp"
@@ -80,6 +85,23 @@ void connect(Side& from, const Side& to) {
 
 std::function<bool(const MessageArrived&)> on(Channel channel) {
     return [channel](const MessageArrived& event) { return event.channel == channel; };
+}
+
+/// By connection that stands with `address` at either end, the kernel's timer on it: "02" is TCP's keepalive.
+std::vector<std::string> timers(const std::string& address) {
+    const auto parsed = parse_address(address);
+    char port[8];
+    std::snprintf(port, sizeof port, ":%04X", unsigned{parsed->port});
+    std::vector<std::string> found;
+    std::ifstream table("/proc/self/net/tcp");
+    for (std::string line; std::getline(table, line);) {
+        std::istringstream in(line);
+        std::string number, local, remote, state, queues, timer;
+        in >> number >> local >> remote >> state >> queues >> timer;
+        const bool is_ours = local.ends_with(port) || remote.ends_with(port);
+        if (is_ours && state == "01") found.push_back(timer.substr(0, 2));
+    }
+    return found;
 }
 
 TEST(Sockets, PortsAreFreeOnesBelowTheEphemeralRange) {
@@ -200,6 +222,21 @@ TEST(Sockets, ControlArrivesAtThePeerAlone) {
     EXPECT_EQ(heard->message, a.say(3));
     a.perform(cluster::SendPeer{"nobody", a.say(4)});
     EXPECT_EQ(a.count("frames_not_sent"), 1u);
+}
+
+// The accepting end of a control connection says nothing on it, so that it would outlive a host that vanished.
+TEST(Sockets, ConnectionsThatNobodyUsesAreProbedAtBothEnds) {
+    Side a("a");
+    Side b("b");
+    connect(a, b);
+    a.perform(cluster::SendPeer{"b", a.say(1)});
+    EXPECT_TRUE(turn_until({&a, &b}, [&] { return b.take<MessageArrived>(on(Channel::control)).has_value(); }));
+    const auto probed = [](const std::string& address) {
+        const auto found = timers(address);
+        return found.size() >= 2 && std::count(found.begin(), found.end(), "02") == std::ssize(found);
+    };
+    for (const auto& address : {b.sockets->control(), b.sockets->gossip()})
+        EXPECT_TRUE(turn_until({&a, &b}, [&] { return probed(address); })) << address;
 }
 
 TEST(Sockets, AHelloIsAnsweredOnItsRoute) {
