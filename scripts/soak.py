@@ -157,9 +157,9 @@ class Soak:
         counters = [(node.ask("status") or {}).get("counters", {}) for node in fleet.nodes]
         faults = {kind[7:]: number for kind, number in sorted(fleet.counts.items()) if kind.startswith("fault: ")}
         say("\nfaults: " + (", ".join(f"{number} {kind}" for kind, number in faults.items()) or "none"))
-        say(f"{fleet.counts['joins']} joins ({fleet.counts['joins that failed']} failed), {fleet.counts['leaves']} leaves, "
-            f"{fleet.counts['notifications']} notifications in {fleet.last_batch} batches, "
-            f"{fleet.counts['deliveries']} deliveries, {sum(view.events for view in fleet.views())} watcher events")
+        say(f"{fleet.counts['joins']} joins ({fleet.counts['joins that failed']} failed), "
+            f"{fleet.counts['leaves']} leaves, {fleet.counts['notifications']} notifications "
+            f"in {fleet.last_batch} batches, {fleet.counts['deliveries']} deliveries, {sum(view.events for view in fleet.views())} watcher events")
         say(f"judged: {tally.leaves} leaves ({tally.leaves_excused} with a fault for a reason, {tally.unknown} of "
             f"members that came and went unseen), {tally.printed} printed notifications, {tally.owed} that had to come "
             f"(and {tally.not_owed} times a batch was not owed to a worker)")

@@ -138,9 +138,9 @@ class Judge:
         who = f"{worker.name} printed notification"
         for at, sender, seq in prints:
             times[sender, seq] += 1
-            new = None
-            if times[sender, seq] > worker.count:
-                new = f"{who} {sender} {seq} of batch {batch.number} {times[sender, seq]} times, has {worker.count} members"
+            often, new = times[sender, seq], None
+            if often > worker.count:
+                new = f"{who} {sender} {seq} of batch {batch.number} {often} times, has {worker.count} members"
             if seq < highest.get(sender, 0):
                 new = f"{who} {sender} {seq} of batch {batch.number} after {highest[sender]}"
             highest[sender] = max(seq, highest.get(sender, 0))
