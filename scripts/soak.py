@@ -144,7 +144,7 @@ class Soak:
     def _tell(self, seconds):
         fleet = self.fleet
         say(f"{time.monotonic() - self.zero:7.1f} s  calm: equal after {seconds:.2f} s; {len(fleet.workers)} workers, "
-            f"{sum(view.events for view in fleet.views())} watcher events, {fleet.counts['deliveries']} deliveries, "
+            f"{fleet.events()} watcher events, {fleet.counts['deliveries']} deliveries, "
             f"greatest lateness {self.lateness.greatest * 1000:.0f} ms")
         for at, text in fleet.violations[self.told:self.told + SHOWN]:
             say(f"  VIOLATION at {at - self.zero:.2f} s: {text}")
@@ -159,7 +159,7 @@ class Soak:
         say("\nfaults: " + (", ".join(f"{number} {kind}" for kind, number in faults.items()) or "none"))
         say(f"{fleet.counts['joins']} joins ({fleet.counts['joins that failed']} failed), "
             f"{fleet.counts['leaves']} leaves, {fleet.counts['notifications']} notifications "
-            f"in {fleet.last_batch} batches, {fleet.counts['deliveries']} deliveries, {sum(view.events for view in fleet.views())} watcher events")
+            f"in {fleet.last_batch} batches, {fleet.counts['deliveries']} deliveries, {fleet.events()} watcher events")
         say(f"judged: {tally.leaves} leaves ({tally.leaves_excused} with a fault for a reason, {tally.unknown} of "
             f"members that came and went unseen), {tally.printed} printed notifications, {tally.owed} that had to come "
             f"(and {tally.not_owed} times a batch was not owed to a worker)")

@@ -118,6 +118,9 @@ class Fleet:
     def views(self):
         return [view for _, view in self.watchers.values()]
 
+    def events(self):
+        return sum(view.events for view in self.views())
+
     # ---- workers and notifications -------------------------------------------------
 
     def join(self, node, group, count, others, visible):

@@ -1,4 +1,4 @@
-"""Hosts of their own on this machine: network namespaces on one bridge, whose links can be cut in silence."""
+"""Hosts of their own on this machine: network namespaces, whose links can be cut in silence."""
 
 import os
 import shutil
@@ -58,8 +58,9 @@ class Network:
 
     def _build(self):
         ip("netns", "add", self.switch)
-        ip("-n", self.switch, "link", "add", "br0", "type", "bridge")
-        ip("-n", self.switch, "link", "set", "br0", "up")
+        for bridge in ("br0", "br1"):
+            ip("-n", self.switch, "link", "add", bridge, "type", "bridge")
+            ip("-n", self.switch, "link", "set", bridge, "up")
         for host in self.hosts:
             ip("netns", "add", host.space)
             ip("-n", self.switch, "link", "add", host.plug, "type", "veth", "peer", "name", "eth0",
@@ -84,15 +85,16 @@ class Network:
     def _rule(self, verb, sender, receiver):
         ip("-n", receiver.space, "rule", verb, "from", sender.ip, "iif", "eth0", "blackhole", "pref", "1")
 
-    def isolate(self, host):
-        """At one moment, all packets of the host are lost, both ways."""
-        self._port(host, "0")
+    def split(self, hosts):
+        """At one moment, these hosts and the others get nothing from each other any more."""
+        self._move(hosts, "br1")
 
-    def rejoin(self, host):
-        self._port(host, "3")
+    def heal(self, hosts):
+        self._move(hosts, "br0")
 
-    def _port(self, host, state):
-        subprocess.run(["bridge", "-n", self.switch, "link", "set", "dev", host.plug, "state", state], check=True)
+    def _move(self, hosts, bridge):
+        lines = "".join(f"link set {host.plug} master {bridge}\n" for host in hosts)
+        subprocess.run(["ip", "-n", self.switch, "-batch", "-"], input=lines, text=True, check=True)
 
     def remove(self):
         for space in [host.space for host in self.hosts] + [self.switch]:

@@ -87,12 +87,12 @@ class Process:
     With begin=False nothing is read before read() is called: for a `take` that needs what is made later.
     """
 
-    def __init__(self, children, arguments, log=None, take=None, begin=True):
+    def __init__(self, children, arguments, log=None, take=None, begin=True, **how):
         self.lines = []
         self.news = threading.Condition()
         self.take = take
         self.has_closed = False  # its standard output
-        self.process = children.start(arguments, stdout=subprocess.PIPE, stderr=log or subprocess.DEVNULL)
+        self.process = children.start(arguments, stdout=subprocess.PIPE, stderr=log or subprocess.DEVNULL, **how)
         self.reader = children.reader
         if begin:
             self.read()

@@ -79,9 +79,10 @@ class WatchView:
         self.contradictions = []  # (at, text)
         self.events = 0
         self.is_told = False  # there was a snapshot
+        self.changed = 0.0  # when the latest line came
 
     def take(self, at, line):
-        kind = line["event"]
+        kind, self.changed = line["event"], at
         if kind == "snapshot":
             self.is_told = True
             self.groups = {group_of(group): {member["id"] for member in group["members"]} for group in line["groups"]}
