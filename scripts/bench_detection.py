@@ -43,7 +43,7 @@ def overhead(lab):
 
 
 class Cluster:
-    """Nodes with one worker and one watcher at each."""
+    """Nodes with a watcher at each."""
 
     def __init__(self, lab, count, net, options=()):
         self.lab, self.net = lab, net
@@ -52,12 +52,16 @@ class Cluster:
         for node in self.nodes:
             node.seeds = [other.address for other in self.nodes if other is not node]
             node.start()
-        names = {node.name for node in self.nodes}
-        self.demand(lambda: all(node.alive() == names for node in self.nodes), "the nodes found each other")
+        self.rest()
         self.views = {node.name: WatchView(node.name, Lives()) for node in self.nodes}
         self.watchers = [node.muster("watch", take=self.views[node.name].take) for node in self.nodes]
-        self.workers = [node.muster("join", *GROUP) for node in self.nodes]
-        self.settle(count)
+        self.demand(lambda: all(view.is_told for view in self.views.values()), "the watchers were told")
+
+    def rest(self):
+        """Waits until all nodes are alive to all, and have been for a while."""
+        names = {node.name for node in self.nodes}
+        self.demand(lambda: all(node.alive() == names for node in self.nodes), "the nodes have found each other")
+        time.sleep(0.5)
 
     def demand(self, predicate, what):
         if not until(predicate, PATIENCE, 0.005)[0]:
@@ -84,7 +88,7 @@ class Cluster:
         def all_told():
             for node in observers:
                 leaves = [leave for leave in list(self.views[node.name].leaves) if leave.member in members]
-                if len(leaves) == len(members):
+                if leaves and len(leaves) == len(members):
                     times[node.name] = max(leave.at for leave in leaves)
                     if any(leave.reason != reason for leave in leaves):
                         raise RuntimeError(f"{node.name} says {leaves}, not {reason}; logs in {self.lab.directory}")
@@ -93,47 +97,48 @@ class Cluster:
         self.demand(all_told, f"{members} are gone everywhere")
         return sorted(times.values())
 
-    def members_of(self, node):
-        return {member for members in dict(self.views[node.name].groups).values() for member in members
-                if member.startswith(node.name + "/")}
-
     # ---- what is measured: seconds until the first and the last were told --------------
+
+    def one_member(self, node):
+        """A worker at the node, and the id of its member, which everybody knows."""
+        worker = node.muster("join", *GROUP)
+        _, line = worker.wait_for(lambda line: line["event"] == "joined")
+        self.settle(1)
+        time.sleep(0.1)
+        self.forget_leaves()
+        return worker, set(line["members"])
 
     def killed_node(self, run):
         victim = self.nodes[run % len(self.nodes)]
-        others = [node for node in self.nodes if node is not victim]
-        members = self.members_of(victim)
-        self.forget_leaves()
+        worker, members = self.one_member(victim)
         begin = time.monotonic()
         victim.kill()
-        told = self.told_gone(others, members, "node_down")
+        told = self.told_gone([node for node in self.nodes if node is not victim], members, "node_down")
+        worker.end()
         victim.process.wait()
         victim.start()
-        self.settle(len(self.nodes))
+        self.rest()
+        self.settle(0)
         return told[0] - begin, told[-1] - begin
 
     def silent_host(self, run):
         victim = self.nodes[run % len(self.nodes)]
-        others = [node for node in self.nodes if node is not victim]
-        members = self.members_of(victim)
-        self.forget_leaves()
+        worker, members = self.one_member(victim)
         begin = time.monotonic()
         self.net.split([victim.host])
-        told = self.told_gone(others, members, "node_down")
+        told = self.told_gone([node for node in self.nodes if node is not victim], members, "node_down")
         self.net.heal([victim.host])
-        self.settle(len(self.nodes))
+        self.settle(1)
+        worker.end()
+        self.rest()
+        self.settle(0)
         return told[0] - begin, told[-1] - begin
 
     def killed_worker(self, run):
-        node = self.nodes[run % len(self.nodes)]
-        worker = node.muster("join", *GROUP)
-        _, line = worker.wait_for(lambda line: line["event"] == "joined")
-        self.settle(len(self.nodes) + 1)
-        time.sleep(0.1)
-        self.forget_leaves()
+        worker, members = self.one_member(self.nodes[run % len(self.nodes)])
         begin = time.monotonic()
         worker.signal(signal.SIGKILL)
-        told = self.told_gone(self.nodes, set(line["members"]), "worker_down")
+        told = self.told_gone(self.nodes, members, "worker_down")
         return told[0] - begin, told[-1] - begin
 
     def healed_split(self, run):
@@ -141,7 +146,7 @@ class Cluster:
         half = self.nodes[:len(self.nodes) // 2]
         rest = self.nodes[len(self.nodes) // 2:]
         old = [side[0].muster("join", "bench", f"old-{run}", "--count", str(CHANGED)) for side in (half, rest)]
-        self.settle(len(self.nodes) + 2 * CHANGED)
+        self.settle(2 * CHANGED)
         self.net.split([node.host for node in half])
         self.demand(lambda: all(self._has_lost(node, rest if node in half else half) for node in self.nodes),
                     "both sides believe each other down")
@@ -153,10 +158,11 @@ class Cluster:
         time.sleep(0.2)
         begin = time.monotonic()
         self.net.heal([node.host for node in half])
-        seconds = self.settle(len(self.nodes) + 2 * CHANGED) - begin
+        seconds = self.settle(2 * CHANGED) - begin
         for worker in new:
             worker.end()
-        self.settle(len(self.nodes))
+        self.rest()
+        self.settle(0)
         return seconds, seconds
 
     def _has_lost(self, node, others):
@@ -165,7 +171,7 @@ class Cluster:
         return not any(member.split("/")[0] in names for members in tables for member in list(members))
 
     def end(self):
-        for process in (*self.workers, *self.watchers, *self.nodes):
+        for process in (*self.watchers, *self.nodes):
             process.process.kill()
             process.process.wait()
 

@@ -186,7 +186,7 @@ class Fleet:
     def owners(self, view):
         """A view's table by worker, as far as the owners are known."""
         members = self.lives.members
-        return {group: Counter(members[member].worker or member for member in ids)
+        return {group: Counter(members[member].worker or member for member in list(ids))
                 for group, ids in list(view.groups.items())}
 
     def learn(self, node):

@@ -66,7 +66,8 @@ class Lives:
         """Whether members appeared in that time that are, or may be, the worker's."""
         mine = (self.members[member] for member in self.of_worker[worker])
         return any(since <= life.joined <= to for life in mine) or any(
-            since <= life.joined <= to for life in self.members.values() if not life.worker and life.group == group)
+            since <= life.joined <= to for life in list(self.members.values())
+            if not life.worker and life.group == group)
 
 
 class WatchView:
