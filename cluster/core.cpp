@@ -185,6 +185,7 @@ void Core::Impl::answer(const Caller& caller, CallResult result) {
 
 void Core::Impl::on(const Tick&) {
     if (ctx.now >= tick_due) tick();
+    detector.check_lost();
     sessions.end_lost();
     settle();
     flush();
@@ -315,7 +316,7 @@ void Core::step(Event event, Actions& actions) {
 Instant Core::next_deadline() const {
     if (impl_->stopped) return kNever;
     if (!impl_->started || impl_->wants_flush()) return impl_->ctx.now;
-    return std::min(impl_->tick_due, impl_->sessions.next_end());
+    return std::min({impl_->tick_due, impl_->sessions.next_end(), impl_->detector.next_check()});
 }
 
 const NodeId& Core::self() const {

@@ -1,6 +1,7 @@
 #include "cluster/detector.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace muster::cluster {
 namespace {
@@ -10,6 +11,7 @@ constexpr Duration kNotablyLate = std::chrono::milliseconds(100);
 constexpr Duration kLatenessDecay = std::chrono::seconds(2);
 constexpr std::size_t kAskedAtOnce = 3;
 constexpr Duration kCheckedFor = std::chrono::seconds(2);
+constexpr Duration kFirstCheckAgain = std::chrono::milliseconds(2);  // then doubling, up to the tick
 constexpr Duration kReconnectMax = std::chrono::seconds(15);
 
 }  // namespace
@@ -31,7 +33,17 @@ void Detector::link_lost(const NodeId& id) {
     if (!peer) return;
     ctx_.count("links_lost");
     peer->link_lost_at = ctx_.now;
+    check_wait_ = kFirstCheckAgain;
+    next_check_ = ctx_.now + check_wait_;
     check_process(*peer);
+}
+
+void Detector::check_lost() {
+    if (ctx_.now < next_check_) return;
+    for (auto& [name, peer] : peers_.all())
+        if (peer.is_live()) check_process(peer);
+    check_wait_ *= 2;
+    next_check_ = check_wait_ < ctx_.options.timing.tick ? ctx_.now + check_wait_ : kNever;
 }
 
 void Detector::check_process(Peer& peer) {
@@ -51,6 +63,7 @@ void Detector::tick() {
         lateness_decays_ = ctx_.now + kLatenessDecay;
     }
     const bool cut_off = is_cut_off();
+    if (std::exchange(was_cut_off_, cut_off) && !cut_off) no_longer_cut_off();
     for (auto& [name, peer] : peers_.all()) {
         if (peer.is_live()) tick(peer, cut_off);
         const Instant last = std::max(peer.heard_direct, peer.connected_at);
@@ -61,6 +74,13 @@ void Detector::tick() {
             peer.reopened = true;
         }
     }
+}
+
+void Detector::no_longer_cut_off() {
+    const auto hears = [this](const auto& entry) { return peers_.is_hearing(entry.second); };
+    if (std::ranges::none_of(peers_.all(), hears)) return;  // there are just fewer left to hear
+    for (auto& [name, peer] : peers_.all())
+        if (peer.record.state == NodeState::suspect) peer.since = ctx_.now;
 }
 
 void Detector::tick(Peer& peer, bool cut_off) {

@@ -6,20 +6,18 @@ exit status is 0 only if every expectation held.
 
 import json
 import os
-import random
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 
-MUSTERD, MUSTER = (os.path.abspath(path) for path in sys.argv[1:3])
+from lab.node import Lab, Node
+from lab.processes import until
+
 GROUP = ("orders", "subscriptions")
 COLOUR = sys.stdout.isatty()
 failures = []
-children = []
 
 
 def paint(code, text):
@@ -44,105 +42,18 @@ def hold(text, held, seconds=None, limit=None):
         failures.append(text)
 
 
-class Process:
-    """A child whose lines of JSON are collected with the time they came at."""
-
-    def __init__(self, *arguments, log=None):
-        self.process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                        stderr=log or subprocess.DEVNULL, text=True)
-        self.lines = []
-        self.news = threading.Condition()
-        threading.Thread(target=self._read, daemon=True).start()
-        children.append(self.process)
-
-    def _read(self):
-        for line in self.process.stdout:
-            with self.news:
-                self.lines.append((time.monotonic(), json.loads(line)))
-                self.news.notify_all()
-
-    def wait_for(self, predicate, since=0.0, timeout=15.0):
-        """The first line, told since then, that satisfies; (None, None) when time runs out."""
-        deadline = time.monotonic() + timeout
-        with self.news:
-            while True:
-                for at, line in self.lines:
-                    if at >= since and predicate(line):
-                        return at, line
-                left = deadline - time.monotonic()
-                if left <= 0:
-                    return None, None
-                self.news.wait(left)
-
-    def signal(self, number):
-        self.process.send_signal(number)
-
-    def end(self, timeout=5.0):
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout)
-
-
-def free_port():
-    while True:
-        port = random.randrange(10000, 32000)
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-                return port
-            except OSError:
-                pass
-
-
-class Node:
-    def __init__(self, name, seed, directory):
-        self.name, self.seed = name, seed
-        self.address = f"127.0.0.1:{free_port()}"
-        self.log = open(os.path.join(directory, f"{name}.log"), "a", encoding="utf-8")
-        self.process = None
+class ShownNode(Node):
+    """A node whose start is shown, and which starts workers."""
 
     def start(self):
-        seed = ["--seed", self.seed] if self.seed else []
-        command = [MUSTERD, "--name", self.name, "--listen", self.address, *seed]
-        say("$ " + " ".join(["musterd", *command[1:]]))
-        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
-        children.append(self.process)
-
-    def muster(self, *arguments):
-        """The answer of the command line tool as an object, or None."""
-        done = subprocess.run([MUSTER, "--node", self.address, "--json", *arguments], capture_output=True, text=True,
-                              check=False, timeout=30)
-        return json.loads(done.stdout.splitlines()[-1]) if done.stdout else None
-
-    def members(self, group=GROUP):
-        answer = self.muster("members", *group)
-        return [(m["id"], m["worker"]) for m in answer["members"]] if answer else None
-
-    def alive(self):
-        answer = self.muster("nodes")
-        return {n["name"] for n in answer["nodes"] if n["state"] == "alive"} if answer else set()
-
-    def watch(self):
-        watcher = Process(MUSTER, "--node", self.address, "--json", "watch")
-        watcher.wait_for(lambda line: line["event"] == "snapshot")
-        return watcher
+        say("$ " + " ".join(["musterd", *self.command()]))
+        super().start()
 
     def worker(self, group, *others):
-        nodes = ",".join([self.address, *(other.address for other in others)])
-        worker = Process(MUSTER, "--node", nodes, "--json", "join", *group, "--visible", log=self.log)
+        worker = self.muster("join", *group, "--visible", others=others, log=self.log)
         at, line = worker.wait_for(lambda line: line["event"] == "joined")
         worker.members = line["members"] if at else []
         return worker
-
-
-def until(predicate, timeout=15.0):
-    """Asks again until the answer is true: (whether, seconds it took)."""
-    begin = time.monotonic()
-    while time.monotonic() - begin < timeout:
-        if predicate():
-            return True, time.monotonic() - begin
-        time.sleep(0.01)
-    return False, timeout
 
 
 def left(members):
@@ -163,7 +74,7 @@ def form_cluster(nodes):
     names = {node.name for node in nodes}
     together, seconds = until(lambda: all(node.alive() == names for node in nodes))
     hold("`muster nodes` shows 3 alive on each", together, seconds)
-    ready, _ = until(lambda: all((node.muster("status") or {}).get("ready") for node in nodes))
+    ready, _ = until(lambda: all((node.ask("status") or {}).get("ready") for node in nodes))
     hold("each node is ready", ready)
 
 
@@ -172,7 +83,7 @@ def join_workers(nodes):
     workers = [node.worker(GROUP, *(other for other in nodes if other is not node)) for node in nodes]
     streams = [node.worker(("orders", "streams")) for node in nodes[:2]]
     begin = time.monotonic()
-    tables = [node.members() for node in nodes]
+    tables = [node.members(GROUP) for node in nodes]
     hold("the members are the same on all three nodes", len(tables[0]) == 3 and tables.count(tables[0]) == 3,
          time.monotonic() - begin)
     for member, worker in tables[0]:
@@ -185,7 +96,7 @@ def notify(nodes, workers, streams):
     chapter("3. created, updated and deleted, each from another node, reach every member")
     for node, verb in zip(nodes, ("created", "updated", "deleted")):
         since = time.monotonic()
-        report = node.muster("notify", verb, *GROUP, json.dumps({"order": 7, "by": verb}), "--wait")
+        report = node.ask("notify", verb, *GROUP, json.dumps({"order": 7, "by": verb}), "--wait")
         say(f"$ muster --node {node.address} notify {verb} orders subscriptions … --wait  ->  {json.dumps(report)}")
         hold("matched 3 members on 3 nodes, delivered 3",
              (report["matched"], report["nodes"], report["delivered"]) == (3, 3, 3))
@@ -207,11 +118,11 @@ def kill_worker(nodes, workers, watchers):
 def kill_node(nodes, workers, watchers):
     chapter(f"5. The node {nodes[2].name} is killed with SIGKILL")
     since = time.monotonic()
-    nodes[2].process.kill()
+    nodes[2].kill()
     hold_gone("its members are gone at the others", watchers[:2], workers[2].members, since, 1.0, "node_down")
-    states = {n["name"]: n["state"] for n in nodes[0].muster("nodes")["nodes"]}
+    states = {n["name"]: n["state"] for n in nodes[0].ask("nodes")["nodes"]}
     hold(f"`muster nodes` says that {nodes[2].name} is down", states[nodes[2].name] == "down")
-    back, _ = until(lambda: len(nodes[0].members()) == 2)
+    back, _ = until(lambda: len(nodes[0].members(GROUP)) == 2)
     hold("its worker went over to another node and joined again by itself", back, time.monotonic() - since)
 
 
@@ -222,12 +133,12 @@ def restart_node(nodes, workers, watchers):
     nodes[2].start()
     alive, seconds = until(lambda: all(len(node.alive()) == 3 for node in nodes))
     hold("all three nodes are alive again", alive, seconds)
-    same, _ = until(lambda: nodes[2].members() == nodes[0].members() and len(nodes[0].members()) == 2)
+    same, _ = until(lambda: nodes[2].members(GROUP) == nodes[0].members(GROUP) and len(nodes[0].members(GROUP)) == 2)
     hold("it knows every member", same)
     told_again = [line for watcher in watchers[:2] for at, line in watcher.lines
                   if at >= since and line["event"] == "join" and old & set(line["members"])]
     hold("no member of its earlier life has reappeared", not told_again)
-    report = nodes[2].muster("notify", "created", *GROUP, '"again"', "--wait")
+    report = nodes[2].ask("notify", "created", *GROUP, '"again"', "--wait")
     hold("a notification from it reaches both members", report["delivered"] == 2)
 
 
@@ -235,7 +146,7 @@ def leave(nodes, workers, watchers):
     chapter("7. A node is stopped with SIGTERM, and a worker too")
     worker = nodes[2].worker(GROUP)
     since = time.monotonic()
-    nodes[2].process.send_signal(signal.SIGTERM)
+    nodes[2].terminate()
     hold_gone("a leaving node takes its members along at once", watchers[:2], worker.members, since, 1.0, "node_left")
     hold("it ended with status 0", nodes[2].process.wait(5) == 0)
     since = time.monotonic()
@@ -243,9 +154,9 @@ def leave(nodes, workers, watchers):
     hold_gone("and left at once", watchers[:2], workers[0].members, since, 1.0, "left")
 
 
-def run(directory):
-    nodes = [Node("berlin", None, directory)]
-    nodes += [Node(name, nodes[0].address, directory) for name in ("paris", "rome")]
+def run(lab):
+    nodes = [ShownNode(lab, "berlin")]
+    nodes += [ShownNode(lab, name, [nodes[0].address]) for name in ("paris", "rome")]
     form_cluster(nodes)
     watchers = [node.watch() for node in nodes]
     workers, streams = join_workers(nodes)
@@ -258,17 +169,15 @@ def run(directory):
 
 def main():
     directory = tempfile.mkdtemp(prefix="muster-demo-")
+    lab = Lab(*(os.path.abspath(path) for path in sys.argv[1:3]), directory)
     begin = time.monotonic()
     try:
-        run(directory)
+        run(lab)
     except (OSError, TypeError, KeyError, ValueError, subprocess.TimeoutExpired) as error:
         failures.append(f"the demonstration stopped: {error!r}")
         print(f"  {paint('31', 'FAIL')} {failures[-1]}")
     finally:
-        for child in children:
-            if child.poll() is None:
-                child.kill()
-                child.wait()
+        lab.children.kill_all()
     seconds = time.monotonic() - begin
     if failures:
         print(f"\n{len(failures)} expectation(s) did not hold; the nodes' logs are in {directory}")

@@ -1,6 +1,8 @@
 // Losses on purpose, one at a time: each repaired, none by a restart.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "proto/codec.hpp"
 #include "tests/unit/cluster/net.hpp"
 
@@ -176,11 +178,40 @@ TEST_F(Repair, ASuspectedNodeRefutesByBeingHeard) {
     EXPECT_EQ(net.core("c").nodes()[1].state, NodeState::alive);
 }
 
+TEST_F(Repair, WhoWasCutOffDeclaresNobodyDownWhomItHasYetToHear) {
+    bool cut = true;
+    bool only_heartbeats_of_c = true;
+    net.drop = [&](const std::string& to, const proto::Message& message) {
+        if (cut) return (to == "a") != (message.header.origin == "a");
+        const bool beat_of_c = message.header.origin == "c" && std::holds_alternative<proto::Heartbeat>(message.body);
+        return only_heartbeats_of_c && to == "a" && !beat_of_c;
+    };
+    net.run(milliseconds(3000));
+    EXPECT_EQ(net.core("a").nodes()[1].state, NodeState::suspect);
+    net.notes.clear();
+    cut = false;
+    net.run(milliseconds(400));
+    EXPECT_EQ(net.core("a").nodes()[1].state, NodeState::suspect);
+    EXPECT_EQ(net.core("a").nodes()[2].state, NodeState::alive);
+    only_heartbeats_of_c = false;
+    net.run(milliseconds(400));
+    EXPECT_EQ(net.core("a").nodes()[1].state, NodeState::alive);
+    EXPECT_EQ(std::ranges::count(net.notes, "a: node down b"), 0);
+}
+
 TEST_F(Repair, AKilledProcessWhosePortClosesAfterItsLinksIsFoundAllTheSame) {
     net.checks_in_vain = 4;  // two at each of the others
     net.kill("b");
     EXPECT_EQ(net.core("a").nodes()[1].state, NodeState::alive);
     net.run(milliseconds(250));
+    EXPECT_EQ(net.core("a").nodes()[1].state, NodeState::down);
+    EXPECT_EQ(net.core("c").nodes()[1].state, NodeState::down);
+}
+
+TEST_F(Repair, APortThatClosesALittleLaterIsFoundClosedWithinMilliseconds) {
+    net.checks_in_vain = 4;  // two at each of the others
+    net.kill("b");
+    net.run(milliseconds(20));
     EXPECT_EQ(net.core("a").nodes()[1].state, NodeState::down);
     EXPECT_EQ(net.core("c").nodes()[1].state, NodeState::down);
 }

@@ -1,0 +1,101 @@
+"""Hosts of their own on this machine: network namespaces, whose links can be cut in silence."""
+
+import os
+import shutil
+import subprocess
+
+NETWORK = "10.77.0."
+
+
+def ip(*words, check=True):
+    return subprocess.run(["ip", *words], check=check, capture_output=True, text=True)
+
+
+def why_unavailable():
+    """Why no namespaces can be made here; empty when they can."""
+    if os.geteuid() != 0:
+        return "only root can make network namespaces"
+    if not shutil.which("ip") or not shutil.which("nsenter"):
+        return "ip (iproute2) and nsenter are needed"
+    name = f"m{os.getpid()}try"
+    try:
+        ip("netns", "add", name)
+    except subprocess.CalledProcessError as error:
+        return error.stderr.strip()
+    ip("netns", "del", name, check=False)
+    return ""
+
+
+class Host:
+    """One namespace, with one address."""
+
+    def __init__(self, number, prefix):
+        self.number = number
+        self.space = f"{prefix}h{number}"
+        self.plug = f"p{number}"  # its end at the bridge
+        self.ip = f"{NETWORK}{number}"
+
+    def port(self):
+        return 7100
+
+    def inside(self, arguments):
+        return ["nsenter", f"--net=/run/netns/{self.space}", *arguments]
+
+
+class Network:
+    """Hosts 1 to `count`. Nothing of it touches the machine's own interfaces; remove() takes all of it away."""
+
+    def __init__(self, count):
+        self.prefix = f"m{os.getpid()}"
+        self.switch = f"{self.prefix}sw"
+        self.hosts = [Host(number, self.prefix) for number in range(1, count + 1)]
+        self.cuts = set()  # (number of the sender, number of the receiver)
+        try:
+            self._build()
+        except BaseException:
+            self.remove()
+            raise
+
+    def _build(self):
+        ip("netns", "add", self.switch)
+        for bridge in ("br0", "br1"):
+            ip("-n", self.switch, "link", "add", bridge, "type", "bridge")
+            ip("-n", self.switch, "link", "set", bridge, "up")
+        for host in self.hosts:
+            ip("netns", "add", host.space)
+            ip("-n", self.switch, "link", "add", host.plug, "type", "veth", "peer", "name", "eth0",
+               "netns", host.space)
+            ip("-n", self.switch, "link", "set", host.plug, "master", "br0", "up")
+            ip("-n", host.space, "addr", "add", f"{host.ip}/24", "dev", "eth0")
+            ip("-n", host.space, "link", "set", "eth0", "up")
+            ip("-n", host.space, "link", "set", "lo", "up")
+            # The rule that finds local addresses comes first by default; cuts must come before it.
+            ip("-n", host.space, "rule", "add", "pref", "100", "lookup", "local")
+            ip("-n", host.space, "rule", "del", "pref", "0")
+
+    def cut(self, sender, receiver):
+        """The receiver gets nothing from the sender any more, and nobody is told."""
+        self._rule("add", sender, receiver)
+        self.cuts.add((sender.number, receiver.number))
+
+    def mend(self, sender, receiver):
+        self._rule("del", sender, receiver)
+        self.cuts.discard((sender.number, receiver.number))
+
+    def _rule(self, verb, sender, receiver):
+        ip("-n", receiver.space, "rule", verb, "from", sender.ip, "iif", "eth0", "blackhole", "pref", "1")
+
+    def split(self, hosts):
+        """At one moment, these hosts and the others get nothing from each other any more."""
+        self._move(hosts, "br1")
+
+    def heal(self, hosts):
+        self._move(hosts, "br0")
+
+    def _move(self, hosts, bridge):
+        lines = "".join(f"link set {host.plug} master {bridge}\n" for host in hosts)
+        subprocess.run(["ip", "-n", self.switch, "-batch", "-"], input=lines, text=True, check=True)
+
+    def remove(self):
+        for space in [host.space for host in self.hosts] + [self.switch]:
+            ip("netns", "del", space, check=False)

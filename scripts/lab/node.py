@@ -1,0 +1,87 @@
+"""A node as a process that can be killed and started again under its name."""
+
+import json
+import os
+import signal
+import subprocess
+from dataclasses import dataclass, field
+
+from lab.processes import Children, Process, free_port
+
+
+@dataclass
+class Lab:
+    """What every part of a run needs: the programs, a directory for logs, the children."""
+    musterd: str
+    muster: str
+    directory: str
+    children: Children = field(default_factory=Children)
+
+
+class Loopback:
+    """This machine itself as the host of everything; its links cannot be cut."""
+
+    def __init__(self):
+        self.ip = "127.0.0.1"
+
+    def port(self):
+        return free_port()
+
+    def inside(self, arguments):
+        return arguments
+
+
+class Node:
+    def __init__(self, lab, name, seeds=(), host=None, options=()):
+        self.lab, self.name, self.options = lab, name, options
+        self.host = host or Loopback()
+        self.address = f"{self.host.ip}:{self.host.port()}"
+        self.seeds = list(seeds)  # addresses
+        self.log = open(os.path.join(lab.directory, f"{name}.log"), "a", encoding="utf-8")
+        self.process = None
+
+    def command(self):
+        seeds = [word for seed in self.seeds for word in ("--seed", seed)]
+        return ["--name", self.name, "--listen", self.address, *seeds, *self.options]
+
+    def start(self):
+        command = self.host.inside([self.lab.musterd, *self.command()])
+        self.process = self.lab.children.start(command, stdout=self.log, stderr=self.log)
+
+    def kill(self):
+        self.process.kill()
+
+    def terminate(self):
+        self.process.send_signal(signal.SIGTERM)
+
+    def ask(self, *arguments, timeout=30):
+        """The answer of the command line tool as an object, or None."""
+        command = self.host.inside([self.lab.muster, "--node", self.address, "--json", *arguments])
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=timeout)
+        except subprocess.TimeoutExpired:
+            return None
+        return json.loads(done.stdout.splitlines()[-1]) if done.stdout else None
+
+    def members(self, group):
+        answer = self.ask("members", *group)
+        return [(m["id"], m["worker"]) for m in answer["members"]] if answer else None
+
+    def states(self):
+        """{name: state} of all nodes that this one knows."""
+        answer = self.ask("nodes")
+        return {n["name"]: n["state"] for n in answer["nodes"]} if answer else {}
+
+    def alive(self):
+        return {name for name, state in self.states().items() if state == "alive"}
+
+    def muster(self, *arguments, others=(), **how):
+        """A long-lived `muster`, at this node and if need be at the others, on this node's host."""
+        nodes = ",".join([self.address, *(other.address for other in others)])
+        return Process(self.lab.children, self.host.inside([self.lab.muster, "--node", nodes, "--json", *arguments]),
+                       **how)
+
+    def watch(self):
+        watcher = self.muster("watch")
+        watcher.wait_for(lambda line: line["event"] == "snapshot")
+        return watcher

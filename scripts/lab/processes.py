@@ -1,0 +1,153 @@
+"""Children, and what they print, with the time at which it came."""
+
+import json
+import os
+import random
+import selectors
+import signal
+import socket
+import subprocess
+import threading
+import time
+
+READ_AT_ONCE = 1 << 16  # bytes
+
+
+class Reader:
+    """One thread that takes lines of JSON from any number of pipes."""
+
+    def __init__(self):
+        self.selector = selectors.DefaultSelector()
+        wake, self.waker = os.pipe()
+        self.selector.register(wake, selectors.EVENT_READ, None)
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def add(self, pipe, take):
+        """take(at, line) is called on the reader's thread for each object, and take(at, None) at the end."""
+        os.set_blocking(pipe.fileno(), False)
+        self.selector.register(pipe, selectors.EVENT_READ, [take, b""])
+        os.write(self.waker, b"x")
+
+    def _run(self):
+        while True:
+            for key, _ in self.selector.select():
+                if key.data is None:
+                    os.read(key.fd, READ_AT_ONCE)
+                else:
+                    self._read(key.fileobj, key.data)
+
+    def _read(self, pipe, state):
+        data = pipe.read(READ_AT_ONCE)
+        at = time.monotonic()
+        if data is None:
+            return
+        take, rest = state
+        if not data:
+            self.selector.unregister(pipe)
+            pipe.close()
+            return take(at, None)
+        *lines, state[1] = (rest + data).split(b"\n")
+        for line in lines:
+            take(at, read_line(line))
+
+
+def read_line(line):
+    """The object that a line of JSON says; a line that is none becomes an event of its own."""
+    try:
+        return json.loads(line)
+    except ValueError:
+        return {"event": "unreadable", "text": line.decode(errors="replace")}
+
+
+class Children:
+    """Every process that was started, so that none is left behind."""
+
+    def __init__(self):
+        self.reader = Reader()
+        self.processes = []
+
+    def start(self, arguments, **how):
+        how = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, **how}
+        process = subprocess.Popen(arguments, bufsize=0, **how)
+        self.processes = [child for child in self.processes if child.returncode is None]
+        self.processes.append(process)
+        return process
+
+    def kill_all(self):
+        for child in self.processes:
+            if child.poll() is None:
+                child.kill()
+        for child in self.processes:
+            child.wait()
+
+
+class Process:
+    """A child whose lines of JSON are collected with the time they came at, or handed to `take`.
+
+    With begin=False nothing is read before read() is called: for a `take` that needs what is made later.
+    """
+
+    def __init__(self, children, arguments, log=None, take=None, begin=True, **how):
+        self.lines = []
+        self.news = threading.Condition()
+        self.take = take
+        self.has_closed = False  # its standard output
+        self.process = children.start(arguments, stdout=subprocess.PIPE, stderr=log or subprocess.DEVNULL, **how)
+        self.reader = children.reader
+        if begin:
+            self.read()
+
+    def read(self):
+        self.reader.add(self.process.stdout, self._take)
+
+    def _take(self, at, line):
+        with self.news:
+            if line is None:
+                self.has_closed = True
+            elif self.take is None:
+                self.lines.append((at, line))
+            else:
+                self.take(at, line)
+            self.news.notify_all()
+
+    def wait_for(self, predicate, since=0.0, timeout=15.0):
+        """The first line, told since then, that satisfies; (None, None) when time runs out."""
+        deadline = time.monotonic() + timeout
+        with self.news:
+            while True:
+                for at, line in self.lines:
+                    if at >= since and predicate(line):
+                        return at, line
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    return None, None
+                self.news.wait(left)
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    def end(self, timeout=5.0):
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout)
+
+
+def free_port():
+    while True:
+        port = random.randrange(10000, 32000)
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                pass
+
+
+def until(predicate, timeout=15.0, pause=0.01):
+    """Asks again until the answer is true: (whether, seconds it took)."""
+    begin = time.monotonic()
+    while time.monotonic() - begin < timeout:
+        if predicate():
+            return True, time.monotonic() - begin
+        time.sleep(pause)
+    return False, timeout
