@@ -227,8 +227,8 @@ bool Core::Impl::has_met_all_peers() const {
 }
 
 bool Core::Impl::wants_flush() const {
-    return heartbeat_due <= ctx.now || replicator.wants_flush() || links.wants_flush() || sessions.wants_flush() ||
-           visibility.wants_flush();
+    return heartbeat_due <= ctx.now || peers.has_news() || replicator.wants_flush() || links.wants_flush() ||
+           sessions.wants_flush() || visibility.wants_flush();
 }
 
 void Core::Impl::flush() {

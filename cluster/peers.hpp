@@ -104,6 +104,7 @@ public:
 
     /// News gathered since the last call, to be published; empty when there is none.
     std::vector<proto::PeerRecord> take_news();
+    [[nodiscard]] bool has_news() const { return !news_.empty(); }
     std::vector<Transition> take_transitions();
 
     [[nodiscard]] bool is_hearing(const Peer& peer) const;

@@ -250,8 +250,8 @@ void Model::check_visible(Watched& watched, const std::set<std::uint64_t>& numbe
         const Host* host = world_.host_of(id.name);
         if (!host->running() || host->id() != id || watched.parted[id.name] >= awaited->second.since) continue;
         Watched& there = watched_.at(host->place());
-        const auto noted = there.noted.find(watched.life->id.name);
-        if (noted != there.noted.end() && noted->second != NodeState::alive) continue;  // it has seen, then given up
+        const auto parted = there.parted.find(watched.life->id.name);
+        if (parted != there.parted.end() && parted->second >= awaited->second.since) continue;  // it gave up meanwhile
         const auto& parts = there.views.at(kMainWatch.value).parts();
         const auto part = parts.find(watched.life->id);
         for (const std::uint64_t number : numbers) {
@@ -297,10 +297,8 @@ void Model::see_note(Watched& watched, Host& host, const Note& note) {
         notices_.overflowed(*watched.life, now);
         cause_.overflowed.insert(note.node);
     }
-    if (note.kind == Note::Kind::node_up) watched.noted[note.node] = NodeState::alive;
     if (note.kind != Note::Kind::node_down && note.kind != Note::Kind::node_left) return;
     watched.parted[note.node] = now;
-    watched.noted[note.node] = note.kind == Note::Kind::node_down ? NodeState::down : NodeState::left;
     notices_.parted(*watched.life, note.node, now);
     const Host* other = world_.host_of(note.node);
     if (world_.profile.calm && other && other->running() && host.running()) {

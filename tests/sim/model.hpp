@@ -65,7 +65,6 @@ private:
         std::map<std::uint64_t, Call> calls;
         std::map<std::string, Seq> applied;  // by node name
         std::map<std::string, Incarnation> incarnation;
-        std::map<std::string, NodeState> noted;
         std::map<std::string, Duration> parted;                      // when it last noted a node down or left
         std::map<std::uint64_t, Awaited> awaited;                    // by the first number joined
         std::set<std::pair<std::uint64_t, std::uint64_t>> requests;  // (token, number) that have joined
