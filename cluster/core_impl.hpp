@@ -24,6 +24,12 @@
 
 namespace muster::cluster {
 
+/// How a message of another node came: on its own, or passed on, last by `relay`.
+struct Passage {
+    std::string relay;
+    std::uint64_t hops = 0;
+};
+
 struct Core::Impl {
     explicit Impl(Options options);
 
@@ -59,7 +65,7 @@ struct Core::Impl {
     // core_nodes.cpp: what other nodes say
     void at_door(MessageArrived& event);
     void at_dial(MessageArrived& event);
-    void from_node(proto::Message& message, Channel channel, const std::string& relay);
+    void from_node(proto::Message& message, Channel channel, const Passage& passage);
     void take(proto::Message& message, const std::string& relay);
     bool is_known_life(const NodeId& from);
     void adopt(Incarnation incarnation);
@@ -68,7 +74,8 @@ struct Core::Impl {
     void probe(const NodeId& from, const proto::Probe& probe);
     void heard(const NodeId& from, const proto::Heard& heard);
     void relay(const NodeId& from, const proto::Relay& relay);
-    void pass_on_to_lessees(const proto::Message& message);
+    void relay_onward(const NodeId& from, proto::Relay relay);
+    void pass_on_to_lessees(const proto::Message& message, const Passage& passage);
     void link_data(const NodeId& from, proto::LinkData data);
 
     // core_workers.cpp: what workers ask

@@ -4,6 +4,7 @@
 
 #include "cluster/core_impl.hpp"
 #include "proto/codec.hpp"
+#include "proto/limits.hpp"
 
 namespace muster::cluster {
 namespace {
@@ -12,6 +13,14 @@ constexpr int kDiffersBeforeNews = 2;    // heartbeats in a row
 constexpr int kDiffersBeforeHello = 12;  // news does not help: perhaps it does not listen to this life
 constexpr Duration kNewsInterval = std::chrono::seconds(1);
 constexpr std::size_t kLessees = 64;  // relays for one origin
+
+bool is_published(const proto::Message& message) {
+    const auto* deltas = std::get_if<proto::Deltas>(&message.body);
+    return (deltas && deltas->about.name == message.header.origin) ||
+           std::holds_alternative<proto::Heartbeat>(message.body) ||
+           std::holds_alternative<proto::Goodbye>(message.body) ||
+           std::holds_alternative<proto::PeerNews>(message.body);
+}
 
 }  // namespace
 
@@ -65,7 +74,7 @@ bool Core::Impl::is_known_life(const NodeId& from) {
     return false;
 }
 
-void Core::Impl::from_node(proto::Message& message, Channel channel, const std::string& relay_name) {
+void Core::Impl::from_node(proto::Message& message, Channel channel, const Passage& passage) {
     if (message.header.scope != ctx.options.scope) return ctx.count("messages_of_another_scope");
     const NodeId from{message.header.origin, Incarnation{message.header.incarnation}};
     if (from.name == ctx.self.name) {
@@ -74,7 +83,7 @@ void Core::Impl::from_node(proto::Message& message, Channel channel, const std::
         return;
     }
     if (!is_known_life(from)) return;
-    if (channel == Channel::gossip && relay_name.empty()) pass_on_to_lessees(message);
+    if (channel == Channel::gossip || !passage.relay.empty()) pass_on_to_lessees(message, passage);
     if (std::holds_alternative<proto::Goodbye>(message.body)) return peers.declare(from, NodeState::left);
 
     // A refutation must count before the message that carries it is weighed.
@@ -86,9 +95,9 @@ void Core::Impl::from_node(proto::Message& message, Channel channel, const std::
     if (beat || (deltas && deltas->about == from))
         peer->record.seq = std::max(peer->record.seq, Seq{message.header.seq});  // newcomers are told
     const auto refutation = beat ? beat->refutation : peer->record.refutation;
-    peers.confirm_alive(from, refutation, {relay_name.empty(), relay_name, {}});
+    peers.confirm_alive(from, refutation, {passage.relay.empty(), passage.relay, {}});
     settle();  // a table must stand before what concerns it is looked at
-    take(message, relay_name);
+    take(message, passage.relay);
 }
 
 void Core::Impl::take(proto::Message& message, const std::string& relay_name) {
@@ -144,12 +153,12 @@ void Core::Impl::heartbeat(const NodeId& from, const proto::Message& message) {
 void Core::Impl::probe(const NodeId& from, const proto::Probe& probe) {
     const Peer* target = peers.find(probe.target.name);
     if (!target || target->record.id.incarnation < probe.target.incarnation) return;
-    if (!peers.is_hearing_directly(*target)) {
-        if (!target->is_live()) peers.send(from.name, proto::PeerNews{{target->record}});
-        return;
-    }
+    if (!target->is_live() && !peers.is_hearing_directly(*target))
+        return peers.send(from.name, proto::PeerNews{{target->record}});
+    const bool direct = peers.is_hearing_directly(*target);
+    if (!direct && (!peers.is_hearing(*target) || target->via == from.name)) return;
     auto& lessees = leases[probe.target.name];
-    if (lessees.size() < kLessees || lessees.contains(from.name))
+    if (probe.pass_on && (lessees.size() < kLessees || lessees.contains(from.name)))
         lessees[from.name] = ctx.now + ctx.options.timing.relay_lease;
 
     proto::Heard heard{target->record, 0, 0};
@@ -158,7 +167,7 @@ void Core::Impl::probe(const NodeId& from, const proto::Probe& probe) {
         heard.target.seq = replica->applied();
         heard.digest = replica->digest();
     }
-    const auto age = ctx.now - target->heard_direct;
+    const auto age = ctx.now - (direct ? target->heard_direct : target->heard);
     heard.age_ms = static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(age).count());
     peers.send(from.name, std::move(heard));
 }
@@ -177,24 +186,31 @@ void Core::Impl::heard(const NodeId& from, const proto::Heard& heard) {
 }
 
 void Core::Impl::relay(const NodeId& from, const proto::Relay& relay) {
-    if (relay.to != ctx.self.name) {
-        const Peer* to = peers.find(relay.to);
-        if (!to || !peers.is_hearing_directly(*to)) return ctx.count("relays_refused");
-        ctx.count("relayed_passed_on");
-        return ctx.emit(SendPeer{relay.to, ctx.message(relay)});
-    }
+    if (relay.to != ctx.self.name) return relay_onward(from, relay);
     auto inner = proto::decode(relay.message);
     if (!inner) return ctx.count("relays_broken");
     ctx.count("relayed_received");
-    from_node(*inner, Channel::control, from.name);
+    from_node(*inner, Channel::control, {from.name, relay.hops});
 }
 
-void Core::Impl::pass_on_to_lessees(const proto::Message& message) {
+void Core::Impl::relay_onward(const NodeId& from, proto::Relay relay) {
+    const Peer* next = peers.find(relay.to);
+    if (next && !peers.is_hearing_directly(*next)) next = next->via == from.name ? nullptr : peers.relay_of(*next);
+    if (!next || relay.hops >= limits::kHops) return ctx.count("relays_refused");
+    ++relay.hops;
+    ctx.count("relayed_passed_on");
+    ctx.emit(SendPeer{next->record.id.name, ctx.message(std::move(relay))});
+}
+
+/// What its origin publishes, and nobody else needs to be given twice.
+void Core::Impl::pass_on_to_lessees(const proto::Message& message, const Passage& passage) {
     const auto it = leases.find(message.header.origin);
-    if (it == leases.end()) return;
+    if (it == leases.end() || passage.hops >= limits::kHops || !is_published(message)) return;
     const auto bytes = proto::encode(message);
-    for (const auto& [lessee, until] : it->second)
-        if (until > ctx.now) ctx.emit(SendPeer{lessee, ctx.message(proto::Relay{lessee, bytes})});
+    for (const auto& [lessee, until] : it->second) {
+        if (until <= ctx.now || lessee == passage.relay) continue;
+        ctx.emit(SendPeer{lessee, ctx.message(proto::Relay{lessee, bytes, passage.hops + 1})});
+    }
 }
 
 void Core::Impl::link_data(const NodeId& from, proto::LinkData data) {

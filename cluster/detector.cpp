@@ -104,9 +104,14 @@ void Detector::tick(Peer& peer, bool cut_off) {
 void Detector::ask_others(Peer& peer) {
     peer.asked_at = ctx_.now;
     peers_.send(peer.record.id.name, proto::Ping{});
-    for (const auto& other : peers_.others(peer.record.id.name, kAskedAtOnce)) {
+    auto asked = peers_.others(peer.record.id.name, kAskedAtOnce);
+    // One of them also passes on what the peer says: who is known to hear it, or else any.
+    const Peer* relay = peers_.relay_of(peer);
+    if (relay && std::ranges::find(asked, relay->record.id.name) == asked.end()) asked.push_back(relay->record.id.name);
+    for (const auto& other : asked) {
         ctx_.count("probes_sent");
-        peers_.send(other, proto::Probe{peer.record.id});
+        const bool pass_on = relay ? other == relay->record.id.name : other == asked.front();
+        peers_.send(other, proto::Probe{peer.record.id, pass_on});
     }
 }
 

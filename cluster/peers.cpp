@@ -169,12 +169,11 @@ void Peers::confirm_alive(const NodeId& id, std::uint64_t refutation, const Evid
         news_[id.name] = peer->record;
     }
     peer->record.refutation = std::max(peer->record.refutation, refutation);
+    if (!evidence.direct && (ctx_.now - evidence.age >= peer->heard || !relay_of(*peer))) peer->via = evidence.via;
     peer->heard = std::max(peer->heard, ctx_.now - evidence.age);
     if (evidence.direct) {
         peer->heard_direct = ctx_.now;
         peer->reconnect_wait = ctx_.options.timing.reconnect_after;
-    } else {
-        peer->via = evidence.via;
     }
     if (peer->record.state == NodeState::suspect && is_hearing(*peer)) set_state(*peer, NodeState::alive);
 }
@@ -256,14 +255,19 @@ void Peers::send(const std::string& name, proto::Body body, std::uint64_t seq, b
     auto message = ctx_.message(std::move(body), seq);
     if (direct) return ctx_.emit(SendPeer{name, std::move(message)});
 
-    const Peer* relay = find(peer->via);
-    if (detour || !relay || !is_hearing_directly(*relay)) {
+    const Peer* relay = relay_of(*peer);
+    if (detour || !relay) {
         const auto candidates = others(name, 1);
         relay = candidates.empty() ? nullptr : find(candidates.front());
     }
     if (!relay) return ctx_.emit(SendPeer{name, std::move(message)});
     ctx_.count("relayed_sent");
-    ctx_.emit(SendPeer{relay->record.id.name, ctx_.message(proto::Relay{name, proto::encode(message)})});
+    ctx_.emit(SendPeer{relay->record.id.name, ctx_.message(proto::Relay{name, proto::encode(message), 0})});
+}
+
+const Peer* Peers::relay_of(const Peer& peer) const {
+    const Peer* relay = find(peer.via);
+    return relay && is_hearing_directly(*relay) ? relay : nullptr;
 }
 
 std::vector<std::string> Peers::others(const std::string& name, std::size_t count) {

@@ -20,7 +20,7 @@ struct Peer {
 
     Instant heard{};         // last sign of life, direct or through another node
     Instant heard_direct{};  // last message of its own to this node
-    std::string via;         // who relayed the last indirect sign; empty: none yet
+    std::string via;         // who passed on the freshest indirect sign; empty: none yet
 
     bool connected = false;  // a ConnectPeer stands
     bool greeted = false;    // it knows of this life of ours: it answered, greeted or subscribed
@@ -91,6 +91,8 @@ public:
     /// To a peer on the best way: its own link, or a relay that hears it.
     /// `detour`: through any other node, for what the direct way has not achieved.
     void send(const std::string& name, proto::Body body, std::uint64_t seq = 0, bool detour = false);
+    /// The peer that its last sign of life came through, if that one is heard itself.
+    [[nodiscard]] const Peer* relay_of(const Peer& peer) const;
     /// Peers through which news of `name` may be had, at most `count`, chosen at random.
     std::vector<std::string> others(const std::string& name, std::size_t count);
 

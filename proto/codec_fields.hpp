@@ -56,13 +56,15 @@ template <class Io> bool fields(Io& io, SnapshotChunk& m) {
     return io(m.about, m.as_of, m.digest, m.index, m.count, m.groups);
 }
 template <class Io> bool fields(Io& io, SnapshotAck& m) { return io(m.about, m.as_of, m.next); }
-template <class Io> bool fields(Io& io, Probe& m) { return io(m.target); }
+template <class Io> bool fields(Io& io, Probe& m) { return io(m.target, m.pass_on); }
 template <class Io> bool fields(Io& io, Heard& m) { return io(m.target, m.digest, m.age_ms); }
 template <class Io> bool fields(Io& io, Ping& m) { return io(m.nonce); }
 template <class Io> bool fields(Io& io, Pong& m) { return io(m.nonce, m.about, m.applied); }
 template <class Io> bool fields(Io& io, LinkData& m) { return io(m.to, m.first, m.acked, m.items); }
 template <class Io> bool fields(Io& io, LinkAck& m) { return io(m.to, m.acked); }
-template <class Io> bool fields(Io& io, Relay& m) { return io(NodeName{m.to}, Bytes{m.message, limits::kFrame}); }
+template <class Io> bool fields(Io& io, Relay& m) {
+    return io(NodeName{m.to}, Bytes{m.message, limits::kFrame}, m.hops);
+}
 
 template <class Io> bool fields(Io& io, WorkerHello& m) { return io(m.token, m.received); }
 template <class Io> bool fields(Io& io, WorkerHeartbeat& m) { return io(m.received); }

@@ -7,6 +7,7 @@
 namespace muster::limits {
 
 inline constexpr std::size_t kFrame = 1 << 20;          // bytes of one message
+inline constexpr std::uint64_t kHops = 8;               // nodes that pass one message on
 inline constexpr std::size_t kGroupPart = 255;          // bytes of a store or feature
 inline constexpr std::size_t kName = 64;                // bytes of a node or worker name
 inline constexpr std::size_t kScope = 64;               // bytes of a scope

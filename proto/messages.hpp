@@ -179,10 +179,11 @@ struct SnapshotAck {
     bool operator==(const SnapshotAck&) const = default;
 };
 
-/// "Have you heard from `target`?" Also leases its relay: for two seconds the
-/// asked node passes on what the target publishes.
+/// "Have you heard from `target`?" With `pass_on`, the asked node passes on for two
+/// seconds what the target publishes.
 struct Probe {
     NodeId target;
+    bool pass_on = false;
     bool operator==(const Probe&) const = default;
 };
 
@@ -221,10 +222,11 @@ struct LinkAck {
     bool operator==(const LinkAck&) const = default;
 };
 
-/// An encoded message to be passed on, or taken if `to` is the receiver; never passed on twice.
+/// An encoded message, not itself a Relay, to be passed on, or taken if `to` is the receiver.
 struct Relay {
     std::string to;
     std::string message;
+    std::uint64_t hops = 0;  // nodes that have passed it on; at most limits::kHops
     bool operator==(const Relay&) const = default;
 };
 

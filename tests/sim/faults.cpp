@@ -235,7 +235,8 @@ void Faults::stop() {
         host->resume();
         running.push_back(host->running());
     }
-    const bool all = !seeds_connect(world_.profile, running) || random_.permille(500);
+    const bool all =
+        !seeds_connect(world_.profile, running, [](Place, Place) { return true; }) || random_.permille(500);
     for (const auto& host : world_.hosts) {
         if (!host->running() && all) host->start();
     }
@@ -244,15 +245,32 @@ void Faults::stop() {
         worker->set_pace(Duration(0));
         if (random_.permille(700)) worker->start();
     }
-    if (!world_.profile.heal_with_a_cut || !all) return;
-    // One pair never sees each other again: the others must pass its news on.
-    const Place a = random_.below(world_.profile.nodes);
-    const Place b = (a + random_.between(1, world_.profile.nodes - 1)) % world_.profile.nodes;
-    if (!seeds_connect(world_.profile, std::vector<bool>(world_.profile.nodes, true), a, b)) return;
-    world_.coverage.count(Fault::heal_with_a_cut);
-    if (world_.trace()) world_.line("!", "n" + std::to_string(a) + " and n" + std::to_string(b) + " stay cut");
-    world_.network.cut(a, b);
-    if (random_.permille(700)) world_.network.cut(b, a);
+    if (world_.profile.heal_with_cuts && all) leave_cuts();
+}
+
+/// Some pairs never see each other again: the others must pass their news on. What
+/// stays open connects all, along a tree and some ways more.
+void Faults::leave_cuts() {
+    const std::size_t nodes = world_.profile.nodes;
+    std::vector<std::vector<bool>> open(nodes, std::vector<bool>(nodes, false));
+    const std::uint64_t more = random_.permille(500) ? 0 : random_.between(200, 950);
+    for (Place a = 0; a < nodes; ++a) {
+        const Place parent = a == 0 ? 0 : random_.below(a);
+        for (Place b = 0; b < a; ++b) {
+            if (b == parent || random_.permille(more)) open[a][b] = open[b][a] = true;
+        }
+    }
+    const auto is_open = [&](Place a, Place b) { return a == b || open[a][b]; };
+    if (!seeds_connect(world_.profile, std::vector<bool>(nodes, true), is_open)) return;
+    world_.coverage.count(Fault::heal_with_cuts);
+    const bool one_way = random_.permille(200);
+    for (Place a = 0; a < nodes; ++a) {
+        for (Place b = 0; b < nodes; ++b) {
+            if (is_open(a, b) || (one_way && random_.permille(300))) continue;
+            if (world_.trace()) world_.line("!", "n" + std::to_string(a) + " to n" + std::to_string(b) + " stays cut");
+            world_.network.cut(a, b);
+        }
+    }
 }
 
 }  // namespace muster::sim

@@ -28,6 +28,7 @@ private:
     void frame_fault(Fault fault);
     void restart_later(Host& host);
     void heal_links();
+    void leave_cuts();
     [[nodiscard]] bool long_run() const;
 
     World& world_;

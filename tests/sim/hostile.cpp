@@ -48,9 +48,9 @@ public:
             case 4:
                 return from(other_->id(), LinkAck{victim_.id(), 1ull << 40});
             case 5:
-                return from(other_->id(), Relay{victim_.name(), "no message"});
+                return from(other_->id(), Relay{victim_.name(), "no message", random_.next()});
             case 6:
-                return from(other_->id(), Relay{"nobody", encode(from(other_->id(), Ping{}))});
+                return from(other_->id(), Relay{"nobody", encode(from(other_->id(), Ping{})), random_.next()});
             case 7:
                 return wrong_digest();
             case 8:

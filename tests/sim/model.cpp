@@ -188,7 +188,7 @@ void Model::see(Watched& watched, Host& host, const Action& action) {
     } else if (const auto* answer = std::get_if<Answer>(&action)) {
         see_answer(watched, *answer);
     } else if (const auto* send = std::get_if<SendDoor>(&action)) {
-        see_reply(watched, host, send->message);
+        see_reply(watched, host, *send);
     } else if (const auto* deliver = std::get_if<Deliver>(&action)) {
         notices_.handled(deliver->notification, *watched.life, {"", deliver->handler.value});
     } else if (const auto* note = std::get_if<Note>(&action)) {
@@ -263,13 +263,15 @@ void Model::check_visible(Watched& watched, const std::set<std::uint64_t>& numbe
     }
 }
 
-void Model::see_reply(Watched& watched, Host& host, const proto::Message& message) {
+void Model::see_reply(Watched& watched, Host& host, const SendDoor& send) {
+    const proto::Message& message = send.message;
     if (message.header.origin != watched.life->id.name ||
         message.header.incarnation != watched.life->id.incarnation.value) {
         fail(watched, "speaks to a worker under another name");
     }
     const proto::Message* request = door_message();
-    const bool now = request && request->header.seq == message.header.seq;
+    const bool now = request && request->header.seq == message.header.seq &&
+                     std::get<MessageArrived>(*cause_.event).route == send.route;
     if (const auto* left = std::get_if<proto::LeaveReply>(&message.body)) {
         if (now && !cause_.left.empty() && numbers_of(left->members) != cause_.to_leave) {
             fail(watched, "answers a worker's leave with other members than " + to_text(cause_.to_leave));

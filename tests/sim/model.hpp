@@ -89,7 +89,7 @@ private:
     void see_answer(Watched& watched, const cluster::Answer& answer);
     void wait_for_all(Watched& watched, Host& host);
     void check_visible(Watched& watched, const std::set<std::uint64_t>& numbers);
-    void see_reply(Watched& watched, Host& host, const proto::Message& message);
+    void see_reply(Watched& watched, Host& host, const cluster::SendDoor& send);
     void see_note(Watched& watched, Host& host, const cluster::Note& note);
     void see_link_overflow(Watched& watched, Host& host);
     void judge_joins(Watched& watched);

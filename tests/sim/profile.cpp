@@ -87,7 +87,7 @@ Profile draw_profile(const Wishes& wishes, Random random) {
     profile.big_groups = random.permille(40);
     profile.late_start = !profile.calm && random.permille(200);
     if (!profile.calm && random.permille(250)) draw_impostor(profile, random);
-    profile.heal_with_a_cut = profile.nodes > 2 && !profile.calm && random.permille(150);
+    profile.heal_with_cuts = profile.nodes > 2 && profile.nodes <= 8 && !profile.calm && random.permille(200);
     const std::uint64_t kept = random.between(200, 1000);
     for (const auto& weight : kFaultWeights) {
         if (random.permille(kept)) profile.weights.push_back(weight);
@@ -112,7 +112,7 @@ std::string Profile::to_text() const {
     const auto ms = [](Duration d) { return static_cast<double>(d.count()) / 1000.0; };
     out << "nodes " << nodes << ", workers " << workers << ", faults for " << ms(faults) << " ms, one every "
         << ms(fault_every) << " ms, work every " << ms(work_every) << " ms" << (calm ? ", calm" : "")
-        << (big_groups ? ", big groups" : "") << (heal_with_a_cut ? ", heals with a cut" : "")
+        << (big_groups ? ", big groups" : "") << (heal_with_cuts ? ", heals with cuts" : "")
         << (late_start ? ", a late start" : "") << (impostors.empty() ? "" : ", an impostor") << "; latency "
         << ms(network.latency) << "+" << ms(network.jitter) << " ms, gossip loss " << network.gossip_loss_permille
         << " permille; log " << bounds.log_deltas << ", early " << bounds.early_deltas << ", link " << bounds.link_items
@@ -121,7 +121,8 @@ std::string Profile::to_text() const {
     return out.str();
 }
 
-bool seeds_connect(const Profile& profile, const std::vector<bool>& running, std::size_t a, std::size_t b) {
+bool seeds_connect(const Profile& profile, const std::vector<bool>& running,
+                   const std::function<bool(Place, Place)>& open) {
     std::vector<bool> reached(profile.nodes, false);
     const auto first = std::find(running.begin(), running.end(), true);
     if (first == running.end()) return false;
@@ -129,7 +130,7 @@ bool seeds_connect(const Profile& profile, const std::vector<bool>& running, std
     for (std::size_t round = 0; round < profile.nodes; ++round) {
         for (std::size_t i = 0; i < profile.nodes; ++i) {
             for (const std::size_t j : profile.seeds[i]) {
-                if ((i == a && j == b) || (i == b && j == a)) continue;
+                if (!open(i, j)) continue;
                 if (running[i] && running[j] && (reached[i] || reached[j])) reached[i] = reached[j] = true;
             }
         }

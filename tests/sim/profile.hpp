@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -43,7 +44,7 @@ struct Profile {
     bool strict = false;
     bool never_heal = false;
     bool big_groups = false;  // joins of thousands, and metadata that fills snapshots
-    bool heal_with_a_cut = false;
+    bool heal_with_cuts = false;
     bool replays = false;                                  // frames are kept to be given again
     bool late_start = false;                               // one node starts in the midst of the faults
     std::vector<std::pair<Fault, std::uint64_t>> weights;  // of the faults that this run has
@@ -64,7 +65,8 @@ struct Profile {
 Profile draw_profile(const Wishes& wishes, Random random);
 
 /// Whether the nodes for which `running` holds, one at least, reach each other
-/// along their seeds, although `a` and `b` do not reach each other (equal: all do).
-bool seeds_connect(const Profile& profile, const std::vector<bool>& running, std::size_t a = 0, std::size_t b = 0);
+/// along their seeds, where only pairs for which `open` holds reach each other.
+bool seeds_connect(const Profile& profile, const std::vector<bool>& running,
+                   const std::function<bool(Place, Place)>& open);
 
 }  // namespace muster::sim

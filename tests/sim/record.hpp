@@ -35,7 +35,7 @@ enum class Fault : std::uint8_t {
     worker_pause,
     worker_cut,
     worker_reconnect,
-    heal_with_a_cut,
+    heal_with_cuts,
     mass_restart,
     late_start,
     name_conflict,

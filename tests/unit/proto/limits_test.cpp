@@ -200,8 +200,8 @@ TEST(Limits, NestingOfAMessage) {
 
 TEST(Limits, FramesUpToOneMebibyte) {
     const auto sized = [](std::size_t size) {
-        const std::size_t rest = encode({{"s", "a", 1, 1}, Relay{"c", std::string(70000, 'x')}}).size() - 70000;
-        return encode({{"s", "a", 1, 1}, Relay{"c", std::string(size - rest, 'x')}});
+        const std::size_t rest = encode({{"s", "a", 1, 1}, Relay{"c", std::string(70000, 'x'), 0}}).size() - 70000;
+        return encode({{"s", "a", 1, 1}, Relay{"c", std::string(size - rest, 'x'), 0}});
     };
     ASSERT_EQ(sized(limits::kFrame).size(), limits::kFrame);
     EXPECT_EQ(verdict(sized(limits::kFrame)), "ok");

@@ -51,7 +51,7 @@ TEST(Memory, TheCountersCount) {
     void* volatile block = std::malloc(50000);  // volatile: or it is never asked for
     std::free(block);
     EXPECT_GE(counting.bytes(), 150000u) << text.size();
-    const std::string frame = encode({{"s", "a", 1, 1}, Relay{"c", std::string(70000, 'x')}});
+    const std::string frame = encode({{"s", "a", 1, 1}, Relay{"c", std::string(70000, 'x'), 0}});
     EXPECT_GE(cost_of_decoding(frame), 70000u) << "a message is paid for";
 }
 

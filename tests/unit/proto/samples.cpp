@@ -117,13 +117,13 @@ void add_node_messages(Builder& b) {
         .add("Pull", Pull{node("b"), Seq{6}, true})
         .add("SnapshotChunk", SnapshotChunk{node(), Seq{41}, 99, 1, 3, {{group(), {run()}}}})
         .add("SnapshotAck", SnapshotAck{node(), Seq{41}, 2})
-        .add("Probe", Probe{node("c")})
+        .add("Probe", Probe{node("c"), true})
         .add("Heard", Heard{record(), 99, 120})
         .add("Ping", Ping{77})
         .add("Pong", Pong{77, node("c"), Seq{8}})
         .add("LinkData", LinkData{node("b"), 3, 2, {notice(), report()}})
         .add("LinkAck", LinkAck{node("b"), 4})
-        .add("Relay", Relay{"c", std::string("\x97\x01\x00\xff", 4)});
+        .add("Relay", Relay{"c", std::string("\x97\x01\x00\xff", 4), 3});
 }
 
 void add_worker_messages(Builder& b) {
@@ -174,7 +174,7 @@ void add_extreme_node_messages(Builder& b) {
         .add("Pull", Pull{far_node(), Seq{kMax}, false})
         .add("SnapshotChunk", SnapshotChunk{far_node(), Seq{kMax}, kMax, kMax, kMax, {{far, {far_run()}}, {far, {}}}})
         .add("SnapshotAck", SnapshotAck{far_node(), Seq{kMax}, kMax})
-        .add("Probe", Probe{far_node()})
+        .add("Probe", Probe{far_node(), false})
         .add("Heard", Heard{far_record(), kMax, kMax})
         .add("Ping", Ping{kMax})
         .add("Pong", Pong{0, far_node(), Seq{}})
@@ -185,8 +185,8 @@ void add_extreme_node_messages(Builder& b) {
                                   {Notice{NotificationKind::deleted, far, large_data(), far_node(), "", kMax, kMax},
                                    NoticeReport{kMax, kMax, {}}}})
         .add("LinkAck", LinkAck{far_node(), kMax})
-        .add("Relay", Relay{kLongName, std::string(limits::kFrame - 256, '\xc1')})
-        .add("Relay", Relay{"c", ""});
+        .add("Relay", Relay{kLongName, std::string(limits::kFrame - 256, '\xc1'), UINT64_MAX})
+        .add("Relay", Relay{"c", "", 0});
 }
 
 void add_extreme_worker_messages(Builder& b) {
