@@ -96,12 +96,11 @@ Hosts::~Hosts() {
 }
 
 void Hosts::make(std::size_t host) const {
-    const std::string port = "port" + std::to_string(host);
     const std::string in_host = "-n " + name(host);
     const std::string in_switch = "-n " + name(kSwitch);
     ip("netns add " + name(host));
-    ip("link add eth0 netns " + name(host) + " type veth peer name " + port + " netns " + name(kSwitch));
-    ip(in_switch + " link set " + port + " master bridge up");
+    ip("link add eth0 netns " + name(host) + " type veth peer name " + port(host) + " netns " + name(kSwitch));
+    ip(in_switch + " link set " + port(host) + " master bridge up");
     ip(in_host + " link set lo up");
     ip(in_host + " addr add " + address(host) + "/24 dev eth0");
     ip(in_host + " link set eth0 up");
@@ -140,6 +139,14 @@ void Hosts::heal(const std::vector<std::size_t>& side) {
     for (const auto host : side)
         for (std::size_t other = 0; other < count_; ++other)
             if (std::find(side.begin(), side.end(), other) == side.end()) mend(host, other), mend(other, host);
+}
+
+void Hosts::pull_cable(std::size_t host) {
+    ip("-n " + name(kSwitch) + " link set " + port(host) + " nomaster");
+}
+
+void Hosts::plug_cable(std::size_t host) {
+    ip("-n " + name(kSwitch) + " link set " + port(host) + " master bridge");
 }
 
 void Hosts::card_down(std::size_t host) {
