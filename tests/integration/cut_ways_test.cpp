@@ -102,7 +102,7 @@ TEST_F(CutWays, AStreamOverAFlappingNetworkArrivesOnceAndInOrder) {
         // Longer than the cut: TCP doubles its patience at each loss that follows a loss.
     } while (!stream->wait_exit(milliseconds(450)) && cuts < 100);
     std::printf("[ measured ] %d cuts, the longest %lld ms\n", cuts, static_cast<long long>(longest.count()));
-    if (longest > kShort) GTEST_SKIP() << "this machine is too busy for a short cut";
+    if (longest > kShort && is_anything_told()) GTEST_SKIP() << "this machine is too busy for a short cut";
     EXPECT_GT(cuts, 1);
     for (const auto& worker : workers_) EXPECT_TRUE(eventually([&] { return worker->lines().size() > kCount; }));
     Strings expected;

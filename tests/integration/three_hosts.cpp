@@ -95,6 +95,10 @@ void ThreeHosts::expect_quiet(seconds time) {
         EXPECT_EQ(watchers_[host]->lines().size(), before[host]) << watchers_[host]->lines().back();
 }
 
+bool ThreeHosts::is_anything_told() const {
+    return std::any_of(watchers_.begin(), watchers_.end(), [](const Listener& w) { return w->lines().size() > 1; });
+}
+
 void ThreeHosts::expect_nothing_told() {
     for (const auto host : kHosts) EXPECT_EQ(watchers_[host]->lines().size(), 1u) << watchers_[host]->lines().back();
 }

@@ -58,7 +58,8 @@ protected:
     void expect_all_reached(const std::string& data, std::size_t members);
     /// No watcher is told anything for so long from now.
     void expect_quiet(seconds time);
-    /// No watcher was told anything after its snapshot.
+    /// Whether a watcher was told anything after its snapshot.
+    [[nodiscard]] bool is_anything_told() const;
     void expect_nothing_told();
 
     std::optional<Hosts> hosts_;
