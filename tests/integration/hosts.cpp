@@ -9,9 +9,11 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <stdexcept>
+#include <system_error>
 
 namespace muster::test {
 namespace {
@@ -37,23 +39,26 @@ Finished try_ip(Words words) {
 }
 
 /// `words`: one command, as it would be typed after "ip".
-std::vector<std::string> ip(const std::string& words) {
+void ip(const std::string& words) {
     std::istringstream in(words);
     Words list;
     for (std::string word; in >> word;) list.push_back(word);
-    auto done = try_ip(std::move(list));
-    if (done.status == 0) return std::move(done.lines);
-    throw std::runtime_error("ip " + words + ": " + done.errors.substr(0, done.errors.find('\n')));
+    const auto done = try_ip(std::move(list));
+    if (done.status != 0)
+        throw std::runtime_error("ip " + words + ": " + done.errors.substr(0, done.errors.find('\n')));
 }
 
 bool is_running(pid_t pid) {
     return ::kill(pid, 0) == 0 || errno != ESRCH;
 }
 
-/// Namespaces of tests that no longer run.
+/// Namespaces of tests that no longer run. `ip netns list` fails when another test removes its own meanwhile.
 void remove_leftovers() {
-    for (const auto& line : ip("netns list")) {
-        const std::string name = line.substr(0, line.find(' '));
+    std::error_code none;
+    Words names;
+    for (const auto& entry : std::filesystem::directory_iterator("/var/run/netns", none))
+        names.push_back(entry.path().filename());
+    for (const auto& name : names) {
         if (name.rfind(kFamily, 0) != 0) continue;
         const pid_t pid = std::atoi(name.c_str() + kFamily.size());
         if (!is_running(pid)) try_ip({"netns", "del", name});
@@ -79,6 +84,7 @@ std::optional<std::string> Hosts::obstacle() {
 }
 
 Hosts::Hosts(std::size_t count) : prefix_(next_prefix()), count_(count) {
+    ip_program();  // throws before there is anything to remove
     remove_leftovers();
     try {
         ip("netns add " + name(kSwitch));
@@ -96,12 +102,11 @@ Hosts::~Hosts() {
 }
 
 void Hosts::make(std::size_t host) const {
-    const std::string port = "port" + std::to_string(host);
     const std::string in_host = "-n " + name(host);
     const std::string in_switch = "-n " + name(kSwitch);
     ip("netns add " + name(host));
-    ip("link add eth0 netns " + name(host) + " type veth peer name " + port + " netns " + name(kSwitch));
-    ip(in_switch + " link set " + port + " master bridge up");
+    ip("link add eth0 netns " + name(host) + " type veth peer name " + port(host) + " netns " + name(kSwitch));
+    ip(in_switch + " link set " + port(host) + " master bridge up");
     ip(in_host + " link set lo up");
     ip(in_host + " addr add " + address(host) + "/24 dev eth0");
     ip(in_host + " link set eth0 up");
@@ -140,6 +145,14 @@ void Hosts::heal(const std::vector<std::size_t>& side) {
     for (const auto host : side)
         for (std::size_t other = 0; other < count_; ++other)
             if (std::find(side.begin(), side.end(), other) == side.end()) mend(host, other), mend(other, host);
+}
+
+void Hosts::pull_cable(std::size_t host) {
+    ip("-n " + name(kSwitch) + " link set " + port(host) + " nomaster");
+}
+
+void Hosts::plug_cable(std::size_t host) {
+    ip("-n " + name(kSwitch) + " link set " + port(host) + " master bridge");
 }
 
 void Hosts::card_down(std::size_t host) {

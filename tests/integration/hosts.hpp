@@ -39,6 +39,10 @@ public:
     void split(const std::vector<std::size_t>& side);
     void heal(const std::vector<std::size_t>& side);
 
+    /// The cable between the host and the switch: nothing passes, and the card keeps its carrier. Made in
+    /// one step, so that it can be short.
+    void pull_cable(std::size_t host);
+    void plug_cable(std::size_t host);
     /// The network card of the host, as its own administrator takes it down and up.
     void card_down(std::size_t host);
     void card_up(std::size_t host);
@@ -49,6 +53,7 @@ public:
 private:
     [[nodiscard]] std::string name(const std::string& part) const { return prefix_ + part; }
     [[nodiscard]] std::string name(std::size_t host) const { return prefix_ + std::to_string(host); }
+    [[nodiscard]] static std::string port(std::size_t host) { return "port" + std::to_string(host); }
     void make(std::size_t host) const;
     void remove() noexcept;
 

@@ -63,6 +63,11 @@ Json members(const Cluster& cluster, std::size_t node) {
     return ask(cluster, node, {"members", "orders", "subscriptions"})["members"];
 }
 
+Ids operator+(Ids left, const Ids& right) {
+    left.insert(right.begin(), right.end());
+    return left;
+}
+
 Ids table(const Cluster& cluster, std::size_t node) {
     Ids ids;
     for (const auto& member : members(cluster, node)) ids.insert(member["id"]);

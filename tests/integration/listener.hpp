@@ -46,6 +46,7 @@ Json notify(const Cluster& cluster, std::size_t node, const std::string& data, s
 Json members(const Cluster& cluster, std::size_t node);
 
 using Ids = std::set<std::string>;
+Ids operator+(Ids left, const Ids& right);
 /// The members that node `node` knows.
 Ids table(const Cluster& cluster, std::size_t node);
 

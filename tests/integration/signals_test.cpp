@@ -72,9 +72,10 @@ TEST_F(Signals, ANodeStoppedForLongIsDownAndThenBackWithTheSameMembers) {
 }
 
 TEST_F(Signals, ANodeStoppedForAMomentIsNotDownAndMissesNothing) {
+    since = Clock::now();
     cluster.node(2).signal(SIGSTOP);
     EXPECT_EQ(notify(cluster, 0, "1", {"--count", "200"})["matched"], 200);
-    std::this_thread::sleep_for(kShorterThanDetection);  // the length of the pause is the point
+    std::this_thread::sleep_until(since + kShorterThanDetection);  // the length of the pause is the point
     cluster.node(2).signal(SIGCONT);
     EXPECT_TRUE(eventually([&] { return received(worker).size() >= 200; }));
     std::this_thread::sleep_for(kDetection);  // nothing shall happen meanwhile
@@ -104,9 +105,10 @@ TEST_F(Signals, AWorkerStoppedForLongIsLetGoAndJoinsAgainByItself) {
 }
 
 TEST_F(Signals, AWorkerStoppedForAMomentKeepsItsMembersAndGetsWhatItMissed) {
+    since = Clock::now();
     worker->signal(SIGSTOP);
     EXPECT_EQ(notify(cluster, 0, "1", {"--count", "200"})["matched"], 200);
-    std::this_thread::sleep_for(kShorterThanDetection);  // the length of the pause is the point
+    std::this_thread::sleep_until(since + kShorterThanDetection);  // the length of the pause is the point
     worker->signal(SIGCONT);
     EXPECT_TRUE(eventually([&] { return received(worker).size() >= 200; }));
     Strings expected;
