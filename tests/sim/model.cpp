@@ -252,6 +252,9 @@ void Model::check_visible(Watched& watched, const std::set<std::uint64_t>& numbe
         Watched& there = watched_.at(host->place());
         const auto noted = there.noted.find(watched.life->id.name);
         if (noted != there.noted.end() && noted->second != NodeState::alive) continue;  // it has seen, then given up
+        // The same, and believed alive again: what it kept is shown once it has caught up.
+        const auto parted = there.parted.find(watched.life->id.name);
+        if (parted != there.parted.end() && parted->second >= awaited->second.since) continue;
         const auto& parts = there.views.at(kMainWatch.value).parts();
         const auto part = parts.find(watched.life->id);
         for (const std::uint64_t number : numbers) {
