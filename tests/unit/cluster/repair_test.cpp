@@ -128,6 +128,18 @@ TEST_F(Repair, ASilentNodeIsNotDeadWhileAnotherHearsIt) {
     EXPECT_GE(counter("c", "relayed_passed_on"), 1u);
 }
 
+TEST_F(Repair, WhatArrivesByADetourIsAcknowledgedByADetour) {
+    // b's words do not reach a, a's reach b; b has nothing to say but acknowledgements.
+    net.join("b", kMe, kOrders);
+    net.drop = [](const std::string& to, const proto::Message& message) {
+        return to == "a" && message.header.origin == "b";
+    };
+    net.notify("a", kOrders, "1");
+    net.run(std::chrono::seconds(6));
+    EXPECT_EQ(net.delivered.size(), 1u);
+    EXPECT_EQ(counter("a", "link_queue"), 0u);
+}
+
 TEST_F(Repair, AfterASplitWhatLeftDoesNotReturnAndTheHealIsByDelta) {
     net.join("c", kMe, kOrders, 3);
     net.call("a", LocalWatch{WatchId{1}, {}});
