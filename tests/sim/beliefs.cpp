@@ -10,7 +10,10 @@ void Model::hear(Watched& watched, const proto::Message& message) {
     const auto found = watched.beliefs.find(message.header.origin);
     if (found == watched.beliefs.end() || !found->second.live || message.header.scope != "sim") return;
     if (found->second.id.incarnation.value != message.header.incarnation) return;
-    if (!std::holds_alternative<proto::Goodbye>(message.body)) found->second.heard = world_.clock.now();
+    if (std::holds_alternative<proto::Goodbye>(message.body))
+        cause_.goodbye = message.header.origin;
+    else
+        found->second.heard = world_.clock.now();
 }
 
 /// A session's worker was heard, unless its message was turned away.
@@ -35,6 +38,7 @@ void Model::judge_note(Watched& watched, const Host& host, const Note& note) {
         cause_.parted.emplace(note.node, left ? NodeState::left : NodeState::down);
         const Life* life = truth_.find(belief.id);
         const bool wrong = belief.live && note.text.empty() && life && life->running;
+        if (!left && cause_.goodbye == note.node) fail(watched, "calls " + note.node + " dead, which says goodbye");
         if (wrong && left) fail(watched, "believes that " + note.node + " left, which runs");
         const Duration silent = world_.clock.now() - belief.heard;
         if (wrong && belief.heard >= Duration(0) && silent < Timing{}.suspect_after)

@@ -96,6 +96,7 @@ private:
         std::map<std::uint64_t, Reason> left;
         std::set<std::string> overflowed;                    // workers
         std::set<std::pair<std::string, NodeState>> parted;  // nodes noted down or left
+        std::string goodbye;                                 // the node that says it, if one does
         bool refused = false;                                // a worker's message was
         std::vector<Member> told;                            // parts of one answer
     };
