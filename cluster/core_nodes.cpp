@@ -154,8 +154,9 @@ void Core::Impl::probe(const NodeId& from, const proto::Probe& probe) {
     proto::Heard heard{target->record, 0, 0};
     heard.target.state = NodeState::alive;
     if (const Replica* replica = replicator.shown(probe.target.name)) {
-        heard.target.seq = replica->applied();
-        heard.digest = replica->digest();
+        // Not less than what is known of it: who has believed it dead shows it again with what it has here.
+        heard.target.seq = std::max(heard.target.seq, replica->applied());
+        if (heard.target.seq == replica->applied()) heard.digest = replica->digest();
     }
     const auto age = ctx.now - target->heard_direct;
     heard.age_ms = static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(age).count());
