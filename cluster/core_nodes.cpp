@@ -118,7 +118,7 @@ void Core::Impl::take(proto::Message& message, const std::string& relay_name) {
     } else if (const auto* answer = std::get_if<proto::Heard>(&body)) {
         heard(from, *answer);
     } else if (const auto* ping = std::get_if<proto::Ping>(&body)) {
-        if (!relay_name.empty()) peers.is_deaf(from.name);  // nobody else passes a ping on
+        if (!relay_name.empty()) peers.found_deaf(from.name);  // nobody else passes a ping on
         replicator.heard_position(from, Seq{message.header.seq});
         visibility.pinged(from, ping->nonce, Seq{message.header.seq});
     } else if (const auto* pong = std::get_if<proto::Pong>(&body)) {
@@ -164,8 +164,9 @@ void Core::Impl::probe(const NodeId& from, const proto::Probe& probe) {
     proto::Heard heard{target->record, 0, 0};
     heard.target.state = NodeState::alive;
     if (const Replica* replica = replicator.shown(probe.target.name)) {
-        heard.target.seq = replica->applied();
-        heard.digest = replica->digest();
+        // Not less than what is known of it: who has believed it dead shows it again with what it has here.
+        heard.target.seq = std::max(heard.target.seq, replica->applied());
+        if (heard.target.seq == replica->applied()) heard.digest = replica->digest();
     }
     const auto age = ctx.now - (direct ? target->heard_direct : target->heard);
     heard.age_ms = static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(age).count());
@@ -194,18 +195,23 @@ void Core::Impl::relay(const NodeId& from, const proto::Relay& relay) {
 }
 
 void Core::Impl::relay_onward(const NodeId& from, proto::Relay relay) {
-    const Peer* next = peers.find(relay.to);
-    if (next && !peers.is_hearing_directly(*next)) next = next->via == from.name ? nullptr : peers.relay_of(*next);
+    const Peer* to = peers.find(relay.to);
+    const Peer* next = to && peers.is_hearing_directly(*to) && !peers.is_deaf(*to) ? to : nullptr;
+    if (to && !next && to->via != from.name) next = peers.relay_of(*to);
     if (!next || relay.hops >= limits::kHops) return ctx.count("relays_refused");
     ++relay.hops;
     ctx.count("relayed_passed_on");
     ctx.emit(SendPeer{next->record.id.name, ctx.message(std::move(relay))});
 }
 
-/// What its origin publishes, and nobody else needs to be given twice.
+/// Only what comes directly, or else from this node's own relay for the origin:
+/// so every message travels along a tree, whoever else still passes it here.
 void Core::Impl::pass_on_to_lessees(const proto::Message& message, const Passage& passage) {
     const auto it = leases.find(message.header.origin);
     if (it == leases.end() || passage.hops >= limits::kHops || !is_published(message)) return;
+    const Peer* origin = peers.find(message.header.origin);
+    const bool direct = passage.relay.empty();
+    if (!direct && (peers.is_hearing_directly(*origin) || origin->via != passage.relay)) return;
     const auto bytes = proto::encode(message);
     for (const auto& [lessee, until] : it->second) {
         if (until <= ctx.now || lessee == passage.relay) continue;

@@ -46,6 +46,7 @@ std::vector<proto::LinkItem> Link::take(proto::LinkData data) {
         }
         ++number;
     }
+    repeats_ = fresh.empty() && !data.items.empty() ? repeats_ + 1 : 0;
     return fresh;
 }
 
@@ -69,7 +70,8 @@ void Link::flush(Context& context, Peers& peers) {
     if (can_send()) {
         send_window(context, peers, detour);
     } else if (owes_ack_) {
-        peers.send(peer_.name, proto::LinkAck{peer_, received_});
+        const bool detour_ack = repeats_ > 0 && repeats_ % 2 == 0;
+        peers.send(peer_.name, proto::LinkAck{peer_, received_}, 0, detour_ack);
     }
     owes_ack_ = false;
 }

@@ -51,6 +51,7 @@ private:
     std::size_t in_flight_ = 0;   // bytes of acked_ + 1 … sent_
     std::uint64_t received_ = 0;  // from the other side
     bool owes_ack_ = false;
+    unsigned repeats_ = 0;   // data in a row that brought nothing new: our acknowledgements are lost
     unsigned attempts_ = 0;  // since the last progress
     Instant retry_at_ = kNever;
 };

@@ -169,7 +169,9 @@ void Peers::confirm_alive(const NodeId& id, std::uint64_t refutation, const Evid
         news_[id.name] = peer->record;
     }
     peer->record.refutation = std::max(peer->record.refutation, refutation);
-    if (!evidence.direct && (ctx_.now - evidence.age >= peer->heard || !relay_of(*peer))) peer->via = evidence.via;
+    // Whoever serves well is kept: each change of relay leaves a lease behind.
+    const bool better = ctx_.now - evidence.age > peer->heard + 2 * ctx_.options.timing.heartbeat;
+    if (!evidence.direct && (better || !relay_of(*peer))) peer->via = evidence.via;
     peer->heard = std::max(peer->heard, ctx_.now - evidence.age);
     if (evidence.direct) {
         peer->heard_direct = ctx_.now;
@@ -218,7 +220,7 @@ void Peers::way_is_open(const NodeId& id) {
     connect(*peer);
 }
 
-void Peers::is_deaf(const std::string& name) {
+void Peers::found_deaf(const std::string& name) {
     if (Peer* peer = find(name)) peer->deaf_at = ctx_.now;
 }
 
@@ -250,8 +252,7 @@ void Peers::send(const std::string& name, proto::Body body, std::uint64_t seq, b
     const Peer* peer = find(name);
     if (!peer) return;
     const bool fresh = !peer->reopened && ctx_.now - peer->connected_at < ctx_.options.timing.suspect_after;
-    const bool deaf = ctx_.now - peer->deaf_at < ctx_.options.timing.suspect_after;
-    const bool direct = !detour && !deaf && (is_hearing_directly(*peer) || fresh || peer->via.empty());
+    const bool direct = !detour && !is_deaf(*peer) && (is_hearing_directly(*peer) || fresh || peer->via.empty());
     auto message = ctx_.message(std::move(body), seq);
     if (direct) return ctx_.emit(SendPeer{name, std::move(message)});
 
@@ -263,6 +264,10 @@ void Peers::send(const std::string& name, proto::Body body, std::uint64_t seq, b
     if (!relay) return ctx_.emit(SendPeer{name, std::move(message)});
     ctx_.count("relayed_sent");
     ctx_.emit(SendPeer{relay->record.id.name, ctx_.message(proto::Relay{name, proto::encode(message), 0})});
+}
+
+bool Peers::is_deaf(const Peer& peer) const {
+    return ctx_.now - peer.deaf_at < ctx_.options.timing.suspect_after;
 }
 
 const Peer* Peers::relay_of(const Peer& peer) const {

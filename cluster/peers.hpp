@@ -85,12 +85,14 @@ public:
     /// of ours that is silent is opened anew now, not when its backoff ends.
     void way_is_open(const NodeId& id);
     /// The peer had to go through others to reach us: it does not hear us.
-    void is_deaf(const std::string& name);
+    void found_deaf(const std::string& name);
     void forget_old();
 
     /// To a peer on the best way: its own link, or a relay that hears it.
     /// `detour`: through any other node, for what the direct way has not achieved.
     void send(const std::string& name, proto::Body body, std::uint64_t seq = 0, bool detour = false);
+    /// Our own messages do not reach it, although its reach us.
+    [[nodiscard]] bool is_deaf(const Peer& peer) const;
     /// The peer that its last sign of life came through, if that one is heard itself.
     [[nodiscard]] const Peer* relay_of(const Peer& peer) const;
     /// Peers through which news of `name` may be had, at most `count`, chosen at random.

@@ -75,6 +75,9 @@ void Model::judge_worker_down(Watched& watched, Host& host) {
         if (was_well_ && was_well_(owner.worker, host, owner.number)) {
             fail(watched, "lets " + owner.worker + " go, which is well");
         }
+        const auto spoke = watched.spoke.find(owner.number);
+        if (spoke != watched.spoke.end() && world_.clock.now() - spoke->second < world_.profile.session.grace)
+            fail(watched, "lets " + owner.worker + " go within its grace");
     }
 }
 
@@ -105,6 +108,7 @@ void Model::check_log(Watched& watched, Host& host) {
     for (const auto& [id, part] : main->second.parts()) {
         if (id.name == last_name) fail(watched, "shows members of two lives of " + id.name);
         last_name = id.name;
+        check_returned(watched, core, *part.life);
         const std::uint64_t applied = core.applied(id.name).value;
         const auto digest = part.life->digest_at.find(applied);
         if (digest != part.life->digest_at.end() && digest->second != part.digest) {
@@ -161,6 +165,7 @@ std::optional<std::string> Model::unsettled_at(Watched& watched, Host& host) {
                    std::to_string(other->core().applied(other->name()).value);
         }
     }
+    if (auto why = left_over(watched, host)) return why;
     compare_views(host);
     return std::nullopt;
 }

@@ -77,7 +77,9 @@ void Model::stepping(Host& host, const EventBody& event) {
     Watched& watched = watched_.at(host.place());
     cause_ = {};
     if (const auto* arrived = std::get_if<MessageArrived>(&event)) {
-        if (arrived->channel != Channel::door) return;
+        if (arrived->channel == Channel::gossip || arrived->channel == Channel::control)
+            return hear(watched, arrived->message);
+        if (arrived->channel == Channel::dial) return;
         cause_.event = event;
         return open_request(watched, arrived->message, host);
     }
@@ -135,6 +137,7 @@ void Model::stepped(Host& host, const Actions& actions) {
     }
     if (!cause_.joined.empty()) wait_for_all(watched, host);
     for (const Action& action : actions) see(watched, host, action);
+    hear_worker(watched);
     judge_joins(watched);
     judge_leaves(watched, host);
     check_log(watched, host);
@@ -185,6 +188,7 @@ void Model::see(Watched& watched, Host& host, const Action& action) {
         const auto view = watched.views.find(told->watch.value);
         if (view == watched.views.end()) fail(watched, "tells a watcher that has ended");
         view->second.take(told->event, truth_);
+        see_reasons(watched, told->event);
     } else if (const auto* answer = std::get_if<Answer>(&action)) {
         see_answer(watched, *answer);
     } else if (const auto* send = std::get_if<SendDoor>(&action)) {
@@ -193,6 +197,8 @@ void Model::see(Watched& watched, Host& host, const Action& action) {
         notices_.handled(deliver->notification, *watched.life, {"", deliver->handler.value});
     } else if (const auto* note = std::get_if<Note>(&action)) {
         see_note(watched, host, *note);
+    } else if (const auto* publish = std::get_if<Publish>(&action)) {
+        if (const auto* news = std::get_if<proto::PeerNews>(&publish->message.body)) see_news(watched, *news);
     }
 }
 
@@ -269,6 +275,9 @@ void Model::see_reply(Watched& watched, Host& host, const SendDoor& send) {
         message.header.incarnation != watched.life->id.incarnation.value) {
         fail(watched, "speaks to a worker under another name");
     }
+    if (const auto* welcome = std::get_if<proto::WorkerWelcome>(&message.body))
+        watched.spoke[welcome->token.value] = world_.clock.now();
+    cause_.refused = cause_.refused || std::holds_alternative<proto::Refuse>(message.body);
     const proto::Message* request = door_message();
     const bool now = request && request->header.seq == message.header.seq &&
                      std::get<MessageArrived>(*cause_.event).route == send.route;
@@ -295,6 +304,7 @@ void Model::see_reply(Watched& watched, Host& host, const SendDoor& send) {
 
 void Model::see_note(Watched& watched, Host& host, const Note& note) {
     const Duration now = world_.clock.now();
+    judge_note(watched, host, note);
     if (note.kind == Note::Kind::overflow) {
         notices_.overflowed(*watched.life, now);
         cause_.overflowed.insert(note.node);

@@ -19,9 +19,14 @@ public:
     /// Judges a core that lets a worker go: whether that worker was, for all it
     /// could know, well and attached with this session.
     using WasWell = std::function<bool(const std::string& worker, const Host& host, std::uint64_t token)>;
+    /// Whether that worker is attached to this host with this session.
+    using IsAttached = WasWell;
 
     Model(World& world, bool strict) : world_(world), notices_(truth_, strict) {}
-    void judge_workers_with(WasWell was_well) { was_well_ = std::move(was_well); }
+    void judge_workers_with(WasWell was_well, IsAttached is_attached) {
+        was_well_ = std::move(was_well);
+        is_attached_ = std::move(is_attached);
+    }
 
     void started(Host& host) override;
     void stepping(Host& host, const cluster::EventBody& event) override;
@@ -58,6 +63,14 @@ private:
         std::set<NodeId> nodes;
         Duration since{0};
     };
+    /// What a node knows of another.
+    struct Belief {
+        NodeId id;                     // in the life that it last noted up
+        bool live = false;             // by its notes
+        Duration heard{-1};            // last message of that life's own, while believed live
+        NodeId dead;                   // the last life that it called down,
+        std::uint64_t refutation = 0;  // and after how many refutations of that life
+    };
     /// What is known of a node while it lives.
     struct Watched {
         Life* life = nullptr;
@@ -68,6 +81,9 @@ private:
         std::map<std::string, Duration> parted;                      // when it last noted a node down or left
         std::map<std::uint64_t, Awaited> awaited;                    // by the first number joined
         std::set<std::pair<std::uint64_t, std::uint64_t>> requests;  // (token, number) that have joined
+        std::map<std::string, Belief> beliefs;                       // by node name
+        std::optional<std::uint64_t> refuting;                       // log position at a refutation not published yet
+        std::map<std::uint64_t, Duration> spoke;                     // token -> when its worker was last heard
         std::uint64_t steps = 0;
         std::uint64_t link_overflows = 0;
     };
@@ -77,8 +93,11 @@ private:
         std::set<std::uint64_t> to_leave;
         std::vector<std::uint64_t> joined;
         std::map<std::uint64_t, Reason> left;
-        std::set<std::string> overflowed;  // workers
-        std::vector<Member> told;          // parts of one answer
+        std::set<std::string> overflowed;                    // workers
+        std::set<std::pair<std::string, NodeState>> parted;  // nodes noted down or left
+        std::string goodbye;                                 // the node that says it, if one does
+        bool refused = false;                                // a worker's message was
+        std::vector<Member> told;                            // parts of one answer
     };
 
     void open_call(Watched& watched, const cluster::EventBody& event, Host& host);
@@ -95,6 +114,13 @@ private:
     void judge_joins(Watched& watched);
     void judge_leaves(Watched& watched, Host& host);
     void judge_worker_down(Watched& watched, Host& host);
+    void hear(Watched& watched, const proto::Message& message);
+    void hear_worker(Watched& watched);
+    void see_news(Watched& watched, const proto::PeerNews& news);
+    void see_reasons(Watched& watched, const WatchEvent& event);
+    void judge_note(Watched& watched, const Host& host, const cluster::Note& note);
+    void check_returned(Watched& watched, const cluster::Core& core, const Life& life);
+    [[nodiscard]] std::optional<std::string> left_over(const Watched& watched, const Host& host) const;
     void check_log(Watched& watched, Host& host);
     [[nodiscard]] std::optional<std::string> unsettled_at(Watched& watched, Host& host);
     [[nodiscard]] const proto::Message* door_message() const;
@@ -104,6 +130,7 @@ private:
     Truth truth_;
     Notices notices_;
     WasWell was_well_;
+    IsAttached is_attached_;
     std::map<Place, Watched> watched_;
     Cause cause_;
     std::uint64_t last_call_ = 0;

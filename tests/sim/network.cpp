@@ -5,6 +5,7 @@
 namespace muster::sim {
 namespace {
 
+constexpr std::uint64_t kStorm = 2000;     // frames a second for each pair of places; some 50 are usual
 constexpr std::size_t kHeldFrames = 2000;  // libzmq's high-water mark: beyond it the newest are dropped
 
 Place place_of(const std::string& address) {
@@ -136,6 +137,11 @@ void Network::publish(ConnectionId id, const Frame& frame) {
 }
 
 void Network::put(Connection& c, bool to_server, const Frame& frame) {
+    if (clock_.now() >= window_ + seconds(1)) {
+        window_ = clock_.now();
+        frames_ = 0;
+    }
+    if (++frames_ > kStorm * ways_.size() * ways_.size()) throw Violation("a storm: messages breed messages");
     Lane& lane = to_server ? c.to_server : c.to_client;
     lane.last = std::max(lane.last, clock_.now() + delay());
     clock_.at(lane.last, [this, id = c.id, to_server, frame] { arrive(id, to_server, frame); });

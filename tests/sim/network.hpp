@@ -156,6 +156,8 @@ private:
     std::map<ConnectorId, Connector> connectors_;
     std::map<ConnectionId, Connection> connections_;
     std::uint64_t made_ = 0;
+    Duration window_{0};  // of a second, and the frames sent in it
+    std::uint64_t frames_ = 0;
 };
 
 }  // namespace muster::sim

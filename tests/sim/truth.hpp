@@ -50,6 +50,7 @@ struct Life {
     std::uint64_t present = 0;
     std::uint64_t digest = 0;                          // of what stands now
     std::map<std::uint64_t, std::uint64_t> digest_at;  // log position -> digest then
+    std::map<std::uint64_t, std::uint64_t> refuted;    // refutation of its death -> log position then
 
     void join(std::uint64_t number, TrueMember member);
     void leave(std::uint64_t number, Reason reason);

@@ -44,6 +44,7 @@ public:
     [[nodiscard]] const NodeId& node() const { return node_; }
     /// Groups it believes to have members in.
     [[nodiscard]] std::vector<Group> groups() const;
+    [[nodiscard]] bool is_attached_to(const Host& host, std::uint64_t token) const;
     /// Whether a node has no reason to believe this session dead.
     [[nodiscard]] bool was_well(const Host& host, std::uint64_t token) const;
     /// Why it has not what it wants yet.

@@ -160,8 +160,12 @@ void Worker::answer_leave(const LeaveRequest& asked, const LeaveReply& reply) {
     std::erase_if(joined_, [](const Joined& joined) { return joined.request == 0 && joined.count == 0; });
 }
 
+bool Worker::is_attached_to(const Host& host, std::uint64_t token) const {
+    return attached() && node_ == host.id() && token_ == token;
+}
+
 bool Worker::was_well(const Host& host, std::uint64_t token) const {
-    if (!attached() || stopped_ || node_ != host.id() || token_ != token) return false;
+    if (!is_attached_to(host, token) || stopped_) return false;
     if (!world_.network.stands(connector_)) return false;
     const Duration since = world_.clock.now() - ttl_ - seconds(1);
     return troubled_ < since && host.last_pause() < since && world_.network.open_since(place_, host.place(), since);

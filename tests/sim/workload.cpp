@@ -21,12 +21,20 @@ Workload::Workload(World& world, Model& model) : world_(world), model_(model), r
         workers_.push_back(
             std::make_unique<Worker>(world, model, world.profile.nodes + i, "w" + std::to_string(i), std::move(doors)));
     }
-    model_.judge_workers_with([this](const std::string& name, const Host& host, std::uint64_t token) {
-        for (const auto& worker : workers_) {
-            if (worker->name() == name) return worker->was_well(host, token);
-        }
-        return false;
-    });
+    const auto of_worker = [this](auto judge) {
+        return [this, judge](const std::string& name, const Host& host, std::uint64_t token) {
+            for (const auto& worker : workers_) {
+                if (worker->name() == name) return judge(*worker, host, token);
+            }
+            return false;
+        };
+    };
+    model_.judge_workers_with(of_worker([](const Worker& worker, const Host& host, std::uint64_t token) {
+                                  return worker.was_well(host, token);
+                              }),
+                              of_worker([](const Worker& worker, const Host& host, std::uint64_t token) {
+                                  return worker.is_attached_to(host, token);
+                              }));
 }
 
 void Workload::start() {

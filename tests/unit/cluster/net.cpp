@@ -76,7 +76,7 @@ void Net::call(const std::string& node, EventBody body) {
 void Net::step(const std::string& node, EventBody body) {
     Actions actions;
     core(node).step({now, std::move(body)}, actions);
-    core(node).check();
+    if (check_every_step) core(node).check();
     for (auto& action : actions) perform(node, action);
 }
 

@@ -146,6 +146,18 @@ TEST_F(Repair, NothingWaitsForALinkThatIsOpenedAnewWhileAnotherHearsThePeer) {
     EXPECT_GE(counter("a", "reconnects") + counter("b", "reconnects"), reconnects + 2);
 }
 
+TEST_F(Repair, WhatArrivesByADetourIsAcknowledgedByADetour) {
+    // b's words do not reach a, a's reach b; b has nothing to say but acknowledgements.
+    net.join("b", kMe, kOrders);
+    net.drop = [](const std::string& to, const proto::Message& message) {
+        return to == "a" && message.header.origin == "b";
+    };
+    net.notify("a", kOrders, "1");
+    net.run(std::chrono::seconds(6));
+    EXPECT_EQ(net.delivered.size(), 1u);
+    EXPECT_EQ(counter("a", "link_queue"), 0u);
+}
+
 TEST_F(Repair, AfterASplitWhatLeftDoesNotReturnAndTheHealIsByDelta) {
     net.join("c", kMe, kOrders, 3);
     net.call("a", LocalWatch{WatchId{1}, {}});

@@ -1,0 +1,107 @@
+// The model's judgement of what nodes believe of each other and of their
+// workers: deaths, returns, and what must be gone at the end.
+#include "tests/sim/model.hpp"
+
+namespace muster::sim {
+
+using namespace cluster;  // NOLINT(google-build-using-namespace): this file judges the core
+
+void Model::hear(Watched& watched, const proto::Message& message) {
+    const auto found = watched.beliefs.find(message.header.origin);
+    if (found == watched.beliefs.end() || !found->second.live || message.header.scope != "sim") return;
+    if (found->second.id.incarnation.value != message.header.incarnation) return;
+    if (std::holds_alternative<proto::Goodbye>(message.body))
+        cause_.goodbye = message.header.origin;
+    else
+        found->second.heard = world_.clock.now();
+}
+
+/// A session's worker was heard, unless its message was turned away.
+void Model::hear_worker(Watched& watched) {
+    const proto::Message* message = door_message();
+    if (!message || cause_.refused || std::holds_alternative<proto::WorkerHello>(message->body)) return;
+    const auto found = watched.spoke.find(message->header.incarnation);
+    if (found != watched.spoke.end()) found->second = world_.clock.now();
+}
+
+void Model::judge_note(Watched& watched, const Host& host, const Note& note) {
+    Belief& belief = watched.beliefs[note.node];
+    if (note.kind == Note::Kind::self_accused && !watched.refuting) {
+        watched.refuting = host.core().applied(host.name()).value;
+    } else if (note.kind == Note::Kind::node_up) {
+        for (const NodeInfo& info : host.core().nodes()) {
+            if (info.id.name == note.node) belief.id = info.id;
+        }
+        belief.live = true;
+    } else if (note.kind == Note::Kind::node_down || note.kind == Note::Kind::node_left) {
+        const bool left = note.kind == Note::Kind::node_left;
+        cause_.parted.emplace(note.node, left ? NodeState::left : NodeState::down);
+        const Life* life = truth_.find(belief.id);
+        const bool wrong = belief.live && note.text.empty() && life && life->running;
+        if (!left && cause_.goodbye == note.node) fail(watched, "calls " + note.node + " dead, which says goodbye");
+        if (wrong && left) fail(watched, "believes that " + note.node + " left, which runs");
+        const Duration silent = world_.clock.now() - belief.heard;
+        if (wrong && belief.heard >= Duration(0) && silent < Timing{}.suspect_after)
+            fail(watched, "believes " + note.node + " dead, which it hears itself");
+        belief.live = false;
+        belief.heard = Duration(-1);
+    }
+}
+
+/// With how many refutations a node is called dead, and which of its own it tells.
+void Model::see_news(Watched& watched, const proto::PeerNews& news) {
+    for (const proto::PeerRecord& record : news.peers) {
+        if (record.id == watched.life->id) {
+            if (watched.refuting) watched.life->refuted.emplace(record.refutation, *watched.refuting);
+            watched.refuting.reset();
+        } else if (record.state == NodeState::down) {
+            Belief& belief = watched.beliefs[record.id.name];
+            belief.dead = record.id;
+            belief.refutation = record.refutation;
+        }
+    }
+}
+
+/// Members that go with their node are told why it went.
+void Model::see_reasons(Watched& watched, const WatchEvent& event) {
+    const bool down = event.reason == Reason::node_down;
+    if (event.kind != WatchEvent::Kind::leave || (!down && event.reason != Reason::node_left)) return;
+    for (const GroupMembers& part : event.groups) {
+        for (const Member& member : part.members) {
+            const std::string& name = member.id.node.name;
+            if (!cause_.parted.contains({name, down ? NodeState::down : NodeState::left}))
+                fail(watched, "tells of members of " + name + " gone for a reason that is not why it went");
+        }
+    }
+}
+
+/// What was called dead is shown again with what it had when it said that it lives: nobody is back who had left then.
+void Model::check_returned(Watched& watched, const Core& core, const Life& life) {
+    const auto belief = watched.beliefs.find(life.id.name);
+    if (belief == watched.beliefs.end() || belief->second.dead != life.id) return;
+    const auto refuted = life.refuted.upper_bound(belief->second.refutation);
+    const std::uint64_t applied = core.applied(life.id.name).value;
+    if (refuted != life.refuted.end() && applied < refuted->second) {
+        fail(watched, "shows " + life.id.name + " again at position " + std::to_string(applied) +
+                          ", although it stood at " + std::to_string(refuted->second) + " when it refuted its death");
+    }
+}
+
+/// What must be gone at the end: members whose worker is, and what waits for nodes that all are there.
+std::optional<std::string> Model::left_over(const Watched& watched, const Host& host) const {
+    for (const auto& [key, numbers] : watched.life->held) {
+        const Owner& owner = key.first;
+        if (!owner.worker.empty() && is_attached_ && !is_attached_(owner.worker, host, owner.number))
+            return "keeps members of a session of " + owner.worker + " that has ended";
+    }
+    for (const auto& other : world_.hosts) {
+        if (!other->running()) return std::nullopt;
+    }
+    const auto counters = host.core().status().counters;
+    const auto queue = counters.find("link_queue");
+    if (queue != counters.end() && queue->second > 0)
+        return "waits for the acknowledgement of " + std::to_string(queue->second) + " items";
+    return std::nullopt;
+}
+
+}  // namespace muster::sim
