@@ -95,7 +95,9 @@ void Core::Impl::from_node(proto::Message& message, Channel channel, const Passa
     if (beat || (deltas && deltas->about == from))
         peer->record.seq = std::max(peer->record.seq, Seq{message.header.seq});  // newcomers are told
     const auto refutation = beat ? beat->refutation : peer->record.refutation;
-    peers.confirm_alive(from, refutation, {passage.relay.empty(), passage.relay, {}});
+    // What was sent to this node alone says nothing of the way back: it may have come around.
+    const std::string via = is_published(message) ? passage.relay : std::string();
+    peers.confirm_alive(from, refutation, {passage.relay.empty(), via, {}});
     settle();  // a table must stand before what concerns it is looked at
     take(message, passage.relay);
 }
@@ -156,7 +158,10 @@ void Core::Impl::probe(const NodeId& from, const proto::Probe& probe) {
     if (!target->is_live() && !peers.is_hearing_directly(*target))
         return peers.send(from.name, proto::PeerNews{{target->record}});
     const bool direct = peers.is_hearing_directly(*target);
-    if (!direct && (!peers.is_hearing(*target) || target->via == from.name)) return;
+    // Told onward is only what came through this node's own relay, and never back to it.
+    const Instant heard_at = direct ? target->heard_direct : target->heard_via;
+    const bool known = direct || (peers.relay_of(*target) && target->via != from.name);
+    if (!known || ctx.now - heard_at >= ctx.options.timing.suspect_after) return;
     auto& lessees = leases[probe.target.name];
     if (probe.pass_on && (lessees.size() < kLessees || lessees.contains(from.name)))
         lessees[from.name] = ctx.now + ctx.options.timing.relay_lease;
@@ -168,7 +173,7 @@ void Core::Impl::probe(const NodeId& from, const proto::Probe& probe) {
         heard.target.seq = std::max(heard.target.seq, replica->applied());
         if (heard.target.seq == replica->applied()) heard.digest = replica->digest();
     }
-    const auto age = ctx.now - (direct ? target->heard_direct : target->heard);
+    const auto age = ctx.now - heard_at;
     heard.age_ms = static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(age).count());
     peers.send(from.name, std::move(heard));
 }
@@ -196,8 +201,7 @@ void Core::Impl::relay(const NodeId& from, const proto::Relay& relay) {
 
 void Core::Impl::relay_onward(const NodeId& from, proto::Relay relay) {
     const Peer* to = peers.find(relay.to);
-    const Peer* next = to && peers.is_hearing_directly(*to) && !peers.is_deaf(*to) ? to : nullptr;
-    if (to && !next && to->via != from.name) next = peers.relay_of(*to);
+    const Peer* next = to ? peers.next_hop(*to, from.name) : nullptr;
     if (!next || relay.hops >= limits::kHops) return ctx.count("relays_refused");
     ++relay.hops;
     ctx.count("relayed_passed_on");

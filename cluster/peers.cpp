@@ -169,15 +169,22 @@ void Peers::confirm_alive(const NodeId& id, std::uint64_t refutation, const Evid
         news_[id.name] = peer->record;
     }
     peer->record.refutation = std::max(peer->record.refutation, refutation);
-    // Whoever serves well is kept: each change of relay leaves a lease behind.
-    const bool better = ctx_.now - evidence.age > peer->heard + 2 * ctx_.options.timing.heartbeat;
-    if (!evidence.direct && (better || !relay_of(*peer))) peer->via = evidence.via;
+    if (!evidence.via.empty()) hear_through(*peer, evidence);
     peer->heard = std::max(peer->heard, ctx_.now - evidence.age);
     if (evidence.direct) {
         peer->heard_direct = ctx_.now;
         peer->reconnect_wait = ctx_.options.timing.reconnect_after;
     }
     if (peer->record.state == NodeState::suspect && is_hearing(*peer)) set_state(*peer, NodeState::alive);
+}
+
+/// Whoever serves is kept: each change of relay leaves a lease behind.
+void Peers::hear_through(Peer& peer, const Evidence& evidence) {
+    const bool serves = relay_of(peer) && ctx_.now - peer.heard_via <= 2 * ctx_.options.timing.heartbeat;
+    if (evidence.via != peer.via && serves) return;
+    if (evidence.via != peer.via) peer.heard_via = kLongAgo;
+    peer.via = evidence.via;
+    peer.heard_via = std::max(peer.heard_via, ctx_.now - evidence.age);
 }
 
 void Peers::suspect(Peer& peer) {
@@ -252,18 +259,24 @@ void Peers::send(const std::string& name, proto::Body body, std::uint64_t seq, b
     const Peer* peer = find(name);
     if (!peer) return;
     const bool fresh = !peer->reopened && ctx_.now - peer->connected_at < ctx_.options.timing.suspect_after;
-    const bool direct = !detour && !is_deaf(*peer) && (is_hearing_directly(*peer) || fresh || peer->via.empty());
+    const bool try_direct = fresh || peer->via.empty();
     auto message = ctx_.message(std::move(body), seq);
-    if (direct) return ctx_.emit(SendPeer{name, std::move(message)});
-
-    const Peer* relay = relay_of(*peer);
-    if (detour || !relay) {
-        const auto candidates = others(name, 1);
-        relay = candidates.empty() ? nullptr : find(candidates.front());
-    }
-    if (!relay) return ctx_.emit(SendPeer{name, std::move(message)});
+    const Peer* hop = !detour && try_direct && !is_deaf(*peer) ? peer : next_hop(*peer, detour ? name : std::string());
+    if (!hop || hop == peer) return ctx_.emit(SendPeer{name, std::move(message)});
     ctx_.count("relayed_sent");
-    ctx_.emit(SendPeer{relay->record.id.name, ctx_.message(proto::Relay{name, proto::encode(message), 0})});
+    ctx_.emit(SendPeer{hop->record.id.name, ctx_.message(proto::Relay{name, proto::encode(message), 0})});
+}
+
+const Peer* Peers::next_hop(const Peer& to, const std::string& avoid) {
+    const auto takes = [&](const Peer* peer) {
+        return peer && peer->record.id.name != avoid && is_hearing_directly(*peer) && !is_deaf(*peer);
+    };
+    const bool detour = avoid == to.record.id.name;
+    if (takes(&to)) return &to;
+    if (const Peer* relay = find(to.via); !detour && takes(relay)) return relay;
+    for (const auto& name : others(to.record.id.name, peers_.size()))
+        if (const Peer* other = find(name); takes(other)) return other;
+    return nullptr;
 }
 
 bool Peers::is_deaf(const Peer& peer) const {

@@ -18,9 +18,10 @@ struct Peer {
     proto::PeerRecord record;  // `suspect` is this node's own doubt about an alive record
     Instant since{};           // of record.state
 
-    Instant heard{};         // last sign of life, direct or through another node
-    Instant heard_direct{};  // last message of its own to this node
-    std::string via;         // who passed on the freshest indirect sign; empty: none yet
+    Instant heard{};               // last sign of life, direct or through another node
+    Instant heard_direct{};        // last message of its own to this node
+    std::string via;               // who passes on what it publishes; empty: nobody yet
+    Instant heard_via = kLongAgo;  // the last sign of life that came through that one
 
     bool connected = false;  // a ConnectPeer stands
     bool greeted = false;    // it knows of this life of ours: it answered, greeted or subscribed
@@ -52,7 +53,7 @@ struct Transition {
 /// How a sign of life came.
 struct Evidence {
     bool direct = true;
-    std::string via;  // the relay of an indirect one
+    std::string via;  // who is known by it to have a way to the peer; empty: nobody
     Duration age{};   // since the relay heard it
 };
 
@@ -93,8 +94,11 @@ public:
     void send(const std::string& name, proto::Body body, std::uint64_t seq = 0, bool detour = false);
     /// Our own messages do not reach it, although its reach us.
     [[nodiscard]] bool is_deaf(const Peer& peer) const;
-    /// The peer that its last sign of life came through, if that one is heard itself.
+    /// The peer that passes on what it publishes, if that one is heard itself.
     [[nodiscard]] const Peer* relay_of(const Peer& peer) const;
+    /// Where what is for `to` goes next: itself, its relay, or any other, of those that
+    /// hear this node; never `avoid`, and no relay in particular when that is `to`.
+    [[nodiscard]] const Peer* next_hop(const Peer& to, const std::string& avoid);
     /// Peers through which news of `name` may be had, at most `count`, chosen at random.
     std::vector<std::string> others(const std::string& name, std::size_t count);
 
@@ -119,6 +123,7 @@ private:
     void merge_self(const proto::PeerRecord& news);
     void merge_doubt(Peer& peer, const proto::PeerRecord& news, const std::string& reporter);
     void add(const proto::PeerRecord& news);
+    void hear_through(Peer& peer, const Evidence& evidence);
     void apply(Peer& peer, const proto::PeerRecord& news);
     void set_state(Peer& peer, NodeState state);
     void tell_obituary(Peer& peer, const proto::PeerRecord& obituary);

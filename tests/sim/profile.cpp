@@ -29,7 +29,7 @@ void draw_bounds(Profile& profile, Random& random) {
     if (random.permille(150)) bounds.log_items = random.between(8, 64);
     if (random.permille(250)) bounds.early_deltas = random.between(2, 16);
     if (random.permille(100)) bounds.link_items = random.between(8, 32);
-    if (random.permille(100)) bounds.backlog_items = random.between(60, 300);
+    if (random.permille(100)) bounds.backlog_items = random.between(150, 300);
     if (random.permille(400))
         profile.session.grace = random.permille(300) ? Duration(0) : random.within(milliseconds(50), seconds(2));
 }
