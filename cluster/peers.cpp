@@ -180,7 +180,10 @@ void Peers::confirm_alive(const NodeId& id, std::uint64_t refutation, const Evid
 
 /// Whoever serves is kept: each change of relay leaves a lease behind.
 void Peers::hear_through(Peer& peer, const Evidence& evidence) {
-    const bool serves = relay_of(peer) && ctx_.now - peer.heard_via <= 2 * ctx_.options.timing.heartbeat;
+    const Peer* offered = find(evidence.via);
+    if (!offered || is_deaf(*offered)) return;  // what is for the peer could not go there
+    const Peer* relay = relay_of(peer);
+    const bool serves = relay && !is_deaf(*relay) && ctx_.now - peer.heard_via <= 2 * ctx_.options.timing.heartbeat;
     if (evidence.via != peer.via && serves) return;
     if (evidence.via != peer.via) peer.heard_via = kLongAgo;
     peer.via = evidence.via;

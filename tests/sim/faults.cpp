@@ -231,6 +231,7 @@ void Faults::stop() {
     heal_links();
     std::vector<bool> running;
     for (const auto& impostor : world_.impostors) impostor->crash();
+    if (world_.profile.stop_one_for_good) stop_one_for_good();
     for (const auto& host : world_.hosts) {
         host->resume();
         running.push_back(host->running());
@@ -238,7 +239,7 @@ void Faults::stop() {
     const bool all =
         !seeds_connect(world_.profile, running, [](Place, Place) { return true; }) || random_.permille(500);
     for (const auto& host : world_.hosts) {
-        if (!host->running() && all) host->start();
+        if (!host->running() && !host->frozen() && all) host->start();
     }
     for (const auto& worker : workload_.workers()) {
         worker->resume();
@@ -246,6 +247,16 @@ void Faults::stop() {
         if (random_.permille(700)) worker->start();
     }
     if (world_.profile.heal_with_cuts && all) leave_cuts();
+}
+
+/// A process that is stopped and never goes on, where the others can find each other without it.
+void Faults::stop_one_for_good() {
+    Host& host = *random_.pick(world_.hosts);
+    std::vector<bool> others(world_.profile.nodes, true);
+    others[host.place()] = false;
+    if (!host.running() || !seeds_connect(world_.profile, others, [](Place, Place) { return true; })) return;
+    world_.coverage.count(Fault::stopped_for_good);
+    host.freeze();
 }
 
 /// Some pairs never see each other again: the others must pass their news on. What

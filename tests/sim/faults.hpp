@@ -29,6 +29,7 @@ private:
     void restart_later(Host& host);
     void heal_links();
     void leave_cuts();
+    void stop_one_for_good();
     [[nodiscard]] bool long_run() const;
 
     World& world_;

@@ -88,6 +88,7 @@ Profile draw_profile(const Wishes& wishes, Random random) {
     profile.late_start = !profile.calm && random.permille(200);
     if (!profile.calm && random.permille(250)) draw_impostor(profile, random);
     profile.heal_with_cuts = profile.nodes > 2 && profile.nodes <= 8 && !profile.calm && random.permille(200);
+    profile.stop_one_for_good = profile.nodes > 2 && !profile.calm && !profile.heal_with_cuts && random.permille(150);
     const std::uint64_t kept = random.between(200, 1000);
     for (const auto& weight : kFaultWeights) {
         if (random.permille(kept)) profile.weights.push_back(weight);

@@ -45,6 +45,7 @@ struct Profile {
     bool never_heal = false;
     bool big_groups = false;  // joins of thousands, and metadata that fills snapshots
     bool heal_with_cuts = false;
+    bool stop_one_for_good = false;                        // at the healing
     bool replays = false;                                  // frames are kept to be given again
     bool late_start = false;                               // one node starts in the midst of the faults
     std::vector<std::pair<Fault, std::uint64_t>> weights;  // of the faults that this run has

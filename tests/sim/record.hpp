@@ -41,8 +41,9 @@ enum class Fault : std::uint8_t {
     name_conflict,
     replayed_frame,  // one that arrived before, at any later time
     hostile_frame,
+    stopped_for_good,
 };
-inline constexpr std::size_t kFaults = 24;
+inline constexpr std::size_t kFaults = 25;
 
 std::string_view to_string(Fault fault);
 

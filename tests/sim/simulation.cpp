@@ -6,7 +6,7 @@ namespace muster::sim {
 namespace {
 
 constexpr Duration kLiveness = seconds(20);    // after the healing, all must be settled
-constexpr Duration kRollCall = seconds(6);     // and the notifications of the roll call delivered
+constexpr Duration kRollCall = seconds(10);    // and the notifications of the roll call delivered
 constexpr Duration kLook = milliseconds(100);  // between two looks
 
 class Simulation {

@@ -91,6 +91,18 @@ void Host::end(bool gracefully) {
     world_.count_paths(*this);
     world_.network.leave(*this, gracefully);
     world_.observer->ended(*this, gracefully);
+    forget();
+}
+
+void Host::freeze() {
+    if (world_.trace()) world_.line(name_, "is stopped for good");
+    last_id_ = core_->self();
+    world_.observer->ended(*this, false);
+    forget();
+    frozen_ = stopped_ = true;
+}
+
+void Host::forget() {
     core_.reset();
     inbox_.clear();
     peers_.clear();
@@ -120,7 +132,7 @@ void Host::pause() {
 }
 
 void Host::resume() {
-    if (!stopped_) return;
+    if (!stopped_ || frozen_) return;
     last_pause_ = world_.clock.now();
     stopped_ = false;
     turn();

@@ -104,6 +104,9 @@ public:
     /// Not stepped for a while: time runs on, what arrives waits.
     void pause();
     void resume();
+    /// Stopped for good: nobody is told, no connection ends, and it never speaks again.
+    void freeze();
+    [[nodiscard]] bool frozen() const { return frozen_; }
     /// An event from inside the process: a call.
     void call(cluster::EventBody event) { post({std::move(event), {}}); }
 
@@ -150,6 +153,7 @@ private:
     void step(Input input);
     void arm();
     void end(bool gracefully);
+    void forget();
     [[nodiscard]] cluster::Instant core_time() const { return cluster::Instant(clock_offset_ + world_.clock.now()); }
 
     void perform(const cluster::Action& action);
@@ -180,6 +184,7 @@ private:
     Duration behind_{0};
     Duration started_{0};
     bool stopped_ = false;
+    bool frozen_ = false;
     bool stepping_ = false;
     bool ending_ = false;
     bool stopped_by_core_ = false;
