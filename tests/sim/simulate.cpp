@@ -6,6 +6,7 @@
 #include <cinttypes>
 #include <csignal>
 #include <cstdio>
+#include <thread>
 
 #include "tests/sim/batch.hpp"
 
@@ -24,7 +25,7 @@ struct Order {
     Wishes wishes;
     std::uint64_t runs = 1;
     double minutes = 0;
-    unsigned jobs = 1;
+    unsigned jobs = std::max(1u, std::thread::hardware_concurrency());
     bool keep_going = false;
 };
 
@@ -59,7 +60,7 @@ int run(const Order& order) {
         if (code == kGood || exit_code(outcome.verdict) < code) code = exit_code(outcome.verdict);
         return order.keep_going;
     };
-    const BatchResult result = run_batch(order.wishes, order.runs, order.jobs, failed);
+    const BatchResult result = run_batch(order.wishes, order.runs, order.wishes.verbose ? 1 : order.jobs, failed);
     std::printf("%" PRIu64 " runs, %.1f simulated minutes, %" PRIu64
                 " deliveries, slowest to settle %.1f s, hash %016" PRIx64 "\n%s",
                 result.runs, static_cast<double>(result.simulated.count()) / 60e6, result.delivered,
@@ -88,7 +89,7 @@ int main(int argc, char** argv) {
         ->check(CLI::Range(1, 50));
     app.add_option("--minutes", order.minutes, "virtual minutes under faults in every run; else a few seconds")
         ->check(CLI::Range(0.001, 10000.0));
-    app.add_option("--jobs", order.jobs, "threads")->check(CLI::Range(1, 256));
+    app.add_option("--jobs", order.jobs, "threads; one per processor if not said, and one with --verbose")->check(CLI::Range(1, 256));
     app.add_flag("--strict", order.wishes.strict, "a declared death excuses no lost notification");
     app.add_flag("--keep-going", order.keep_going, "go on after a run that failed");
     app.add_flag("--verbose", order.wishes.verbose, "print every event and action");
