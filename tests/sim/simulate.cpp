@@ -89,7 +89,8 @@ int main(int argc, char** argv) {
         ->check(CLI::Range(1, 50));
     app.add_option("--minutes", order.minutes, "virtual minutes under faults in every run; else a few seconds")
         ->check(CLI::Range(0.001, 10000.0));
-    app.add_option("--jobs", order.jobs, "threads; one per processor if not said, and one with --verbose")->check(CLI::Range(1, 256));
+    app.add_option("--jobs", order.jobs, "threads; one per processor if not said, and one with --verbose")
+        ->check(CLI::Range(1, 256));
     app.add_flag("--strict", order.wishes.strict, "a declared death excuses no lost notification");
     app.add_flag("--keep-going", order.keep_going, "go on after a run that failed");
     app.add_flag("--verbose", order.wishes.verbose, "print every event and action");
