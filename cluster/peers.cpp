@@ -214,6 +214,9 @@ void Peers::declare(const NodeId& id, NodeState down_or_left) {
 void Peers::tell_obituary(Peer& peer, const PeerRecord& obituary) {
     if (ctx_.now - peer.told_at < kObituaryInterval) return;
     peer.told_at = ctx_.now;
+    // It speaks, so there is a way; our own socket may not have found it yet.
+    const bool just_opened = ctx_.now - peer.connected_at < ctx_.options.timing.ask_others_after;
+    if (!peer.is_live() && !just_opened) connect(peer);
     send(peer.record.id.name, proto::PeerNews{{obituary}});
 }
 
