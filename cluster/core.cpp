@@ -208,7 +208,10 @@ void Core::Impl::tick() {
 
 void Core::Impl::become_ready() {
     if (ready || discovery.is_refused()) return;
-    const bool met = discovery.has_met_anyone();
+    const bool greeted_by_one = std::any_of(peers.all().begin(), peers.all().end(), [](const auto& entry) {
+        return entry.second.is_live() && entry.second.greeted;
+    });
+    const bool met = greeted_by_one || discovery.has_met_anyone();
     const bool in_vain = !met && ctx.now >= ready_deadline;
     const bool synced = met && has_met_all_peers() && replicator.is_synced();
     if (!in_vain && !synced && ctx.now < ready_patience) return;
