@@ -86,8 +86,10 @@ class WatchView:
         kind, self.changed = line["event"], at
         if kind == "snapshot":
             self.is_told = True
+            before = self.groups
             self.groups = {group_of(group): {member["id"] for member in group["members"]} for group in line["groups"]}
             self.lives.learn(at, line)
+            self._forget(at, before)
         elif kind in ("join", "leave"):
             self.events += 1
             if not self.is_told:
@@ -95,6 +97,13 @@ class WatchView:
             self._change(at, kind, group_of(line), line)
         else:
             self._contradict(at, f"an event that is none: {line}")
+
+    def _forget(self, at, before):
+        """What this watcher knew and does not find again is gone, although nobody may ever say so: its node may have
+        been the only one that knew of it, and have died."""
+        for group, members in before.items():
+            for member in members - self.groups.get(group, set()):
+                self.lives.left(at, member)
 
     def _change(self, at, kind, group, line):
         members = self.groups.setdefault(group, set())

@@ -224,6 +224,12 @@ class Views(unittest.TestCase):
         self.assertEqual(self.view.groups, {GROUP: {"b/1/1"}})
         self.assertEqual(self.view.take_leaves(), [])
 
+    def test_what_a_later_snapshot_lacks_has_left(self):
+        self.view.take(1.0, snapshot(("a/1/1", "w1")))
+        self.view.take(5.0, snapshot())
+        self.assertEqual(self.lives.steady_node("w1", 1, 2.0, 4.0), "a")
+        self.assertIsNone(self.lives.steady_node("w1", 1, 2.0, 6.0))
+
     def test_contradictions(self):
         self.assertIn("present", self.take(snapshot(("a/1/1", "w")), change("join", "a/1/1"))[0])
         self.assertIn("absent", self.take(change("leave", "a/1/7"))[0])
