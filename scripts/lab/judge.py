@@ -154,22 +154,26 @@ class Judge:
             return []
         if worker.ended is not None and worker.ended < batch.begin:
             return []
-        if not self._is_owed(batch, worker):
+        node = self._owing_node(batch, worker)
+        if node is None:
             self.tally.not_owed += 1
             return []
         owed, got = batch.count * worker.count, len(batch.prints.get(worker.name, ()))
         self.tally.owed += owed
         if got + worker.missed >= owed:
             return []
-        return [(batch.end, f"{worker.name} on the host of {worker.host} printed {got} of the {owed} notifications of "
-                            f"batch {batch.number} from {batch.node}, and nothing had touched them")]
+        return [(batch.end, f"{worker.name} on the host of {worker.host}, with members at {node}, printed {got} of the "
+                            f"{owed} notifications of batch {batch.number} from {batch.node}, and nothing had touched "
+                            f"them")]
 
-    def _is_owed(self, batch, worker):
+    def _owing_node(self, batch, worker):
+        """The node that the worker had to get it from; None when a fault excuses both."""
         since, to = batch.begin - BEFORE, batch.end + AFTER
         if worker.joined > since or (worker.ended is not None and worker.ended < to):
-            return False
+            return None
         node = self.lives.steady_node(worker.name, worker.count, since, to)
         if node is None or self.timeline.is_touched(batch.node, since, to):
-            return False
+            return None
         between = node != batch.node and self.timeline.is_touched(frozenset((node, batch.node)), since, to)
-        return not between and not self.timeline.excuses_session(worker.name, worker.host, node, since, to)
+        excused = between or self.timeline.excuses_session(worker.name, worker.host, node, since, to)
+        return None if excused else node
