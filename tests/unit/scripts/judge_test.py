@@ -145,7 +145,7 @@ class Batches(Case):
         self.assertIn("2 of batch 1 after 3", self.verdict({"w1": [1, 3, 2], "w2": [1, 2, 3]}, count=3)[0])
 
     def test_whoever_was_there_is_owed_it(self):
-        self.assertIn("w2 on the host of b printed 0 of the 1", self.verdict({"w1": [1]})[0])
+        self.assertIn("w2 on the host of b, with members at b, printed 0 of the 1", self.verdict({"w1": [1]})[0])
 
     def test_a_gap_that_was_told_is_no_loss_unsaid(self):
         self.facts["w2"].missed = 1
