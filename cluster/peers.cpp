@@ -91,7 +91,7 @@ void Peers::merge_self(const PeerRecord& news) {
     news_[ctx_.self.name] = self_record(seq_);
 }
 
-void Peers::merge_doubt(Peer& peer, const PeerRecord& news, const std::string& reporter) {
+void Peers::merge_doubt(Peer& peer, const PeerRecord& news, const std::string& reporter) const {
     if (news.id != peer.record.id || news.refutation < peer.record.refutation) return;
     if (reporter != news.id.name && reporter != ctx_.self.name) peer.accusers.insert(reporter);
 }
@@ -196,7 +196,7 @@ void Peers::suspect(Peer& peer) {
     ctx_.note(Note::Kind::node_suspect, peer.record.id.name, "silent");
 }
 
-void Peers::set_state(Peer& peer, NodeState state) {
+void Peers::set_state(Peer& peer, NodeState state) const {
     peer.record.state = state;
     peer.since = ctx_.now;
     peer.accusers.clear();

@@ -121,11 +121,11 @@ public:
 
 private:
     void merge_self(const proto::PeerRecord& news);
-    void merge_doubt(Peer& peer, const proto::PeerRecord& news, const std::string& reporter);
+    void merge_doubt(Peer& peer, const proto::PeerRecord& news, const std::string& reporter) const;
     void add(const proto::PeerRecord& news);
     void hear_through(Peer& peer, const Evidence& evidence);
     void apply(Peer& peer, const proto::PeerRecord& news);
-    void set_state(Peer& peer, NodeState state);
+    void set_state(Peer& peer, NodeState state) const;
     void tell_obituary(Peer& peer, const proto::PeerRecord& obituary);
 
     Context& ctx_;
