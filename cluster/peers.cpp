@@ -138,8 +138,7 @@ void Peers::apply(Peer& peer, const PeerRecord& news) {
             ctx_.note(Note::Kind::node_up, news.id.name, "at " + peer.record.address);
         }
         // After a death, true or not, its sockets may still be waiting out their backoff.
-        const bool just_opened = ctx_.now - peer.connected_at < ctx_.options.timing.ask_others_after;
-        if (new_life || !peer.connected || (!was_live && !just_opened)) connect(peer);
+        if (new_life || !peer.connected || (!was_live && !is_just_opened(peer))) connect(peer);
         return;
     }
     const bool left = news.state == NodeState::left;
@@ -215,8 +214,7 @@ void Peers::tell_obituary(Peer& peer, const PeerRecord& obituary) {
     if (ctx_.now - peer.told_at < kObituaryInterval) return;
     peer.told_at = ctx_.now;
     // It speaks, so there is a way; our own socket may not have found it yet.
-    const bool just_opened = ctx_.now - peer.connected_at < ctx_.options.timing.ask_others_after;
-    if (!peer.is_live() && !just_opened) connect(peer);
+    if (!peer.is_live() && !is_just_opened(peer)) connect(peer);
     send(peer.record.id.name, proto::PeerNews{{obituary}});
 }
 
@@ -254,6 +252,10 @@ void Peers::connect(Peer& peer) {
     peer.reopened = false;
     if (peer.reconnect_wait == Duration{}) peer.reconnect_wait = ctx_.options.timing.reconnect_after;
     ctx_.emit(ConnectPeer{peer.record.id, peer.record.control, peer.record.gossip});
+}
+
+bool Peers::is_just_opened(const Peer& peer) const {
+    return ctx_.now - peer.connected_at < ctx_.options.timing.ask_others_after;
 }
 
 void Peers::disconnect(Peer& peer) {

@@ -123,6 +123,8 @@ private:
     void merge_self(const proto::PeerRecord& news);
     void merge_doubt(Peer& peer, const proto::PeerRecord& news, const std::string& reporter) const;
     void add(const proto::PeerRecord& news);
+    /// Its sockets are too fresh to be opened again.
+    [[nodiscard]] bool is_just_opened(const Peer& peer) const;
     void hear_through(Peer& peer, const Evidence& evidence);
     void apply(Peer& peer, const proto::PeerRecord& news);
     void set_state(Peer& peer, NodeState state) const;

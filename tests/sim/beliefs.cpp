@@ -8,7 +8,7 @@ using namespace cluster;  // NOLINT(google-build-using-namespace): this file jud
 
 void Model::hear(Watched& watched, const proto::Message& message) {
     const auto found = watched.beliefs.find(message.header.origin);
-    if (found == watched.beliefs.end() || !found->second.live || message.header.scope != "sim") return;
+    if (found == watched.beliefs.end() || !found->second.live || message.header.scope != kScope) return;
     if (found->second.id.incarnation.value != message.header.incarnation) return;
     if (std::holds_alternative<proto::Goodbye>(message.body))
         cause_.goodbye = message.header.origin;

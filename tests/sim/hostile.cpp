@@ -62,7 +62,7 @@ public:
 
 private:
     static Message from(const NodeId& id, Body body, std::uint64_t seq = 0) {
-        return {{"sim", id.name, id.incarnation.value, seq}, std::move(body)};
+        return {{kScope, id.name, id.incarnation.value, seq}, std::move(body)};
     }
     /// As a node would say whose table had been damaged: a snapshot must follow.
     Message wrong_digest() {

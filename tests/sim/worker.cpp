@@ -95,7 +95,7 @@ void Worker::greet() {
     // A token of another node means nothing there; saying it must do no harm.
     const bool here = door_ == token_door_;
     const std::uint64_t token = here || random_.permille(300) ? token_ : 0;
-    Message hello{{"sim", name_, token, 0}, WorkerHello{SessionToken{token}, handled_}};
+    Message hello{{kScope, name_, token, 0}, WorkerHello{SessionToken{token}, handled_}};
     ++world_.coverage.messages[hello.body.index()];
     world_.network.send(connector_, std::make_shared<std::string>(encode(hello)));
 }
@@ -207,7 +207,7 @@ void Worker::from_server(ConnectorId connector, const Frame& frame) {
 }
 
 void Worker::take(const Message& message) {
-    if (message.header.scope != "sim") fail("is spoken to from another scope");
+    if (message.header.scope != kScope) fail("is spoken to from another scope");
     if (phase_ == Phase::attached && node_ == NodeId{message.header.origin, Incarnation{message.header.incarnation}}) {
         heard_ = world_.clock.now();
     }
@@ -222,7 +222,7 @@ void Worker::take(const Message& message) {
 }
 
 void Worker::send(Body body, std::uint64_t seq) {
-    Message message{{"sim", name_, token_, seq}, std::move(body)};
+    Message message{{kScope, name_, token_, seq}, std::move(body)};
     if (world_.trace()) world_.line(name_, " ->" + to_text(message));
     ++world_.coverage.messages[message.body.index()];
     world_.network.send(connector_, std::make_shared<std::string>(encode(message)));
@@ -231,7 +231,7 @@ void Worker::send(Body body, std::uint64_t seq) {
 
 std::uint64_t Worker::request(Body body) {
     const std::uint64_t seq = ++requests_;
-    asked_[seq] = {{"sim", name_, token_, seq}, body};
+    asked_[seq] = {{kScope, name_, token_, seq}, body};
     send(std::move(body), seq);
     return seq;
 }
