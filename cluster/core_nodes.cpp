@@ -160,7 +160,9 @@ void Core::Impl::probe(const NodeId& from, const proto::Probe& probe) {
     const bool direct = peers.is_hearing_directly(*target);
     // Told onward is only what came through this node's own relay, and never back to it.
     const Instant heard_at = direct ? target->heard_direct : target->heard_via;
-    const bool known = direct || (peers.relay_of(*target) && target->via != from.name);
+    const bool through_another = peers.relay_of(*target) && target->via != from.name;
+    // Who takes this node for its relay sends back the same way: it must lead to the target.
+    const bool known = through_another || (direct && !peers.is_deaf(*target));
     if (!known || ctx.now - heard_at >= ctx.options.timing.suspect_after) return;
     auto& lessees = leases[probe.target.name];
     if (probe.pass_on && (lessees.size() < kLessees || lessees.contains(from.name)))

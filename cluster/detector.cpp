@@ -87,8 +87,8 @@ void Detector::tick(Peer& peer, bool cut_off) {
     check_process(peer);
     const Timing& timing = ctx_.options.timing;
     const Duration silent = ctx_.now - peer.heard;
-    if (ctx_.now - peer.heard_direct > timing.ask_others_after && ctx_.now - peer.asked_at >= timing.heartbeat)
-        ask_others(peer);
+    const bool one_way_at_most = ctx_.now - peer.heard_direct > timing.ask_others_after || peers_.is_deaf(peer);
+    if (one_way_at_most && ctx_.now - peer.asked_at >= timing.heartbeat) ask_others(peer);
 
     const Duration patience = timing.suspect_after * (1 + lateness_);
     if (peer.record.state == NodeState::alive && silent > patience) {
@@ -110,7 +110,8 @@ void Detector::ask_others(Peer& peer) {
     if (relay && std::ranges::find(asked, relay->record.id.name) == asked.end()) asked.push_back(relay->record.id.name);
     for (const auto& other : asked) {
         ctx_.count("probes_sent");
-        const bool pass_on = relay ? other == relay->record.id.name : other == asked.front();
+        const bool pass_on =
+            !peers_.is_hearing_directly(peer) && (relay ? other == relay->record.id.name : other == asked.front());
         peers_.send(other, proto::Probe{peer.record.id, pass_on});
     }
 }

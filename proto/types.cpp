@@ -74,6 +74,25 @@ std::string_view to_string(MissReason reason) {
     return "unknown";
 }
 
+std::string_view to_string(OverflowPolicy policy) {
+    switch (policy) {
+        case OverflowPolicy::drop_oldest:
+            return "drop_oldest";
+        case OverflowPolicy::refuse_newest:
+            return "refuse_newest";
+        case OverflowPolicy::disconnect:
+            return "disconnect";
+    }
+    return "unknown";
+}
+
+Result<OverflowPolicy> parse_overflow_policy(std::string_view text) {
+    for (const auto policy : {OverflowPolicy::drop_oldest, OverflowPolicy::refuse_newest, OverflowPolicy::disconnect})
+        if (text == to_string(policy)) return policy;
+    return Error{ErrorCode::bad_request,
+                 "\"" + std::string(text) + "\" is no overflow policy: write drop_oldest, refuse_newest or disconnect"};
+}
+
 std::string_view to_string(NodeState state) {
     switch (state) {
         case NodeState::alive:

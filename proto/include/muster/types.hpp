@@ -39,6 +39,17 @@ std::string_view to_string(Reason reason);
 std::string_view to_string(MissReason reason);
 std::string_view to_string(NodeState state);
 
+/// What happens when notifications wait for a receiver and its bounded queue is full.
+enum class OverflowPolicy : std::uint8_t {
+    drop_oldest,    // those waiting longest give way, and a gap says how many did
+    refuse_newest,  // what does not fit is refused: the notifier is told
+    disconnect      // the receiver is given up (workers only)
+};
+/// "drop_oldest", "refuse_newest", "disconnect".
+std::string_view to_string(OverflowPolicy policy);
+/// Errors: bad_request when it is none of the three.
+Result<OverflowPolicy> parse_overflow_policy(std::string_view text);
+
 /// Free pairs that a member tells about itself: at most 16, each text at most 255 bytes.
 using Meta = std::map<std::string, std::string>;
 
