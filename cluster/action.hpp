@@ -57,6 +57,11 @@ struct Deliver {
     HandlerId handler;
     Notification notification;
 };
+/// To a handler inside the process: so many notifications for its members were lost before this place.
+struct DeliverGap {
+    HandlerId handler;
+    std::uint64_t missed = 0;
+};
 /// To a watcher inside the process.
 struct TellWatcher {
     WatchId watch;
@@ -104,7 +109,7 @@ struct Stop {
 };
 
 using Action = std::variant<Publish, SendPeer, Dial, HangUp, SendDoor, ConnectPeer, DisconnectPeer, CheckProcess,
-                            Deliver, TellWatcher, Answer, GroupChanged, IdentityChanged, Note, Stop>;
+                            Deliver, DeliverGap, TellWatcher, Answer, GroupChanged, IdentityChanged, Note, Stop>;
 using Actions = std::vector<Action>;
 
 std::string_view to_string(Note::Kind kind);

@@ -138,6 +138,7 @@ void Core::Impl::on(MessageArrived& event) {
 void Core::Impl::on(const LinkUp& event) {
     ctx.count("links_up");
     peers.way_is_open(event.peer);
+    links.way_is_open(event.peer);
     heartbeat_due = ctx.now;  // tells the new subscriber at once where the log stands
 }
 
@@ -198,6 +199,7 @@ void Core::Impl::tick() {
     peers.forget_old();
     settle();
     replicator.tick();
+    links.tick();
     sessions.tick();
     router.tick();
     for (auto& [origin, lessees] : leases)

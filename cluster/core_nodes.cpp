@@ -229,6 +229,8 @@ void Core::Impl::link_data(const NodeId& from, proto::LinkData data) {
     for (auto& item : links.take(from, std::move(data))) {
         if (auto* notice = std::get_if<proto::Notice>(&item))
             router.take(from, std::move(*notice));
+        else if (const auto* lost = std::get_if<proto::NoticesLost>(&item))
+            router.take(*lost);
         else
             router.take(from, std::get<proto::NoticeReport>(item));
     }

@@ -15,19 +15,89 @@ constexpr unsigned kMaxBackoff = 3;  // doublings of link_retry
 
 }  // namespace
 
-void Link::put(proto::LinkItem item, std::size_t size) {
+// ---- what goes out ---------------------------------------------------------
+
+void Link::put(proto::Notice notice, std::size_t size) {
     bytes_ += size;
-    out_.push_back({std::move(item), size});
+    waiting_.push_back({std::move(notice), size});
 }
 
+void Link::put(proto::NoticeReport report, std::size_t size) {
+    bytes_ += size;
+    reports_.push_back({std::move(report), size});
+}
+
+bool Link::is_unused() const {
+    return acked_ == 0 && received_ == 0 && window_.empty() && !has_unsent();
+}
+
+void Link::drop_oldest() {
+    const auto& oldest = waiting_.front();
+    lose(oldest.item.group);
+    bytes_ -= oldest.size;
+    waiting_.pop_front();
+}
+
+bool Link::is_over(const Bounds& bounds) const {
+    std::size_t losses = 0;  // in the window they took no room from anything
+    for (const auto& out : window_)
+        if (std::holds_alternative<proto::NoticesLost>(out.item)) losses += out.size;
+    return reports_.size() + waiting_.size() > bounds.link_items || window_.size() > (bounds.link_items + 1) / 2 ||
+           lost_.size() > bounds.link_items || bytes_ > bounds.link_bytes + losses;
+}
+
+std::uint64_t Link::give_up() {
+    std::uint64_t given_up = waiting_.size();
+    while (!waiting_.empty()) drop_oldest();
+    for (auto& out : window_) {
+        const auto* notice = std::get_if<proto::Notice>(&out.item);
+        if (!notice) continue;
+        // Under the same number: if it did arrive after all, this is only a repeat.
+        Sized<proto::LinkItem> loss{proto::NoticesLost{notice->group, 1}, 0};
+        loss.size = wire_size(loss.item);
+        bytes_ -= out.size;
+        bytes_ += loss.size;
+        out = std::move(loss);
+        ++given_up;
+    }
+    sent_ = acked_;
+    in_flight_ = 0;
+    return given_up;
+}
+
+bool Link::can_send(const Bounds& bounds) const {
+    // Half of the link at most: what is in flight cannot be dropped to make room.
+    const bool room = sent_ - acked_ < std::min(kInFlightItems, (bounds.link_items + 1) / 2) &&
+                      in_flight_ < std::min(kInFlightBytes, bounds.link_bytes / 2);
+    return room && (sent_ - acked_ < window_.size() || has_unsent());
+}
+
+void Link::admit() {
+    if (!lost_.empty()) {
+        auto first = lost_.extract(lost_.begin());
+        proto::LinkItem item = proto::NoticesLost{std::move(first.key()), first.mapped()};
+        const auto size = wire_size(item);
+        bytes_ += size;
+        window_.push_back({std::move(item), size});
+    } else if (!reports_.empty()) {
+        window_.push_back({std::move(reports_.front().item), reports_.front().size});
+        reports_.pop_front();
+    } else {
+        window_.push_back({std::move(waiting_.front().item), waiting_.front().size});
+        waiting_.pop_front();
+    }
+}
+
+// ---- what comes in ---------------------------------------------------------
+
 bool Link::acked(std::uint64_t number, Instant retry_at) {
-    if (number > highest_) return false;
     if (number <= acked_) return true;
+    if (number > acked_ + window_.size()) return false;
     for (; acked_ < number; ++acked_) {
-        const auto size = out_.front().size;
+        const auto size = window_.front().size;
         bytes_ -= size;
         if (acked_ < sent_) in_flight_ -= size;
-        out_.pop_front();
+        window_.pop_front();
     }
     sent_ = std::max(sent_, acked_);
     attempts_ = 0;
@@ -50,12 +120,16 @@ std::vector<proto::LinkItem> Link::take(proto::LinkData data) {
     return fresh;
 }
 
-bool Link::can_send() const {
-    return sent_ - acked_ < out_.size() && sent_ - acked_ < kInFlightItems && in_flight_ < kInFlightBytes;
+// ---- sending -----------------------------------------------------------------
+
+void Link::hurry(Instant now) {
+    if (retry_at_ == kNever) return;
+    retry_at_ = now;
+    attempts_ = 0;
 }
 
-bool Link::wants_flush(Instant now) const {
-    return owes_ack_ || can_send() || retry_at_ <= now;
+bool Link::wants_flush(const Context& context) const {
+    return owes_ack_ || can_send(context.options.bounds) || retry_at_ <= context.now;
 }
 
 void Link::flush(Context& context, Peers& peers) {
@@ -67,7 +141,7 @@ void Link::flush(Context& context, Peers& peers) {
         in_flight_ = 0;
         context.count("link_retries");
     }
-    if (can_send()) {
+    if (can_send(context.options.bounds)) {
         send_window(context, peers, detour);
     } else if (owes_ack_) {
         const bool detour_ack = repeats_ > 0 && repeats_ % 2 == 0;
@@ -77,11 +151,13 @@ void Link::flush(Context& context, Peers& peers) {
 }
 
 void Link::send_window(Context& context, Peers& peers, bool detour) {
-    while (can_send()) {
+    const Bounds& bounds = context.options.bounds;
+    while (can_send(bounds)) {
         proto::LinkData data{peer_, sent_ + 1, received_, {}};
         std::size_t size = 0;
-        while (can_send() && (data.items.empty() || size < limits::kChunkBytes)) {
-            const Out& out = out_[sent_ - acked_];
+        while (can_send(bounds) && (data.items.empty() || size < limits::kChunkBytes)) {
+            if (sent_ - acked_ == window_.size()) admit();
+            const auto& out = window_[sent_ - acked_];
             if (!data.items.empty() && size + out.size > limits::kFrame / 2) break;
             size += out.size;
             in_flight_ += out.size;
@@ -90,9 +166,10 @@ void Link::send_window(Context& context, Peers& peers, bool detour) {
         }
         peers.send(peer_.name, std::move(data), 0, detour);
     }
-    highest_ = std::max(highest_, sent_);
     retry_at_ = context.now + context.options.timing.link_retry * (1u << std::min(attempts_, kMaxBackoff));
 }
+
+// ---- all links -----------------------------------------------------------------
 
 Link& Links::with(const NodeId& peer) {
     const auto [it, fresh] = links_.try_emplace(peer.name, peer);
@@ -100,20 +177,53 @@ Link& Links::with(const NodeId& peer) {
     return it->second;
 }
 
-bool Links::put(const NodeId& peer, proto::LinkItem item) {
-    Link& link = with(peer);
-    if (link.peer() != peer) {  // its next life would take a report for one of its own
-        ctx_.count("link_items_for_dead");
-        return false;
-    }
-    const auto size = wire_size(item);
+bool Links::fits(const Link& link, std::size_t size) const {
     const Bounds& bounds = ctx_.options.bounds;
-    if (link.items() >= bounds.link_items || link.bytes() + size > bounds.link_bytes) {
+    return link.items() < bounds.link_items && link.bytes() + size <= bounds.link_bytes;
+}
+
+bool Links::can_lose(const Link& link, const Group& group) const {
+    return link.losses() < ctx_.options.bounds.link_items || link.is_lost(group);
+}
+
+bool Links::has_room(const NodeId& peer, const proto::Notice& notice) {
+    return fits(with(peer), wire_size(notice));
+}
+
+bool Links::make_room(Link& link, std::size_t size, Put& put) {
+    while (!fits(link, size)) {
         ctx_.count("link_overflows");
-        return false;
+        const proto::Notice* oldest = link.oldest();
+        if (!oldest || !can_lose(link, oldest->group)) return false;
+        if (oldest->ticket != 0) put.dropped.push_back(oldest->ticket);
+        link.drop_oldest();
     }
-    link.put(std::move(item), size);
     return true;
+}
+
+Links::Put Links::put(const NodeId& peer, proto::Notice notice) {
+    Put put;
+    Link& link = with(peer);
+    const auto size = wire_size(notice);
+    if (make_room(link, size, put)) {
+        link.put(std::move(notice), size);
+    } else if (!link.oldest() && can_lose(link, notice.group)) {
+        if (notice.ticket != 0) put.dropped.push_back(notice.ticket);
+        link.lose(notice.group);
+    } else {
+        put.taken = false;
+    }
+    return put;
+}
+
+Links::Put Links::put(const NodeId& peer, proto::NoticeReport report) {
+    Put put;
+    Link& link = with(peer);
+    // The life that asked is gone: its next one would take the report for one of its own.
+    if (link.peer() != peer) return ctx_.count("link_items_for_dead"), put;
+    const auto size = wire_size(proto::LinkItem(report));
+    if (make_room(link, size, put)) link.put(std::move(report), size);
+    return put;
 }
 
 std::vector<proto::LinkItem> Links::take(const NodeId& from, proto::LinkData data) {
@@ -137,22 +247,45 @@ void Links::acked(Link& link, std::uint64_t number) {
 void Links::on(const Transition& transition) {
     // A node that is down may return in the same life: what it has not got waits for it.
     if (transition.kind == Transition::Kind::up)
-        with(transition.id);
+        with(transition.id).hurry(ctx_.now);
     else if (transition.kind == Transition::Kind::left)
         links_.erase(transition.id.name);
+}
+
+void Links::way_is_open(const NodeId& peer) {
+    const auto it = links_.find(peer.name);
+    if (it != links_.end() && it->second.peer() == peer) it->second.hurry(ctx_.now);
+}
+
+void Links::tick() {
+    for (auto& [name, link] : links_) {
+        const Peer* peer = peers_.find(name);
+        const bool lost = peer && !peer->is_live() && ctx_.now - peer->since >= ctx_.options.timing.link_retention;
+        if (lost) ctx_.count("link_items_given_up", link.give_up());
+    }
+    forget_old();
+}
+
+/// A life that returns after all goes on with the numbers that both sides know,
+/// so links outlive what is known of their peers; as many as there may be peers.
+void Links::forget_old() {
+    std::erase_if(links_, [&](const auto& entry) { return !peers_.find(entry.first) && entry.second.is_unused(); });
+    if (links_.size() <= ctx_.options.bounds.peers) return;
+    std::erase_if(links_, [&](const auto& entry) {
+        return !peers_.find(entry.first) && links_.size() > ctx_.options.bounds.peers;
+    });
 }
 
 bool Links::wants_flush() const {
     return std::any_of(links_.begin(), links_.end(), [&](const auto& entry) {
         const Peer* peer = peers_.find(entry.first);
-        return peer && peer->is_live() && entry.second.wants_flush(ctx_.now);
+        return peer && peer->is_live() && entry.second.wants_flush(ctx_);
     });
 }
 
 void Links::flush() {
-    std::erase_if(links_, [&](const auto& entry) { return !peers_.find(entry.first); });
     for (auto& [name, link] : links_)
-        if (peers_.find_live(link.peer()) && link.wants_flush(ctx_.now)) link.flush(ctx_, peers_);
+        if (peers_.find_live(link.peer()) && link.wants_flush(ctx_)) link.flush(ctx_, peers_);
 }
 
 std::size_t Links::queued() const {
@@ -164,7 +297,7 @@ std::size_t Links::queued() const {
 std::optional<std::string> Links::over_bounds() const {
     const Bounds& bounds = ctx_.options.bounds;
     for (const auto& [name, link] : links_)
-        if (link.items() > bounds.link_items || link.bytes() > bounds.link_bytes) return "link to " + name;
+        if (link.is_over(bounds)) return "link to " + name;
     return std::nullopt;
 }
 

@@ -1,6 +1,7 @@
 // Numbered items between two lives of two nodes: what is put in at one side
 // comes out at the other once and in order, however often the way between them
-// breaks. PROTOCOL.md, "Links".
+// breaks. What is dropped for want of room is told at the other side, in its
+// place. PROTOCOL.md, "Links".
 #pragma once
 
 #include <cstdint>
@@ -19,36 +20,64 @@ public:
     explicit Link(NodeId peer) : peer_(std::move(peer)) {}
 
     [[nodiscard]] const NodeId& peer() const { return peer_; }
-    [[nodiscard]] std::size_t items() const { return out_.size(); }
+    /// Nothing has ever passed, and nothing waits to.
+    [[nodiscard]] bool is_unused() const;
+    /// Items that wait or are not acknowledged.
+    [[nodiscard]] std::size_t items() const { return window_.size() + reports_.size() + waiting_.size(); }
     [[nodiscard]] std::size_t bytes() const { return bytes_; }
+    /// Whether more is kept than the bounds allow. Losses are kept apart, one for a group.
+    [[nodiscard]] bool is_over(const Bounds& bounds) const;
+    /// Groups with a loss that is still to be told.
+    [[nodiscard]] std::size_t losses() const { return lost_.size(); }
 
-    /// Queues an item; the caller has checked the bounds.
-    void put(proto::LinkItem item, std::size_t size);
+    // What goes out. The caller has checked the bounds.
+    void put(proto::Notice notice, std::size_t size);
+    void put(proto::NoticeReport report, std::size_t size);
+    /// The oldest notice that was never sent, if any.
+    [[nodiscard]] const proto::Notice* oldest() const { return waiting_.empty() ? nullptr : &waiting_.front().item; }
+    /// Drops it; it becomes a loss.
+    void drop_oldest();
+    /// A notice of this group was dropped, later than all that was sent and before all that waits.
+    void lose(const Group& group) { ++lost_[group]; }
+    [[nodiscard]] bool is_lost(const Group& group) const { return lost_.contains(group); }
+    /// Notices that are not acknowledged become losses; answers how many.
+    std::uint64_t give_up();
+
+    // What comes in.
     /// The other side has everything up to `number`; what is still out is sent
     /// again at `retry_at`. False when the number was never sent.
     bool acked(std::uint64_t number, Instant retry_at);
     /// The items of `data` that are new, in order; the rest is repeated or too early.
     std::vector<proto::LinkItem> take(proto::LinkData data);
 
-    [[nodiscard]] bool wants_flush(Instant now) const;
+    /// The way seems to be open: what is out goes again at once.
+    void hurry(Instant now);
+    [[nodiscard]] bool wants_flush(const Context& context) const;
     /// Sends what may go, what is due again, or at least the acknowledgement that is owed.
     void flush(Context& context, Peers& peers);
 
 private:
-    struct Out {
-        proto::LinkItem item;
+    template <class Item>
+    struct Sized {
+        Item item;
         std::size_t size = 0;
     };
     void send_window(Context& context, Peers& peers, bool detour);
-    [[nodiscard]] bool can_send() const;
+    [[nodiscard]] bool can_send(const Bounds& bounds) const;
+    [[nodiscard]] bool has_unsent() const { return !lost_.empty() || !reports_.empty() || !waiting_.empty(); }
+    /// Numbers the next item.
+    void admit();
 
     NodeId peer_;
-    std::deque<Out> out_;  // numbered acked_ + 1, …
-    std::size_t bytes_ = 0;
-    std::uint64_t acked_ = 0;     // by the other side
-    std::uint64_t sent_ = 0;      // up to this number, since the last return to acked_
-    std::uint64_t highest_ = 0;   // ever sent
-    std::size_t in_flight_ = 0;   // bytes of acked_ + 1 … sent_
+    std::deque<Sized<proto::LinkItem>> window_;  // sent once or more: numbered acked_ + 1, …
+    std::map<Group, std::uint64_t> lost_;        // dropped from waiting_ since
+    std::deque<Sized<proto::NoticeReport>> reports_;
+    std::deque<Sized<proto::Notice>> waiting_;
+    std::size_t bytes_ = 0;      // of window_, reports_ and waiting_
+    std::uint64_t acked_ = 0;    // by the other side
+    std::uint64_t sent_ = 0;     // up to this number, since the last return to acked_
+    std::size_t in_flight_ = 0;  // bytes of acked_ + 1 … sent_
+
     std::uint64_t received_ = 0;  // from the other side
     bool owes_ack_ = false;
     unsigned repeats_ = 0;   // data in a row that brought nothing new: our acknowledgements are lost
@@ -61,12 +90,22 @@ class Links {
 public:
     Links(Context& context, Peers& peers) : ctx_(context), peers_(peers) {}
 
-    /// False when the link's bounds are reached: the item is refused.
-    bool put(const NodeId& peer, proto::LinkItem item);
+    struct Put {
+        bool taken = true;                   // false: the notice was refused, and no member is told
+        std::vector<std::uint64_t> dropped;  // tickets of notices that gave way
+    };
+    /// When the link is full the oldest notices give way, or this one, and the members are told.
+    Put put(const NodeId& peer, proto::Notice notice);
+    Put put(const NodeId& peer, proto::NoticeReport report);
+    [[nodiscard]] bool has_room(const NodeId& peer, const proto::Notice& notice);
+
     std::vector<proto::LinkItem> take(const NodeId& from, proto::LinkData data);
     void acked(const NodeId& from, const proto::LinkAck& ack);
 
     void on(const Transition& transition);
+    /// Messages of this peer can come through again.
+    void way_is_open(const NodeId& peer);
+    void tick();
     [[nodiscard]] bool wants_flush() const;
     void flush();
     [[nodiscard]] std::optional<std::string> over_bounds() const;
@@ -75,6 +114,11 @@ public:
 private:
     Link& with(const NodeId& peer);
     void acked(Link& link, std::uint64_t number);
+    /// Drops the oldest notices until there is room; false when that is not enough.
+    bool make_room(Link& link, std::size_t size, Put& put);
+    [[nodiscard]] bool fits(const Link& link, std::size_t size) const;
+    [[nodiscard]] bool can_lose(const Link& link, const Group& group) const;
+    void forget_old();
 
     Context& ctx_;
     Peers& peers_;

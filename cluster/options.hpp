@@ -3,6 +3,7 @@
 
 #include <muster/group.hpp>
 #include <muster/ids.hpp>
+#include <muster/types.hpp>
 
 #include <cstdint>
 #include <string>
@@ -28,9 +29,10 @@ struct Timing {
     Duration reconnect_after = milliseconds(3000);  // a connected but silent link is opened anew
     Duration pull_retry = milliseconds(300);
     Duration link_retry = milliseconds(250);
-    Duration ready_wait = milliseconds(3000);          // for seeds that do not answer
-    Duration name_conflict_wait = milliseconds(5000);  // for the name's last owner to be found dead
-    Duration forget_after = std::chrono::minutes(60);  // of a node that is down or has left
+    Duration link_retention = std::chrono::minutes(5);  // of what a peer that is down has not got
+    Duration ready_wait = milliseconds(3000);           // for seeds that do not answer
+    Duration name_conflict_wait = milliseconds(5000);   // for the name's last owner to be found dead
+    Duration forget_after = std::chrono::minutes(60);   // of a node that is down or has left
 };
 
 /// Workers attached to this node.
@@ -48,8 +50,10 @@ struct Bounds {
     std::size_t early_deltas = 4096;  // buffered beyond a gap, per origin
     std::size_t link_items = 65536;   // notifications not yet acknowledged, per peer
     std::size_t link_bytes = 64u << 20;
-    std::size_t backlog_items = 65536;  // stream items not yet acknowledged, per worker
+    OverflowPolicy link_policy = OverflowPolicy::drop_oldest;  // or refuse_newest: the whole notify call
+    std::size_t backlog_items = 65536;                         // stream items not yet acknowledged, per worker
     std::size_t backlog_bytes = 64u << 20;
+    OverflowPolicy backlog_policy = OverflowPolicy::drop_oldest;
     std::size_t sessions = 65536;
     std::size_t members_per_owner = 1u << 20;
     std::size_t watches_per_session = 1024;

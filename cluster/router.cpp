@@ -9,8 +9,8 @@
 namespace muster::cluster {
 namespace {
 
+constexpr Duration kLongestWait = std::chrono::hours(24);
 constexpr std::size_t kMembersPerDelivery = 8192;  // beside the largest data they fit one frame
-constexpr Duration kSpreadExpires = std::chrono::seconds(60);
 
 std::string why_invalid(const Router::Call& call) {
     if (const auto why = why_invalid_part(call.group.store); !why.empty())
@@ -20,6 +20,11 @@ std::string why_invalid(const Router::Call& call) {
     if (!proto::is_valid_data(call.data.msgpack))
         return "data must be one msgpack value of at most 512 KiB, nested at most 32 deep";
     return {};
+}
+
+/// A hostile count must not turn into a small one.
+std::uint64_t saturating_product(std::uint64_t a, std::uint64_t b) {
+    return b != 0 && a > UINT64_MAX / b ? UINT64_MAX : a * b;
 }
 
 }  // namespace
@@ -32,40 +37,88 @@ void Router::notify(Call call) {
                                      Error{ErrorCode::overloaded, "too many notify calls wait for reports"}),
                void();
 
-    proto::Notice notice{call.kind,   call.group,    std::move(call.data),          ctx_.self,
-                         call.worker, ++notify_seq_, call.wait ? ++last_ticket_ : 0};
-    NotifyReport report;
-    std::map<std::string, std::uint64_t> outstanding;
-    std::vector<const Replica*> targets;
-    const GroupRef ref = replicator_.groups().find(call.group);
-    replicator_.for_each_shown([&](const Replica& replica) {
-        const auto it = replica.groups().find(ref);
-        if (ref == kNoGroup || it == replica.groups().end()) return;
-        const auto members = it->second.size();
-        report.matched += members;
-        ++report.nodes;
-        outstanding[replica.id().name] = members;
-        targets.push_back(&replica);
-    });
+    proto::Notice notice{call.kind,
+                         call.group,
+                         std::move(call.data),
+                         ctx_.self,
+                         call.worker,
+                         notify_seq_ + 1,
+                         call.wait ? last_ticket_ + 1 : 0,
+                         {},
+                         0};
+    if (call.wait)
+        notice.wait_ms = static_cast<std::uint64_t>(std::max<std::int64_t>(0, call.timeout / milliseconds(1)));
+    const auto targets = targets_of(call.group);
+    if (const Target* target = full(targets, notice)) {
+        ctx_.count("notifications_refused");
+        return answers_.emplace_back(
+                   call.caller, Error{ErrorCode::overloaded, "the queue to node " + target->node.name +
+                                                                 " is full, and nothing was sent: try again later"}),
+               void();
+    }
+    ++notify_seq_;
+    NotifyReport report{0, targets.size(), call.wait, 0, {}};
+    for (const Target& target : targets) report.matched += target.members;
     ctx_.count("notifications");
     ctx_.count("notifications_matched", report.matched);
-    report.waited = call.wait;
-    if (call.wait)
-        pending_[notice.ticket] = {call.caller, report, outstanding, ctx_.now + call.timeout};
-    else
-        answers_.emplace_back(call.caller, report);
-
-    for (const Replica* replica : targets) {
-        const NodeId& node = replica->id();
-        if (node == ctx_.self) {
-            spread(node, notice);
-        } else if (!links_.put(node, notice)) {
-            ctx_.count("notifications_refused", outstanding[node.name]);
-            if (call.wait)
-                settle(notice.ticket, node.name, 0, {{node.name, outstanding[node.name], MissReason::overflow}});
-        }
+    if (!call.wait) {
+        send(targets, std::move(notice), report);
+        return answers_.emplace_back(call.caller, std::move(report)), void();
     }
-    if (call.wait) finish_if_done(notice.ticket);
+    const auto ticket = ++last_ticket_;
+    Pending& pending = pending_[ticket] = {call.caller, report, {}, ctx_.now + call.timeout};
+    for (const Target& target : targets) pending.outstanding[target.node.name] = target.members;
+    send(targets, std::move(notice), report);
+    for (const auto& miss : report.missed) settle(ticket, miss.node, 0, {miss});
+    finish_if_done(ticket);
+}
+
+std::vector<Router::Target> Router::targets_of(const Group& group) const {
+    std::vector<Target> targets;
+    const GroupRef ref = replicator_.groups().find(group);
+    if (ref == kNoGroup) return targets;
+    replicator_.for_each_shown([&](const Replica& replica) {
+        const auto it = replica.groups().find(ref);
+        if (it == replica.groups().end()) return;
+        targets.push_back({replica.id(), it->second.size(), it->second.entries().back().number});
+    });
+    return targets;
+}
+
+const Router::Target* Router::full(const std::vector<Target>& targets, const proto::Notice& notice) const {
+    if (ctx_.options.bounds.link_policy != OverflowPolicy::refuse_newest) return nullptr;
+    const auto it = std::ranges::find_if(targets, [&](const Target& target) {
+        return target.node != ctx_.self && !links_.has_room(target.node, notice);
+    });
+    return it == targets.end() ? nullptr : &*it;
+}
+
+void Router::send(const std::vector<Target>& targets, proto::Notice notice, NotifyReport& report) {
+    for (const Target& target : targets) {
+        if (notice.ticket != 0) notice.newest = target.newest;
+        if (target.node == ctx_.self) {
+            spread(target.node, notice);
+            continue;
+        }
+        const auto put = links_.put(target.node, notice);
+        dropped(target.node, put.dropped);
+        if (put.taken) continue;
+        ctx_.count("notifications_dropped", target.members);
+        report.missed.push_back({target.node.name, target.members, MissReason::overflow});
+    }
+}
+
+/// These gave way on the link to `node`: whoever waits for them is told; the members are by the link.
+void Router::dropped(const NodeId& node, const std::vector<std::uint64_t>& tickets) {
+    for (const auto ticket : tickets) {
+        const auto it = pending_.find(ticket);
+        if (it == pending_.end()) continue;
+        const auto expected = it->second.outstanding.find(node.name);
+        if (expected == it->second.outstanding.end()) continue;
+        const Missed missed{node.name, expected->second, MissReason::overflow};
+        settle(ticket, node.name, 0, {missed});
+        finish_if_done(ticket);
+    }
 }
 
 // ---- at the members' node --------------------------------------------------------
@@ -74,36 +127,56 @@ void Router::take(const NodeId& from, proto::Notice notice) {
     spread(from, notice);
 }
 
+FanOut Router::begin_spread(const NodeId& from, const proto::Notice& notice) {
+    if (notice.ticket == 0) return {};
+    const auto wait =
+        std::min<Duration>(kLongestWait, milliseconds(std::min<std::uint64_t>(notice.wait_ms, INT32_MAX)));
+    Spread spread{from, {notice.ticket, 0, {}}, {}, 0, ctx_.now + wait};
+    last_spread_ = last_spread_.next();
+    spreads_.emplace(last_spread_, std::move(spread));
+    return last_spread_;
+}
+
 void Router::spread(const NodeId& from, const proto::Notice& notice) {
-    FanOut id;
-    if (notice.ticket != 0 && spreads_.size() < ctx_.options.bounds.pending_reports) {
-        id = last_spread_ = last_spread_.next();
-        spreads_[id] = {from, {notice.ticket, 0, {}}, {}, 0, ctx_.now + kSpreadExpires};
-    }
+    const FanOut id = spreads_.size() < ctx_.options.bounds.pending_reports ? begin_spread(from, notice) : FanOut{};
     Notification notification{notice.kind,        notice.group, notice.data, notice.from_node,
                               notice.from_worker, notice.seq,   {}};
     const std::size_t size = wire_size(notice);
     local_.for_each_owner(notice.group, [&](const Owner& owner, const std::vector<MemberNumber>& members) {
         for (std::size_t at = 0; at < members.size(); at += kMembersPerDelivery) {
-            const auto from_here = members.begin() + static_cast<std::ptrdiff_t>(at);
-            const auto count = std::min(kMembersPerDelivery, members.size() - at);
-            notification.members.assign(from_here, from_here + static_cast<std::ptrdiff_t>(count));
-            deliver(owner, notification, size + count * 9, id);
+            const auto begin = members.begin() + static_cast<std::ptrdiff_t>(at);
+            const auto end = begin + static_cast<std::ptrdiff_t>(std::min(kMembersPerDelivery, members.size() - at));
+            notification.members.assign(begin, end);
+            // Who joined since is served too, but is none of those that the report is about.
+            const auto matched = std::upper_bound(begin, end, notice.newest) - begin;
+            deliver(owner, notification, size + notification.members.size() * 9,
+                    {id, static_cast<std::uint64_t>(matched)});
         }
     });
     if (id) report_if_done(id);
 }
 
-void Router::deliver(const Owner& owner, const Notification& notification, std::size_t size, FanOut id) {
-    const std::uint64_t members = notification.members.size();
-    ctx_.count("notifications_delivered", members);
-    if (id) spreads_[id].outstanding += members;
+void Router::deliver(const Owner& owner, const Notification& notification, std::size_t size, Session::Waiter waiter) {
+    ctx_.count("notifications_delivered", notification.members.size());
+    if (waiter.members == 0) waiter.fan_out = {};
+    if (waiter.fan_out) spreads_.at(waiter.fan_out).outstanding += waiter.members;
     if (const auto* handler = std::get_if<HandlerId>(&owner)) {
         ctx_.emit(Deliver{*handler, notification});
-        account({id, members, std::nullopt});
+        account({waiter.fan_out, waiter.members, std::nullopt});
     } else {
-        sessions_.push(std::get<SessionToken>(owner), proto::Delivery{notification}, size, id);
+        sessions_.push(std::get<SessionToken>(owner), proto::Delivery{notification}, size, waiter);
     }
+}
+
+void Router::take(const proto::NoticesLost& lost) {
+    ctx_.count("notifications_lost_on_links", lost.notices);
+    local_.for_each_owner(lost.group, [&](const Owner& owner, const std::vector<MemberNumber>& members) {
+        const auto missed = saturating_product(lost.notices, members.size());
+        if (const auto* handler = std::get_if<HandlerId>(&owner))
+            ctx_.emit(DeliverGap{*handler, missed});
+        else
+            sessions_.lose(std::get<SessionToken>(owner), missed);
+    });
 }
 
 void Router::took(const std::vector<Outcome>& outcomes) {
@@ -130,7 +203,7 @@ void Router::report_if_done(FanOut id) {
     if (done.from == ctx_.self)
         take(ctx_.self, done.report);
     else
-        links_.put(done.from, done.report);
+        dropped(done.from, links_.put(done.from, std::move(done.report)).dropped);
 }
 
 // ---- back at the notifier's node --------------------------------------------------

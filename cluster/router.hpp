@@ -33,6 +33,7 @@ public:
     /// A notice from another node for the members here.
     void take(const NodeId& from, proto::Notice notice);
     void take(const NodeId& from, const proto::NoticeReport& report);
+    void take(const proto::NoticesLost& lost);
     /// What became of items that sessions were given.
     void took(const std::vector<Outcome>& outcomes);
     void on(const Transition& transition);
@@ -57,8 +58,22 @@ private:
         Instant expires;
     };
 
+    /// A node that has members of the group.
+    struct Target {
+        NodeId node;
+        std::uint64_t members = 0;
+        MemberNumber newest;
+    };
+    [[nodiscard]] std::vector<Target> targets_of(const Group& group) const;
+    /// The first target to which the notice cannot go, when the policy is to refuse it then.
+    [[nodiscard]] const Target* full(const std::vector<Target>& targets, const proto::Notice& notice) const;
+    /// Puts the notice on its way; what it met there is added to the report.
+    void send(const std::vector<Target>& targets, proto::Notice notice, NotifyReport& report);
+    void dropped(const NodeId& node, const std::vector<std::uint64_t>& tickets);
+
     void spread(const NodeId& from, const proto::Notice& notice);
-    void deliver(const Owner& owner, const Notification& notification, std::size_t size, FanOut id);
+    FanOut begin_spread(const NodeId& from, const proto::Notice& notice);
+    void deliver(const Owner& owner, const Notification& notification, std::size_t size, Session::Waiter waiter);
     void account(const Outcome& outcome);
     void report_if_done(FanOut id);
     void settle(std::uint64_t ticket, const std::string& node, std::uint64_t delivered, std::vector<Missed> missed);

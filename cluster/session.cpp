@@ -9,6 +9,7 @@ namespace {
 constexpr std::size_t kInFlightItems = 1024;
 constexpr std::size_t kInFlightBytes = 1u << 20;
 constexpr std::size_t kRemembered = 2048;  // answers kept for repeated requests
+constexpr std::size_t kGapBytes = 32;
 
 }  // namespace
 
@@ -31,13 +32,33 @@ bool Session::is_full(std::size_t more) const {
     return stream_.size() >= bounds.backlog_items || bytes_ + more > bounds.backlog_bytes;
 }
 
-bool Session::push(proto::Body item, std::size_t size, FanOut fan_out, std::vector<Outcome>& outcomes) {
-    while (is_full(size))
-        if (!drop_oldest(outcomes)) return false;
+bool Session::is_over() const {
+    const Bounds& bounds = ctx_.options.bounds;
+    return stream_.size() > bounds.backlog_items + 1 || bytes_ > bounds.backlog_bytes + kGapBytes;
+}
+
+bool Session::push(proto::Body item, std::size_t size, Waiter waiter, std::vector<Outcome>& outcomes) {
     const auto* delivery = std::get_if<proto::Delivery>(&item);
     const std::uint64_t members = delivery ? delivery->notification.members.size() : 0;
+    if (!make_room(size, delivery != nullptr, outcomes)) {
+        if (!delivery || ctx_.options.bounds.backlog_policy == OverflowPolicy::disconnect) return false;
+        drop(members, waiter, outcomes);
+        lose(members, outcomes);
+        return true;
+    }
     bytes_ += size;
-    stream_.push_back({std::move(item), size, fan_out, members});
+    stream_.push_back({std::move(item), size, members, waiter});
+    return true;
+}
+
+bool Session::make_room(std::size_t size, bool for_delivery, std::vector<Outcome>& outcomes) {
+    const OverflowPolicy policy = ctx_.options.bounds.backlog_policy;
+    while (is_full(size)) {
+        // A worker that watches and does not keep up loses notifications before it loses its session.
+        const bool may_drop =
+            policy == OverflowPolicy::drop_oldest || (policy == OverflowPolicy::refuse_newest && !for_delivery);
+        if (!may_drop || !drop_oldest(outcomes)) return false;
+    }
     return true;
 }
 
@@ -47,25 +68,41 @@ bool Session::drop_oldest(std::vector<Outcome>& outcomes) {
     const auto it = std::find_if(unsent, stream_.end(),
                                  [](const Item& item) { return std::holds_alternative<proto::Delivery>(item.body); });
     if (it == stream_.end()) return false;
-    ctx_.count("notifications_dropped", it->members);
-    if (it->fan_out) outcomes.push_back({it->fan_out, it->members, MissReason::overflow});
+    drop(it->members, it->waiter, outcomes);
     auto* gap = it == unsent ? nullptr : std::get_if<proto::Gap>(&std::prev(it)->body);
     bytes_ -= it->size;
     if (gap) {
         gap->missed += it->members;
         stream_.erase(it);
     } else {
-        *it = {proto::Gap{it->members}, 32, {}, 0};
+        *it = {proto::Gap{it->members}, kGapBytes, 0, {}};
         bytes_ += it->size;
     }
     return true;
+}
+
+void Session::drop(std::uint64_t members, Waiter waiter, std::vector<Outcome>& outcomes) {
+    ctx_.count("notifications_dropped", members);
+    if (waiter.fan_out) outcomes.push_back({waiter.fan_out, waiter.members, MissReason::overflow});
+}
+
+void Session::lose(std::uint64_t members, std::vector<Outcome>& outcomes) {
+    const bool last_is_unsent = highest_ - acked_ < stream_.size();
+    if (auto* gap = last_is_unsent ? std::get_if<proto::Gap>(&stream_.back().body) : nullptr) {
+        gap->missed += members;
+        return;
+    }
+    while (is_full(kGapBytes) && drop_oldest(outcomes)) {
+    }
+    bytes_ += kGapBytes;
+    stream_.push_back({proto::Gap{members}, kGapBytes, 0, {}});
 }
 
 void Session::acked(std::uint64_t received, std::vector<Outcome>& outcomes) {
     if (received > highest_) return ctx_.count("acks_of_unsent");
     for (; acked_ < received; ++acked_) {
         const Item& item = stream_.front();
-        if (item.fan_out) outcomes.push_back({item.fan_out, item.members, std::nullopt});
+        if (item.waiter.fan_out) outcomes.push_back({item.waiter.fan_out, item.waiter.members, std::nullopt});
         bytes_ -= item.size;
         if (acked_ < sent_) in_flight_ -= item.size;
         stream_.pop_front();
@@ -75,7 +112,8 @@ void Session::acked(std::uint64_t received, std::vector<Outcome>& outcomes) {
 
 void Session::close(std::vector<Outcome>& outcomes) {
     for (const Item& item : stream_)
-        if (item.fan_out) outcomes.push_back({item.fan_out, item.members, MissReason::worker_down});
+        if (item.waiter.fan_out)
+            outcomes.push_back({item.waiter.fan_out, item.waiter.members, MissReason::worker_down});
     stream_.clear();
 }
 

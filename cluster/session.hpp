@@ -37,6 +37,8 @@ public:
     [[nodiscard]] Instant heard() const { return heard_; }
     [[nodiscard]] std::size_t items() const { return stream_.size(); }
     [[nodiscard]] std::size_t bytes() const { return bytes_; }
+    /// Whether more is kept than the bounds allow, a last Gap aside.
+    [[nodiscard]] bool is_over() const;
 
     /// The worker is behind this route now and has received the stream up to `received`.
     void attach(Route route, std::uint64_t received);
@@ -44,9 +46,16 @@ public:
     void hear() { heard_ = ctx_.now; }
     void excuse(Duration late) { heard_ = std::min(ctx_.now, heard_ + late); }
 
-    /// Appends to the stream. When it is full, the oldest notifications not yet
-    /// sent make room and become a Gap; false when there is none left to drop.
-    bool push(proto::Body item, std::size_t size, FanOut fan_out, std::vector<Outcome>& outcomes);
+    /// What a fan-out is to be told of a Delivery.
+    struct Waiter {
+        FanOut fan_out;
+        std::uint64_t members = 0;  // of those in the Delivery
+    };
+    /// Appends to the stream. When it is full, Bounds::backlog_policy says which notifications become
+    /// a Gap: the oldest not yet sent, or this one. False when that makes no room, or is not the policy.
+    bool push(proto::Body item, std::size_t size, Waiter waiter, std::vector<Outcome>& outcomes);
+    /// So many deliveries to members of this worker were lost before they came here; told in their place.
+    void lose(std::uint64_t members, std::vector<Outcome>& outcomes);
     /// The worker has handled the stream up to `received`.
     void acked(std::uint64_t received, std::vector<Outcome>& outcomes);
     /// Ends the stream: what was not acknowledged is missed.
@@ -69,11 +78,13 @@ private:
     struct Item {
         proto::Body body;
         std::size_t size = 0;
-        FanOut fan_out;
         std::uint64_t members = 0;  // of a Delivery
+        Waiter waiter;
     };
     [[nodiscard]] bool is_full(std::size_t more) const;
+    bool make_room(std::size_t size, bool for_delivery, std::vector<Outcome>& outcomes);
     bool drop_oldest(std::vector<Outcome>& outcomes);
+    void drop(std::uint64_t members, Waiter waiter, std::vector<Outcome>& outcomes);
 
     Context& ctx_;
     SessionToken token_;

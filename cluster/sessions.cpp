@@ -137,12 +137,23 @@ void Sessions::reply(const SessionRequest& request, proto::Body body) {
     if (Session* session = find(request.token)) session->reply(request.number, std::move(body));
 }
 
-void Sessions::push(SessionToken token, proto::Body item, std::size_t size, FanOut fan_out) {
+void Sessions::push(SessionToken token, proto::Body item, std::size_t size, Session::Waiter waiter) {
+    const bool is_news = std::holds_alternative<proto::WatchNews>(item);
     Session* session = find(token);
-    if (!session || session->push(std::move(item), size, fan_out, outcomes_)) return;
-    ctx_.note(Note::Kind::overflow, session->worker(), "it does not keep up with its watches");
-    session->send(proto::Refuse{ErrorCode::overloaded, "this worker does not keep up with its watches"});
+    const auto missed = [&](MissReason reason) {
+        if (waiter.fan_out) outcomes_.push_back({waiter.fan_out, waiter.members, reason});
+    };
+    if (!session) return missed(MissReason::worker_down);
+    if (session->push(std::move(item), size, waiter, outcomes_)) return;
+    missed(MissReason::overflow);
+    const std::string why = is_news ? "it does not keep up with its watches" : "it does not keep up";
+    ctx_.note(Note::Kind::overflow, session->worker(), why);
+    session->send(proto::Refuse{ErrorCode::overloaded, "this worker is given up: " + why});
     end(token, Reason::worker_down);
+}
+
+void Sessions::lose(SessionToken token, std::uint64_t members) {
+    if (Session* session = find(token)) session->lose(members, outcomes_);
 }
 
 void Sessions::excuse(Duration late) {
@@ -185,8 +196,7 @@ std::optional<std::string> Sessions::over_bounds() const {
     const Bounds& bounds = ctx_.options.bounds;
     if (sessions_.size() > bounds.sessions) return "sessions";
     for (const auto& [token, session] : sessions_)
-        if (session.items() > bounds.backlog_items || session.bytes() > bounds.backlog_bytes)
-            return "backlog of " + session.worker();
+        if (session.is_over()) return "backlog of " + session.worker();
     return std::nullopt;
 }
 

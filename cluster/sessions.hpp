@@ -40,8 +40,10 @@ public:
 
     Session* find(SessionToken token);
     void reply(const SessionRequest& request, proto::Body body);
-    /// Appends to a session's stream; a worker whose stream cannot be cut back is given up.
-    void push(SessionToken token, proto::Body item, std::size_t size, FanOut fan_out = {});
+    /// Appends to a session's stream; a worker for whose item there can be no room is given up.
+    void push(SessionToken token, proto::Body item, std::size_t size, Session::Waiter waiter = {});
+    /// As Session::lose.
+    void lose(SessionToken token, std::uint64_t members);
 
     /// Sends all workers away; for a node that leaves.
     void dismiss(const std::string& why);

@@ -263,7 +263,8 @@ private:
         std::uint64_t kind = 0;
         if (!get(from.via.array.ptr[0], kind)) return false;
         if (kind == 1) return get(from.via.array.ptr[1], to.emplace<Notice>());
-        return kind == 2 && get(from.via.array.ptr[1], to.emplace<NoticeReport>());
+        if (kind == 2) return get(from.via.array.ptr[1], to.emplace<NoticeReport>());
+        return kind == 3 && get(from.via.array.ptr[1], to.emplace<NoticesLost>());
     }
     template <class T>
     static bool get(const Object& from, std::vector<T>& to) {

@@ -38,9 +38,10 @@ template <class Io> bool fields(Io& io, Missed& m) {
 }
 template <class Io> bool fields(Io& io, Notice& m) {
     return io(OneOf<NotificationKind>{m.kind, NotificationKind::deleted}, m.group, m.data, m.from_node,
-              WorkerName{m.from_worker}, m.seq, m.ticket);
+              WorkerName{m.from_worker}, m.seq, m.ticket, m.newest, m.wait_ms);
 }
 template <class Io> bool fields(Io& io, NoticeReport& m) { return io(m.ticket, m.delivered, m.missed); }
+template <class Io> bool fields(Io& io, NoticesLost& m) { return io(m.group, m.notices); }
 
 template <class Io> bool fields(Io& io, Hello& m) { return io(m.self); }
 template <class Io> bool fields(Io& io, Welcome& m) { return io(m.self, m.known, m.peers); }

@@ -91,12 +91,15 @@ struct Notice {
     NodeId from_node;
     std::string from_worker;
     std::uint64_t seq = 0;
-    std::uint64_t ticket = 0;  // not 0: answer with a NoticeReport of this ticket
+    std::uint64_t ticket = 0;   // not 0: answer with a NoticeReport of this ticket
+    MemberNumber newest;        // with a ticket: the group's newest member there that is matched
+    std::uint64_t wait_ms = 0;  // with a ticket: how long somebody waits
 
     bool operator==(const Notice&) const = default;
 };
 
-/// What became of a Notice that carried a ticket, at the node that fanned it out.
+/// What became of a Notice that carried a ticket, at the node that fanned it out:
+/// of the members up to `newest` only.
 struct NoticeReport {
     std::uint64_t ticket = 0;
     std::uint64_t delivered = 0;
@@ -105,7 +108,15 @@ struct NoticeReport {
     bool operator==(const NoticeReport&) const = default;
 };
 
-using LinkItem = std::variant<Notice, NoticeReport>;
+/// In place of notices that were dropped for want of room: members of the group missed so many.
+struct NoticesLost {
+    Group group;
+    std::uint64_t notices = 0;
+
+    bool operator==(const NoticesLost&) const = default;
+};
+
+using LinkItem = std::variant<Notice, NoticeReport, NoticesLost>;
 
 // ---- node to node ----------------------------------------------------------
 

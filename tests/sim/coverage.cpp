@@ -21,6 +21,7 @@ constexpr std::string_view kPaths[] = {
     "incarnations_adopted",
     "late_steps",
     "link_items_for_dead",
+    "link_items_given_up",
     "link_overflows",
     "link_retries",
     "links_lost",
@@ -35,6 +36,7 @@ constexpr std::string_view kPaths[] = {
     "notifications",
     "notifications_delivered",
     "notifications_dropped",
+    "notifications_lost_on_links",
     "notifications_matched",
     "notifications_refused",
     "probes_sent",
@@ -65,7 +67,7 @@ constexpr std::string_view kPathsNotHere[] = {
 constexpr std::string_view kMarks[] = {
     "frame refused by the codec", "incarnation adopted",        "join seen by all", "node stopped by itself",
     "worker attached anew",       "worker got an answer twice", "worker resumed",   "worker session unknown",
-    "worker told of a gap",
+    "worker told of a gap",       "handler told of a gap",
 };
 
 }  // namespace

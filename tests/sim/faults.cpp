@@ -236,8 +236,9 @@ void Faults::stop() {
         host->resume();
         running.push_back(host->running());
     }
-    const bool all =
-        !seeds_connect(world_.profile, running, [](Place, Place) { return true; }) || random_.permille(500);
+    // Who starts later must find the others as well.
+    const bool lost = awaits_a_node() || !seeds_connect(world_.profile, running, [](Place, Place) { return true; });
+    const bool all = lost || random_.permille(500);
     for (const auto& host : world_.hosts) {
         if (!host->running() && !host->frozen() && all) host->start();
     }

@@ -141,7 +141,6 @@ void Model::stepped(Host& host, const Actions& actions) {
     judge_joins(watched);
     judge_leaves(watched, host);
     check_log(watched, host);
-    if (world_.profile.bounds.link_items < Bounds{}.link_items) see_link_overflow(watched, host);
     if (++watched.steps % world_.profile.check_every == 0) compare_views(host);
 }
 
@@ -195,6 +194,9 @@ void Model::see(Watched& watched, Host& host, const Action& action) {
         see_reply(watched, host, *send);
     } else if (const auto* deliver = std::get_if<Deliver>(&action)) {
         notices_.handled(deliver->notification, *watched.life, {"", deliver->handler.value});
+    } else if (const auto* gap = std::get_if<DeliverGap>(&action)) {
+        ++world_.coverage.marks["handler told of a gap"];
+        notices_.gap(*watched.life, {"", gap->handler.value}, gap->missed);
     } else if (const auto* note = std::get_if<Note>(&action)) {
         see_note(watched, host, *note);
     } else if (const auto* publish = std::get_if<Publish>(&action)) {
@@ -233,6 +235,7 @@ void Model::see_answer(Watched& watched, const Answer& answer) {
         const bool none_joined =
             call.kind == Call::Kind::leave && call.numbers.empty() && error->code == ErrorCode::not_joined;
         if (!none_joined && error->code != ErrorCode::overloaded) fail(watched, "refuses a good call: " + error->text);
+        if (call.kind == Call::Kind::notify) notices_.refused(call.notification);
     } else {
         fail(watched, "answers a call with nothing");
     }
@@ -305,26 +308,13 @@ void Model::see_reply(Watched& watched, Host& host, const SendDoor& send) {
 void Model::see_note(Watched& watched, Host& host, const Note& note) {
     const Duration now = world_.clock.now();
     judge_note(watched, host, note);
-    if (note.kind == Note::Kind::overflow) {
-        notices_.overflowed(*watched.life, now);
-        cause_.overflowed.insert(note.node);
-    }
+    if (note.kind == Note::Kind::overflow) cause_.overflowed.insert(note.node);
     if (note.kind != Note::Kind::node_down && note.kind != Note::Kind::node_left) return;
     watched.parted[note.node] = now;
-    notices_.parted(*watched.life, note.node, now);
     const Host* other = world_.host_of(note.node);
     if (world_.profile.calm && other && other->running() && host.running()) {
         fail(watched, "declares " + note.node + " dead, which is well");
     }
-}
-
-/// A full link drops, counts, and tells the notifier if it waits; members are not told of these.
-void Model::see_link_overflow(Watched& watched, Host& host) {
-    const auto counters = host.core().status().counters;
-    const auto found = counters.find("link_overflows");
-    if (found == counters.end() || found->second == watched.link_overflows) return;
-    watched.link_overflows = found->second;
-    notices_.overflowed(*watched.life, world_.clock.now());
 }
 
 }  // namespace muster::sim

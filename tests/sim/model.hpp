@@ -22,7 +22,7 @@ public:
     /// Whether that worker is attached to this host with this session.
     using IsAttached = WasWell;
 
-    Model(World& world, bool strict) : world_(world), notices_(truth_, strict) {}
+    explicit Model(World& world) : world_(world), notices_(truth_) {}
     void judge_workers_with(WasWell was_well, IsAttached is_attached) {
         was_well_ = std::move(was_well);
         is_attached_ = std::move(is_attached);
@@ -85,7 +85,6 @@ private:
         std::optional<std::uint64_t> refuting;                       // log position at a refutation not published yet
         std::map<std::uint64_t, Duration> spoke;                     // token -> when its worker was last heard
         std::uint64_t steps = 0;
-        std::uint64_t link_overflows = 0;
     };
     /// The step under way.
     struct Cause {
@@ -110,7 +109,6 @@ private:
     void check_visible(Watched& watched, const std::set<std::uint64_t>& numbers);
     void see_reply(Watched& watched, Host& host, const cluster::SendDoor& send);
     void see_note(Watched& watched, Host& host, const cluster::Note& note);
-    void see_link_overflow(Watched& watched, Host& host);
     void judge_joins(Watched& watched);
     void judge_leaves(Watched& watched, Host& host);
     void judge_worker_down(Watched& watched, Host& host);

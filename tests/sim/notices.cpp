@@ -61,6 +61,13 @@ void Notices::answered(std::uint64_t number, const NotifyReport& report, bool wa
     }
 }
 
+void Notices::refused(std::uint64_t number) {
+    Sent& sent = sent_.at(number);
+    if (sent.repeated) return;
+    if (!sent.got.empty()) throw Violation("notification " + std::to_string(number) + " is refused, and was delivered");
+    sent.refused = true;
+}
+
 void Notices::handled(const Notification& notification, Life& at, const Owner& owner) {
     const std::uint64_t number = number_of(notification.data);
     const auto who = "notification " + std::to_string(number) + " at " + at.id.name + ": ";
@@ -68,6 +75,7 @@ void Notices::handled(const Notification& notification, Life& at, const Owner& o
     if (found == sent_.end()) throw Violation(who + "was never sent");
     Sent& sent = found->second;
     const Life& from = truth_.at(sent.from);
+    if (sent.refused) throw Violation(who + "had been refused");
     if (notification.from_node != from.id || notification.from_worker != sent.worker ||
         notification.kind != sent.kind || notification.group != sent.group) {
         throw Violation(who + "sender, kind or group was changed");
@@ -91,50 +99,53 @@ void Notices::gap(const Life& at, const Owner& owner, std::uint64_t missed) {
     gaps_[{at.index, owner}] += missed;
 }
 
-void Notices::parted(const Life& observer, const std::string& about, Duration now) {
-    parted_[{observer.index, about}] = now;
-}
-
-void Notices::overflowed(const Life& node, Duration now) {
-    overflowed_[node.index] = now;
-}
-
-bool Notices::parted_since(std::uint64_t observer, std::uint64_t about, Duration since) const {
-    const auto found = parted_.find({observer, truth_.at(about).id.name});
-    return found != parted_.end() && found->second >= since;
-}
-
 bool Notices::excused(const Sent& sent, std::uint64_t life, std::uint64_t member) const {
     const Life& at = truth_.at(life);
-    const Life& from = truth_.at(sent.from);
-    if (!at.running || !from.running || !at.stands(member)) return true;
-    for (const std::uint64_t node : {life, sent.from}) {
-        const auto found = overflowed_.find(node);
-        if (found != overflowed_.end() && found->second >= sent.at) return true;
-    }
-    return !strict_ && (parted_since(life, sent.from, sent.at) || parted_since(sent.from, life, sent.at));
+    return !at.running || !truth_.at(sent.from).running || !at.stands(member);
+}
+
+std::string Notices::name_of(std::uint64_t number, const Sent& sent) const {
+    return "notification " + std::to_string(number) + " from " + truth_.at(sent.from).id.name +
+           (sent.worker.empty() ? "" : " (" + sent.worker + ")") + " sent at " +
+           std::to_string(sent.at.count() / 1000) + " ms";
 }
 
 std::optional<std::string> Notices::owed() const {
-    std::map<std::pair<std::uint64_t, Owner>, std::uint64_t> missing;
+    Owners missing;
     for (const auto& [number, sent] : sent_) {
         if (!sent.promised) continue;
-        std::set<std::pair<std::uint64_t, Owner>> sessions;
         for (const auto& [life, member] : sent.expected) {
             if (sent.got.contains({life, member}) || excused(sent, life, member)) continue;
             const Life& at = truth_.at(life);
             const Owner& owner = at.ever.at(member).owner;
             const auto gap = gaps_.find({life, owner});
             const std::uint64_t told = gap == gaps_.end() ? 0 : gap->second;
-            if (sessions.emplace(life, owner).second && ++missing[{life, owner}] <= told) continue;
-            if (missing[{life, owner}] <= told) continue;
-            return "notification " + std::to_string(number) + " from " + truth_.at(sent.from).id.name +
-                   (sent.worker.empty() ? "" : " (" + sent.worker + ")") + " sent at " +
-                   std::to_string(sent.at.count() / 1000) + " ms is owed to " +
-                   muster::to_string(MemberId{at.id, MemberNumber{member}}) +
-                   (owner.worker.empty() ? "" : " of " + owner.worker);
+            if (++missing[{life, owner}] <= told) continue;
+            return name_of(number, sent) + " is owed to " + muster::to_string(MemberId{at.id, MemberNumber{member}}) +
+                   (owner.worker.empty() ? "" : " of " + owner.worker) + ", which was told of " + std::to_string(told) +
+                   " that it missed";
         }
     }
+    return told_too_much();
+}
+
+/// Nobody is told to have missed more than there was and did not come.
+std::optional<std::string> Notices::told_too_much() const {
+    if (gaps_.empty()) return std::nullopt;
+    Owners missed;
+    for (const auto& [number, sent] : sent_) {
+        for (const auto& [key, told] : gaps_) {
+            const Life& at = truth_.at(key.first);
+            for (const auto& [member, real] : at.ever)
+                if (real.owner == key.second && real.group == sent.group && !sent.got.contains({key.first, member}))
+                    ++missed[key];
+        }
+    }
+    for (const auto& [key, told] : gaps_)
+        if (told > missed[key])
+            return truth_.at(key.first).id.name + " told " +
+                   (key.second.worker.empty() ? "a handler" : key.second.worker) + " of " + std::to_string(told) +
+                   " that it missed, of " + std::to_string(missed[key]);
     return std::nullopt;
 }
 

@@ -18,7 +18,7 @@ std::uint64_t number_of(const Data& data);
 
 class Notices {
 public:
-    Notices(Truth& truth, bool strict) : truth_(truth), strict_(strict) {}
+    explicit Notices(Truth& truth) : truth_(truth) {}
 
     std::uint64_t next_number() { return ++last_number_; }
 
@@ -28,17 +28,16 @@ public:
                const std::vector<Member>& members, Duration now);
     /// The node has promised: an answer without error.
     void answered(std::uint64_t number, const NotifyReport& report, bool waited);
+    /// The node has refused the whole call: nobody may get it.
+    void refused(std::uint64_t number);
     /// A member's process handles it. Throws a Violation on a duplicate, a
     /// reorder, or what was never sent to it.
     void handled(const Notification& notification, Life& at, const Owner& owner);
-    /// A worker's session is told that it missed notifications.
+    /// An owner is told that its members missed notifications.
     void gap(const Life& at, const Owner& owner, std::uint64_t missed);
-    /// A node noted that it believes another node dead or gone.
-    void parted(const Life& observer, const std::string& about, Duration now);
-    /// A node dropped notifications for want of room, and said so.
-    void overflowed(const Life& node, Duration now);
 
-    /// What is still owed to a member that stands; nothing when all is delivered or excused.
+    /// What is still owed to a member that stands, or was told as missed and was not; nothing when
+    /// all is delivered or told.
     [[nodiscard]] std::optional<std::string> owed() const;
     [[nodiscard]] std::uint64_t delivered() const { return delivered_; }
 
@@ -50,24 +49,24 @@ private:
         Group group;
         Duration at{0};
         bool promised = false;
+        bool refused = false;
         bool repeated = false;
         std::set<std::pair<std::uint64_t, std::uint64_t>> expected;  // life, member number
         std::set<std::pair<std::uint64_t, std::uint64_t>> got;
     };
 
+    using Owners = std::map<std::pair<std::uint64_t, Owner>, std::uint64_t>;  // life, owner -> deliveries to members
     [[nodiscard]] bool excused(const Sent& sent, std::uint64_t life, std::uint64_t member) const;
-    [[nodiscard]] bool parted_since(std::uint64_t observer, std::uint64_t about, Duration since) const;
+    [[nodiscard]] std::string name_of(std::uint64_t number, const Sent& sent) const;
+    [[nodiscard]] std::optional<std::string> told_too_much() const;
 
     Truth& truth_;
-    bool strict_;
     std::uint64_t last_number_ = 0;
     std::uint64_t delivered_ = 0;
     std::map<std::uint64_t, Sent> sent_;
     // Receiving life, member, sending life, worker -> latest number in the sender's order.
     std::map<std::tuple<std::uint64_t, std::uint64_t, std::uint64_t, std::string>, std::uint64_t> latest_;
-    std::map<std::pair<std::uint64_t, Owner>, std::uint64_t> gaps_;
-    std::map<std::pair<std::uint64_t, std::string>, Duration> parted_;
-    std::map<std::uint64_t, Duration> overflowed_;
+    Owners gaps_;
 };
 
 }  // namespace muster::sim

@@ -106,6 +106,8 @@ void Host::perform_one(const Action& action, const A& other) {
         disconnect_peer(other.peer);
     } else if constexpr (std::is_same_v<A, Deliver>) {
         proto::encode({{"", "", other.handler.value, 0}, proto::Delivery{other.notification}}, scratch_);
+    } else if constexpr (std::is_same_v<A, DeliverGap>) {
+        proto::encode({{"", "", other.handler.value, 0}, proto::Gap{other.missed}}, scratch_);
     } else if constexpr (std::is_same_v<A, TellWatcher>) {
         proto::encode({{}, proto::WatchNews{other.watch.value, other.event, true}}, scratch_);
     } else if constexpr (std::is_same_v<A, Answer>) {

@@ -28,8 +28,14 @@ void draw_bounds(Profile& profile, Random& random) {
     if (random.permille(300)) bounds.log_deltas = random.between(4, 32);
     if (random.permille(150)) bounds.log_items = random.between(8, 64);
     if (random.permille(250)) bounds.early_deltas = random.between(2, 16);
-    if (random.permille(100)) bounds.link_items = random.between(8, 32);
-    if (random.permille(100)) bounds.backlog_items = random.between(150, 300);
+    if (random.permille(150)) bounds.link_items = random.between(4, 32);
+    if (random.permille(100)) bounds.link_bytes = random.between(2000, 8000);
+    if (random.permille(300)) bounds.link_policy = OverflowPolicy::refuse_newest;
+    if (random.permille(150)) bounds.backlog_items = random.between(100, 300);
+    if (random.permille(500)) {
+        bounds.backlog_policy = random.permille(500) ? OverflowPolicy::refuse_newest : OverflowPolicy::disconnect;
+    }
+    if (random.permille(200)) profile.link_retention = random.within(milliseconds(100), seconds(3));
     if (random.permille(400))
         profile.session.grace = random.permille(300) ? Duration(0) : random.within(milliseconds(50), seconds(2));
 }
@@ -82,7 +88,6 @@ Profile draw_profile(const Wishes& wishes, Random random) {
     profile.fault_every = random.within(milliseconds(100), milliseconds(1500));
     profile.work_every = random.within(milliseconds(20), milliseconds(400));
     profile.calm = random.permille(80);
-    profile.strict = wishes.strict;
     profile.never_heal = wishes.never_heal;
     profile.big_groups = random.permille(40);
     profile.late_start = !profile.calm && random.permille(200);
@@ -117,7 +122,9 @@ std::string Profile::to_text() const {
         << (late_start ? ", a late start" : "") << (impostors.empty() ? "" : ", an impostor") << "; latency "
         << ms(network.latency) << "+" << ms(network.jitter) << " ms, gossip loss " << network.gossip_loss_permille
         << " permille; log " << bounds.log_deltas << ", early " << bounds.early_deltas << ", link " << bounds.link_items
-        << ", backlog " << bounds.backlog_items << ", grace " << ms(session.grace) << " ms; faults:";
+        << " items, " << bounds.link_bytes << " bytes, " << to_string(bounds.link_policy) << ", kept for "
+        << ms(link_retention) << " ms, backlog " << bounds.backlog_items << ", " << to_string(bounds.backlog_policy)
+        << ", grace " << ms(session.grace) << " ms; faults:";
     for (const auto& [fault, weight] : weights) out << ' ' << to_string(fault);
     return out.str();
 }

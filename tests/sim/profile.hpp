@@ -18,7 +18,6 @@ struct Wishes {
     std::size_t nodes = 0;
     Duration faults{0};  // length of the safety phase
     bool verbose = false;
-    bool strict = false;      // a declared death excuses no lost notification
     bool never_heal = false;  // canary: the cluster stays split, so liveness must be missed
 };
 
@@ -41,7 +40,6 @@ struct Profile {
     Duration fault_every = milliseconds(400);
     Duration work_every = milliseconds(150);  // between two calls at one node or worker
     bool calm = false;                        // no fault but jitter and lost gossip: nobody may be declared down
-    bool strict = false;
     bool never_heal = false;
     bool big_groups = false;  // joins of thousands, and metadata that fills snapshots
     bool heal_with_cuts = false;
@@ -51,6 +49,7 @@ struct Profile {
     std::vector<std::pair<Fault, std::uint64_t>> weights;  // of the faults that this run has
     NetworkProfile network;
     cluster::SessionTiming session;
+    Duration link_retention = cluster::Timing{}.link_retention;
     cluster::Bounds bounds;
     std::uint64_t check_every = 8;                // steps between two full checks of a core
     std::vector<std::vector<std::size_t>> seeds;  // node -> the nodes whose doors it is given

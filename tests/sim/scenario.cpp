@@ -82,6 +82,8 @@ private:
         if (verb == "worker") return worker_role(words);
         if (verb == "seeds") return seeds(words);
         if (verb == "bound") return bound(words);
+        if (verb == "policy") return policy(words);
+        if (verb == "retention") return void(cast_.profile.link_retention = time_in(arg(words, 1)));
         if (verb == "grace") return void(cast_.profile.session.grace = time_in(arg(words, 1)));
         if (!stage_) stage_.emplace(cast_, [this](const std::string& line) { told(line); });
         if (on_network(words) || on_messages(words) || on_processes(words) || on_groups(words)) return;
@@ -146,6 +148,15 @@ private:
                                                          {"backlog_items", &bounds.backlog_items}};
         if (!all.contains(arg(words, 1))) throw BadScript("there is no bound '" + words[1] + "'");
         *all.at(words[1]) = number_in(arg(words, 2));
+    }
+
+    void policy(const Words& words) {
+        const auto policy = parse_overflow_policy(arg(words, 2));
+        if (!policy) throw BadScript(policy.error().text);
+        const bool of_links = arg(words, 1) == "link";
+        if (!of_links && words[1] != "backlog") throw BadScript("a policy is of link or backlog");
+        Bounds& bounds = cast_.profile.bounds;
+        (of_links ? bounds.link_policy : bounds.backlog_policy) = *policy;
     }
 
     // ---- what happens ----

@@ -33,7 +33,6 @@ std::string again(const Order& order, std::uint64_t seed) {
     std::string command = "muster_simulate --seed " + std::to_string(seed);
     if (order.wishes.nodes != 0) command += " --nodes " + std::to_string(order.wishes.nodes);
     if (order.minutes > 0) command += " --minutes " + std::to_string(order.minutes);
-    if (order.wishes.strict) command += " --strict";
     return command + " --verbose";
 }
 
@@ -91,7 +90,6 @@ int main(int argc, char** argv) {
         ->check(CLI::Range(0.001, 10000.0));
     app.add_option("--jobs", order.jobs, "threads; one per processor if not said, and one with --verbose")
         ->check(CLI::Range(1, 256));
-    app.add_flag("--strict", order.wishes.strict, "a declared death excuses no lost notification");
     app.add_flag("--keep-going", order.keep_going, "go on after a run that failed");
     app.add_flag("--verbose", order.wishes.verbose, "print every event and action");
     try {
@@ -100,8 +98,8 @@ int main(int argc, char** argv) {
         return app.exit(error) == 0 ? kGood : kBadUsage;
     }
     order.wishes.faults = Duration(static_cast<Duration::rep>(order.minutes * 60e6));
-    std::printf("muster_simulate --seed %" PRIu64 " --runs %" PRIu64 " --nodes %zu --minutes %g%s\n", order.wishes.seed,
-                order.runs, order.wishes.nodes, order.minutes, order.wishes.strict ? " --strict" : "");
+    std::printf("muster_simulate --seed %" PRIu64 " --runs %" PRIu64 " --nodes %zu --minutes %g\n", order.wishes.seed,
+                order.runs, order.wishes.nodes, order.minutes);
     std::fflush(stdout);
     for (const int number : {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL}) std::signal(number, report_crash);
     return run(order);

@@ -13,7 +13,7 @@ class Simulation {
 public:
     Simulation(const Wishes& wishes, const Sabotage& sabotage, Random random)
         : world_(draw_profile(wishes, random.fork()), random.fork(), wishes.verbose ? Transcript::print : nullptr),
-          model_(world_, wishes.strict),
+          model_(world_),
           workload_(world_, model_),
           faults_(world_, workload_) {
         world_.observer = &model_;

@@ -26,7 +26,7 @@ Stage::Stage(const Cast& cast, std::function<void(const std::string&)> tell)
         take_line(now, who, text);
     };
     world_ = std::make_unique<World>(cast.profile, Random(1), sink);
-    model_ = std::make_unique<Model>(*world_, true);
+    model_ = std::make_unique<Model>(*world_);
     world_->observer = model_.get();
     world_->withhold = [this](Host& to, const cluster::MessageArrived& arrived, const Frame& frame) {
         return springs(to, arrived, frame);

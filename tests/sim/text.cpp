@@ -218,6 +218,7 @@ struct ActionText {
         tell(w, a.notification);
         return w.str();
     }
+    std::string operator()(const cluster::DeliverGap& a) { return w("DeliverGap")(a.handler)(a.missed).str(); }
     std::string operator()(const cluster::TellWatcher& a) {
         w("TellWatcher")(a.watch);
         tell(w, a.event);

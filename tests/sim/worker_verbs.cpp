@@ -106,6 +106,8 @@ void Worker::take_answer(const Message& asked, const Message& reply) {
         const bool leave = std::holds_alternative<LeaveRequest>(asked.body);
         expect((leave && error->code == ErrorCode::not_joined) || error->code == ErrorCode::overloaded);
         std::erase_if(joined_, [&](const Joined& joined) { return joined.request == asked.header.seq; });
+        if (const auto* notify = std::get_if<NotifyRequest>(&asked.body))
+            model_.notices().refused(number_of(notify->data));
         return;
     }
     if (std::holds_alternative<JoinRequest>(asked.body)) {

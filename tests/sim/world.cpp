@@ -71,6 +71,7 @@ void Host::start() {
     options.random_seed = random_.next();
     options.session = world_.profile.session;
     options.bounds = world_.profile.bounds;
+    options.timing.link_retention = world_.profile.link_retention;
     clock_offset_ = random_.within(seconds(1), seconds(1000));
 
     world_.network.listen(options.address, *this, Port::door);

@@ -44,7 +44,6 @@ constexpr const char* kAborted = "aborted: an invariant that the core checks its
 Outcome run(std::uint64_t seed) {
     Wishes wishes;
     wishes.seed = seed;
-    wishes.strict = true;
     return simulate(wishes);
 }
 
