@@ -92,7 +92,8 @@ void Session::lose(std::uint64_t members, std::vector<Outcome>& outcomes) {
         gap->missed += members;
         return;
     }
-    while (is_full(kGapBytes) && drop_oldest(outcomes)) {
+    const bool may_drop = ctx_.options.bounds.backlog_policy == OverflowPolicy::drop_oldest;
+    while (may_drop && is_full(kGapBytes) && drop_oldest(outcomes)) {
     }
     bytes_ += kGapBytes;
     stream_.push_back({proto::Gap{members}, kGapBytes, 0, {}});

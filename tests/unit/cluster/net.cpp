@@ -124,6 +124,10 @@ void Net::perform(const std::string& node, Action& action) {
             letters_.push_back({node, {now, ProcessGone{check->peer}}});
     } else if (auto* deliver = std::get_if<Deliver>(&action)) {
         delivered.push_back({node, deliver->handler, std::move(deliver->notification)});
+    } else if (auto* gap = std::get_if<DeliverGap>(&action)) {
+        Notification none;
+        none.data.msgpack.clear();
+        delivered.push_back({node, gap->handler, std::move(none), gap->missed});
     } else if (auto* tell = std::get_if<TellWatcher>(&action)) {
         told.push_back({node, tell->watch, std::move(tell->event)});
     } else if (auto* answer = std::get_if<Answer>(&action)) {

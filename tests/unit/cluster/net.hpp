@@ -47,6 +47,7 @@ public:
         std::string node;
         HandlerId handler;
         Notification notification;
+        std::uint64_t missed = 0;  // not 0: no notification, but a gap
     };
     struct Told {
         std::string node;

@@ -256,7 +256,8 @@ TEST_F(Semantics, NotificationsReachEveryMemberWithAllTheyCarry) {
     EXPECT_EQ(report.delivered, 3u);
     EXPECT_TRUE(report.missed.empty());
     ASSERT_EQ(net.delivered.size(), 2u);  // one for each owner
-    for (const auto& [node, handler, notification] : net.delivered) {
+    for (const auto& [node, handler, notification, missed] : net.delivered) {
+        EXPECT_EQ(missed, 0u);
         EXPECT_EQ(notification.kind, NotificationKind::created);
         EXPECT_EQ(notification.group, kOrders);
         EXPECT_EQ(to_json(notification.data), R"({"id":7})");

@@ -31,10 +31,13 @@ Delta delta() {
     return {{{group(), Reason::left, {run()}, {}}, {group(), Reason::worker_down, {}, {{MemberNumber{2}, 2}}}}};
 }
 Notice notice() {
-    return {NotificationKind::updated, group(), data(), node(), "w-1", 9, 4};
+    return {NotificationKind::updated, group(), data(), node(), "w-1", 9, 4, MemberNumber{6}, 5000};
 }
 NoticeReport report() {
     return {4, 2, {{"b", 1, MissReason::overflow}}};
+}
+NoticesLost lost() {
+    return {group(), 3};
 }
 Member member() {
     return {{node(), MemberNumber{5}}, "w-1", {{"zone", "eu"}}};
@@ -121,7 +124,7 @@ void add_node_messages(Builder& b) {
         .add("Heard", Heard{record(), 99, 120})
         .add("Ping", Ping{77})
         .add("Pong", Pong{77, node("c"), Seq{8}})
-        .add("LinkData", LinkData{node("b"), 3, 2, {notice(), report()}})
+        .add("LinkData", LinkData{node("b"), 3, 2, {notice(), report(), lost()}})
         .add("LinkAck", LinkAck{node("b"), 4})
         .add("Relay", Relay{"c", std::string("\x97\x01\x00\xff", 4), 3});
 }
@@ -182,8 +185,9 @@ void add_extreme_node_messages(Builder& b) {
         .add("LinkData", LinkData{far_node(),
                                   1,
                                   kMax,
-                                  {Notice{NotificationKind::deleted, far, large_data(), far_node(), "", kMax, kMax},
-                                   NoticeReport{kMax, kMax, {}}}})
+                                  {Notice{NotificationKind::deleted, far, large_data(), far_node(), "", kMax, kMax,
+                                          MemberNumber{kMax}, kMax},
+                                   NoticeReport{kMax, kMax, {}}, NoticesLost{far, kMax}}})
         .add("LinkAck", LinkAck{far_node(), kMax})
         .add("Relay", Relay{kLongName, std::string(limits::kFrame - 256, '\xc1'), UINT64_MAX})
         .add("Relay", Relay{"c", "", 0});
