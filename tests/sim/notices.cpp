@@ -55,10 +55,17 @@ void Notices::answered(std::uint64_t number, const NotifyReport& report, bool wa
                             std::to_string(sent.expected.size()) + " on " + std::to_string(nodes.size()));
         }
     }
-    if (waited && report.delivered > sent.got.size()) {
+    if (!waited || sent.repeated) return;
+    const auto got = static_cast<std::uint64_t>(
+        std::ranges::count_if(sent.expected, [&](const auto& member) { return sent.got.contains(member); }));
+    if (report.delivered > got)
         throw Violation(who + "the report claims " + std::to_string(report.delivered) + " deliveries of " +
-                        std::to_string(sent.got.size()));
-    }
+                        std::to_string(got));
+    std::uint64_t accounted = report.delivered;
+    for (const Missed& missed : report.missed) accounted += missed.members;
+    if (accounted != report.matched)
+        throw Violation(who + "the report says what became of " + std::to_string(accounted) + " members of " +
+                        std::to_string(report.matched));
 }
 
 void Notices::refused(std::uint64_t number) {
