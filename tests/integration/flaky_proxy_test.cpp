@@ -177,8 +177,7 @@ TEST_F(FlakyProxyTest, WhatOneSideDoesNotTakeIsNotReadFromTheOther) {
 }
 
 TEST_F(FlakyProxyTest, StallsAndDelaysChangeNoByte) {
-    proxy.begin_faults(
-        {.every = milliseconds(5), .resets = 0, .stalls = 1, .long_stalls = 0, .delays = 4});
+    proxy.begin_faults({.every = milliseconds(5), .resets = 0, .stalls = 1, .long_stalls = 0, .delays = 4});
     const auto client = connect();
     const auto server = accept();
     const auto bytes = pattern(8'000'000);
