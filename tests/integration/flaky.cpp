@@ -11,11 +11,18 @@ int main(int argc, char** argv) {
     options.notifications = 1'000'000;
     options.seed = std::random_device{}();
     int every = 200;
+    options.blackouts = 5;
     CLI::App app("Sends notifications over connections that break at random, and accounts for each.", "flaky");
     app.add_option("--notifications", options.notifications, "how many (default 1000000)");
     app.add_option("--seed", options.seed, "of the faults (default: a random one)");
     app.add_option("--fault-every", every, "mean time between faults in ms (default 200; 0: none)");
-    CLI11_PARSE(app, argc, argv);
+    app.add_option("--blackouts", options.blackouts,
+                   "times that nothing passes between the nodes until they take each other for dead (default 5)");
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        return app.exit(error) == 0 ? 0 : 2;
+    }
     options.faults.every = std::chrono::milliseconds(every);
     options.on_progress = [](const std::string& line) { std::printf("%s\n", line.c_str()), std::fflush(stdout); };
 

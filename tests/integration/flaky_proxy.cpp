@@ -73,7 +73,7 @@ FlakyProxy::FlakyProxy(std::vector<Route> routes, std::uint64_t seed)
     for (auto& route : routes) {
         const int fd = open_listener(route.listen);
         watch_input(epoll_, fd, kListener + listeners_.size());
-        listeners_.push_back({fd, std::move(route.target)});
+        listeners_.push_back({fd, std::move(route)});
     }
     thread_ = std::thread([this] { run(); });
 }
@@ -112,7 +112,7 @@ void FlakyProxy::end_faults() {
     on_thread([this] {
         faulty_ = false;
         next_fault_ = Instant::max();
-        for (auto& [id, connection] : connections_) connection->calm();
+        for (auto& [id, proxied] : connections_) proxied.connection->calm();
     });
 }
 
@@ -120,28 +120,31 @@ std::size_t FlakyProxy::reset_all() {
     std::size_t count = 0;
     on_thread([&] {
         count = connections_.size();
-        for (auto& [id, connection] : connections_) connection->reset();
+        for (auto& [id, proxied] : connections_) proxied.connection->reset();
         const std::lock_guard lock(mutex_);
         counts_.resets += count;
     });
     return count;
 }
 
-void FlakyProxy::stall_all() {
-    on_thread([this] {
-        stalled_ = true;
-        for (auto& [id, connection] : connections_)
-            for (const std::size_t side : {0u, 1u}) connection->stall(side, Instant::max());
-        const std::lock_guard lock(mutex_);
-        counts_.stalls += connections_.size();
+void FlakyProxy::stall(const std::string& kind) {
+    on_thread([&] {
+        for (auto& listener : listeners_)
+            if (kind.empty() || listener.route.kind == kind) listener.stalled = true;
+        for (auto& [id, proxied] : connections_)
+            if (listeners_[proxied.listener].stalled) stall_for_good(*proxied.connection);
     });
 }
 
 void FlakyProxy::go_on() {
     on_thread([this] {
-        stalled_ = false;
-        for (auto& [id, connection] : connections_) connection->calm();
+        for (auto& listener : listeners_) listener.stalled = false;
+        for (auto& [id, proxied] : connections_) proxied.connection->calm();
     });
+}
+
+void FlakyProxy::stall_for_good(ProxiedConnection& connection) {
+    for (const std::size_t side : {0u, 1u}) connection.stall(side, Instant::max());
 }
 
 FlakyProxy::Counts FlakyProxy::counts() const {
@@ -173,7 +176,7 @@ void FlakyProxy::run() {
 
 int FlakyProxy::timeout_ms() const {
     Instant next = next_fault_;
-    for (const auto& [id, connection] : connections_) next = std::min(next, connection->next_turn());
+    for (const auto& [id, proxied] : connections_) next = std::min(next, proxied.connection->next_turn());
     if (next <= now_) return 0;
     if (next - now_ > milliseconds(kLongestWaitMs)) return kLongestWaitMs;
     return static_cast<int>(std::chrono::ceil<milliseconds>(next - now_).count());
@@ -184,22 +187,22 @@ void FlakyProxy::handle(std::uint64_t event_id, std::uint32_t events) {
         eventfd_t ignored = 0;
         ::eventfd_read(wake_, &ignored);
     } else if (event_id >= kListener) {
-        accept_all(listeners_[event_id - kListener]);
+        accept_all(event_id - kListener);
     } else if (const auto found = connections_.find(event_id / 2); found != connections_.end()) {
-        found->second->handle(now_, event_id % 2, events);
+        found->second.connection->handle(now_, event_id % 2, events);
     }
 }
 
-void FlakyProxy::accept_all(const Listener& listener) {
+void FlakyProxy::accept_all(std::size_t listener) {
+    const Listener& from = listeners_[listener];
     while (true) {
-        const int fd = ::accept4(listener.fd, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        const int fd = ::accept4(from.fd, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0) return;
         send_at_once(fd);
         const auto id = ++last_id_;
-        auto made = std::make_unique<ProxiedConnection>(epoll_, id, fd, begin_connect(listener.target));
-        if (stalled_)
-            for (const std::size_t side : {0u, 1u}) made->stall(side, Instant::max());
-        connections_.emplace(id, std::move(made));
+        auto made = std::make_unique<ProxiedConnection>(epoll_, id, fd, begin_connect(from.route.target));
+        if (from.stalled) stall_for_good(*made);
+        connections_.emplace(id, Proxied{std::move(made), listener});
         const std::lock_guard lock(mutex_);
         ++counts_.connections;
     }
@@ -208,10 +211,11 @@ void FlakyProxy::accept_all(const Listener& listener) {
 void FlakyProxy::turn_connections() {
     std::uint64_t bytes = 0;
     for (auto it = connections_.begin(); it != connections_.end();) {
-        const auto before = it->second->bytes();
-        it->second->turn(now_);
-        bytes += it->second->bytes() - before;
-        it = it->second->is_open() ? std::next(it) : connections_.erase(it);
+        ProxiedConnection& connection = *it->second.connection;
+        const auto before = connection.bytes();
+        connection.turn(now_);
+        bytes += connection.bytes() - before;
+        it = connection.is_open() ? std::next(it) : connections_.erase(it);
     }
     const std::lock_guard lock(mutex_);
     counts_.bytes += bytes;
@@ -230,7 +234,7 @@ void FlakyProxy::draw_faults() {
         next_fault_ = now_ + std::chrono::microseconds(static_cast<std::int64_t>(wait(random_) * 1000.0));
         if (connections_.empty()) continue;
         const auto index = std::uniform_int_distribution<std::size_t>(0, connections_.size() - 1)(random_);
-        break_one(*std::next(connections_.begin(), static_cast<std::ptrdiff_t>(index))->second);
+        break_one(*std::next(connections_.begin(), static_cast<std::ptrdiff_t>(index))->second.connection);
     }
 }
 

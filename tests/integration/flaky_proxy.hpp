@@ -30,10 +30,10 @@ struct FaultMix {
 /// The public functions are thread-safe and are done when they return.
 class FlakyProxy {
 public:
-    /// Addresses are "a.b.c.d:port".
     struct Route {
-        std::string listen;
+        std::string listen;  // "a.b.c.d:port"
         std::string target;
+        std::string kind{};  // for `stall`
     };
     struct Counts {
         std::uint64_t connections = 0;  // ever opened
@@ -58,9 +58,10 @@ public:
 
     /// Resets every open connection: both ends get an RST. Returns how many.
     std::size_t reset_all();
-    /// Nothing is forwarded on the open connections, nor on those opened while
-    /// it lasts, until `go_on`.
-    void stall_all();
+    /// Nothing is forwarded on connections of these routes, those opened while it
+    /// lasts included, until `go_on`. Empty: of all routes.
+    void stall(const std::string& kind = {});
+    /// All stalls and delays end.
     void go_on();
 
     [[nodiscard]] Counts counts() const;
@@ -68,14 +69,20 @@ public:
 private:
     struct Listener {
         int fd = -1;
-        std::string target;
+        Route route;
+        bool stalled = false;
+    };
+    struct Proxied {
+        std::unique_ptr<ProxiedConnection> connection;
+        std::size_t listener = 0;
     };
 
     void on_thread(std::function<void()> command);
     void run();
     [[nodiscard]] int timeout_ms() const;
     void handle(std::uint64_t event_id, std::uint32_t events);
-    void accept_all(const Listener& listener);
+    void accept_all(std::size_t listener);
+    static void stall_for_good(ProxiedConnection& connection);
     void draw_faults();
     void break_one(ProxiedConnection& connection);
     void turn_connections();
@@ -85,10 +92,9 @@ private:
     int epoll_ = -1;
     int wake_ = -1;
     std::vector<Listener> listeners_;
-    std::map<std::uint64_t, std::unique_ptr<ProxiedConnection>> connections_;
+    std::map<std::uint64_t, Proxied> connections_;
     std::uint64_t last_id_ = 0;
     bool faulty_ = false;
-    bool stalled_ = false;
     FaultMix mix_;
     ProxyClock::time_point next_fault_ = ProxyClock::time_point::max();
     ProxyClock::time_point now_ = ProxyClock::now();

@@ -148,7 +148,7 @@ TEST_F(FlakyProxyTest, AStallHoldsEverythingBackAndLosesNothing) {
     ASSERT_TRUE(server.readable(kPatience));
     std::array<char, 16> buffer{};
     EXPECT_EQ(::recv(server.fd, buffer.data(), buffer.size(), 0), 7);
-    proxy.stall_all();
+    proxy.stall();
     client.write_all("after");
     EXPECT_FALSE(server.readable(milliseconds(200)));
     const auto late = connect();

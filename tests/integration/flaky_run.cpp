@@ -50,6 +50,7 @@ public:
         std::vector<std::thread> threads;
         for (std::uint32_t sender = 0; sender < kSenders; ++sender)
             threads.emplace_back([this, sender] { send_all(sender); });
+        threads.emplace_back([this] { black_out(); });
         std::thread reporter([this] { report_progress(); });
         for (auto& thread : threads) thread.join();
         cluster_.proxy().end_faults();
@@ -102,6 +103,11 @@ private:
     }
 
     void send_all(std::uint32_t sender) {
+        send_numbers(sender);
+        --senders_;
+    }
+
+    void send_numbers(std::uint32_t sender) {
         for (std::uint32_t number = 1; number <= each_; ++number) {
             const bool wait = number % kWaitEvery == 0;
             const auto report = notify({sender, number}, wait);
@@ -116,6 +122,22 @@ private:
                     ledger_.broken("a report says that " + missed.node +
                                    " missed one: " + std::string(to_string(missed.reason)));
             }
+        }
+    }
+
+    /// Evenly spread over the run.
+    void black_out() {
+        const auto all = each_ * kSenders;
+        for (std::uint64_t i = 1; i <= options_.blackouts; ++i) {
+            const auto begin = all * i / (options_.blackouts + 1);
+            while (sent_ < begin && senders_ > 0) std::this_thread::sleep_for(milliseconds(10));
+            const auto before = partly_matched_.load();
+            const auto until = Clock::now() + kPatience;
+            cluster_.proxy().stall(kBetweenNodes);
+            while (partly_matched_ == before && Clock::now() < until && senders_ > 0)
+                std::this_thread::sleep_for(milliseconds(10));
+            cluster_.proxy().go_on();
+            if (partly_matched_ > before) ++result_.blackouts;
         }
     }
 
@@ -174,6 +196,7 @@ private:
     std::atomic<std::uint64_t> waits_{0};
     std::atomic<std::uint64_t> missed_reports_{0};
     std::atomic<std::uint64_t> lost_attachments_{0};
+    std::atomic<std::size_t> senders_{kSenders};  // not done yet
     std::atomic<bool> done_{false};
     std::vector<std::unique_ptr<Worker>> workers_;  // last: their handlers use the rest
 };
@@ -190,7 +213,8 @@ std::string to_text(const FlakyResult& result) {
          << " s; " << result.proxy.resets << " resets, " << result.proxy.stalls << " stalls and "
          << result.proxy.long_stalls << " long ones, " << result.proxy.delays << " delays of "
          << result.proxy.connections << " connections, " << result.proxy.bytes / 1'000'000 << " MB; "
-         << result.lost_attachments << " times a worker lost its node and resumed; " << result.partly_matched
+         << result.blackouts << " blackouts between nodes; " << result.lost_attachments
+         << " times a worker lost its node and resumed; " << result.partly_matched
          << " notifications met a node believed dead; of " << result.waits << " that waited " << result.missed_reports
          << " reports were of a node that went down meanwhile";
     return text.str();

@@ -14,7 +14,8 @@ namespace muster::test {
 struct FlakyOptions {
     std::uint64_t notifications = 20'000;
     std::uint64_t seed = 1;
-    FaultMix faults{};  // `every` 0: none at all
+    FaultMix faults{};            // `every` 0: none at all
+    std::uint64_t blackouts = 1;  // times that nothing passes between the nodes until they take each other for dead
     /// Told a line about once a second.
     std::function<void(const std::string& line)> on_progress{};
 };
@@ -26,7 +27,8 @@ struct FlakyResult {
     std::uint64_t waits = 0;             // notifications whose notifier waited for the acknowledgements
     std::uint64_t missed_reports = 0;    // of them: reports of a node that went down meanwhile
     std::uint64_t lost_attachments = 0;  // times that a worker lost its node
-    double seconds = 0;                  // from the first to the last delivery
+    std::uint64_t blackouts = 0;
+    double seconds = 0;  // from the first to the last delivery
     FlakyProxy::Counts proxy;
     std::vector<std::string> broken;  // what must not have happened; empty when all is well
 };

@@ -18,7 +18,8 @@ TEST(Flaky, EveryNotificationArrivesOnceAndInOrderThoughConnectionsBreak) {
     std::printf("[ measured ] seed %llu: %s\n", static_cast<unsigned long long>(options.seed), to_text(result).c_str());
     for (const auto& line : result.broken) ADD_FAILURE() << line;
     EXPECT_GE(result.notifications, options.notifications);
-    EXPECT_GE(result.deliveries, 5 * options.notifications);
+    EXPECT_GE(result.deliveries, 3 * options.notifications);
+    EXPECT_EQ(result.blackouts, options.blackouts);
     EXPECT_GE(result.proxy.resets, 24u);
     EXPECT_GE(result.lost_attachments, 12u);
 }

@@ -13,7 +13,8 @@ ProxiedCluster::ProxiedCluster(std::size_t nodes, std::uint64_t seed, std::vecto
         const auto door = std::to_string(free_port());
         const auto control = std::to_string(free_port());
         const auto gossip = std::to_string(free_port());
-        for (const auto& port : {door, control, gossip}) routes.push_back({outside + port, inside + port});
+        routes.push_back({outside + door, inside + door, "door"});
+        for (const auto& port : {control, gossip}) routes.push_back({outside + port, inside + port, kBetweenNodes});
         places.push_back({{},
                           outside + door,
                           {"--listen", inside + door, "--advertise", outside + door, "--control-port", control,

@@ -11,6 +11,9 @@
 
 namespace muster::test {
 
+/// Kind of the routes that no worker uses. (Nodes use the others too, to greet each other.)
+inline constexpr const char* kBetweenNodes = "between nodes";
+
 /// Nodes listen on 127.0.0.1 and advertise 127.0.1.1, where the proxy listens on the same three ports of each.
 /// No fault until the proxy is told; as Cluster in all else.
 class ProxiedCluster {

@@ -1,6 +1,7 @@
 // One connection through a proxy: both sockets, and what is on its way between them.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstddef>
@@ -34,8 +35,10 @@ public:
 
     /// Both ends get an RST.
     void reset();
-    /// Nothing is read from that side until then.
-    void stall(std::size_t side, Instant until) { sides_[side].stalled_until = until; }
+    /// Nothing is read from that side until then, at least.
+    void stall(std::size_t side, Instant until) {
+        sides_[side].stalled_until = std::max(sides_[side].stalled_until, until);
+    }
     /// Bytes read until then are handed on so much later.
     void delay(milliseconds by, Instant until);
     /// Stalls and delays end.
