@@ -127,10 +127,10 @@ std::size_t FlakyProxy::reset_all() {
     return count;
 }
 
-void FlakyProxy::stall(const std::string& kind) {
+void FlakyProxy::stall(const std::string& part) {
     on_thread([&] {
         for (auto& listener : listeners_)
-            if (kind.empty() || listener.route.kind == kind) listener.stalled = true;
+            if (listener.route.name.find(part) != std::string::npos) listener.stalled = true;
         for (auto& [id, proxied] : connections_)
             if (listeners_[proxied.listener].stalled) stall_for_good(*proxied.connection);
     });

@@ -33,7 +33,7 @@ public:
     struct Route {
         std::string listen;  // "a.b.c.d:port"
         std::string target;
-        std::string kind{};  // for `stall`
+        std::string name{};  // for `stall`
     };
     struct Counts {
         std::uint64_t connections = 0;  // ever opened
@@ -58,9 +58,9 @@ public:
 
     /// Resets every open connection: both ends get an RST. Returns how many.
     std::size_t reset_all();
-    /// Nothing is forwarded on connections of these routes, those opened while it
-    /// lasts included, until `go_on`. Empty: of all routes.
-    void stall(const std::string& kind = {});
+    /// Nothing is forwarded on connections of the routes whose name contains `part`,
+    /// those opened while it lasts included, until `go_on`. Empty: of all routes.
+    void stall(const std::string& part = {});
     /// All stalls and delays end.
     void go_on();
 

@@ -13,8 +13,9 @@ ProxiedCluster::ProxiedCluster(std::size_t nodes, std::uint64_t seed, std::vecto
         const auto door = std::to_string(free_port());
         const auto control = std::to_string(free_port());
         const auto gossip = std::to_string(free_port());
-        routes.push_back({outside + door, inside + door, "door"});
-        for (const auto& port : {control, gossip}) routes.push_back({outside + port, inside + port, kBetweenNodes});
+        routes.push_back({outside + door, inside + door, Cluster::name(i) + ": door"});
+        for (const auto& port : {control, gossip})
+            routes.push_back({outside + port, inside + port, Cluster::name(i) + ": " + kBetweenNodes});
         places.push_back({{},
                           outside + door,
                           {"--listen", inside + door, "--advertise", outside + door, "--control-port", control,

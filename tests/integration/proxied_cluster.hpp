@@ -11,7 +11,8 @@
 
 namespace muster::test {
 
-/// Kind of the routes that no worker uses. (Nodes use the others too, to greet each other.)
+/// In the names of the routes that no worker uses, after the node's name. (Nodes use the others too, to greet each
+/// other.)
 inline constexpr const char* kBetweenNodes = "between nodes";
 
 /// Nodes listen on 127.0.0.1 and advertise 127.0.1.1, where the proxy listens on the same three ports of each.
