@@ -63,7 +63,7 @@ void expect_no_slower(const char* who, const Latency& quiet, const Latency& stuc
     // machine with more threads than processors takes from a process at its leisure.
     EXPECT_LE(stuck.p50, 3 * quiet.p50 + milliseconds(1));
     EXPECT_LE(stuck.p99, 5 * quiet.p99 + milliseconds(20));
-    EXPECT_LE(stuck.longest, 5 * quiet.longest + milliseconds(500));
+    EXPECT_LE(stuck.longest, 5 * quiet.longest + kStuck / 2);
 }
 
 void expect_stuck_alone(const char* who, Bystanders& others, Feed& feed, const Victim& victim, milliseconds duration) {
