@@ -26,7 +26,6 @@ constexpr std::size_t kSenders = 12;
 constexpr std::uint32_t kWaitEvery = 256;
 constexpr milliseconds kCallTime{60'000};
 constexpr milliseconds kSettling{60'000};  // without a single delivery: then what is missing is lost
-constexpr const char* kGrace = "30000";    // ms; a session must outlive any fault
 
 Group group_of(std::size_t number) {
     return {"orders", "changes-" + std::to_string(number % kGroups)};
@@ -37,7 +36,7 @@ public:
     explicit Run(const FlakyOptions& options)
         : options_(options),
           each_(static_cast<std::uint32_t>((options.notifications + kSenders - 1) / kSenders)),
-          cluster_(kNodes, options.seed, {"--session-grace", kGrace}),
+          cluster_(kNodes, options.seed, {"--session-grace", std::to_string(options.grace.count())}),
           ledger_(kMembers, kSenders, each_ + kGroups) {
         for (std::size_t i = 0; i < kMembers; ++i) attach(i);
         for (std::size_t i = 0; i < kMembers; ++i) join(i);

@@ -14,6 +14,7 @@ namespace muster::test {
 struct FlakyOptions {
     std::uint64_t notifications = 20'000;
     std::uint64_t seed = 1;
+    milliseconds grace{30'000};   // of the nodes' sessions: here it outlives any fault
     FaultMix faults{};            // `every` 0: none at all
     std::uint64_t blackouts = 1;  // times that nothing passes between the nodes until they take each other for dead
     /// Told a line about once a second.
