@@ -11,6 +11,7 @@ using std::chrono::milliseconds;
 constexpr auto kHelloTimeout = milliseconds(1000);
 constexpr auto kQuiet = milliseconds(300);  // three of the node's heartbeats
 constexpr auto kLate = milliseconds(200);   // of a tick: then the silence was ours
+constexpr auto kStay = milliseconds(5000);  // the longest without a node for the sake of a session
 constexpr auto kFlap = milliseconds(100);   // given up sooner than this after the welcome: no haste
 constexpr auto kRetryMin = milliseconds(100);
 constexpr auto kRetryMax = milliseconds(1000);
@@ -82,6 +83,12 @@ void Session::attempt_failed(Error why, bool for_good) {
     next_attempt();
 }
 
+/// A hello can be lost like anything else, and what a session holds is to be had at home alone.
+void Session::unanswered() {
+    if (token_ && address_ == home_ && now_ < resumable_until_) return begin_attempt(home_);
+    attempt_failed({ErrorCode::unreachable, {}}, false);
+}
+
 Error Session::problem() const {
     if (refusal_ && refusal_->code != ErrorCode::unreachable) return *refusal_;
     return Error{ErrorCode::unreachable, "no node answers at " + joined(addresses_.listed()) +
@@ -114,6 +121,7 @@ void Session::welcomed(const proto::Header& header, proto::WorkerWelcome&& welco
     node_ = std::move(welcome.node);
     heartbeat_ = clamp_ms(welcome.heartbeat_ms, 10, 60'000);
     ttl_ = clamp_ms(welcome.ttl_ms, 100, 600'000);
+    grace_ = clamp_ms(welcome.grace_ms, 0, 3'600'000);
     addresses_.told(welcome.nodes);
     rounds_ = 0;
     refusal_.reset();
@@ -150,6 +158,7 @@ void Session::resumed() {
 void Session::lost(const std::string& why, bool gone) {
     announce(false, "lost " + node_.id.name + " at " + address_ + ": " + why);
     // A node that only fell silent may still hold the session.
+    resumable_until_ = gone ? now_ : now_ + std::min<Duration>(grace_, kStay);
     gone ? addresses_.begin_round_without(address_) : addresses_.begin_round(address_);
     all_refused_ = false;
     now_ - attached_at_ < kFlap ? wait_for_retry() : next_attempt();
@@ -200,7 +209,7 @@ void Session::tick(Instant now) {
         attempt_until_ += late;
     }
     expire_calls();
-    if (state_ == State::greeting && now >= attempt_until_) attempt_failed({ErrorCode::unreachable, {}}, false);
+    if (state_ == State::greeting && now >= attempt_until_) unanswered();
     if (state_ == State::idle && now >= retry_at_) next_attempt();
     if (state_ == State::attached) tick_attached();
     expected_ = next_deadline();

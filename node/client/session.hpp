@@ -89,6 +89,7 @@ private:
     // session.cpp: attaching and timers
     void begin_attempt(const std::string& address);
     void attempt_failed(Error why, bool for_good);
+    void unanswered();
     void next_attempt();
     void wait_for_retry();
     void say_hello();
@@ -152,6 +153,8 @@ private:
     // the session
     SessionToken token_;
     std::string home_;  // where the session can be resumed
+    Duration grace_{};
+    Instant resumable_until_{};  // once lost: so long nothing but home is tried, unless it is gone
     NodeInfo node_;
     Duration heartbeat_{};
     Duration ttl_{};

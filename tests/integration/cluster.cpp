@@ -49,6 +49,7 @@ void Cluster::start(std::size_t i) {
     for (const auto& other : addresses())
         if (other != address(i)) line.insert(line.end(), {"--seed", other});
     line.insert(line.end(), arguments_.begin(), arguments_.end());
+    line.insert(line.end(), places_[i].more.begin(), places_[i].more.end());
     nodes_[i] = std::make_unique<Process>(at_place(i, std::move(line)));
 }
 

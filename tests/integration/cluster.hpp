@@ -11,8 +11,9 @@ namespace muster::test {
 
 /// Where a node runs, and whoever talks to it.
 struct Place {
-    std::vector<std::string> enter;  // what its programs are started with: words before their own; may be empty
-    std::string address;             // "host:port" of its node
+    std::vector<std::string> enter;   // what its programs are started with: words before their own; may be empty
+    std::string address;              // "host:port" of its node, for everyone else
+    std::vector<std::string> more{};  // added to its node's command line; the last of a flag counts
 };
 
 /// Nodes "n1", "n2", …, each seeded with all others, ready when the constructor

@@ -37,9 +37,10 @@ public:
         session.message_arrived(now, {{"default", "a", 1700, seq}, std::move(body)});
         take();
     }
-    void welcome(std::uint64_t token, bool resumed = false, std::vector<std::string> others = {}) {
+    void welcome(std::uint64_t token, bool resumed = false, std::vector<std::string> others = {},
+                 std::uint64_t grace_ms = 1000) {
         const NodeInfo node{{"a", Incarnation{1700}}, NodeState::alive, "a:1"};
-        hear(proto::WorkerWelcome{SessionToken{token}, resumed, 500, 2000, 1000, node, std::move(others)});
+        hear(proto::WorkerWelcome{SessionToken{token}, resumed, 500, 2000, grace_ms, node, std::move(others)});
     }
     void deliver(std::uint64_t seq, std::vector<std::uint64_t> members, const std::string& data = "\xc0") {
         Notification notification{NotificationKind::created, kOrders, {data}, {"a", Incarnation{1700}}, "", seq, {}};

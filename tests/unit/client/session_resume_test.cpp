@@ -82,6 +82,38 @@ TEST(SessionResume, AConnectionLostAtOnceIsNotTriedAgainAtOnce) {
     EXPECT_THAT(d.opened(), ElementsAre("a:1"));
 }
 
+TEST(SessionResume, AnUnansweredHelloIsSaidAgainAtHomeForAsLongAsItMayResume) {
+    Driver d;
+    d.welcome(42, false, {}, 3000);
+    lose(d);
+    for (int second = 0; second < 2; ++second) d.after(milliseconds(1000));
+    EXPECT_THAT(d.opened(), ElementsAre("a:1", "a:1"));
+    EXPECT_EQ(d.sent<proto::WorkerHello>().back(), (proto::WorkerHello{SessionToken{42}, 0}));
+    d.forget();
+    d.after(milliseconds(1000));
+    EXPECT_THAT(d.opened(), ElementsAre("b:2"));
+}
+
+TEST(SessionResume, StaysNoLongerThanFiveSecondsHoweverLongTheGrace) {
+    Driver d;
+    d.welcome(42, false, {}, 3'600'000);
+    lose(d);
+    for (int second = 0; second < 4; ++second) d.after(milliseconds(1000));
+    EXPECT_THAT(d.opened(), ElementsAre("a:1", "a:1", "a:1", "a:1"));
+    d.forget();
+    d.after(milliseconds(1000));
+    EXPECT_THAT(d.opened(), ElementsAre("b:2"));
+}
+
+TEST(SessionResume, DoesNotStayWhereNobodyListensAnyMore) {
+    Driver d;
+    d.welcome(42, false, {}, 30'000);
+    lose(d);
+    d.session.connection_refused(d.now, "a:1");
+    d.tick();
+    EXPECT_THAT(d.opened(), ElementsAre("b:2"));
+}
+
 TEST(SessionResume, AnUnwatchWhileLostIsToldAfterwards) {
     Driver d;
     d.welcome(42);
