@@ -99,8 +99,7 @@ void Router::deliver(const Owner& owner, const Notification& notification, std::
     ctx_.count("notifications_delivered", members);
     if (id) spreads_[id].outstanding += members;
     if (const auto* handler = std::get_if<HandlerId>(&owner)) {
-        ctx_.emit(Deliver{*handler, notification});
-        account({id, members, std::nullopt});
+        ctx_.emit(Deliver{*handler, notification, id, id ? members : 0});
     } else {
         sessions_.push(std::get<SessionToken>(owner), proto::Delivery{notification}, size, id);
     }

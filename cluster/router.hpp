@@ -33,7 +33,7 @@ public:
     /// A notice from another node for the members here.
     void take(const NodeId& from, proto::Notice notice);
     void take(const NodeId& from, const proto::NoticeReport& report);
-    /// What became of items that sessions were given.
+    /// What became of items that sessions and handlers were given.
     void took(const std::vector<Outcome>& outcomes);
     void on(const Transition& transition);
     void tick();

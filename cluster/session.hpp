@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <deque>
 #include <map>
-#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -13,16 +12,6 @@
 #include "cluster/context.hpp"
 
 namespace muster::cluster {
-
-/// Names a fan-out that wants to know what became of its items; 0: none does.
-using FanOut = Counter<struct FanOutTag>;
-
-/// What became of `members` deliveries of a fan-out.
-struct Outcome {
-    FanOut fan_out;
-    std::uint64_t members = 0;
-    std::optional<MissReason> missed;  // empty: delivered
-};
 
 class Session {
 public:

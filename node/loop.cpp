@@ -52,6 +52,8 @@ void Loop::run() {
         sockets_->wait(until(engine_.deadline()));
         turned_ = now();
         sockets_->drain(emit_);
+        if (auto outcomes = sink_.take_outcomes(); !outcomes.empty())
+            engine_.step(cluster::HandlerOutcomes{std::move(outcomes)});
         if (engine_.is_due()) {
             sockets_->drain_nodes(emit_);
             engine_.step(cluster::Tick{});

@@ -63,8 +63,16 @@ constexpr std::string_view kPathsNotHere[] = {
 };
 
 constexpr std::string_view kMarks[] = {
-    "frame refused by the codec", "incarnation adopted",        "join seen by all", "node stopped by itself",
-    "worker attached anew",       "worker got an answer twice", "worker resumed",   "worker session unknown",
+    "frame refused by the codec",
+    "handler removed with notifications waiting",
+    "handler told of a gap",
+    "incarnation adopted",
+    "join seen by all",
+    "node stopped by itself",
+    "worker attached anew",
+    "worker got an answer twice",
+    "worker resumed",
+    "worker session unknown",
     "worker told of a gap",
 };
 

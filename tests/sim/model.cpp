@@ -65,6 +65,20 @@ std::vector<WatchId> Model::watches(const Host& host) const {
     return ids;
 }
 
+// ---- handlers inside the nodes -----------------------------------------------
+
+void Model::handled(Host& host, const Deliver& deliver) {
+    notices_.handled(deliver.notification, *watched_.at(host.place()).life, {"", deliver.handler.value});
+}
+
+void Model::gap(Host& host, HandlerId handler, std::uint64_t missed) {
+    notices_.gap(*watched_.at(host.place()).life, {"", handler.value}, missed);
+}
+
+void Model::dropped(Host& host, const Deliver& deliver) {
+    notices_.dropped(deliver.notification, *watched_.at(host.place()).life, deliver.watched);
+}
+
 // ---- before a step ---------------------------------------------------------
 
 const proto::Message* Model::door_message() const {
@@ -193,8 +207,6 @@ void Model::see(Watched& watched, Host& host, const Action& action) {
         see_answer(watched, *answer);
     } else if (const auto* send = std::get_if<SendDoor>(&action)) {
         see_reply(watched, host, *send);
-    } else if (const auto* deliver = std::get_if<Deliver>(&action)) {
-        notices_.handled(deliver->notification, *watched.life, {"", deliver->handler.value});
     } else if (const auto* note = std::get_if<Note>(&action)) {
         see_note(watched, host, *note);
     } else if (const auto* publish = std::get_if<Publish>(&action)) {

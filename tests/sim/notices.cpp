@@ -55,9 +55,29 @@ void Notices::answered(std::uint64_t number, const NotifyReport& report, bool wa
                             std::to_string(sent.expected.size()) + " on " + std::to_string(nodes.size()));
         }
     }
-    if (waited && report.delivered > sent.got.size()) {
+    if (waited) judge_report(sent, report, who);
+}
+
+void Notices::judge_report(const Sent& sent, const NotifyReport& report, const std::string& who) const {
+    if (report.delivered > sent.got.size()) {
         throw Violation(who + "the report claims " + std::to_string(report.delivered) + " deliveries of " +
                         std::to_string(sent.got.size()));
+    }
+    std::uint64_t told = report.delivered;
+    for (const Missed& missed : report.missed) told += missed.members;
+    if (told < report.matched)
+        throw Violation(who + "the report says nothing of " + std::to_string(report.matched - told) + " members");
+    for (const auto& [life, members] : sent.dropped) {
+        std::uint64_t overflow = 0;
+        bool known = true;
+        for (const Missed& missed : report.missed) {
+            if (missed.node != truth_.at(life).id.name) continue;
+            if (missed.reason == MissReason::overflow) overflow += missed.members;
+            known = known && missed.reason != MissReason::timeout && missed.reason != MissReason::node_down;
+        }
+        if (known && overflow < members)
+            throw Violation(who + std::to_string(members) + " members of " + truth_.at(life).id.name +
+                            " had no room for it, the report says " + std::to_string(overflow));
     }
 }
 
@@ -85,6 +105,12 @@ void Notices::handled(const Notification& notification, Life& at, const Owner& o
         latest = notification.seq;
         ++delivered_;
     }
+}
+
+void Notices::dropped(const Notification& notification, const Life& at, std::uint64_t watched) {
+    const auto found = sent_.find(number_of(notification.data));
+    if (found == sent_.end()) throw Violation("a notification is dropped that was never sent");
+    if (watched != 0) found->second.dropped[at.index] += watched;
 }
 
 void Notices::gap(const Life& at, const Owner& owner, std::uint64_t missed) {

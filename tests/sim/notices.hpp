@@ -31,7 +31,9 @@ public:
     /// A member's process handles it. Throws a Violation on a duplicate, a
     /// reorder, or what was never sent to it.
     void handled(const Notification& notification, Life& at, const Owner& owner);
-    /// A worker's session is told that it missed notifications.
+    /// A handler inside a node had no room for it; the notifier is to be told of `watched` of its members.
+    void dropped(const Notification& notification, const Life& at, std::uint64_t watched);
+    /// A worker's session or a handler is told that it missed notifications.
     void gap(const Life& at, const Owner& owner, std::uint64_t missed);
     /// A node noted that it believes another node dead or gone.
     void parted(const Life& observer, const std::string& about, Duration now);
@@ -53,8 +55,11 @@ private:
         bool repeated = false;
         std::set<std::pair<std::uint64_t, std::uint64_t>> expected;  // life, member number
         std::set<std::pair<std::uint64_t, std::uint64_t>> got;
+        std::map<std::uint64_t, std::uint64_t> dropped;  // members of handlers without room, by life
     };
 
+    /// A report without a guess: nothing delivered that was not handled, nothing dropped that is not told.
+    void judge_report(const Sent& sent, const NotifyReport& report, const std::string& who) const;
     [[nodiscard]] bool excused(const Sent& sent, std::uint64_t life, std::uint64_t member) const;
     [[nodiscard]] bool parted_since(std::uint64_t observer, std::uint64_t about, Duration since) const;
 
