@@ -86,6 +86,27 @@ TEST(HandlerPool, ThreadsThatAreNotNeededAnyMoreEnd) {
     }
 }
 
+TEST(HandlerPool, ASlowHandlerGivesWayAfterEachCall) {
+    HandlerPool pool({.threads = 1, .max_threads = 1});
+    Blocked blocked(pool);
+    blocked.add(1);
+    EXPECT_EQ(blocked.entered.wait_for(1).size(), 1u);
+    std::vector<int> order;  // of the one thread
+    std::promise<void> done;
+    const auto slow = std::make_shared<IntInbox>(pool, IntInbox::Limits{}, [&](const int& item) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(2));  // longer than a turn
+        order.push_back(item);
+        if (item == 3) done.set_value();
+    });
+    const auto quick =
+        std::make_shared<IntInbox>(pool, IntInbox::Limits{}, [&](const int& item) { order.push_back(-item); });
+    for (int i = 1; i <= 3; ++i) slow->push(i, 1, 1);
+    quick->push(1, 1, 1);
+    blocked.let_go();
+    ASSERT_EQ(done.get_future().wait_for(kLong), std::future_status::ready);
+    EXPECT_EQ(order, (std::vector<int>{1, -1, 2, 3}));
+}
+
 TEST(HandlerPool, StartsNoMoreThanItMay) {
     HandlerPool pool({.threads = 1, .max_threads = 3, .patience = std::chrono::milliseconds(1)});
     Blocked blocked(pool);
