@@ -72,10 +72,15 @@ void Model::handled(Host& host, const Deliver& deliver) {
 }
 
 void Model::gap(Host& host, HandlerId handler, std::uint64_t missed) {
-    notices_.gap(*watched_.at(host.place()).life, {"", handler.value}, missed);
+    Watched& watched = watched_.at(host.place());
+    std::uint64_t& untold = watched.untold[handler.value];
+    if (missed > untold)
+        fail(watched, "a handler is told of " + std::to_string(missed) + " missed of " + std::to_string(untold));
+    untold -= missed;
 }
 
 void Model::dropped(Host& host, const Deliver& deliver) {
+    watched_.at(host.place()).untold[deliver.handler.value] += deliver.notification.members.size();
     notices_.dropped(deliver.notification, *watched_.at(host.place()).life, deliver.watched);
 }
 

@@ -87,6 +87,7 @@ private:
         std::map<std::string, Belief> beliefs;                       // by node name
         std::optional<std::uint64_t> refuting;                       // log position at a refutation not published yet
         std::map<std::uint64_t, Duration> spoke;                     // token -> when its worker was last heard
+        std::map<std::uint64_t, std::uint64_t> untold;               // handler -> members it has missed
         std::uint64_t steps = 0;
         std::uint64_t link_overflows = 0;
     };

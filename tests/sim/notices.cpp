@@ -111,6 +111,7 @@ void Notices::dropped(const Notification& notification, const Life& at, std::uin
     const auto found = sent_.find(number_of(notification.data));
     if (found == sent_.end()) throw Violation("a notification is dropped that was never sent");
     if (watched != 0) found->second.dropped[at.index] += watched;
+    for (const MemberNumber member : notification.members) found->second.gave_way.emplace(at.index, member.value);
 }
 
 void Notices::gap(const Life& at, const Owner& owner, std::uint64_t missed) {
@@ -147,7 +148,8 @@ std::optional<std::string> Notices::owed() const {
         if (!sent.promised) continue;
         std::set<std::pair<std::uint64_t, Owner>> sessions;
         for (const auto& [life, member] : sent.expected) {
-            if (sent.got.contains({life, member}) || excused(sent, life, member)) continue;
+            if (sent.got.contains({life, member}) || sent.gave_way.contains({life, member})) continue;
+            if (excused(sent, life, member)) continue;
             const Life& at = truth_.at(life);
             const Owner& owner = at.ever.at(member).owner;
             const auto gap = gaps_.find({life, owner});

@@ -33,7 +33,7 @@ public:
     void handled(const Notification& notification, Life& at, const Owner& owner);
     /// A handler inside a node had no room for it; the notifier is to be told of `watched` of its members.
     void dropped(const Notification& notification, const Life& at, std::uint64_t watched);
-    /// A worker's session or a handler is told that it missed notifications.
+    /// A worker's session is told that it missed notifications.
     void gap(const Life& at, const Owner& owner, std::uint64_t missed);
     /// A node noted that it believes another node dead or gone.
     void parted(const Life& observer, const std::string& about, Duration now);
@@ -55,7 +55,9 @@ private:
         bool repeated = false;
         std::set<std::pair<std::uint64_t, std::uint64_t>> expected;  // life, member number
         std::set<std::pair<std::uint64_t, std::uint64_t>> got;
-        std::map<std::uint64_t, std::uint64_t> dropped;  // members of handlers without room, by life
+        // Members of handlers that had no room for it, and how many of them somebody waits for, by life.
+        std::set<std::pair<std::uint64_t, std::uint64_t>> gave_way;
+        std::map<std::uint64_t, std::uint64_t> dropped;
     };
 
     /// A report without a guess: nothing delivered that was not handled, nothing dropped that is not told.
