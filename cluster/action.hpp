@@ -52,10 +52,13 @@ struct CheckProcess {
     NodeId peer;
     std::string address;
 };
-/// To a handler inside the process.
+/// To a handler inside the process. With a fan-out, HandlerOutcomes must tell what became of the first
+/// `watched` of the notification's members.
 struct Deliver {
     HandlerId handler;
     Notification notification;
+    FanOut fan_out{};
+    std::uint64_t watched = 0;
 };
 /// To a handler inside the process: so many notifications for its members were lost before this place.
 struct DeliverGap {

@@ -56,6 +56,7 @@ struct Core::Impl {
     void on(const LocalJoin& event);
     void on(const LocalLeave& event);
     void on(const HandlerGone& event) { local.owner_gone(event.handler, Reason::left); }
+    void on(const HandlerOutcomes& event) { router.took(event.outcomes); }
     void on(LocalNotify& event);
     void on(const LocalWatch& event) { watches.watch(event.watch, event.group); }
     void on(const LocalUnwatch& event) { watches.unwatch(event.watch); }

@@ -5,6 +5,7 @@
 #include <muster/types.hpp>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -24,6 +25,18 @@ inline constexpr HandlerId kAnyHandler{};
 using WatchId = Counter<struct WatchTag>;
 /// Pairs an embedded call with its Answer; chosen by the shell.
 using CallId = Counter<struct CallTag>;
+
+/// Names a fan-out that wants to know what became of its deliveries; 0: none does.
+using FanOut = Counter<struct FanOutTag>;
+
+/// What became of `members` deliveries of a fan-out.
+struct Outcome {
+    FanOut fan_out;
+    std::uint64_t members = 0;
+    std::optional<MissReason> missed;  // empty: delivered
+
+    bool operator==(const Outcome&) const = default;
+};
 
 /// How a message reached this node.
 enum class Channel : std::uint8_t {
@@ -83,6 +96,11 @@ struct LocalLeave {
 struct HandlerGone {
     HandlerId handler;
 };
+/// What became of Deliver actions that a fan-out asked about: each of its members once, in any order and
+/// any portions. Delivered is what the handler has returned from.
+struct HandlerOutcomes {
+    std::vector<Outcome> outcomes;
+};
 struct LocalNotify {
     CallId call;
     NotificationKind kind = NotificationKind::created;
@@ -103,7 +121,7 @@ struct LocalUnwatch {
 struct Shutdown {};
 
 using EventBody = std::variant<Tick, MessageArrived, LinkUp, LinkLost, ProcessGone, RouteLost, LocalJoin, LocalLeave,
-                               HandlerGone, LocalNotify, LocalWatch, LocalUnwatch, Shutdown>;
+                               HandlerGone, HandlerOutcomes, LocalNotify, LocalWatch, LocalUnwatch, Shutdown>;
 
 struct Event {
     Instant now;

@@ -131,7 +131,8 @@ FanOut Router::begin_spread(const NodeId& from, const proto::Notice& notice) {
     if (notice.ticket == 0) return {};
     const auto wait =
         std::min<Duration>(kLongestWait, milliseconds(std::min<std::uint64_t>(notice.wait_ms, INT32_MAX)));
-    Spread spread{from, {notice.ticket, 0, {}}, {}, 0, ctx_.now + wait};
+    // What is known by then arrives before the notifier stops waiting.
+    Spread spread{from, {notice.ticket, 0, {}}, {}, 0, ctx_.now + wait * 9 / 10};
     last_spread_ = last_spread_.next();
     spreads_.emplace(last_spread_, std::move(spread));
     return last_spread_;
@@ -158,11 +159,11 @@ void Router::spread(const NodeId& from, const proto::Notice& notice) {
 
 void Router::deliver(const Owner& owner, const Notification& notification, std::size_t size, Session::Waiter waiter) {
     ctx_.count("notifications_delivered", notification.members.size());
-    if (waiter.members == 0) waiter.fan_out = {};
+    if (!waiter.fan_out || waiter.members == 0) waiter = {};
     if (waiter.fan_out) spreads_.at(waiter.fan_out).outstanding += waiter.members;
     if (const auto* handler = std::get_if<HandlerId>(&owner)) {
-        ctx_.emit(Deliver{*handler, notification});
-        account({waiter.fan_out, waiter.members, std::nullopt});
+        // Members are in the order of their numbers: those that are matched come first.
+        ctx_.emit(Deliver{*handler, notification, waiter.fan_out, waiter.members});
     } else {
         sessions_.push(std::get<SessionToken>(owner), proto::Delivery{notification}, size, waiter);
     }
@@ -259,7 +260,13 @@ void Router::tick() {
         for (const auto& [node, members] : outstanding) settle(ticket, node, 0, {{node, members, MissReason::timeout}});
         finish_if_done(ticket);
     }
-    std::erase_if(spreads_, [&](const auto& entry) { return ctx_.now >= entry.second.expires; });
+    std::vector<FanOut> expired;
+    for (auto& [id, spread] : spreads_) {
+        if (ctx_.now < spread.expires) continue;
+        spread.missed[MissReason::timeout] += std::exchange(spread.outstanding, 0);
+        expired.push_back(id);
+    }
+    for (const FanOut id : expired) report_if_done(id);
 }
 
 std::optional<std::string> Router::over_bounds() const {

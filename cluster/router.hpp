@@ -34,7 +34,7 @@ public:
     void take(const NodeId& from, proto::Notice notice);
     void take(const NodeId& from, const proto::NoticeReport& report);
     void take(const proto::NoticesLost& lost);
-    /// What became of items that sessions were given.
+    /// What became of items that sessions and handlers were given.
     void took(const std::vector<Outcome>& outcomes);
     void on(const Transition& transition);
     void tick();

@@ -9,7 +9,6 @@ namespace {
 constexpr std::size_t kInFlightItems = 1024;
 constexpr std::size_t kInFlightBytes = 1u << 20;
 constexpr std::size_t kRemembered = 2048;  // answers kept for repeated requests
-constexpr std::size_t kGapBytes = 32;
 
 }  // namespace
 
@@ -29,12 +28,13 @@ void Session::detach() {
 
 bool Session::is_full(std::size_t more) const {
     const Bounds& bounds = ctx_.options.bounds;
-    return stream_.size() >= bounds.backlog_items || bytes_ + more > bounds.backlog_bytes;
+    return stream_.size() - gaps_ >= bounds.backlog_items || bytes_ + more > bounds.backlog_bytes;
 }
 
 bool Session::is_over() const {
     const Bounds& bounds = ctx_.options.bounds;
-    return stream_.size() > bounds.backlog_items + 1 || bytes_ > bounds.backlog_bytes + kGapBytes;
+    return stream_.size() - gaps_ > bounds.backlog_items || bytes_ > bounds.backlog_bytes ||
+           gaps_ > 2 * (bounds.backlog_items + 1);  // one beside each item, and those that were sent
 }
 
 bool Session::push(proto::Body item, std::size_t size, Waiter waiter, std::vector<Outcome>& outcomes) {
@@ -43,7 +43,7 @@ bool Session::push(proto::Body item, std::size_t size, Waiter waiter, std::vecto
     if (!make_room(size, delivery != nullptr, outcomes)) {
         if (!delivery || ctx_.options.bounds.backlog_policy == OverflowPolicy::disconnect) return false;
         drop(members, waiter, outcomes);
-        lose(members, outcomes);
+        lose(members);
         return true;
     }
     bytes_ += size;
@@ -69,16 +69,24 @@ bool Session::drop_oldest(std::vector<Outcome>& outcomes) {
                                  [](const Item& item) { return std::holds_alternative<proto::Delivery>(item.body); });
     if (it == stream_.end()) return false;
     drop(it->members, it->waiter, outcomes);
-    auto* gap = it == unsent ? nullptr : std::get_if<proto::Gap>(&std::prev(it)->body);
-    bytes_ -= it->size;
-    if (gap) {
-        gap->missed += it->members;
-        stream_.erase(it);
-    } else {
-        *it = {proto::Gap{it->members}, kGapBytes, 0, {}};
-        bytes_ += it->size;
-    }
+    make_gap(it);
     return true;
+}
+
+/// What was dropped becomes a Gap, or a part of one beside it.
+void Session::make_gap(std::deque<Item>::iterator dropped) {
+    const auto unsent = stream_.begin() + static_cast<std::ptrdiff_t>(highest_ - acked_);
+    const auto gap_at = [](auto it) { return std::get_if<proto::Gap>(&it->body); };
+    bytes_ -= dropped->size;
+    *dropped = {proto::Gap{dropped->members}, 0, 0, {}};
+    ++gaps_;
+    auto at = dropped;
+    if (at != unsent && gap_at(std::prev(at))) --at;
+    while (std::next(at) != stream_.end() && gap_at(std::next(at))) {
+        gap_at(at)->missed += gap_at(std::next(at))->missed;
+        at = std::prev(stream_.erase(std::next(at)));
+        --gaps_;
+    }
 }
 
 void Session::drop(std::uint64_t members, Waiter waiter, std::vector<Outcome>& outcomes) {
@@ -86,17 +94,14 @@ void Session::drop(std::uint64_t members, Waiter waiter, std::vector<Outcome>& o
     if (waiter.fan_out) outcomes.push_back({waiter.fan_out, waiter.members, MissReason::overflow});
 }
 
-void Session::lose(std::uint64_t members, std::vector<Outcome>& outcomes) {
+void Session::lose(std::uint64_t members) {
     const bool last_is_unsent = highest_ - acked_ < stream_.size();
     if (auto* gap = last_is_unsent ? std::get_if<proto::Gap>(&stream_.back().body) : nullptr) {
         gap->missed += members;
         return;
     }
-    const bool may_drop = ctx_.options.bounds.backlog_policy == OverflowPolicy::drop_oldest;
-    while (may_drop && is_full(kGapBytes) && drop_oldest(outcomes)) {
-    }
-    bytes_ += kGapBytes;
-    stream_.push_back({proto::Gap{members}, kGapBytes, 0, {}});
+    ++gaps_;
+    stream_.push_back({proto::Gap{members}, 0, 0, {}});
 }
 
 void Session::acked(std::uint64_t received, std::vector<Outcome>& outcomes) {
@@ -106,6 +111,7 @@ void Session::acked(std::uint64_t received, std::vector<Outcome>& outcomes) {
         if (item.waiter.fan_out) outcomes.push_back({item.waiter.fan_out, item.waiter.members, std::nullopt});
         bytes_ -= item.size;
         if (acked_ < sent_) in_flight_ -= item.size;
+        if (std::holds_alternative<proto::Gap>(item.body)) --gaps_;
         stream_.pop_front();
     }
     sent_ = std::max(sent_, acked_);

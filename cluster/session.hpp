@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <deque>
 #include <map>
-#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -13,16 +12,6 @@
 #include "cluster/context.hpp"
 
 namespace muster::cluster {
-
-/// Names a fan-out that wants to know what became of its items; 0: none does.
-using FanOut = Counter<struct FanOutTag>;
-
-/// What became of `members` deliveries of a fan-out.
-struct Outcome {
-    FanOut fan_out;
-    std::uint64_t members = 0;
-    std::optional<MissReason> missed;  // empty: delivered
-};
 
 class Session {
 public:
@@ -37,7 +26,7 @@ public:
     [[nodiscard]] Instant heard() const { return heard_; }
     [[nodiscard]] std::size_t items() const { return stream_.size(); }
     [[nodiscard]] std::size_t bytes() const { return bytes_; }
-    /// Whether more is kept than the bounds allow, a last Gap aside.
+    /// Whether more is kept than the bounds allow. Gaps take no room, but no two that wait stand side by side.
     [[nodiscard]] bool is_over() const;
 
     /// The worker is behind this route now and has received the stream up to `received`.
@@ -55,7 +44,7 @@ public:
     /// a Gap: the oldest not yet sent, or this one. False when that makes no room, or is not the policy.
     bool push(proto::Body item, std::size_t size, Waiter waiter, std::vector<Outcome>& outcomes);
     /// So many deliveries to members of this worker were lost before they came here; told in their place.
-    void lose(std::uint64_t members, std::vector<Outcome>& outcomes);
+    void lose(std::uint64_t members);
     /// The worker has handled the stream up to `received`.
     void acked(std::uint64_t received, std::vector<Outcome>& outcomes);
     /// Ends the stream: what was not acknowledged is missed.
@@ -84,6 +73,7 @@ private:
     [[nodiscard]] bool is_full(std::size_t more) const;
     bool make_room(std::size_t size, bool for_delivery, std::vector<Outcome>& outcomes);
     bool drop_oldest(std::vector<Outcome>& outcomes);
+    void make_gap(std::deque<Item>::iterator dropped);
     void drop(std::uint64_t members, Waiter waiter, std::vector<Outcome>& outcomes);
 
     Context& ctx_;
@@ -94,8 +84,9 @@ private:
     Instant spoke_{};
     Instant lost_at_{};
 
-    std::deque<Item> stream_;  // numbered acked_ + 1, …; those beyond sent_ may still change
-    std::size_t bytes_ = 0;
+    std::deque<Item> stream_;  // numbered acked_ + 1, …; those beyond highest_ may still change
+    std::size_t gaps_ = 0;     // among them
+    std::size_t bytes_ = 0;    // of all but gaps
     std::uint64_t acked_ = 0;
     std::uint64_t sent_ = 0;
     std::uint64_t highest_ = 0;  // ever sent

@@ -153,7 +153,7 @@ void Sessions::push(SessionToken token, proto::Body item, std::size_t size, Sess
 }
 
 void Sessions::lose(SessionToken token, std::uint64_t members) {
-    if (Session* session = find(token)) session->lose(members, outcomes_);
+    if (Session* session = find(token)) session->lose(members);
 }
 
 void Sessions::excuse(Duration late) {

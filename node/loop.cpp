@@ -52,6 +52,8 @@ void Loop::run() {
         sockets_->wait(until(engine_.deadline()));
         turned_ = now();
         sockets_->drain(emit_);
+        if (auto outcomes = sink_.take_outcomes(); !outcomes.empty())
+            engine_.step(cluster::HandlerOutcomes{std::move(outcomes)});
         if (engine_.is_due()) {
             sockets_->drain_nodes(emit_);
             engine_.step(cluster::Tick{});
@@ -76,6 +78,8 @@ void Loop::perform() {
 void Loop::hand_over(cluster::Action&& action) {
     if (auto* deliver = std::get_if<cluster::Deliver>(&action))
         sink_.deliver(std::move(*deliver));
+    else if (const auto* gap = std::get_if<cluster::DeliverGap>(&action))
+        sink_.deliver(*gap);
     else if (auto* tell = std::get_if<cluster::TellWatcher>(&action))
         sink_.tell(std::move(*tell));
     else if (auto* note = std::get_if<cluster::Note>(&action))

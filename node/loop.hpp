@@ -7,6 +7,7 @@
 #include <chrono>
 #include <memory>
 #include <thread>
+#include <vector>
 
 #include "node/engine.hpp"
 #include "node/sockets.hpp"
@@ -19,6 +20,9 @@ class Sink {
 public:
     virtual ~Sink() = default;
     virtual void deliver(cluster::Deliver&& deliver) = 0;
+    virtual void deliver(const cluster::DeliverGap& gap) = 0;
+    /// What became of deliveries that a fan-out asked about, since the last call.
+    virtual std::vector<cluster::Outcome> take_outcomes() = 0;
     virtual void tell(cluster::TellWatcher&& tell) = 0;
     virtual void note(cluster::Note&& note) = 0;
     virtual void identity_changed(const NodeId& self) = 0;
@@ -26,8 +30,9 @@ public:
     virtual void stopped(Error&& error) = 0;
 };
 
-/// A turn: wait, take in what has arrived, step a tick if one is due (having
-/// first read what nodes have sent), perform what the core asks for.
+/// A turn: wait, take in what has arrived and what handlers have done, step a
+/// tick if one is due (having first read what nodes have sent), perform what
+/// the core asks for.
 class Loop {
 public:
     /// `sink` and `engine` outlive the loop.

@@ -11,11 +11,23 @@ namespace muster {
 namespace {
 
 constexpr std::size_t kWatchEvents = 65536;     // that wait for one watch's handler
-constexpr std::size_t kInboxBytes = 64u << 20;  // that wait for one handler
+constexpr std::size_t kWatchBytes = 64u << 20;  // the same
+constexpr std::size_t kMostThreads = 4096;      // of handlers
 constexpr std::size_t kItemBytes = 256;         // roughly, of a queued item besides its data
 
 Error bad(std::string text) {
     return {ErrorCode::bad_request, std::move(text)};
+}
+
+std::optional<Error> why_wrong_handlers(const Node::Options& options) {
+    if (options.handler_threads == 0 || options.inbox == 0 || options.inbox_bytes == 0)
+        return bad("handler_threads, inbox and inbox_bytes are at least 1");
+    if (options.max_handler_threads < options.handler_threads || options.max_handler_threads > kMostThreads)
+        return bad("max_handler_threads is at least handler_threads (" + std::to_string(options.handler_threads) +
+                   ") and at most " + std::to_string(kMostThreads));
+    if (options.inbox_policy == OverflowPolicy::disconnect)
+        return bad("inbox_policy: a handler cannot be disconnected; choose drop_oldest or refuse_newest");
+    return std::nullopt;
 }
 
 std::optional<Error> why_wrong(const Node::Options& options) {
@@ -34,8 +46,7 @@ std::optional<Error> why_wrong(const Node::Options& options) {
         if (auto address = node::parse_address(seed); !address) return bad("seed: " + address.error().text);
     if (options.session_grace.count() < 0 || options.ready_wait.count() < 0)
         return bad("session_grace and ready_wait cannot be negative");
-    if (options.handler_threads == 0 || options.inbox == 0) return bad("handler_threads and inbox are at least 1");
-    return std::nullopt;
+    return why_wrong_handlers(options);
 }
 
 /// Microseconds since 1970: grows with every start, on every machine whose clock is not set back.
@@ -60,6 +71,16 @@ cluster::Options core_options(const Node::Options& options, const NodeId& self, 
     return core;
 }
 
+/// A handler's fault ends neither the node nor the others.
+template <class Call>
+void call_guarded(node::FrameCounts& counts, const Call& call) {
+    try {
+        call();
+    } catch (...) {
+        counts.handler_threw();
+    }
+}
+
 std::size_t bytes_of(const WatchEvent& event) {
     std::size_t bytes = kItemBytes;
     for (const auto& group : event.groups) bytes += kItemBytes * (1 + group.members.size());
@@ -82,7 +103,7 @@ Result<std::unique_ptr<Node::Impl>> Node::Impl::start(Node::Options given, node:
     if (!sockets) return sockets.error();
     impl->lives.insert(self.incarnation);
     impl->address = (*sockets)->address();
-    impl->pool.emplace(options.handler_threads);
+    impl->pool.emplace(node::HandlerPool::Options{options.handler_threads, options.max_handler_threads});
     impl->engine.emplace(core_options(options, self, **sockets), impl->wakeup);
     impl->loop.emplace(*impl->engine, std::move(*sockets), *impl);
     return impl;
@@ -100,36 +121,43 @@ void Node::Impl::close() {
 }
 
 cluster::HandlerId Node::Impl::add_handler(const Group& group, OnNotification handler) {
-    const auto run = [handler, counted = counts](const Notification& notification) {
-        Notification one = notification;
-        for (const MemberNumber member : notification.members) {
+    const auto run = [handler, counted = counts, box = outcomes](const cluster::Deliver& deliver) {
+        Notification one = deliver.notification;
+        std::uint64_t watched = deliver.watched;
+        for (const MemberNumber member : deliver.notification.members) {
             one.members.assign(1, member);
-            try {
-                handler(one);
-            } catch (...) {
-                counted->handler_threw();  // a handler's fault ends neither the node nor the others
-            }
+            call_guarded(*counted, [&] { handler(one); });
+            node::HandlerPool::call_ended();
+            if (watched == 0) continue;
+            --watched;
+            box->add({deliver.fan_out, 1, std::nullopt});
         }
     };
-    const auto on_dropped = [group, on_gap = options.on_gap](std::uint64_t missed) {
-        if (on_gap) on_gap(group, missed);
+    const auto on_gap = [group, on_gap = options.on_gap, counted = counts](std::uint64_t missed) {
+        if (on_gap) call_guarded(*counted, [&] { on_gap(group, missed); });
     };
+    const auto on_missed = [box = outcomes](const cluster::Deliver& deliver, MissReason reason) {
+        if (deliver.watched != 0) box->add({deliver.fan_out, deliver.watched, reason});
+    };
+    std::shared_ptr<NotificationInbox> inbox;
+    const NotificationInbox::Limits limits{options.inbox, options.inbox_bytes, options.inbox_policy};
+    if (handler) inbox = std::make_shared<NotificationInbox>(*pool, limits, run, on_gap, on_missed);
     const std::lock_guard lock(mutex);
     const cluster::HandlerId id{++last_handler};
-    if (handler) {
-        const NotificationInbox::Limits limits{options.inbox, kInboxBytes};
-        handlers.emplace(id, std::make_shared<NotificationInbox>(*pool, limits, run, on_dropped));
-    }
+    handlers.emplace(id, std::move(inbox));
     return id;
 }
 
 void Node::Impl::remove_handler(cluster::HandlerId id) {
     std::shared_ptr<NotificationInbox> removed;  // destroyed without the lock
-    const std::lock_guard lock(mutex);
-    if (const auto found = handlers.find(id); found != handlers.end()) {
+    {
+        const std::lock_guard lock(mutex);
+        const auto found = handlers.find(id);
+        if (found == handlers.end()) return;
         removed = std::move(found->second);
         handlers.erase(found);
     }
+    if (removed) removed->abandon();
 }
 
 Result<std::vector<MemberId>> Node::Impl::leave(const Group& group, std::vector<node::OwnMembers::Taken> taken) {
@@ -151,13 +179,9 @@ Result<std::vector<MemberId>> Node::Impl::leave(const Group& group, std::vector<
 Result<Watch> Node::Impl::watch(const Group& group, OnWatch handler) {
     if (!handler) return bad("a watch needs a handler");
     const auto run = [handler = std::move(handler), counted = counts](const WatchEvent& event) {
-        try {
-            handler(event);
-        } catch (...) {
-            counted->handler_threw();
-        }
+        call_guarded(*counted, [&] { handler(event); });
     };
-    const WatchInbox::Limits limits{kWatchEvents, kInboxBytes};
+    const WatchInbox::Limits limits{kWatchEvents, kWatchBytes};
     Watcher watcher{group, {}, std::make_shared<WatchInbox>(*pool, limits, run)};
     Watch watch;
     {
@@ -194,15 +218,30 @@ bool Node::Impl::is_own(const NodeId& id) const {
 
 void Node::Impl::deliver(cluster::Deliver&& deliver) {
     std::shared_ptr<NotificationInbox> inbox;
+    bool left = false;
     {
         const std::lock_guard lock(mutex);
         const auto found = handlers.find(deliver.handler);
-        if (found == handlers.end()) return;  // only seen, or left meanwhile
-        inbox = found->second;
+        left = found == handlers.end();
+        if (!left) inbox = found->second;
+    }
+    if (!inbox) {
+        const auto missed = left ? std::optional(MissReason::left) : std::nullopt;
+        if (deliver.watched != 0) outcomes->add({deliver.fan_out, deliver.watched, missed});
+        return;
     }
     const std::uint64_t members = deliver.notification.members.size();
-    const std::size_t bytes = kItemBytes + deliver.notification.data.msgpack.size();
-    inbox->push(std::move(deliver.notification), members, bytes);
+    const std::size_t bytes = kItemBytes + deliver.notification.data.msgpack.size() + members * sizeof(MemberNumber);
+    inbox->push(std::move(deliver), members, bytes);
+}
+
+void Node::Impl::deliver(const cluster::DeliverGap& gap) {
+    std::shared_ptr<NotificationInbox> inbox;
+    {
+        const std::lock_guard lock(mutex);
+        if (const auto found = handlers.find(gap.handler); found != handlers.end()) inbox = found->second;
+    }
+    if (inbox) inbox->lose(gap.missed);
 }
 
 void Node::Impl::tell(cluster::TellWatcher&& tell) {

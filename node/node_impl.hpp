@@ -11,12 +11,14 @@
 #include <set>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "node/engine.hpp"
 #include "node/frame_counts.hpp"
-#include "node/handlers.hpp"
+#include "node/inbox.hpp"
 #include "node/loop.hpp"
 #include "node/notes.hpp"
+#include "node/outcome_box.hpp"
 #include "node/own_members.hpp"
 
 namespace muster {
@@ -34,8 +36,9 @@ struct Node::Impl final : node::Sink {
 
     // ---- the verbs' helpers; any thread ----
 
-    /// Registers a handler before the core can deliver to it. An empty one is not kept.
+    /// Registers a handler before the core can deliver to it. What comes for an empty one counts as delivered.
     cluster::HandlerId add_handler(const Group& group, OnNotification handler);
+    /// What waits for it is missed, as `left`. A call under way goes on.
     void remove_handler(cluster::HandlerId id);
     Result<std::vector<MemberId>> leave(const Group& group, std::vector<node::OwnMembers::Taken> taken);
     Result<Watch> watch(const Group& group, OnWatch handler);
@@ -46,6 +49,8 @@ struct Node::Impl final : node::Sink {
     // ---- node::Sink; the loop's thread ----
 
     void deliver(cluster::Deliver&& deliver) override;
+    void deliver(const cluster::DeliverGap& gap) override;
+    std::vector<cluster::Outcome> take_outcomes() override { return outcomes->take(); }
     void tell(cluster::TellWatcher&& tell) override;
     void note(cluster::Note&& note) override;
     void identity_changed(const NodeId& self) override;
@@ -53,7 +58,7 @@ struct Node::Impl final : node::Sink {
 
     void log(int severity, const std::string& line) const;
 
-    using NotificationInbox = node::Inbox<Notification>;
+    using NotificationInbox = node::Inbox<cluster::Deliver>;
     using WatchInbox = node::Inbox<WatchEvent>;
     struct Watcher {
         Group group;
@@ -65,6 +70,7 @@ struct Node::Impl final : node::Sink {
     std::shared_ptr<node::Wakeup> wakeup = std::make_shared<node::Wakeup>();
     // Shared with the handlers, which may outlive the node that they end.
     std::shared_ptr<node::FrameCounts> counts = std::make_shared<node::FrameCounts>();
+    std::shared_ptr<node::OutcomeBox> outcomes = std::make_shared<node::OutcomeBox>(wakeup);
     std::optional<node::HandlerPool> pool;
     std::optional<node::Engine> engine;
     std::string address;
@@ -72,7 +78,7 @@ struct Node::Impl final : node::Sink {
     node::NoteLimiter limiter;  // the loop's
 
     mutable std::mutex mutex;  // of all below; never held while the engine or a handler is called
-    std::unordered_map<cluster::HandlerId, std::shared_ptr<NotificationInbox>> handlers;
+    std::unordered_map<cluster::HandlerId, std::shared_ptr<NotificationInbox>> handlers;  // null: an empty one
     std::unordered_map<Watch, Watcher> watchers;
     std::unordered_map<cluster::WatchId, Watch> watch_of;
     std::set<Incarnation> lives;

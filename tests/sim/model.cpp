@@ -65,6 +65,25 @@ std::vector<WatchId> Model::watches(const Host& host) const {
     return ids;
 }
 
+// ---- handlers inside the nodes -----------------------------------------------
+
+void Model::handled(Host& host, const Deliver& deliver) {
+    notices_.handled(deliver.notification, *watched_.at(host.place()).life, {"", deliver.handler.value});
+}
+
+void Model::gap(Host& host, HandlerId handler, std::uint64_t missed) {
+    Watched& watched = watched_.at(host.place());
+    std::uint64_t& untold = watched.untold[handler.value];
+    if (missed > untold)
+        fail(watched, "a handler is told of " + std::to_string(missed) + " missed of " + std::to_string(untold));
+    untold -= missed;
+}
+
+void Model::dropped(Host& host, const Deliver& deliver) {
+    watched_.at(host.place()).untold[deliver.handler.value] += deliver.notification.members.size();
+    notices_.dropped(deliver.notification, *watched_.at(host.place()).life, deliver.watched);
+}
+
 // ---- before a step ---------------------------------------------------------
 
 const proto::Message* Model::door_message() const {
@@ -192,10 +211,8 @@ void Model::see(Watched& watched, Host& host, const Action& action) {
         see_answer(watched, *answer);
     } else if (const auto* send = std::get_if<SendDoor>(&action)) {
         see_reply(watched, host, *send);
-    } else if (const auto* deliver = std::get_if<Deliver>(&action)) {
-        notices_.handled(deliver->notification, *watched.life, {"", deliver->handler.value});
     } else if (const auto* gap = std::get_if<DeliverGap>(&action)) {
-        ++world_.coverage.marks["handler told of a gap"];
+        ++world_.coverage.marks["handler told of a loss on a link"];
         notices_.gap(*watched.life, {"", gap->handler.value}, gap->missed);
     } else if (const auto* note = std::get_if<Note>(&action)) {
         see_note(watched, host, *note);

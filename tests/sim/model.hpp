@@ -31,6 +31,9 @@ public:
     void started(Host& host) override;
     void stepping(Host& host, const cluster::EventBody& event) override;
     void stepped(Host& host, const cluster::Actions& actions) override;
+    void handled(Host& host, const cluster::Deliver& deliver) override;
+    void gap(Host& host, cluster::HandlerId handler, std::uint64_t missed) override;
+    void dropped(Host& host, const cluster::Deliver& deliver) override;
     void ended(Host& host, bool gracefully) override;
 
     Truth& truth() { return truth_; }
@@ -84,6 +87,7 @@ private:
         std::map<std::string, Belief> beliefs;                       // by node name
         std::optional<std::uint64_t> refuting;                       // log position at a refutation not published yet
         std::map<std::uint64_t, Duration> spoke;                     // token -> when its worker was last heard
+        std::map<std::uint64_t, std::uint64_t> untold;               // handler -> members it has missed
         std::uint64_t steps = 0;
     };
     /// The step under way.

@@ -55,17 +55,7 @@ void Notices::answered(std::uint64_t number, const NotifyReport& report, bool wa
                             std::to_string(sent.expected.size()) + " on " + std::to_string(nodes.size()));
         }
     }
-    if (!waited || sent.repeated) return;
-    const auto got = static_cast<std::uint64_t>(
-        std::ranges::count_if(sent.expected, [&](const auto& member) { return sent.got.contains(member); }));
-    if (report.delivered > got)
-        throw Violation(who + "the report claims " + std::to_string(report.delivered) + " deliveries of " +
-                        std::to_string(got));
-    std::uint64_t accounted = report.delivered;
-    for (const Missed& missed : report.missed) accounted += missed.members;
-    if (accounted != report.matched)
-        throw Violation(who + "the report says what became of " + std::to_string(accounted) + " members of " +
-                        std::to_string(report.matched));
+    if (waited && !sent.repeated) judge_report(sent, report, who);
 }
 
 void Notices::refused(std::uint64_t number) {
@@ -73,6 +63,31 @@ void Notices::refused(std::uint64_t number) {
     if (sent.repeated) return;
     if (!sent.got.empty()) throw Violation("notification " + std::to_string(number) + " is refused, and was delivered");
     sent.refused = true;
+}
+
+void Notices::judge_report(const Sent& sent, const NotifyReport& report, const std::string& who) const {
+    const auto got = static_cast<std::uint64_t>(
+        std::ranges::count_if(sent.expected, [&](const auto& member) { return sent.got.contains(member); }));
+    if (report.delivered > got)
+        throw Violation(who + "the report claims " + std::to_string(report.delivered) + " deliveries of " +
+                        std::to_string(got));
+    std::uint64_t told = report.delivered;
+    for (const Missed& missed : report.missed) told += missed.members;
+    if (told != report.matched)
+        throw Violation(who + "the report says what became of " + std::to_string(told) + " members of " +
+                        std::to_string(report.matched));
+    for (const auto& [life, members] : sent.dropped) {
+        std::uint64_t overflow = 0;
+        bool known = true;
+        for (const Missed& missed : report.missed) {
+            if (missed.node != truth_.at(life).id.name) continue;
+            if (missed.reason == MissReason::overflow) overflow += missed.members;
+            known = known && missed.reason != MissReason::timeout && missed.reason != MissReason::node_down;
+        }
+        if (known && overflow < members)
+            throw Violation(who + std::to_string(members) + " members of " + truth_.at(life).id.name +
+                            " had no room for it, the report says " + std::to_string(overflow));
+    }
 }
 
 void Notices::handled(const Notification& notification, Life& at, const Owner& owner) {
@@ -102,6 +117,13 @@ void Notices::handled(const Notification& notification, Life& at, const Owner& o
     }
 }
 
+void Notices::dropped(const Notification& notification, const Life& at, std::uint64_t watched) {
+    const auto found = sent_.find(number_of(notification.data));
+    if (found == sent_.end()) throw Violation("a notification is dropped that was never sent");
+    if (watched != 0) found->second.dropped[at.index] += watched;
+    for (const MemberNumber member : notification.members) found->second.gave_way.emplace(at.index, member.value);
+}
+
 void Notices::gap(const Life& at, const Owner& owner, std::uint64_t missed) {
     gaps_[{at.index, owner}] += missed;
 }
@@ -122,7 +144,8 @@ std::optional<std::string> Notices::owed() const {
     for (const auto& [number, sent] : sent_) {
         if (!sent.promised) continue;
         for (const auto& [life, member] : sent.expected) {
-            if (sent.got.contains({life, member}) || excused(sent, life, member)) continue;
+            if (sent.got.contains({life, member}) || sent.gave_way.contains({life, member})) continue;
+            if (excused(sent, life, member)) continue;
             const Life& at = truth_.at(life);
             const Owner& owner = at.ever.at(member).owner;
             const auto gap = gaps_.find({life, owner});
@@ -144,7 +167,8 @@ std::optional<std::string> Notices::told_too_much() const {
         for (const auto& [key, told] : gaps_) {
             const Life& at = truth_.at(key.first);
             for (const auto& [member, real] : at.ever)
-                if (real.owner == key.second && real.group == sent.group && !sent.got.contains({key.first, member}))
+                if (real.owner == key.second && real.group == sent.group && !sent.got.contains({key.first, member}) &&
+                    !sent.gave_way.contains({key.first, member}))
                     ++missed[key];
         }
     }

@@ -33,6 +33,8 @@ public:
     /// A member's process handles it. Throws a Violation on a duplicate, a
     /// reorder, or what was never sent to it.
     void handled(const Notification& notification, Life& at, const Owner& owner);
+    /// A handler inside a node had no room for it; the notifier is to be told of `watched` of its members.
+    void dropped(const Notification& notification, const Life& at, std::uint64_t watched);
     /// An owner is told that its members missed notifications.
     void gap(const Life& at, const Owner& owner, std::uint64_t missed);
 
@@ -53,9 +55,14 @@ private:
         bool repeated = false;
         std::set<std::pair<std::uint64_t, std::uint64_t>> expected;  // life, member number
         std::set<std::pair<std::uint64_t, std::uint64_t>> got;
+        // Members of handlers that had no room for it, and how many of them somebody waits for, by life.
+        std::set<std::pair<std::uint64_t, std::uint64_t>> gave_way;
+        std::map<std::uint64_t, std::uint64_t> dropped;
     };
 
     using Owners = std::map<std::pair<std::uint64_t, Owner>, std::uint64_t>;  // life, owner -> deliveries to members
+    /// A report without a guess: nothing delivered that was not handled, nothing dropped that is not told.
+    void judge_report(const Sent& sent, const NotifyReport& report, const std::string& who) const;
     [[nodiscard]] bool excused(const Sent& sent, std::uint64_t life, std::uint64_t member) const;
     [[nodiscard]] std::string name_of(std::uint64_t number, const Sent& sent) const;
     [[nodiscard]] std::optional<std::string> told_too_much() const;

@@ -40,6 +40,18 @@ void draw_bounds(Profile& profile, Random& random) {
         profile.session.grace = random.permille(300) ? Duration(0) : random.within(milliseconds(50), seconds(2));
 }
 
+void draw_handlers(Profile& profile, Random& random) {
+    if (!random.permille(600)) return;
+    HandlerProfile& handlers = profile.handlers;
+    handlers.usual = random.within(microseconds(50), milliseconds(3));
+    if (random.permille(500)) {
+        handlers.block_permille = random.between(1, 30);
+        handlers.block = random.within(milliseconds(50), seconds(3));
+        if (random.permille(600)) handlers.inbox = random.between(3, 30);
+    }
+    handlers.seed = random.next();
+}
+
 void draw_seeds(Profile& profile, Random& random) {
     const std::uint64_t kind = random.below(4);
     profile.seeds.resize(profile.nodes);
@@ -110,6 +122,7 @@ Profile draw_profile(const Wishes& wishes, Random random) {
     if (profile.calm) profile.weights.clear();
     if (profile.big_groups || profile.nodes > 6 || !random.permille(250)) profile.check_every = 64;
     if (profile.nodes > 6) profile.work_every *= 4;
+    draw_handlers(profile, random);
     return profile;
 }
 
@@ -124,7 +137,9 @@ std::string Profile::to_text() const {
         << " permille; log " << bounds.log_deltas << ", early " << bounds.early_deltas << ", link " << bounds.link_items
         << " items, " << bounds.link_bytes << " bytes, " << to_string(bounds.link_policy) << ", kept for "
         << ms(link_retention) << " ms, backlog " << bounds.backlog_items << ", " << to_string(bounds.backlog_policy)
-        << ", grace " << ms(session.grace) << " ms; faults:";
+        << ", grace " << ms(session.grace) << " ms; handlers " << ms(handlers.usual) << " ms, "
+        << handlers.block_permille << " permille " << ms(handlers.block) << " ms, inbox " << handlers.inbox
+        << "; faults:";
     for (const auto& [fault, weight] : weights) out << ' ' << to_string(fault);
     return out.str();
 }

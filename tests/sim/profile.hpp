@@ -30,6 +30,15 @@ struct Impostor {
     std::string scope;
 };
 
+/// Handlers inside the nodes: at once and without bounds, unless drawn otherwise.
+struct HandlerProfile {
+    Duration usual{0};                 // in which one returns, at most
+    std::uint64_t block_permille = 0;  // of the calls during the faults take up to `block`
+    Duration block{0};
+    std::uint64_t inbox = 65536;  // members that notifications may wait for
+    std::uint64_t seed = 0;
+};
+
 struct Profile {
     std::size_t nodes = 3;
     std::size_t workers = 2;
@@ -51,6 +60,7 @@ struct Profile {
     cluster::SessionTiming session;
     Duration link_retention = cluster::Timing{}.link_retention;
     cluster::Bounds bounds;
+    HandlerProfile handlers;
     std::uint64_t check_every = 8;                // steps between two full checks of a core
     std::vector<std::vector<std::size_t>> seeds;  // node -> the nodes whose doors it is given
 

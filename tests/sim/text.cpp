@@ -193,6 +193,12 @@ struct EventText {
         return w("LocalLeave call")(e.call)("handler")(e.handler)(e.group)("count")(e.count).all(e.members).str();
     }
     std::string operator()(const cluster::HandlerGone& e) { return w("HandlerGone")(e.handler).str(); }
+    std::string operator()(const cluster::HandlerOutcomes& e) {
+        w("HandlerOutcomes");
+        for (const auto& outcome : e.outcomes)
+            w(outcome.members)(outcome.missed ? to_string(*outcome.missed) : "delivered");
+        return w.str();
+    }
     std::string operator()(const cluster::LocalNotify& e) {
         return w("LocalNotify call")(e.call)(e.group)(e.wait ? "wait" : "").str();
     }

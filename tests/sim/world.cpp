@@ -51,7 +51,8 @@ Host::Host(World& world, Place place, std::string name, std::string scope)
       name_(std::move(name)),
       scope_(std::move(scope)),
       door_("h" + std::to_string(place) + ":7100"),
-      random_(world.random.fork()) {}
+      random_(world.random.fork()),
+      handlers_(world, *this) {}
 
 // ---- a life ----------------------------------------------------------------
 
@@ -113,6 +114,7 @@ void Host::forget() {
     routes_.clear();
     routes_of_.clear();
     subscribers_.clear();
+    handlers_.forget();
     stopped_ = false;
     armed_ = false;
     ++lives_;  // what was arranged for the ended life is void
@@ -213,6 +215,8 @@ void Host::step(Input input) {
     if (world_.trace()) world_.line(name_, "*" + to_text(input.event));
     world_.observer->stepping(*this, input.event);
     const bool leaves = std::holds_alternative<Shutdown>(input.event);
+    const auto* gone = std::get_if<HandlerGone>(&input.event);
+    const HandlerId removed = gone ? gone->handler : HandlerId{};
     actions_.clear();
     core_->step(Event{core_time(), std::move(input.event)}, actions_);
     if (world_.sabotage) world_.sabotage(*this, actions_);
@@ -220,6 +224,7 @@ void Host::step(Input input) {
         if (world_.trace()) world_.line(name_, "   " + to_text(action));
         perform(action);
     }
+    handlers_.gone(removed);
     world_.observer->stepped(*this, actions_);
     if (++steps_ % world_.profile.check_every == 0) {
         core_->check();

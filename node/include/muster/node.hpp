@@ -14,10 +14,19 @@
 namespace muster {
 
 /// The same node that `musterd` runs, with handlers of its own: it also serves
-/// workers. One thread owns its sockets; handlers run on `handler_threads`
-/// others, each member's notifications in order, so a handler that blocks holds
-/// back the handlers of its own join and, once all threads are blocked, the
-/// other handlers of this process, but never the node.
+/// workers. One thread owns its sockets; handlers run on others, the calls of
+/// one join or watch in order and never two at once.
+///
+/// A handler that blocks holds back its own join alone: where all
+/// `handler_threads` are blocked, further ones are started within some 100 ms,
+/// and end when they are not needed any more. Only `max_handler_threads` blocked
+/// handlers at once hold back the others; nothing holds back the node.
+///
+/// What waits for a join's handler is bounded by `inbox` and `inbox_bytes`. What
+/// finds no room is dropped as `inbox_policy` says, told to `on_gap`, and
+/// reported as `overflow` to who notified with wait. There, `delivered` counts
+/// the members whose handler has returned (or thrown; a join without a handler
+/// takes all at once), and `left` those that left before it was called.
 class Node final : public Tracker {
 public:
     struct Options {
@@ -31,8 +40,12 @@ public:
         std::chrono::milliseconds session_grace{1000};
         std::chrono::milliseconds ready_wait{3000};
         std::size_t handler_threads = 2;
-        std::size_t inbox = 65536;  // notifications queued for one handler; beyond it the oldest
-                                    // are dropped, counted, and told to on_gap
+        std::size_t max_handler_threads = 64;  // while handlers block; at most 4096
+        std::size_t inbox = 65536;             // notifications that wait for one join's handler, times its members
+        std::size_t inbox_bytes = 64u << 20;   // of the same; one notification beyond either waits if it is alone
+        OverflowPolicy inbox_policy = OverflowPolicy::drop_oldest;  // or refuse_newest
+        /// So many notifications, times members, were dropped from the inbox of a join to `group`. Called where
+        /// they would have been: on the handler's thread, between the calls before and after them.
         std::function<void(const Group& group, std::uint64_t missed)> on_gap{};
         /// One line for each event worth telling, on the node's own thread; it must not block.
         /// Severity 0 debug … 3 error.

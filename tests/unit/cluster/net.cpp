@@ -123,6 +123,9 @@ void Net::perform(const std::string& node, Action& action) {
         else if (there == nodes_.end())
             letters_.push_back({node, {now, ProcessGone{check->peer}}});
     } else if (auto* deliver = std::get_if<Deliver>(&action)) {
+        if (deliver->watched != 0 && handlers_return)
+            letters_.push_back({node, {now, HandlerOutcomes{{{deliver->fan_out, deliver->watched, {}}}}}});
+        if (deliver->watched != 0) asked.push_back({node, deliver->fan_out, deliver->watched});
         delivered.push_back({node, deliver->handler, std::move(deliver->notification)});
     } else if (auto* gap = std::get_if<DeliverGap>(&action)) {
         Notification none;

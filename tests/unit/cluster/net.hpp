@@ -54,6 +54,14 @@ public:
         WatchId watch;
         WatchEvent event;
     };
+    /// A delivery that somebody waits for, at this node.
+    struct Asked {
+        std::string node;
+        FanOut fan_out;
+        std::uint64_t members = 0;
+    };
+    bool handlers_return = true;  // at once; else what becomes of `asked` is for the test to say
+    std::vector<Asked> asked;
     std::vector<Delivered> delivered;
     std::vector<Told> told;
     std::map<CallId, CallResult> answers;

@@ -1,9 +1,10 @@
-#include "node/handlers.hpp"
+#include "node/inbox.hpp"
 
 #include <gtest/gtest.h>
 
 #include <atomic>
 #include <future>
+#include <numeric>
 #include <vector>
 
 namespace muster::node {
@@ -49,7 +50,7 @@ struct Held {
 TEST(Handlers, RunsEachStrandInOrderSideBySide) {
     constexpr int kStrands = 20;
     constexpr int kItems = 2000;
-    HandlerPool pool(3);
+    HandlerPool pool({.threads = 3});
     std::vector<std::vector<int>> seen(kStrands);
     std::atomic<int> left = kStrands;
     std::promise<void> all;
@@ -69,7 +70,7 @@ TEST(Handlers, RunsEachStrandInOrderSideBySide) {
 }
 
 TEST(Handlers, ABlockedOneDoesNotStopOthers) {
-    HandlerPool pool(2);
+    HandlerPool pool({.threads = 2});
     Held stuck;
     auto blocked = std::make_shared<IntInbox>(pool, IntInbox::Limits{}, stuck.run(1));
     blocked->push(0, 1, 1);
@@ -86,7 +87,7 @@ TEST(Handlers, ABlockedOneDoesNotStopOthers) {
 }
 
 TEST(Handlers, DropsTheOldestAndSaysHowMany) {
-    HandlerPool pool(1);
+    HandlerPool pool({.threads = 1});
     Held held;
     auto inbox = std::make_shared<IntInbox>(pool, IntInbox::Limits{3, 1000}, held.run(9),
                                             [&](std::uint64_t missed) { held.dropped.push_back(missed); });
@@ -99,8 +100,86 @@ TEST(Handlers, DropsTheOldestAndSaysHowMany) {
     EXPECT_EQ(held.dropped, std::vector<std::uint64_t>{6});
 }
 
+TEST(Handlers, EveryDroppedOneIsToldOnce) {
+    for (const int many : {1, 2, 1000}) {
+        HandlerPool pool({.threads = 1});
+        Held held;
+        std::vector<int> missed;
+        auto inbox = std::make_shared<IntInbox>(
+            pool, IntInbox::Limits{1, 1000}, held.run(many + 1), [&](std::uint64_t n) { held.dropped.push_back(n); },
+            [&](const int& item, MissReason reason) {
+                EXPECT_EQ(reason, MissReason::overflow);
+                missed.push_back(item);
+            });
+        inbox->push(0, 1, 1);
+        held.wait(held.entered);
+        for (int i = 1; i <= many + 1; ++i) inbox->push(i, 1, 1);
+        held.gate.open();
+        held.wait(held.finished);
+        EXPECT_EQ(held.seen, (std::vector<int>{0, many + 1}));
+        EXPECT_EQ(held.dropped, std::vector<std::uint64_t>{static_cast<std::uint64_t>(many)});
+        std::vector<int> expected(static_cast<std::size_t>(many));
+        std::iota(expected.begin(), expected.end(), 1);
+        EXPECT_EQ(missed, expected);
+    }
+}
+
+TEST(Handlers, RefusesTheNewestAndTellsItInItsPlace) {
+    HandlerPool pool({.threads = 1});
+    Held held;
+    std::vector<std::pair<int, MissReason>> missed;
+    auto inbox = std::make_shared<IntInbox>(
+        pool, IntInbox::Limits{2, 1000, OverflowPolicy::refuse_newest}, held.run(5),
+        [&](std::uint64_t n) { held.seen.push_back(-static_cast<int>(n)); },
+        [&](const int& item, MissReason reason) { missed.emplace_back(item, reason); });
+    inbox->push(0, 1, 1);
+    held.wait(held.entered);
+    for (int i = 1; i <= 4; ++i) inbox->push(i, 1, 1);  // 3 and 4 find no room
+    EXPECT_EQ(missed, (std::vector<std::pair<int, MissReason>>{{3, MissReason::overflow}, {4, MissReason::overflow}}));
+    inbox->clear();
+    inbox->push(5, 1, 1);
+    held.gate.open();
+    held.wait(held.finished);
+    EXPECT_EQ(held.seen, (std::vector<int>{0, -2, 5}));
+}
+
+TEST(Handlers, AGapWithNothingBehindItIsToldToo) {
+    HandlerPool pool({.threads = 1});
+    Held held;
+    std::promise<std::uint64_t> told;
+    auto inbox = std::make_shared<IntInbox>(pool, IntInbox::Limits{1, 1000, OverflowPolicy::refuse_newest}, held.run(1),
+                                            [&](std::uint64_t n) { told.set_value(n); });
+    inbox->push(0, 1, 1);
+    held.wait(held.entered);
+    for (int i = 1; i <= 3; ++i) inbox->push(i, 1, 1);
+    held.gate.open();
+    held.wait(held.finished);
+    EXPECT_EQ(told.get_future().get(), 2u);
+}
+
+TEST(Handlers, WhatWaitsInAnAbandonedOneHasLeft) {
+    HandlerPool pool({.threads = 1});
+    Held held;
+    std::vector<std::pair<int, MissReason>> missed;
+    auto inbox =
+        std::make_shared<IntInbox>(pool, IntInbox::Limits{}, held.run(99), IntInbox::OnGap{},
+                                   [&](const int& item, MissReason reason) { missed.emplace_back(item, reason); });
+    inbox->push(0, 1, 1);
+    held.wait(held.entered);
+    inbox->push(1, 1, 1);
+    inbox->push(2, 1, 1);
+    inbox->abandon();  // does not wait for the item under way
+    inbox->push(3, 1, 1);
+    EXPECT_TRUE(held.seen.empty());
+    held.gate.open();
+    inbox->close();
+    EXPECT_EQ(held.seen, std::vector<int>{0});
+    EXPECT_EQ(missed, (std::vector<std::pair<int, MissReason>>{
+                          {1, MissReason::left}, {2, MissReason::left}, {3, MissReason::left}}));
+}
+
 TEST(Handlers, BoundsBytesAndWeightToo) {
-    HandlerPool pool(1);
+    HandlerPool pool({.threads = 1});
     Held held;
     auto inbox = std::make_shared<IntInbox>(pool, IntInbox::Limits{100, 10}, held.run(3),
                                             [&](std::uint64_t missed) { held.dropped.push_back(missed); });
@@ -116,7 +195,7 @@ TEST(Handlers, BoundsBytesAndWeightToo) {
 }
 
 TEST(Handlers, OfferRefusesInsteadOfDropping) {
-    HandlerPool pool(1);
+    HandlerPool pool({.threads = 1});
     Held held;
     auto inbox = std::make_shared<IntInbox>(pool, IntInbox::Limits{2, 1000}, held.run(7));
     inbox->push(0, 1, 1);
@@ -132,7 +211,7 @@ TEST(Handlers, OfferRefusesInsteadOfDropping) {
 }
 
 TEST(Handlers, CloseWaitsForTheItemUnderWay) {
-    HandlerPool pool(1);
+    HandlerPool pool({.threads = 1});
     Held held;
     auto inbox = std::make_shared<IntInbox>(pool, IntInbox::Limits{}, held.run(99));
     inbox->push(0, 1, 1);
@@ -152,7 +231,7 @@ TEST(Handlers, CloseWaitsForTheItemUnderWay) {
 }
 
 TEST(Handlers, CloseFromItsOwnItemEndsAfterIt) {
-    HandlerPool pool(1);
+    HandlerPool pool({.threads = 1});
     std::vector<int> seen;
     std::promise<void> closed;
     std::shared_ptr<IntInbox> inbox;
@@ -173,7 +252,7 @@ TEST(Handlers, CloseFromItsOwnItemEndsAfterIt) {
 
 TEST(Handlers, StopRunsNoMore) {
     Held held;
-    HandlerPool pool(1);
+    HandlerPool pool({.threads = 1});
     auto inbox = std::make_shared<IntInbox>(pool, IntInbox::Limits{}, held.run(99));
     inbox->push(0, 1, 1);
     held.wait(held.entered);

@@ -1,0 +1,189 @@
+// The bounded queue in front of one handler.
+#pragma once
+
+#include <muster/types.hpp>
+
+#include <chrono>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <utility>
+
+#include "node/handlers.hpp"
+
+namespace muster::node {
+
+/// Every item put in is run, or else told to `on_missed`, once; what was missed for want of room is also
+/// told to `on_gap`, in its place among those that are run. Thread-safe.
+template <class Item>
+class Inbox final : public Strand, public std::enable_shared_from_this<Inbox<Item>> {
+public:
+    /// An item that is beyond them alone is taken when nothing else waits.
+    struct Limits {
+        std::uint64_t items = 65536;
+        std::size_t bytes = 64u << 20;
+        OverflowPolicy policy = OverflowPolicy::drop_oldest;  // never `disconnect`
+    };
+    using Run = std::function<void(const Item&)>;
+    /// So many were missed for want of room since the last item was run. Called as `run` is.
+    using OnGap = std::function<void(std::uint64_t)>;
+    /// The item is not run: no room (overflow), or closed (left). Must not block, nor call the inbox.
+    using OnMissed = std::function<void(const Item&, MissReason)>;
+
+    Inbox(HandlerPool& pool, Limits limits, Run run, OnGap on_gap = {}, OnMissed on_missed = {})
+        : pool_(pool),
+          limits_(limits),
+          run_(std::move(run)),
+          on_gap_(std::move(on_gap)),
+          on_missed_(std::move(on_missed)) {}
+
+    /// Puts an item that counts as `weight`; when there is no room for it, the policy says what gives way.
+    void push(Item item, std::uint64_t weight, std::size_t bytes) {
+        const std::lock_guard lock(mutex_);
+        if (closed_) return miss(item, MissReason::left);
+        if (limits_.policy == OverflowPolicy::refuse_newest && !has_room(weight, bytes)) {
+            lost_last_ += weight;
+            return miss(item, MissReason::overflow);
+        }
+        while (!has_room(weight, bytes)) drop_oldest();
+        append(std::move(item), weight, bytes);
+    }
+
+    /// So many were lost on their way here, after all that was put in: told to `on_gap` in that place.
+    void lose(std::uint64_t weight) {
+        const std::lock_guard lock(mutex_);
+        if (closed_) return;
+        lost_last_ += weight;
+        schedule();
+    }
+
+    /// As push(), but without room nothing changes: false.
+    bool offer(Item item, std::uint64_t weight, std::size_t bytes) {
+        const std::lock_guard lock(mutex_);
+        if (closed_) return true;
+        if (!has_room(weight, bytes)) return false;
+        append(std::move(item), weight, bytes);
+        return true;
+    }
+
+    /// Forgets what waits.
+    void clear() {
+        const std::lock_guard lock(mutex_);
+        while (!queue_.empty()) pop();
+    }
+
+    /// What waits is missed, and so is what comes; the item under way goes on.
+    void abandon() {
+        const std::lock_guard lock(mutex_);
+        end();
+    }
+
+    /// The same. After it returns, nothing is run any more (called from an item: nothing after that one).
+    void close() {
+        std::unique_lock lock(mutex_);
+        end();
+        if (!is_current()) idle_.wait(lock, [this] { return !running_; });
+    }
+
+    /// A slow handler gives way to others after each of its items.
+    bool run_batch() override {
+        const auto enough = std::chrono::steady_clock::now() + kBatchTime;
+        for (int i = 0; i < kBatch && (i == 0 || std::chrono::steady_clock::now() < enough); ++i)
+            if (!run_one()) return false;
+        return true;
+    }
+
+private:
+    static constexpr int kBatch = 64;
+    static constexpr std::chrono::milliseconds kBatchTime{1};
+    struct Queued {
+        Item item;
+        std::uint64_t weight = 0;
+        std::size_t bytes = 0;
+        std::uint64_t lost_before = 0;  // between the one before and this one
+    };
+
+    [[nodiscard]] bool has_room(std::uint64_t weight, std::size_t bytes) const {
+        return queue_.empty() || (weight_ + weight <= limits_.items && bytes_ + bytes <= limits_.bytes);
+    }
+    void miss(const Item& item, MissReason reason) {
+        if (on_missed_) on_missed_(item, reason);
+    }
+    void append(Item item, std::uint64_t weight, std::size_t bytes) {
+        queue_.push_back({std::move(item), weight, bytes, std::exchange(lost_last_, 0)});
+        weight_ += weight;
+        bytes_ += bytes;
+        schedule();
+    }
+    void schedule() {
+        if (scheduled_) return;
+        scheduled_ = true;
+        pool_.schedule(this->shared_from_this());
+    }
+    Queued pop() {
+        Queued front = std::move(queue_.front());
+        queue_.pop_front();
+        weight_ -= front.weight;
+        bytes_ -= front.bytes;
+        return front;
+    }
+    void drop_oldest() {
+        const Queued oldest = pop();
+        lost_first_ += oldest.lost_before + oldest.weight;
+        miss(oldest.item, MissReason::overflow);
+    }
+    void end() {
+        closed_ = true;
+        while (!queue_.empty()) miss(pop().item, MissReason::left);
+        lost_first_ = lost_last_ = 0;
+    }
+
+    /// False when there was nothing left; the strand is then off the pool.
+    bool run_one() {
+        std::unique_lock lock(mutex_);
+        if (queue_.empty() && lost_last_ == 0) {
+            scheduled_ = false;
+            return false;
+        }
+        std::uint64_t lost = std::exchange(lost_first_, 0);
+        std::optional<Queued> next;
+        if (queue_.empty()) {
+            lost += std::exchange(lost_last_, 0);
+        } else {
+            next = pop();
+            lost += next->lost_before;
+        }
+        running_ = true;
+        lock.unlock();
+        if (lost != 0 && on_gap_) on_gap_(lost);
+        if (next) run_(next->item);
+        HandlerPool::call_ended();
+        lock.lock();
+        running_ = false;
+        idle_.notify_all();
+        return true;
+    }
+
+    HandlerPool& pool_;
+    const Limits limits_;
+    const Run run_;
+    const OnGap on_gap_;
+    const OnMissed on_missed_;
+    std::mutex mutex_;
+    std::condition_variable idle_;
+    std::deque<Queued> queue_;
+    std::uint64_t weight_ = 0;
+    std::size_t bytes_ = 0;
+    std::uint64_t lost_first_ = 0;  // before the oldest that waits
+    std::uint64_t lost_last_ = 0;   // after the newest that waits
+    bool scheduled_ = false;        // in the pool's hands
+    bool running_ = false;          // an item is being run
+    bool closed_ = false;
+};
+
+}  // namespace muster::node
