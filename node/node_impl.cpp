@@ -5,6 +5,7 @@
 
 #include "node/address.hpp"
 #include "node/clock.hpp"
+#include "node/queue_limits.hpp"
 #include "proto/limits.hpp"
 
 namespace muster {
@@ -34,6 +35,9 @@ std::optional<Error> why_wrong(const Node::Options& options) {
         if (auto address = node::parse_address(seed); !address) return bad("seed: " + address.error().text);
     if (options.session_grace.count() < 0 || options.ready_wait.count() < 0)
         return bad("session_grace and ready_wait cannot be negative");
+    if (std::min(options.backlog_items, options.link_items) < node::kLeastQueueItems ||
+        std::min(options.backlog_bytes, options.link_bytes) < node::kLeastQueueBytes)
+        return bad("backlog_items and link_items are at least 16, backlog_bytes and link_bytes at least 4194304");
     if (options.handler_threads == 0 || options.inbox == 0) return bad("handler_threads and inbox are at least 1");
     return std::nullopt;
 }
@@ -57,6 +61,10 @@ cluster::Options core_options(const Node::Options& options, const NodeId& self, 
     core.random_seed = (std::uint64_t{random()} << 32) | random();
     core.timing.ready_wait = options.ready_wait;
     core.session.grace = options.session_grace;
+    core.bounds.backlog_items = options.backlog_items;
+    core.bounds.backlog_bytes = options.backlog_bytes;
+    core.bounds.link_items = options.link_items;
+    core.bounds.link_bytes = options.link_bytes;
     return core;
 }
 
