@@ -180,7 +180,8 @@ void Session::give_up_in_flight() {
     std::vector<Request> again;
     for (auto& request : requests_.session_ended()) {
         if (const auto* leave = std::get_if<LeaveCall>(&request.purpose)) {
-            // The old session took all its members along; these just do not come back.
+            // PROTOCOL.md, "Hello": the old session takes all its members along, at the end of its grace at
+            // the latest; these just do not come back.
             answer(request.call, roster_.remove(leave->picked));
         } else if (!request.call) {
             if (const auto* watching = std::get_if<WatchCall>(&request.purpose)) watches_.remove(watching->watch);
