@@ -5,6 +5,7 @@
 
 #include "node/address.hpp"
 #include "node/clock.hpp"
+#include "node/queue_limits.hpp"
 #include "proto/limits.hpp"
 
 namespace muster {
@@ -46,6 +47,9 @@ std::optional<Error> why_wrong(const Node::Options& options) {
         if (auto address = node::parse_address(seed); !address) return bad("seed: " + address.error().text);
     if (options.session_grace.count() < 0 || options.ready_wait.count() < 0)
         return bad("session_grace and ready_wait cannot be negative");
+    if (std::min(options.backlog_items, options.link_items) < node::kLeastQueueItems ||
+        std::min(options.backlog_bytes, options.link_bytes) < node::kLeastQueueBytes)
+        return bad("backlog_items and link_items are at least 16, backlog_bytes and link_bytes at least 4194304");
     return why_wrong_handlers(options);
 }
 
@@ -68,6 +72,10 @@ cluster::Options core_options(const Node::Options& options, const NodeId& self, 
     core.random_seed = (std::uint64_t{random()} << 32) | random();
     core.timing.ready_wait = options.ready_wait;
     core.session.grace = options.session_grace;
+    core.bounds.backlog_items = options.backlog_items;
+    core.bounds.backlog_bytes = options.backlog_bytes;
+    core.bounds.link_items = options.link_items;
+    core.bounds.link_bytes = options.link_bytes;
     return core;
 }
 

@@ -32,6 +32,7 @@ struct JoinArguments {
     std::uint64_t count = 1;
     std::vector<std::string> meta;  // "key=value"
     bool visible = false;
+    std::string state;  // file; empty: none
     Stay stay;
 };
 

@@ -77,6 +77,8 @@ int join(const Settings& settings, const JoinArguments& arguments) {
     options.on_attachment = [](bool attached, const std::string& text) {
         if (!attached) complain(text + "; trying to come back");
     };
+    options.state_file = arguments.state;
+    options.on_state_lost = [](const std::string& text) { complain(text); };
     const auto worker = attach(settings, std::move(options));
     if (!worker) return fail(worker.error());
 

@@ -90,6 +90,8 @@ void add_join(CLI::App& app, Typed& typed) {
     command->add_option("--meta", typed.join.meta, "KEY=VALUE that the members tell about themselves")
         ->allow_extra_args(false);
     command->add_flag("--visible", typed.join.visible, "joined only when every live node has it");
+    command->add_option("--state", typed.join.state,
+                        "file that lets the same command, started again after a kill, go on without a gap");
     add_stay(*command, typed.join.stay, "notifications");
     command->callback([&] { typed.run = [&] { return join(typed.settings, typed.join); }; });
 }

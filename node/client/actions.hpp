@@ -69,15 +69,28 @@ struct Attachment {
     bool attached = false;
     std::string text;
 };
+/// The state file cannot be written any more.
+struct StateLost {
+    std::string text;
+};
 /// For the handlers' thread, in order. When it is done there, the shell calls `handled(session, seq)`.
 /// monostate: nothing to do, but its turn in the order counts.
 struct Item {
     std::uint64_t session = 0;
     std::uint64_t seq = 0;  // in the session's stream; 0: not of the stream
-    std::variant<std::monostate, Deliver, Lost, News, Attachment> what;
+    std::variant<std::monostate, Deliver, Lost, News, Attachment, StateLost> what;
+};
+/// For the state file, before any action that follows: said, or about to be.
+struct Keep {
+    proto::Message message;
+    std::uint64_t session = 0;
+};
+/// For the state file: no request has a higher number.
+struct Reserve {
+    std::uint64_t requests = 0;
 };
 
-using Action = std::variant<Open, Send, Check, Answer, Item>;
+using Action = std::variant<Open, Send, Check, Answer, Item, Keep, Reserve>;
 using Actions = std::vector<Action>;
 
 }  // namespace muster::client

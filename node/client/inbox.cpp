@@ -98,6 +98,7 @@ bool Inbox::next_batch(std::deque<Item>& batch) {
 }
 
 void Inbox::done(const Item& item, bool last) {
+    if (item.seq != 0 && handlers_.on_handled) handlers_.on_handled(item.session, item.seq);
     {
         const std::lock_guard lock(mutex_);
         --in_batch_;
@@ -128,6 +129,8 @@ void Inbox::handle(Item& item) {
         if (handlers_.on_gap) handlers_.on_gap(lost->missed);
     } else if (const auto* attachment = std::get_if<Attachment>(&item.what)) {
         if (handlers_.on_attachment) handlers_.on_attachment(attachment->attached, attachment->text);
+    } else if (const auto* state = std::get_if<StateLost>(&item.what)) {
+        if (handlers_.on_state_lost) handlers_.on_state_lost(state->text);
     } else if (const auto* news = std::get_if<News>(&item.what)) {
         if (!news->handler->call || !set_running(news->handler.get())) return;
         news->handler->call(news->event);

@@ -25,6 +25,9 @@ public:
     struct Handlers {
         std::function<void(std::uint64_t missed)> on_gap;
         std::function<void(bool attached, const std::string& text)> on_attachment;
+        std::function<void(const std::string& text)> on_state_lost;
+        /// After each item of a stream, before it shows in `progress`. May be empty.
+        std::function<void(std::uint64_t session, std::uint64_t seq)> on_handled;
     };
     /// How far a session's stream has been handled.
     struct Progress {

@@ -46,6 +46,13 @@ std::uint64_t Requests::in_flight(Request request) {
     return last_number_;
 }
 
+void Requests::go_on(std::map<std::uint64_t, Request> requests, std::uint64_t last) {
+    for (const auto& [number, request] : requests)
+        if (is_users(request)) ++calls_;
+    in_flight_ = std::move(requests);
+    last_number_ = last;
+}
+
 void Requests::release(const Request& request) {
     if (!is_users(request)) return;
     --calls_;

@@ -101,6 +101,9 @@ public:
     std::vector<Expired> expire(Instant now);
     [[nodiscard]] Instant next_deadline() const;
 
+    /// Those of an earlier process, by their numbers; nobody waits for them. The next number is beyond `last`.
+    void go_on(std::map<std::uint64_t, Request> requests, std::uint64_t last);
+
     /// What was in flight is returned, in its order; numbers begin at 1 again.
     std::vector<Request> session_ended();
     /// To be sent (again) before all that is held; it had its room already.

@@ -28,10 +28,14 @@ std::string joined(const std::vector<std::string>& list) {
 
 }  // namespace
 
-Session::Session(Options options) : options_(std::move(options)), addresses_(options_.nodes) {}
+Session::Session(Options options)
+    : options_(std::move(options)), addresses_(options_.nodes), unclaimed_(options_.saved.joins) {
+    if (options_.saved.token) go_on();
+}
 
 void Session::start(Instant now) {
     now_ = now;
+    if (token_) addresses_.begin_round(home_);
     next_attempt();
     expected_ = next_deadline();
 }
@@ -132,12 +136,15 @@ void Session::welcomed(const proto::Header& header, proto::WorkerWelcome&& welco
     roster_.attached_to({header.origin, Incarnation{header.incarnation}});
     announce(true, "attached to " + node_.id.name + " at " + address_ +
                        (had_one && !same ? ", in a new session: what was sent to the one before is lost" : ""));
-    same ? resumed() : new_session();
+    was_attached_ = true;
+    same ? resumed() : new_session(header);
 }
 
-void Session::new_session() {
+void Session::new_session(const proto::Header& header) {
     for (auto& item : std::exchange(waiting_, {})) (void)pass(std::move(item));
     ++number_;
+    keep_welcome(header);
+    forget_unclaimed();
     last_taken_ = received_ = 0;
     ack_due_ = false;
     roster_.session_ended();
@@ -149,6 +156,7 @@ void Session::new_session() {
 }
 
 void Session::resumed() {
+    if (!unclaimed_.empty() && !claim_until_) claim_until_ = now_ + options_.claim_timeout;
     for (const auto& [number, request] : requests_.all_in_flight()) send(request.sent, number);
     for (const auto watch : std::exchange(unwatch_later_, {})) submit({{}, {}, Unwatch{watch}, {}, {}});
     restore_some();
@@ -225,6 +233,7 @@ void Session::tick_attached() {
     }
     if (ack_due_ || now_ >= next_heartbeat_) heartbeat();
     if (restore_again_ && now_ >= *restore_again_ && !is_restoring()) restore();
+    if (claim_until_ && now_ >= *claim_until_) leave_unclaimed();
 }
 
 void Session::heartbeat() {
@@ -245,7 +254,12 @@ Instant Session::next_deadline() const {
         case State::attached:
             break;
     }
+    return std::min(next, next_deadline_attached());
+}
+
+Instant Session::next_deadline_attached() const {
     if (ack_due_) return now_;
+    Instant next = claim_until_.value_or(Instant::max());
     if (restore_again_ && !is_restoring()) next = std::min(next, *restore_again_);
     return std::min({next, next_heartbeat_, last_heard_ + ttl_, std::max(next_check_, last_heard_ + kQuiet)});
 }
@@ -258,7 +272,10 @@ void Session::handled(std::uint64_t session, std::uint64_t seq) {
 
 void Session::close() {
     if (state_ == State::closed) return;
-    if (token_ && (state_ == State::attached || state_ == State::greeting)) send(proto::WorkerGoodbye{});
+    // One that never came back to the session of an earlier process leaves it to the next one.
+    const bool owns_session = token_ && was_attached_;
+    if (owns_session) keep_goodbye();
+    if (owns_session && (state_ == State::attached || state_ == State::greeting)) send(proto::WorkerGoodbye{});
     state_ = State::closed;
     for (const auto call : requests_.close()) answer(call, Error{ErrorCode::closed, "the worker has been closed"});
 }

@@ -15,7 +15,9 @@
 #include "node/client/address_book.hpp"
 #include "node/client/requests.hpp"
 #include "node/client/roster.hpp"
+#include "node/client/saved_session.hpp"
 #include "node/client/time.hpp"
+#include "node/client/unclaimed.hpp"
 #include "node/client/watches.hpp"
 #include "proto/codec.hpp"
 
@@ -33,6 +35,9 @@ public:
         std::string scope;
         std::vector<std::string> nodes;  // "host:port", not empty
         std::uint64_t random_seed = 1;   // for the jitter of retries
+        bool keeps = false;              // emits Keep and Reserve
+        SavedSession saved{};            // to go on with, of this name and scope; it is session 1 then
+        Duration claim_timeout = std::chrono::seconds(5);  // since it was resumed, for the members of `saved`
     };
 
     explicit Session(Options options);
@@ -94,7 +99,7 @@ private:
     void wait_for_retry();
     void say_hello();
     void welcomed(const proto::Header& header, proto::WorkerWelcome&& welcome);
-    void new_session();
+    void new_session(const proto::Header& header);
     void resumed();
     void refused(const proto::Refuse& refuse);
     void lost(const std::string& why, bool gone);
@@ -103,6 +108,7 @@ private:
     void send(proto::Body body, std::uint64_t seq = 0);
     void announce(bool attached, std::string text);
     [[nodiscard]] Duration backoff();
+    [[nodiscard]] Instant next_deadline_attached() const;
 
     // session_calls.cpp: requests and their answers
     void send_held();
@@ -119,6 +125,16 @@ private:
     void finish_restore(const Purpose& purpose, const proto::Body& body);
     void answer(CallId call, Reply reply);
     void expire_calls();
+
+    // session_saved.cpp: what outlives the process
+    void go_on();
+    void keep(const proto::Body& body, std::uint64_t number);
+    void keep_welcome(const proto::Header& header);
+    void keep_goodbye();
+    void reserve_number();
+    bool claim(const Request& request);
+    void leave_unclaimed();
+    void forget_unclaimed();
 
     // session_stream.cpp: what the node tells of itself
     void take_stream_item(std::uint64_t seq, StreamBody body);
@@ -169,6 +185,13 @@ private:
     std::set<std::uint64_t> restoring_;  // in flight
     std::optional<Instant> restore_again_;
     std::vector<std::uint64_t> unwatch_later_;  // numbers, for when the session is resumed
+
+    // of an earlier process
+    Unclaimed unclaimed_;
+    std::optional<Instant> claim_until_;  // once it was resumed
+    bool stream_goes_on_ = false;         // its first item has not come yet
+    std::uint64_t reserved_ = 0;          // request numbers, in the state file
+    bool was_attached_ = false;
 };
 
 }  // namespace muster::client

@@ -114,6 +114,7 @@ void Session::send_held() {
 /// Makes what is sent for a held call; false when it was answered instead.
 bool Session::prepare(Request& request) {
     if (const auto* join = std::get_if<JoinCall>(&request.purpose)) {
+        if (claim(request)) return false;
         request.sent = join->request;
     } else if (const auto* notify = std::get_if<NotifyCall>(&request.purpose)) {
         request.sent = notify->request;
@@ -140,6 +141,7 @@ bool Session::prepare(Request& request) {
 }
 
 void Session::submit(Request request) {
+    reserve_number();
     const auto number = requests_.in_flight(std::move(request));
     const Request& kept = *requests_.find(number);
     std::visit(
@@ -151,6 +153,7 @@ void Session::submit(Request request) {
                 watches_.requested(purpose.watch, number);
         },
         kept.purpose);
+    if (is_remembered(kept.sent)) keep(kept.sent, number);
     send(kept.sent, number);
 }
 
@@ -177,7 +180,8 @@ void Session::give_up_in_flight() {
     std::vector<Request> again;
     for (auto& request : requests_.session_ended()) {
         if (const auto* leave = std::get_if<LeaveCall>(&request.purpose)) {
-            // The old session took all its members along; these just do not come back.
+            // PROTOCOL.md, "Hello": the old session takes all its members along, at the end of its grace at
+            // the latest; these just do not come back.
             answer(request.call, roster_.remove(leave->picked));
         } else if (!request.call) {
             if (const auto* watching = std::get_if<WatchCall>(&request.purpose)) watches_.remove(watching->watch);
@@ -228,6 +232,7 @@ void Session::take_reply(std::uint64_t number, proto::Body&& body) {
         return;
     }
     auto request = *requests_.take(number);
+    if (is_remembered(request.sent) && !std::holds_alternative<proto::WatchRequest>(request.sent)) keep(body, number);
     restoring_.erase(number);
     finish(std::move(request), std::move(body));
     restore_some();

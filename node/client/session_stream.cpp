@@ -14,6 +14,8 @@ constexpr std::size_t kMostWaiting = 2048;
 }  // namespace
 
 void Session::take_stream_item(std::uint64_t seq, StreamBody body) {
+    // Of an earlier process: what the node does not send again, it was told to be handled.
+    if (std::exchange(stream_goes_on_, false) && seq > last_taken_) last_taken_ = seq - 1;
     if (seq <= last_taken_) return;  // a repeat after a resume
     if (seq > last_taken_ + 1) return lost("something was lost on the way", false);
     if (waiting_.size() == kMostWaiting) return lost("it sends more than was agreed", false);
@@ -31,11 +33,13 @@ void Session::pass_on() {
 }
 
 /// A delivery can overtake the answer of the join that made its member (a
-/// visible one above all): only that answer says whose handler it is for.
+/// visible one above all): only that answer says whose handler it is for. One for
+/// a member of an earlier process waits until this one joins it, or it has left.
 bool Session::must_wait(const StreamItem& item) const {
     const auto* delivery = std::get_if<proto::Delivery>(&item.body);
     if (delivery == nullptr) return false;
     const auto& members = delivery->notification.members;
+    if (std::any_of(members.begin(), members.end(), [this](MemberNumber m) { return unclaimed_.has(m); })) return true;
     const auto is_known = [this](MemberNumber member) { return roster_.find(member) != nullptr; };
     return !std::all_of(members.begin(), members.end(), is_known) && requests_.joining(delivery->notification.group);
 }

@@ -86,6 +86,14 @@ std::optional<Error> check(const Worker::Options& options) {
     return std::nullopt;
 }
 
+/// Whether the options are those of the worker whose session the state file has.
+std::optional<Error> check_same(const Worker::Options& options, const client::SavedSession& saved) {
+    if (!saved.token || (saved.worker == options.name && saved.scope == options.scope)) return std::nullopt;
+    return bad_request("the state file " + options.state_file + " is of worker " + saved.worker + " of scope " +
+                       saved.scope + ", not of " + options.name + " of " + options.scope +
+                       ": give each worker a file of its own");
+}
+
 /// The value of a reply that can only be a T or an Error.
 template <class T>
 Result<T> result_of(client::Reply reply) {
@@ -97,10 +105,22 @@ Result<T> result_of(client::Reply reply) {
 }  // namespace
 
 struct Worker::Impl {
-    explicit Impl(Options o)
+    Impl(Options o, std::shared_ptr<client::StateFile> state)
         : options(std::move(o)),
-          loop({options.name, options.scope, options.nodes, std::random_device{}()}, options.inbox,
-               {options.on_gap, options.on_attachment}) {}
+          loop(session_options(options, state.get()), options.inbox,
+               {options.on_gap, options.on_attachment, options.on_state_lost, {}}, state) {}
+
+    static client::Session::Options session_options(const Options& options, const client::StateFile* state) {
+        client::Session::Options session;
+        session.name = options.name;
+        session.scope = options.scope;
+        session.nodes = options.nodes;
+        session.random_seed = std::random_device{}();
+        session.keeps = state != nullptr;
+        if (state != nullptr) session.saved = state->saved();
+        session.claim_timeout = bounded(options.state_claim_timeout);
+        return session;
+    }
 
     const Options options;
     std::mutex mutex;
@@ -119,10 +139,18 @@ Worker::~Worker() {
 }
 
 Result<std::unique_ptr<Worker>> Worker::connect(Options options) {
+    std::shared_ptr<client::StateFile> state;
+    if (!options.state_file.empty()) {
+        auto opened = client::StateFile::open(options.state_file);
+        if (!opened) return opened.error();
+        state = std::move(*opened);
+        if (options.name.empty()) options.name = state->saved().worker;
+    }
     if (options.name.empty()) options.name = default_name();
     if (auto error = check(options)) return *error;
+    if (auto error = state ? check_same(options, state->saved()) : std::nullopt) return *error;
     const auto timeout = bounded(options.connect_timeout);
-    auto impl = std::make_unique<Impl>(std::move(options));
+    auto impl = std::make_unique<Impl>(std::move(options), std::move(state));
     if (auto attached = impl->loop.wait_attached(timeout); !attached) return attached.error();
     return std::unique_ptr<Worker>(new Worker(std::move(impl)));
 }

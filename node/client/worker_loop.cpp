@@ -43,8 +43,13 @@ Instant clock_now() {
 
 }  // namespace
 
-WorkerLoop::WorkerLoop(Session::Options options, std::size_t inbox, Inbox::Handlers handlers)
-    : wake_fd_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)), session_(std::move(options)) {
+WorkerLoop::WorkerLoop(Session::Options options, std::size_t inbox, Inbox::Handlers handlers,
+                       std::shared_ptr<StateFile> state)
+    : wake_fd_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)), state_(std::move(state)), session_(std::move(options)) {
+    if (state_)
+        handlers.on_handled = [kept = state_](std::uint64_t session, std::uint64_t seq) {
+            kept->handled(session, seq);
+        };
     const SignalsBlocked blocked;
     // The inbox's thread can outlive the loop (see Inbox::join), so it wakes through an fd of its own.
     const std::shared_ptr<const int> wake_fd(new int(::dup(wake_fd_)), [](const int* fd) { ::close(*fd), delete fd; });
@@ -258,6 +263,10 @@ void WorkerLoop::perform() {
             broken = !connection_.open(open->address);
         } else if (const auto* check = std::get_if<Check>(&action)) {
             port_check_.start(check->address, clock_now());
+        } else if (const auto* said = std::get_if<Keep>(&action)) {
+            keep(*said);
+        } else if (const auto* reserve = std::get_if<Reserve>(&action)) {
+            state_->reserve(reserve->requests);
         }
     }
     inbox_->push(items_);
@@ -267,6 +276,14 @@ void WorkerLoop::perform() {
     // What that asks for (the next attempt) is done in the next turn, so that a
     // list of addresses that all fail at once does not recurse.
     wake();
+}
+
+void WorkerLoop::keep(const Keep& said) {
+    if (auto error = state_->keep(said.message, said.session)) {
+        Item item;
+        item.what = StateLost{std::move(error->text)};
+        items_.push_back(std::move(item));
+    }
 }
 
 void WorkerLoop::publish_state() {

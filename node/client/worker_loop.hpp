@@ -13,6 +13,7 @@
 #include "node/client/connection.hpp"
 #include "node/client/inbox.hpp"
 #include "node/client/session.hpp"
+#include "node/client/state_file.hpp"
 
 namespace muster::client {
 
@@ -21,7 +22,8 @@ namespace muster::client {
 /// All public functions are thread-safe.
 class WorkerLoop {
 public:
-    WorkerLoop(Session::Options options, std::size_t inbox, Inbox::Handlers handlers);
+    /// `state`: where the session is kept for another process; may be empty.
+    WorkerLoop(Session::Options options, std::size_t inbox, Inbox::Handlers handlers, std::shared_ptr<StateFile> state);
     ~WorkerLoop();
 
     /// Waits until it is attached. Errors: why not.
@@ -50,6 +52,7 @@ private:
     void receive();
     void check_port();
     void perform();
+    void keep(const Keep& said);
     void publish_state();
     void wake();
     [[nodiscard]] bool may_close() const;
@@ -58,6 +61,7 @@ private:
 
     int wake_fd_ = -1;
     std::shared_ptr<Inbox> inbox_;
+    const std::shared_ptr<StateFile> state_;
 
     // of the loop's thread
     Session session_;

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "node/address.hpp"
+#include "node/queue_limits.hpp"
 #include "proto/limits.hpp"
 
 namespace muster::daemon {
@@ -27,6 +28,16 @@ Wrong set_milliseconds(std::chrono::milliseconds& to, const std::string& text) {
     const auto value = number(text, kHour);
     if (!value) return "\"" + text + "\" is no time: give milliseconds from 0 to 3600000";
     to = std::chrono::milliseconds(*value);
+    return std::nullopt;
+}
+
+Wrong set_size(std::size_t& to, const std::string& text, std::size_t least) {
+    constexpr std::uint64_t kMost = std::uint64_t{1} << 40;
+    const auto value = number(text, kMost);
+    if (!value || *value < least)
+        return "\"" + text + "\" is no size of a queue: give a number from " + std::to_string(least) + " to " +
+               std::to_string(kMost);
+    to = *value;
     return std::nullopt;
 }
 
@@ -101,6 +112,16 @@ constexpr std::array kSettings{
             [](Config& c, const Values& v) { return set_milliseconds(c.node.session_grace, v.back()); }},
     Setting{"ready_wait", "MS", "how long seeds that do not answer are waited for (default 3000)", false,
             [](Config& c, const Values& v) { return set_milliseconds(c.node.ready_wait, v.back()); }},
+    Setting{
+        "backlog_items", "N", "what may wait for one worker, at least 16 (default 65536)", false,
+        [](Config& c, const Values& v) { return set_size(c.node.backlog_items, v.back(), node::kLeastQueueItems); }},
+    Setting{
+        "backlog_bytes", "BYTES", "the same in bytes, at least 4194304 (default 67108864)", false,
+        [](Config& c, const Values& v) { return set_size(c.node.backlog_bytes, v.back(), node::kLeastQueueBytes); }},
+    Setting{"link_items", "N", "what may wait for one other node, at least 16 (default 65536)", false,
+            [](Config& c, const Values& v) { return set_size(c.node.link_items, v.back(), node::kLeastQueueItems); }},
+    Setting{"link_bytes", "BYTES", "the same in bytes, at least 4194304 (default 67108864)", false,
+            [](Config& c, const Values& v) { return set_size(c.node.link_bytes, v.back(), node::kLeastQueueBytes); }},
     Setting{"http", "HOST:PORT", "serve /healthz, /readyz and /status there (default: not at all)", false,
             [](Config& c, const Values& v) { return set_address(c.http, v.back()); }},
     Setting{"log_level", "LEVEL", "debug, info, warn or error (default info)", false,

@@ -51,6 +51,7 @@ struct Profile {
     bool calm = false;                        // no fault but jitter and lost gossip: nobody may be declared down
     bool never_heal = false;
     bool big_groups = false;  // joins of thousands, and metadata that fills snapshots
+    bool bursts = false;      // of notifications, that fill queues
     bool heal_with_cuts = false;
     bool stop_one_for_good = false;                        // at the healing
     bool replays = false;                                  // frames are kept to be given again

@@ -111,13 +111,16 @@ void Workload::leave_at(Host& host) {
 
 void Workload::notify_at(Host& host) {
     LocalNotify notify;
-    notify.call = model_.next_call();
     notify.kind = static_cast<NotificationKind>(random_.between(1, 3));
     notify.group = any_group();
-    notify.data = data_of(model_.notices().next_number());
     notify.wait = random_.permille(300);
     notify.timeout = random_.within(milliseconds(20), seconds(5));
-    host.call(std::move(notify));
+    const bool many = world_.profile.bursts && random_.permille(150);
+    for (auto left = many ? random_.between(20, 300) : 1; left > 0 && host.running(); --left) {
+        notify.call = model_.next_call();
+        notify.data = data_of(model_.notices().next_number());
+        host.call(notify);
+    }
 }
 
 void Workload::call_worker(Worker& worker) {

@@ -20,10 +20,9 @@ inline const Group kOrders{"orders", "subscriptions"};
 
 class Driver {
 public:
-    explicit Driver(std::vector<std::string> nodes = {"a:1", "b:2"}) : session({"w1", "default", std::move(nodes), 7}) {
-        session.start(now);
-        take();
-    }
+    explicit Driver(std::vector<std::string> nodes = {"a:1", "b:2"}) : Driver(false, {}, std::move(nodes)) {}
+    /// One with a state file, in which an earlier process left `saved`.
+    Driver(SavedSession saved, std::vector<std::string> nodes) : Driver(true, std::move(saved), std::move(nodes)) {}
 
     void after(milliseconds time) {
         now += time;
@@ -111,13 +110,26 @@ public:
     void forget() { actions.clear(); }
 
     Instant now{milliseconds(1'000'000)};
+    SavedSession kept;  // what a state file would have; `received` aside
     Session session;
     Actions actions;
     Handler handler = std::make_shared<const OnNotification>([](const Notification&) {});
 
 private:
+    Driver(bool keeps, SavedSession saved, std::vector<std::string> nodes)
+        : kept(saved), session({"w1", "default", std::move(nodes), 7, keeps, std::move(saved), milliseconds(5000)}) {
+        session.start(now);
+        take();
+    }
     void take() {
-        for (auto& action : session.take_actions()) actions.push_back(std::move(action));
+        for (auto& action : session.take_actions()) {
+            if (const auto* keep = std::get_if<Keep>(&action)) {
+                EXPECT_TRUE(apply(kept, keep->message));
+                if (std::holds_alternative<proto::WorkerHello>(keep->message.body)) kept.requests = 0;
+            }
+            if (const auto* reserve = std::get_if<Reserve>(&action)) kept.requests = reserve->requests;
+            actions.push_back(std::move(action));
+        }
     }
 };
 

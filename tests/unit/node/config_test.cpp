@@ -82,16 +82,22 @@ TEST(Config, FlagThenVariableThenFileThenDefault) {
 }
 
 TEST(Config, EverySettingHasItsPlace) {
-    const Config config = good(
-        {"--name",         "n",           "--listen",      "127.0.0.1:1", "--advertise",     "h:2", "--scope",      "s",
-         "--control-port", "3",           "--gossip-port", "4",           "--session-grace", "5",   "--ready-wait", "6",
-         "--http",         "127.0.0.1:7", "--log-level",   "error",       "--log-format",    "json"});
+    const Config config =
+        good({"--name",          "n",           "--listen",       "127.0.0.1:1", "--advertise",     "h:2",
+              "--scope",         "s",           "--control-port", "3",           "--gossip-port",   "4",
+              "--session-grace", "5",           "--ready-wait",   "6",           "--backlog-items", "16",
+              "--backlog-bytes", "4194304",     "--link-items",   "17",          "--link-bytes",    "4194305",
+              "--http",          "127.0.0.1:7", "--log-level",    "error",       "--log-format",    "json"});
     EXPECT_EQ(config.node.listen, "127.0.0.1:1");
     EXPECT_EQ(config.node.advertise, "h:2");
     EXPECT_EQ(config.node.control_port, 3);
     EXPECT_EQ(config.node.gossip_port, 4);
     EXPECT_EQ(config.node.session_grace.count(), 5);
     EXPECT_EQ(config.node.ready_wait.count(), 6);
+    EXPECT_EQ(config.node.backlog_items, 16u);
+    EXPECT_EQ(config.node.backlog_bytes, 4194304u);
+    EXPECT_EQ(config.node.link_items, 17u);
+    EXPECT_EQ(config.node.link_bytes, 4194305u);
     EXPECT_EQ(config.http, "127.0.0.1:7");
     EXPECT_EQ(config.log_level, "error");
     EXPECT_EQ(config.log_format, "json");
@@ -128,6 +134,12 @@ TEST(Config, NamesFlagOrVariable) {
     EXPECT_TRUE(has(wrong({"--seed", "a:0"}), "--seed: "));
     EXPECT_TRUE(has(wrong({"--scope", ""}), "--scope: "));
     EXPECT_TRUE(has(wrong({}, {{"MUSTER_HTTP", "x"}}), "MUSTER_HTTP: \"x\" is not HOST:PORT"));
+    EXPECT_TRUE(has(wrong({"--backlog-items", "15"}),
+                    "--backlog-items: \"15\" is no size of a queue: give a number "
+                    "from 16 to 1099511627776"));
+    EXPECT_TRUE(has(wrong({"--link-bytes", "4194303"}), "from 4194304"));
+    EXPECT_TRUE(has(wrong({}, {{"MUSTER_BACKLOG_BYTES", "64M"}}), "MUSTER_BACKLOG_BYTES: \"64M\""));
+    EXPECT_TRUE(has(wrong({}, {{"MUSTER_LINK_ITEMS", "1099511627777"}}), "MUSTER_LINK_ITEMS: "));
     EXPECT_TRUE(has(wrong({"--nonsense"}), "--nonsense"));
     EXPECT_TRUE(has(wrong({"--nonsense"}), "see musterd --help"));
     EXPECT_TRUE(has(wrong({"stray"}), "stray"));
@@ -137,9 +149,9 @@ TEST(Config, NamesFlagOrVariable) {
 TEST(Config, ShowsHelpAndVersion) {
     const auto help = load({"--help"});
     ASSERT_TRUE(help.ok());
-    for (const char* flag :
-         {"--config", "--name", "--listen", "--advertise", "--seed", "--scope", "--http", "--log-level", "--log-format",
-          "--session-grace", "--control-port", "--gossip-port", "--ready-wait"})
+    for (const char* flag : {"--config", "--name", "--listen", "--advertise", "--seed", "--scope", "--http",
+                             "--log-level", "--log-format", "--session-grace", "--control-port", "--gossip-port",
+                             "--ready-wait", "--backlog-items", "--backlog-bytes", "--link-items", "--link-bytes"})
         EXPECT_TRUE(has(std::get<Shown>(*help).text, flag)) << flag;
     const auto version = load({"--version"});
     ASSERT_TRUE(version.ok());

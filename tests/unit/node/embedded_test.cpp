@@ -125,6 +125,12 @@ TEST(Node, RefusesWrongOptions) {
     auto wrong = options("a");
     wrong.listen = "nowhere";
     EXPECT_EQ(why(wrong).code, ErrorCode::bad_request);
+    for (const auto queue : {&Node::Options::backlog_items, &Node::Options::backlog_bytes, &Node::Options::link_items,
+                             &Node::Options::link_bytes}) {
+        auto small = options("a");
+        small.*queue = 15;
+        EXPECT_EQ(why(small).code, ErrorCode::bad_request);
+    }
     const auto running = start(options("a"));
     auto taken = options("b");
     taken.listen = running->address();

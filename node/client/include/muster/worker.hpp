@@ -22,11 +22,27 @@ namespace muster {
 /// Handlers run one at a time on one thread of the Worker's own; a handler that
 /// blocks holds back this worker's notifications and nobody else's. A
 /// notification counts as delivered when its handlers have returned.
+///
+/// With a `state_file`, a worker that was killed and is started again within the
+/// grace goes on where it was: its members never left, and nobody is told
+/// anything. A `join` of the same group, metadata and count as one of the
+/// earlier process's joins takes over those members, in the order of joining:
+/// it answers their ids (those that `members` shows) and the `unseen` of then,
+/// at once. What arrives for them meanwhile waits, and so does what stands
+/// behind it; members that nobody has joined within `state_claim_timeout` leave.
+/// A join that had no answer when the process died is undone, a leave is done;
+/// watches end with their process. Across a kill there is no gap, but the
+/// notification whose handlers were running is handled again; while the process
+/// lives, each is handled once.
+/// The file belongs to one worker, of one name and scope, is locked while that lives, and holds
+/// the right to its session (mode 0600): do not copy it. `close` ends the session.
+/// It outlives the process, not the machine, and it is harmless when its
+/// session is over: the worker is a new one then.
 class Worker final : public Tracker {
 public:
     struct Options {
         std::vector<std::string> nodes{};  // "host:port", tried in order, for ever
-        std::string name{};                // empty: "<host name>-<process id>"
+        std::string name{};                // empty: as in the state file, or "<host name>-<process id>"
         std::string scope = "default";
         std::chrono::milliseconds connect_timeout{5000};  // for connect() alone
         std::size_t inbox = 65536;  // items received, not yet handled; when full, no more are taken
@@ -35,10 +51,17 @@ public:
         /// Called (on the handlers' thread) when the worker was attached ("attached to a at host:port",
         /// true) or lost its node (false).
         std::function<void(bool attached, const std::string& text)> on_attachment{};
+        /// Where the session is kept so that the next process can go on with it (see above); empty: nowhere.
+        std::string state_file{};
+        /// How long, since the session was resumed, members of an earlier process wait to be joined.
+        std::chrono::milliseconds state_claim_timeout{5000};
+        /// Called once (on the handlers' thread) when the state file cannot be written any more, with why:
+        /// the worker goes on, but the next process will be a new worker.
+        std::function<void(const std::string& text)> on_state_lost{};
     };
 
-    /// Errors: bad_request, unreachable (no node answered in time), refused,
-    /// wrong_scope, wrong_version, name_taken.
+    /// Errors: bad_request (an option, or the state file, which is left as it is), unreachable (no node answered
+    /// in time), refused (also: another process has the state file), wrong_scope, wrong_version, name_taken.
     static Result<std::unique_ptr<Worker>> connect(Options options);
 
     /// Says goodbye: the members leave at once, with reason `left`.
