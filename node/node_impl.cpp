@@ -50,6 +50,9 @@ std::optional<Error> why_wrong(const Node::Options& options) {
     if (std::min(options.backlog_items, options.link_items) < node::kLeastQueueItems ||
         std::min(options.backlog_bytes, options.link_bytes) < node::kLeastQueueBytes)
         return bad("backlog_items and link_items are at least 16, backlog_bytes and link_bytes at least 4194304");
+    if (options.link_policy == OverflowPolicy::disconnect)
+        return bad("link_policy is drop_oldest or refuse_newest: only workers can be disconnected");
+    if (options.link_retention.count() < 0) return bad("link_retention cannot be negative");
     return why_wrong_handlers(options);
 }
 
@@ -75,7 +78,10 @@ cluster::Options core_options(const Node::Options& options, const NodeId& self, 
     core.bounds.backlog_items = options.backlog_items;
     core.bounds.backlog_bytes = options.backlog_bytes;
     core.bounds.link_items = options.link_items;
+    core.bounds.backlog_policy = options.backlog_policy;
     core.bounds.link_bytes = options.link_bytes;
+    core.bounds.link_policy = options.link_policy;
+    core.timing.link_retention = options.link_retention;
     return core;
 }
 

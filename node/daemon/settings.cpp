@@ -41,6 +41,19 @@ Wrong set_size(std::size_t& to, const std::string& text, std::size_t least) {
     return std::nullopt;
 }
 
+Wrong set_policy(OverflowPolicy& to, const std::string& text) {
+    const auto policy = parse_overflow_policy(text);
+    if (!policy) return policy.error().text;
+    to = *policy;
+    return std::nullopt;
+}
+
+Wrong set_link_policy(Config& config, const Values& values) {
+    if (values.back() == to_string(OverflowPolicy::disconnect))
+        return std::string("only workers can be disconnected: write drop_oldest or refuse_newest");
+    return set_policy(config.node.link_policy, values.back());
+}
+
 Wrong set_port(std::uint16_t& to, const std::string& text) {
     const auto value = number(text, 65535);
     if (!value) return "\"" + text + "\" is no port: give a number from 1 to 65535, or 0 for any free one";
@@ -118,10 +131,18 @@ constexpr std::array kSettings{
     Setting{
         "backlog_bytes", "BYTES", "the same in bytes, at least 4194304 (default 67108864)", false,
         [](Config& c, const Values& v) { return set_size(c.node.backlog_bytes, v.back(), node::kLeastQueueBytes); }},
+    Setting{"backlog_policy", "POLICY",
+            "when it is full: drop_oldest, refuse_newest or disconnect the worker (default drop_oldest)", false,
+            [](Config& c, const Values& v) { return set_policy(c.node.backlog_policy, v.back()); }},
     Setting{"link_items", "N", "what may wait for one other node, at least 16 (default 65536)", false,
             [](Config& c, const Values& v) { return set_size(c.node.link_items, v.back(), node::kLeastQueueItems); }},
     Setting{"link_bytes", "BYTES", "the same in bytes, at least 4194304 (default 67108864)", false,
             [](Config& c, const Values& v) { return set_size(c.node.link_bytes, v.back(), node::kLeastQueueBytes); }},
+    Setting{"link_policy", "POLICY",
+            "when it is full: drop_oldest, or refuse_newest with the whole notify (default drop_oldest)", false,
+            set_link_policy},
+    Setting{"link_retention", "MS", "how long it is kept for a node that is down (default 300000)", false,
+            [](Config& c, const Values& v) { return set_milliseconds(c.node.link_retention, v.back()); }},
     Setting{"http", "HOST:PORT", "serve /healthz, /readyz and /status there (default: not at all)", false,
             [](Config& c, const Values& v) { return set_address(c.http, v.back()); }},
     Setting{"log_level", "LEVEL", "debug, info, warn or error (default info)", false,

@@ -80,9 +80,9 @@ TEST(Overflow, AFullBacklogOfBytesTellsExactlyHowManyWereMissed) {
 TEST(Overflow, AFullBacklogOfItemsTellsExactlyHowManyWereMissed) {
     Overflow test({"--backlog-items", "16"});
     EXPECT_EQ(test.missed_of(16, "1"), 0u);
-    EXPECT_EQ(test.missed_of(17, "1"), 2u);  // the gap itself takes a place
-    EXPECT_EQ(test.missed_of(18, "1"), 3u);
-    EXPECT_EQ(test.missed_of(1000, "1"), 985u);
+    EXPECT_EQ(test.missed_of(17, "1"), 1u);
+    EXPECT_EQ(test.missed_of(18, "1"), 2u);
+    EXPECT_EQ(test.missed_of(1000, "1"), 984u);
 }
 
 }  // namespace

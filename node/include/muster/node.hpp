@@ -40,10 +40,13 @@ public:
         std::chrono::milliseconds session_grace{1000};
         std::chrono::milliseconds ready_wait{3000};
         // Bounds of what waits for others; at least 16 items and 4 MiB each.
-        std::size_t backlog_items = 65536;                  // for one worker: of its stream, not acknowledged
-        std::size_t backlog_bytes = std::size_t{64} << 20;  // beyond either, the oldest give way to a gap
-        std::size_t link_items = 65536;                     // for one node: notifications and reports, not acknowledged
-        std::size_t link_bytes = std::size_t{64} << 20;     // beyond either, new ones are dropped, and reported so
+        std::size_t backlog_items = 65536;                            // for one worker: of its stream, not acknowledged
+        std::size_t backlog_bytes = std::size_t{64} << 20;            // the same
+        OverflowPolicy backlog_policy = OverflowPolicy::drop_oldest;  // refuse_newest is for this worker alone
+        std::size_t link_items = 65536;                  // for one node: notifications and reports, not acknowledged
+        std::size_t link_bytes = std::size_t{64} << 20;  // the same
+        OverflowPolicy link_policy = OverflowPolicy::drop_oldest;  // refuse_newest refuses the whole notify call
+        std::chrono::milliseconds link_retention = std::chrono::minutes(5);  // of it, for a node that is down
         std::size_t handler_threads = 2;
         std::size_t max_handler_threads = 64;  // while handlers block; at most 4096
         std::size_t inbox = 65536;             // notifications that wait for one join's handler, times its members

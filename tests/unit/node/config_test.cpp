@@ -82,12 +82,15 @@ TEST(Config, FlagThenVariableThenFileThenDefault) {
 }
 
 TEST(Config, EverySettingHasItsPlace) {
-    const Config config =
-        good({"--name",          "n",           "--listen",       "127.0.0.1:1", "--advertise",     "h:2",
-              "--scope",         "s",           "--control-port", "3",           "--gossip-port",   "4",
-              "--session-grace", "5",           "--ready-wait",   "6",           "--backlog-items", "16",
-              "--backlog-bytes", "4194304",     "--link-items",   "17",          "--link-bytes",    "4194305",
-              "--http",          "127.0.0.1:7", "--log-level",    "error",       "--log-format",    "json"});
+    const Config config = good({"--name",           "n",          "--listen",        "127.0.0.1:1",
+                                "--advertise",      "h:2",        "--scope",         "s",
+                                "--control-port",   "3",          "--gossip-port",   "4",
+                                "--session-grace",  "5",          "--ready-wait",    "6",
+                                "--backlog-items",  "16",         "--backlog-bytes", "4194304",
+                                "--link-items",     "17",         "--link-bytes",    "4194305",
+                                "--backlog-policy", "disconnect", "--link-policy",   "refuse_newest",
+                                "--link-retention", "8",          "--http",          "127.0.0.1:7",
+                                "--log-level",      "error",      "--log-format",    "json"});
     EXPECT_EQ(config.node.listen, "127.0.0.1:1");
     EXPECT_EQ(config.node.advertise, "h:2");
     EXPECT_EQ(config.node.control_port, 3);
@@ -98,6 +101,9 @@ TEST(Config, EverySettingHasItsPlace) {
     EXPECT_EQ(config.node.backlog_bytes, 4194304u);
     EXPECT_EQ(config.node.link_items, 17u);
     EXPECT_EQ(config.node.link_bytes, 4194305u);
+    EXPECT_EQ(config.node.backlog_policy, OverflowPolicy::disconnect);
+    EXPECT_EQ(config.node.link_policy, OverflowPolicy::refuse_newest);
+    EXPECT_EQ(config.node.link_retention.count(), 8);
     EXPECT_EQ(config.http, "127.0.0.1:7");
     EXPECT_EQ(config.log_level, "error");
     EXPECT_EQ(config.log_format, "json");
