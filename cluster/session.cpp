@@ -118,9 +118,13 @@ void Session::acked(std::uint64_t received, std::vector<Outcome>& outcomes) {
 }
 
 void Session::close(std::vector<Outcome>& outcomes) {
-    for (const Item& item : stream_)
+    std::uint64_t members = 0;
+    for (const Item& item : stream_) {
+        members += item.members;
         if (item.waiter.fan_out)
             outcomes.push_back({item.waiter.fan_out, item.waiter.members, MissReason::worker_down});
+    }
+    if (members > 0) ctx_.count("notifications_lost_with_workers", members);
     stream_.clear();
 }
 

@@ -33,10 +33,9 @@ private:
 void show(const NotifyReport& report, bool json, bool waited) {
     if (json) {
         Json object = {{"matched", report.matched}, {"nodes", report.nodes}};
-        if (waited) {
-            object["delivered"] = report.delivered;
-            object["missed"] = json_of(report.missed);
-        }
+        if (waited) object["delivered"] = report.delivered;
+        // Known at once without waiting: the members on a node to which nothing more can be queued.
+        if (waited || !report.missed.empty()) object["missed"] = json_of(report.missed);
         return print_json(object);
     }
     std::string line = "matched " + counted(report.matched, "member") + " on " + counted(report.nodes, "node");

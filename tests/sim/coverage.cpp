@@ -37,6 +37,7 @@ constexpr std::string_view kPaths[] = {
     "notifications_delivered",
     "notifications_dropped",
     "notifications_lost_on_links",
+    "notifications_lost_with_workers",
     "notifications_matched",
     "notifications_refused",
     "probes_sent",

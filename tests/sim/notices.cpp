@@ -159,19 +159,29 @@ std::optional<std::string> Notices::owed() const {
     return told_too_much();
 }
 
+/// Of the owner's members those that did not get it, although their node was sent it: the
+/// ones that were matched, and any that had joined since.
+std::uint64_t Notices::may_miss(const Sent& sent, std::uint64_t life, const Owner& owner) const {
+    const auto first = sent.expected.lower_bound({life, 0});
+    const auto end = sent.expected.lower_bound({life + 1, 0});
+    if (first == end) return 0;
+    const std::uint64_t newest = std::prev(end)->second;
+    std::uint64_t count = 0;
+    for (const auto& [member, real] : truth_.at(life).ever) {
+        const std::pair key{life, member};
+        const bool sent_to = member > newest || sent.expected.contains(key);
+        const bool missed = sent_to && !sent.got.contains(key) && !sent.gave_way.contains(key);
+        if (missed && real.owner == owner && real.group == sent.group) ++count;
+    }
+    return count;
+}
+
 /// Nobody is told to have missed more than there was and did not come.
 std::optional<std::string> Notices::told_too_much() const {
     if (gaps_.empty()) return std::nullopt;
     Owners missed;
-    for (const auto& [number, sent] : sent_) {
-        for (const auto& [key, told] : gaps_) {
-            const Life& at = truth_.at(key.first);
-            for (const auto& [member, real] : at.ever)
-                if (real.owner == key.second && real.group == sent.group && !sent.got.contains({key.first, member}) &&
-                    !sent.gave_way.contains({key.first, member}))
-                    ++missed[key];
-        }
-    }
+    for (const auto& [number, sent] : sent_)
+        for (const auto& [key, told] : gaps_) missed[key] += may_miss(sent, key.first, key.second);
     for (const auto& [key, told] : gaps_)
         if (told > missed[key])
             return truth_.at(key.first).id.name + " told " +

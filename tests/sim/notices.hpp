@@ -65,6 +65,7 @@ private:
     void judge_report(const Sent& sent, const NotifyReport& report, const std::string& who) const;
     [[nodiscard]] bool excused(const Sent& sent, std::uint64_t life, std::uint64_t member) const;
     [[nodiscard]] std::string name_of(std::uint64_t number, const Sent& sent) const;
+    [[nodiscard]] std::uint64_t may_miss(const Sent& sent, std::uint64_t life, const Owner& owner) const;
     [[nodiscard]] std::optional<std::string> told_too_much() const;
 
     Truth& truth_;

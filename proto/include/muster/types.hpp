@@ -86,7 +86,7 @@ struct NotifyReport {
     std::uint64_t nodes = 0;      // nodes that have one or more of them
     bool waited = false;          // whether the two below are known
     std::uint64_t delivered = 0;  // acknowledged by the member's process
-    std::vector<Missed> missed;
+    std::vector<Missed> missed;   // without waiting: only what was refused at once
 
     bool operator==(const NotifyReport&) const = default;
 };
