@@ -261,7 +261,7 @@ void Links::tick() {
     for (auto& [name, link] : links_) {
         const Peer* peer = peers_.find(name);
         const bool lost = peer && !peer->is_live() && ctx_.now - peer->since >= ctx_.options.timing.link_retention;
-        if (lost) ctx_.count("link_items_given_up", link.give_up());
+        if (lost && link.items() > 0) ctx_.count("link_items_given_up", link.give_up());
     }
     forget_old();
 }
@@ -290,7 +290,7 @@ void Links::flush() {
 
 std::size_t Links::queued() const {
     std::size_t items = 0;
-    for (const auto& [name, link] : links_) items += link.items();
+    for (const auto& [name, link] : links_) items += link.items() + link.losses();
     return items;
 }
 

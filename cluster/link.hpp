@@ -109,6 +109,7 @@ public:
     [[nodiscard]] bool wants_flush() const;
     void flush();
     [[nodiscard]] std::optional<std::string> over_bounds() const;
+    /// Items and losses that are not acknowledged.
     [[nodiscard]] std::size_t queued() const;
 
 private:

@@ -10,6 +10,7 @@ namespace muster::cluster {
 namespace {
 
 constexpr Duration kLongestWait = std::chrono::hours(24);
+constexpr Duration kReportTravels = std::chrono::milliseconds(200);
 constexpr std::size_t kMembersPerDelivery = 8192;  // beside the largest data they fit one frame
 
 std::string why_invalid(const Router::Call& call) {
@@ -131,8 +132,9 @@ FanOut Router::begin_spread(const NodeId& from, const proto::Notice& notice) {
     if (notice.ticket == 0) return {};
     const auto wait =
         std::min<Duration>(kLongestWait, milliseconds(std::min<std::uint64_t>(notice.wait_ms, INT32_MAX)));
-    // What is known by then arrives before the notifier stops waiting.
-    Spread spread{from, {notice.ticket, 0, {}}, {}, 0, ctx_.now + wait * 9 / 10};
+    // What is known by then must arrive before the notifier stops waiting.
+    const auto on_the_way = from == ctx_.self ? Duration{} : std::min<Duration>(wait / 10, kReportTravels);
+    Spread spread{from, {notice.ticket, 0, {}}, {}, 0, ctx_.now + wait - on_the_way};
     last_spread_ = last_spread_.next();
     spreads_.emplace(last_spread_, std::move(spread));
     return last_spread_;
@@ -253,13 +255,6 @@ void Router::on(const Transition& transition) {
 }
 
 void Router::tick() {
-    std::vector<std::pair<std::uint64_t, std::map<std::string, std::uint64_t>>> late;
-    for (const auto& [ticket, pending] : pending_)
-        if (ctx_.now >= pending.deadline) late.emplace_back(ticket, pending.outstanding);
-    for (const auto& [ticket, outstanding] : late) {
-        for (const auto& [node, members] : outstanding) settle(ticket, node, 0, {{node, members, MissReason::timeout}});
-        finish_if_done(ticket);
-    }
     std::vector<FanOut> expired;
     for (auto& [id, spread] : spreads_) {
         if (ctx_.now < spread.expires) continue;
@@ -267,6 +262,13 @@ void Router::tick() {
         expired.push_back(id);
     }
     for (const FanOut id : expired) report_if_done(id);
+    std::vector<std::pair<std::uint64_t, std::map<std::string, std::uint64_t>>> late;
+    for (const auto& [ticket, pending] : pending_)
+        if (ctx_.now >= pending.deadline) late.emplace_back(ticket, pending.outstanding);
+    for (const auto& [ticket, outstanding] : late) {
+        for (const auto& [node, members] : outstanding) settle(ticket, node, 0, {{node, members, MissReason::timeout}});
+        finish_if_done(ticket);
+    }
 }
 
 std::optional<std::string> Router::over_bounds() const {

@@ -56,6 +56,12 @@ void ProxiedConnection::calm() {
 
 void ProxiedConnection::handle(Instant now, std::size_t side, std::uint32_t events) {
     if ((events & EPOLLOUT) != 0) sides_[side].blocked = false;
+    // Both of its directions have ended in order, and that is told without end: the rest is read in turns.
+    if ((events & EPOLLHUP) != 0 && (events & EPOLLERR) == 0 && !may_read(now, side)) {
+        ::epoll_ctl(epoll_, EPOLL_CTL_DEL, sides_[side].fd, nullptr);
+        sides_[side].polled = false;
+        return;
+    }
     // Errors are reported whether asked for or not; who is stalled could not learn of them by reading.
     if ((events & (EPOLLERR | EPOLLHUP)) != 0 && !may_read(now, side)) return reset();
     if ((events & (EPOLLIN | EPOLLERR | EPOLLHUP)) != 0) read_from(now, side);
@@ -64,6 +70,8 @@ void ProxiedConnection::handle(Instant now, std::size_t side, std::uint32_t even
 void ProxiedConnection::turn(Instant now) {
     for (auto& side : sides_)
         if (side.stalled_until <= now) side.stalled_until = {};
+    for (const std::size_t side : {0u, 1u})
+        while (is_open() && !sides_[side].polled && may_read(now, side)) read_from(now, side);
     for (const std::size_t side : {0u, 1u})
         if (is_open()) write_to(now, side);
     for (const std::size_t side : {0u, 1u})
@@ -75,6 +83,9 @@ ProxiedConnection::Instant ProxiedConnection::next_turn() const {
     for (const auto& side : sides_) {
         if (!side.to_write.empty() && !side.blocked) next = std::min(next, side.to_write.front().due);
         if (side.stalled_until != Instant{}) next = std::min(next, side.stalled_until);
+        const Side& other = &side == &sides_[0] ? sides_[1] : sides_[0];
+        const bool may_read_now = !side.ended && side.stalled_until == Instant{} && other.queued < kMostQueued;
+        if (!side.polled && may_read_now) next = Instant::min();
     }
     return next;
 }
@@ -131,7 +142,7 @@ void ProxiedConnection::write_some(Instant now, Side& side) {
 void ProxiedConnection::watch(Instant now, std::size_t side) {
     Side& each = sides_[side];
     const std::uint32_t wanted = (may_read(now, side) ? EPOLLIN : 0u) | (each.blocked ? EPOLLOUT : 0u);
-    if (wanted == each.watched) return;
+    if (wanted == each.watched || !each.polled) return;
     epoll_event event{};
     event.events = each.watched = wanted;
     event.data.u64 = id_ * 2 + side;

@@ -60,6 +60,7 @@ private:
         bool ended = false;         // it sends no more
         bool told_end = false;      // that the other side sends no more
         bool blocked = false;       // it takes no more for now
+        bool polled = true;         // by epoll; else both of its directions have ended
         Instant stalled_until{};
         std::deque<Chunk> to_write;
         std::size_t queued = 0;  // bytes of to_write

@@ -55,6 +55,8 @@ void Notices::answered(std::uint64_t number, const NotifyReport& report, bool wa
                             std::to_string(sent.expected.size()) + " on " + std::to_string(nodes.size()));
         }
     }
+    for (const Missed& missed : report.missed)
+        if (missed.reason == MissReason::overflow) sent.overflowed.insert(missed.node);
     if (waited && !sent.repeated) judge_report(sent, report, who);
 }
 
@@ -130,7 +132,9 @@ void Notices::gap(const Life& at, const Owner& owner, std::uint64_t missed) {
 
 bool Notices::excused(const Sent& sent, std::uint64_t life, std::uint64_t member) const {
     const Life& at = truth_.at(life);
-    return !at.running || !truth_.at(sent.from).running || !at.stands(member);
+    // Where losses of too many groups are to be told already, it is the notifier who is told.
+    return !at.running || !truth_.at(sent.from).running || !at.stands(member) ||
+           sent.overflowed.contains(at.id.name);
 }
 
 std::string Notices::name_of(std::uint64_t number, const Sent& sent) const {

@@ -58,6 +58,7 @@ private:
         // Members of handlers that had no room for it, and how many of them somebody waits for, by life.
         std::set<std::pair<std::uint64_t, std::uint64_t>> gave_way;
         std::map<std::uint64_t, std::uint64_t> dropped;
+        std::set<std::string> overflowed;  // nodes, by the report
     };
 
     using Owners = std::map<std::pair<std::uint64_t, Owner>, std::uint64_t>;  // life, owner -> deliveries to members

@@ -43,11 +43,18 @@ protected:
 };
 
 TEST_P(Report, NobodyHasGotItWhenItIsOnlyHandedOver) {
-    net.run(milliseconds(1900));
+    net.run(milliseconds(1700));
     EXPECT_FALSE(is_answered());
-    net.run(milliseconds(200));
+    net.run(milliseconds(400));
     EXPECT_EQ(report().delivered, 0u);
     EXPECT_EQ(report().missed, (std::vector<Missed>{{"a", 3, MissReason::timeout}}));
+}
+
+TEST_P(Report, WhenTheTimeIsOverTellsWhatIsKnown) {
+    tell(1);
+    net.run(std::chrono::seconds(2));
+    EXPECT_EQ(report().delivered, 1u);
+    EXPECT_EQ(report().missed, (std::vector<Missed>{{"a", 2, MissReason::timeout}}));
 }
 
 TEST_P(Report, IsDoneWhenTheLastHandlerHasReturned) {

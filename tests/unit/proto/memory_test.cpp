@@ -112,7 +112,7 @@ TEST(Memory, TheMostThatAMebibyteCanBuy) {
     const json about = {"a", 1};
     const std::string group = frame_of(json::array({"s", "f"}));
     const std::string notice =
-        "\x92\x01\x97\x01" + group + std::string("\xc4\x01\xc0", 3) + frame_of(about) + std::string("\xa0\x00\x00", 3);
+        "\x92\x01\x99\x01" + group + std::string("\xc4\x01\xc0", 3) + frame_of(about) + std::string("\xa0\0\0\0\0", 5);
     struct {
         const char* what;
         std::string frame;
