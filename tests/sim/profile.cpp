@@ -37,7 +37,7 @@ void draw_bounds(Profile& profile, Random& random) {
     }
     const bool short_queues =
         bounds.link_items < cluster::Bounds{}.link_items || bounds.backlog_items < cluster::Bounds{}.backlog_items;
-    profile.bursts = short_queues && random.permille(600);
+    profile.bursts = short_queues && random.permille(400);
     if (random.permille(200)) profile.link_retention = random.within(milliseconds(100), seconds(3));
     if (random.permille(400))
         profile.session.grace = random.permille(300) ? Duration(0) : random.within(milliseconds(50), seconds(2));

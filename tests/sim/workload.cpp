@@ -115,8 +115,8 @@ void Workload::notify_at(Host& host) {
     notify.group = any_group();
     notify.wait = random_.permille(300);
     notify.timeout = random_.within(milliseconds(20), seconds(5));
-    const bool many = world_.profile.bursts && random_.permille(150);
-    for (auto left = many ? random_.between(20, 300) : 1; left > 0 && host.running(); --left) {
+    const bool many = world_.profile.bursts && random_.permille(100);
+    for (auto left = many ? random_.between(20, 150) : 1; left > 0 && host.running(); --left) {
         notify.call = model_.next_call();
         notify.data = data_of(model_.notices().next_number());
         host.call(notify);
