@@ -103,15 +103,16 @@ void Detector::tick(Peer& peer, bool cut_off) {
 
 void Detector::ask_others(Peer& peer) {
     peer.asked_at = ctx_.now;
-    peers_.send(peer.record.id.name, proto::Ping{});
+    // A ping says "I do not hear you". Whoever is only deaf to us must not be told that.
+    const bool hears = ctx_.now - peer.heard_direct <= ctx_.options.timing.ask_others_after;
+    if (!hears) peers_.send(peer.record.id.name, proto::Ping{});
     auto asked = peers_.others(peer.record.id.name, kAskedAtOnce);
     // One of them also passes on what the peer says: who is known to hear it, or else any.
     const Peer* relay = peers_.relay_of(peer);
     if (relay && std::ranges::find(asked, relay->record.id.name) == asked.end()) asked.push_back(relay->record.id.name);
     for (const auto& other : asked) {
         ctx_.count("probes_sent");
-        const bool pass_on =
-            !peers_.is_hearing_directly(peer) && (relay ? other == relay->record.id.name : other == asked.front());
+        const bool pass_on = !hears && (relay ? other == relay->record.id.name : other == asked.front());
         peers_.send(other, proto::Probe{peer.record.id, pass_on});
     }
 }
