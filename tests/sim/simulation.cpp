@@ -5,9 +5,10 @@
 namespace muster::sim {
 namespace {
 
-constexpr Duration kLiveness = seconds(20);    // after the healing, all must be settled
-constexpr Duration kRollCall = seconds(10);    // and the notifications of the roll call delivered
-constexpr Duration kLook = milliseconds(100);  // between two looks
+constexpr Duration kLiveness = seconds(20);      // after the healing, all must be settled
+constexpr Duration kRollCall = seconds(10);      // and the notifications of the roll call delivered
+constexpr Duration kStraightAfter = seconds(6);  // the healing: a death, the doubt of who is cut off, and a lease
+constexpr Duration kLook = milliseconds(100);    // between two looks
 
 class Simulation {
 public:
@@ -64,7 +65,28 @@ private:
         if (!settle(world_.clock.now() + kRollCall, outcome)) return;
         // What is settled stays so.
         world_.clock.run_until(world_.clock.now() + milliseconds(1500));
-        settle(world_.clock.now(), outcome);
+        if (settle(world_.clock.now(), outcome) && random.permille(200)) go_straight(healed, outcome);
+    }
+
+    /// Where every way is open again, nothing goes around it for long.
+    void go_straight(Duration healed, Outcome& outcome) {
+        if (world_.profile.heal_with_cuts || world_.profile.stop_one_for_good) return;
+        world_.clock.run_until(std::max(world_.clock.now(), healed + kStraightAfter));
+        const auto before = relayed();
+        world_.clock.run_until(world_.clock.now() + milliseconds(500));
+        if (relayed() == before) return;
+        outcome.verdict = Verdict::stalled;
+        outcome.why = "messages still go around ways that are open";
+    }
+
+    std::uint64_t relayed() const {
+        std::uint64_t sum = 0;
+        for (const auto& host : world_.hosts) {
+            if (!host->running()) continue;
+            const auto counters = host->core().status().counters;
+            if (const auto found = counters.find("relayed_sent"); found != counters.end()) sum += found->second;
+        }
+        return sum;
     }
 
     /// Runs until all is as it must end; false when the time ran out before.
