@@ -65,7 +65,9 @@ private:
         if (!settle(world_.clock.now() + kRollCall, outcome)) return;
         // What is settled stays so.
         world_.clock.run_until(world_.clock.now() + milliseconds(1500));
-        if (settle(world_.clock.now(), outcome) && random.permille(200)) go_straight(healed, outcome);
+        // A frozen node can have been in doubt at the healing, then heard of once more: its death is yet to come.
+        const Duration patience = world_.profile.stop_one_for_good ? kStraightAfter : Duration(0);
+        if (settle(world_.clock.now() + patience, outcome) && random.permille(200)) go_straight(healed, outcome);
     }
 
     /// Where every way is open again, nothing goes around it for long.
