@@ -87,8 +87,9 @@ void Detector::tick(Peer& peer, bool cut_off) {
     check_process(peer);
     const Timing& timing = ctx_.options.timing;
     const Duration silent = ctx_.now - peer.heard;
-    const bool one_way_at_most = ctx_.now - peer.heard_direct > timing.ask_others_after || peers_.is_deaf(peer);
-    if (one_way_at_most && ctx_.now - peer.asked_at >= timing.heartbeat) ask_others(peer);
+    const bool hears = ctx_.now - peer.heard_direct <= timing.ask_others_after;
+    const bool one_way_at_most = !hears || peers_.is_deaf(peer);
+    if (one_way_at_most && ctx_.now - peer.asked_at >= timing.heartbeat) ask_others(peer, hears);
 
     const Duration patience = timing.suspect_after * (1 + lateness_);
     if (peer.record.state == NodeState::alive && silent > patience) {
@@ -101,10 +102,9 @@ void Detector::tick(Peer& peer, bool cut_off) {
     if (ctx_.now - peer.since >= limit) peers_.declare(peer.record.id, NodeState::down);
 }
 
-void Detector::ask_others(Peer& peer) {
+void Detector::ask_others(Peer& peer, bool hears) {
     peer.asked_at = ctx_.now;
     // A ping says "I do not hear you". Whoever is only deaf to us must not be told that.
-    const bool hears = ctx_.now - peer.heard_direct <= ctx_.options.timing.ask_others_after;
     if (!hears) peers_.send(peer.record.id.name, proto::Ping{});
     auto asked = peers_.others(peer.record.id.name, kAskedAtOnce);
     // One of them also passes on what the peer says: who is known to hear it, or else any.

@@ -38,7 +38,8 @@ public:
 
 private:
     void tick(Peer& peer, bool cut_off);
-    void ask_others(Peer& peer);
+    /// `hears`: its own messages come; only the way to it is in doubt.
+    void ask_others(Peer& peer, bool hears);
     void check_process(Peer& peer);
     void accuse(Peer& peer);
     [[nodiscard]] bool is_cut_off() const;

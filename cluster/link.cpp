@@ -53,11 +53,11 @@ std::uint64_t Link::give_up() {
         const auto* notice = std::get_if<proto::Notice>(&out.item);
         if (!notice) continue;
         // Under the same number: if it did arrive after all, this is only a repeat.
-        Sized<proto::LinkItem> loss{proto::NoticesLost{notice->group, 1}, 0};
-        loss.size = wire_size(loss.item);
+        proto::NoticesLost loss{notice->group, 1};
+        const auto size = wire_size(loss);
         bytes_ -= out.size;
-        bytes_ += loss.size;
-        out = std::move(loss);
+        bytes_ += size;
+        out = {std::move(loss), size};
         ++given_up;
     }
     sent_ = acked_;
@@ -75,10 +75,10 @@ bool Link::can_send(const Bounds& bounds) const {
 void Link::admit() {
     if (!lost_.empty()) {
         auto first = lost_.extract(lost_.begin());
-        proto::LinkItem item = proto::NoticesLost{std::move(first.key()), first.mapped()};
-        const auto size = wire_size(item);
+        proto::NoticesLost loss{std::move(first.key()), first.mapped()};
+        const auto size = wire_size(loss);
         bytes_ += size;
-        window_.push_back({std::move(item), size});
+        window_.push_back({std::move(loss), size});
     } else if (!reports_.empty()) {
         window_.push_back({std::move(reports_.front().item), reports_.front().size});
         reports_.pop_front();
@@ -221,7 +221,7 @@ Links::Put Links::put(const NodeId& peer, proto::NoticeReport report) {
     Link& link = with(peer);
     // The life that asked is gone: its next one would take the report for one of its own.
     if (link.peer() != peer) return ctx_.count("link_items_for_dead"), put;
-    const auto size = wire_size(proto::LinkItem(report));
+    const auto size = wire_size(report);
     if (make_room(link, size, put)) link.put(std::move(report), size);
     return put;
 }

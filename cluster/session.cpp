@@ -73,7 +73,7 @@ bool Session::drop_oldest(std::vector<Outcome>& outcomes) {
     return true;
 }
 
-/// What was dropped becomes a Gap, or a part of one beside it.
+/// What was dropped, or never came, becomes a Gap, or a part of one beside it.
 void Session::make_gap(std::deque<Item>::iterator dropped) {
     const auto unsent = stream_.begin() + static_cast<std::ptrdiff_t>(highest_ - acked_);
     const auto gap_at = [](auto it) { return std::get_if<proto::Gap>(&it->body); };
@@ -95,13 +95,8 @@ void Session::drop(std::uint64_t members, Waiter waiter, std::vector<Outcome>& o
 }
 
 void Session::lose(std::uint64_t members) {
-    const bool last_is_unsent = highest_ - acked_ < stream_.size();
-    if (auto* gap = last_is_unsent ? std::get_if<proto::Gap>(&stream_.back().body) : nullptr) {
-        gap->missed += members;
-        return;
-    }
-    ++gaps_;
-    stream_.push_back({proto::Gap{members}, 0, 0, {}});
+    stream_.push_back({proto::Gap{}, 0, members, {}});
+    make_gap(std::prev(stream_.end()));
 }
 
 void Session::acked(std::uint64_t received, std::vector<Outcome>& outcomes) {

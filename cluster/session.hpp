@@ -24,8 +24,6 @@ public:
     [[nodiscard]] Route route() const { return route_; }
     [[nodiscard]] Instant lost_at() const { return lost_at_; }
     [[nodiscard]] Instant heard() const { return heard_; }
-    [[nodiscard]] std::size_t items() const { return stream_.size(); }
-    [[nodiscard]] std::size_t bytes() const { return bytes_; }
     /// Whether more is kept than the bounds allow. Gaps take no room, but no two that wait stand side by side.
     [[nodiscard]] bool is_over() const;
 

@@ -38,10 +38,11 @@ inline std::size_t wire_size(const proto::Notice& notice) {
     return 5 * kWireOverhead + wire_size(notice.group) + notice.data.msgpack.size() + notice.from_node.name.size() +
            notice.from_worker.size();
 }
-inline std::size_t wire_size(const proto::LinkItem& item) {
-    if (const auto* notice = std::get_if<proto::Notice>(&item)) return wire_size(*notice);
-    if (const auto* lost = std::get_if<proto::NoticesLost>(&item)) return kWireOverhead + wire_size(lost->group);
-    return 2 * kWireOverhead + std::get<proto::NoticeReport>(item).missed.size() * 96;
+inline std::size_t wire_size(const proto::NoticeReport& report) {
+    return 2 * kWireOverhead + report.missed.size() * 96;
+}
+inline std::size_t wire_size(const proto::NoticesLost& lost) {
+    return kWireOverhead + wire_size(lost.group);
 }
 
 }  // namespace muster::cluster

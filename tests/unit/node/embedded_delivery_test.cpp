@@ -6,6 +6,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "tests/unit/node/nodes.hpp"
 #include "tests/unit/node/support.hpp"
 
 namespace muster {
@@ -13,6 +14,7 @@ namespace {
 
 using test::kLong;
 using test::Seen;
+using test::start;
 
 const Group kGroup{"orders", "streams"};
 const NotifyOptions kWait{.wait = true, .timeout = kLong};
@@ -30,21 +32,7 @@ JoinOptions visible(std::uint64_t count = 1) {
 }
 
 Node::Options options(const std::string& name, std::vector<std::string> seeds = {}) {
-    Node::Options options;
-    options.name = name;
-    options.listen = "127.0.0.1:0";
-    options.scope = "embedded-delivery";
-    options.ready_wait = std::chrono::milliseconds(300);
-    options.seeds = std::move(seeds);
-    return options;
-}
-
-std::unique_ptr<Node> start(Node::Options given) {
-    auto node = Node::start(std::move(given));
-    EXPECT_TRUE(node.ok()) << node.error().text;
-    if (!node) return nullptr;
-    EXPECT_TRUE((*node)->wait_ready(kLong));
-    return std::move(*node);
+    return test::options("embedded-delivery", name, std::move(seeds));
 }
 
 /// A node with two joins: the handler of the first, of `members` members, is blocked at its first call until it is

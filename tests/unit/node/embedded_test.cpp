@@ -8,6 +8,7 @@
 #include <set>
 #include <thread>
 
+#include "tests/unit/node/nodes.hpp"
 #include "tests/unit/node/support.hpp"
 
 namespace muster {
@@ -15,26 +16,13 @@ namespace {
 
 using test::kLong;
 using test::Seen;
+using test::start;
 
 const Group kGroup{"orders", "streams"};
 const Data kData{"\x2a"};
 
 Node::Options options(const std::string& name, std::vector<std::string> seeds = {}) {
-    Node::Options options;
-    options.name = name;
-    options.listen = "127.0.0.1:0";
-    options.scope = "embedded";
-    options.ready_wait = std::chrono::milliseconds(300);
-    options.seeds = std::move(seeds);
-    return options;
-}
-
-std::unique_ptr<Node> start(Node::Options given) {
-    auto node = Node::start(std::move(given));
-    EXPECT_TRUE(node.ok()) << node.error().text;
-    if (!node) return nullptr;
-    EXPECT_TRUE((*node)->wait_ready(kLong));
-    return std::move(*node);
+    return test::options("embedded", name, std::move(seeds));
 }
 
 struct Pair {

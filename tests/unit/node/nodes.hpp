@@ -1,0 +1,38 @@
+// Nodes inside the test's own process.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <muster/node.hpp>
+
+#include "tests/unit/node/support.hpp"
+
+namespace muster::test {
+
+/// A node at any free port of the loopback interface, soon ready.
+inline Node::Options options(const std::string& scope, const std::string& name, std::vector<std::string> seeds) {
+    Node::Options options;
+    options.name = name;
+    options.listen = "127.0.0.1:0";
+    options.scope = scope;
+    options.ready_wait = std::chrono::milliseconds(300);
+    options.seeds = std::move(seeds);
+    return options;
+}
+
+/// Started and ready; null, with a failed expectation, when it cannot be started.
+inline std::unique_ptr<Node> start(Node::Options given) {
+    auto node = Node::start(std::move(given));
+    EXPECT_TRUE(node.ok()) << node.error().text;
+    if (!node) return nullptr;
+    EXPECT_TRUE((*node)->wait_ready(kLong));
+    return std::move(*node);
+}
+
+}  // namespace muster::test
