@@ -1,0 +1,75 @@
+// muster_bench: measures one row of the table of speed after the other; see rows.hpp.
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+#include <cstdio>
+#include <exception>
+#include <string>
+#include <vector>
+
+#include "tests/bench/child.hpp"
+#include "tests/bench/rows.hpp"
+#include "tests/bench/settings.hpp"
+
+namespace muster::bench {
+
+const std::vector<Row> kRows{
+    {"lookup", lookup, "members() of 1 to 1000, local and remote, 1 and 2 threads"},
+    {"join", join, "join and leave with two peers; groups of 0 to 10,000; 1 and 100 a call"},
+    {"sync", sync, "a fresh node learns 100,000 and 1,000,000 members"},
+    {"fanout", fanout, "3 to 300 members on three nodes: sustained, and one at a time"},
+    {"memory", memory, "resident bytes for a remote member"},
+};
+
+namespace {
+
+std::string list_of_rows() {
+    std::string text = "Rows:";
+    for (const auto& row : kRows) text.append("\n  ").append(row.name).append("  ").append(row.what);
+    return text;
+}
+
+int run(const std::vector<std::string>& names, const Settings& settings) {
+    for (const auto& name : names) {
+        const auto row = std::find_if(kRows.begin(), kRows.end(), [&](const Row& one) { return one.name == name; });
+        row->run(settings);
+    }
+    return 0;
+}
+
+int run_with(int argc, char** argv) {
+    CLI::App app{"Measures what the table of speed says. All traffic is on 127.0.0.1."};
+    app.footer(list_of_rows());
+    Settings settings;
+    std::vector<std::string> names, known, only;
+    std::size_t ms = 2000;
+    for (const auto& row : kRows) known.emplace_back(row.name);
+    app.add_option("rows", names, "which rows; default: all")->check(CLI::IsMember(known));
+    app.add_option("--reps", settings.reps, "repetitions of each measurement")->check(CLI::PositiveNumber);
+    app.add_option("--ms", ms, "length of one measurement of a rate")->check(CLI::PositiveNumber);
+    app.add_option("--calls", settings.calls, "calls of one measurement of a latency")->check(CLI::PositiveNumber);
+    app.add_option("--window", settings.window, "notifications that may be under way")->check(CLI::Range(128, 60000));
+    app.add_option("--only", only, "KEY=VALUE, repeatable: only the cases with one of the values given for a key");
+    app.add_flag("--quick", settings.quick, "smaller shapes of the slow rows");
+    CLI11_PARSE(app, argc, argv);
+    settings.duration = std::chrono::milliseconds(ms);
+    for (const auto& text : only) {
+        const auto at = text.find('=');
+        if (at == std::string::npos) return std::fprintf(stderr, "--only takes KEY=VALUE\n"), 2;
+        settings.only.emplace(text.substr(0, at), text.substr(at + 1));
+    }
+    return run(names.empty() ? known : names, settings);
+}
+
+}  // namespace
+}  // namespace muster::bench
+
+int main(int argc, char** argv) {
+    try {
+        if (argc == 3 && std::string(argv[1]) == "child") return muster::bench::run_child(std::stoi(argv[2]));
+        return muster::bench::run_with(argc, argv);
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "muster_bench: %s\n", error.what());
+        return 1;
+    }
+}
