@@ -28,11 +28,11 @@ double seconds_of(clockid_t clock) {
     return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
 }
 
-[[noreturn]] void become(std::vector<std::string>& arguments, int input, int output, pid_t parent) {
+[[noreturn]] void become(std::vector<std::string>& arguments, int input, int output, int answers, pid_t parent) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) _exit(127);
     dup2(input, STDIN_FILENO);
-    dup2(output, STDOUT_FILENO);
+    dup2(output, answers);
     std::vector<char*> raw;
     for (auto& argument : arguments) raw.push_back(argument.data());
     raw.push_back(nullptr);
@@ -42,13 +42,13 @@ double seconds_of(clockid_t clock) {
 
 }  // namespace
 
-Child::Child(std::vector<std::string> arguments) {
+Child::Child(std::vector<std::string> arguments, int answers) {
     int to_child[2], from_child[2];
     if (pipe2(to_child, O_CLOEXEC) != 0 || pipe2(from_child, O_CLOEXEC) != 0) fail("pipe2");
     const pid_t parent = getpid();
     pid_ = fork();
     if (pid_ < 0) fail("fork");
-    if (pid_ == 0) become(arguments, to_child[0], from_child[1], parent);
+    if (pid_ == 0) become(arguments, to_child[0], from_child[1], answers, parent);
     close(to_child[0]);
     close(from_child[1]);
     input_ = to_child[1];
@@ -91,18 +91,18 @@ void Child::kill() const {
     ::kill(pid_, SIGKILL);
 }
 
-double Child::cpu_seconds() const {
+double cpu_seconds(pid_t pid) {
     clockid_t clock{};
-    if (const int error = clock_getcpuclockid(pid_, &clock); error != 0)
+    if (const int error = clock_getcpuclockid(pid, &clock); error != 0)
         throw std::system_error(error, std::generic_category(), "clock_getcpuclockid");
     return seconds_of(clock);
 }
 
-double Child::resident_bytes() const {
-    std::ifstream status("/proc/" + std::to_string(pid_) + "/status");
+double resident_bytes(pid_t pid) {
+    std::ifstream status("/proc/" + std::to_string(pid) + "/status");
     for (std::string line; std::getline(status, line);)
         if (line.starts_with("VmRSS:")) return std::stod(line.substr(6)) * 1024;
-    throw std::runtime_error("no VmRSS of process " + std::to_string(pid_));
+    throw std::runtime_error("no VmRSS of process " + std::to_string(pid));
 }
 
 double own_cpu_seconds() {

@@ -11,11 +11,18 @@
 
 namespace muster::bench {
 
-/// Runs `arguments` (the program first), with its standard input and output as pipes. Killed when the object ends,
-/// or when this process does. What goes wrong is thrown as std::runtime_error.
+/// Processor time that this process has used so far.
+double own_cpu_seconds();
+/// That another has, in seconds; resolution of nanoseconds.
+double cpu_seconds(pid_t pid);
+/// VmRSS in bytes.
+double resident_bytes(pid_t pid);
+
+/// Runs `arguments` (the program first); commands go to its standard input, and answers come from its standard output
+/// or error. Killed when the object ends, or when this process does. What goes wrong is thrown as std::runtime_error.
 class Child {
 public:
-    explicit Child(std::vector<std::string> arguments);
+    explicit Child(std::vector<std::string> arguments, int answers = 1);
     /// This program as `muster_bench child`: it obeys the commands of child_main.cpp.
     explicit Child(const Page& page);
     ~Child();
@@ -34,10 +41,8 @@ public:
 
     /// SIGKILL, without waiting for the end.
     void kill() const;
-    /// Processor time used so far, in seconds; resolution of nanoseconds.
-    [[nodiscard]] double cpu_seconds() const;
-    /// VmRSS in bytes.
-    [[nodiscard]] double resident_bytes() const;
+    [[nodiscard]] double cpu_seconds() const { return bench::cpu_seconds(pid_); }
+    [[nodiscard]] double resident_bytes() const { return bench::resident_bytes(pid_); }
 
 private:
     pid_t pid_ = -1;
@@ -45,9 +50,6 @@ private:
     int output_ = -1;
     std::string tail_;
 };
-
-/// Of this process.
-double own_cpu_seconds();
 
 /// The other side: obeys commands from standard input until it ends. Returns the exit status.
 int run_child(int page_fd);

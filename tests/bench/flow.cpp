@@ -1,8 +1,11 @@
 #include "tests/bench/flow.hpp"
 
+#include <atomic>
+#include <future>
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <vector>
 
 namespace muster::bench {
 namespace {
@@ -28,24 +31,42 @@ std::uint64_t await(const Page& page, std::size_t members, std::uint64_t least) 
     }
 }
 
+void send(const Page& page, const Stream& stream, std::atomic<std::uint64_t>& sent,
+          const std::function<void()>& send_one) {
+    const auto end = Clock::now() + stream.duration;
+    std::uint64_t slowest = 0;
+    while (Clock::now() < end) {
+        const std::uint64_t ahead = sent.fetch_add(kBatch) + kBatch;
+        for (std::uint64_t i = 0; i < kBatch; ++i) send_one();
+        if (ahead > slowest + stream.window) slowest = await(page, stream.members, ahead - stream.window);
+    }
+}
+
 }  // namespace
 
-Flow flow(Page& page, std::size_t members, std::uint64_t window, Clock::duration duration,
-          const std::function<void()>& send_one) {
+Flow flow(Page& page, const Stream& stream, const std::function<void()>& send_one) {
     page.clear();
-    std::uint64_t sent = 0, slowest = 0;
+    std::atomic<std::uint64_t> sent = 0;
     const auto begin = Clock::now();
-    while (Clock::now() - begin < duration) {
-        for (std::uint64_t i = 0; i < kBatch; ++i) send_one();
-        sent += kBatch;
-        if (sent + kBatch > slowest + window) slowest = await(page, members, sent + kBatch - window);
-    }
-    await(page, members, sent);
+    std::vector<std::future<void>> others;
+    for (std::size_t i = 1; i < stream.threads; ++i)
+        others.push_back(std::async(std::launch::async, [&] { send(page, stream, sent, send_one); }));
+    send(page, stream, sent, send_one);
+    for (auto& other : others) other.get();
+    await(page, stream.members, sent);
     const std::chrono::duration<double> taken = Clock::now() - begin;
-    if (const auto most = page.most(members); most != sent)
+    if (const auto most = page.most(stream.members); most != sent)
         throw std::runtime_error("a member counted " + std::to_string(most) + " notifications of " +
                                  std::to_string(sent));
-    return {static_cast<double>(sent * members) / taken.count(), taken.count(), sent};
+    return {static_cast<double>(sent * stream.members) / taken.count(), taken.count(), sent};
+}
+
+Data data_of(std::size_t bytes) {
+    const std::size_t rest = bytes - 3;
+    Data data;
+    data.msgpack = {'\xc5', static_cast<char>(rest >> 8), static_cast<char>(rest & 0xff)};
+    data.msgpack.append(rest, 'x');
+    return data;
 }
 
 }  // namespace muster::bench

@@ -1,8 +1,10 @@
-// A sustained stream of notifications to members that count them, never too far ahead of the slowest.
+// Notifications to members that count them: a sustained stream of them, and the data that they carry.
 #pragma once
 
 #include <cstdint>
 #include <functional>
+
+#include <muster/types.hpp>
 
 #include "tests/bench/page.hpp"
 #include "tests/bench/settings.hpp"
@@ -15,10 +17,18 @@ struct Flow {
     std::uint64_t notifications = 0;
 };
 
-/// Calls `send_one` for `duration`, at most `window` calls ahead of the slowest of the page's first `members` slots,
-/// then waits until every member has counted every notification, exactly once. Throws std::runtime_error when one
-/// is missing ten seconds after the last that came in, or came twice.
-Flow flow(Page& page, std::size_t members, std::uint64_t window, Clock::duration duration,
-          const std::function<void()>& send_one);
+struct Stream {
+    std::size_t members = 1;      // the page's first so many slots
+    std::uint64_t window = 1024;  // calls ahead of the slowest member, about
+    std::size_t threads = 1;      // that call
+    Clock::duration duration{};
+};
+
+/// Calls `send_one` for the duration, then waits until every member has counted every notification, exactly once.
+/// Throws std::runtime_error when one is missing ten seconds after the last that came in, or came twice.
+Flow flow(Page& page, const Stream& stream, const std::function<void()>& send_one);
+
+/// A msgpack byte string that takes `bytes` bytes, 3 to 65538.
+Data data_of(std::size_t bytes);
 
 }  // namespace muster::bench

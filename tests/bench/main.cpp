@@ -16,9 +16,14 @@ namespace muster::bench {
 const std::vector<Row> kRows{
     {"lookup", lookup, "members() of 1 to 1000, local and remote, 1 and 2 threads"},
     {"join", join, "join and leave with two peers; groups of 0 to 10,000; 1 and 100 a call"},
+    {"propagate", propagate, "join at A, watch event at B, reply at A"},
     {"sync", sync, "a fresh node learns 100,000 and 1,000,000 members"},
     {"fanout", fanout, "3 to 300 members on three nodes: sustained, and one at a time"},
+    {"workers", workers, "a worker at A notifies 30 workers at B and C, through musterd"},
+    {"killed", killed, "a killed node's 10,000 members are gone"},
     {"memory", memory, "resident bytes for a remote member"},
+    {"idle", idle, "what ten nodes take that have nothing to do"},
+    {"scale", scale, "what a million members, a thousand workers and fifty nodes take"},
 };
 
 namespace {

@@ -93,9 +93,14 @@ std::size_t Cluster::add() {
     for (const auto& address : addresses_) command += " " + address;
     const auto address = child->ask(command);
     children_.push_back(std::move(child));
-    if (children_.size() == addresses_.size()) addresses_.push_back(address);
+    addresses_.push_back(address);
     expect_all_alive();
     return children_.size() - 1;
+}
+
+void Cluster::drop_last() {
+    children_.pop_back();
+    addresses_.pop_back();
 }
 
 void Cluster::expect_all_alive() {

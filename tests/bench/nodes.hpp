@@ -57,7 +57,8 @@ public:
 
     /// One more node that knows all; returns its index among the children.
     std::size_t add();
-    void drop_last() { children_.pop_back(); }
+    /// Kills the node added last, and forgets it.
+    void drop_last();
     /// All nodes see so many members of the group.
     void expect_members(const Group& group, std::size_t members);
     /// Processor time of all processes so far, in seconds.

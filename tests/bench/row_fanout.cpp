@@ -39,10 +39,11 @@ void measure_rate(Cluster& cluster, const Settings& settings, const Case& one, c
                   std::size_t members) {
     const auto send_one = [&] { take(cluster.node().notify_created(group, data)); };
     std::vector<double> rates, cpu_ns;
-    flow(cluster.page(), members, settings.window, settings.duration / 10, send_one);
+    const Stream stream{members, settings.window, 1, settings.duration};
+    flow(cluster.page(), {members, settings.window, 1, settings.duration / 10}, send_one);
     for (std::size_t rep = 0; rep < settings.reps; ++rep) {
         const double cpu = cluster.cpu_seconds();
-        const auto done = flow(cluster.page(), members, settings.window, settings.duration, send_one);
+        const auto done = flow(cluster.page(), stream, send_one);
         rates.push_back(done.deliveries_s);
         cpu_ns.push_back((cluster.cpu_seconds() - cpu) / (done.deliveries_s * done.seconds) * 1e9);
     }
@@ -50,14 +51,6 @@ void measure_rate(Cluster& cluster, const Settings& settings, const Case& one, c
 }
 
 }  // namespace
-
-/// A msgpack bin 16 of `bytes` bytes in all.
-Data data_of(std::size_t bytes) {
-    Data data;
-    data.msgpack = {'\xc5', static_cast<char>((bytes - 3) >> 8), static_cast<char>((bytes - 3) & 0xff)};
-    data.msgpack.append(bytes - 3, 'x');
-    return data;
-}
 
 void fanout(const Settings& settings) {
     Cluster cluster(kNodes);

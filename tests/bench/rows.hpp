@@ -24,6 +24,10 @@ void workers(const Settings& settings);
 void killed(const Settings& settings);
 /// Resident bytes for a remote member.
 void memory(const Settings& settings);
+/// Ten nodes with nothing to do: cpu_percent of a core and bytes_s sent, median and bounds over the nodes.
+void idle(const Settings& settings);
+/// The same with a million members, a thousand workers at one node, and fifty nodes; and resident megabytes.
+void scale(const Settings& settings);
 
 struct Row {
     std::string_view name;
