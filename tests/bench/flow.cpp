@@ -12,7 +12,6 @@ namespace {
 
 constexpr std::chrono::microseconds kNap{20};
 constexpr std::chrono::seconds kPatience{10};
-constexpr std::uint64_t kBatch = 64;  // notifications between two looks at the counts
 
 /// Waits until the slowest member has counted `least` or more; returns its count.
 std::uint64_t await(const Page& page, std::size_t members, std::uint64_t least) {
@@ -31,27 +30,28 @@ std::uint64_t await(const Page& page, std::size_t members, std::uint64_t least) 
     }
 }
 
-void send(const Page& page, const Stream& stream, std::atomic<std::uint64_t>& sent,
-          const std::function<void()>& send_one) {
+using Send = std::function<void(std::uint64_t times)>;
+
+void keep_sending(const Page& page, const Stream& stream, std::atomic<std::uint64_t>& sent, const Send& send) {
     const auto end = Clock::now() + stream.duration;
     std::uint64_t slowest = 0;
     while (Clock::now() < end) {
         const std::uint64_t ahead = sent.fetch_add(kBatch) + kBatch;
-        for (std::uint64_t i = 0; i < kBatch; ++i) send_one();
+        send(kBatch);
         if (ahead > slowest + stream.window) slowest = await(page, stream.members, ahead - stream.window);
     }
 }
 
 }  // namespace
 
-Flow flow(Page& page, const Stream& stream, const std::function<void()>& send_one) {
+Flow flow(Page& page, const Stream& stream, const Send& send) {
     page.clear();
     std::atomic<std::uint64_t> sent = 0;
     const auto begin = Clock::now();
     std::vector<std::future<void>> others;
     for (std::size_t i = 1; i < stream.threads; ++i)
-        others.push_back(std::async(std::launch::async, [&] { send(page, stream, sent, send_one); }));
-    send(page, stream, sent, send_one);
+        others.push_back(std::async(std::launch::async, [&] { keep_sending(page, stream, sent, send); }));
+    keep_sending(page, stream, sent, send);
     for (auto& other : others) other.get();
     await(page, stream.members, sent);
     const std::chrono::duration<double> taken = Clock::now() - begin;

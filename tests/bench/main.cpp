@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/bench/arguments.hpp"
 #include "tests/bench/child.hpp"
 #include "tests/bench/rows.hpp"
 #include "tests/bench/settings.hpp"
@@ -46,23 +47,11 @@ int run_with(int argc, char** argv) {
     CLI::App app{"Measures what the table of speed says. All traffic is on 127.0.0.1."};
     app.footer(list_of_rows());
     Settings settings;
-    std::vector<std::string> names, known, only;
-    std::size_t ms = 2000;
+    std::vector<std::string> names, known;
     for (const auto& row : kRows) known.emplace_back(row.name);
     app.add_option("rows", names, "which rows; default: all")->check(CLI::IsMember(known));
-    app.add_option("--reps", settings.reps, "repetitions of each measurement")->check(CLI::PositiveNumber);
-    app.add_option("--ms", ms, "length of one measurement of a rate")->check(CLI::PositiveNumber);
-    app.add_option("--calls", settings.calls, "calls of one measurement of a latency")->check(CLI::PositiveNumber);
-    app.add_option("--window", settings.window, "notifications that may be under way")->check(CLI::Range(128, 60000));
-    app.add_option("--only", only, "KEY=VALUE, repeatable: only the cases with one of the values given for a key");
-    app.add_flag("--quick", settings.quick, "smaller shapes of the slow rows");
+    add_options(app, settings);
     CLI11_PARSE(app, argc, argv);
-    settings.duration = std::chrono::milliseconds(ms);
-    for (const auto& text : only) {
-        const auto at = text.find('=');
-        if (at == std::string::npos) return std::fprintf(stderr, "--only takes KEY=VALUE\n"), 2;
-        settings.only.emplace(text.substr(0, at), text.substr(at + 1));
-    }
     return run(names.empty() ? known : names, settings);
 }
 

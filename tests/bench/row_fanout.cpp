@@ -37,13 +37,15 @@ void measure_latency(Cluster& cluster, const Settings& settings, const Case& one
 
 void measure_rate(Cluster& cluster, const Settings& settings, const Case& one, const Group& group, const Data& data,
                   std::size_t members) {
-    const auto send_one = [&] { take(cluster.node().notify_created(group, data)); };
+    const auto send = [&](std::uint64_t times) {
+        for (; times > 0; --times) take(cluster.node().notify_created(group, data));
+    };
     std::vector<double> rates, cpu_ns;
     const Stream stream{members, settings.window, 1, settings.duration};
-    flow(cluster.page(), {members, settings.window, 1, settings.duration / 10}, send_one);
+    flow(cluster.page(), {members, settings.window, 1, settings.duration / 10}, send);
     for (std::size_t rep = 0; rep < settings.reps; ++rep) {
         const double cpu = cluster.cpu_seconds();
-        const auto done = flow(cluster.page(), stream, send_one);
+        const auto done = flow(cluster.page(), stream, send);
         rates.push_back(done.deliveries_s);
         cpu_ns.push_back((cluster.cpu_seconds() - cpu) / (done.deliveries_s * done.seconds) * 1e9);
     }

@@ -48,12 +48,14 @@ struct Stage {
 };
 
 void measure_rate(Stage& stage, const Settings& settings, const Case& one, std::size_t threads, const Data& data) {
-    const auto send_one = [&] { take(stage.notifier->notify_created(kGroup, data)); };
+    const auto send = [&](std::uint64_t times) {
+        for (; times > 0; --times) take(stage.notifier->notify_created(kGroup, data));
+    };
     std::vector<double> rates, cpu_ns;
-    flow(stage.page, {kMembers, settings.window, threads, settings.duration / 10}, send_one);
+    flow(stage.page, {kMembers, settings.window, threads, settings.duration / 10}, send);
     for (std::size_t rep = 0; rep < settings.reps; ++rep) {
         const double cpu = stage.cpu_seconds();
-        const auto done = flow(stage.page, {kMembers, settings.window, threads, settings.duration}, send_one);
+        const auto done = flow(stage.page, {kMembers, settings.window, threads, settings.duration}, send);
         rates.push_back(done.deliveries_s);
         cpu_ns.push_back((stage.cpu_seconds() - cpu) / (done.deliveries_s * done.seconds) * 1e9);
     }
