@@ -23,8 +23,9 @@ PATIENCE = 1800.0  # seconds, for one repetition of one row
 
 MEASURES = {  # key: (unit, whether more is better)
     "ns_op": ("ns", False), "memberships_s": ("/s", True), "with_peers_s": ("/s incl. peers", True),
-    "cpu_us": ("µs CPU", False), "cpu_ns": ("ns CPU", False), "p50_us": ("µs p50", False), "p99_us": ("µs p99", False),
-    "ms": ("ms", False), "deliveries_s": ("/s", True), "bytes_member": ("B", False), "trimmed": ("B trimmed", False),
+    "p50_us": ("µs p50", False), "p99_us": ("µs p99", False), "ms": ("ms", False), "deliveries_s": ("/s", True),
+    "cpu_us": ("µs CPU", False), "cpu_ns": ("ns CPU", False),
+    "bytes_member": ("B", False), "trimmed": ("B trimmed", False),
     "cpu_percent": ("% CPU", False), "bytes_s": ("B/s sent", False), "resident_mb": ("MB", False),
 }
 
