@@ -6,9 +6,17 @@
 #include "node/clock.hpp"
 
 namespace muster::node {
+namespace {
+
+EngineNumber next_number() {
+    static constinit std::atomic<std::uint64_t> last = 0;
+    return EngineNumber{++last};
+}
+
+}  // namespace
 
 Engine::Engine(cluster::Options options, std::shared_ptr<Wakeup> wakeup)
-    : core_(std::move(options)), wakeup_(std::move(wakeup)) {}
+    : number_(next_number()), core_(std::move(options)), wakeup_(std::move(wakeup)) {}
 
 void Engine::step(cluster::EventBody body) {
     const std::lock_guard lock(mutex_);
@@ -108,13 +116,15 @@ void Engine::rouse() {
     wakeup_->notify();
 }
 
-View Engine::members(const Group& group) {
-    if (View view = views_.get(group)) return view;
-    const std::lock_guard lock(mutex_);
-    auto view = std::make_shared<const std::vector<Member>>(core_.members(group, false));
-    // Groups that do not exist are not worth a place, and there is no end of them.
-    if (!view->empty()) views_.put(group, view);
-    return view;
+Result<Members> Engine::look_up(const Group& group, std::uint64_t hash) {
+    View view;
+    {
+        const std::lock_guard lock(mutex_);
+        if (closed_) return *closed_;
+        view = views_.get(group);
+        if (!view) view = views_.put(group, core_.members(group, false));
+    }
+    return ThreadViews::keep(number_, hash, view);
 }
 
 bool Engine::wait_ready(std::chrono::milliseconds timeout) const {
@@ -129,6 +139,7 @@ void Engine::close(Error why) {
     advance(cluster::Shutdown{});
     closed_ = std::move(why);
     is_closed_.store(true, std::memory_order_release);
+    views_.clear();
     for (const auto& [id, slot] : waiting_) {
         slot->result = *closed_;
         slot->done.notify_one();

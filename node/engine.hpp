@@ -1,7 +1,8 @@
 // The core behind one lock, shared by the loop and by the callers of an embedded node.
 #pragma once
 
-#include <muster/types.hpp>
+#include <muster/members.hpp>
+#include <muster/result.hpp>
 
 #include <atomic>
 #include <chrono>
@@ -14,6 +15,7 @@
 #include <vector>
 
 #include "cluster/core.hpp"
+#include "node/thread_views.hpp"
 #include "node/view_cache.hpp"
 #include "node/wakeup.hpp"
 
@@ -58,8 +60,14 @@ public:
         return await(id, cluster::EventBody(std::move(call)), patience);
     }
 
-    /// Shared and immutable; never nullptr.
-    View members(const Group& group);
+    /// While the group does not change this takes no lock; else the first caller on each thread waits for the core,
+    /// and the first of all makes the view anew.
+    /// Errors: closed.
+    Result<Members> members(const Group& group) {
+        const std::uint64_t hash = proto::group_hash(group);
+        if (MembersHold* hold = ThreadViews::find(number_, group, hash)) return Members(*hold);
+        return look_up(group, hash);
+    }
     template <class Ask>
     auto ask(const Ask& ask) const {
         const std::lock_guard lock(mutex_);
@@ -81,6 +89,7 @@ private:
         std::optional<CallResult> result;
     };
 
+    Result<Members> look_up(const Group& group, std::uint64_t hash);
     CallResult await(cluster::CallId id, cluster::EventBody body, std::chrono::milliseconds patience);
     void wait_for_room(std::unique_lock<std::mutex>& lock);
     /// Steps the core and sorts what it asks for.
@@ -89,6 +98,7 @@ private:
     /// Makes the loop look when it sleeps and something has become due earlier.
     void rouse();
 
+    const EngineNumber number_;
     mutable std::mutex mutex_;
     cluster::Core core_;
     cluster::Actions fresh_;  // of the step under way
@@ -104,7 +114,7 @@ private:
     std::atomic<bool> ready_ = false;
     std::atomic<bool> is_closed_ = false;
     std::atomic<std::uint64_t> last_call_ = 0;
-    ViewCache views_;
+    ViewCache views_;  // nothing that a thread remembers is current once it is closed
     std::shared_ptr<Wakeup> wakeup_;
 };
 

@@ -94,14 +94,13 @@ Result<std::vector<MemberId>> Node::leave(const Group& group, const std::vector<
     return impl_->leave(group, impl_->own.take(group, numbers));
 }
 
-Result<std::vector<Member>> Node::members(const Group& group) {
-    if (auto closed = impl_->engine->why_closed()) return *closed;
-    return *impl_->engine->members(group);
+Result<Members> Node::members(const Group& group) {
+    return impl_->engine->members(group);
 }
 
-Result<std::vector<Member>> Node::local_members(const Group& group) {
+Result<Members> Node::local_members(const Group& group) {
     if (auto closed = impl_->engine->why_closed()) return *closed;
-    return impl_->engine->ask([&](const cluster::Core& core) { return core.members(group, true); });
+    return Members(impl_->engine->ask([&](const cluster::Core& core) { return core.members(group, true); }));
 }
 
 Result<std::vector<GroupInfo>> Node::groups() {
