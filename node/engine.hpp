@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "cluster/core.hpp"
+#include "node/own_members.hpp"
 #include "node/thread_views.hpp"
 #include "node/view_cache.hpp"
 #include "node/wakeup.hpp"
@@ -45,7 +46,7 @@ public:
     /// When to step a Tick at the latest. Until the next call of this, a caller
     /// that moves it forward notifies the wakeup.
     cluster::Instant deadline();
-    [[nodiscard]] bool is_due() const;
+    [[nodiscard]] bool is_due();
 
     // ---- any thread ----
 
@@ -55,11 +56,23 @@ public:
     /// time by itself; `patience` only ends the wait should the loop be stuck.
     template <class Call>
     CallResult call(Call call, std::chrono::milliseconds patience) {
-        call.call = cluster::CallId{++last_call_};
-        const auto id = call.call;
-        return await(id, cluster::EventBody(std::move(call)), patience);
+        Lock lock(mutex_);
+        if (!enter(lock)) return *closed_;
+        CallResult result = await(lock, std::move(call), patience);
+        leave_to_loop(lock);
+        return result;
     }
+    /// As call(), of a handler that joins for the first time. The members it gets can leave by leave().
+    CallResult join(cluster::LocalJoin join, std::chrono::milliseconds patience);
+    struct Left {
+        CallResult result;                      // a LeaveReply, or Error: closed, not_joined
+        std::vector<cluster::HandlerId> ended;  // handlers that have no member any more
+    };
+    /// Members that joined by join(), of whichever handlers.
+    Left leave(const Group& group, const OwnMembers::Wanted& wanted);
 
+    /// This life of the node; it does not change any more once a join has been answered.
+    [[nodiscard]] Incarnation incarnation() const { return Incarnation{incarnation_.load(std::memory_order_acquire)}; }
     /// While the group does not change this takes no lock; else the first caller on each thread waits for the core,
     /// and the first of all makes the view anew.
     /// Errors: closed.
@@ -89,14 +102,25 @@ private:
         std::optional<CallResult> result;
     };
 
+    using Lock = std::unique_lock<std::mutex>;
+
     Result<Members> look_up(const Group& group, std::uint64_t hash);
-    CallResult await(cluster::CallId id, cluster::EventBody body, std::chrono::milliseconds patience);
-    void wait_for_room(std::unique_lock<std::mutex>& lock);
+    /// Waits for room in the outbox; false when closed.
+    bool enter(Lock& lock);
+    template <class Call>
+    CallResult await(Lock& lock, Call call, std::chrono::milliseconds patience) {
+        call.call = cluster::CallId{++last_call_};
+        const auto id = call.call;
+        return await(lock, id, cluster::EventBody(std::move(call)), patience);
+    }
+    CallResult await(Lock& lock, cluster::CallId id, cluster::EventBody body, std::chrono::milliseconds patience);
     /// Steps the core and sorts what it asks for.
     void advance(cluster::EventBody body);
     void answer(cluster::Answer answer);
-    /// Makes the loop look when it sleeps and something has become due earlier.
-    void rouse();
+    /// Whether the loop sleeps and something has become due earlier; then it must be woken.
+    [[nodiscard]] bool must_rouse();
+    /// Unlocks, and wakes the loop if it must be.
+    void leave_to_loop(Lock& lock);
 
     const EngineNumber number_;
     mutable std::mutex mutex_;
@@ -108,12 +132,14 @@ private:
     std::unordered_map<cluster::CallId, Slot*> waiting_;
     std::optional<std::pair<cluster::CallId, std::optional<CallResult>>> calling_;  // the call under way
     std::optional<Error> closed_;
-    cluster::Instant awake_until_ = cluster::kNever;  // the deadline the loop knows of
-    bool roused_ = false;
+    cluster::Instant sleeps_until_ = cluster::kNever;  // the deadline the loop knows of
+    bool loop_sleeps_ = true;                          // or is about to, and nobody has woken it
     mutable std::condition_variable ready_changed_;
     std::atomic<bool> ready_ = false;
     std::atomic<bool> is_closed_ = false;
-    std::atomic<std::uint64_t> last_call_ = 0;
+    std::atomic<std::uint64_t> incarnation_;
+    std::uint64_t last_call_ = 0;
+    OwnMembers own_;
     ViewCache views_;  // nothing that a thread remembers is current once it is closed
     std::shared_ptr<Wakeup> wakeup_;
 };
