@@ -6,50 +6,76 @@
 #include "node/clock.hpp"
 
 namespace muster::node {
+namespace {
+
+EngineNumber next_number() {
+    static constinit std::atomic<std::uint64_t> last = 0;
+    return EngineNumber{++last};
+}
+
+}  // namespace
 
 Engine::Engine(cluster::Options options, std::shared_ptr<Wakeup> wakeup)
-    : core_(std::move(options)), wakeup_(std::move(wakeup)) {}
+    : number_(next_number()),
+      core_(std::move(options)),
+      incarnation_(core_.self().incarnation.value),
+      wakeup_(std::move(wakeup)) {}
 
 void Engine::step(cluster::EventBody body) {
     const std::lock_guard lock(mutex_);
+    loop_sleeps_ = false;
     if (!closed_) advance(std::move(body));
 }
 
 void Engine::take(cluster::Actions& actions) {
     const std::lock_guard lock(mutex_);
+    loop_sleeps_ = false;
     std::swap(actions, outbox_);
     outbox_bytes_ = 0;
-    roused_ = false;
     if (!actions.empty()) room_.notify_all();
 }
 
 cluster::Instant Engine::deadline() {
     const std::lock_guard lock(mutex_);
-    roused_ = false;
+    loop_sleeps_ = true;
     // What came in since the outbox was taken is due now.
-    awake_until_ = closed_ ? cluster::kNever : core_.next_deadline();
-    if (!outbox_.empty()) awake_until_ = cluster::Instant::min();
-    return awake_until_;
+    sleeps_until_ = closed_ ? cluster::kNever : core_.next_deadline();
+    if (!outbox_.empty()) sleeps_until_ = cluster::Instant::min();
+    return sleeps_until_;
 }
 
-bool Engine::is_due() const {
+bool Engine::is_due() {
     const std::lock_guard lock(mutex_);
+    loop_sleeps_ = false;
     return !closed_ && core_.next_deadline() <= now();
 }
 
 bool Engine::post(cluster::EventBody body) {
-    std::unique_lock lock(mutex_);
-    wait_for_room(lock);
-    if (closed_) return false;
+    Lock lock(mutex_);
+    if (!enter(lock)) return false;
     advance(std::move(body));
-    rouse();
+    leave_to_loop(lock);
     return true;
 }
 
-CallResult Engine::await(cluster::CallId id, cluster::EventBody body, std::chrono::milliseconds patience) {
-    std::unique_lock lock(mutex_);
-    wait_for_room(lock);
-    if (closed_) return *closed_;
+bool Engine::enter(Lock& lock) {
+    room_.wait(lock, [this] { return closed_ || (outbox_.size() < kOutboxActions && outbox_bytes_ < kOutboxBytes); });
+    return !closed_;
+}
+
+bool Engine::must_rouse() {
+    if (!loop_sleeps_ || (outbox_.empty() && core_.next_deadline() >= sleeps_until_)) return false;
+    loop_sleeps_ = false;
+    return true;
+}
+
+void Engine::leave_to_loop(Lock& lock) {
+    const bool rouse = must_rouse();
+    lock.unlock();
+    if (rouse) wakeup_->notify();
+}
+
+CallResult Engine::await(Lock& lock, cluster::CallId id, cluster::EventBody body, std::chrono::milliseconds patience) {
     const auto* notify = std::get_if<cluster::LocalNotify>(&body);
     const std::size_t data = notify == nullptr ? 0 : notify->data.msgpack.size();
     const std::size_t before = outbox_.size();
@@ -58,9 +84,9 @@ CallResult Engine::await(cluster::CallId id, cluster::EventBody body, std::chron
     auto result = std::move(calling_->second);
     calling_.reset();
     if (outbox_.size() > before) outbox_bytes_ += data * (outbox_.size() - before);
-    rouse();
     if (result) return *std::move(result);
 
+    if (must_rouse()) wakeup_->notify();
     Slot slot;
     waiting_.emplace(id, &slot);
     slot.done.wait_for(lock, patience, [&] { return slot.result.has_value(); });
@@ -69,8 +95,30 @@ CallResult Engine::await(cluster::CallId id, cluster::EventBody body, std::chron
     return *std::move(slot.result);
 }
 
-void Engine::wait_for_room(std::unique_lock<std::mutex>& lock) {
-    room_.wait(lock, [this] { return closed_ || (outbox_.size() < kOutboxActions && outbox_bytes_ < kOutboxBytes); });
+CallResult Engine::join(cluster::LocalJoin join, std::chrono::milliseconds patience) {
+    Lock lock(mutex_);
+    if (!enter(lock)) return *closed_;
+    const Group group = join.group;
+    const cluster::HandlerId handler = join.handler;
+    CallResult result = await(lock, std::move(join), patience);
+    if (const auto* reply = std::get_if<proto::JoinReply>(&result))
+        for (const auto& run : reply->members) own_.add(group, handler, run);
+    leave_to_loop(lock);
+    return result;
+}
+
+Engine::Left Engine::leave(const Group& group, const OwnMembers::Wanted& wanted) {
+    Lock lock(mutex_);
+    if (!enter(lock)) return {*closed_, {}};
+    auto taken = own_.take(group, wanted);
+    if (taken.members.empty())
+        return {Error{ErrorCode::not_joined,
+                      "nothing of this process is joined to " + group.store + "/" + group.feature + ": join it first"},
+                {}};
+    cluster::LocalLeave event{{}, taken.owner, group, std::move(taken.members), 1};
+    Left left{await(lock, std::move(event), std::chrono::seconds(5)), std::move(taken.ended)};
+    leave_to_loop(lock);
+    return left;
 }
 
 void Engine::advance(cluster::EventBody body) {
@@ -82,7 +130,10 @@ void Engine::advance(cluster::EventBody body) {
             views_.drop(changed->group);
         } else {
             // Member ids name the incarnation, so every view of own members is out of date.
-            if (std::holds_alternative<cluster::IdentityChanged>(action)) views_.clear();
+            if (const auto* changed_self = std::get_if<cluster::IdentityChanged>(&action)) {
+                views_.clear();
+                incarnation_.store(changed_self->self.incarnation.value, std::memory_order_release);
+            }
             outbox_.push_back(std::move(action));
         }
     }
@@ -102,19 +153,15 @@ void Engine::answer(cluster::Answer answer) {
     }
 }
 
-void Engine::rouse() {
-    if (roused_ || (outbox_.empty() && core_.next_deadline() >= awake_until_)) return;
-    roused_ = true;
-    wakeup_->notify();
-}
-
-View Engine::members(const Group& group) {
-    if (View view = views_.get(group)) return view;
-    const std::lock_guard lock(mutex_);
-    auto view = std::make_shared<const std::vector<Member>>(core_.members(group, false));
-    // Groups that do not exist are not worth a place, and there is no end of them.
-    if (!view->empty()) views_.put(group, view);
-    return view;
+Result<Members> Engine::look_up(const Group& group, std::uint64_t hash) {
+    View view;
+    {
+        const std::lock_guard lock(mutex_);
+        if (closed_) return *closed_;
+        view = views_.get(group);
+        if (!view) view = views_.put(group, core_.members(group, false));
+    }
+    return ThreadViews::keep(number_, hash, view);
 }
 
 bool Engine::wait_ready(std::chrono::milliseconds timeout) const {
@@ -129,13 +176,14 @@ void Engine::close(Error why) {
     advance(cluster::Shutdown{});
     closed_ = std::move(why);
     is_closed_.store(true, std::memory_order_release);
+    views_.clear();
     for (const auto& [id, slot] : waiting_) {
         slot->result = *closed_;
         slot->done.notify_one();
     }
     room_.notify_all();
     ready_changed_.notify_all();
-    roused_ = true;
+    loop_sleeps_ = false;
     wakeup_->notify();
 }
 

@@ -1,7 +1,8 @@
 // The core behind one lock, shared by the loop and by the callers of an embedded node.
 #pragma once
 
-#include <muster/types.hpp>
+#include <muster/members.hpp>
+#include <muster/result.hpp>
 
 #include <atomic>
 #include <chrono>
@@ -14,6 +15,8 @@
 #include <vector>
 
 #include "cluster/core.hpp"
+#include "node/own_members.hpp"
+#include "node/thread_views.hpp"
 #include "node/view_cache.hpp"
 #include "node/wakeup.hpp"
 
@@ -43,7 +46,7 @@ public:
     /// When to step a Tick at the latest. Until the next call of this, a caller
     /// that moves it forward notifies the wakeup.
     cluster::Instant deadline();
-    [[nodiscard]] bool is_due() const;
+    [[nodiscard]] bool is_due();
 
     // ---- any thread ----
 
@@ -53,13 +56,31 @@ public:
     /// time by itself; `patience` only ends the wait should the loop be stuck.
     template <class Call>
     CallResult call(Call call, std::chrono::milliseconds patience) {
-        call.call = cluster::CallId{++last_call_};
-        const auto id = call.call;
-        return await(id, cluster::EventBody(std::move(call)), patience);
+        Lock lock(mutex_);
+        if (!enter(lock)) return *closed_;
+        CallResult result = await(lock, std::move(call), patience);
+        leave_to_loop(lock);
+        return result;
     }
+    /// As call(), of a handler that joins for the first time. The members it gets can leave by leave().
+    CallResult join(cluster::LocalJoin join, std::chrono::milliseconds patience);
+    struct Left {
+        CallResult result;                      // a LeaveReply, or Error: closed, not_joined
+        std::vector<cluster::HandlerId> ended;  // handlers that have no member any more
+    };
+    /// Members that joined by join(), of whichever handlers.
+    Left leave(const Group& group, const OwnMembers::Wanted& wanted);
 
-    /// Shared and immutable; never nullptr.
-    View members(const Group& group);
+    /// This life of the node; it does not change any more once a join has been answered.
+    [[nodiscard]] Incarnation incarnation() const { return Incarnation{incarnation_.load(std::memory_order_acquire)}; }
+    /// While the group does not change this takes no lock; else the first caller on each thread waits for the core,
+    /// and the first of all makes the view anew.
+    /// Errors: closed.
+    Result<Members> members(const Group& group) {
+        const std::uint64_t hash = proto::group_hash(group);
+        if (MembersHold* hold = ThreadViews::find(number_, group, hash)) return Members(*hold);
+        return look_up(group, hash);
+    }
     template <class Ask>
     auto ask(const Ask& ask) const {
         const std::lock_guard lock(mutex_);
@@ -81,14 +102,27 @@ private:
         std::optional<CallResult> result;
     };
 
-    CallResult await(cluster::CallId id, cluster::EventBody body, std::chrono::milliseconds patience);
-    void wait_for_room(std::unique_lock<std::mutex>& lock);
+    using Lock = std::unique_lock<std::mutex>;
+
+    Result<Members> look_up(const Group& group, std::uint64_t hash);
+    /// Waits for room in the outbox; false when closed.
+    bool enter(Lock& lock);
+    template <class Call>
+    CallResult await(Lock& lock, Call call, std::chrono::milliseconds patience) {
+        call.call = cluster::CallId{++last_call_};
+        const auto id = call.call;
+        return await(lock, id, cluster::EventBody(std::move(call)), patience);
+    }
+    CallResult await(Lock& lock, cluster::CallId id, cluster::EventBody body, std::chrono::milliseconds patience);
     /// Steps the core and sorts what it asks for.
     void advance(cluster::EventBody body);
     void answer(cluster::Answer answer);
-    /// Makes the loop look when it sleeps and something has become due earlier.
-    void rouse();
+    /// Whether the loop sleeps and something has become due earlier; then it must be woken.
+    [[nodiscard]] bool must_rouse();
+    /// Unlocks, and wakes the loop if it must be.
+    void leave_to_loop(Lock& lock);
 
+    const EngineNumber number_;
     mutable std::mutex mutex_;
     cluster::Core core_;
     cluster::Actions fresh_;  // of the step under way
@@ -98,13 +132,15 @@ private:
     std::unordered_map<cluster::CallId, Slot*> waiting_;
     std::optional<std::pair<cluster::CallId, std::optional<CallResult>>> calling_;  // the call under way
     std::optional<Error> closed_;
-    cluster::Instant awake_until_ = cluster::kNever;  // the deadline the loop knows of
-    bool roused_ = false;
+    cluster::Instant sleeps_until_ = cluster::kNever;  // the deadline the loop knows of
+    bool loop_sleeps_ = true;                          // or is about to, and nobody has woken it
     mutable std::condition_variable ready_changed_;
     std::atomic<bool> ready_ = false;
     std::atomic<bool> is_closed_ = false;
-    std::atomic<std::uint64_t> last_call_ = 0;
-    ViewCache views_;
+    std::atomic<std::uint64_t> incarnation_;
+    std::uint64_t last_call_ = 0;
+    OwnMembers own_;
+    ViewCache views_;  // nothing that a thread remembers is current once it is closed
     std::shared_ptr<Wakeup> wakeup_;
 };
 

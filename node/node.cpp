@@ -34,7 +34,7 @@ void Node::close() {
 }
 
 NodeId Node::id() const {
-    return impl_->engine->ask([](const cluster::Core& core) { return core.self(); });
+    return impl_->id();
 }
 
 std::string Node::address() const {
@@ -60,7 +60,7 @@ Result<Joined> Node::join(const Group& group, OnNotification handler, const Join
     event.meta = options.meta;
     event.visible = options.visible;
     event.timeout = options.timeout;
-    const auto result = impl_->engine->call(std::move(event), options.timeout + kPatience);
+    const auto result = impl_->engine->join(std::move(event), options.timeout + kPatience);
     const auto* reply = std::get_if<proto::JoinReply>(&result);
     if (reply == nullptr) {
         const Error error = std::get<Error>(result);
@@ -69,10 +69,10 @@ Result<Joined> Node::join(const Group& group, OnNotification handler, const Join
         impl_->remove_handler(id);
         return error;
     }
-    impl_->own.add(group, id, reply->members);
     Joined joined;
     joined.unseen = reply->unseen;
-    const NodeId self = Node::id();
+    joined.members.reserve(options.count);
+    const NodeId self = impl_->id();
     for (const auto& run : reply->members)
         for (std::uint64_t i = 0; i < run.count; ++i) joined.members.push_back({self, run.first.plus(i)});
     return joined;
@@ -81,27 +81,25 @@ Result<Joined> Node::join(const Group& group, OnNotification handler, const Join
 Result<std::vector<MemberId>> Node::leave(const Group& group, std::uint64_t count) {
     if (auto wrong = why_wrong(group)) return *wrong;
     if (count == 0) return Error{ErrorCode::bad_request, "count: at least 1 member can leave"};
-    if (auto closed = impl_->engine->why_closed()) return *closed;
-    return impl_->leave(group, impl_->own.take_latest(group, count));
+    return impl_->leave(group, count);
 }
 
 Result<std::vector<MemberId>> Node::leave(const Group& group, const std::vector<MemberId>& members) {
     if (auto wrong = why_wrong(group)) return *wrong;
-    if (auto closed = impl_->engine->why_closed()) return *closed;
+    const NodeId self = impl_->id();
     std::vector<MemberNumber> numbers;
     for (const auto& member : members)
-        if (impl_->is_own(member.node)) numbers.push_back(member.number);
-    return impl_->leave(group, impl_->own.take(group, numbers));
+        if (member.node == self) numbers.push_back(member.number);
+    return impl_->leave(group, std::move(numbers));
 }
 
-Result<std::vector<Member>> Node::members(const Group& group) {
-    if (auto closed = impl_->engine->why_closed()) return *closed;
-    return *impl_->engine->members(group);
+Result<Members> Node::members(const Group& group) {
+    return impl_->engine->members(group);
 }
 
-Result<std::vector<Member>> Node::local_members(const Group& group) {
+Result<Members> Node::local_members(const Group& group) {
     if (auto closed = impl_->engine->why_closed()) return *closed;
-    return impl_->engine->ask([&](const cluster::Core& core) { return core.members(group, true); });
+    return Members(impl_->engine->ask([&](const cluster::Core& core) { return core.members(group, true); }));
 }
 
 Result<std::vector<GroupInfo>> Node::groups() {

@@ -115,7 +115,6 @@ Result<std::unique_ptr<Node::Impl>> Node::Impl::start(Node::Options given, node:
     auto sockets = node::Sockets::open(wanted, *impl->counts, impl->wakeup,
                                        [raw = impl.get()](const std::string& line) { raw->log(2, line); });
     if (!sockets) return sockets.error();
-    impl->lives.insert(self.incarnation);
     impl->address = (*sockets)->address();
     impl->pool.emplace(node::HandlerPool::Options{options.handler_threads, options.max_handler_threads});
     impl->engine.emplace(core_options(options, self, **sockets), impl->wakeup);
@@ -160,19 +159,15 @@ void Node::Impl::remove_handler(cluster::HandlerId id) {
     if (removed) removed->abandon();
 }
 
-Result<std::vector<MemberId>> Node::Impl::leave(const Group& group, std::vector<node::OwnMembers::Taken> taken) {
-    cluster::LocalLeave event{{}, cluster::kAnyHandler, group, {}, 1};
-    for (const auto& one : taken) event.members.insert(event.members.end(), one.members.begin(), one.members.end());
-    if (event.members.empty())
-        return Error{ErrorCode::not_joined,
-                     "nothing of this process is joined to " + group.store + "/" + group.feature + ": join it first"};
-    const auto result = engine->call(std::move(event), std::chrono::seconds(5));
-    for (const auto& one : taken)
-        if (one.last) remove_handler(one.handler);
-    if (const auto* error = std::get_if<Error>(&result)) return *error;
-    const NodeId self = engine->ask([](const cluster::Core& core) { return core.self(); });
+Result<std::vector<MemberId>> Node::Impl::leave(const Group& group, const node::OwnMembers::Wanted& wanted) {
+    auto left = engine->leave(group, wanted);
+    for (const auto handler : left.ended) remove_handler(handler);
+    if (const auto* error = std::get_if<Error>(&left.result)) return *error;
+    const auto& numbers = std::get<proto::LeaveReply>(left.result).members;
+    const NodeId self = id();
     std::vector<MemberId> ids;
-    for (const MemberNumber number : std::get<proto::LeaveReply>(result).members) ids.push_back({self, number});
+    ids.reserve(numbers.size());
+    for (const MemberNumber number : numbers) ids.push_back({self, number});
     return ids;
 }
 
@@ -209,11 +204,6 @@ bool Node::Impl::unwatch(Watch watch) {
     engine->post(cluster::LocalUnwatch{ended->id});
     ended->inbox->close();
     return true;
-}
-
-bool Node::Impl::is_own(const NodeId& id) const {
-    const std::lock_guard lock(mutex);
-    return id.name == options.name && lives.contains(id.incarnation);
 }
 
 void Node::Impl::deliver(cluster::Deliver&& deliver) {
@@ -276,11 +266,6 @@ void Node::Impl::tell(cluster::TellWatcher&& tell) {
 
 void Node::Impl::note(cluster::Note&& note) {
     if (const auto line = limiter.take(note, node::now())) log(line->severity, line->text);
-}
-
-void Node::Impl::identity_changed(const NodeId& self) {
-    const std::lock_guard lock(mutex);
-    lives.insert(self.incarnation);
 }
 
 void Node::Impl::stopped(Error&& error) {

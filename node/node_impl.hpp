@@ -8,7 +8,6 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -40,11 +39,11 @@ struct Node::Impl final : node::Sink {
     cluster::HandlerId add_handler(const Group& group, OnNotification handler);
     /// What waits for it is missed, as `left`. A call under way goes on.
     void remove_handler(cluster::HandlerId id);
-    Result<std::vector<MemberId>> leave(const Group& group, std::vector<node::OwnMembers::Taken> taken);
+    Result<std::vector<MemberId>> leave(const Group& group, const node::OwnMembers::Wanted& wanted);
     Result<Watch> watch(const Group& group, OnWatch handler);
     bool unwatch(Watch watch);
-    /// Whether the id names a life of this very node.
-    [[nodiscard]] bool is_own(const NodeId& id) const;
+    /// Of this life.
+    [[nodiscard]] NodeId id() const { return {options.name, engine->incarnation()}; }
 
     // ---- node::Sink; the loop's thread ----
 
@@ -54,7 +53,7 @@ struct Node::Impl final : node::Sink {
     std::vector<cluster::Outcome> take_outcomes() override { return outcomes->take(); }
     void tell(cluster::TellWatcher&& tell) override;
     void note(cluster::Note&& note) override;
-    void identity_changed(const NodeId& self) override;
+    void identity_changed(const NodeId&) override {}
     void stopped(Error&& error) override;
 
     void log(int severity, const std::string& line) const;
@@ -74,7 +73,6 @@ struct Node::Impl final : node::Sink {
     std::optional<node::HandlerPool> pool;
     std::optional<node::Engine> engine;
     std::string address;
-    node::OwnMembers own;
     node::NoteLimiter limiter;                                     // the loop's
     std::vector<std::shared_ptr<node::NotificationInbox>> staged;  // the loop's: those with something staged
 
@@ -82,7 +80,6 @@ struct Node::Impl final : node::Sink {
     std::unordered_map<cluster::HandlerId, std::shared_ptr<node::NotificationInbox>> handlers;  // null: an empty one
     std::unordered_map<Watch, Watcher> watchers;
     std::unordered_map<cluster::WatchId, Watch> watch_of;
-    std::set<Incarnation> lives;
     std::uint64_t last_handler = 0;
     std::uint64_t last_watch = 0;
     std::uint64_t last_watch_id = 0;

@@ -2,59 +2,105 @@
 
 #include <algorithm>
 #include <iterator>
+#include <utility>
 
 namespace muster::node {
+namespace {
 
-void OwnMembers::add(const Group& group, cluster::HandlerId handler, const std::vector<proto::NumberRun>& runs) {
-    const std::lock_guard lock(mutex_);
-    ByNumber& members = groups_[group];
-    std::uint64_t added = 0;
-    for (const auto& run : runs) {
-        for (std::uint64_t i = 0; i < run.count; ++i) members.emplace_hint(members.end(), run.first.plus(i), handler);
-        added += run.count;
+constexpr std::size_t kFewJoins = 16;  // not worth tidying; a spare keeps room for as many
+
+}  // namespace
+
+void OwnMembers::add(const Group& group, cluster::HandlerId handler, const proto::NumberRun& run) {
+    auto found = groups_.find(group);
+    if (found == groups_.end()) {
+        if (spare_) {
+            spare_.key() = group;
+            found = groups_.insert(std::move(spare_)).position;
+        } else {
+            found = groups_.try_emplace(group).first;
+        }
     }
-    held_[handler] += added;
+    auto& all = found->second.all;
+    // A join that waited to be visible may come after later ones.
+    auto place = all.end();
+    while (place != all.begin() && std::prev(place)->first > run.first) --place;
+    all.insert(place, {run.first, run.count, run.count, handler, {}});
 }
 
-std::vector<OwnMembers::Taken> OwnMembers::take_latest(const Group& group, std::uint64_t count) {
-    const std::lock_guard lock(mutex_);
+OwnMembers::Taken OwnMembers::take(const Group& group, const Wanted& wanted) {
+    Taken taken;
     const auto found = groups_.find(group);
-    if (found == groups_.end()) return {};
-    ByHandler taken;
-    for (; count != 0 && !found->second.empty(); --count) {
-        const auto latest = std::prev(found->second.end());
-        taken[latest->second].push_back(latest->first);
-        found->second.erase(latest);
-    }
-    return finish(std::move(taken), found);
+    if (found == groups_.end()) return taken;
+    if (const auto* count = std::get_if<std::uint64_t>(&wanted))
+        take_latest(found->second, *count, taken);
+    else
+        take_these(found->second, std::get<std::vector<MemberNumber>>(wanted), taken);
+    tidy(found, taken.ended.size());
+    return taken;
 }
 
-std::vector<OwnMembers::Taken> OwnMembers::take(const Group& group, const std::vector<MemberNumber>& members) {
-    const std::lock_guard lock(mutex_);
-    const auto found = groups_.find(group);
-    if (found == groups_.end()) return {};
-    ByHandler taken;
+bool OwnMembers::Join::take(std::uint64_t at) {
+    if (at >= count || (!gone.empty() && gone[at])) return false;
+    --held;
+    if (at + 1 == count) {
+        --count;  // leaving in the order opposite to joining needs no marks
+        if (!gone.empty()) gone.pop_back();
+        while (count != 0 && !gone.empty() && gone.back()) {
+            --count;
+            gone.pop_back();
+        }
+    } else {
+        if (gone.empty()) gone.resize(count);
+        gone[at] = true;
+    }
+    return true;
+}
+
+void OwnMembers::take_one(Join& join, std::uint64_t at, Taken& taken) {
+    const MemberNumber number = join.first.plus(at);
+    if (!join.take(at)) return;
+    if (taken.members.empty())
+        taken.owner = join.handler;
+    else if (taken.owner != join.handler)
+        taken.owner = cluster::kAnyHandler;
+    taken.members.push_back(number);
+    if (join.held == 0) taken.ended.push_back(join.handler);
+}
+
+void OwnMembers::take_latest(Joins& joins, std::uint64_t count, Taken& taken) {
+    for (auto join = joins.all.rbegin(); join != joins.all.rend() && taken.members.size() < count; ++join)
+        while (join->held != 0 && taken.members.size() < count) take_one(*join, join->count - 1, taken);
+    std::reverse(taken.members.begin(), taken.members.end());
+}
+
+void OwnMembers::take_these(Joins& joins, const std::vector<MemberNumber>& members, Taken& taken) {
     for (const MemberNumber number : members) {
-        const auto member = found->second.find(number);
-        if (member == found->second.end()) continue;
-        taken[member->second].push_back(number);
-        found->second.erase(member);
+        auto after = std::upper_bound(joins.all.begin(), joins.all.end(), number,
+                                      [](MemberNumber n, const Join& join) { return n < join.first; });
+        if (after != joins.all.begin()) {
+            Join& join = *std::prev(after);
+            take_one(join, number.value - join.first.value, taken);
+        }
     }
-    return finish(std::move(taken), found);
+    std::sort(taken.members.begin(), taken.members.end());
 }
 
-std::vector<OwnMembers::Taken> OwnMembers::finish(ByHandler taken, std::map<Group, ByNumber>::iterator group) {
-    if (group->second.empty()) groups_.erase(group);
-    std::vector<Taken> result;
-    for (auto& [handler, members] : taken) {
-        std::sort(members.begin(), members.end());
-        const auto held = held_.find(handler);
-        held->second -= members.size();
-        const bool last = held->second == 0;
-        if (last) held_.erase(held);
-        result.push_back({handler, std::move(members), last});
+void OwnMembers::tidy(Groups::iterator group, std::size_t ended) {
+    Joins& joins = group->second;
+    joins.ended += ended;
+    while (!joins.all.empty() && joins.all.back().held == 0) {
+        joins.all.pop_back();
+        --joins.ended;
     }
-    return result;
+    if (joins.all.empty()) {
+        spare_ = groups_.extract(group);
+        if (spare_.mapped().all.capacity() > kFewJoins) spare_.mapped() = {};
+    } else if (joins.all.size() > kFewJoins && joins.ended * 2 > joins.all.size()) {
+        std::erase_if(joins.all, [](const Join& join) { return join.held == 0; });
+        joins.all.shrink_to_fit();
+        joins.ended = 0;
+    }
 }
 
 }  // namespace muster::node

@@ -3,44 +3,61 @@
 
 #include <muster/types.hpp>
 
+#include <cstddef>
 #include <cstdint>
-#include <map>
-#include <mutex>
 #include <unordered_map>
+#include <variant>
 #include <vector>
 
 #include "cluster/event.hpp"
+#include "proto/group_hash.hpp"
 #include "proto/messages.hpp"
 
 namespace muster::node {
 
 /// The core knows an owner per handler; a caller's `leave` means all handlers
-/// of the process. This finds out whose members such a call takes. Thread-safe.
+/// of the process. This finds out whose members such a call takes. Not thread-safe.
 class OwnMembers {
 public:
-    /// Members of one handler that are to leave.
+    /// The latest so many, or the given ones.
+    using Wanted = std::variant<std::uint64_t, std::vector<MemberNumber>>;
+
     struct Taken {
-        cluster::HandlerId handler;
-        std::vector<MemberNumber> members;
-        bool last = false;  // the handler has none left
+        std::vector<MemberNumber> members;      // ascending
+        cluster::HandlerId owner;               // who had them; kAnyHandler: several
+        std::vector<cluster::HandlerId> ended;  // who have none left
     };
 
-    void add(const Group& group, cluster::HandlerId handler, const std::vector<proto::NumberRun>& runs);
-    /// Takes out the `count` latest of the group, by handler; fewer when there are fewer.
-    std::vector<Taken> take_latest(const Group& group, std::uint64_t count);
-    /// Takes out those of `members` that are in the group, by handler.
-    std::vector<Taken> take(const Group& group, const std::vector<MemberNumber>& members);
+    /// A handler joins once.
+    void add(const Group& group, cluster::HandlerId handler, const proto::NumberRun& run);
+    /// Takes out those of the wanted that are in the group.
+    Taken take(const Group& group, const Wanted& wanted);
 
 private:
-    using ByNumber = std::map<MemberNumber, cluster::HandlerId>;  // numbers rise with every join
+    /// The members of one join that are left: of `count` numbers, those not marked in `gone`.
+    struct Join {
+        MemberNumber first;
+        std::uint64_t count = 0;
+        std::uint64_t held = 0;
+        cluster::HandlerId handler;
+        std::vector<bool> gone;  // empty: none
 
-    using ByHandler = std::map<cluster::HandlerId, std::vector<MemberNumber>>;
+        bool take(std::uint64_t at);
+    };
+    /// By number. Joins that have ended stay until they are half of all, or the latest.
+    struct Joins {
+        std::vector<Join> all;
+        std::size_t ended = 0;
+    };
+    using Groups = std::unordered_map<Group, Joins, proto::HashGroup>;
 
-    std::vector<Taken> finish(ByHandler taken, std::map<Group, ByNumber>::iterator group);
+    static void take_one(Join& join, std::uint64_t at, Taken& taken);
+    static void take_latest(Joins& joins, std::uint64_t count, Taken& taken);
+    static void take_these(Joins& joins, const std::vector<MemberNumber>& members, Taken& taken);
+    void tidy(Groups::iterator group, std::size_t ended);
 
-    std::mutex mutex_;
-    std::map<Group, ByNumber> groups_;
-    std::unordered_map<cluster::HandlerId, std::uint64_t> held_;  // members a handler still has
+    Groups groups_;
+    Groups::node_type spare_;  // of a group that has ended, so that joining and leaving in turn allocates nothing
 };
 
 }  // namespace muster::node

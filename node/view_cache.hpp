@@ -1,58 +1,81 @@
 // Immutable views of groups, kept until the group changes.
 #pragma once
 
-#include <muster/types.hpp>
+#include <muster/members.hpp>
 
+#include <atomic>
 #include <cstddef>
-#include <map>
 #include <memory>
-#include <mutex>
-#include <shared_mutex>
+#include <unordered_map>
+#include <utility>
 #include <vector>
+
+#include "proto/group_hash.hpp"
 
 namespace muster::node {
 
-using View = std::shared_ptr<const std::vector<Member>>;
+/// The members of one group, as every thread that asks for them sees them until they change.
+struct alignas(64) GroupView {
+    GroupView(Group name, std::vector<Member> list) : group(std::move(name)), members(std::move(list)) {}
 
-/// Thread-safe. Whoever puts a view or drops one holds the engine's lock, so
-/// that a view can never be put after the change that made it out of date.
-/// Bounded: when `max_groups` views are kept, all are dropped and made anew on demand.
+    [[nodiscard]] bool is_current() const { return !outdated.load(std::memory_order_acquire); }
+
+    const Group group;
+    const std::vector<Member> members;
+    std::atomic<bool> outdated = false;  // set once, never cleared
+};
+
+using View = std::shared_ptr<const GroupView>;
+
+/// Every view that is current is in here: who removes one says so in the view itself, where the threads that hold
+/// it look. Not thread-safe. Bounded: of groups with members and of others, when `max_groups` views of either sort
+/// are kept, all of that sort are dropped and made anew on demand.
 class ViewCache {
 public:
     explicit ViewCache(std::size_t max_groups = 65536) : max_groups_(max_groups) {}
 
     /// nullptr when there is none.
     [[nodiscard]] View get(const Group& group) const {
-        const std::shared_lock lock(mutex_);
-        const auto found = views_.find(group);
-        return found == views_.end() ? nullptr : found->second;
+        for (const Views* views : {&present_, &absent_})
+            if (const auto found = views->find(group); found != views->end()) return found->second;
+        return nullptr;
     }
 
-    void put(const Group& group, View view) {
-        const std::unique_lock lock(mutex_);
-        if (views_.size() >= max_groups_ && !views_.contains(group)) views_.clear();
-        views_.insert_or_assign(group, std::move(view));
+    /// There is none of this group yet.
+    View put(const Group& group, std::vector<Member> members) {
+        Views& views = members.empty() ? absent_ : present_;
+        if (views.size() >= max_groups_) clear(views);
+        return views.emplace(group, std::make_shared<GroupView>(group, std::move(members))).first->second;
     }
 
     void drop(const Group& group) {
-        const std::unique_lock lock(mutex_);
-        views_.erase(group);
+        for (Views* views : {&present_, &absent_}) {
+            if (views->empty()) continue;
+            const auto found = views->find(group);
+            if (found == views->end()) continue;
+            found->second->outdated.store(true, std::memory_order_release);
+            views->erase(found);
+        }
     }
 
     void clear() {
-        const std::unique_lock lock(mutex_);
-        views_.clear();
+        clear(present_);
+        clear(absent_);
     }
 
-    [[nodiscard]] std::size_t size() const {
-        const std::shared_lock lock(mutex_);
-        return views_.size();
-    }
+    [[nodiscard]] std::size_t size() const { return present_.size() + absent_.size(); }
 
 private:
+    using Views = std::unordered_map<Group, std::shared_ptr<GroupView>, proto::HashGroup>;
+
+    static void clear(Views& views) {
+        for (const auto& [group, view] : views) view->outdated.store(true, std::memory_order_release);
+        views.clear();
+    }
+
     std::size_t max_groups_;
-    mutable std::shared_mutex mutex_;
-    std::map<Group, View> views_;
+    Views present_;
+    Views absent_;
 };
 
 }  // namespace muster::node

@@ -7,6 +7,7 @@
 #include <array>
 #include <string>
 
+#include "proto/group_hash.hpp"
 #include "proto/limits.hpp"
 #include "proto/utf8.hpp"
 
@@ -25,6 +26,12 @@ GroupKey group_key(std::string_view store, std::string_view feature) {
     out[0] = static_cast<char>(store.size());
     std::copy(feature.begin(), feature.end(), std::copy(store.begin(), store.end(), out + 1));
     return GroupKey{XXH64(out, size, 0)};
+}
+
+std::uint64_t proto::group_hash(const Group& group) noexcept {
+    constexpr std::uint64_t kOdd = 0x9e3779b97f4a7c15;  // so that exchanged names differ
+    return XXH3_64bits(group.store.data(), group.store.size()) * kOdd +
+           XXH3_64bits(group.feature.data(), group.feature.size());
 }
 
 std::string to_string(GroupKey key) {

@@ -89,8 +89,8 @@ int show_status(const Settings& settings) {
 
 int show_members(const Settings& settings, const Group& group, bool local) {
     const auto ask = [&](Worker& worker) { return local ? worker.local_members(group) : worker.members(group); };
-    return query(settings, ask, [&](const std::vector<Member>& members) {
-        if (settings.json) return print_json(json_of(GroupMembers{group, members}));
+    return query(settings, ask, [&](const Members& members) {
+        if (settings.json) return print_json(json_of(GroupMembers{group, {members.begin(), members.end()}}));
         std::vector<std::vector<std::string>> rows = {{"MEMBER", "WORKER", "META"}};
         for (const auto& member : members) rows.push_back({to_string(member.id), member.worker, text_of(member.meta)});
         print_table(rows);

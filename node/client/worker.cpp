@@ -128,6 +128,7 @@ struct Worker::Impl {
     std::map<Watch, std::shared_ptr<client::WatchHandler>> watches;
     client::WorkerLoop loop;  // last: ends before what its threads use
 
+    Result<Members> members(const Group& group, bool local);
     Result<Watch> watch(const Group& group, OnWatch handler);
     bool unwatch(Watch watch);
 };
@@ -192,16 +193,20 @@ Result<std::vector<MemberId>> Worker::leave(const Group& group, const std::vecto
         impl_->loop.call(client::LeaveCall{group, members, members.size(), {}}, kCallTimeout));
 }
 
-Result<std::vector<Member>> Worker::members(const Group& group) {
+Result<Members> Worker::Impl::members(const Group& group, bool local) {
     if (auto error = check(group)) return *error;
-    return result_of<std::vector<Member>>(
-        impl_->loop.call(client::QueryCall{proto::MembersRequest{group, false}}, kCallTimeout));
+    auto members =
+        result_of<std::vector<Member>>(loop.call(client::QueryCall{proto::MembersRequest{group, local}}, kCallTimeout));
+    if (!members) return members.error();
+    return Members(*std::move(members));
 }
 
-Result<std::vector<Member>> Worker::local_members(const Group& group) {
-    if (auto error = check(group)) return *error;
-    return result_of<std::vector<Member>>(
-        impl_->loop.call(client::QueryCall{proto::MembersRequest{group, true}}, kCallTimeout));
+Result<Members> Worker::members(const Group& group) {
+    return impl_->members(group, false);
+}
+
+Result<Members> Worker::local_members(const Group& group) {
+    return impl_->members(group, true);
 }
 
 Result<std::vector<GroupInfo>> Worker::groups() {

@@ -87,8 +87,8 @@ public:
     Result<Joined> join(const Group& group, OnNotification handler, const JoinOptions& options) override;
     Result<std::vector<MemberId>> leave(const Group& group, std::uint64_t count) override;
     Result<std::vector<MemberId>> leave(const Group& group, const std::vector<MemberId>& members) override;
-    Result<std::vector<Member>> members(const Group& group) override;
-    Result<std::vector<Member>> local_members(const Group& group) override;
+    Result<Members> members(const Group& group) override;
+    Result<Members> local_members(const Group& group) override;
     Result<std::vector<GroupInfo>> groups() override;
     Result<std::vector<NodeInfo>> nodes() override;
     Result<Status> status() override;

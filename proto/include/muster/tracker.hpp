@@ -2,6 +2,7 @@
 // written against this header does not know which one it was given.
 #pragma once
 
+#include <muster/members.hpp>
 #include <muster/types.hpp>
 
 #include <chrono>
@@ -60,10 +61,11 @@ public:
     /// Errors: not_joined when none of them is joined by this tracker in this group.
     virtual Result<std::vector<MemberId>> leave(const Group& group, const std::vector<MemberId>& members) = 0;
 
-    /// By node name, then number. A group without members is empty, never an error.
-    virtual Result<std::vector<Member>> members(const Group& group) = 0;
+    /// A group without members is empty, never an error. At a Node this is a look into its own memory: while the
+    /// group does not change it takes no lock and copies nothing, whatever its size.
+    virtual Result<Members> members(const Group& group) = 0;
     /// Only members at the node (for a Worker: the node it is attached to).
-    virtual Result<std::vector<Member>> local_members(const Group& group) = 0;
+    virtual Result<Members> local_members(const Group& group) = 0;
     virtual Result<std::vector<GroupInfo>> groups() = 0;
     virtual Result<std::vector<NodeInfo>> nodes() = 0;
     virtual Result<Status> status() = 0;

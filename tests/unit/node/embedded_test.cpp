@@ -30,7 +30,7 @@ struct Pair {
     std::unique_ptr<Node> b = start(options("b", {a->address()}));
 };
 
-std::vector<MemberId> ids(const std::vector<Member>& members) {
+std::vector<MemberId> ids(const Members& members) {
     std::vector<MemberId> all;
     for (const auto& member : members) all.push_back(member.id);
     return all;

@@ -35,12 +35,12 @@ TEST(Engine, AnswersInTheCallersThreadAndTheViewFollows) {
     EXPECT_TRUE(engine.members(kGroup)->empty());
     const auto result = engine.call(join(3), std::chrono::seconds(1));
     ASSERT_TRUE(std::holds_alternative<proto::JoinReply>(result));
-    const View view = engine.members(kGroup);
-    EXPECT_EQ(view->size(), 3u);
-    EXPECT_EQ(engine.members(kGroup).get(), view.get()) << "nothing has changed, so nothing is made anew";
+    const Members view = *engine.members(kGroup);
+    EXPECT_EQ(view.size(), 3u);
+    EXPECT_EQ(engine.members(kGroup)->data(), view.data()) << "nothing has changed, so nothing is made anew";
     engine.call(join(), std::chrono::seconds(1));
     EXPECT_EQ(engine.members(kGroup)->size(), 4u);
-    EXPECT_EQ(view->size(), 3u);
+    EXPECT_EQ(view.size(), 3u);
 }
 
 /// A peer that says hello and nothing else.
@@ -111,6 +111,7 @@ TEST(Engine, AClosedOneAnswersClosed) {
     const auto result = engine.call(join(), std::chrono::seconds(1));
     ASSERT_TRUE(std::holds_alternative<Error>(result));
     EXPECT_EQ(std::get<Error>(result), (Error{ErrorCode::closed, "over"}));
+    EXPECT_EQ(engine.members(kGroup).error(), (Error{ErrorCode::closed, "over"}));
     EXPECT_FALSE(engine.post(cluster::LocalWatch{cluster::WatchId{1}, kGroup}));
     EXPECT_FALSE(engine.wait_ready(std::chrono::milliseconds(0)));
     cluster::Actions actions;

@@ -2,11 +2,16 @@
 
 #include <gtest/gtest.h>
 
+#include <initializer_list>
+#include <vector>
+
 namespace muster::node {
 namespace {
 
 using cluster::HandlerId;
+using cluster::kAnyHandler;
 using Numbers = std::vector<MemberNumber>;
+using Handlers = std::vector<HandlerId>;
 
 const Group kGroup{"orders", "streams"};
 
@@ -18,38 +23,82 @@ Numbers numbers(std::initializer_list<std::uint64_t> values) {
 
 TEST(OwnMembers, TakesTheLatestAcrossHandlers) {
     OwnMembers own;
-    own.add(kGroup, HandlerId{1}, {{MemberNumber{1}, 2}});
-    own.add(kGroup, HandlerId{2}, {{MemberNumber{3}, 1}});
-    const auto taken = own.take_latest(kGroup, 2);
-    ASSERT_EQ(taken.size(), 2u);
-    EXPECT_EQ(taken[0].handler, HandlerId{1});
-    EXPECT_EQ(taken[0].members, numbers({2}));
-    EXPECT_FALSE(taken[0].last);
-    EXPECT_EQ(taken[1].handler, HandlerId{2});
-    EXPECT_EQ(taken[1].members, numbers({3}));
-    EXPECT_TRUE(taken[1].last);
+    own.add(kGroup, HandlerId{1}, {MemberNumber{1}, 2});
+    own.add(kGroup, HandlerId{2}, {MemberNumber{3}, 1});
+    auto taken = own.take(kGroup, std::uint64_t{2});
+    EXPECT_EQ(taken.members, numbers({2, 3}));
+    EXPECT_EQ(taken.owner, kAnyHandler);
+    EXPECT_EQ(taken.ended, Handlers{HandlerId{2}});
+    taken = own.take(kGroup, std::uint64_t{1});
+    EXPECT_EQ(taken.members, numbers({1}));
+    EXPECT_EQ(taken.owner, HandlerId{1});
+    EXPECT_EQ(taken.ended, Handlers{HandlerId{1}});
 }
 
 TEST(OwnMembers, TakesFewerWhenThereAreFewer) {
     OwnMembers own;
-    EXPECT_TRUE(own.take_latest(kGroup, 1).empty());
-    own.add(kGroup, HandlerId{1}, {{MemberNumber{1}, 3}});
-    const auto taken = own.take_latest(kGroup, 100);
-    ASSERT_EQ(taken.size(), 1u);
-    EXPECT_EQ(taken[0].members, numbers({1, 2, 3}));
-    EXPECT_TRUE(own.take_latest(kGroup, 1).empty());
+    EXPECT_TRUE(own.take(kGroup, std::uint64_t{1}).members.empty());
+    own.add(kGroup, HandlerId{1}, {MemberNumber{1}, 3});
+    EXPECT_EQ(own.take(kGroup, std::uint64_t{100}).members, numbers({1, 2, 3}));
+    EXPECT_TRUE(own.take(kGroup, std::uint64_t{1}).members.empty());
 }
 
 TEST(OwnMembers, TakesTheGivenOnesOnce) {
     OwnMembers own;
-    own.add(kGroup, HandlerId{1}, {{MemberNumber{1}, 3}});
-    own.add({"other", "group"}, HandlerId{2}, {{MemberNumber{4}, 1}});
-    const auto taken = own.take(kGroup, numbers({3, 1, 3, 4, 9}));
-    ASSERT_EQ(taken.size(), 1u);
-    EXPECT_EQ(taken[0].members, numbers({1, 3}));
-    EXPECT_FALSE(taken[0].last);
-    EXPECT_TRUE(own.take(kGroup, numbers({3})).empty());
-    EXPECT_TRUE(own.take(kGroup, numbers({2}))[0].last);
+    own.add(kGroup, HandlerId{1}, {MemberNumber{1}, 3});
+    own.add({"other", "group"}, HandlerId{2}, {MemberNumber{4}, 1});
+    const auto taken = own.take(kGroup, numbers({3, 1, 3, 4, 9, 0}));
+    EXPECT_EQ(taken.members, numbers({1, 3}));
+    EXPECT_EQ(taken.owner, HandlerId{1});
+    EXPECT_TRUE(taken.ended.empty());
+    EXPECT_TRUE(own.take(kGroup, numbers({3})).members.empty());
+    EXPECT_EQ(own.take(kGroup, numbers({2})).ended, Handlers{HandlerId{1}});
+}
+
+TEST(OwnMembers, TheLatestIsNeverOneThatHasLeft) {
+    OwnMembers own;
+    own.add(kGroup, HandlerId{1}, {MemberNumber{1}, 5});
+    own.take(kGroup, numbers({4, 2}));
+    EXPECT_EQ(own.take(kGroup, std::uint64_t{1}).members, numbers({5}));
+    EXPECT_EQ(own.take(kGroup, std::uint64_t{2}).members, numbers({1, 3}));
+    EXPECT_TRUE(own.take(kGroup, std::uint64_t{1}).members.empty());
+}
+
+TEST(OwnMembers, AJoinMayBeToldAfterALaterOne) {
+    OwnMembers own;
+    own.add(kGroup, HandlerId{2}, {MemberNumber{4}, 1});
+    own.add(kGroup, HandlerId{1}, {MemberNumber{1}, 3});
+    EXPECT_EQ(own.take(kGroup, numbers({3})).owner, HandlerId{1});
+    EXPECT_EQ(own.take(kGroup, std::uint64_t{1}).owner, HandlerId{2});
+}
+
+/// Against the plainest possible book.
+TEST(OwnMembers, AgreesWithASimpleList) {
+    OwnMembers own;
+    Numbers standing;
+    std::uint64_t last = 0;
+    std::uint64_t state = 1;
+    const auto draw = [&](std::uint64_t below) {
+        state = state * 6364136223846793005u + 1442695040888963407u;
+        return (state >> 33) % below;
+    };
+    for (int i = 0; i < 20000; ++i) {
+        if (draw(2) == 0) {
+            const std::uint64_t count = 1 + draw(4);
+            own.add(kGroup, HandlerId{last + 1}, {MemberNumber{last + 1}, count});
+            for (std::uint64_t n = 0; n < count; ++n) standing.emplace_back(++last);
+        } else if (draw(2) == 0) {
+            const std::size_t count = std::min<std::size_t>(standing.size(), 1 + draw(4));
+            const Numbers expected(standing.end() - static_cast<std::ptrdiff_t>(count), standing.end());
+            ASSERT_EQ(own.take(kGroup, std::uint64_t{count}).members, count == 0 ? Numbers{} : expected);
+            standing.resize(standing.size() - count);
+        } else if (!standing.empty()) {
+            const auto at = standing.begin() + static_cast<std::ptrdiff_t>(draw(standing.size()));
+            ASSERT_EQ(own.take(kGroup, Numbers{*at}).members, Numbers{*at});
+            standing.erase(at);
+        }
+    }
+    EXPECT_EQ(own.take(kGroup, std::uint64_t{1} << 40).members, standing);
 }
 
 }  // namespace
