@@ -51,15 +51,14 @@ public:
         put({std::move(item), weight, bytes, 0});
     }
 
-    /// As push(), at the next commit(): many are put in at once. Both are one thread's. True for the first.
-    bool stage(Item item, std::uint64_t weight, std::size_t bytes) {
-        staged_.push_back({std::move(item), weight, bytes, 0});
-        return staged_.size() == 1;
-    }
-    void commit() {
+    /// As push() for `count` items of the same weight; `make(i)` gives the i-th as (item, bytes).
+    template <class Make>
+    void push_all(std::size_t count, std::uint64_t weight, const Make& make) {
         const std::lock_guard lock(mutex_);
-        for (Queued& queued : staged_) put(std::move(queued));
-        staged_.clear();
+        for (std::size_t i = 0; i < count; ++i) {
+            auto [item, bytes] = make(i);
+            put({std::move(item), weight, bytes, 0});
+        }
     }
 
     /// So many were lost on their way here, after all that was put in: told to `on_gap` in that place.
@@ -129,7 +128,7 @@ private:
     void miss(const Item& item, MissReason reason) {
         if (on_missed_) on_missed_(item, reason);
     }
-    void put(Queued queued) {
+    void put(Queued&& queued) {
         if (closed_) return miss(queued.item, MissReason::left);
         if (limits_.policy == OverflowPolicy::refuse_newest && !has_room(queued.weight, queued.bytes)) {
             lost_last_ += queued.weight;
@@ -138,7 +137,7 @@ private:
         while (!has_room(queued.weight, queued.bytes)) drop_oldest();
         append(std::move(queued));
     }
-    void append(Queued queued) {
+    void append(Queued&& queued) {
         weight_ += queued.weight;
         bytes_ += queued.bytes;
         queued.lost_before = std::exchange(lost_last_, 0);
@@ -217,7 +216,6 @@ private:
     std::mutex mutex_;
     std::condition_variable idle_;
     std::deque<Queued> queue_;
-    std::vector<Queued> staged_;  // the one thread's that stages
     std::uint64_t weight_ = 0;
     std::size_t bytes_ = 0;
     std::uint64_t taken_weight_ = 0;  // of what is taken and has not begun

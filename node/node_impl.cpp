@@ -207,38 +207,22 @@ bool Node::Impl::unwatch(Watch watch) {
 }
 
 void Node::Impl::deliver(cluster::Deliver&& deliver) {
-    const std::lock_guard lock(mutex);
-    const auto& handover = *new node::Handover(std::move(deliver));  // the last of its holders deletes it
-    const std::size_t recipients = handover.deliver().to->size();
-    for (std::size_t i = 0; i < recipients; ++i) {
-        const auto& to = (*handover.deliver().to)[i];
-        node::Waiting waiting(handover, to);
-        const auto found = handlers.find(to.handler);
-        if (found != handlers.end() && found->second) {
-            const auto& inbox = found->second;
-            const std::size_t bytes = waiting.bytes();
-            if (inbox->stage(std::move(waiting), to.members.size(), bytes)) staged.push_back(inbox);
-        } else if (const auto watched = waiting.watched(); watched != 0) {
-            const auto missed = found == handlers.end() ? std::optional(MissReason::left) : std::nullopt;
-            outcomes->add({waiting.fan_out(), watched, missed});
-        }
-    }
+    handovers.add(std::move(deliver));
 }
 
 void Node::Impl::deliver(const cluster::DeliverGap& gap) {
-    std::shared_ptr<node::NotificationInbox> inbox;
-    {
-        const std::lock_guard lock(mutex);
-        if (const auto found = handlers.find(gap.handler); found != handlers.end()) inbox = found->second;
-    }
-    if (!inbox) return;
-    inbox->commit();  // what came before the gap
-    inbox->lose(gap.missed);
+    delivered();  // what came before the gap
+    if (const auto inbox = inbox_of(gap.handler); inbox && *inbox) (*inbox)->lose(gap.missed);
 }
 
 void Node::Impl::delivered() {
-    for (const auto& inbox : staged) inbox->commit();
-    staged.clear();
+    handovers.hand_out([this](cluster::HandlerId handler) { return inbox_of(handler); }, *outcomes);
+}
+
+std::optional<std::shared_ptr<node::NotificationInbox>> Node::Impl::inbox_of(cluster::HandlerId handler) const {
+    const std::lock_guard lock(mutex);
+    const auto found = handlers.find(handler);
+    return found == handlers.end() ? std::nullopt : std::optional(found->second);
 }
 
 void Node::Impl::tell(cluster::TellWatcher&& tell) {

@@ -14,9 +14,9 @@
 
 #include "node/engine.hpp"
 #include "node/frame_counts.hpp"
+#include "node/handovers.hpp"
 #include "node/loop.hpp"
 #include "node/notes.hpp"
-#include "node/notification_inbox.hpp"
 #include "node/outcome_box.hpp"
 #include "node/own_members.hpp"
 
@@ -39,6 +39,8 @@ struct Node::Impl final : node::Sink {
     cluster::HandlerId add_handler(const Group& group, OnNotification handler);
     /// What waits for it is missed, as `left`. A call under way goes on.
     void remove_handler(cluster::HandlerId id);
+    /// Nothing when there is no such handler (any more); null for an empty one.
+    [[nodiscard]] std::optional<std::shared_ptr<node::NotificationInbox>> inbox_of(cluster::HandlerId handler) const;
     Result<std::vector<MemberId>> leave(const Group& group, const node::OwnMembers::Wanted& wanted);
     Result<Watch> watch(const Group& group, OnWatch handler);
     bool unwatch(Watch watch);
@@ -73,8 +75,8 @@ struct Node::Impl final : node::Sink {
     std::optional<node::HandlerPool> pool;
     std::optional<node::Engine> engine;
     std::string address;
-    node::NoteLimiter limiter;                                     // the loop's
-    std::vector<std::shared_ptr<node::NotificationInbox>> staged;  // the loop's: those with something staged
+    node::NoteLimiter limiter;  // the loop's
+    node::Handovers handovers;  // the loop's
 
     mutable std::mutex mutex;  // of all below; never held while the engine or a handler is called
     std::unordered_map<cluster::HandlerId, std::shared_ptr<node::NotificationInbox>> handlers;  // null: an empty one

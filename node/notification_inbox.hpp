@@ -17,7 +17,7 @@
 
 namespace muster::node {
 
-/// What the core handed over for several handlers, held by all whose call has not ended.
+/// What the core handed over for several handlers, held by all whose call has not ended. Deletes itself.
 class Handover {
 public:
     explicit Handover(cluster::Deliver deliver) : deliver_(std::move(deliver)), holders_(deliver_.to->size()) {}

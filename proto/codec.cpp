@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "proto/codec_fields.hpp"
+#include "proto/reader.hpp"
 #include "proto/utf8.hpp"
 
 namespace muster::proto {
@@ -126,174 +127,133 @@ private:
 
 // ---- decoding --------------------------------------------------------------
 
-/// Walks a frame without keeping anything: structure, depth and counts are
-/// known to be sound before the first byte of memory is taken.
-class Checker : public msgpack::null_visitor {
-public:
-    Checker(std::size_t max_depth, std::size_t max_items) : max_depth_(max_depth), max_items_(max_items) {}
-    bool start_array(std::uint32_t count) { return enter(count); }
-    bool end_array() { return leave(); }
-    bool start_map(std::uint32_t count) { return enter(count); }
-    bool end_map() { return leave(); }
-    void parse_error(std::size_t, std::size_t) { sound_ = false; }
-    void insufficient_bytes(std::size_t, std::size_t) { sound_ = false; }
-    [[nodiscard]] bool sound() const { return sound_; }
-
-private:
-    bool enter(std::uint32_t count) {
-        sound_ = sound_ && count <= max_items_ && ++depth_ <= max_depth_;
-        return sound_;
-    }
-    bool leave() {
-        --depth_;
-        return true;
-    }
-
-    std::size_t max_depth_;
-    std::size_t max_items_;
-    std::size_t depth_ = 0;
-    bool sound_ = true;
-};
-
-/// The number of bytes of the first value, or 0 when there is no sound one.
-std::size_t sound_prefix(std::string_view bytes, std::size_t max_depth, std::size_t max_items) {
-    Checker checker(max_depth, max_items);
-    std::size_t end = 0;
-    const bool whole = msgpack::parse(bytes.data(), bytes.size(), end, checker);
-    return whole && checker.sound() ? end : 0;
-}
-
+/// The elements of one list in the order of their fields.
 class Decoder {
 public:
-    Decoder(const msgpack::object* fields, std::size_t count) : next_(fields), left_(count) {}
+    /// `count` elements are left of a list that stands `depth` deep.
+    Decoder(Reader& reader, std::size_t count, std::size_t depth) : reader_(reader), left_(count), depth_(depth) {}
 
-    /// Fills `parts` from the first elements; elements beyond are of a newer minor.
+    /// Fills `parts` from the next elements; elements beyond are of a newer minor.
     template <class... Fields>
     bool operator()(Fields&&... parts) {
         if (left_ < sizeof...(parts)) return false;
-        return (get(*next_++, parts) && ...);
+        left_ -= sizeof...(parts);
+        return (get(parts) && ...);
+    }
+    /// Passes over all elements but `but`.
+    bool skip_all(std::size_t but = 0) {
+        for (; left_ > but; --left_)
+            if (!reader_.skip(limits::kDepth - depth_, limits::kItems)) return false;
+        return left_ == but;
     }
 
 private:
-    using Object = msgpack::object;
-
-    static bool string(const Object& from, std::string& to, std::size_t limit) {
-        if (from.type != msgpack::type::STR || from.via.str.size > limit) return false;
-        const std::string_view text(from.via.str.size == 0 ? "" : from.via.str.ptr, from.via.str.size);
-        if (!is_utf8(text)) return false;
+    bool string(std::string& to, std::size_t limit) {
+        std::string_view text;
+        if (!reader_.string(text) || text.size() > limit || !is_utf8(text)) return false;
         to.assign(text);
         return true;
     }
-    static bool bytes(const Object& from, std::string& to, std::size_t limit) {
-        if (from.type != msgpack::type::BIN || from.via.bin.size > limit) return false;
-        to.assign(from.via.bin.size == 0 ? "" : from.via.bin.ptr, from.via.bin.size);
+    bool bytes(std::string& to, std::size_t limit) {
+        std::string_view found;
+        if (!reader_.binary(found) || found.size() > limit) return false;
+        to.assign(found);
         return true;
     }
 
-    static bool get(const Object& from, std::uint64_t& to) {
-        if (from.type != msgpack::type::POSITIVE_INTEGER) return false;
-        to = from.via.u64;
-        return true;
-    }
-    static bool get(const Object& from, bool& to) {
-        if (from.type != msgpack::type::BOOLEAN) return false;
-        to = from.via.boolean;
-        return true;
-    }
+    bool get(std::uint64_t& to) { return reader_.unsigned_integer(to); }
+    bool get(bool& to) { return reader_.boolean(to); }
     template <class Tag>
-    static bool get(const Object& from, Counter<Tag>& to) {
-        return get(from, to.value);
+    bool get(Counter<Tag>& to) {
+        return get(to.value);
     }
-    static bool get(const Object& from, const NodeName& to) {
-        return string(from, to.text, limits::kName) && is_valid_name(to.text);
+    bool get(const NodeName& to) { return string(to.text, limits::kName) && is_valid_name(to.text); }
+    bool get(const WorkerName& to) {
+        return string(to.text, limits::kName) && (to.text.empty() || is_valid_name(to.text));
     }
-    static bool get(const Object& from, const WorkerName& to) {
-        return string(from, to.text, limits::kName) && (to.text.empty() || is_valid_name(to.text));
-    }
-    static bool get(const Object& from, const Address& to) { return string(from, to.text, limits::kAddress); }
-    static bool get(const Object& from, std::string& to) { return string(from, to, limits::kAddress); }
-    static bool get(const Object& from, const Text& to) { return string(from, to.text, limits::kText); }
-    static bool get(const Object& from, const Bytes& to) { return bytes(from, to.text, to.limit); }
-    static bool get(const Object& from, Data& to) {
-        return bytes(from, to.msgpack, limits::kData) && is_valid_data(to.msgpack);
-    }
+    bool get(const GroupPart& to) { return string(to.text, limits::kGroupPart); }
+    bool get(const Address& to) { return string(to.text, limits::kAddress); }
+    bool get(std::string& to) { return string(to, limits::kAddress); }
+    bool get(const Text& to) { return string(to.text, limits::kText); }
+    bool get(const Bytes& to) { return bytes(to.text, to.limit); }
+    bool get(Data& to) { return bytes(to.msgpack, limits::kData) && is_valid_data(to.msgpack); }
     template <class E>
-    static bool get(const Object& from, const OneOf<E>& to) {
+    bool get(const OneOf<E>& to) {
         std::uint64_t value = 0;
-        if (!get(from, value) || value < 1 || value > static_cast<std::uint64_t>(to.last)) return false;
+        if (!get(value) || value < 1 || value > static_cast<std::uint64_t>(to.last)) return false;
         to.value = static_cast<E>(value);
         return true;
     }
-    static bool get_names(const Object& from, Group& to) {
-        return from.type == msgpack::type::ARRAY && from.via.array.size >= 2 &&
-               string(from.via.array.ptr[0], to.store, limits::kGroupPart) &&
-               string(from.via.array.ptr[1], to.feature, limits::kGroupPart);
+    bool get_names(Group& to) {
+        return list([&](Decoder& names) { return names(GroupPart{to.store}, GroupPart{to.feature}); });
     }
-    static bool get(const Object& from, Group& to) {
-        return get_names(from, to) && !to.store.empty() && !to.feature.empty();
+    bool get(Group& to) { return get_names(to) && !to.store.empty() && !to.feature.empty(); }
+    bool get(const GroupOrAll& to) { return get_names(to.group) && to.group.store.empty() == to.group.feature.empty(); }
+    bool get(Meta& to) {
+        return get_map(to, limits::kMetaEntries,
+                       [this](std::string& text) { return string(text, limits::kMetaBytes); });
     }
-    static bool get(const Object& from, const GroupOrAll& to) {
-        return get_names(from, to.group) && to.group.store.empty() == to.group.feature.empty();
-    }
-    static bool get(const Object& from, Meta& to) {
-        return get_map(from, to, limits::kMetaEntries,
-                       [](const Object& value, std::string& text) { return string(value, text, limits::kMetaBytes); });
-    }
-    static bool get(const Object& from, std::map<std::string, std::uint64_t>& to) {
-        return get_map(from, to, limits::kItems,
-                       [](const Object& value, std::uint64_t& number) { return get(value, number); });
+    bool get(std::map<std::string, std::uint64_t>& to) {
+        return get_map(to, limits::kItems, [this](std::uint64_t& number) { return get(number); });
     }
     template <class Map, class GetValue>
-    static bool get_map(const Object& from, Map& to, std::size_t limit, GetValue get_value) {
-        if (from.type != msgpack::type::MAP || from.via.map.size > limit) return false;
-        for (std::uint32_t i = 0; i < from.via.map.size; ++i) {
+    bool get_map(Map& to, std::size_t limit, GetValue get_value) {
+        std::uint32_t count = 0;
+        if (!reader_.map(count) || count > limit) return false;
+        for (; count != 0; --count) {
             std::string key;
-            if (!string(from.via.map.ptr[i].key, key, limits::kMetaBytes)) return false;
+            if (!string(key, limits::kMetaBytes)) return false;
             const auto [place, fresh] = to.try_emplace(std::move(key));
-            if (!fresh || !get_value(from.via.map.ptr[i].val, place->second)) return false;
+            if (!fresh || !get_value(place->second)) return false;
         }
         return true;
     }
-    static bool get(const Object& from, NumberRun& to) { return record(from, to) && sound_run(to.first, to.count); }
-    static bool get(const Object& from, JoinRun& to) { return record(from, to) && sound_run(to.first, to.count); }
+    bool get(NumberRun& to) { return record(to) && sound_run(to.first, to.count); }
+    bool get(JoinRun& to) { return record(to) && sound_run(to.first, to.count); }
     static bool sound_run(MemberNumber first, std::uint64_t count) {
         return first && count >= 1 && count <= limits::kMembersPerCall && first.value <= UINT64_MAX - count;
     }
-    static bool get(const Object& from, LinkItem& to) {
-        if (from.type != msgpack::type::ARRAY || from.via.array.size < 2) return false;
-        std::uint64_t kind = 0;
-        if (!get(from.via.array.ptr[0], kind)) return false;
-        if (kind == 1) {
-            Notice notice;
-            if (!get(from.via.array.ptr[1], notice)) return false;
+    bool get(LinkItem& to) {
+        return list([&](Decoder& item) {
+            std::uint64_t kind = 0;
+            if (!item(kind)) return false;
+            if (kind == 2) return item(to.emplace<NoticeReport>());
+            if (kind == 3) return item(to.emplace<NoticesLost>());
+            auto notice = std::make_shared<Notice>();
+            if (kind != 1 || !item(*notice)) return false;
             to = SharedNotice(std::move(notice));
             return true;
-        }
-        if (kind == 2) return get(from.via.array.ptr[1], to.emplace<NoticeReport>());
-        return kind == 3 && get(from.via.array.ptr[1], to.emplace<NoticesLost>());
+        });
     }
     template <class T>
-    static bool get(const Object& from, std::vector<T>& to) {
-        if (from.type != msgpack::type::ARRAY || from.via.array.size > limits::kItems) return false;
-        to.reserve(
-            std::min<std::size_t>(from.via.array.size, 256));  // records are larger than the bytes that claim them
-        for (std::uint32_t i = 0; i < from.via.array.size; ++i)
-            if (!get(from.via.array.ptr[i], to.emplace_back())) return false;
+    bool get(std::vector<T>& to) {
+        std::uint32_t count = 0;
+        if (!reader_.array(count) || count > limits::kItems) return false;
+        to.reserve(std::min<std::size_t>(count, 256));  // records are larger than the bytes that claim them
+        Decoder elements(reader_, count, depth_ + 1);
+        for (; count != 0; --count)
+            if (!elements(to.emplace_back())) return false;
         return true;
     }
-    template <class Record>
-    static bool record(const Object& from, Record& to) {
-        if (from.type != msgpack::type::ARRAY) return false;
-        Decoder inner(from.via.array.ptr, from.via.array.size);
-        return fields(inner, to);
+    template <class Fill>
+    bool list(const Fill& fill) {
+        std::uint32_t count = 0;
+        if (!reader_.array(count) || count > limits::kItems) return false;
+        Decoder inner(reader_, count, depth_ + 1);
+        return fill(inner) && inner.skip_all();
     }
     template <class Record>
-    static auto get(const Object& from, Record& to) -> decltype(fields(std::declval<Decoder&>(), to), bool()) {
-        return record(from, to);
+    bool record(Record& to) {
+        return list([&](Decoder& inner) { return fields(inner, to); });
+    }
+    template <class Record>
+    auto get(Record& to) -> decltype(fields(std::declval<Decoder&>(), to), bool()) {
+        return record(to);
     }
 
-    const msgpack::object* next_;
+    Reader& reader_;
     std::size_t left_;
+    std::size_t depth_;
 };
 
 template <std::size_t... I>
@@ -311,31 +271,33 @@ bool decode_body(std::uint64_t type, Decoder& decoder, Body& body, bool& known, 
     return sound;
 }
 
-Decoded decode_message(const msgpack::object& root) {
-    if (root.type != msgpack::type::ARRAY || root.via.array.size == 0) return DecodeError::bad_field;
-    const auto* parts = root.via.array.ptr;
-    const std::size_t count = root.via.array.size;
-
+/// The error is what is wrong if all the rest of the frame is well formed.
+Decoded decode_message(Reader& reader) {
+    std::uint32_t count = 0;
+    if (!reader.array(count) || count == 0) return DecodeError::bad_field;
+    Decoder parts(reader, count, 1);
     std::uint64_t major = 0;
     std::uint64_t type = 0;
-    if (!Decoder(parts, 1)(major)) return DecodeError::bad_field;
+    if (!parts(major)) return DecodeError::bad_field;
     if (major != kMajor) return DecodeError::wrong_major;  // it may lay out all that follows as it likes
     if (count < kHeaderFields + 1) return DecodeError::bad_field;
-    if (!Decoder(parts + 1, 1)(type)) return DecodeError::bad_field;
 
     Message message;
     Header& header = message.header;
-    if (!Decoder(parts + 2, 4)(Text{header.scope}, NodeName{header.origin}, header.incarnation, header.seq) ||
+    if (!parts(type, Text{header.scope}, NodeName{header.origin}, header.incarnation, header.seq) ||
         header.scope.size() > limits::kScope)
         return DecodeError::bad_field;
-    if (parts[count - 1].type != msgpack::type::MAP) return DecodeError::bad_field;
 
-    Decoder rest(parts + kHeaderFields, count - kHeaderFields - 1);
+    Decoder rest(reader, count - kHeaderFields - 1, 1);
     bool known = false;
     const bool sound =
         decode_body(type, rest, message.body, known, std::make_index_sequence<std::variant_size_v<Body>>{});
     if (!known) return DecodeError::unknown_type;
-    if (!sound) return DecodeError::bad_field;
+    std::uint32_t options = 0;
+    if (!sound || !rest.skip_all() || !reader.map(options) || options > limits::kItems) return DecodeError::bad_field;
+    for (std::uint32_t i = 0; i < 2 * options; ++i)
+        if (!reader.skip(limits::kDepth - 2, limits::kItems)) return DecodeError::bad_field;
+    if (!reader.at_end()) return DecodeError::trailing_bytes;
     return message;
 }
 
@@ -377,25 +339,20 @@ std::string encode(const Message& message) {
 
 Decoded decode(std::string_view frame) {
     if (frame.size() > limits::kFrame) return DecodeError::too_large;
-    const std::size_t end = sound_prefix(frame, limits::kDepth, limits::kItems);
-    if (end == 0) return DecodeError::malformed;
-    if (end != frame.size()) return DecodeError::trailing_bytes;
-
-    msgpack::zone zone;
-    std::size_t offset = 0;
-    bool referenced = false;
-    const auto by_reference = [](msgpack::type::object_type, std::size_t, void*) { return true; };
-    try {
-        const auto root = msgpack::unpack(zone, frame.data(), frame.size(), offset, referenced, by_reference);
-        return decode_message(root);
-    } catch (const msgpack::unpack_error&) {
-        return DecodeError::malformed;
-    }
+    Reader reader(frame);
+    Decoded decoded = decode_message(reader);
+    if (decoded) return decoded;
+    // What is not even one well-formed value is told as that, wherever the first fault stood.
+    Reader again(frame);
+    if (!again.skip(limits::kDepth, limits::kItems)) return DecodeError::malformed;
+    if (!again.at_end()) return DecodeError::trailing_bytes;
+    return decoded;
 }
 
 bool is_valid_data(std::string_view bytes) {
-    return !bytes.empty() && bytes.size() <= limits::kData &&
-           sound_prefix(bytes, limits::kDataDepth, limits::kData) == bytes.size();
+    if (bytes.size() > limits::kData) return false;
+    Reader reader(bytes);
+    return reader.skip(limits::kDataDepth, limits::kData) && reader.at_end();
 }
 
 }  // namespace muster::proto

@@ -16,6 +16,7 @@ struct WorkerName { std::string& text; };  // or empty: a handler inside a node
 struct Address { std::string& text; };     // or empty: not known
 struct Text { std::string& text; };
 struct Bytes { std::string& text; std::size_t limit; };
+struct GroupPart { std::string& text; };   // a store or feature
 struct GroupOrAll { Group& group; };  // both names empty: every group
 template <class E>
 struct OneOf { E& value; E last; };   // enumerators run from 1 to `last`

@@ -128,6 +128,7 @@ class SharedNotice {
 public:
     SharedNotice() = default;  // none
     SharedNotice(Notice notice) : notice_(std::make_shared<const Notice>(std::move(notice))) {}
+    explicit SharedNotice(std::shared_ptr<const Notice> notice) : notice_(std::move(notice)) {}
 
     const Notice& operator*() const { return *notice_; }
     const Notice* operator->() const { return notice_.get(); }

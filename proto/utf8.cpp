@@ -1,6 +1,7 @@
 #include "proto/utf8.hpp"
 
 #include <cstdint>
+#include <cstring>
 
 namespace muster {
 namespace {
@@ -19,10 +20,22 @@ Lead classify(unsigned char byte) {
     return {0, 0, 0};
 }
 
+/// Most of what comes is plain ASCII.
+bool is_eight_ascii(std::string_view text) {
+    std::uint64_t eight = 0;
+    if (text.size() < sizeof eight) return false;
+    std::memcpy(&eight, text.data(), sizeof eight);
+    return (eight & 0x8080808080808080u) == 0;
+}
+
 }  // namespace
 
 bool is_utf8(std::string_view text) {
     for (std::size_t at = 0; at < text.size();) {
+        if (is_eight_ascii(text.substr(at))) {
+            at += 8;
+            continue;
+        }
         const auto lead = classify(static_cast<unsigned char>(text[at]));
         if (lead.length == 0 || text.size() - at < lead.length) return false;
         std::uint32_t code_point = lead.bits;

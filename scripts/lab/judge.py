@@ -92,6 +92,8 @@ class Judge:
         elif leave.reason == "worker_down":
             if not self.timeline.excuses_session(owner.name, owner.host, node, at, at):
                 return "nothing had touched the worker or its node"
+        elif owner.joined is None:
+            return None  # its join took too long, and whoever gives up takes back what it made
         elif owner.told_to_leave is None or owner.told_to_leave > at:
             return "nobody had told the worker to leave"
         self.tally.leaves_excused += leave.reason != "left"

@@ -108,6 +108,10 @@ class Leaves(Case):
         self.assertIsNone(self.verdict("left"))
         self.assertIsNotNone(self.verdict("left", at=99.0))
 
+    def test_a_join_that_failed_takes_back_what_it_made(self):
+        self.facts["w1"].joined = None
+        self.assertIsNone(self.verdict("left"))
+
     def test_members_of_whom_nobody_knew_are_counted(self):
         self.assertIsNone(self.verdict("worker_down", member="a/1/77"))
         self.assertEqual(self.judge.tally.unknown, 1)

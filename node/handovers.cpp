@@ -1,0 +1,43 @@
+#include "node/handovers.hpp"
+
+#include <utility>
+
+namespace muster::node {
+
+void Handovers::add(cluster::Deliver&& deliver) {
+    const auto* to = deliver.to.get();
+    if (batches_.empty() || batches_.back().to.get() != to) {
+        const auto [place, fresh] = batch_of_.try_emplace(to, batches_.size());
+        if (fresh) batches_.push_back({deliver.to, {}});
+        batches_[place->second].handovers.push_back(new Handover(std::move(deliver)));
+    } else {
+        batches_.back().handovers.push_back(new Handover(std::move(deliver)));
+    }
+}
+
+void Handovers::hand_out(const InboxOf& inbox_of, OutcomeBox& outcomes) {
+    for (const Batch& batch : batches_)
+        for (const auto& to : *batch.to) hand_out(batch, to, inbox_of(to.handler), outcomes);
+    batches_.clear();
+    batch_of_.clear();
+}
+
+void Handovers::hand_out(const Batch& batch, const cluster::HandlerMembers& to,
+                         const std::optional<std::shared_ptr<NotificationInbox>>& inbox, OutcomeBox& outcomes) {
+    const auto& handovers = batch.handovers;
+    if (inbox && *inbox) {
+        (*inbox)->push_all(handovers.size(), to.members.size(), [&](std::size_t i) {
+            Waiting waiting(*handovers[i], to);
+            const std::size_t bytes = waiting.bytes();
+            return std::pair(std::move(waiting), bytes);
+        });
+        return;
+    }
+    const auto missed = inbox ? std::nullopt : std::optional(MissReason::left);
+    for (const Handover* handover : handovers) {
+        const Waiting held(*handover, to);
+        if (const auto watched = held.watched(); watched != 0) outcomes.add({held.fan_out(), watched, missed});
+    }
+}
+
+}  // namespace muster::node

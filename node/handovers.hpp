@@ -1,0 +1,40 @@
+// The notifications of one turn on their way to the inboxes of handlers.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "node/notification_inbox.hpp"
+
+namespace muster::node {
+
+/// Notifications for the same handlers are gathered, so that each inbox is
+/// looked up and locked once for all of them. Those of one handler keep their
+/// order. One thread's.
+class Handovers {
+public:
+    /// A handler's inbox: null when the handler is empty, nothing when it is gone.
+    using InboxOf = std::function<std::optional<std::shared_ptr<NotificationInbox>>(cluster::HandlerId)>;
+
+    void add(cluster::Deliver&& deliver);
+    /// Puts all that was added into the inboxes. What has none is told to `outcomes`: an empty handler has taken
+    /// it, and a handler that is gone has left.
+    void hand_out(const InboxOf& inbox_of, OutcomeBox& outcomes);
+
+private:
+    struct Batch {
+        std::shared_ptr<const cluster::Recipients> to;
+        std::vector<const Handover*> handovers;
+    };
+    static void hand_out(const Batch& batch, const cluster::HandlerMembers& to,
+                         const std::optional<std::shared_ptr<NotificationInbox>>& inbox, OutcomeBox& outcomes);
+
+    std::vector<Batch> batches_;
+    std::unordered_map<const cluster::Recipients*, std::size_t> batch_of_;
+};
+
+}  // namespace muster::node
