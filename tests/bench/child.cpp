@@ -109,4 +109,8 @@ double own_cpu_seconds() {
     return seconds_of(CLOCK_PROCESS_CPUTIME_ID);
 }
 
+double thread_cpu_seconds() {
+    return seconds_of(CLOCK_THREAD_CPUTIME_ID);
+}
+
 }  // namespace muster::bench

@@ -13,6 +13,8 @@ namespace muster::bench {
 
 /// Processor time that this process has used so far.
 double own_cpu_seconds();
+/// The same of the calling thread.
+double thread_cpu_seconds();
 /// That another has, in seconds; resolution of nanoseconds.
 double cpu_seconds(pid_t pid);
 /// VmRSS in bytes.

@@ -15,10 +15,12 @@ constexpr std::uint64_t kBatch = 64;  // lookups between two looks at the clock
 struct Work {
     std::uint64_t lookups = 0;
     std::uint64_t members = 0;  // keeps the result alive, and is checked
+    double cpu_seconds = 0;     // of the thread
 };
 
 Work look_up_until(Node& node, const Group& group, Clock::time_point end) {
     Work work;
+    const double cpu = thread_cpu_seconds();
     while (Clock::now() < end) {
         for (std::uint64_t i = 0; i < kBatch; ++i) {
             auto members = node.members(group);
@@ -26,11 +28,16 @@ Work look_up_until(Node& node, const Group& group, Clock::time_point end) {
         }
         work.lookups += kBatch;
     }
+    work.cpu_seconds = thread_cpu_seconds() - cpu;
     return work;
 }
 
-/// Nanoseconds of one lookup by one of `threads` threads.
-double measure(Node& node, const Group& group, std::size_t threads, std::size_t members, Clock::duration duration) {
+struct Cost {
+    double ns = 0;      // of one lookup by one of the threads
+    double cpu_ns = 0;  // the same in processor time: what it costs on a busy machine, too
+};
+
+Cost measure(Node& node, const Group& group, std::size_t threads, std::size_t members, Clock::duration duration) {
     std::vector<Work> done(threads);
     std::barrier begin(static_cast<std::ptrdiff_t>(threads));
     std::vector<std::thread> running;
@@ -40,13 +47,14 @@ double measure(Node& node, const Group& group, std::size_t threads, std::size_t 
             work = look_up_until(node, group, Clock::now() + duration);
         });
     for (auto& thread : running) thread.join();
-    std::uint64_t lookups = 0;
+    double lookups = 0, cpu_seconds = 0;
     for (const auto& work : done) {
-        lookups += work.lookups;
+        lookups += static_cast<double>(work.lookups);
+        cpu_seconds += work.cpu_seconds;
         if (work.members != work.lookups * members) throw std::runtime_error("a lookup missed members");
     }
-    return std::chrono::duration<double, std::nano>(duration).count() * static_cast<double>(threads) /
-           static_cast<double>(lookups);
+    const std::chrono::duration<double, std::nano> taken = duration;
+    return {taken.count() * static_cast<double>(threads) / lookups, cpu_seconds * 1e9 / lookups};
 }
 
 }  // namespace
@@ -66,11 +74,14 @@ void lookup(const Settings& settings) {
                     {"where", group.store}, {"members", group.feature}, {"threads", std::to_string(threads)}};
                 if (!settings.wants(one)) continue;
                 tell("lookup", one);
-                std::vector<double> ns;
+                std::vector<double> ns, cpu_ns;
                 measure(cluster.node(), group, threads, members, duration / 10);
-                for (std::size_t i = 0; i < settings.reps; ++i)
-                    ns.push_back(measure(cluster.node(), group, threads, members, duration));
-                Line("lookup", one).measure("ns_op", ns).print();
+                for (std::size_t i = 0; i < settings.reps; ++i) {
+                    const auto cost = measure(cluster.node(), group, threads, members, duration);
+                    ns.push_back(cost.ns);
+                    cpu_ns.push_back(cost.cpu_ns);
+                }
+                Line("lookup", one).measure("ns_op", ns).measure("cpu_ns", cpu_ns).print();
             }
         }
     }

@@ -1,12 +1,9 @@
-#include <unistd.h>
-
-#include <stdexcept>
-
 #include <muster/worker.hpp>
 
 #include "tests/bench/daemons.hpp"
 #include "tests/bench/flow.hpp"
 #include "tests/bench/nodes.hpp"
+#include "tests/bench/notifying.hpp"
 #include "tests/bench/rows.hpp"
 #include "tests/bench/samples.hpp"
 
@@ -14,6 +11,7 @@ namespace muster::bench {
 namespace {
 
 constexpr std::size_t kMembers = 30;
+constexpr std::size_t kThreads = 32;  // a worker's call waits for its node's answer, so that one thread sends little
 const Group kGroup{"workers", "all"};
 
 /// Three daemons; 15 workers in a process at B and 15 in another at C; one here at A.
@@ -47,61 +45,23 @@ struct Stage {
     std::unique_ptr<Worker> notifier;
 };
 
-void measure_rate(Stage& stage, const Settings& settings, const Case& one, std::size_t threads, const Data& data) {
-    const auto send = [&](std::uint64_t times) {
-        for (; times > 0; --times) take(stage.notifier->notify_created(kGroup, data));
-    };
-    std::vector<double> rates, cpu_ns;
-    flow(stage.page, {kMembers, settings.window, threads, settings.duration / 10}, send);
-    for (std::size_t rep = 0; rep < settings.reps; ++rep) {
-        const double cpu = stage.cpu_seconds();
-        const auto done = flow(stage.page, {kMembers, settings.window, threads, settings.duration}, send);
-        rates.push_back(done.deliveries_s);
-        cpu_ns.push_back((stage.cpu_seconds() - cpu) / (done.deliveries_s * done.seconds) * 1e9);
-    }
-    Line("workers", one).measure("deliveries_s", rates).measure("cpu_ns", cpu_ns).print();
-}
-
-void measure_latency(Stage& stage, const Settings& settings, const Case& one, const Data& data) {
-    NotifyOptions options;
-    options.wait = true;
-    const auto measure = [&](std::size_t calls) {
-        std::vector<double> us;
-        for (std::size_t i = 0; i < calls; ++i) {
-            const auto begin = Clock::now();
-            const auto report = take(stage.notifier->notify_created(kGroup, data, options));
-            us.push_back(std::chrono::duration<double, std::micro>(Clock::now() - begin).count());
-            if (report.delivered != kMembers) throw std::runtime_error("not every worker has acknowledged");
-        }
-        return us;
-    };
-    std::vector<double> p50, p99;
-    for (std::size_t rep = 0; rep < settings.reps; ++rep) {
-        measure(settings.calls / 10 + 1);
-        const auto us = measure(settings.calls);
-        p50.push_back(percentile(us, 50));
-        p99.push_back(percentile(us, 99));
-    }
-    Line("workers", one).measure("p50_us", p50).measure("p99_us", p99).print();
-}
-
 }  // namespace
 
 void workers(const Settings& settings) {
     Stage stage;
-    for (const std::size_t bytes : {64, 1024}) {
-        const Data data = data_of(bytes);
-        const std::string size = std::to_string(bytes);
-        for (const std::size_t threads : {1, 32}) {
-            const Case one{{"how", "sustained"}, {"bytes", size}, {"threads", std::to_string(threads)}};
-            if (!settings.wants(one)) continue;
-            tell("workers", one);
-            measure_rate(stage, settings, one, threads, data);
-        }
-        const Case one{{"how", "acknowledged"}, {"bytes", size}, {"threads", "1"}};
-        if (!settings.wants(one)) continue;
+    const auto run = [&](const std::string& how, std::size_t bytes, std::size_t threads) {
+        const Case one{{"how", how}, {"bytes", std::to_string(bytes)}, {"threads", std::to_string(threads)}};
+        if (!settings.wants(one)) return;
         tell("workers", one);
-        measure_latency(stage, settings, one, data);
+        const auto measure = how == "sustained" ? measure_sustained : measure_acknowledged;
+        measure("workers", settings, one, {*stage.notifier, stage.page, kGroup, kMembers, data_of(bytes), threads, [&] {
+                                               return stage.cpu_seconds();
+                                           }});
+    };
+    for (const std::size_t bytes : {64, 1024}) {
+        run("sustained", bytes, 1);
+        run("sustained", bytes, kThreads);
+        run("acknowledged", bytes, 1);
     }
 }
 
