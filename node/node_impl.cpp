@@ -134,6 +134,8 @@ void Node::Impl::close() {
 }
 
 cluster::HandlerId Node::Impl::add_handler(const Group& group, OnNotification handler) {
+    const std::uint64_t number = ++last_handler;
+    if (!handler) return cluster::HandlerId{number | node::kIdleHandler};
     const auto run = [handler, counted = counts, box = outcomes](const cluster::Deliver& deliver) {
         Notification one = deliver.notification;
         std::uint64_t watched = deliver.watched;
@@ -152,16 +154,16 @@ cluster::HandlerId Node::Impl::add_handler(const Group& group, OnNotification ha
     const auto on_missed = [box = outcomes](const cluster::Deliver& deliver, MissReason reason) {
         if (deliver.watched != 0) box->add({deliver.fan_out, deliver.watched, reason});
     };
-    std::shared_ptr<NotificationInbox> inbox;
     const NotificationInbox::Limits limits{options.inbox, options.inbox_bytes, options.inbox_policy};
-    if (handler) inbox = std::make_shared<NotificationInbox>(*pool, limits, run, on_gap, on_missed);
+    auto inbox = std::make_shared<NotificationInbox>(*pool, limits, run, on_gap, on_missed);
+    const cluster::HandlerId id{number};
     const std::lock_guard lock(mutex);
-    const cluster::HandlerId id{++last_handler};
     handlers.emplace(id, std::move(inbox));
     return id;
 }
 
 void Node::Impl::remove_handler(cluster::HandlerId id) {
+    if (node::is_idle(id)) return;
     std::shared_ptr<NotificationInbox> removed;  // destroyed without the lock
     {
         const std::lock_guard lock(mutex);
@@ -174,14 +176,13 @@ void Node::Impl::remove_handler(cluster::HandlerId id) {
 }
 
 Result<std::vector<MemberId>> Node::Impl::leave(const Group& group, const node::OwnMembers::Wanted& wanted) {
-    auto left = engine->leave(group, wanted);
-    for (const auto handler : left.ended) remove_handler(handler);
-    if (const auto* error = std::get_if<Error>(&left.result)) return *error;
-    const auto& numbers = std::get<proto::LeaveReply>(left.result).members;
+    const auto left = engine->leave(group, wanted);
+    if (!left) return left.error();
+    for (const auto handler : left->ended) remove_handler(handler);
     const NodeId self = id();
     std::vector<MemberId> ids;
-    ids.reserve(numbers.size());
-    for (const MemberNumber number : numbers) ids.push_back({self, number});
+    ids.reserve(left->members.size());
+    for (const MemberNumber number : left->members) ids.push_back({self, number});
     return ids;
 }
 
@@ -226,8 +227,8 @@ void Node::Impl::deliver(cluster::Deliver&& deliver) {
     {
         const std::lock_guard lock(mutex);
         const auto found = handlers.find(deliver.handler);
-        left = found == handlers.end();
-        if (!left) inbox = found->second;
+        left = found == handlers.end() && !node::is_idle(deliver.handler);
+        if (found != handlers.end()) inbox = found->second;
     }
     if (!inbox) {
         const auto missed = left ? std::optional(MissReason::left) : std::nullopt;
