@@ -5,6 +5,7 @@
 
 #include <muster/types.hpp>
 
+#include <memory>
 #include <string>
 #include <variant>
 #include <vector>
@@ -52,13 +53,21 @@ struct CheckProcess {
     NodeId peer;
     std::string address;
 };
-/// To a handler inside the process. With a fan-out, HandlerOutcomes must tell what became of the first
-/// `watched` of the notification's members.
-struct Deliver {
+/// A handler's members of one group, ascending.
+struct HandlerMembers {
     HandlerId handler;
-    Notification notification;
+    std::vector<MemberNumber> members;
+};
+using Recipients = std::vector<HandlerMembers>;
+/// A notification to handlers inside the process. With a fan-out, HandlerOutcomes must tell of each handler what
+/// became of the members that are watched.
+struct Deliver {
+    proto::SharedNotice notice;
+    std::shared_ptr<const Recipients> to;
     FanOut fan_out{};
-    std::uint64_t watched = 0;
+
+    /// How many of these members, the first ones, the fan-out asks about: those no newer than it matched.
+    [[nodiscard]] std::uint64_t watched(const std::vector<MemberNumber>& members) const;
 };
 /// To a handler inside the process: so many notifications for its members were lost before this place.
 struct DeliverGap {

@@ -2,12 +2,11 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <string>
-#include <string_view>
 #include <utility>
 
 #include "cluster/action.hpp"
+#include "cluster/counters.hpp"
 #include "cluster/options.hpp"
 #include "cluster/random.hpp"
 
@@ -21,7 +20,7 @@ struct Context {
     Instant now{};
     Actions* actions = nullptr;  // of the step under way
     Random random;
-    std::map<std::string, std::uint64_t, std::less<>> counters;
+    Counters counters;
 
     template <class A>
     void emit(A action) {
@@ -30,12 +29,10 @@ struct Context {
     void note(Note::Kind kind, std::string node, std::string text) {
         emit(Note{kind, std::move(node), std::move(text)});
     }
-    void count(std::string_view name, std::uint64_t n = 1) {
-        const auto it = counters.find(name);
-        if (it == counters.end())
-            counters.emplace(name, n);
-        else
-            it->second += n;
+    /// `name` is a literal.
+    template <std::size_t N>
+    void count(const char (&name)[N], std::uint64_t n = 1) {
+        counters.add(name, n);
     }
     /// A message of this node.
     [[nodiscard]] proto::Message message(proto::Body body, std::uint64_t seq = 0) const {

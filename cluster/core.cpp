@@ -16,6 +16,12 @@ constexpr int kSettleRounds = 1000;  // far beyond any chain of causes
 
 }  // namespace
 
+std::uint64_t Deliver::watched(const std::vector<MemberNumber>& members) const {
+    if (!fan_out) return 0;
+    return static_cast<std::uint64_t>(std::upper_bound(members.begin(), members.end(), notice->newest) -
+                                      members.begin());
+}
+
 std::string_view to_string(Note::Kind kind) {
     switch (kind) {
         case Note::Kind::ready:
@@ -63,7 +69,8 @@ Core::Impl::Impl(Options options)
       sessions(ctx),
       watches(ctx, replicator, sessions),
       visibility(ctx, peers, replicator),
-      router(ctx, replicator, local, links, sessions) {}
+      routes(replicator, local),
+      router(ctx, routes, links, sessions) {}
 
 // ---- events --------------------------------------------------------------------
 
@@ -130,7 +137,10 @@ bool Core::Impl::settle_once() {
         visibility.on(transition);
     }
     const auto merges = replicator.take_merges();
-    for (const auto& merge : merges) ctx.emit(GroupChanged{merge.group});
+    for (const auto& merge : merges) {
+        routes.changed(merge.group);
+        ctx.emit(GroupChanged{merge.group});
+    }
     watches.tell(merges);
     moved = moved || !merges.empty();
     for (const auto& ended : sessions.take_ended()) {
@@ -326,7 +336,7 @@ Status Core::Impl::status() const {
         ++status.groups;
         status.members += size;
     }
-    status.counters.insert(ctx.counters.begin(), ctx.counters.end());
+    status.counters = ctx.counters.by_name();
     status.counters["link_queue"] = links.queued();
     return status;
 }

@@ -106,6 +106,7 @@ struct Core::Impl {
     Sessions sessions;
     Watches watches;
     Visibility visibility;
+    Routes routes;
     Router router;
 
     std::map<std::string, std::map<std::string, Instant>> leases;  // relayed origin -> lessee -> until

@@ -57,6 +57,7 @@ void Core::Impl::adopt(Incarnation incarnation) {
             Stop{{ErrorCode::name_taken, "an earlier life of this node had a later clock: start it again"}});
     ctx.self.incarnation = incarnation;
     replicator.adopt(incarnation);
+    routes.clear();
     ctx.count("incarnations_adopted");
     ctx.emit(IdentityChanged{ctx.self});
 }
@@ -227,8 +228,8 @@ void Core::Impl::pass_on_to_lessees(const proto::Message& message, const Passage
 
 void Core::Impl::link_data(const NodeId& from, proto::LinkData data) {
     for (auto& item : links.take(from, std::move(data))) {
-        if (auto* notice = std::get_if<proto::Notice>(&item))
-            router.take(from, std::move(*notice));
+        if (auto* notice = std::get_if<proto::SharedNotice>(&item))
+            router.take(from, *notice);
         else if (const auto* lost = std::get_if<proto::NoticesLost>(&item))
             router.take(*lost);
         else

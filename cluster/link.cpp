@@ -17,7 +17,7 @@ constexpr unsigned kMaxBackoff = 3;  // doublings of link_retry
 
 // ---- what goes out ---------------------------------------------------------
 
-void Link::put(proto::Notice notice, std::size_t size) {
+void Link::put(proto::SharedNotice notice, std::size_t size) {
     bytes_ += size;
     waiting_.push_back({std::move(notice), size});
 }
@@ -33,7 +33,7 @@ bool Link::is_unused() const {
 
 void Link::drop_oldest() {
     const auto& oldest = waiting_.front();
-    lose(oldest.item.group);
+    lose(oldest.item->group);
     bytes_ -= oldest.size;
     waiting_.pop_front();
 }
@@ -50,10 +50,10 @@ std::uint64_t Link::give_up() {
     std::uint64_t given_up = waiting_.size();
     while (!waiting_.empty()) drop_oldest();
     for (auto& out : window_) {
-        const auto* notice = std::get_if<proto::Notice>(&out.item);
+        const auto* notice = std::get_if<proto::SharedNotice>(&out.item);
         if (!notice) continue;
         // Under the same number: if it did arrive after all, this is only a repeat.
-        proto::NoticesLost loss{notice->group, 1};
+        proto::NoticesLost loss{(*notice)->group, 1};
         const auto size = wire_size(loss);
         bytes_ -= out.size;
         bytes_ += size;
@@ -186,8 +186,8 @@ bool Links::can_lose(const Link& link, const Group& group) const {
     return link.losses() < ctx_.options.bounds.link_items || link.is_lost(group);
 }
 
-bool Links::has_room(const NodeId& peer, const proto::Notice& notice) {
-    return fits(with(peer), wire_size(notice));
+bool Links::has_room(const NodeId& peer, std::size_t size) {
+    return fits(with(peer), size);
 }
 
 bool Links::make_room(Link& link, std::size_t size, Put& put) {
@@ -201,15 +201,14 @@ bool Links::make_room(Link& link, std::size_t size, Put& put) {
     return true;
 }
 
-Links::Put Links::put(const NodeId& peer, proto::Notice notice) {
+Links::Put Links::put(const NodeId& peer, proto::SharedNotice notice, std::size_t size) {
     Put put;
     Link& link = with(peer);
-    const auto size = wire_size(notice);
     if (make_room(link, size, put)) {
         link.put(std::move(notice), size);
-    } else if (!link.oldest() && can_lose(link, notice.group)) {
-        if (notice.ticket != 0) put.dropped.push_back(notice.ticket);
-        link.lose(notice.group);
+    } else if (!link.oldest() && can_lose(link, notice->group)) {
+        if (notice->ticket != 0) put.dropped.push_back(notice->ticket);
+        link.lose(notice->group);
     } else {
         put.taken = false;
     }

@@ -31,10 +31,10 @@ public:
     [[nodiscard]] std::size_t losses() const { return lost_.size(); }
 
     // What goes out. The caller has checked the bounds.
-    void put(proto::Notice notice, std::size_t size);
+    void put(proto::SharedNotice notice, std::size_t size);
     void put(proto::NoticeReport report, std::size_t size);
     /// The oldest notice that was never sent, if any.
-    [[nodiscard]] const proto::Notice* oldest() const { return waiting_.empty() ? nullptr : &waiting_.front().item; }
+    [[nodiscard]] const proto::Notice* oldest() const { return waiting_.empty() ? nullptr : &*waiting_.front().item; }
     /// Drops it; it becomes a loss.
     void drop_oldest();
     /// A notice of this group was dropped, later than all that was sent and before all that waits.
@@ -72,7 +72,7 @@ private:
     std::deque<Sized<proto::LinkItem>> window_;  // sent once or more: numbered acked_ + 1, …
     std::map<Group, std::uint64_t> lost_;        // dropped from waiting_ since
     std::deque<Sized<proto::NoticeReport>> reports_;
-    std::deque<Sized<proto::Notice>> waiting_;
+    std::deque<Sized<proto::SharedNotice>> waiting_;
     std::size_t bytes_ = 0;      // of window_, reports_ and waiting_
     std::uint64_t acked_ = 0;    // by the other side
     std::uint64_t sent_ = 0;     // up to this number, since the last return to acked_
@@ -95,9 +95,9 @@ public:
         std::vector<std::uint64_t> dropped;  // tickets of notices that gave way
     };
     /// When the link is full the oldest notices give way, or this one, and the members are told.
-    Put put(const NodeId& peer, proto::Notice notice);
+    Put put(const NodeId& peer, proto::SharedNotice notice, std::size_t size);
     Put put(const NodeId& peer, proto::NoticeReport report);
-    [[nodiscard]] bool has_room(const NodeId& peer, const proto::Notice& notice);
+    [[nodiscard]] bool has_room(const NodeId& peer, std::size_t size);
 
     std::vector<proto::LinkItem> take(const NodeId& from, proto::LinkData data);
     void acked(const NodeId& from, const proto::LinkAck& ack);

@@ -13,11 +13,14 @@ constexpr Duration kLongestWait = std::chrono::hours(24);
 constexpr Duration kReportTravels = std::chrono::milliseconds(200);
 constexpr std::size_t kMembersPerDelivery = 8192;  // beside the largest data they fit one frame
 
-std::string why_invalid(const Router::Call& call) {
-    if (const auto why = why_invalid_part(call.group.store); !why.empty())
-        return "the store's name " + std::string(why);
-    if (const auto why = why_invalid_part(call.group.feature); !why.empty())
-        return "the feature's name " + std::string(why);
+/// A group that has members needs no look at its name.
+std::string why_invalid(const Router::Call& call, bool is_empty) {
+    if (is_empty) {
+        if (const auto why = why_invalid_part(call.group.store); !why.empty())
+            return "the store's name " + std::string(why);
+        if (const auto why = why_invalid_part(call.group.feature); !why.empty())
+            return "the feature's name " + std::string(why);
+    }
     if (!proto::is_valid_data(call.data.msgpack))
         return "data must be one msgpack value of at most 512 KiB, nested at most 32 deep";
     return {};
@@ -31,7 +34,8 @@ std::uint64_t saturating_product(std::uint64_t a, std::uint64_t b) {
 }  // namespace
 
 void Router::notify(Call call) {
-    if (const auto why = why_invalid(call); !why.empty())
+    const Routes::Route& route = routes_.of(call.group);
+    if (const auto why = why_invalid(call, route.targets.empty()); !why.empty())
         return answers_.emplace_back(call.caller, Error{ErrorCode::bad_request, why}), void();
     if (call.wait && pending_.size() >= ctx_.options.bounds.pending_reports)
         return answers_.emplace_back(call.caller,
@@ -39,18 +43,16 @@ void Router::notify(Call call) {
                void();
 
     proto::Notice notice{call.kind,
-                         call.group,
+                         std::move(call.group),
                          std::move(call.data),
                          ctx_.self,
-                         call.worker,
+                         std::move(call.worker),
                          notify_seq_ + 1,
-                         call.wait ? last_ticket_ + 1 : 0,
+                         0,
                          {},
                          0};
-    if (call.wait)
-        notice.wait_ms = static_cast<std::uint64_t>(std::max<std::int64_t>(0, call.timeout / milliseconds(1)));
-    const auto targets = targets_of(call.group);
-    if (const Target* target = full(targets, notice)) {
+    const std::size_t size = wire_size(notice);
+    if (const auto* target = full(route.targets, size)) {
         ctx_.count("notifications_refused");
         return answers_.emplace_back(
                    call.caller, Error{ErrorCode::overloaded, "the queue to node " + target->node.name +
@@ -58,50 +60,44 @@ void Router::notify(Call call) {
                void();
     }
     ++notify_seq_;
-    NotifyReport report{0, targets.size(), call.wait, 0, {}};
-    for (const Target& target : targets) report.matched += target.members;
+    NotifyReport report{route.matched, route.targets.size(), call.wait, 0, {}};
     ctx_.count("notifications");
     ctx_.count("notifications_matched", report.matched);
-    if (!call.wait) {
-        send(targets, std::move(notice), report);
-        return answers_.emplace_back(call.caller, std::move(report)), void();
-    }
+    if (call.wait) return send_and_wait(call, std::move(notice), size, std::move(report));
+    send(route.targets, std::move(notice), size, report);
+    answers_.emplace_back(call.caller, std::move(report));
+}
+
+void Router::send_and_wait(const Call& call, proto::Notice notice, std::size_t size, NotifyReport report) {
+    const Targets& targets = routes_.of(notice.group).targets;
     const auto ticket = ++last_ticket_;
+    notice.ticket = ticket;
+    notice.wait_ms = static_cast<std::uint64_t>(std::max<std::int64_t>(0, call.timeout / milliseconds(1)));
     Pending& pending = pending_[ticket] = {call.caller, report, {}, ctx_.now + call.timeout};
-    for (const Target& target : targets) pending.outstanding[target.node.name] = target.members;
-    send(targets, std::move(notice), report);
+    for (const auto& target : targets) pending.outstanding[target.node.name] = target.members;
+    send(targets, std::move(notice), size, report);
     for (const auto& miss : report.missed) settle(ticket, miss.node, 0, {miss});
     finish_if_done(ticket);
 }
 
-std::vector<Router::Target> Router::targets_of(const Group& group) const {
-    std::vector<Target> targets;
-    const GroupRef ref = replicator_.groups().find(group);
-    if (ref == kNoGroup) return targets;
-    replicator_.for_each_shown([&](const Replica& replica) {
-        const auto it = replica.groups().find(ref);
-        if (it == replica.groups().end()) return;
-        targets.push_back({replica.id(), it->second.size(), it->second.entries().back().number});
-    });
-    return targets;
-}
-
-const Router::Target* Router::full(const std::vector<Target>& targets, const proto::Notice& notice) const {
+const Routes::Target* Router::full(const Targets& targets, std::size_t size) const {
     if (ctx_.options.bounds.link_policy != OverflowPolicy::refuse_newest) return nullptr;
-    const auto it = std::ranges::find_if(targets, [&](const Target& target) {
-        return target.node != ctx_.self && !links_.has_room(target.node, notice);
-    });
+    const auto it = std::ranges::find_if(
+        targets, [&](const auto& target) { return target.node != ctx_.self && !links_.has_room(target.node, size); });
     return it == targets.end() ? nullptr : &*it;
 }
 
-void Router::send(const std::vector<Target>& targets, proto::Notice notice, NotifyReport& report) {
-    for (const Target& target : targets) {
-        if (notice.ticket != 0) notice.newest = target.newest;
+void Router::send(const Targets& targets, proto::Notice notice, std::size_t size, NotifyReport& report) {
+    const bool wait = notice.ticket != 0;
+    const proto::SharedNotice for_all = wait ? proto::SharedNotice() : std::move(notice);
+    for (const auto& target : targets) {
+        if (wait) notice.newest = target.newest;
+        const proto::SharedNotice to_target = wait ? proto::SharedNotice(notice) : for_all;
         if (target.node == ctx_.self) {
-            spread(target.node, notice);
+            spread(target.node, to_target);
             continue;
         }
-        const auto put = links_.put(target.node, notice);
+        const auto put = links_.put(target.node, to_target, size);
         dropped(target.node, put.dropped);
         if (put.taken) continue;
         ctx_.count("notifications_dropped", target.members);
@@ -124,10 +120,6 @@ void Router::dropped(const NodeId& node, const std::vector<std::uint64_t>& ticke
 
 // ---- at the members' node --------------------------------------------------------
 
-void Router::take(const NodeId& from, proto::Notice notice) {
-    spread(from, notice);
-}
-
 FanOut Router::begin_spread(const NodeId& from, const proto::Notice& notice) {
     if (notice.ticket == 0) return {};
     const auto wait =
@@ -140,46 +132,53 @@ FanOut Router::begin_spread(const NodeId& from, const proto::Notice& notice) {
     return last_spread_;
 }
 
-void Router::spread(const NodeId& from, const proto::Notice& notice) {
-    const FanOut id = spreads_.size() < ctx_.options.bounds.pending_reports ? begin_spread(from, notice) : FanOut{};
-    Notification notification{notice.kind,        notice.group, notice.data, notice.from_node,
-                              notice.from_worker, notice.seq,   {}};
-    const std::size_t size = wire_size(notice);
-    local_.for_each_owner(notice.group, [&](const Owner& owner, const std::vector<MemberNumber>& members) {
-        for (std::size_t at = 0; at < members.size(); at += kMembersPerDelivery) {
-            const auto begin = members.begin() + static_cast<std::ptrdiff_t>(at);
-            const auto end = begin + static_cast<std::ptrdiff_t>(std::min(kMembersPerDelivery, members.size() - at));
-            notification.members.assign(begin, end);
-            // Who joined since is served too, but is none of those that the report is about.
-            const auto matched = std::upper_bound(begin, end, notice.newest) - begin;
-            deliver(owner, notification, size + notification.members.size() * 9,
-                    {id, static_cast<std::uint64_t>(matched)});
-        }
-    });
+void Router::spread(const NodeId& from, const proto::SharedNotice& notice) {
+    const FanOut id = spreads_.size() < ctx_.options.bounds.pending_reports ? begin_spread(from, *notice) : FanOut{};
+    const Routes::Route& route = routes_.of(notice->group);
+    if (route.handlers) deliver(route.handlers, notice, id);
+    for (const auto& [session, members] : route.sessions) deliver(session, members, *notice, id);
     if (id) report_if_done(id);
 }
 
-void Router::deliver(const Owner& owner, const Notification& notification, std::size_t size, Session::Waiter waiter) {
-    ctx_.count("notifications_delivered", notification.members.size());
-    if (!waiter.fan_out || waiter.members == 0) waiter = {};
-    if (waiter.fan_out) spreads_.at(waiter.fan_out).outstanding += waiter.members;
-    if (const auto* handler = std::get_if<HandlerId>(&owner)) {
-        // Members are in the order of their numbers: those that are matched come first.
-        ctx_.emit(Deliver{*handler, notification, waiter.fan_out, waiter.members});
-    } else {
-        sessions_.push(std::get<SessionToken>(owner), proto::Delivery{notification}, size, waiter);
+void Router::deliver(const std::shared_ptr<const Recipients>& handlers, const proto::SharedNotice& notice, FanOut id) {
+    Deliver action{notice, handlers, id};
+    std::uint64_t members = 0;
+    std::uint64_t watched = 0;
+    for (const auto& to : *handlers) {
+        members += to.members.size();
+        watched += action.watched(to.members);
+    }
+    ctx_.count("notifications_delivered", members);
+    if (id) spreads_.at(id).outstanding += watched;
+    ctx_.emit(std::move(action));
+}
+
+void Router::deliver(SessionToken session, const std::vector<MemberNumber>& members, const proto::Notice& notice,
+                     FanOut id) {
+    ctx_.count("notifications_delivered", members.size());
+    Notification notification = proto::to_notification(notice, {});
+    const std::size_t size = wire_size(notice);
+    for (std::size_t at = 0; at < members.size(); at += kMembersPerDelivery) {
+        const auto begin = members.begin() + static_cast<std::ptrdiff_t>(at);
+        const auto end = begin + static_cast<std::ptrdiff_t>(std::min(kMembersPerDelivery, members.size() - at));
+        notification.members.assign(begin, end);
+        Session::Waiter waiter;
+        // Who joined since is served too, but is none of those that the report is about.
+        if (id) waiter = {id, static_cast<std::uint64_t>(std::upper_bound(begin, end, notice.newest) - begin)};
+        if (waiter.members == 0) waiter = {};
+        if (waiter.fan_out) spreads_.at(id).outstanding += waiter.members;
+        sessions_.push(session, proto::Delivery{notification}, size + notification.members.size() * 9, waiter);
     }
 }
 
 void Router::take(const proto::NoticesLost& lost) {
     ctx_.count("notifications_lost_on_links", lost.notices);
-    local_.for_each_owner(lost.group, [&](const Owner& owner, const std::vector<MemberNumber>& members) {
-        const auto missed = saturating_product(lost.notices, members.size());
-        if (const auto* handler = std::get_if<HandlerId>(&owner))
-            ctx_.emit(DeliverGap{*handler, missed});
-        else
-            sessions_.lose(std::get<SessionToken>(owner), missed);
-    });
+    const Routes::Route& route = routes_.of(lost.group);
+    if (route.handlers)
+        for (const auto& to : *route.handlers)
+            ctx_.emit(DeliverGap{to.handler, saturating_product(lost.notices, to.members.size())});
+    for (const auto& [session, members] : route.sessions)
+        sessions_.lose(session, saturating_product(lost.notices, members.size()));
 }
 
 void Router::took(const std::vector<Outcome>& outcomes) {

@@ -8,16 +8,15 @@
 
 #include "cluster/caller.hpp"
 #include "cluster/link.hpp"
-#include "cluster/local_members.hpp"
-#include "cluster/replicator.hpp"
+#include "cluster/routes.hpp"
 #include "cluster/sessions.hpp"
 
 namespace muster::cluster {
 
 class Router {
 public:
-    Router(Context& context, const Replicator& replicator, const LocalMembers& local, Links& links, Sessions& sessions)
-        : ctx_(context), replicator_(replicator), local_(local), links_(links), sessions_(sessions) {}
+    Router(Context& context, Routes& routes, Links& links, Sessions& sessions)
+        : ctx_(context), routes_(routes), links_(links), sessions_(sessions) {}
 
     struct Call {
         Caller caller;
@@ -31,7 +30,7 @@ public:
     void notify(Call call);
 
     /// A notice from another node for the members here.
-    void take(const NodeId& from, proto::Notice notice);
+    void take(const NodeId& from, const proto::SharedNotice& notice) { spread(from, notice); }
     void take(const NodeId& from, const proto::NoticeReport& report);
     void take(const proto::NoticesLost& lost);
     /// What became of items that sessions and handlers were given.
@@ -58,30 +57,26 @@ private:
         Instant expires;
     };
 
-    /// A node that has members of the group.
-    struct Target {
-        NodeId node;
-        std::uint64_t members = 0;
-        MemberNumber newest;
-    };
-    [[nodiscard]] std::vector<Target> targets_of(const Group& group) const;
-    /// The first target to which the notice cannot go, when the policy is to refuse it then.
-    [[nodiscard]] const Target* full(const std::vector<Target>& targets, const proto::Notice& notice) const;
+    using Targets = std::vector<Routes::Target>;
+    void send_and_wait(const Call& call, proto::Notice notice, std::size_t size, NotifyReport report);
+    /// The first target to which so many bytes cannot go, when the policy is to refuse them then.
+    [[nodiscard]] const Routes::Target* full(const Targets& targets, std::size_t size) const;
     /// Puts the notice on its way; what it met there is added to the report.
-    void send(const std::vector<Target>& targets, proto::Notice notice, NotifyReport& report);
+    void send(const Targets& targets, proto::Notice notice, std::size_t size, NotifyReport& report);
     void dropped(const NodeId& node, const std::vector<std::uint64_t>& tickets);
 
-    void spread(const NodeId& from, const proto::Notice& notice);
+    void spread(const NodeId& from, const proto::SharedNotice& notice);
     FanOut begin_spread(const NodeId& from, const proto::Notice& notice);
-    void deliver(const Owner& owner, const Notification& notification, std::size_t size, Session::Waiter waiter);
+    void deliver(const std::shared_ptr<const Recipients>& handlers, const proto::SharedNotice& notice, FanOut id);
+    void deliver(SessionToken session, const std::vector<MemberNumber>& members, const proto::Notice& notice,
+                 FanOut id);
     void account(const Outcome& outcome);
     void report_if_done(FanOut id);
     void settle(std::uint64_t ticket, const std::string& node, std::uint64_t delivered, std::vector<Missed> missed);
     void finish_if_done(std::uint64_t ticket);
 
     Context& ctx_;
-    const Replicator& replicator_;
-    const LocalMembers& local_;
+    Routes& routes_;
     Links& links_;
     Sessions& sessions_;
     std::uint64_t notify_seq_ = 0;

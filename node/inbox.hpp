@@ -3,6 +3,8 @@
 
 #include <muster/types.hpp>
 
+#include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
@@ -13,6 +15,7 @@
 #include <mutex>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "node/handlers.hpp"
 
@@ -45,13 +48,18 @@ public:
     /// Puts an item that counts as `weight`; when there is no room for it, the policy says what gives way.
     void push(Item item, std::uint64_t weight, std::size_t bytes) {
         const std::lock_guard lock(mutex_);
-        if (closed_) return miss(item, MissReason::left);
-        if (limits_.policy == OverflowPolicy::refuse_newest && !has_room(weight, bytes)) {
-            lost_last_ += weight;
-            return miss(item, MissReason::overflow);
-        }
-        while (!has_room(weight, bytes)) drop_oldest();
-        append(std::move(item), weight, bytes);
+        put({std::move(item), weight, bytes, 0});
+    }
+
+    /// As push(), at the next commit(): many are put in at once. Both are one thread's. True for the first.
+    bool stage(Item item, std::uint64_t weight, std::size_t bytes) {
+        staged_.push_back({std::move(item), weight, bytes, 0});
+        return staged_.size() == 1;
+    }
+    void commit() {
+        const std::lock_guard lock(mutex_);
+        for (Queued& queued : staged_) put(std::move(queued));
+        staged_.clear();
     }
 
     /// So many were lost on their way here, after all that was put in: told to `on_gap` in that place.
@@ -67,7 +75,7 @@ public:
         const std::lock_guard lock(mutex_);
         if (closed_) return true;
         if (!has_room(weight, bytes)) return false;
-        append(std::move(item), weight, bytes);
+        append({std::move(item), weight, bytes, 0});
         return true;
     }
 
@@ -90,16 +98,22 @@ public:
         if (!is_current()) idle_.wait(lock, [this] { return !running_; });
     }
 
-    /// A slow handler gives way to others after each of its items.
+    /// A slow handler gives way to others after each of its items; of a quick one more and more are taken at once.
     bool run_batch() override {
         const auto enough = std::chrono::steady_clock::now() + kBatchTime;
-        for (int i = 0; i < kBatch && (i == 0 || std::chrono::steady_clock::now() < enough); ++i)
-            if (!run_one()) return false;
+        std::size_t left = kBatch;
+        for (std::size_t share = 1; left != 0; share = std::min({2 * share, kShare, left})) {
+            if (!take(share)) return false;
+            run_taken();
+            left -= share;
+            if (std::chrono::steady_clock::now() >= enough) break;
+        }
         return true;
     }
 
 private:
-    static constexpr int kBatch = 64;
+    static constexpr std::size_t kBatch = 64;
+    static constexpr std::size_t kShare = 16;
     static constexpr std::chrono::milliseconds kBatchTime{1};
     struct Queued {
         Item item;
@@ -109,15 +123,26 @@ private:
     };
 
     [[nodiscard]] bool has_room(std::uint64_t weight, std::size_t bytes) const {
-        return queue_.empty() || (weight_ + weight <= limits_.items && bytes_ + bytes <= limits_.bytes);
+        return queue_.empty() ||
+               (weight_ + taken_weight_ + weight <= limits_.items && bytes_ + taken_bytes_ + bytes <= limits_.bytes);
     }
     void miss(const Item& item, MissReason reason) {
         if (on_missed_) on_missed_(item, reason);
     }
-    void append(Item item, std::uint64_t weight, std::size_t bytes) {
-        queue_.push_back({std::move(item), weight, bytes, std::exchange(lost_last_, 0)});
-        weight_ += weight;
-        bytes_ += bytes;
+    void put(Queued queued) {
+        if (closed_) return miss(queued.item, MissReason::left);
+        if (limits_.policy == OverflowPolicy::refuse_newest && !has_room(queued.weight, queued.bytes)) {
+            lost_last_ += queued.weight;
+            return miss(queued.item, MissReason::overflow);
+        }
+        while (!has_room(queued.weight, queued.bytes)) drop_oldest();
+        append(std::move(queued));
+    }
+    void append(Queued queued) {
+        weight_ += queued.weight;
+        bytes_ += queued.bytes;
+        queued.lost_before = std::exchange(lost_last_, 0);
+        queue_.push_back(std::move(queued));
         schedule();
     }
     void schedule() {
@@ -143,30 +168,45 @@ private:
         lost_first_ = lost_last_ = 0;
     }
 
-    /// False when there was nothing left; the strand is then off the pool.
-    bool run_one() {
-        std::unique_lock lock(mutex_);
+    /// Takes up to `share` items to be run. False when there was nothing left; the strand is then off the pool.
+    bool take(std::size_t share) {
+        const std::lock_guard lock(mutex_);
         if (queue_.empty() && lost_last_ == 0) {
             scheduled_ = false;
             return false;
         }
-        std::uint64_t lost = std::exchange(lost_first_, 0);
-        std::optional<Queued> next;
-        if (queue_.empty()) {
-            lost += std::exchange(lost_last_, 0);
-        } else {
-            next = pop();
-            lost += next->lost_before;
+        lost_before_taken_ = std::exchange(lost_first_, 0);
+        if (queue_.empty()) lost_before_taken_ += std::exchange(lost_last_, 0);
+        for (; share != 0 && !queue_.empty(); --share) {
+            taken_.push_back(pop());
+            if (taken_.size() == 1) continue;  // under way
+            taken_weight_ += taken_.back().weight;
+            taken_bytes_ += taken_.back().bytes;
         }
         running_ = true;
-        lock.unlock();
-        if (lost != 0 && on_gap_) on_gap_(lost);
-        if (next) run_(next->item);
-        HandlerPool::call_ended();
-        lock.lock();
-        running_ = false;
-        idle_.notify_all();
         return true;
+    }
+
+    void run_taken() {
+        if (taken_.empty()) tell_gap(lost_before_taken_);
+        for (const Queued& next : taken_) {
+            tell_gap(std::exchange(lost_before_taken_, 0) + next.lost_before);
+            if (closed_) {
+                miss(next.item, MissReason::left);
+                continue;
+            }
+            run_(next.item);
+            HandlerPool::call_ended();
+        }
+        taken_.clear();
+        const std::lock_guard lock(mutex_);
+        taken_weight_ = 0;
+        taken_bytes_ = 0;
+        running_ = false;
+        if (closed_) idle_.notify_all();
+    }
+    void tell_gap(std::uint64_t lost) {
+        if (lost != 0 && on_gap_ && !closed_) on_gap_(lost);
     }
 
     HandlerPool& pool_;
@@ -177,13 +217,19 @@ private:
     std::mutex mutex_;
     std::condition_variable idle_;
     std::deque<Queued> queue_;
+    std::vector<Queued> staged_;  // the one thread's that stages
     std::uint64_t weight_ = 0;
     std::size_t bytes_ = 0;
-    std::uint64_t lost_first_ = 0;  // before the oldest that waits
-    std::uint64_t lost_last_ = 0;   // after the newest that waits
-    bool scheduled_ = false;        // in the pool's hands
-    bool running_ = false;          // an item is being run
-    bool closed_ = false;
+    std::uint64_t taken_weight_ = 0;  // of what is taken and has not begun
+    std::size_t taken_bytes_ = 0;
+    std::uint64_t lost_first_ = 0;      // before the oldest that waits
+    std::uint64_t lost_last_ = 0;       // after the newest that waits
+    bool scheduled_ = false;            // in the pool's hands
+    bool running_ = false;              // an item is being run
+    std::atomic<bool> closed_ = false;  // changed under the lock
+    // Of the thread that runs the strand:
+    std::vector<Queued> taken_;
+    std::uint64_t lost_before_taken_ = 0;
 };
 
 }  // namespace muster::node

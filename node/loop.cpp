@@ -73,6 +73,7 @@ void Loop::perform() {
         if (!sockets_->perform(action, emit_) || std::holds_alternative<cluster::IdentityChanged>(action))
             hand_over(std::move(action));
     actions_.clear();
+    sink_.delivered();
 }
 
 void Loop::hand_over(cluster::Action&& action) {

@@ -21,6 +21,8 @@ public:
     virtual ~Sink() = default;
     virtual void deliver(cluster::Deliver&& deliver) = 0;
     virtual void deliver(const cluster::DeliverGap& gap) = 0;
+    /// Nothing more is delivered in this turn.
+    virtual void delivered() = 0;
     /// What became of deliveries that a fan-out asked about, since the last call.
     virtual std::vector<cluster::Outcome> take_outcomes() = 0;
     virtual void tell(cluster::TellWatcher&& tell) = 0;

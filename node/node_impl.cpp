@@ -14,7 +14,7 @@ namespace {
 constexpr std::size_t kWatchEvents = 65536;     // that wait for one watch's handler
 constexpr std::size_t kWatchBytes = 64u << 20;  // the same
 constexpr std::size_t kMostThreads = 4096;      // of handlers
-constexpr std::size_t kItemBytes = 256;         // roughly, of a queued item besides its data
+constexpr std::size_t kItemBytes = 256;         // roughly, of a queued change, and of each of its members
 
 Error bad(std::string text) {
     return {ErrorCode::bad_request, std::move(text)};
@@ -136,26 +136,10 @@ void Node::Impl::close() {
 cluster::HandlerId Node::Impl::add_handler(const Group& group, OnNotification handler) {
     const std::uint64_t number = ++last_handler;
     if (!handler) return cluster::HandlerId{number | node::kIdleHandler};
-    const auto run = [handler, counted = counts, box = outcomes](const cluster::Deliver& deliver) {
-        Notification one = deliver.notification;
-        std::uint64_t watched = deliver.watched;
-        for (const MemberNumber member : deliver.notification.members) {
-            one.members.assign(1, member);
-            call_guarded(*counted, [&] { handler(one); });
-            node::HandlerPool::call_ended();
-            if (watched == 0) continue;
-            --watched;
-            box->add({deliver.fan_out, 1, std::nullopt});
-        }
-    };
-    const auto on_gap = [group, on_gap = options.on_gap, counted = counts](std::uint64_t missed) {
-        if (on_gap) call_guarded(*counted, [&] { on_gap(group, missed); });
-    };
-    const auto on_missed = [box = outcomes](const cluster::Deliver& deliver, MissReason reason) {
-        if (deliver.watched != 0) box->add({deliver.fan_out, deliver.watched, reason});
-    };
-    const NotificationInbox::Limits limits{options.inbox, options.inbox_bytes, options.inbox_policy};
-    auto inbox = std::make_shared<NotificationInbox>(*pool, limits, run, on_gap, on_missed);
+    const node::NotificationInbox::Limits limits{options.inbox, options.inbox_bytes, options.inbox_policy};
+    node::NotificationInbox::OnGap on_gap;
+    if (options.on_gap) on_gap = [group, on_gap = options.on_gap](std::uint64_t missed) { on_gap(group, missed); };
+    auto inbox = node::make_inbox(*pool, limits, std::move(handler), std::move(on_gap), {counts, outcomes});
     const cluster::HandlerId id{number};
     const std::lock_guard lock(mutex);
     handlers.emplace(id, std::move(inbox));
@@ -164,7 +148,7 @@ cluster::HandlerId Node::Impl::add_handler(const Group& group, OnNotification ha
 
 void Node::Impl::remove_handler(cluster::HandlerId id) {
     if (node::is_idle(id)) return;
-    std::shared_ptr<NotificationInbox> removed;  // destroyed without the lock
+    std::shared_ptr<node::NotificationInbox> removed;  // destroyed without the lock
     {
         const std::lock_guard lock(mutex);
         const auto found = handlers.find(id);
@@ -222,31 +206,35 @@ bool Node::Impl::unwatch(Watch watch) {
 }
 
 void Node::Impl::deliver(cluster::Deliver&& deliver) {
-    std::shared_ptr<NotificationInbox> inbox;
-    bool left = false;
-    {
-        const std::lock_guard lock(mutex);
-        const auto found = handlers.find(deliver.handler);
-        left = found == handlers.end() && !node::is_idle(deliver.handler);
-        if (found != handlers.end()) inbox = found->second;
+    const std::lock_guard lock(mutex);
+    for (const auto& to : *deliver.to) {
+        node::Waiting waiting(deliver, to);
+        const auto found = handlers.find(to.handler);
+        if (found != handlers.end()) {
+            const auto& inbox = found->second;
+            const std::size_t bytes = waiting.bytes();
+            if (inbox->stage(std::move(waiting), to.members.size(), bytes)) staged.push_back(inbox);
+        } else if (waiting.watched != 0) {
+            const auto missed = node::is_idle(to.handler) ? std::nullopt : std::optional(MissReason::left);
+            outcomes->add({waiting.fan_out, waiting.watched, missed});
+        }
     }
-    if (!inbox) {
-        const auto missed = left ? std::optional(MissReason::left) : std::nullopt;
-        if (deliver.watched != 0) outcomes->add({deliver.fan_out, deliver.watched, missed});
-        return;
-    }
-    const std::uint64_t members = deliver.notification.members.size();
-    const std::size_t bytes = kItemBytes + deliver.notification.data.msgpack.size() + members * sizeof(MemberNumber);
-    inbox->push(std::move(deliver), members, bytes);
 }
 
 void Node::Impl::deliver(const cluster::DeliverGap& gap) {
-    std::shared_ptr<NotificationInbox> inbox;
+    std::shared_ptr<node::NotificationInbox> inbox;
     {
         const std::lock_guard lock(mutex);
         if (const auto found = handlers.find(gap.handler); found != handlers.end()) inbox = found->second;
     }
-    if (inbox) inbox->lose(gap.missed);
+    if (!inbox) return;
+    inbox->commit();  // what came before the gap
+    inbox->lose(gap.missed);
+}
+
+void Node::Impl::delivered() {
+    for (const auto& inbox : staged) inbox->commit();
+    staged.clear();
 }
 
 void Node::Impl::tell(cluster::TellWatcher&& tell) {

@@ -14,9 +14,9 @@
 
 #include "node/engine.hpp"
 #include "node/frame_counts.hpp"
-#include "node/inbox.hpp"
 #include "node/loop.hpp"
 #include "node/notes.hpp"
+#include "node/notification_inbox.hpp"
 #include "node/outcome_box.hpp"
 #include "node/own_members.hpp"
 
@@ -50,6 +50,7 @@ struct Node::Impl final : node::Sink {
 
     void deliver(cluster::Deliver&& deliver) override;
     void deliver(const cluster::DeliverGap& gap) override;
+    void delivered() override;
     std::vector<cluster::Outcome> take_outcomes() override { return outcomes->take(); }
     void tell(cluster::TellWatcher&& tell) override;
     void note(cluster::Note&& note) override;
@@ -58,7 +59,6 @@ struct Node::Impl final : node::Sink {
 
     void log(int severity, const std::string& line) const;
 
-    using NotificationInbox = node::Inbox<cluster::Deliver>;
     using WatchInbox = node::Inbox<WatchEvent>;
     struct Watcher {
         Group group;
@@ -74,11 +74,12 @@ struct Node::Impl final : node::Sink {
     std::optional<node::HandlerPool> pool;
     std::optional<node::Engine> engine;
     std::string address;
-    node::NoteLimiter limiter;  // the loop's
+    node::NoteLimiter limiter;                                     // the loop's
+    std::vector<std::shared_ptr<node::NotificationInbox>> staged;  // the loop's: those with something staged
     std::atomic<std::uint64_t> last_handler = 0;
 
     mutable std::mutex mutex;  // of all below; never held while the engine or a handler is called
-    std::unordered_map<cluster::HandlerId, std::shared_ptr<NotificationInbox>> handlers;  // not idle ones
+    std::unordered_map<cluster::HandlerId, std::shared_ptr<node::NotificationInbox>> handlers;  // not idle ones
     std::unordered_map<Watch, Watcher> watchers;
     std::unordered_map<cluster::WatchId, Watch> watch_of;
     std::uint64_t last_watch = 0;

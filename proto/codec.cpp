@@ -87,6 +87,7 @@ private:
         packer_.pack_map(static_cast<std::uint32_t>(counters.size()));
         for (const auto& [key, value] : counters) string(key), put(value);
     }
+    void put(const SharedNotice& notice) { put(*notice); }
     void put(const LinkItem& item) {
         packer_.pack_array(2);
         packer_.pack_uint64(item.index() + 1);
@@ -262,7 +263,12 @@ private:
         if (from.type != msgpack::type::ARRAY || from.via.array.size < 2) return false;
         std::uint64_t kind = 0;
         if (!get(from.via.array.ptr[0], kind)) return false;
-        if (kind == 1) return get(from.via.array.ptr[1], to.emplace<Notice>());
+        if (kind == 1) {
+            Notice notice;
+            if (!get(from.via.array.ptr[1], notice)) return false;
+            to = SharedNotice(std::move(notice));
+            return true;
+        }
         if (kind == 2) return get(from.via.array.ptr[1], to.emplace<NoticeReport>());
         return kind == 3 && get(from.via.array.ptr[1], to.emplace<NoticesLost>());
     }

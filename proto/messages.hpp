@@ -5,7 +5,9 @@
 #include <muster/types.hpp>
 
 #include <cstdint>
+#include <memory>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -116,7 +118,28 @@ struct NoticesLost {
     bool operator==(const NoticesLost&) const = default;
 };
 
-using LinkItem = std::variant<Notice, NoticeReport, NoticesLost>;
+inline Notification to_notification(const Notice& notice, std::vector<MemberNumber> members) {
+    return {notice.kind,        notice.group, notice.data,       notice.from_node,
+            notice.from_worker, notice.seq,   std::move(members)};
+}
+
+/// A notice that nobody changes any more, held by the links and members that it is on its way to.
+class SharedNotice {
+public:
+    SharedNotice() = default;  // none
+    SharedNotice(Notice notice) : notice_(std::make_shared<const Notice>(std::move(notice))) {}
+
+    const Notice& operator*() const { return *notice_; }
+    const Notice* operator->() const { return notice_.get(); }
+    bool operator==(const SharedNotice& other) const {
+        return notice_ == other.notice_ || (notice_ && other.notice_ && *notice_ == *other.notice_);
+    }
+
+private:
+    std::shared_ptr<const Notice> notice_;
+};
+
+using LinkItem = std::variant<SharedNotice, NoticeReport, NoticesLost>;
 
 // ---- node to node ----------------------------------------------------------
 

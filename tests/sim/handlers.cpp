@@ -16,20 +16,20 @@ void Handlers::forget() {
     outcomes_.clear();
 }
 
-void Handlers::deliver(const Deliver& deliver) {
-    Handler& handler = handlers_[deliver.handler];
-    const std::uint64_t members = deliver.notification.members.size();
+void Handlers::take(const Handed& handed) {
+    Handler& handler = handlers_[handed.handler];
+    const std::uint64_t members = handed.notification.members.size();
     while (!handler.waiting.empty() && handler.members + members > world_.profile.handlers.inbox) {
-        const Deliver oldest = std::move(handler.waiting.front());
+        const Handed oldest = std::move(handler.waiting.front());
         handler.waiting.pop_front();
         handler.members -= oldest.notification.members.size();
         handler.missed += oldest.notification.members.size();
         world_.observer->dropped(host_, oldest);
         tell(oldest, MissReason::overflow);
     }
-    handler.waiting.push_back(deliver);
+    handler.waiting.push_back(handed);
     handler.members += members;
-    next(deliver.handler);
+    next(handed.handler);
 }
 
 void Handlers::gone(HandlerId id) {
@@ -37,7 +37,7 @@ void Handlers::gone(HandlerId id) {
     if (found == handlers_.end()) return;
     Handler& handler = found->second;
     if (!handler.waiting.empty()) ++world_.coverage.marks["handler removed with notifications waiting"];
-    for (const Deliver& deliver : handler.waiting) tell(deliver, MissReason::left);
+    for (const Handed& handed : handler.waiting) tell(handed, MissReason::left);
     handler.waiting.clear();
     handler.members = handler.missed = 0;
 }
@@ -53,30 +53,30 @@ void Handlers::next(HandlerId id) {
                                           std::to_string(handler.missed));
         world_.observer->gap(host_, id, std::exchange(handler.missed, 0));
     }
-    Deliver deliver = std::move(handler.waiting.front());
+    Handed handed = std::move(handler.waiting.front());
     handler.waiting.pop_front();
-    handler.members -= deliver.notification.members.size();
+    handler.members -= handed.notification.members.size();
     const Duration time = draw_time();
-    if (time == Duration(0)) return returned(host_.lives(), deliver);
-    world_.clock.after(time, [this, life = host_.lives(), deliver = std::move(deliver)] { returned(life, deliver); });
+    if (time == Duration(0)) return returned(host_.lives(), handed);
+    world_.clock.after(time, [this, life = host_.lives(), handed = std::move(handed)] { returned(life, handed); });
 }
 
-void Handlers::returned(std::uint64_t life, const Deliver& deliver) {
+void Handlers::returned(std::uint64_t life, const Handed& handed) {
     if (life != host_.lives()) return;
     if (host_.stopped()) {  // the whole process is
-        world_.clock.after(milliseconds(10), [this, life, deliver] { returned(life, deliver); });
+        world_.clock.after(milliseconds(10), [this, life, handed] { returned(life, handed); });
         return;
     }
-    handlers_[deliver.handler].busy = false;
-    world_.observer->handled(host_, deliver);
-    tell(deliver, std::nullopt);
-    next(deliver.handler);
+    handlers_[handed.handler].busy = false;
+    world_.observer->handled(host_, handed);
+    tell(handed, std::nullopt);
+    next(handed.handler);
 }
 
 /// The loop takes what handlers have to say once a turn.
-void Handlers::tell(const Deliver& deliver, std::optional<MissReason> missed) {
-    if (deliver.watched == 0) return;
-    outcomes_.push_back({deliver.fan_out, deliver.watched, missed});
+void Handlers::tell(const Handed& handed, std::optional<MissReason> missed) {
+    if (handed.watched == 0) return;
+    outcomes_.push_back({handed.fan_out, handed.watched, missed});
     if (outcomes_.size() > 1) return;
     const Duration usual = world_.profile.handlers.usual;
     const Duration delay = usual == Duration(0) ? usual : random_.within(Duration(0), usual);

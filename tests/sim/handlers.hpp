@@ -8,7 +8,7 @@
 #include <optional>
 #include <vector>
 
-#include "cluster/action.hpp"
+#include "tests/sim/handed.hpp"
 #include "tests/sim/random.hpp"
 
 namespace muster::sim {
@@ -22,7 +22,7 @@ class Handlers {
 public:
     Handlers(World& world, Host& host);
 
-    void deliver(const cluster::Deliver& deliver);
+    void take(const Handed& handed);
     /// The handler is removed: what waits for it is missed.
     void gone(cluster::HandlerId id);
     /// The process has ended.
@@ -30,15 +30,15 @@ public:
 
 private:
     struct Handler {
-        std::deque<cluster::Deliver> waiting;
+        std::deque<Handed> waiting;
         std::uint64_t members = 0;  // of what waits
         std::uint64_t missed = 0;   // before the first that waits
         bool busy = false;
     };
 
     void next(cluster::HandlerId id);
-    void returned(std::uint64_t life, const cluster::Deliver& deliver);
-    void tell(const cluster::Deliver& deliver, std::optional<MissReason> missed);
+    void returned(std::uint64_t life, const Handed& handed);
+    void tell(const Handed& handed, std::optional<MissReason> missed);
     [[nodiscard]] Duration draw_time();
 
     World& world_;

@@ -67,8 +67,8 @@ std::vector<WatchId> Model::watches(const Host& host) const {
 
 // ---- handlers inside the nodes -----------------------------------------------
 
-void Model::handled(Host& host, const Deliver& deliver) {
-    notices_.handled(deliver.notification, *watched_.at(host.place()).life, {"", deliver.handler.value});
+void Model::handled(Host& host, const Handed& handed) {
+    notices_.handled(handed.notification, *watched_.at(host.place()).life, {"", handed.handler.value});
 }
 
 void Model::gap(Host& host, HandlerId handler, std::uint64_t missed) {
@@ -79,9 +79,9 @@ void Model::gap(Host& host, HandlerId handler, std::uint64_t missed) {
     untold -= missed;
 }
 
-void Model::dropped(Host& host, const Deliver& deliver) {
-    watched_.at(host.place()).untold[deliver.handler.value] += deliver.notification.members.size();
-    notices_.dropped(deliver.notification, *watched_.at(host.place()).life, deliver.watched);
+void Model::dropped(Host& host, const Handed& handed) {
+    watched_.at(host.place()).untold[handed.handler.value] += handed.notification.members.size();
+    notices_.dropped(handed.notification, *watched_.at(host.place()).life, handed.watched);
 }
 
 // ---- before a step ---------------------------------------------------------

@@ -31,9 +31,9 @@ public:
     void started(Host& host) override;
     void stepping(Host& host, const cluster::EventBody& event) override;
     void stepped(Host& host, const cluster::Actions& actions) override;
-    void handled(Host& host, const cluster::Deliver& deliver) override;
+    void handled(Host& host, const Handed& handed) override;
     void gap(Host& host, cluster::HandlerId handler, std::uint64_t missed) override;
-    void dropped(Host& host, const cluster::Deliver& deliver) override;
+    void dropped(Host& host, const Handed& handed) override;
     void ended(Host& host, bool gracefully) override;
 
     Truth& truth() { return truth_; }

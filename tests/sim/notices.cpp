@@ -133,8 +133,7 @@ void Notices::gap(const Life& at, const Owner& owner, std::uint64_t missed) {
 bool Notices::excused(const Sent& sent, std::uint64_t life, std::uint64_t member) const {
     const Life& at = truth_.at(life);
     // Where losses of too many groups are to be told already, it is the notifier who is told.
-    return !at.running || !truth_.at(sent.from).running || !at.stands(member) ||
-           sent.overflowed.contains(at.id.name);
+    return !at.running || !truth_.at(sent.from).running || !at.stands(member) || sent.overflowed.contains(at.id.name);
 }
 
 std::string Notices::name_of(std::uint64_t number, const Sent& sent) const {

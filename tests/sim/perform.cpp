@@ -105,9 +105,11 @@ void Host::perform_one(const Action& action, const A& other) {
         scratch_ = other.peer;
         disconnect_peer(other.peer);
     } else if constexpr (std::is_same_v<A, Deliver>) {
-        proto::encode({{"", "", other.handler.value, other.fan_out.value}, proto::Delivery{other.notification}},
-                      scratch_);
-        handlers_.deliver(other);
+        for (const Handed& one : handed(other)) {
+            proto::encode({{"", "", one.handler.value, one.fan_out.value}, proto::Delivery{one.notification}},
+                          scratch_);
+            handlers_.take(one);
+        }
     } else if constexpr (std::is_same_v<A, DeliverGap>) {
         proto::encode({{"", "", other.handler.value, 0}, proto::Gap{other.missed}}, scratch_);
     } else if constexpr (std::is_same_v<A, TellWatcher>) {

@@ -220,8 +220,10 @@ struct ActionText {
     std::string operator()(const cluster::DisconnectPeer& a) { return " DisconnectPeer " + a.peer; }
     std::string operator()(const cluster::CheckProcess& a) { return w("CheckProcess")(a.peer)(a.address).str(); }
     std::string operator()(const cluster::Deliver& a) {
-        w("Deliver")(a.handler);
-        tell(w, a.notification);
+        for (const auto& to : *a.to) {
+            w("Deliver")(to.handler);
+            tell(w, proto::to_notification(*a.notice, to.members));
+        }
         return w.str();
     }
     std::string operator()(const cluster::DeliverGap& a) { return w("DeliverGap")(a.handler)(a.missed).str(); }

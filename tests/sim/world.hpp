@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "cluster/core.hpp"
+#include "tests/sim/handed.hpp"
 #include "tests/sim/handlers.hpp"
 #include "tests/sim/network.hpp"
 #include "tests/sim/profile.hpp"
@@ -51,11 +52,11 @@ public:
     virtual void stepping(Host& host, const cluster::EventBody& event) = 0;
     virtual void stepped(Host& host, const cluster::Actions& actions) = 0;
     /// A handler inside the node has returned from a notification,
-    virtual void handled(Host& host, const cluster::Deliver& deliver) = 0;
+    virtual void handled(Host& host, const Handed& handed) = 0;
     /// was told that it missed some,
     virtual void gap(Host& host, cluster::HandlerId handler, std::uint64_t missed) = 0;
     /// or had no room for one.
-    virtual void dropped(Host& host, const cluster::Deliver& deliver) = 0;
+    virtual void dropped(Host& host, const Handed& handed) = 0;
     /// The host's life has ended; its core still stands to be read.
     virtual void ended(Host& host, bool gracefully) = 0;
 };

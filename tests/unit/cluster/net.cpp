@@ -123,10 +123,13 @@ void Net::perform(const std::string& node, Action& action) {
         else if (there == nodes_.end())
             letters_.push_back({node, {now, ProcessGone{check->peer}}});
     } else if (auto* deliver = std::get_if<Deliver>(&action)) {
-        if (deliver->watched != 0 && handlers_return)
-            letters_.push_back({node, {now, HandlerOutcomes{{{deliver->fan_out, deliver->watched, {}}}}}});
-        if (deliver->watched != 0) asked.push_back({node, deliver->fan_out, deliver->watched});
-        delivered.push_back({node, deliver->handler, std::move(deliver->notification)});
+        for (const auto& to : *deliver->to) {
+            const auto watched = deliver->watched(to.members);
+            if (watched != 0 && handlers_return)
+                letters_.push_back({node, {now, HandlerOutcomes{{{deliver->fan_out, watched, {}}}}}});
+            if (watched != 0) asked.push_back({node, deliver->fan_out, watched});
+            delivered.push_back({node, to.handler, proto::to_notification(*deliver->notice, to.members)});
+        }
     } else if (auto* gap = std::get_if<DeliverGap>(&action)) {
         Notification none;
         none.data.msgpack.clear();

@@ -1,0 +1,56 @@
+// Where notifications to a group go: to the nodes that have members of it, and
+// here to their owners. Found once, and kept until the group changes.
+#pragma once
+
+#include <muster/types.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "cluster/action.hpp"
+#include "cluster/caller.hpp"
+#include "cluster/local_members.hpp"
+#include "cluster/replicator.hpp"
+
+namespace muster::cluster {
+
+/// Bounded: beyond kGroups all are forgotten, and found anew when they are asked for.
+class Routes {
+public:
+    static constexpr std::size_t kGroups = 16384;
+
+    Routes(const Replicator& replicator, const LocalMembers& local) : replicator_(replicator), local_(local) {}
+
+    /// A node that has members of the group.
+    struct Target {
+        NodeId node;
+        std::uint64_t members = 0;
+        MemberNumber newest;
+    };
+    struct Route {
+        std::vector<Target> targets;                                               // this node first
+        std::uint64_t matched = 0;                                                 // members of all targets
+        std::shared_ptr<const Recipients> handlers;                                // here; null: none
+        std::vector<std::pair<SessionToken, std::vector<MemberNumber>>> sessions;  // here; members ascending
+    };
+    /// Stands until the next call that is not const.
+    const Route& of(const Group& group);
+
+    void changed(const Group& group) { routes_.erase(group); }
+    void clear() { routes_.clear(); }
+
+private:
+    struct Hash {
+        std::size_t operator()(const Group& group) const { return group_key(group).value; }
+    };
+    [[nodiscard]] Route find(const Group& group) const;
+
+    const Replicator& replicator_;
+    const LocalMembers& local_;
+    std::unordered_map<Group, Route, Hash> routes_;
+};
+
+}  // namespace muster::cluster

@@ -1,0 +1,74 @@
+#include "node/notification_inbox.hpp"
+
+#include <utility>
+
+namespace muster::node {
+namespace {
+
+constexpr std::size_t kItemBytes = 256;         // roughly, of a waiting item besides its data
+constexpr std::size_t kKeptBytes = 64u << 10u;  // of a thread's scratch notification
+
+template <class Call>
+void call_guarded(FrameCounts& counts, const Call& call) {
+    try {
+        call();
+    } catch (...) {
+        counts.handler_threw();
+    }
+}
+
+/// The notification as a handler sees it, in a place that is used again: no memory is taken for it.
+Notification& as_notification(const proto::Notice& notice) {
+    static thread_local Notification scratch;
+    if (scratch.data.msgpack.capacity() > kKeptBytes) scratch.data.msgpack = {};
+    scratch.kind = notice.kind;
+    scratch.group = notice.group;
+    scratch.data = notice.data;
+    scratch.from_node = notice.from_node;
+    scratch.from_worker = notice.from_worker;
+    scratch.seq = notice.seq;
+    scratch.members.resize(1);
+    return scratch;
+}
+
+void call_for_each_member(const OnNotification& handler, const Waiting& waiting, const HandlerReports& reports) {
+    Notification& notification = as_notification(*waiting.notice);
+    const std::uint64_t members = waiting.members();
+    for (std::uint64_t i = 0; i < members; ++i) {
+        notification.members.front() = waiting.all ? (*waiting.all)[i] : waiting.first;
+        call_guarded(*reports.counts, [&] { handler(notification); });
+        HandlerPool::call_ended();
+        if (i < waiting.watched) reports.outcomes->add({waiting.fan_out, 1, std::nullopt});
+    }
+}
+
+}  // namespace
+
+Waiting::Waiting(const cluster::Deliver& deliver, const cluster::HandlerMembers& to)
+    : notice(deliver.notice),
+      first(to.members.front()),
+      fan_out(deliver.fan_out),
+      watched(deliver.watched(to.members)) {
+    if (to.members.size() > 1) all = {deliver.to, &to.members};
+}
+
+std::size_t Waiting::bytes() const {
+    return kItemBytes + notice->data.msgpack.size();
+}
+
+std::shared_ptr<NotificationInbox> make_inbox(HandlerPool& pool, const NotificationInbox::Limits& limits,
+                                              OnNotification handler, NotificationInbox::OnGap on_gap,
+                                              HandlerReports reports) {
+    auto gap = [on_gap = std::move(on_gap), counts = reports.counts](std::uint64_t missed) {
+        if (on_gap) call_guarded(*counts, [&] { on_gap(missed); });
+    };
+    auto missed = [outcomes = reports.outcomes](const Waiting& waiting, MissReason reason) {
+        if (waiting.watched != 0) outcomes->add({waiting.fan_out, waiting.watched, reason});
+    };
+    auto run = [handler = std::move(handler), reports = std::move(reports)](const Waiting& waiting) {
+        call_for_each_member(handler, waiting, reports);
+    };
+    return std::make_shared<NotificationInbox>(pool, limits, std::move(run), std::move(gap), std::move(missed));
+}
+
+}  // namespace muster::node

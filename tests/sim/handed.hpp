@@ -1,0 +1,27 @@
+// A notification as one handler is given it.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "cluster/action.hpp"
+
+namespace muster::sim {
+
+struct Handed {
+    cluster::HandlerId handler;
+    Notification notification;
+    cluster::FanOut fan_out;
+    std::uint64_t watched = 0;  // of its members, by the fan-out
+};
+
+/// One for each recipient.
+inline std::vector<Handed> handed(const cluster::Deliver& deliver) {
+    std::vector<Handed> all;
+    for (const auto& to : *deliver.to)
+        all.push_back({to.handler, proto::to_notification(*deliver.notice, to.members), deliver.fan_out,
+                       deliver.watched(to.members)});
+    return all;
+}
+
+}  // namespace muster::sim
