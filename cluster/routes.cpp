@@ -3,16 +3,32 @@
 namespace muster::cluster {
 
 const Routes::Route& Routes::of(const Group& group) {
-    const auto found = routes_.find(group);
-    if (found != routes_.end()) return found->second;
-    if (routes_.size() >= kGroups) routes_.clear();
-    return routes_.emplace(group, find(group)).first->second;
+    const GroupRef ref = replicator_.groups().find(group);
+    if (ref == kNoGroup) return nowhere_;
+    if (ref < kept_.size() && kept_[ref].group == group) return kept_[ref].route;
+    if (count_ >= kGroups) clear();
+    if (ref >= kept_.size()) kept_.resize(ref + 1);
+    Kept& kept = kept_[ref];
+    if (kept.group.store.empty()) ++count_;
+    kept = {group, find(ref, group)};
+    return kept.route;
 }
 
-Routes::Route Routes::find(const Group& group) const {
-    Route route;
+void Routes::changed(const Group& group) {
+    if (count_ == 0) return;
     const GroupRef ref = replicator_.groups().find(group);
-    if (ref == kNoGroup) return route;
+    if (ref >= kept_.size() || kept_[ref].group.store.empty()) return;
+    kept_[ref] = {};
+    --count_;
+}
+
+void Routes::clear() {
+    kept_.clear();
+    count_ = 0;
+}
+
+Routes::Route Routes::find(GroupRef ref, const Group& group) const {
+    Route route;
     replicator_.for_each_shown([&](const Replica& replica) {
         const auto it = replica.groups().find(ref);
         if (it == replica.groups().end()) return;

@@ -6,7 +6,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -39,18 +38,24 @@ public:
     /// Stands until the next call that is not const.
     const Route& of(const Group& group);
 
-    void changed(const Group& group) { routes_.erase(group); }
-    void clear() { routes_.clear(); }
+    /// Members of the group have changed.
+    void changed(const Group& group);
+    void clear();
 
 private:
-    struct Hash {
-        std::size_t operator()(const Group& group) const { return group_key(group).value; }
+    struct Kept {
+        Group group;  // no name: nothing is kept
+        Route route;
     };
-    [[nodiscard]] Route find(const Group& group) const;
+    [[nodiscard]] Route find(GroupRef ref, const Group& group) const;
 
     const Replicator& replicator_;
     const LocalMembers& local_;
-    std::unordered_map<Group, Route, Hash> routes_;
+    const Route nowhere_;
+    // By GroupRef. That of a group that is gone may pass to another, so the name is kept too; a group that comes back
+    // is told as changed before anyone asks for it.
+    std::vector<Kept> kept_;
+    std::size_t count_ = 0;
 };
 
 }  // namespace muster::cluster

@@ -207,16 +207,19 @@ bool Node::Impl::unwatch(Watch watch) {
 
 void Node::Impl::deliver(cluster::Deliver&& deliver) {
     const std::lock_guard lock(mutex);
-    for (const auto& to : *deliver.to) {
-        node::Waiting waiting(deliver, to);
+    const auto& handover = *new node::Handover(std::move(deliver));  // the last of its holders deletes it
+    const std::size_t recipients = handover.deliver().to->size();
+    for (std::size_t i = 0; i < recipients; ++i) {
+        const auto& to = (*handover.deliver().to)[i];
+        node::Waiting waiting(handover, to);
         const auto found = handlers.find(to.handler);
         if (found != handlers.end()) {
             const auto& inbox = found->second;
             const std::size_t bytes = waiting.bytes();
             if (inbox->stage(std::move(waiting), to.members.size(), bytes)) staged.push_back(inbox);
-        } else if (waiting.watched != 0) {
+        } else if (const auto watched = waiting.watched(); watched != 0) {
             const auto missed = node::is_idle(to.handler) ? std::nullopt : std::optional(MissReason::left);
-            outcomes->add({waiting.fan_out, waiting.watched, missed});
+            outcomes->add({waiting.fan_out(), watched, missed});
         }
     }
 }

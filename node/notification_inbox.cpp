@@ -32,28 +32,22 @@ Notification& as_notification(const proto::Notice& notice) {
 }
 
 void call_for_each_member(const OnNotification& handler, const Waiting& waiting, const HandlerReports& reports) {
-    Notification& notification = as_notification(*waiting.notice);
-    const std::uint64_t members = waiting.members();
-    for (std::uint64_t i = 0; i < members; ++i) {
-        notification.members.front() = waiting.all ? (*waiting.all)[i] : waiting.first;
+    Notification& notification = as_notification(waiting.notice());
+    std::uint64_t watched = waiting.watched();
+    for (const MemberNumber member : waiting.members()) {
+        notification.members.front() = member;
         call_guarded(*reports.counts, [&] { handler(notification); });
         HandlerPool::call_ended();
-        if (i < waiting.watched) reports.outcomes->add({waiting.fan_out, 1, std::nullopt});
+        if (watched == 0) continue;
+        --watched;
+        reports.outcomes->add({waiting.fan_out(), 1, std::nullopt});
     }
 }
 
 }  // namespace
 
-Waiting::Waiting(const cluster::Deliver& deliver, const cluster::HandlerMembers& to)
-    : notice(deliver.notice),
-      first(to.members.front()),
-      fan_out(deliver.fan_out),
-      watched(deliver.watched(to.members)) {
-    if (to.members.size() > 1) all = {deliver.to, &to.members};
-}
-
 std::size_t Waiting::bytes() const {
-    return kItemBytes + notice->data.msgpack.size();
+    return kItemBytes + notice().data.msgpack.size();
 }
 
 std::shared_ptr<NotificationInbox> make_inbox(HandlerPool& pool, const NotificationInbox::Limits& limits,
@@ -63,7 +57,7 @@ std::shared_ptr<NotificationInbox> make_inbox(HandlerPool& pool, const Notificat
         if (on_gap) call_guarded(*counts, [&] { on_gap(missed); });
     };
     auto missed = [outcomes = reports.outcomes](const Waiting& waiting, MissReason reason) {
-        if (waiting.watched != 0) outcomes->add({waiting.fan_out, waiting.watched, reason});
+        if (const auto watched = waiting.watched(); watched != 0) outcomes->add({waiting.fan_out(), watched, reason});
     };
     auto run = [handler = std::move(handler), reports = std::move(reports)](const Waiting& waiting) {
         call_for_each_member(handler, waiting, reports);

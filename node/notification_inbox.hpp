@@ -3,9 +3,11 @@
 
 #include <muster/tracker.hpp>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "cluster/action.hpp"
@@ -15,21 +17,51 @@
 
 namespace muster::node {
 
+/// What the core handed over for several handlers, held by all whose call has not ended.
+class Handover {
+public:
+    explicit Handover(cluster::Deliver deliver) : deliver_(std::move(deliver)), holders_(deliver_.to->size()) {}
+
+    [[nodiscard]] const cluster::Deliver& deliver() const { return deliver_; }
+    /// By each holder, once; there are as many as recipients.
+    void release() const {
+        if (holders_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+    }
+
+private:
+    ~Handover() = default;
+
+    const cluster::Deliver deliver_;
+    // Counted once for all: a shared_ptr a handler would be counted up and down by several threads.
+    mutable std::atomic<std::size_t> holders_;
+};
+
 /// One notification for the members of one join.
-struct Waiting {
-    proto::SharedNotice notice;
-    MemberNumber first;
-    std::shared_ptr<const std::vector<MemberNumber>> all;  // when there are more than the first
-    cluster::FanOut fan_out;
-    std::uint64_t watched = 0;  // so many of the members the fan-out asks about
+class Waiting {
+public:
+    /// Holds `handover` once; `to` is one of its recipients.
+    Waiting(const Handover& handover, const cluster::HandlerMembers& to) : handover_(&handover), to_(&to) {}
+    Waiting(Waiting&& other) noexcept : handover_(std::exchange(other.handover_, nullptr)), to_(other.to_) {}
+    Waiting& operator=(Waiting&& other) noexcept {
+        std::swap(handover_, other.handover_);
+        to_ = other.to_;
+        return *this;
+    }
+    ~Waiting() {
+        if (handover_) handover_->release();
+    }
 
-    Waiting() = default;
-    /// `to` is one of the recipients of `deliver`.
-    Waiting(const cluster::Deliver& deliver, const cluster::HandlerMembers& to);
-
-    [[nodiscard]] std::uint64_t members() const { return all ? all->size() : 1; }
+    [[nodiscard]] const proto::Notice& notice() const { return *handover_->deliver().notice; }
+    [[nodiscard]] const std::vector<MemberNumber>& members() const { return to_->members; }
+    [[nodiscard]] cluster::FanOut fan_out() const { return handover_->deliver().fan_out; }
+    /// So many of the members, the first ones, the fan-out asks about.
+    [[nodiscard]] std::uint64_t watched() const { return handover_->deliver().watched(to_->members); }
     /// Roughly what it takes while it waits.
     [[nodiscard]] std::size_t bytes() const;
+
+private:
+    const Handover* handover_;
+    const cluster::HandlerMembers* to_;
 };
 
 using NotificationInbox = Inbox<Waiting>;

@@ -89,7 +89,7 @@ void Pair::perform(Side side, cluster::Action& action) {
         connected_[side] = true;
         step(there, cluster::LinkUp{cores_[side].self()});
     } else if (auto* deliver = std::get_if<cluster::Deliver>(&action)) {
-        delivered_ += deliver->notification.members.size();
+        for (const auto& to : *deliver->to) delivered_ += to.members.size();
     }
 }
 
