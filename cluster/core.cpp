@@ -76,8 +76,30 @@ Core::Impl::Impl(Options options)
 
 void Core::Impl::step(Event event, Actions& actions) {
     if (stopped) return;
-    MUSTER_CHECK(!started || event.now >= ctx.now);
-    ctx.now = event.now;
+    begin(event.now, actions);
+    std::visit([this](auto& body) { on(body); }, event.body);
+    end();
+}
+
+Result<proto::NumberRun> Core::Impl::join(Instant now, const LocalJoin& join, Actions& actions) {
+    MUSTER_CHECK(!stopped && !join.visible);
+    begin(now, actions);
+    auto joined = local.join(join.handler, "", join.group, join.count, join.meta);
+    end();
+    return joined;
+}
+
+Result<std::vector<MemberNumber>> Core::Impl::leave(Instant now, const LocalLeave& leave, Actions& actions) {
+    MUSTER_CHECK(!stopped);
+    begin(now, actions);
+    auto left = local.leave(leave.handler, leave.group, leave.members, leave.count);
+    end();
+    return left;
+}
+
+void Core::Impl::begin(Instant now, Actions& actions) {
+    MUSTER_CHECK(!started || now >= ctx.now);
+    ctx.now = now;
     ctx.actions = &actions;
     if (!std::exchange(started, true)) {
         observed = tick_due = heartbeat_due = ctx.now;
@@ -85,7 +107,9 @@ void Core::Impl::step(Event event, Actions& actions) {
         ready_patience = ctx.now + kReadyPatience;
     }
     notice_lateness();
-    std::visit([this](auto& body) { on(body); }, event.body);
+}
+
+void Core::Impl::end() {
     settle();
     ctx.actions = nullptr;
 }
@@ -326,6 +350,14 @@ Core& Core::operator=(Core&&) noexcept = default;
 
 void Core::step(Event event, Actions& actions) {
     impl_->step(std::move(event), actions);
+}
+
+Result<proto::NumberRun> Core::join(Instant now, const LocalJoin& join, Actions& actions) {
+    return impl_->join(now, join, actions);
+}
+
+Result<std::vector<MemberNumber>> Core::leave(Instant now, const LocalLeave& leave, Actions& actions) {
+    return impl_->leave(now, leave, actions);
 }
 
 Instant Core::next_deadline() const {

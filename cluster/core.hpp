@@ -28,6 +28,12 @@ public:
     /// `event.now` never goes back. The first step also starts discovery.
     void step(Event event, Actions& actions);
 
+    /// As a step of a LocalJoin that does not want to be visible, whose answer comes at once: it is returned, and is
+    /// no action. The call's number is not looked at. Not after a Shutdown.
+    Result<proto::NumberRun> join(Instant now, const LocalJoin& join, Actions& actions);
+    /// The same for a LocalLeave.
+    Result<std::vector<MemberNumber>> leave(Instant now, const LocalLeave& leave, Actions& actions);
+
     /// When to step a Tick at the latest.
     [[nodiscard]] Instant next_deadline() const;
 

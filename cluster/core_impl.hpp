@@ -35,6 +35,10 @@ struct Core::Impl {
 
     // core.cpp: events, time
     void step(Event event, Actions& actions);
+    Result<proto::NumberRun> join(Instant now, const LocalJoin& join, Actions& actions);
+    Result<std::vector<MemberNumber>> leave(Instant now, const LocalLeave& leave, Actions& actions);
+    void begin(Instant now, Actions& actions);
+    void end();
     void notice_lateness();
     void settle();
     bool settle_once();

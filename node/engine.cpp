@@ -95,34 +95,46 @@ CallResult Engine::await(Lock& lock, cluster::CallId id, cluster::EventBody body
     return *std::move(slot.result);
 }
 
-CallResult Engine::join(cluster::LocalJoin join, std::chrono::milliseconds patience) {
+Result<Engine::Joined> Engine::join(cluster::LocalJoin join, std::chrono::milliseconds patience) {
     Lock lock(mutex_);
     if (!enter(lock)) return *closed_;
-    const Group group = join.group;
-    const cluster::HandlerId handler = join.handler;
-    CallResult result = await(lock, std::move(join), patience);
-    if (const auto* reply = std::get_if<proto::JoinReply>(&result))
-        for (const auto& run : reply->members) own_.add(group, handler, run);
+    Joined joined;
+    if (join.visible) {
+        auto result = await(lock, join, patience);
+        const auto* reply = std::get_if<proto::JoinReply>(&result);
+        if (reply == nullptr) return std::get<Error>(std::move(result));
+        joined = {reply->members.front(), reply->unseen};
+    } else {
+        auto run = core_.join(now(), join, fresh_);
+        sort_out();
+        if (!run) return run.error();
+        joined.members = *run;
+    }
+    own_.add(join.group, join.handler, joined.members);
     leave_to_loop(lock);
-    return result;
+    return joined;
 }
 
-Engine::Left Engine::leave(const Group& group, const OwnMembers::Wanted& wanted) {
+Result<Engine::Left> Engine::leave(const Group& group, const OwnMembers::Wanted& wanted) {
     Lock lock(mutex_);
-    if (!enter(lock)) return {*closed_, {}};
+    if (!enter(lock)) return *closed_;
     auto taken = own_.take(group, wanted);
     if (taken.members.empty())
-        return {Error{ErrorCode::not_joined,
-                      "nothing of this process is joined to " + group.store + "/" + group.feature + ": join it first"},
-                {}};
-    cluster::LocalLeave event{{}, taken.owner, group, std::move(taken.members), 1};
-    Left left{await(lock, std::move(event), std::chrono::seconds(5)), std::move(taken.ended)};
+        return Error{ErrorCode::not_joined,
+                     "nothing of this process is joined to " + group.store + "/" + group.feature + ": join it first"};
+    auto left = core_.leave(now(), {{}, taken.owner, group, std::move(taken.members), 1}, fresh_);
+    sort_out();
     leave_to_loop(lock);
-    return left;
+    if (!left) return left.error();
+    return Left{*std::move(left), std::move(taken.ended)};
 }
 
 void Engine::advance(cluster::EventBody body) {
     core_.step({now(), std::move(body)}, fresh_);
+    sort_out();
+}
+
+void Engine::sort_out() {
     for (auto& action : fresh_) {
         if (auto* answered = std::get_if<cluster::Answer>(&action)) {
             answer(std::move(*answered));

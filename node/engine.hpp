@@ -62,14 +62,18 @@ public:
         leave_to_loop(lock);
         return result;
     }
-    /// As call(), of a handler that joins for the first time. The members it gets can leave by leave().
-    CallResult join(cluster::LocalJoin join, std::chrono::milliseconds patience);
-    struct Left {
-        CallResult result;                      // a LeaveReply, or Error: closed, not_joined
-        std::vector<cluster::HandlerId> ended;  // handlers that have no member any more
+    struct Joined {
+        proto::NumberRun members;
+        std::uint64_t unseen = 0;  // as in JoinReply
     };
-    /// Members that joined by join(), of whichever handlers.
-    Left leave(const Group& group, const OwnMembers::Wanted& wanted);
+    /// A handler joins for the first time. `patience` is for a join that wants to be visible.
+    Result<Joined> join(cluster::LocalJoin join, std::chrono::milliseconds patience);
+    struct Left {
+        std::vector<MemberNumber> members;
+        std::vector<cluster::HandlerId> ended;  // handlers that have no member any more; without idle ones
+    };
+    /// Members that joined by join(), of whichever handlers. Errors: closed, not_joined.
+    Result<Left> leave(const Group& group, const OwnMembers::Wanted& wanted);
 
     /// This life of the node; it does not change any more once a join has been answered.
     [[nodiscard]] Incarnation incarnation() const { return Incarnation{incarnation_.load(std::memory_order_acquire)}; }
@@ -116,6 +120,7 @@ private:
     CallResult await(Lock& lock, cluster::CallId id, cluster::EventBody body, std::chrono::milliseconds patience);
     /// Steps the core and sorts what it asks for.
     void advance(cluster::EventBody body);
+    void sort_out();
     void answer(cluster::Answer answer);
     /// Whether the loop sleeps and something has become due earlier; then it must be woken.
     [[nodiscard]] bool must_rouse();

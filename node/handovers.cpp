@@ -1,5 +1,6 @@
 #include "node/handovers.hpp"
 
+#include <optional>
 #include <utility>
 
 namespace muster::node {
@@ -23,17 +24,17 @@ void Handovers::hand_out(const InboxOf& inbox_of, OutcomeBox& outcomes) {
 }
 
 void Handovers::hand_out(const Batch& batch, const cluster::HandlerMembers& to,
-                         const std::optional<std::shared_ptr<NotificationInbox>>& inbox, OutcomeBox& outcomes) {
+                         const std::shared_ptr<NotificationInbox>& inbox, OutcomeBox& outcomes) {
     const auto& handovers = batch.handovers;
-    if (inbox && *inbox) {
-        (*inbox)->push_all(handovers.size(), to.members.size(), [&](std::size_t i) {
+    if (inbox) {
+        inbox->push_all(handovers.size(), to.members.size(), [&](std::size_t i) {
             Waiting waiting(*handovers[i], to);
             const std::size_t bytes = waiting.bytes();
             return std::pair(std::move(waiting), bytes);
         });
         return;
     }
-    const auto missed = inbox ? std::nullopt : std::optional(MissReason::left);
+    const auto missed = is_idle(to.handler) ? std::nullopt : std::optional(MissReason::left);
     for (const Handover* handover : handovers) {
         const Waiting held(*handover, to);
         if (const auto watched = held.watched(); watched != 0) outcomes.add({held.fan_out(), watched, missed});

@@ -4,11 +4,11 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <unordered_map>
 #include <vector>
 
 #include "node/notification_inbox.hpp"
+#include "node/own_members.hpp"
 
 namespace muster::node {
 
@@ -17,12 +17,12 @@ namespace muster::node {
 /// order. One thread's.
 class Handovers {
 public:
-    /// A handler's inbox: null when the handler is empty, nothing when it is gone.
-    using InboxOf = std::function<std::optional<std::shared_ptr<NotificationInbox>>(cluster::HandlerId)>;
+    /// A handler's inbox; nullptr when the handler is idle or gone.
+    using InboxOf = std::function<std::shared_ptr<NotificationInbox>(cluster::HandlerId)>;
 
     void add(cluster::Deliver&& deliver);
-    /// Puts all that was added into the inboxes. What has none is told to `outcomes`: an empty handler has taken
-    /// it, and a handler that is gone has left.
+    /// Puts all that was added into the inboxes. What has none is told to `outcomes`: an idle handler has taken
+    /// it, and one that is gone has left.
     void hand_out(const InboxOf& inbox_of, OutcomeBox& outcomes);
 
 private:
@@ -31,7 +31,7 @@ private:
         std::vector<const Handover*> handovers;
     };
     static void hand_out(const Batch& batch, const cluster::HandlerMembers& to,
-                         const std::optional<std::shared_ptr<NotificationInbox>>& inbox, OutcomeBox& outcomes);
+                         const std::shared_ptr<NotificationInbox>& inbox, OutcomeBox& outcomes);
 
     std::vector<Batch> batches_;
     std::unordered_map<const cluster::Recipients*, std::size_t> batch_of_;

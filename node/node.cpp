@@ -60,21 +60,20 @@ Result<Joined> Node::join(const Group& group, OnNotification handler, const Join
     event.meta = options.meta;
     event.visible = options.visible;
     event.timeout = options.timeout;
-    const auto result = impl_->engine->join(std::move(event), options.timeout + kPatience);
-    const auto* reply = std::get_if<proto::JoinReply>(&result);
-    if (reply == nullptr) {
-        const Error error = std::get<Error>(result);
+    const auto made = impl_->engine->join(std::move(event), options.timeout + kPatience);
+    if (!made) {
+        const Error& error = made.error();
         // Whether it joined is not known; the caller is told that it did not, so it shall not have.
         if (error.code == ErrorCode::timeout) impl_->engine->post(cluster::HandlerGone{id});
         impl_->remove_handler(id);
         return error;
     }
     Joined joined;
-    joined.unseen = reply->unseen;
-    joined.members.reserve(options.count);
+    joined.unseen = made->unseen;
+    joined.members.reserve(made->members.count);
     const NodeId self = impl_->id();
-    for (const auto& run : reply->members)
-        for (std::uint64_t i = 0; i < run.count; ++i) joined.members.push_back({self, run.first.plus(i)});
+    for (std::uint64_t i = 0; i < made->members.count; ++i)
+        joined.members.push_back({self, made->members.first.plus(i)});
     return joined;
 }
 

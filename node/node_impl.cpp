@@ -134,20 +134,20 @@ void Node::Impl::close() {
 }
 
 cluster::HandlerId Node::Impl::add_handler(const Group& group, OnNotification handler) {
-    std::shared_ptr<node::NotificationInbox> inbox;
-    if (handler) {
-        const node::NotificationInbox::Limits limits{options.inbox, options.inbox_bytes, options.inbox_policy};
-        node::NotificationInbox::OnGap on_gap;
-        if (options.on_gap) on_gap = [group, on_gap = options.on_gap](std::uint64_t missed) { on_gap(group, missed); };
-        inbox = node::make_inbox(*pool, limits, std::move(handler), std::move(on_gap), {counts, outcomes});
-    }
+    const std::uint64_t number = ++last_handler;
+    if (!handler) return cluster::HandlerId{number | node::kIdleHandler};
+    const node::NotificationInbox::Limits limits{options.inbox, options.inbox_bytes, options.inbox_policy};
+    node::NotificationInbox::OnGap on_gap;
+    if (options.on_gap) on_gap = [group, on_gap = options.on_gap](std::uint64_t missed) { on_gap(group, missed); };
+    auto inbox = node::make_inbox(*pool, limits, std::move(handler), std::move(on_gap), {counts, outcomes});
+    const cluster::HandlerId id{number};
     const std::lock_guard lock(mutex);
-    const cluster::HandlerId id{++last_handler};
     handlers.emplace(id, std::move(inbox));
     return id;
 }
 
 void Node::Impl::remove_handler(cluster::HandlerId id) {
+    if (node::is_idle(id)) return;
     std::shared_ptr<node::NotificationInbox> removed;  // destroyed without the lock
     {
         const std::lock_guard lock(mutex);
@@ -160,14 +160,13 @@ void Node::Impl::remove_handler(cluster::HandlerId id) {
 }
 
 Result<std::vector<MemberId>> Node::Impl::leave(const Group& group, const node::OwnMembers::Wanted& wanted) {
-    auto left = engine->leave(group, wanted);
-    for (const auto handler : left.ended) remove_handler(handler);
-    if (const auto* error = std::get_if<Error>(&left.result)) return *error;
-    const auto& numbers = std::get<proto::LeaveReply>(left.result).members;
+    const auto left = engine->leave(group, wanted);
+    if (!left) return left.error();
+    for (const auto handler : left->ended) remove_handler(handler);
     const NodeId self = id();
     std::vector<MemberId> ids;
-    ids.reserve(numbers.size());
-    for (const MemberNumber number : numbers) ids.push_back({self, number});
+    ids.reserve(left->members.size());
+    for (const MemberNumber number : left->members) ids.push_back({self, number});
     return ids;
 }
 
@@ -212,17 +211,18 @@ void Node::Impl::deliver(cluster::Deliver&& deliver) {
 
 void Node::Impl::deliver(const cluster::DeliverGap& gap) {
     delivered();  // what came before the gap
-    if (const auto inbox = inbox_of(gap.handler); inbox && *inbox) (*inbox)->lose(gap.missed);
+    if (const auto inbox = inbox_of(gap.handler)) inbox->lose(gap.missed);
 }
 
 void Node::Impl::delivered() {
     handovers.hand_out([this](cluster::HandlerId handler) { return inbox_of(handler); }, *outcomes);
 }
 
-std::optional<std::shared_ptr<node::NotificationInbox>> Node::Impl::inbox_of(cluster::HandlerId handler) const {
+std::shared_ptr<node::NotificationInbox> Node::Impl::inbox_of(cluster::HandlerId handler) const {
+    if (node::is_idle(handler)) return nullptr;
     const std::lock_guard lock(mutex);
     const auto found = handlers.find(handler);
-    return found == handlers.end() ? std::nullopt : std::optional(found->second);
+    return found == handlers.end() ? nullptr : found->second;
 }
 
 void Node::Impl::tell(cluster::TellWatcher&& tell) {

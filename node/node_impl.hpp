@@ -35,12 +35,13 @@ struct Node::Impl final : node::Sink {
 
     // ---- the verbs' helpers; any thread ----
 
-    /// Registers a handler before the core can deliver to it. What comes for an empty one counts as delivered.
+    /// Registers a handler before the core can deliver to it. An empty one is idle: it is not registered, and what
+    /// comes for it counts as delivered.
     cluster::HandlerId add_handler(const Group& group, OnNotification handler);
     /// What waits for it is missed, as `left`. A call under way goes on.
     void remove_handler(cluster::HandlerId id);
-    /// Nothing when there is no such handler (any more); null for an empty one.
-    [[nodiscard]] std::optional<std::shared_ptr<node::NotificationInbox>> inbox_of(cluster::HandlerId handler) const;
+    /// nullptr when there is no such handler (any more), or an idle one.
+    [[nodiscard]] std::shared_ptr<node::NotificationInbox> inbox_of(cluster::HandlerId handler) const;
     Result<std::vector<MemberId>> leave(const Group& group, const node::OwnMembers::Wanted& wanted);
     Result<Watch> watch(const Group& group, OnWatch handler);
     bool unwatch(Watch watch);
@@ -77,12 +78,12 @@ struct Node::Impl final : node::Sink {
     std::string address;
     node::NoteLimiter limiter;  // the loop's
     node::Handovers handovers;  // the loop's
+    std::atomic<std::uint64_t> last_handler = 0;
 
     mutable std::mutex mutex;  // of all below; never held while the engine or a handler is called
-    std::unordered_map<cluster::HandlerId, std::shared_ptr<node::NotificationInbox>> handlers;  // null: an empty one
+    std::unordered_map<cluster::HandlerId, std::shared_ptr<node::NotificationInbox>> handlers;  // not idle ones
     std::unordered_map<Watch, Watcher> watchers;
     std::unordered_map<cluster::WatchId, Watch> watch_of;
-    std::uint64_t last_handler = 0;
     std::uint64_t last_watch = 0;
     std::uint64_t last_watch_id = 0;
 

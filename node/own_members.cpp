@@ -36,7 +36,7 @@ OwnMembers::Taken OwnMembers::take(const Group& group, const Wanted& wanted) {
         take_latest(found->second, *count, taken);
     else
         take_these(found->second, std::get<std::vector<MemberNumber>>(wanted), taken);
-    tidy(found, taken.ended.size());
+    tidy(found);
     return taken;
 }
 
@@ -57,7 +57,7 @@ bool OwnMembers::Join::take(std::uint64_t at) {
     return true;
 }
 
-void OwnMembers::take_one(Join& join, std::uint64_t at, Taken& taken) {
+void OwnMembers::take_one(Joins& joins, Join& join, std::uint64_t at, Taken& taken) {
     const MemberNumber number = join.first.plus(at);
     if (!join.take(at)) return;
     if (taken.members.empty())
@@ -65,12 +65,14 @@ void OwnMembers::take_one(Join& join, std::uint64_t at, Taken& taken) {
     else if (taken.owner != join.handler)
         taken.owner = cluster::kAnyHandler;
     taken.members.push_back(number);
-    if (join.held == 0) taken.ended.push_back(join.handler);
+    if (join.held != 0) return;
+    ++joins.ended;
+    if (!is_idle(join.handler)) taken.ended.push_back(join.handler);
 }
 
 void OwnMembers::take_latest(Joins& joins, std::uint64_t count, Taken& taken) {
     for (auto join = joins.all.rbegin(); join != joins.all.rend() && taken.members.size() < count; ++join)
-        while (join->held != 0 && taken.members.size() < count) take_one(*join, join->count - 1, taken);
+        while (join->held != 0 && taken.members.size() < count) take_one(joins, *join, join->count - 1, taken);
     std::reverse(taken.members.begin(), taken.members.end());
 }
 
@@ -80,15 +82,14 @@ void OwnMembers::take_these(Joins& joins, const std::vector<MemberNumber>& membe
                                       [](MemberNumber n, const Join& join) { return n < join.first; });
         if (after != joins.all.begin()) {
             Join& join = *std::prev(after);
-            take_one(join, number.value - join.first.value, taken);
+            take_one(joins, join, number.value - join.first.value, taken);
         }
     }
     std::sort(taken.members.begin(), taken.members.end());
 }
 
-void OwnMembers::tidy(Groups::iterator group, std::size_t ended) {
+void OwnMembers::tidy(Groups::iterator group) {
     Joins& joins = group->second;
-    joins.ended += ended;
     while (!joins.all.empty() && joins.all.back().held == 0) {
         joins.all.pop_back();
         --joins.ended;

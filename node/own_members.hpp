@@ -15,6 +15,12 @@
 
 namespace muster::node {
 
+/// Marks the number of a join without a handler: there is nothing to deliver to, so nothing is kept for it.
+inline constexpr std::uint64_t kIdleHandler = std::uint64_t{1} << 63;
+inline bool is_idle(cluster::HandlerId handler) {
+    return (handler.value & kIdleHandler) != 0;
+}
+
 /// The core knows an owner per handler; a caller's `leave` means all handlers
 /// of the process. This finds out whose members such a call takes. Not thread-safe.
 class OwnMembers {
@@ -25,7 +31,7 @@ public:
     struct Taken {
         std::vector<MemberNumber> members;      // ascending
         cluster::HandlerId owner;               // who had them; kAnyHandler: several
-        std::vector<cluster::HandlerId> ended;  // who have none left
+        std::vector<cluster::HandlerId> ended;  // who have none left; without idle ones
     };
 
     /// A handler joins once.
@@ -51,10 +57,10 @@ private:
     };
     using Groups = std::unordered_map<Group, Joins, proto::HashGroup>;
 
-    static void take_one(Join& join, std::uint64_t at, Taken& taken);
+    static void take_one(Joins& joins, Join& join, std::uint64_t at, Taken& taken);
     static void take_latest(Joins& joins, std::uint64_t count, Taken& taken);
     static void take_these(Joins& joins, const std::vector<MemberNumber>& members, Taken& taken);
-    void tidy(Groups::iterator group, std::size_t ended);
+    void tidy(Groups::iterator group);
 
     Groups groups_;
     Groups::node_type spare_;  // of a group that has ended, so that joining and leaving in turn allocates nothing

@@ -1,6 +1,7 @@
 // What pg promises its users, each as a test, plus what muster adds to it.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <set>
 
@@ -155,6 +156,57 @@ TEST_F(Semantics, OwnWritesAreReadAtOnce) {
     EXPECT_EQ(net.core("a").members(kOrders, false).size(), 1u);
     net.core("a").step({net.now, LocalLeave{CallId{1000}, kMe, kOrders, {}, 1}}, actions);
     EXPECT_TRUE(net.core("a").members(kOrders, false).empty());
+}
+
+/// One core is given the events, the other the calls.
+TEST(DirectCalls, DoWhatTheirEventsDo) {
+    Options options;
+    options.self = {"a", Incarnation{1}};
+    Core stepped(options);
+    Core called(options);
+    Actions of_stepped;
+    Actions of_called;
+    const auto both = [&](const auto& body) {
+        stepped.step({Instant{}, body}, of_stepped);
+        called.step({Instant{}, body}, of_called);
+    };
+    const auto answer = [&] {
+        const auto at = std::find_if(of_stepped.begin(), of_stepped.end(),
+                                     [](const Action& action) { return std::holds_alternative<Answer>(action); });
+        auto result = std::get<Answer>(*at).result;
+        of_stepped.erase(at);
+        return result;
+    };
+    const auto expect_the_same_actions = [&] {
+        ASSERT_EQ(of_stepped.size(), of_called.size());
+        for (std::size_t i = 0; i < of_called.size(); ++i) EXPECT_EQ(of_stepped[i].index(), of_called[i].index()) << i;
+        of_stepped.clear();
+        of_called.clear();
+    };
+    both(Tick{});
+    both(LocalWatch{WatchId{1}, {}});
+    expect_the_same_actions();
+
+    const LocalJoin join{CallId{1}, kMe, kOrders, 3, {{"k", "v"}}, false, milliseconds(1)};
+    stepped.step({Instant{}, join}, of_stepped);
+    const auto joined = called.join(Instant{}, join, of_called);
+    ASSERT_TRUE(joined.ok());
+    EXPECT_EQ(std::get<proto::JoinReply>(answer()).members, std::vector<proto::NumberRun>{*joined});
+    expect_the_same_actions();
+
+    const LocalLeave leave{CallId{2}, kMe, kOrders, {MemberNumber{2}}, 1};
+    stepped.step({Instant{}, leave}, of_stepped);
+    const auto left = called.leave(Instant{}, leave, of_called);
+    ASSERT_TRUE(left.ok());
+    EXPECT_EQ(std::get<proto::LeaveReply>(answer()).members, *left);
+    expect_the_same_actions();
+
+    stepped.step({Instant{}, leave}, of_stepped);
+    EXPECT_EQ(std::get<Error>(answer()), called.leave(Instant{}, leave, of_called).error());
+    both(Tick{});
+    expect_the_same_actions();
+    EXPECT_EQ(stepped.members(kOrders, true), called.members(kOrders, true));
+    EXPECT_EQ(called.members(kOrders, true).size(), 2u);
 }
 
 TEST_F(Semantics, ADeadOwnerLeavesEveryGroupOnce) {
