@@ -106,7 +106,6 @@ bool Core::Impl::settle_once() {
         visibility.on(transition);
     }
     const auto merges = replicator.take_merges();
-    for (const auto& merge : merges) ctx.emit(GroupChanged{merge.group});
     watches.tell(merges);
     moved = moved || !merges.empty();
     for (const auto& ended : sessions.take_ended()) {
@@ -291,17 +290,13 @@ std::vector<NodeInfo> Core::Impl::nodes() const {
 }
 
 std::vector<GroupInfo> Core::Impl::groups() const {
-    std::vector<GroupInfo> groups;
-    for (const auto& [name, size] : group_sizes(replicator)) groups.push_back({name, size});
-    return groups;
+    return group_sizes(replicator);
 }
 
 Status Core::Impl::status() const {
-    Status status{self_info(), ctx.options.scope, ready, replicator.own().applied().value, 0, 0, sessions.size(), {}};
-    for (const auto& [name, size] : group_sizes(replicator)) {
-        ++status.groups;
-        status.members += size;
-    }
+    const auto totals = replicator.totals();
+    Status status{self_info(),   ctx.options.scope, ready,           replicator.own().applied().value,
+                  totals.groups, totals.members,    sessions.size(), {}};
     status.counters.insert(ctx.counters.begin(), ctx.counters.end());
     status.counters["link_queue"] = links.queued();
     return status;

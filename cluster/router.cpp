@@ -78,10 +78,8 @@ std::vector<Router::Target> Router::targets_of(const Group& group) const {
     std::vector<Target> targets;
     const GroupRef ref = replicator_.groups().find(group);
     if (ref == kNoGroup) return targets;
-    replicator_.for_each_shown([&](const Replica& replica) {
-        const auto it = replica.groups().find(ref);
-        if (it == replica.groups().end()) return;
-        targets.push_back({replica.id(), it->second.size(), it->second.entries().back().number});
+    replicator_.for_each_shown_in(ref, [&](const Replica& replica, const MemberList& members) {
+        targets.push_back({replica.id(), members.size(), members.newest()});
     });
     return targets;
 }
