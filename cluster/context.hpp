@@ -1,6 +1,7 @@
 // What every part of a core shares within one step.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -15,6 +16,9 @@ namespace muster::cluster {
 
 struct Context {
     explicit Context(Options given) : options(std::move(given)), self(options.self), random(options.random_seed) {}
+
+    Context(const Context&) = delete;
+    Context& operator=(const Context&) = delete;
 
     const Options options;
     NodeId self;  // options.self, or a higher incarnation of it
@@ -31,16 +35,19 @@ struct Context {
         emit(Note{kind, std::move(node), std::move(text)});
     }
     void count(std::string_view name, std::uint64_t n = 1) {
-        const auto it = counters.find(name);
-        if (it == counters.end())
-            counters.emplace(name, n);
-        else
-            it->second += n;
+        // Mostly the name is a literal that was counted before: no search then.
+        Counted*& known = counted_[(reinterpret_cast<std::uintptr_t>(name.data()) / 8) % counted_.size()];
+        if (!known || known->first != name) known = &*counters.try_emplace(std::string(name)).first;
+        known->second += n;
     }
     /// A message of this node.
     [[nodiscard]] proto::Message message(proto::Body body, std::uint64_t seq = 0) const {
         return {{options.scope, self.name, self.incarnation.value, seq}, std::move(body)};
     }
+
+private:
+    using Counted = std::pair<const std::string, std::uint64_t>;
+    std::array<Counted*, 64> counted_{};  // of `counters`, by where a name stands in memory
 };
 
 }  // namespace muster::cluster

@@ -67,7 +67,7 @@ Core::Impl::Impl(Options options)
 
 // ---- events --------------------------------------------------------------------
 
-void Core::Impl::step(Event event, Actions& actions) {
+void Core::Impl::step(Event& event, Actions& actions) {
     if (stopped) return;
     MUSTER_CHECK(!started || event.now >= ctx.now);
     ctx.now = event.now;
@@ -310,7 +310,7 @@ Core::Core(Core&&) noexcept = default;
 Core& Core::operator=(Core&&) noexcept = default;
 
 void Core::step(Event event, Actions& actions) {
-    impl_->step(std::move(event), actions);
+    impl_->step(event, actions);
 }
 
 Instant Core::next_deadline() const {

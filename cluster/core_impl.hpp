@@ -34,7 +34,7 @@ struct Core::Impl {
     explicit Impl(Options options);
 
     // core.cpp: events, time
-    void step(Event event, Actions& actions);
+    void step(Event& event, Actions& actions);
     void notice_lateness();
     void settle();
     bool settle_once();
