@@ -15,6 +15,9 @@ namespace muster::cluster {
 struct Context {
     explicit Context(Options given) : options(std::move(given)), self(options.self), random(options.random_seed) {}
 
+    Context(const Context&) = delete;
+    Context& operator=(const Context&) = delete;
+
     const Options options;
     NodeId self;  // options.self, or a higher incarnation of it
     Instant now{};
@@ -38,6 +41,10 @@ struct Context {
     [[nodiscard]] proto::Message message(proto::Body body, std::uint64_t seq = 0) const {
         return {{options.scope, self.name, self.incarnation.value, seq}, std::move(body)};
     }
+
+private:
+    using Counted = std::pair<const std::string, std::uint64_t>;
+    std::array<Counted*, 64> counted_{};  // of `counters`, by where a name stands in memory
 };
 
 }  // namespace muster::cluster

@@ -74,7 +74,7 @@ Core::Impl::Impl(Options options)
 
 // ---- events --------------------------------------------------------------------
 
-void Core::Impl::step(Event event, Actions& actions) {
+void Core::Impl::step(Event& event, Actions& actions) {
     if (stopped) return;
     begin(event.now, actions);
     std::visit([this](auto& body) { on(body); }, event.body);
@@ -136,11 +136,12 @@ bool Core::Impl::settle_once() {
         router.on(transition);
         visibility.on(transition);
     }
-    const auto merges = replicator.take_merges();
-    for (const auto& merge : merges) {
-        routes.changed(merge.group);
-        ctx.emit(GroupChanged{merge.group});
+    for (auto& group : replicator.merges().changed_groups()) {
+        routes.changed(group);
+        ctx.emit(GroupChanged{std::move(group)});
     }
+    replicator.merges().changed_groups().clear();
+    const auto merges = replicator.merges().take_told();
     watches.tell(merges);
     moved = moved || !merges.empty();
     for (const auto& ended : sessions.take_ended()) {
@@ -325,17 +326,13 @@ std::vector<NodeInfo> Core::Impl::nodes() const {
 }
 
 std::vector<GroupInfo> Core::Impl::groups() const {
-    std::vector<GroupInfo> groups;
-    for (const auto& [name, size] : group_sizes(replicator)) groups.push_back({name, size});
-    return groups;
+    return group_sizes(replicator);
 }
 
 Status Core::Impl::status() const {
-    Status status{self_info(), ctx.options.scope, ready, replicator.own().applied().value, 0, 0, sessions.size(), {}};
-    for (const auto& [name, size] : group_sizes(replicator)) {
-        ++status.groups;
-        status.members += size;
-    }
+    const auto totals = replicator.totals();
+    Status status{self_info(),   ctx.options.scope, ready,           replicator.own().applied().value,
+                  totals.groups, totals.members,    sessions.size(), {}};
     status.counters = ctx.counters.by_name();
     status.counters["link_queue"] = links.queued();
     return status;
@@ -349,7 +346,7 @@ Core::Core(Core&&) noexcept = default;
 Core& Core::operator=(Core&&) noexcept = default;
 
 void Core::step(Event event, Actions& actions) {
-    impl_->step(std::move(event), actions);
+    impl_->step(event, actions);
 }
 
 Result<proto::NumberRun> Core::join(Instant now, const LocalJoin& join, Actions& actions) {

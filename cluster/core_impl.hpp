@@ -34,7 +34,7 @@ struct Core::Impl {
     explicit Impl(Options options);
 
     // core.cpp: events, time
-    void step(Event event, Actions& actions);
+    void step(Event& event, Actions& actions);
     Result<proto::NumberRun> join(Instant now, const LocalJoin& join, Actions& actions);
     Result<std::vector<MemberNumber>> leave(Instant now, const LocalLeave& leave, Actions& actions);
     void begin(Instant now, Actions& actions);

@@ -112,8 +112,8 @@ void Core::Impl::take(proto::Message& message, const std::string& relay_name) {
         heartbeat(from, message);
     } else if (const auto* pull = std::get_if<proto::Pull>(&body)) {
         replicator.pull(*pull, from.name);
-    } else if (auto* chunk = std::get_if<proto::SnapshotChunk>(&body)) {
-        replicator.chunk(std::move(*chunk), from.name);
+    } else if (const auto* chunk = std::get_if<proto::SnapshotChunk>(&body)) {
+        replicator.chunk(*chunk, Seq{message.header.seq}, from.name);
     } else if (const auto* ack = std::get_if<proto::SnapshotAck>(&body)) {
         replicator.chunk_acked(*ack, from.name);
     } else if (const auto* asked = std::get_if<proto::Probe>(&body)) {

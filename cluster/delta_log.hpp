@@ -3,61 +3,81 @@
 
 #include <muster/ids.hpp>
 
-#include <algorithm>
 #include <cstddef>
 #include <deque>
 #include <vector>
 
+#include "cluster/group_index.hpp"
+#include "cluster/member_list.hpp"
 #include "proto/messages.hpp"
 
 namespace muster::cluster {
 
-/// How much a delta weighs against the log's bound: its runs and changes.
-inline std::size_t weight_of(const proto::Delta& delta) {
-    std::size_t weight = 1;
-    for (const auto& change : delta.changes) weight += 1 + change.joins.size() + change.leaves.size();
-    return weight;
-}
-
-/// Consecutive deltas; beyond its bounds the oldest go.
+/// Consecutive deltas; beyond its bounds the oldest go. Kept without names: 40 bytes for one that changes one run. The
+/// log holds a use of every group and owner in it.
+///
+/// A delta is appended as begin, then for each change its group and its runs, then trim.
 class DeltaLog {
 public:
-    DeltaLog(std::size_t max_deltas, std::size_t max_weight) : max_deltas_(max_deltas), max_weight_(max_weight) {}
+    /// `max_weight`: deltas, changes and runs together.
+    DeltaLog(GroupIndex& groups, OwnerTable& owners, std::size_t max_deltas, std::size_t max_weight)
+        : groups_(groups), owners_(owners), max_deltas_(max_deltas), max_weight_(max_weight) {}
+    ~DeltaLog() { clear(); }
+    DeltaLog(const DeltaLog&) = delete;
+    DeltaLog& operator=(const DeltaLog&) = delete;
 
-    /// Appends the delta numbered `seq`, which follows the last one.
-    void append(Seq seq, proto::Delta delta) {
-        if (deltas_.empty()) first_ = seq;
-        weight_ += weight_of(delta);
-        deltas_.push_back(std::move(delta));
-        while (deltas_.size() > max_deltas_ || (weight_ > max_weight_ && deltas_.size() > 1)) {
-            weight_ -= weight_of(deltas_.front());
-            deltas_.pop_front();
-            first_ = first_.next();
-        }
+    /// The delta numbered `seq`, which follows the last one.
+    void begin(Seq seq);
+    /// Takes over a use of the group.
+    void change(GroupRef group, Reason reason) { changes_.push_back({group, 0, 0, reason}); }
+    /// Takes over a use of the run's owner.
+    void joined(const Run& run) {
+        runs_.push_back(run);
+        ++changes_.back().joins;
+    }
+    void left(const proto::NumberRun& run) {
+        runs_.push_back({run.first, static_cast<std::uint32_t>(run.count), kNoOwner});
+        ++changes_.back().leaves;
+    }
+    void trim() {
+        while (size() > max_deltas_ || (weight() > max_weight_ && size() > 1)) drop_first();
     }
     void clear() {
-        deltas_.clear();
-        weight_ = 0;
+        while (size() > 0) drop_first();
     }
 
     /// Whether everything after `have`, up to the last delta appended, is here.
-    [[nodiscard]] bool covers(Seq have) const { return !deltas_.empty() && have.next() >= first_; }
-    /// Up to `count` deltas from number `from` on, which stands in the log.
-    [[nodiscard]] std::vector<proto::Delta> slice(Seq from, std::size_t count) const {
-        const auto begin = deltas_.begin() + static_cast<std::ptrdiff_t>(from.value - first_.value);
-        const auto left = static_cast<std::size_t>(deltas_.end() - begin);
-        return {begin, begin + static_cast<std::ptrdiff_t>(std::min(count, left))};
-    }
-    [[nodiscard]] const proto::Delta& at(Seq seq) const { return deltas_[seq.value - first_.value]; }
-    [[nodiscard]] Seq last() const { return first_.plus(deltas_.size() - 1); }
-    [[nodiscard]] std::size_t size() const { return deltas_.size(); }
+    [[nodiscard]] bool covers(Seq have) const { return size() > 0 && have.next() >= first_; }
+    /// The delta with this number, which stands in the log.
+    [[nodiscard]] proto::Delta at(Seq seq) const;
+    [[nodiscard]] Seq last() const { return first_.plus(size() - 1); }
+    [[nodiscard]] std::size_t size() const { return starts_.size(); }
 
 private:
+    struct Change {
+        GroupRef group = kNoGroup;
+        std::uint32_t joins = 0;   // runs, first these
+        std::uint32_t leaves = 0;  // runs, then those
+        Reason reason = Reason::left;
+    };
+    /// Where a delta begins, counted modulo 2^32 from the first one ever appended.
+    struct Start {
+        std::uint32_t change = 0;
+        std::uint32_t run = 0;
+    };
+    [[nodiscard]] std::size_t weight() const { return starts_.size() + changes_.size() + runs_.size(); }
+    [[nodiscard]] Start end() const;
+    void drop_first();
+
+    GroupIndex& groups_;
+    OwnerTable& owners_;
     std::size_t max_deltas_;
     std::size_t max_weight_;
-    std::size_t weight_ = 0;
-    Seq first_;  // number of deltas_.front()
-    std::deque<proto::Delta> deltas_;
+    Seq first_;    // number of the first delta
+    Start begin_;  // of the first delta
+    std::deque<Start> starts_;
+    std::deque<Change> changes_;
+    std::deque<Run> runs_;
 };
 
 }  // namespace muster::cluster

@@ -1,28 +1,34 @@
 #include "cluster/group_index.hpp"
 
+#include <algorithm>
+
 #include "cluster/check.hpp"
+#include "cluster/random.hpp"
+#include "cluster/replica.hpp"
 
 namespace muster::cluster {
+namespace {
 
-GroupRef GroupIndex::find(const Group& group) const {
-    const auto [first, last] = by_key_.equal_range(key_of_(group));
-    for (auto it = first; it != last; ++it)
-        if (slots_[it->second].name == group) return it->second;
-    return kNoGroup;
+bool by_origin(const Replica* a, const Replica* b) {
+    return a->id().name < b->id().name;
+}
+
+}  // namespace
+
+std::uint64_t GroupIndex::hash_of(const Group& group) const {
+    return mix64(key_of_(group).value ^ salt_);
 }
 
 GroupRef GroupIndex::acquire(const Group& group) {
-    GroupRef ref = find(group);
+    const std::uint64_t hash = hash_of(group);
+    GroupRef ref = find(group, hash);
     if (ref == kNoGroup) {
-        if (free_.empty()) {
-            ref = static_cast<GroupRef>(slots_.size());
-            slots_.emplace_back();
-        } else {
-            ref = free_.back();
-            free_.pop_back();
-        }
-        slots_[ref] = {group, key_of_(group), 0};
-        by_key_.emplace(slots_[ref].key, ref);
+        ref = slots_.take();
+        Slot& slot = slots_[ref];
+        slot.name = group;
+        slot.hash = hash;
+        slot.key = group_key(group);
+        by_hash_.insert(hash, ref);
     }
     ++slots_[ref].uses;
     return ref;
@@ -32,14 +38,23 @@ void GroupIndex::release(GroupRef ref) {
     Slot& slot = slots_[ref];
     MUSTER_CHECK(slot.uses > 0);
     if (--slot.uses > 0) return;
-    const auto [first, last] = by_key_.equal_range(slot.key);
-    for (auto it = first; it != last; ++it) {
-        if (it->second != ref) continue;
-        by_key_.erase(it);
-        break;
-    }
-    slot = {};
-    free_.push_back(ref);
+    MUSTER_CHECK(slot.holders.empty() && slot.watchers == 0);
+    by_hash_.erase(slot.hash, ref);
+    slots_.give_back(ref);
+}
+
+void GroupIndex::add_holder(GroupRef ref, const Replica& holder) {
+    auto& holders = slots_[ref].holders;
+    holders.insert(std::upper_bound(holders.begin(), holders.end(), &holder, by_origin), &holder);
+}
+
+void GroupIndex::remove_holder(GroupRef ref, const Replica& holder) {
+    auto& holders = slots_[ref].holders;
+    // Two tables of one origin stand here for a moment, when one replaces the other.
+    const auto [first, last] = std::equal_range(holders.begin(), holders.end(), &holder, by_origin);
+    const auto at = std::find(first, last, &holder);
+    MUSTER_CHECK(at != last);
+    holders.erase(at);
 }
 
 }  // namespace muster::cluster

@@ -1,10 +1,10 @@
 #include "cluster/local_members.hpp"
 
 #include <algorithm>
-#include <iterator>
 #include <utility>
 
 #include "cluster/check.hpp"
+#include "cluster/random.hpp"
 #include "cluster/wire_size.hpp"
 #include "proto/limits.hpp"
 #include "proto/utf8.hpp"
@@ -26,51 +26,157 @@ std::string why_invalid(const Group& group, std::uint64_t count, const Meta& met
     return {};
 }
 
+std::uint64_t hash_of(const Owner& owner) {
+    const std::uint64_t kind = owner.index();
+    return std::visit([&](const auto& id) { return mix64(id.value ^ mix64(kind)); }, owner);
+}
+
+std::uint64_t hash_of(std::uint32_t owner, std::uint32_t group) {
+    return mix64(std::uint64_t{owner} << 32 | group);
+}
+
+bool is_among(const Owner& owner, const Owner& wanted) {
+    return owner == wanted || (wanted == Owner(kAnyHandler) && std::holds_alternative<HandlerId>(owner));
+}
+
+/// Takes number `at` out of a list of memberships, by moving the last one there, whose place is told to `moved`.
+template <class Moved>
+void take_out(std::vector<std::uint32_t>& list, std::uint32_t at, Moved moved) {
+    list[at] = list.back();
+    list.pop_back();
+    if (at < list.size()) moved(list[at]);
+}
+
 }  // namespace
+
+// ---- owners, groups, memberships ---------------------------------------------------
+
+std::uint32_t LocalMembers::find_owner(const Owner& owner) const {
+    return by_owner_.find(hash_of(owner), [&](std::uint32_t at) { return owners_[at].owner == owner; });
+}
+
+std::uint32_t LocalMembers::find_group(GroupRef ref) const {
+    if (ref == kNoGroup) return kNone;
+    return by_group_.find(mix64(ref), [&](std::uint32_t at) { return groups_[at].ref == ref; });
+}
+
+std::uint32_t LocalMembers::find_membership(std::uint32_t owner, std::uint32_t group) const {
+    if (owner == kNone || group == kNone) return kNone;
+    return by_pair_.find(hash_of(owner, group), [&](std::uint32_t at) {
+        return memberships_[at].owner == owner && memberships_[at].group == group;
+    });
+}
+
+std::uint32_t LocalMembers::make_owner(const Owner& owner) {
+    std::uint32_t at = find_owner(owner);
+    if (at != kNone) return at;
+    at = owners_.take();
+    owners_[at].owner = owner;
+    by_owner_.insert(hash_of(owner), at);
+    return at;
+}
+
+std::uint32_t LocalMembers::make_group(const Group& group) {
+    const GroupRef ref = replicator_.groups().acquire(group);
+    std::uint32_t at = find_group(ref);
+    if (at != kNone) {
+        replicator_.groups().release(ref);
+        return at;
+    }
+    at = groups_.take();
+    groups_[at].ref = ref;
+    by_group_.insert(mix64(ref), at);
+    return at;
+}
+
+std::uint32_t LocalMembers::make_membership(std::uint32_t owner, std::uint32_t group) {
+    std::uint32_t at = find_membership(owner, group);
+    if (at != kNone) return at;
+    at = memberships_.take();
+    auto& of_owner = owners_[owner].memberships;
+    auto& of_group = groups_[group].memberships;
+    memberships_[at] = {
+        owner, group, static_cast<std::uint32_t>(of_owner.size()), static_cast<std::uint32_t>(of_group.size()), {}};
+    of_owner.push_back(at);
+    of_group.push_back(at);
+    by_pair_.insert(hash_of(owner, group), at);
+    return at;
+}
+
+void LocalMembers::drop_membership(std::uint32_t at) {
+    const Membership& gone = memberships_[at];
+    const std::uint32_t owner = gone.owner;
+    const std::uint32_t group = gone.group;
+    take_out(owners_[owner].memberships, gone.in_owner,
+             [&](std::uint32_t moved) { memberships_[moved].in_owner = gone.in_owner; });
+    take_out(groups_[group].memberships, gone.in_group,
+             [&](std::uint32_t moved) { memberships_[moved].in_group = gone.in_group; });
+    by_pair_.erase(hash_of(owner, group), at);
+    memberships_.give_back(at);
+    if (owners_[owner].memberships.empty()) {
+        by_owner_.erase(hash_of(owners_[owner].owner), owner);
+        owners_.give_back(owner);
+    }
+    if (groups_[group].memberships.empty()) {
+        const GroupRef ref = groups_[group].ref;
+        by_group_.erase(mix64(ref), group);
+        groups_.give_back(group);
+        replicator_.groups().release(ref);
+    }
+}
+
+// ---- joins and leaves --------------------------------------------------------------
 
 Result<proto::NumberRun> LocalMembers::join(const Owner& owner, const std::string& worker, const Group& group,
                                             std::uint64_t count, const Meta& meta) {
     if (const auto why = why_invalid(group, count, meta); !why.empty()) return Error{ErrorCode::bad_request, why};
-    Owned& owned = by_owner_[owner];
-    if (owned.members + count > ctx_.options.bounds.members_per_owner) {
-        if (owned.members == 0) by_owner_.erase(owner);
+    const std::uint32_t known = find_owner(owner);
+    const std::uint64_t owned = known == kNone ? 0 : owners_[known].members;
+    if (owned + count > ctx_.options.bounds.members_per_owner)
         return Error{ErrorCode::overloaded, "one owner may have " +
                                                 std::to_string(ctx_.options.bounds.members_per_owner) +
                                                 " members: leave some first"};
-    }
     const proto::NumberRun run{last_.next(), count};
     last_ = last_.plus(count);
-    Numbers& numbers = by_group_[group][owner];
-    for (std::uint64_t i = 0; i < count; ++i) numbers.push_back(run.first.plus(i));
-    owned.groups.insert(group);
-    owned.members += count;
-    replicator_.commit({{{group, Reason::left, {{run.first, count, worker, meta}}, {}}}});
+    const std::uint32_t at = make_membership(make_owner(owner), make_group(group));
+    const Run joined{run.first, static_cast<std::uint32_t>(count), at};
+    memberships_[at].numbers.add({run.first, joined.count, kNoOwner}, [](const Run&) {});
+    all_.add(joined, [](const Run&) {});
+    owners_[memberships_[at].owner].members += count;
+    proto::Delta delta;
+    delta.changes.emplace_back(group).joins.push_back({run.first, count, worker, meta});
+    replicator_.commit(std::move(delta));
     return run;
 }
 
-LocalMembers::Numbers LocalMembers::choose(const Numbers& joined, const std::vector<MemberNumber>& members,
-                                           std::uint64_t count) {
-    if (members.empty()) {
-        const auto n = static_cast<std::ptrdiff_t>(std::min<std::uint64_t>(count, joined.size()));
-        return {joined.end() - n, joined.end()};
-    }
+LocalMembers::Numbers LocalMembers::standing(const Owner& owner, GroupRef group, const Numbers& members) const {
     Numbers wanted = members;
     std::sort(wanted.begin(), wanted.end());
     wanted.erase(std::unique(wanted.begin(), wanted.end()), wanted.end());
-    Numbers chosen;
-    std::set_intersection(joined.begin(), joined.end(), wanted.begin(), wanted.end(), std::back_inserter(chosen));
-    return chosen;
+    std::erase_if(wanted, [&](MemberNumber number) {
+        const Run run = all_.find(number);
+        if (run.count == 0) return true;
+        const Membership& membership = memberships_[run.owner];
+        return groups_[membership.group].ref != group || !is_among(owners_[membership.owner].owner, owner);
+    });
+    return wanted;
 }
 
-LocalMembers::Numbers LocalMembers::joined(const Owner& owner, const std::map<Owner, Numbers>& in_group) {
+LocalMembers::Numbers LocalMembers::latest(const Owner& owner, GroupRef group, std::uint64_t count) const {
+    const std::uint32_t in = find_group(group);
+    if (in == kNone) return {};
     if (owner != Owner(kAnyHandler)) {
-        const auto it = in_group.find(owner);
-        return it == in_group.end() ? Numbers{} : it->second;
+        const std::uint32_t at = find_membership(find_owner(owner), in);
+        return at == kNone ? Numbers{} : memberships_[at].numbers.latest(count);
     }
     Numbers all;
-    for (const auto& [each, numbers] : in_group)
-        if (std::holds_alternative<HandlerId>(each)) all.insert(all.end(), numbers.begin(), numbers.end());
+    for (const std::uint32_t at : groups_[in].memberships) {
+        if (!is_among(owners_[memberships_[at].owner].owner, owner)) continue;
+        const Numbers some = memberships_[at].numbers.latest(count);
+        all.insert(all.end(), some.begin(), some.end());
+    }
     std::sort(all.begin(), all.end());
+    all.erase(all.begin(), all.end() - static_cast<std::ptrdiff_t>(std::min<std::uint64_t>(count, all.size())));
     return all;
 }
 
@@ -78,57 +184,39 @@ Result<std::vector<MemberNumber>> LocalMembers::leave(const Owner& owner, const 
                                                       const std::vector<MemberNumber>& members, std::uint64_t count) {
     if (const auto why = why_invalid(group, members.empty() ? count : 1, {}); !why.empty())
         return Error{ErrorCode::bad_request, why};
-    const auto in_group = by_group_.find(group);
-    Numbers leaving;
-    if (in_group != by_group_.end()) leaving = choose(joined(owner, in_group->second), members, count);
+    const GroupRef ref = replicator_.groups().find(group);
+    Numbers leaving = members.empty() ? latest(owner, ref, count) : standing(owner, ref, members);
     if (leaving.empty())
         return Error{ErrorCode::not_joined,
                      "not joined in " + group.store + "/" + group.feature + ": nothing to leave"};
-
-    std::vector<Owner> owners;
-    for (const auto& [each, numbers] : in_group->second)
-        if (owner == each || owner == Owner(kAnyHandler)) owners.push_back(each);
-    for (const auto& each : owners) remove(each, group, leaving);
-    replicator_.commit({{{group, Reason::left, {}, runs_of(leaving)}}});
+    proto::Delta delta;
+    auto& leaves = delta.changes.emplace_back(group).leaves = runs_of(leaving);
+    for (const auto& run : leaves) remove(run);
+    replicator_.commit(std::move(delta));
     return leaving;
 }
 
-void LocalMembers::remove(const Owner& owner, const Group& group, const Numbers& leaving) {
-    Numbers& numbers = by_group_[group][owner];
-    Numbers staying;
-    std::set_difference(numbers.begin(), numbers.end(), leaving.begin(), leaving.end(), std::back_inserter(staying));
-    by_owner_[owner].members -= numbers.size() - staying.size();
-    numbers = std::move(staying);
-    drop_if_empty(owner, group);
-}
-
-void LocalMembers::drop_if_empty(const Owner& owner, const Group& group) {
-    const auto in_group = by_group_.find(group);
-    const auto it = in_group->second.find(owner);
-    if (!it->second.empty()) return;
-    in_group->second.erase(it);
-    if (in_group->second.empty()) by_group_.erase(in_group);
-    Owned& owned = by_owner_[owner];
-    owned.groups.erase(group);
-    if (owned.members == 0) by_owner_.erase(owner);
+void LocalMembers::remove(const proto::NumberRun& leaving) {
+    all_.remove(leaving.first, leaving.first.plus(leaving.count - 1), [&](const Run& piece) {
+        Membership& membership = memberships_[piece.owner];
+        membership.numbers.remove(piece.first, piece.last(), [](const Run&) {});
+        owners_[membership.owner].members -= piece.count;
+        if (membership.numbers.empty()) drop_membership(piece.owner);
+    });
 }
 
 void LocalMembers::owner_gone(const Owner& owner, Reason reason) {
-    const auto it = by_owner_.find(owner);
-    if (it == by_owner_.end()) return;
-    const Owned owned = std::move(it->second);
-    by_owner_.erase(it);
-
     proto::Delta delta;
     std::size_t size = 0;
-    for (const auto& group : owned.groups) {
-        const auto in_group = by_group_.find(group);
-        const auto runs = runs_of(in_group->second.at(owner));
-        in_group->second.erase(owner);
-        if (in_group->second.empty()) by_group_.erase(in_group);
-        for (std::size_t at = 0; at < runs.size(); at += kRunsPerChange) {
-            const auto begin = runs.begin() + static_cast<std::ptrdiff_t>(at);
-            const auto end = begin + static_cast<std::ptrdiff_t>(std::min(kRunsPerChange, runs.size() - at));
+    std::uint32_t at = find_owner(owner);
+    for (; at != kNone; at = find_owner(owner)) {
+        const Membership& membership = memberships_[owners_[at].memberships.back()];
+        const Group group = replicator_.groups().name(groups_[membership.group].ref);
+        const auto runs = runs_of(membership.numbers);
+        for (const auto& run : runs) remove(run);
+        for (std::size_t from = 0; from < runs.size(); from += kRunsPerChange) {
+            const auto begin = runs.begin() + static_cast<std::ptrdiff_t>(from);
+            const auto end = begin + static_cast<std::ptrdiff_t>(std::min(kRunsPerChange, runs.size() - from));
             delta.changes.push_back({group, reason, {}, {begin, end}});
             size += wire_size(delta.changes.back());
             if (size > limits::kChunkBytes) {
@@ -140,25 +228,24 @@ void LocalMembers::owner_gone(const Owner& owner, Reason reason) {
     if (!delta.changes.empty()) replicator_.commit(std::move(delta));
 }
 
-void LocalMembers::for_each_owner(const Group& group,
-                                  const std::function<void(const Owner&, const Numbers&)>& visit) const {
-    const auto it = by_group_.find(group);
-    if (it == by_group_.end()) return;
-    for (const auto& [owner, numbers] : it->second) visit(owner, numbers);
-}
-
 void LocalMembers::check() const {
-    std::uint64_t owned = 0;
     std::uint64_t grouped = 0;
-    for (const auto& [owner, entry] : by_owner_) owned += entry.members;
-    for (const auto& [group, owners] : by_group_) {
-        for (const auto& [owner, numbers] : owners) {
-            MUSTER_CHECK(!numbers.empty() && std::is_sorted(numbers.begin(), numbers.end()));
-            MUSTER_CHECK(by_owner_.at(owner).groups.contains(group));
-            grouped += numbers.size();
+    all_.check();
+    for (GroupRef ref = 0; ref < replicator_.groups().limit(); ++ref) {
+        const std::uint32_t in = find_group(ref);
+        if (in == kNone) continue;
+        MUSTER_CHECK(!groups_[in].memberships.empty());
+        for (const std::uint32_t at : groups_[in].memberships) {
+            const Membership& one = memberships_[at];
+            one.numbers.check();
+            MUSTER_CHECK(!one.numbers.empty() && one.group == in && find_membership(one.owner, in) == at);
+            MUSTER_CHECK(owners_[one.owner].memberships[one.in_owner] == at);
+            MUSTER_CHECK(groups_[in].memberships[one.in_group] == at);
+            one.numbers.for_each_run([&](const Run& run) { MUSTER_CHECK(all_.find(run.first).owner == at); });
+            grouped += one.numbers.size();
         }
     }
-    MUSTER_CHECK(owned == grouped && grouped == replicator_.own().member_count());
+    MUSTER_CHECK(grouped == all_.size() && grouped == replicator_.own().member_count());
 }
 
 }  // namespace muster::cluster

@@ -4,15 +4,15 @@
 
 #include <muster/types.hpp>
 
-#include <functional>
-#include <map>
-#include <set>
 #include <string>
 #include <vector>
 
 #include "cluster/caller.hpp"
 #include "cluster/context.hpp"
+#include "cluster/flat_index.hpp"
+#include "cluster/member_list.hpp"
 #include "cluster/replicator.hpp"
+#include "cluster/slots.hpp"
 
 namespace muster::cluster {
 
@@ -31,29 +31,71 @@ public:
     /// All members of the owner leave, each once: in one delta, but for more than fit a frame.
     void owner_gone(const Owner& owner, Reason reason);
 
-    /// Owners in the group, with their members in ascending order.
-    void for_each_owner(const Group& group,
-                        const std::function<void(const Owner&, const std::vector<MemberNumber>&)>& visit) const;
+    /// Calls `visit(const Owner&, const std::vector<MemberNumber>&)` for each owner in the group, with its members in
+    /// ascending order.
+    template <class Visit>
+    void for_each_owner(const Group& group, Visit visit) const {
+        const std::uint32_t in = find_group(replicator_.groups().find(group));
+        if (in == kNone) return;
+        Numbers numbers;
+        for (const std::uint32_t at : groups_[in].memberships) {
+            numbers.clear();
+            memberships_[at].numbers.for_each_run([&](const Run& run) {
+                for (std::uint32_t i = 0; i < run.count; ++i) numbers.push_back(run.first.plus(i));
+            });
+            visit(owners_[memberships_[at].owner].owner, numbers);
+        }
+    }
     void check() const;
 
 private:
+    static constexpr std::uint32_t kNone = FlatIndex::kNone;
     using Numbers = std::vector<MemberNumber>;
 
-    static Numbers choose(const Numbers& joined, const std::vector<MemberNumber>& members, std::uint64_t count);
-    /// What the owner (or any handler) has in the group, ascending.
-    static Numbers joined(const Owner& owner, const std::map<Owner, Numbers>& in_group);
-    void remove(const Owner& owner, const Group& group, const Numbers& leaving);
-    void drop_if_empty(const Owner& owner, const Group& group);
+    /// What one owner has in one group.
+    struct Membership {
+        std::uint32_t owner = kNone;
+        std::uint32_t group = kNone;
+        std::uint32_t in_owner = 0;  // its place in both lists
+        std::uint32_t in_group = 0;
+        MemberList numbers;  // of no owners: this is one's
+    };
+    struct LocalOwner {
+        Owner owner;
+        std::uint64_t members = 0;
+        std::vector<std::uint32_t> memberships;
+    };
+    /// Holds a use of the group.
+    struct LocalGroup {
+        GroupRef ref = kNoGroup;
+        std::vector<std::uint32_t> memberships;
+    };
+
+    [[nodiscard]] std::uint32_t find_owner(const Owner& owner) const;
+    [[nodiscard]] std::uint32_t find_group(GroupRef ref) const;
+    [[nodiscard]] std::uint32_t find_membership(std::uint32_t owner, std::uint32_t group) const;
+    std::uint32_t make_owner(const Owner& owner);
+    std::uint32_t make_group(const Group& group);
+    std::uint32_t make_membership(std::uint32_t owner, std::uint32_t group);
+    /// With it go its owner and its group, when they have no other.
+    void drop_membership(std::uint32_t at);
+
+    /// What the owner (or any handler) has of `members` in the group, ascending.
+    [[nodiscard]] Numbers standing(const Owner& owner, GroupRef group, const Numbers& members) const;
+    /// The highest `count` numbers that the owner (or any handler) has in the group, ascending.
+    [[nodiscard]] Numbers latest(const Owner& owner, GroupRef group, std::uint64_t count) const;
+    void remove(const proto::NumberRun& leaving);
 
     Context& ctx_;
     Replicator& replicator_;
     MemberNumber last_;
-    std::map<Group, std::map<Owner, Numbers>> by_group_;
-    struct Owned {
-        std::set<Group> groups;
-        std::uint64_t members = 0;
-    };
-    std::map<Owner, Owned> by_owner_;
+    MemberList all_;  // every member's membership
+    Slots<Membership> memberships_;
+    Slots<LocalOwner> owners_;
+    Slots<LocalGroup> groups_;
+    FlatIndex by_pair_;
+    FlatIndex by_owner_;
+    FlatIndex by_group_;
 };
 
 }  // namespace muster::cluster

@@ -1,108 +1,160 @@
 #include "cluster/member_list.hpp"
 
 #include <algorithm>
+#include <iterator>
+#include <utility>
 
 #include "cluster/check.hpp"
-#include "cluster/random.hpp"
 #include "proto/limits.hpp"
 
 namespace muster::cluster {
 namespace {
 
-std::uint64_t hash_text(std::uint64_t seed, const std::string& text) {
-    for (const char c : text) seed = (seed ^ static_cast<unsigned char>(c)) * 0x100000001b3u;  // FNV-1a
-    return mix64(seed ^ text.size());
+using Offset = std::ptrdiff_t;
+constexpr std::size_t kSpare = 8;  // runs, not worth giving back
+
+bool ends_before(const Run& run, MemberNumber number) {
+    return run.last() < number;
 }
 
-std::uint64_t hash_owner(const std::string& worker, const Meta& meta) {
-    std::uint64_t hash = hash_text(0xcbf29ce484222325u, worker);
-    for (const auto& [key, value] : meta) hash = hash_text(hash_text(hash, key), value);
-    return hash;
-}
-
-auto lower_bound(const std::vector<Entry>& entries, MemberNumber number) {
-    return std::lower_bound(entries.begin(), entries.end(), number,
-                            [](const Entry& entry, MemberNumber n) { return entry.number < n; });
+bool goes_on(const Run& run, const Run& next) {
+    return run.owner == next.owner && run.first.plus(run.count) == next.first && run.count <= UINT32_MAX - next.count;
 }
 
 }  // namespace
 
-OwnerRef OwnerTable::acquire(const std::string& worker, const Meta& meta, std::uint64_t uses) {
-    const auto [place, fresh] = by_key_.try_emplace({worker, meta}, 0);
-    if (fresh) {
-        if (free_.empty()) {
-            place->second = static_cast<OwnerRef>(slots_.size());
-            slots_.emplace_back();
-        } else {
-            place->second = free_.back();
-            free_.pop_back();
-        }
-        slots_[place->second] = {place, hash_owner(worker, meta), 0};
+MemberList::Place MemberList::place_of(MemberNumber number) const {
+    std::size_t at = blocks_.size();
+    if (at > 0 && blocks_.back().back().last() >= number) {
+        const auto holds = std::lower_bound(blocks_.begin(), blocks_.end(), number, [](const Block& runs, auto wanted) {
+            return ends_before(runs.back(), wanted);
+        });
+        at = static_cast<std::size_t>(holds - blocks_.begin());
     }
-    slots_[place->second].uses += uses;
-    return place->second;
+    const Block& runs = block(at);
+    const auto run = std::lower_bound(runs.begin(), runs.end(), number, ends_before);
+    return {at, static_cast<std::size_t>(run - runs.begin())};
 }
 
-void OwnerTable::release(OwnerRef ref, std::uint64_t uses) {
-    Slot& slot = slots_[ref];
-    MUSTER_CHECK(slot.uses >= uses);
-    slot.uses -= uses;
-    if (slot.uses > 0) return;
-    by_key_.erase(slot.place);
-    slot = {};
-    free_.push_back(ref);
+Run MemberList::find(MemberNumber number) const {
+    const Place at = place_of(number);
+    const Block& runs = block(at.block);
+    if (at.run == runs.size() || runs[at.run].first > number) return {};
+    return runs[at.run];
 }
 
-bool MemberList::add(Entry entry) {
-    if (entries_.empty() || entries_.back().number < entry.number) {
-        entries_.push_back(entry);
+std::vector<MemberNumber> MemberList::latest(std::uint64_t count) const {
+    count = std::min(count, size_);
+    std::vector<MemberNumber> numbers(count);
+    for (std::size_t at = blocks_.size() + 1; at > 0 && count > 0; --at) {
+        const Block& runs = block(at - 1);
+        for (auto run = runs.rbegin(); run != runs.rend() && count > 0; ++run)
+            for (std::uint32_t i = run->count; i > 0 && count > 0; --i) numbers[--count] = run->first.plus(i - 1);
+    }
+    return numbers;
+}
+
+void MemberList::append(const Run& run) {
+    size_ += run.count;
+    if (!tail_.empty() && goes_on(tail_.back(), run)) {
+        tail_.back().count += run.count;
+        return;
+    }
+    if (tail_.size() == kBlock) blocks_.push_back(std::exchange(tail_, {}));
+    tail_.push_back(run);
+}
+
+bool MemberList::insert(const Run& one) {
+    if (empty() || one.first > newest()) {
+        append(one);
         return true;
     }
-    const auto at = lower_bound(entries_, entry.number);
-    if (at != entries_.end() && at->number == entry.number) return false;
-    entries_.insert(at, entry);
+    const Place at = place_of(one.first);
+    if (block(at.block)[at.run].first <= one.first) return false;
+    put(at, one);
+    ++size_;
     return true;
 }
 
-bool MemberList::remove(MemberNumber number, OwnerRef& owner) {
-    const auto at = lower_bound(entries_, number);
-    if (at == entries_.end() || at->number != number) return false;
-    owner = at->owner;
-    entries_.erase(at);
-    return true;
+void MemberList::put(Place at, const Run& run) {
+    Block& runs = block(at.block);
+    runs.insert(runs.begin() + static_cast<Offset>(at.run), run);
+    if (runs.size() <= kBlock) return;
+    Block first(runs.begin(), runs.begin() + static_cast<Offset>(runs.size() / 2));
+    runs.erase(runs.begin(), runs.begin() + static_cast<Offset>(first.size()));
+    blocks_.insert(blocks_.begin() + static_cast<Offset>(at.block), std::move(first));
 }
 
-bool MemberList::contains(MemberNumber number) const {
-    const auto at = lower_bound(entries_, number);
-    return at != entries_.end() && at->number == number;
-}
-
-std::vector<proto::JoinRun> runs_of(const std::vector<Entry>& entries, const OwnerTable& owners) {
-    std::vector<proto::JoinRun> runs;
-    OwnerRef last = 0;
-    for (const Entry& entry : entries) {
-        const bool goes_on = !runs.empty() && last == entry.owner && runs.back().count < limits::kMembersPerCall &&
-                             runs.back().first.plus(runs.back().count) == entry.number;
-        if (goes_on) {
-            ++runs.back().count;
-        } else {
-            runs.push_back({entry.number, 1, owners.worker(entry.owner), owners.meta(entry.owner)});
-            last = entry.owner;
-        }
+void MemberList::erase(Place at) {
+    Block& runs = block(at.block);
+    runs.erase(runs.begin() + static_cast<Offset>(at.run));
+    if (!runs.empty()) {
+        if (runs.capacity() > kSpare && runs.size() < runs.capacity() / 4) runs.shrink_to_fit();
+        return;
     }
-    return runs;
+    if (at.block < blocks_.size()) {
+        blocks_.erase(blocks_.begin() + static_cast<Offset>(at.block));
+    } else if (!blocks_.empty()) {
+        tail_ = std::move(blocks_.back());
+        blocks_.pop_back();
+    }
+}
+
+/// The first piece that stands of `first` to `last`, taken out; count 0 when there is none.
+Run MemberList::cut(MemberNumber first, MemberNumber last) {
+    const Place at = place_of(first);
+    if (at.run == block(at.block).size()) return {};
+    Run& run = block(at.block)[at.run];
+    if (run.first > last) return {};
+    const MemberNumber from = std::max(first, run.first);
+    const MemberNumber to = std::min(last, run.last());
+    const Run piece{from, static_cast<std::uint32_t>(to.value - from.value + 1), run.owner};
+    const auto before = static_cast<std::uint32_t>(from.value - run.first.value);
+    const auto behind = static_cast<std::uint32_t>(run.last().value - to.value);
+    size_ -= piece.count;
+    if (before == 0 && behind == 0) {
+        erase(at);
+    } else if (before == 0) {
+        run = {to.next(), behind, run.owner};
+    } else {
+        const Run rest{to.next(), behind, run.owner};
+        run.count = before;
+        if (behind > 0) put({at.block, at.run + 1}, rest);
+    }
+    return piece;
+}
+
+void MemberList::check() const {
+    std::uint64_t size = 0;
+    MemberNumber last;
+    for_each_run([&](const Run& run) {
+        MUSTER_CHECK(run.count > 0 && run.first > last && run.last() >= run.first);
+        last = run.last();
+        size += run.count;
+    });
+    for (const Block& runs : blocks_) MUSTER_CHECK(!runs.empty() && runs.size() <= kBlock);
+    MUSTER_CHECK(size == size_ && tail_.empty() == (size_ == 0));
 }
 
 std::vector<proto::NumberRun> runs_of(const std::vector<MemberNumber>& numbers) {
     std::vector<proto::NumberRun> runs;
     for (const MemberNumber number : numbers) {
-        const bool goes_on = !runs.empty() && runs.back().count < limits::kMembersPerCall &&
-                             runs.back().first.plus(runs.back().count) == number;
-        if (goes_on)
+        const bool next = !runs.empty() && runs.back().count < limits::kMembersPerCall &&
+                          runs.back().first.plus(runs.back().count) == number;
+        if (next)
             ++runs.back().count;
         else
             runs.push_back({number, 1});
     }
+    return runs;
+}
+
+std::vector<proto::NumberRun> runs_of(const MemberList& members) {
+    std::vector<proto::NumberRun> runs;
+    members.for_each_run([&](const Run& run) {
+        for (std::uint32_t done = 0; done < run.count; done += limits::kMembersPerCall)
+            runs.push_back({run.first.plus(done), std::min<std::uint64_t>(limits::kMembersPerCall, run.count - done)});
+    });
     return runs;
 }
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "cluster/time.hpp"
+#include "proto/limits.hpp"
 
 namespace muster::cluster {
 
@@ -45,10 +46,11 @@ struct SessionTiming {
 
 /// Bounds of everything that could grow. What happens at each is said where it is used.
 struct Bounds {
-    std::size_t log_deltas = 65536;   // kept per origin to answer pulls
-    std::size_t log_items = 1 << 20;  // runs in them
-    std::size_t early_deltas = 4096;  // buffered beyond a gap, per origin
-    std::size_t link_items = 65536;   // notifications not yet acknowledged, per peer
+    std::size_t log_deltas = 65536;                 // kept per origin to answer pulls
+    std::size_t log_items = 1 << 20;                // runs in them
+    std::size_t early_deltas = 4096;                // buffered beyond a gap, per origin
+    std::size_t chunk_bytes = limits::kChunkBytes;  // aimed size of one chunk of a snapshot
+    std::size_t link_items = 65536;                 // notifications not yet acknowledged, per peer
     std::size_t link_bytes = 64u << 20;
     OverflowPolicy link_policy = OverflowPolicy::drop_oldest;  // or refuse_newest: the whole notify call
     std::size_t backlog_items = 65536;                         // stream items not yet acknowledged, per worker

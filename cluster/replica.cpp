@@ -9,168 +9,220 @@
 namespace muster::cluster {
 namespace {
 
+using Kind = WatchEvent::Kind;
+
 /// A member's share of the digest; shares are added, so their order is free.
 std::uint64_t weight_of_member(GroupKey group, MemberNumber number, std::uint64_t owner_hash) {
     return mix64(mix64(group.value ^ mix64(number.value)) + owner_hash);
 }
 
+/// What stands in `here` and not, with the same owner, in `there`.
+std::vector<Run> missing_from(const MemberList* there, const OwnerTable& owners_there, const MemberList& here,
+                              const OwnerTable& owners_here) {
+    std::vector<Run> missing;
+    here.for_each_run([&](const Run& run) {
+        for (std::uint32_t i = 0; i < run.count;) {
+            const Run from{run.first.plus(i), run.count - i, run.owner};
+            const Run other = there ? there->find(from.first) : Run{};
+            const bool same = other.count > 0 && owners_there.hash(other.owner) == owners_here.hash(run.owner);
+            // As many at once as stand in one run there; those that do not stand there are few.
+            const auto known = other.count > 0 ? other.last().value - from.first.value + 1 : 1;
+            const auto step = static_cast<std::uint32_t>(std::min<std::uint64_t>(from.count, known));
+            if (!same) missing.push_back({from.first, step, run.owner});
+            i += step;
+        }
+    });
+    return missing;
+}
+
 }  // namespace
 
-Replica::Replica(NodeId origin, GroupIndex& groups, const Bounds& bounds)
-    : id_(std::move(origin)), index_(groups), log_(bounds.log_deltas, bounds.log_items) {}
+Replica::Replica(NodeId origin, GroupIndex& groups, const Bounds& bounds, std::uint64_t salt)
+    : id_(std::move(origin)),
+      index_(groups),
+      owners_(salt),
+      log_(index_, owners_, bounds.log_deltas, bounds.log_items) {}
 
 Replica::~Replica() {
-    for (const auto& [group, members] : groups_) index_.release(group);
-}
-
-std::uint64_t Replica::weight(GroupRef group, const Entry& entry) const {
-    // The published key, not the index's: the digest is compared between nodes.
-    return weight_of_member(group_key(index_.name(group)), entry.number, owners_.hash(entry.owner));
-}
-
-Member Replica::member(const Entry& entry) const {
-    return {{id_, entry.number}, owners_.worker(entry.owner), owners_.meta(entry.owner)};
-}
-
-void Replica::apply(proto::Delta delta, std::vector<Merge>& merges) {
-    for (const auto& change : delta.changes) {
-        if (!change.joins.empty()) {
-            Merge merge{change.group, WatchEvent::Kind::join, Reason::left, {}};
-            join(change, merge);
-            if (!merge.members.empty()) merges.push_back(std::move(merge));
-        }
-        if (!change.leaves.empty()) {
-            Merge merge{change.group, WatchEvent::Kind::leave, change.reason, {}};
-            leave(change, merge);
-            if (!merge.members.empty()) merges.push_back(std::move(merge));
-        }
+    for (const Part& part : parts_) {
+        index_.remove_holder(part.group, *this);
+        index_.release(part.group);
     }
-    applied_ = applied_.next();
-    log_.append(applied_, std::move(delta));
 }
 
-void Replica::join(const proto::Change& change, Merge& merge) {
-    GroupRef group = index_.find(change.group);
-    if (group == kNoGroup || !groups_.contains(group)) group = index_.acquire(change.group);
-    MemberList& list = groups_[group];
-    for (const auto& run : change.joins) {
-        const OwnerRef owner = owners_.acquire(run.worker, run.meta, run.count);
-        std::uint64_t known = 0;
-        for (std::uint64_t i = 0; i < run.count; ++i) {
-            const Entry entry{run.first.plus(i), owner};
-            if (!list.add(entry)) {
-                ++known;
-                continue;
-            }
-            digest_ += weight(group, entry);
-            ++member_count_;
-            merge.members.push_back(member(entry));
-        }
-        if (known > 0) owners_.release(owner, known);
-    }
-    drop_if_empty(group);
+// ---- groups ------------------------------------------------------------------------
+
+std::uint32_t Replica::place_of(GroupRef group) const {
+    return place_by_group_.find(mix64(group), [&](std::uint32_t at) { return parts_[at].group == group; });
 }
 
-void Replica::leave(const proto::Change& change, Merge& merge) {
-    const GroupRef group = index_.find(change.group);
-    const auto it = groups_.find(group);
-    if (group == kNoGroup || it == groups_.end()) return;
-    for (const auto& run : change.leaves) {
-        for (std::uint64_t i = 0; i < run.count; ++i) {
-            Entry entry{run.first.plus(i), 0};
-            if (!it->second.remove(entry.number, entry.owner)) continue;
-            digest_ -= weight(group, entry);
-            --member_count_;
-            merge.members.push_back(member(entry));
-            owners_.release(entry.owner);
-        }
+const MemberList* Replica::find(GroupRef group) const {
+    const std::uint32_t at = place_of(group);
+    return at == FlatIndex::kNone ? nullptr : &parts_[at].members;
+}
+
+Replica::Part& Replica::acquire(GroupRef group) {
+    std::uint32_t at = place_of(group);
+    if (at == FlatIndex::kNone) {
+        at = static_cast<std::uint32_t>(parts_.size());
+        parts_.push_back({group, {}});
+        place_by_group_.insert(mix64(group), at);
+        index_.use(group);
+        index_.add_holder(group, *this);
     }
-    drop_if_empty(group);
+    return parts_[at];
 }
 
 void Replica::drop_if_empty(GroupRef group) {
-    const auto it = groups_.find(group);
-    if (!it->second.empty()) return;
-    groups_.erase(it);
+    const std::uint32_t at = place_of(group);
+    if (at == FlatIndex::kNone || !parts_[at].members.empty()) return;
+    place_by_group_.erase(mix64(group), at);
+    if (const auto last = static_cast<std::uint32_t>(parts_.size() - 1); at != last) {
+        place_by_group_.replace(mix64(parts_[last].group), last, at);
+        parts_[at] = std::move(parts_[last]);
+    }
+    parts_.pop_back();
+    index_.remove_holder(group, *this);
     index_.release(group);
 }
 
-proto::Delta Replica::missing_from(const std::vector<proto::GroupRuns>& table) const {
-    std::map<Group, std::vector<MemberNumber>> wanted;
-    for (const auto& part : table)
-        for (const auto& run : part.joins)
-            for (std::uint64_t i = 0; i < run.count; ++i) wanted[part.group].push_back(run.first.plus(i));
-
-    proto::Delta leaves;
-    for (const auto& [group, list] : groups_) {
-        auto& numbers = wanted[index_.name(group)];
-        std::sort(numbers.begin(), numbers.end());
-        std::vector<MemberNumber> gone;
-        for (const Entry& entry : list.entries())
-            if (!std::binary_search(numbers.begin(), numbers.end(), entry.number)) gone.push_back(entry.number);
-        if (!gone.empty()) leaves.changes.push_back({index_.name(group), Reason::left, {}, runs_of(gone)});
-    }
-    return leaves;
+std::uint64_t Replica::weight(GroupRef group, const Run& run) const {
+    const GroupKey key = index_.key(group);
+    const std::uint64_t owner = owners_.hash(run.owner);
+    std::uint64_t sum = 0;
+    for (std::uint32_t i = 0; i < run.count; ++i) sum += weight_of_member(key, run.first.plus(i), owner);
+    return sum;
 }
 
-void Replica::become(const std::vector<proto::GroupRuns>& table, Seq as_of, std::uint64_t digest,
-                     std::vector<Merge>& merges) {
-    proto::Delta joins;
-    for (const auto& part : table) joins.changes.push_back({part.group, Reason::left, part.joins, {}});
+void Replica::account(GroupRef group, const Run& joined) {
+    digest_ += weight(group, joined);
+    member_count_ += joined.count;
+    owners_.use(joined.owner, joined.count);
+}
 
-    apply(missing_from(table), merges);
-    apply(joins, merges);
-    if (digest_ != digest) {  // a number stands with another owner: only a table that began wrong gets here
-        apply(missing_from({}), merges);
-        apply(std::move(joins), merges);
+// ---- deltas ------------------------------------------------------------------------
+
+void Replica::apply(const proto::Delta& delta, Merges* merges) {
+    applied_ = applied_.next();
+    log_.begin(applied_);
+    for (const auto& change : delta.changes) {
+        const GroupRef group = index_.acquire(change.group);
+        log_.change(group, change.reason);
+        if (!change.joins.empty()) join(group, change, merges);
+        if (!change.leaves.empty()) leave(group, change, merges);
     }
-    // None of these deltas is one of the origin's: the log begins anew at the snapshot.
+    log_.trim();
+}
+
+void Replica::join(GroupRef group, const proto::Change& change, Merges* merges) {
+    Part& part = acquire(group);
+    touched_.clear();
+    for (const auto& run : change.joins) {
+        const Run joined{run.first, static_cast<std::uint32_t>(run.count), owners_.acquire(run.worker, run.meta, 1)};
+        log_.joined(joined);
+        part.members.add(joined, [&](const Run& piece) {
+            account(group, piece);
+            if (merges) touched_.push_back(piece);
+        });
+    }
+    if (part.members.empty()) drop_if_empty(group);
+    if (!touched_.empty()) tell(group, Kind::join, Reason::left, touched_, *merges);
+}
+
+void Replica::leave(GroupRef group, const proto::Change& change, Merges* merges) {
+    for (const auto& run : change.leaves) log_.left(run);
+    const std::uint32_t at = place_of(group);
+    if (at == FlatIndex::kNone) return;
+    touched_.clear();
+    for (const auto& run : change.leaves) {
+        parts_[at].members.remove(run.first, run.first.plus(run.count - 1), [&](const Run& piece) {
+            digest_ -= weight(group, piece);
+            member_count_ -= piece.count;
+            touched_.push_back(piece);
+        });
+    }
+    if (merges && !touched_.empty()) tell(group, Kind::leave, change.reason, touched_, *merges);
+    for (const Run& piece : touched_) owners_.release(piece.owner, piece.count);
+    drop_if_empty(group);
+}
+
+// ---- snapshots ---------------------------------------------------------------------
+
+void Replica::begin_at(Seq as_of) {
+    MUSTER_CHECK(applied_ == Seq{} && parts_.empty());
     applied_ = as_of;
-    log_.clear();
 }
 
-void Replica::tell_all(WatchEvent::Kind kind, Reason reason, std::vector<Merge>& merges) const {
-    for (const auto& [group, list] : groups_) {
-        Merge merge{index_.name(group), kind, reason, {}};
-        for (const Entry& entry : list.entries()) merge.members.push_back(member(entry));
-        merges.push_back(std::move(merge));
+void Replica::add(const proto::GroupRuns& from) {
+    if (from.joins.empty()) return;
+    const GroupRef group = index_.acquire(from.group);
+    Part& part = acquire(group);
+    for (const auto& run : from.joins) {
+        const Run joined{run.first, static_cast<std::uint32_t>(run.count), owners_.acquire(run.worker, run.meta, 1)};
+        part.members.add(joined, [&](const Run& piece) { account(group, piece); });
+        owners_.release(joined.owner);
+    }
+    index_.release(group);
+}
+
+// ---- telling -----------------------------------------------------------------------
+
+void Replica::append_members(const Run& run, std::vector<Member>& members) const {
+    for (std::uint32_t i = 0; i < run.count; ++i)
+        members.push_back({{id_, run.first.plus(i)}, owners_.worker(run.owner), owners_.meta(run.owner)});
+}
+
+void Replica::tell(GroupRef group, Kind kind, Reason reason, const std::vector<Run>& runs, Merges& merges) const {
+    const Group& name = index_.name(group);
+    merges.changed(name);
+    if (!index_.is_watched(group)) return;
+    Merge merge{group, name, kind, reason, {}};
+    for (const Run& run : runs) append_members(run, merge.members);
+    merges.tell(std::move(merge));
+}
+
+void Replica::tell_all(Kind kind, Reason reason, Merges& merges) const {
+    std::vector<Run> runs;
+    for (const Part& part : parts_) {
+        runs.clear();
+        if (index_.is_watched(part.group)) part.members.for_each_run([&](const Run& run) { runs.push_back(run); });
+        tell(part.group, kind, reason, runs, merges);
     }
 }
 
-std::vector<proto::GroupRuns> Replica::table() const {
-    std::vector<proto::GroupRuns> table;
-    table.reserve(groups_.size());
-    for (const auto& [group, list] : groups_) table.push_back({index_.name(group), runs_of(list.entries(), owners_)});
-    std::sort(table.begin(), table.end(), [](const auto& a, const auto& b) { return a.group < b.group; });
-    return table;
+void Replica::tell_difference(const Replica& next, Merges& merges) const {
+    for (const Part& part : parts_) {
+        const auto gone = missing_from(next.find(part.group), next.owners_, part.members, owners_);
+        if (!gone.empty()) tell(part.group, Kind::leave, Reason::left, gone, merges);
+    }
+    for (const Part& part : next.parts_) {
+        const auto fresh = missing_from(find(part.group), owners_, part.members, next.owners_);
+        if (!fresh.empty()) next.tell(part.group, Kind::join, Reason::left, fresh, merges);
+    }
 }
+
+// ---- the rest ----------------------------------------------------------------------
 
 void Replica::adopt(Incarnation incarnation) {
-    MUSTER_CHECK(applied_ == Seq{} && groups_.empty());
+    MUSTER_CHECK(applied_ == Seq{} && parts_.empty());
     id_.incarnation = incarnation;
 }
 
 void Replica::check() const {
     std::uint64_t digest = 0;
     std::uint64_t count = 0;
-    for (const auto& [group, list] : groups_) {
-        MUSTER_CHECK(!list.empty());
-        for (const Entry& entry : list.entries()) digest += weight(group, entry);
-        count += list.size();
+    for (const Part& part : parts_) {
+        MUSTER_CHECK(!part.members.empty() && find(part.group) == &part.members);
+        part.members.check();
+        part.members.for_each_run([&](const Run& run) { digest += weight(part.group, run); });
+        count += part.members.size();
+        const auto& holders = index_.holders(part.group);
+        MUSTER_CHECK(std::find(holders.begin(), holders.end(), this) != holders.end());
     }
+    MUSTER_CHECK(place_by_group_.size() == parts_.size());
     MUSTER_CHECK(digest == digest_);
     MUSTER_CHECK(count == member_count_);
     MUSTER_CHECK(log_.size() == 0 || log_.last() == applied_);
-}
-
-std::uint64_t Replica::digest_of(const std::vector<proto::GroupRuns>& table) {
-    GroupIndex index([](const Group& group) { return group_key(group); });
-    Replica scratch({}, index, Bounds{});
-    std::vector<Merge> ignored;
-    proto::Delta joins;
-    for (const auto& part : table) joins.changes.push_back({part.group, Reason::left, part.joins, {}});
-    scratch.apply(std::move(joins), ignored);
-    return scratch.digest_;
 }
 
 }  // namespace muster::cluster

@@ -5,30 +5,30 @@
 #include <muster/types.hpp>
 
 #include <cstdint>
-#include <map>
 #include <vector>
 
 #include "cluster/delta_log.hpp"
+#include "cluster/flat_index.hpp"
 #include "cluster/group_index.hpp"
 #include "cluster/member_list.hpp"
+#include "cluster/merge.hpp"
 #include "cluster/options.hpp"
+#include "cluster/owner_table.hpp"
 #include "proto/messages.hpp"
 
 namespace muster::cluster {
 
-/// What a merge has changed in one group: what watchers hear, and all they hear.
-struct Merge {
-    Group group;
-    WatchEvent::Kind kind = WatchEvent::Kind::join;
-    Reason reason = Reason::left;  // of a leave
-    std::vector<Member> members;
-};
-
-/// Invariants: `applied` never goes back; the groups are the deltas 1..applied
-/// of this incarnation, applied in order; no group is empty; digest is theirs.
+/// Invariants: `applied` never goes back; the groups are the deltas 1..applied of this incarnation, applied in order
+/// (but see `add`); no group is empty; digest is theirs; the index knows this table as a holder of each of them.
 class Replica {
 public:
-    Replica(NodeId origin, GroupIndex& groups, const Bounds& bounds);
+    /// One group's members.
+    struct Part {
+        GroupRef group = kNoGroup;
+        MemberList members;
+    };
+
+    Replica(NodeId origin, GroupIndex& groups, const Bounds& bounds, std::uint64_t salt);
     ~Replica();
     Replica(const Replica&) = delete;
     Replica& operator=(const Replica&) = delete;
@@ -38,49 +38,62 @@ public:
     [[nodiscard]] std::uint64_t digest() const { return digest_; }
     [[nodiscard]] std::uint64_t member_count() const { return member_count_; }
     [[nodiscard]] const DeltaLog& log() const { return log_; }
-    [[nodiscard]] const std::map<GroupRef, MemberList>& groups() const { return groups_; }
     [[nodiscard]] const OwnerTable& owners() const { return owners_; }
+    [[nodiscard]] const GroupIndex& index() const { return index_; }
 
-    /// Takes the delta numbered applied() + 1. What is told twice (a join of a
-    /// number that stands, a leave of one that does not) changes nothing.
-    void apply(proto::Delta delta, std::vector<Merge>& merges);
+    /// Every group that has members, in no order that means anything.
+    [[nodiscard]] const std::vector<Part>& parts() const { return parts_; }
+    /// nullptr when nobody is in it. Stands until the next change.
+    [[nodiscard]] const MemberList* find(GroupRef group) const;
 
-    /// Becomes the table as of `as_of`, whose digest is `digest`, by the difference alone.
-    /// Leaves found this way have lost their reason; they are told as `left`.
-    void become(const std::vector<proto::GroupRuns>& table, Seq as_of, std::uint64_t digest,
-                std::vector<Merge>& merges);
+    /// Whether lookups, watchers and notifications see this table. Its owner decides.
+    [[nodiscard]] bool is_shown() const { return shown_; }
+    void show(bool shown) { shown_ = shown; }
+
+    /// Takes the delta numbered applied() + 1. What is told twice (a join of a number that stands, a leave of one that
+    /// does not) changes nothing. `merges` may be nullptr: nobody is to know.
+    void apply(const proto::Delta& delta, Merges* merges);
+
+    /// A table that is put together from a snapshot: stands at `as_of`, and has what `add` brings beside the deltas
+    /// after that. Nobody hears of it.
+    void begin_at(Seq as_of);
+    void add(const proto::GroupRuns& part);
 
     /// Every group as one merge: all joined, or all gone for `reason`.
-    void tell_all(WatchEvent::Kind kind, Reason reason, std::vector<Merge>& merges) const;
+    void tell_all(WatchEvent::Kind kind, Reason reason, Merges& merges) const;
+    /// What changes for who has seen this table and now sees `next`, of the same origin.
+    /// Leaves found this way have lost their reason; they are told as `left`.
+    void tell_difference(const Replica& next, Merges& merges) const;
 
-    /// The whole table as it crosses the wire, in the order of the groups' names.
-    [[nodiscard]] std::vector<proto::GroupRuns> table() const;
-    [[nodiscard]] Member member(const Entry& entry) const;
+    /// Appends a run's members.
+    void append_members(const Run& run, std::vector<Member>& members) const;
 
     /// Renames the life that this table belongs to; only while it is empty.
     void adopt(Incarnation incarnation);
 
     void check() const;
 
-    /// What digest() would be for this table.
-    static std::uint64_t digest_of(const std::vector<proto::GroupRuns>& table);
-
 private:
-    void join(const proto::Change& change, Merge& merge);
-    void leave(const proto::Change& change, Merge& merge);
-    /// What stands here and not in `table`, as leaves.
-    [[nodiscard]] proto::Delta missing_from(const std::vector<proto::GroupRuns>& table) const;
-    [[nodiscard]] std::uint64_t weight(GroupRef group, const Entry& entry) const;
+    [[nodiscard]] std::uint32_t place_of(GroupRef group) const;
+    Part& acquire(GroupRef group);
     void drop_if_empty(GroupRef group);
+    void join(GroupRef group, const proto::Change& change, Merges* merges);
+    void leave(GroupRef group, const proto::Change& change, Merges* merges);
+    void account(GroupRef group, const Run& joined);
+    [[nodiscard]] std::uint64_t weight(GroupRef group, const Run& run) const;
+    void tell(GroupRef group, WatchEvent::Kind kind, Reason reason, const std::vector<Run>& runs, Merges& merges) const;
 
     NodeId id_;
     GroupIndex& index_;
     Seq applied_;
     std::uint64_t digest_ = 0;
     std::uint64_t member_count_ = 0;
-    std::map<GroupRef, MemberList> groups_;
+    bool shown_ = false;
+    std::vector<Part> parts_;
+    FlatIndex place_by_group_;
     OwnerTable owners_;
     DeltaLog log_;
+    std::vector<Run> touched_;  // within one call: what watchers are to hear of
 };
 
 }  // namespace muster::cluster

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "cluster/check.hpp"
+#include "cluster/random.hpp"
 #include "cluster/wire_size.hpp"
 #include "proto/limits.hpp"
 
@@ -13,47 +14,41 @@ namespace {
 constexpr std::size_t kSenders = 256;  // snapshots under way at once
 constexpr Duration kSenderPatience = std::chrono::seconds(5);
 constexpr std::size_t kDeltaFramesPerPull = 64;
+constexpr unsigned kTriesForDeltas = 16;  // in vain, then a snapshot is given up
 
 }  // namespace
 
 Replicator::Replicator(Context& context, Peers& peers)
     : ctx_(context),
       peers_(peers),
-      groups_(context.options.key),
-      own_(std::make_unique<Replica>(context.self, groups_, context.options.bounds)) {}
+      groups_(context.options.key, mix64(~context.options.random_seed)),
+      salt_(mix64(context.options.random_seed)) {
+    own_ = make_replica(ctx_.self);
+    own_->show(true);
+}
+
+std::unique_ptr<Replica> Replicator::make_replica(const NodeId& id) {
+    return std::make_unique<Replica>(id, groups_, ctx_.options.bounds, salt_);
+}
 
 // ---- this node's own table -----------------------------------------------------
 
 void Replicator::commit(proto::Delta delta) {
-    own_->apply(std::move(delta), merges_);
+    own_->apply(delta, &merges_);
     peers_.set_seq(own_->applied());
     ctx_.count("deltas_committed");
-}
-
-std::vector<proto::Delta> Replicator::cut(const Replica& replica, Seq& from) const {
-    std::vector<proto::Delta> deltas;
-    std::size_t size = 0;
-    while (from <= replica.applied() && (deltas.empty() || size < limits::kChunkBytes)) {
-        const auto& delta = replica.log().at(from);
-        const auto more = wire_size(delta);
-        if (!deltas.empty() && size + more > limits::kFrame / 2) break;
-        size += more;
-        deltas.push_back(delta);
-        from = from.next();
-    }
-    return deltas;
+    const std::size_t size = wire_size(delta);
+    committed_.push_back(std::move(delta));
+    committed_size_ += size;
+    if (committed_size_ >= limits::kChunkBytes) publish_committed();
 }
 
 void Replicator::publish_committed() {
-    // What has already left the log again is pulled as a snapshot by whoever misses it.
-    if (!own_->log().covers(published_)) published_ = own_->applied();
-    Seq next = published_.next();
-    while (next <= own_->applied()) {
-        const Seq first = next;
-        auto deltas = cut(*own_, next);
-        ctx_.emit(Publish{ctx_.message(proto::Deltas{own_->id(), first, std::move(deltas)}, own_->applied().value)});
-    }
-    published_ = own_->applied();
+    if (committed_.empty()) return;
+    const Seq first{own_->applied().value - committed_.size() + 1};
+    ctx_.emit(
+        Publish{ctx_.message(proto::Deltas{own_->id(), first, std::exchange(committed_, {})}, own_->applied().value)});
+    committed_size_ = 0;
 }
 
 // ---- copies of others --------------------------------------------------------
@@ -63,49 +58,67 @@ Replicator::Copy* Replicator::find(const NodeId& origin) {
     return it == copies_.end() || it->second.replica->id() != origin ? nullptr : &it->second;
 }
 
-void Replicator::apply(Copy& copy, proto::Delta delta) {
-    std::vector<Merge> hidden;
-    copy.replica->apply(std::move(delta), copy.shown ? merges_ : hidden);
-    ctx_.count("deltas_applied");
+Replica& Replicator::open_table(Copy& copy) {
+    return copy.incoming && copy.incoming->is_complete() ? copy.incoming->table() : *copy.replica;
+}
+
+bool Replicator::is_frozen(const Copy& copy) {
+    return copy.wants_snapshot && !(copy.incoming && copy.incoming->is_complete());
+}
+
+void Replicator::apply(Copy& copy, const proto::Delta& delta) {
+    Replica& table = open_table(copy);
+    table.apply(delta, table.is_shown() ? &merges_ : nullptr);
+    if (!copy.incoming) return;
+    if (copy.incoming->is_complete())
+        end_snapshot(copy);
+    else if (table.applied() >= copy.incoming->as_of())
+        copy.incoming.reset();  // what it was to bring has come as deltas
 }
 
 void Replicator::deltas(proto::Deltas deltas) {
     Copy* copy = find(deltas.about);
     if (!copy) return ctx_.count("deltas_of_strangers");
     Seq seq = deltas.first;
+    std::uint64_t applied = 0;
     for (auto& delta : deltas.deltas) {
-        const Seq next = copy->replica->applied().next();
-        if (seq == next)
-            apply(*copy, std::move(delta));
-        else if (seq > next && copy->early.size() < ctx_.options.bounds.early_deltas)
+        const Seq next = open_table(*copy).applied().next();
+        if (seq == next && !is_frozen(*copy)) {
+            apply(*copy, delta);
+            ++applied;
+        } else if (seq >= next && copy->early.size() < ctx_.options.bounds.early_deltas) {
             copy->early.try_emplace(seq, std::move(delta));
-        else if (seq < next)
+        } else if (seq < next) {
             ctx_.count("deltas_repeated");
+        }
         copy->known = std::max(copy->known, seq);
         seq = seq.next();
     }
+    if (applied > 0) ctx_.count("deltas_applied", applied);
     drain_early(*copy);
     settle(*copy);
 }
 
 void Replicator::drain_early(Copy& copy) {
-    const Replica& replica = *copy.replica;
-    while (!copy.early.empty() && copy.early.begin()->first <= replica.applied().next()) {
-        auto node = copy.early.extract(copy.early.begin());
-        if (node.key() == replica.applied().next()) apply(copy, std::move(node.mapped()));
+    const auto next = [&] { return open_table(copy).applied().next(); };
+    while (!copy.early.empty() && !is_frozen(copy) && copy.early.begin()->first <= next()) {
+        const auto node = copy.early.extract(copy.early.begin());
+        if (node.key() != next()) continue;
+        apply(copy, node.mapped());
+        ctx_.count("deltas_applied");
     }
 }
 
 void Replicator::settle(Copy& copy) {
     const Seq applied = copy.replica->applied();
-    if (copy.live && !copy.shown && applied >= copy.reveal_at) reveal(copy);
+    if (copy.live && !copy.replica->is_shown() && applied >= copy.reveal_at) reveal(copy);
     if (applied >= copy.known && !copy.wants_snapshot) {
         copy.pull_due = kNever;
         copy.tries = 0;
         copy.incoming.reset();
     } else if (copy.pull_due == kNever) {
         if (applied < copy.known) ctx_.count("gaps");
-        copy.pull_due = ctx_.now;
+        pull_at(copy, ctx_.now);
     }
 }
 
@@ -132,18 +145,19 @@ void Replicator::heard_position(const NodeId& origin, Seq seq, std::uint64_t dig
 void Replicator::greeted(const NodeId& origin, Seq seq) {
     Copy* copy = find(origin);
     if (!copy) return;
-    if (!copy->shown) copy->reveal_at = std::max(copy->reveal_at, seq);
+    if (!copy->replica->is_shown()) copy->reveal_at = std::max(copy->reveal_at, seq);
     want(*copy, seq);
 }
 
 void Replicator::reveal(Copy& copy) {
-    copy.shown = true;
+    copy.replica->show(true);
     copy.replica->tell_all(WatchEvent::Kind::join, Reason::left, merges_);
 }
 
 void Replicator::hide(Copy& copy, Reason reason) {
     copy.live = false;
-    if (std::exchange(copy.shown, false)) copy.replica->tell_all(WatchEvent::Kind::leave, reason, merges_);
+    if (copy.replica->is_shown()) copy.replica->tell_all(WatchEvent::Kind::leave, reason, merges_);
+    copy.replica->show(false);
     copy.pull_due = kNever;
     copy.incoming.reset();
 }
@@ -158,41 +172,66 @@ void Replicator::on(const Transition& transition) {
     }
     Copy& copy = copies_[id.name];
     if (!copy.replica || copy.replica->id() != id) {
-        MUSTER_CHECK(!copy.shown);
+        MUSTER_CHECK(!copy.replica || !copy.replica->is_shown());
         copy = {};
-        copy.replica = std::make_unique<Replica>(id, groups_, ctx_.options.bounds);
+        copy.replica = make_replica(id);
     }
     copy.live = true;
     copy.reveal_at = copy.known = std::max(copy.known, transition.seq);
+    pull_at(copy, copy.pull_due);  // one that came due while it was not live
     settle(copy);
 }
 
 // ---- pulls ---------------------------------------------------------------------
 
+void Replicator::pull_at(Copy& copy, Instant due) {
+    copy.pull_due = due;
+    next_pull_ = std::min(next_pull_, due);
+}
+
 void Replicator::send_pull(Copy& copy) {
     const NodeId& about = copy.replica->id();
     std::string from = about.name;
+    if (copy.tries >= kTriesForDeltas) copy.incoming.reset();
     // The origin first; when it does not answer, anyone who may have it.
-    const bool elsewhere = copy.tries % 2 == 1 && !copy.wants_snapshot;
+    const bool elsewhere = copy.tries % 2 == 1 && !is_frozen(copy);
     if (elsewhere)
         if (const auto others = peers_.others(about.name, 1); !others.empty()) from = others.front();
     ctx_.count("pulls_sent");
-    peers_.send(from, proto::Pull{about, copy.replica->applied(), copy.wants_snapshot});
+    peers_.send(from, proto::Pull{about, open_table(copy).applied(), is_frozen(copy)});
     ++copy.tries;
     copy.pull_due = ctx_.now + ctx_.options.timing.pull_retry;
 }
 
+const Replica* Replicator::table_of(const NodeId& origin) const {
+    if (origin == own_->id()) return own_.get();
+    const auto it = copies_.find(origin.name);
+    return it == copies_.end() || it->second.replica->id() != origin ? nullptr : it->second.replica.get();
+}
+
 void Replicator::pull(const proto::Pull& pull, const std::string& from) {
-    const bool own = pull.about == own_->id();
-    const Copy* copy = own ? nullptr : find(pull.about);
-    if (!own && !copy) return;
-    const Replica& replica = own ? *own_ : *copy->replica;
+    const Replica* replica = table_of(pull.about);
+    if (!replica) return;
     ctx_.count("pulls_answered");
-    if (!pull.snapshot && pull.have >= replica.applied()) return;
-    if (!pull.snapshot && replica.log().covers(pull.have))
-        send_deltas(replica, pull.have, from);
+    if (!pull.snapshot && pull.have >= replica->applied()) return;
+    if (!pull.snapshot && replica->log().covers(pull.have))
+        send_deltas(*replica, pull.have, from);
     else
-        send_snapshot(replica, from);
+        send_snapshot(*replica, from);
+}
+
+std::vector<proto::Delta> Replicator::cut(const Replica& replica, Seq& from) const {
+    std::vector<proto::Delta> deltas;
+    std::size_t size = 0;
+    while (from <= replica.applied() && (deltas.empty() || size < limits::kChunkBytes)) {
+        auto delta = replica.log().at(from);
+        const auto more = wire_size(delta);
+        if (!deltas.empty() && size + more > limits::kFrame / 2) break;
+        size += more;
+        deltas.push_back(std::move(delta));
+        from = from.next();
+    }
+    return deltas;
 }
 
 void Replicator::send_deltas(const Replica& replica, Seq have, const std::string& to) {
@@ -204,49 +243,71 @@ void Replicator::send_deltas(const Replica& replica, Seq have, const std::string
     }
 }
 
+// ---- snapshots -------------------------------------------------------------------
+
 void Replicator::send_snapshot(const Replica& replica, const std::string& to) {
     const std::pair key(to, replica.id().name);
     senders_.erase(key);
     if (senders_.size() >= kSenders) return ctx_.count("snapshots_refused");
     ctx_.count("snapshots_sent");
-    const auto [it, fresh] = senders_.try_emplace(key, cut_snapshot(replica), ctx_.now);
+    const auto [it, fresh] = senders_.try_emplace(key, replica, ctx_.options.bounds.chunk_bytes, ctx_.now);
     pump(to, it->second);
 }
 
-void Replicator::pump(const std::string& to, SnapshotSender& sender) {
-    while (auto chunk = sender.next()) peers_.send(to, std::move(*chunk));
+bool Replicator::pump(const std::string& to, SnapshotSender& sender) {
+    const Replica* replica = table_of(sender.about());
+    if (!replica || sender.is_done()) return false;
+    while (auto chunk = sender.next(*replica)) peers_.send(to, std::move(*chunk), replica->applied().value);
+    return true;
 }
 
 void Replicator::chunk_acked(const proto::SnapshotAck& ack, const std::string& from) {
     const auto it = senders_.find({from, ack.about.name});
     if (it == senders_.end()) return;
     it->second.acked(ack, ctx_.now);
-    pump(from, it->second);
-    if (it->second.is_done()) senders_.erase(it);
+    if (!pump(from, it->second)) senders_.erase(it);
 }
 
-void Replicator::chunk(proto::SnapshotChunk chunk, const std::string& from) {
+void Replicator::begin_snapshot(Copy& copy, Seq as_of, const std::string& from) {
+    copy.incoming.emplace(from, as_of, make_replica(copy.replica->id()));
+    // What it has already makes room for what it will need.
+    copy.early.erase(copy.early.begin(), copy.early.upper_bound(as_of));
+}
+
+void Replicator::chunk(const proto::SnapshotChunk& chunk, Seq position, const std::string& from) {
     Copy* copy = find(chunk.about);
     if (!copy || copy->pull_due == kNever || chunk.as_of < copy->replica->applied()) return;
-    if (!copy->incoming) copy->incoming.emplace();
-    SnapshotReceiver& incoming = *copy->incoming;
-    const auto about = chunk.about;
-    if (!incoming.take(std::move(chunk))) return;
-    copy->pull_due = ctx_.now + ctx_.options.timing.pull_retry;
-    peers_.send(from, proto::SnapshotAck{about, incoming.as_of(), incoming.next()});
-    if (!incoming.is_complete()) return;
-
-    const auto done = std::exchange(copy->incoming, std::nullopt);
-    if (Replica::digest_of(done->table()) != done->digest()) return ctx_.count("snapshots_broken");
-    std::vector<Merge> hidden;
-    copy->replica->become(done->table(), done->as_of(), done->digest(), copy->shown ? merges_ : hidden);
-    ctx_.count("snapshots_taken");
-    ctx_.note(Note::Kind::snapshot_taken, about.name, "as of " + std::to_string(done->as_of().value));
-    copy->wants_snapshot = false;
-    copy->known = std::max(copy->known, done->as_of());
+    auto& incoming = copy->incoming;
+    if (chunk.index == 0 && (!incoming || chunk.as_of >= incoming->as_of())) begin_snapshot(*copy, chunk.as_of, from);
+    if (!incoming || !incoming->take(chunk, position, from)) return;
     copy->tries = 0;
+    pull_at(*copy, ctx_.now + ctx_.options.timing.pull_retry);
+    peers_.send(from, proto::SnapshotAck{chunk.about, incoming->as_of(), incoming->next()});
+    if (!incoming->is_complete()) return;
+    copy->known = std::max(copy->known, incoming->end());
+    end_snapshot(*copy);
     drain_early(*copy);
+    // The deltas since it was begun are what is missing now.
+    if (incoming && incoming->is_complete()) pull_at(*copy, ctx_.now);
     settle(*copy);
+}
+
+void Replicator::end_snapshot(Copy& copy) {
+    if (!copy.incoming->is_caught_up()) return;
+    auto fresh = copy.incoming->take_table();
+    const auto digest = copy.incoming->digest();
+    const auto begun = copy.incoming->as_of();
+    copy.incoming.reset();
+    if (fresh->digest() != digest) return ctx_.count("snapshots_broken");
+    const NodeId id = fresh->id();
+    fresh->show(copy.replica->is_shown());
+    if (fresh->is_shown()) copy.replica->tell_difference(*fresh, merges_);
+    copy.replica = std::move(fresh);
+    std::erase_if(senders_, [&](const auto& entry) { return entry.second.about() == id; });
+    ctx_.count("snapshots_taken");
+    ctx_.note(Note::Kind::snapshot_taken, id.name, "as of " + std::to_string(begun.value));
+    copy.wants_snapshot = false;
+    copy.tries = 0;
 }
 
 // ---- time ------------------------------------------------------------------------
@@ -257,29 +318,37 @@ void Replicator::tick() {
 }
 
 bool Replicator::wants_flush() const {
-    return published_ != own_->applied() || std::any_of(copies_.begin(), copies_.end(), [&](const auto& entry) {
-               return entry.second.live && entry.second.pull_due <= ctx_.now;
-           });
+    return !committed_.empty() || next_pull_ <= ctx_.now;
 }
 
 void Replicator::flush() {
     publish_committed();
-    for (auto& [name, copy] : copies_)
-        if (copy.live && copy.pull_due <= ctx_.now) send_pull(copy);
+    if (next_pull_ > ctx_.now) return;
+    next_pull_ = kNever;
+    for (auto& [name, copy] : copies_) {
+        if (!copy.live) continue;
+        if (copy.pull_due <= ctx_.now) send_pull(copy);
+        next_pull_ = std::min(next_pull_, copy.pull_due);
+    }
 }
 
 // ---- what is shown -----------------------------------------------------------------
 
-void Replicator::for_each_shown(const std::function<void(const Replica&)>& visit) const {
-    visit(*own_);
-    for (const auto& [name, copy] : copies_)
-        if (copy.shown) visit(*copy.replica);
+Replicator::Totals Replicator::totals() const {
+    Totals totals;
+    for (GroupRef group = 0; group < groups_.limit(); ++group) {
+        std::uint64_t members = 0;
+        for_each_shown_in(group, [&](const Replica&, const MemberList& list) { members += list.size(); });
+        totals.groups += members > 0 ? 1 : 0;
+        totals.members += members;
+    }
+    return totals;
 }
 
 const Replica* Replicator::shown(const std::string& node) const {
     if (node == own_->id().name) return own_.get();
     const auto it = copies_.find(node);
-    return it != copies_.end() && it->second.shown ? it->second.replica.get() : nullptr;
+    return it != copies_.end() && it->second.replica->is_shown() ? it->second.replica.get() : nullptr;
 }
 
 Seq Replicator::applied(const std::string& node) const {
@@ -291,12 +360,8 @@ Seq Replicator::applied(const std::string& node) const {
 bool Replicator::is_synced() const {
     return std::all_of(copies_.begin(), copies_.end(), [](const auto& entry) {
         const Copy& copy = entry.second;
-        return !copy.live || (copy.shown && copy.replica->applied() >= copy.reveal_at);
+        return !copy.live || (copy.replica->is_shown() && copy.replica->applied() >= copy.reveal_at);
     });
-}
-
-std::vector<Merge> Replicator::take_merges() {
-    return std::exchange(merges_, {});
 }
 
 void Replicator::check() const {
@@ -304,8 +369,10 @@ void Replicator::check() const {
     for (const auto& [name, copy] : copies_) {
         copy.replica->check();
         MUSTER_CHECK(copy.replica->id().name == name);
-        MUSTER_CHECK(!copy.shown || copy.live);
-        MUSTER_CHECK(copy.early.empty() || copy.early.begin()->first > copy.replica->applied().next());
+        MUSTER_CHECK(!copy.replica->is_shown() || copy.live);
+        const Seq next = copy.replica->applied().next();
+        MUSTER_CHECK(copy.early.empty() || copy.wants_snapshot || copy.early.begin()->first > next);
+        if (copy.incoming) copy.incoming->table().check();
     }
 }
 

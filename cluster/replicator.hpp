@@ -9,7 +9,6 @@
 // then: what left during a split does not flicker back.
 #pragma once
 
-#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -28,7 +27,10 @@ public:
 
     [[nodiscard]] const Replica& own() const { return *own_; }
     [[nodiscard]] const GroupIndex& groups() const { return groups_; }
+    /// For those who keep uses of groups: owners of members, watchers.
+    GroupIndex& groups() { return groups_; }
     /// A change of this node's own members: applied now, published at the next flush.
+    /// So many that they fill a frame are published at once.
     void commit(proto::Delta delta);
     void adopt(Incarnation incarnation) { own_->adopt(incarnation); }
 
@@ -40,7 +42,8 @@ public:
     /// A first meeting: a table not shown yet is shown when it has this much.
     void greeted(const NodeId& origin, Seq seq);
     void pull(const proto::Pull& pull, const std::string& from);
-    void chunk(proto::SnapshotChunk chunk, const std::string& from);
+    /// `position`: where the log stood when the chunk was cut.
+    void chunk(const proto::SnapshotChunk& chunk, Seq position, const std::string& from);
     void chunk_acked(const proto::SnapshotAck& ack, const std::string& from);
 
     void on(const Transition& transition);
@@ -49,14 +52,25 @@ public:
     void flush();
     [[nodiscard]] bool wants_flush() const;
 
-    /// What lookups, watchers and views may see: this node's table first, then by name.
-    void for_each_shown(const std::function<void(const Replica&)>& visit) const;
+    /// Calls `visit(const Replica&, const MemberList&)` for every table with members in the group that lookups,
+    /// watchers and notifications see, by the names of their nodes. It takes one step per node with members there.
+    template <class Visit>
+    void for_each_shown_in(GroupRef group, Visit visit) const {
+        for (const Replica* holder : groups_.holders(group))
+            if (holder->is_shown()) visit(*holder, *holder->find(group));
+    }
+    /// Groups with members that are shown, and those members.
+    struct Totals {
+        std::uint64_t groups = 0;
+        std::uint64_t members = 0;
+    };
+    [[nodiscard]] Totals totals() const;
     [[nodiscard]] const Replica* shown(const std::string& node) const;
     [[nodiscard]] Seq applied(const std::string& node) const;
     /// Up to date with all that is known of every live node.
     [[nodiscard]] bool is_synced() const;
-    /// Changes of shown tables since the last call, in order.
-    std::vector<Merge> take_merges();
+    /// Changes of shown tables that nobody has taken yet.
+    Merges& merges() { return merges_; }
 
     void check() const;
     [[nodiscard]] std::optional<std::string> over_bounds() const;
@@ -64,39 +78,52 @@ public:
 private:
     struct Copy {
         std::unique_ptr<Replica> replica;
-        bool shown = false;
         bool live = false;
         Seq reveal_at;  // not shown before this much is applied
         Seq known;      // highest position heard of
         std::map<Seq, proto::Delta> early;
-        bool wants_snapshot = false;
+        bool wants_snapshot = false;  // the table is wrong, and takes no more deltas
         std::optional<SnapshotReceiver> incoming;
         Instant pull_due = kNever;
         unsigned tries = 0;
     };
 
     Copy* find(const NodeId& origin);
-    void apply(Copy& copy, proto::Delta delta);
+    [[nodiscard]] std::unique_ptr<Replica> make_replica(const NodeId& id);
+    /// What the next delta is applied to.
+    static Replica& open_table(Copy& copy);
+    /// Until a snapshot is there, deltas for a table that is wrong are kept and not applied.
+    static bool is_frozen(const Copy& copy);
+    void apply(Copy& copy, const proto::Delta& delta);
     void drain_early(Copy& copy);
     void settle(Copy& copy);
     void reveal(Copy& copy);
     void hide(Copy& copy, Reason reason);
     void want(Copy& copy, Seq position);
+    void pull_at(Copy& copy, Instant due);
+    void begin_snapshot(Copy& copy, Seq as_of, const std::string& from);
+    /// The snapshot, once it has caught up, takes the table's place.
+    void end_snapshot(Copy& copy);
     void send_pull(Copy& copy);
     void send_deltas(const Replica& replica, Seq have, const std::string& to);
     void send_snapshot(const Replica& replica, const std::string& to);
-    void pump(const std::string& to, SnapshotSender& sender);
+    /// False when it is over: done, or without its table.
+    bool pump(const std::string& to, SnapshotSender& sender);
     void publish_committed();
     [[nodiscard]] std::vector<proto::Delta> cut(const Replica& replica, Seq& from) const;
+    [[nodiscard]] const Replica* table_of(const NodeId& origin) const;
 
     Context& ctx_;
     Peers& peers_;
     GroupIndex groups_;
     std::unique_ptr<Replica> own_;
-    Seq published_;
+    std::vector<proto::Delta> committed_;  // not yet published
+    std::size_t committed_size_ = 0;       // on the wire
     std::map<std::string, Copy> copies_;
+    Instant next_pull_ = kNever;                                             // no pull is due before
     std::map<std::pair<std::string, std::string>, SnapshotSender> senders_;  // by (to, about)
-    std::vector<Merge> merges_;
+    Merges merges_;
+    std::uint64_t salt_;
 };
 
 }  // namespace muster::cluster

@@ -29,11 +29,9 @@ void Routes::clear() {
 
 Routes::Route Routes::find(GroupRef ref, const Group& group) const {
     Route route;
-    replicator_.for_each_shown([&](const Replica& replica) {
-        const auto it = replica.groups().find(ref);
-        if (it == replica.groups().end()) return;
-        route.targets.push_back({replica.id(), it->second.size(), it->second.entries().back().number});
-        route.matched += it->second.size();
+    replicator_.for_each_shown_in(ref, [&](const Replica& replica, const MemberList& members) {
+        route.targets.push_back({replica.id(), members.size(), members.newest()});
+        route.matched += members.size();
     });
     Recipients handlers;
     local_.for_each_owner(group, [&](const Owner& owner, const std::vector<MemberNumber>& members) {

@@ -30,7 +30,7 @@ public:
         MemberNumber newest;
     };
     struct Route {
-        std::vector<Target> targets;                                               // this node first
+        std::vector<Target> targets;                                               // by name
         std::uint64_t matched = 0;                                                 // members of all targets
         std::shared_ptr<const Recipients> handlers;                                // here; null: none
         std::vector<std::pair<SessionToken, std::vector<MemberNumber>>> sessions;  // here; members ascending

@@ -8,55 +8,63 @@
 
 namespace muster::cluster {
 
-std::vector<proto::SnapshotChunk> cut_snapshot(const Replica& replica) {
-    std::vector<proto::SnapshotChunk> chunks;
-    std::size_t size = 0;
-    const auto begin_chunk = [&] {
-        chunks.push_back({replica.id(), replica.applied(), replica.digest(), chunks.size(), 0, {}});
-        size = 0;
-    };
-    begin_chunk();
-    for (auto& group : replica.table()) {
-        bool begun = false;  // in this chunk
-        for (auto& run : group.joins) {
-            if (size > limits::kChunkBytes) {
-                begin_chunk();
-                begun = false;
-            }
-            auto& groups = chunks.back().groups;
-            if (!std::exchange(begun, true)) {
-                groups.push_back({group.group, {}});
-                size += kWireOverhead + wire_size(group.group);
-            }
-            size += wire_size(run);
-            groups.back().joins.push_back(std::move(run));
-        }
-    }
-    for (auto& chunk : chunks) chunk.count = chunks.size();
-    return chunks;
-}
-
 void SnapshotSender::acked(const proto::SnapshotAck& ack, Instant now) {
     if (ack.as_of != as_of_ || ack.next <= acked_ || ack.next > sent_) return;
     acked_ = ack.next;
     moved_ = now;
 }
 
-std::optional<proto::SnapshotChunk> SnapshotSender::next() {
-    if (sent_ >= chunks_.size() || sent_ >= acked_ + kWindow) return std::nullopt;
-    return std::move(chunks_[sent_++]);
+std::optional<proto::SnapshotChunk> SnapshotSender::next(const Replica& replica) {
+    if (count_ > 0 || sent_ >= acked_ + kWindow) return std::nullopt;
+    proto::SnapshotChunk chunk{about_, as_of_, replica.digest(), sent_++, 0, {}};
+    if (fill(replica, chunk)) chunk.count = count_ = sent_;
+    return chunk;
 }
 
-bool SnapshotReceiver::take(proto::SnapshotChunk chunk) {
-    if (chunk.index == 0 && chunk.as_of >= as_of_) {
-        *this = {};
-        as_of_ = chunk.as_of;
-        digest_ = chunk.digest;
-        count_ = chunk.count;
+bool SnapshotSender::fill(const Replica& replica, proto::SnapshotChunk& chunk) {
+    const GroupIndex& index = replica.index();
+    for (size_ = 0; group_ < index.limit(); ++group_, member_ = {}) {
+        const MemberList* members = replica.find(group_);
+        if (!members) continue;
+        if (size_ > chunk_bytes_) return false;
+        auto& part = chunk.groups.emplace_back(index.name(group_));
+        size_ += kWireOverhead + wire_size(part.group);
+        if (!fill(replica, *members, part)) return false;
     }
-    if (chunk.as_of != as_of_ || chunk.index != next_ || next_ >= count_) return false;
+    return true;
+}
+
+bool SnapshotSender::fill(const Replica& replica, const MemberList& members, proto::GroupRuns& part) {
+    bool whole = true;
+    members.for_each_run_from(member_, [&](const Run& run) {
+        for (std::uint64_t left = run.count; left > 0;) {
+            const MemberNumber first = run.first.plus(run.count - left);
+            if (size_ > chunk_bytes_ && !part.joins.empty()) {
+                member_ = first;
+                return whole = false;
+            }
+            const auto count = std::min<std::uint64_t>(left, limits::kMembersPerCall);
+            const OwnerTable& owners = replica.owners();
+            part.joins.push_back({first, count, owners.worker(run.owner), owners.meta(run.owner)});
+            size_ += wire_size(part.joins.back());
+            left -= count;
+        }
+        return true;
+    });
+    return whole;
+}
+
+bool SnapshotReceiver::take(const proto::SnapshotChunk& chunk, Seq position, const std::string& from) {
+    const bool last = chunk.count > 0;
+    if (complete_ || from != from_ || chunk.as_of != as_of_ || chunk.index != next_ || position < as_of_) return false;
+    if (last && chunk.count != chunk.index + 1) return false;
     ++next_;
-    std::move(chunk.groups.begin(), chunk.groups.end(), std::back_inserter(table_));
+    for (const auto& part : chunk.groups) table_->add(part);
+    if (last) {
+        complete_ = true;
+        end_ = position;
+        digest_ = chunk.digest;
+    }
     return true;
 }
 

@@ -1,45 +1,38 @@
 #include "cluster/watches.hpp"
 
-#include <map>
-#include <string_view>
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "cluster/wire_size.hpp"
 #include "proto/limits.hpp"
 
 namespace muster::cluster {
-namespace {
-
-bool covers(const Group& watched, const Group& group) {
-    return watched.store.empty() || watched == group;
-}
-
-}  // namespace
-
 std::vector<Member> members_of(const Replicator& replicator, const Group& group, const std::string& node) {
     std::vector<Member> members;
     const GroupRef ref = replicator.groups().find(group);
     if (ref == kNoGroup) return members;
-    std::map<std::string_view, const Replica*> by_name;
+    const auto is_wanted = [&](const Replica& replica) { return node.empty() || replica.id().name == node; };
     std::size_t count = 0;
-    replicator.for_each_shown([&](const Replica& replica) {
-        if (!node.empty() && replica.id().name != node) return;
-        const auto it = replica.groups().find(ref);
-        if (it == replica.groups().end()) return;
-        by_name.emplace(replica.id().name, &replica);
-        count += it->second.size();
+    replicator.for_each_shown_in(ref, [&](const Replica& replica, const MemberList& list) {
+        if (is_wanted(replica)) count += list.size();
     });
     members.reserve(count);
-    for (const auto& [name, replica] : by_name)
-        for (const Entry& entry : replica->groups().at(ref).entries()) members.push_back(replica->member(entry));
+    replicator.for_each_shown_in(ref, [&](const Replica& replica, const MemberList& list) {
+        if (is_wanted(replica)) list.for_each_run([&](const Run& run) { replica.append_members(run, members); });
+    });
     return members;
 }
 
-std::map<Group, std::uint64_t> group_sizes(const Replicator& replicator) {
-    std::map<Group, std::uint64_t> sizes;
-    replicator.for_each_shown([&](const Replica& replica) {
-        for (const auto& [ref, list] : replica.groups()) sizes[replicator.groups().name(ref)] += list.size();
-    });
+std::vector<GroupInfo> group_sizes(const Replicator& replicator) {
+    std::vector<GroupInfo> sizes;
+    const GroupIndex& groups = replicator.groups();
+    for (GroupRef ref = 0; ref < groups.limit(); ++ref) {
+        std::uint64_t members = 0;
+        replicator.for_each_shown_in(ref, [&](const Replica&, const MemberList& list) { members += list.size(); });
+        if (members > 0) sizes.push_back({groups.name(ref), members});
+    }
+    std::ranges::sort(sizes, {}, &GroupInfo::group);
     return sizes;
 }
 
@@ -50,14 +43,37 @@ WatchEvent Watches::snapshot(const Group& group) const {
         if (!members.empty()) event.groups.push_back({group, std::move(members)});
         return event;
     }
-    for (const auto& [name, size] : group_sizes(replicator_))
-        event.groups.push_back({name, members_of(replicator_, name)});
+    for (const auto& info : group_sizes(replicator_))
+        event.groups.push_back({info.group, members_of(replicator_, info.group)});
     return event;
 }
 
+GroupRef Watches::begin(const Group& group) {
+    const GroupRef ref = group.store.empty() ? kNoGroup : replicator_.groups().acquire(group);
+    replicator_.groups().add_watcher(ref);
+    return ref;
+}
+
+void Watches::end(GroupRef ref) {
+    replicator_.groups().remove_watcher(ref);
+    const auto it = by_group_.find(ref);
+    if (it != by_group_.end() && it->second.embedded.empty() && it->second.remote.empty()) by_group_.erase(it);
+    if (ref != kNoGroup) replicator_.groups().release(ref);
+}
+
 void Watches::watch(WatchId watch, const Group& group) {
-    embedded_[watch] = group;
+    unwatch(watch);
+    const GroupRef ref = embedded_[watch] = begin(group);
+    by_group_[ref].embedded.insert(watch);
     ctx_.emit(TellWatcher{watch, snapshot(group)});
+}
+
+void Watches::unwatch(WatchId watch) {
+    const auto it = embedded_.find(watch);
+    if (it == embedded_.end()) return;
+    by_group_[it->second].embedded.erase(watch);
+    end(it->second);
+    embedded_.erase(it);
 }
 
 Result<Done> Watches::watch(const SessionRequest& request, const Group& group) {
@@ -65,19 +81,28 @@ Result<Done> Watches::watch(const SessionRequest& request, const Group& group) {
     const auto last = remote_.upper_bound({request.token, UINT64_MAX});
     if (static_cast<std::size_t>(std::distance(first, last)) >= ctx_.options.bounds.watches_per_session)
         return Error{ErrorCode::overloaded, "this worker has as many watches as it may: end some first"};
-    remote_[request] = group;
+    (void)unwatch(request.token, request.number);
+    const GroupRef ref = remote_[request] = begin(group);
+    by_group_[ref].remote.insert(request);
     push(request, snapshot(group));
     return Done{};
 }
 
 Result<Done> Watches::unwatch(SessionToken token, std::uint64_t number) {
-    if (remote_.erase({token, number}) == 0)
-        return Error{ErrorCode::bad_request, "no such watch: it has ended already"};
+    const auto it = remote_.find({token, number});
+    if (it == remote_.end()) return Error{ErrorCode::bad_request, "no such watch: it has ended already"};
+    by_group_[it->second].remote.erase(it->first);
+    end(it->second);
+    remote_.erase(it);
     return Done{};
 }
 
 void Watches::session_ended(SessionToken token) {
-    remote_.erase(remote_.lower_bound({token, 0}), remote_.upper_bound({token, UINT64_MAX}));
+    for (auto it = remote_.lower_bound({token, 0}); it != remote_.end() && it->first.token == token;) {
+        by_group_[it->second].remote.erase(it->first);
+        end(it->second);
+        it = remote_.erase(it);
+    }
 }
 
 void Watches::push(const SessionRequest& watch, const WatchEvent& event) {
@@ -104,15 +129,20 @@ void Watches::push(const SessionRequest& watch, const WatchEvent& event) {
     send(true);
 }
 
+void Watches::tell(const Watchers& watchers, const WatchEvent& event) {
+    for (const WatchId watch : watchers.embedded) ctx_.emit(TellWatcher{watch, event});
+    // A push can end a session, but only marks it: its watches stand until session_ended.
+    for (const auto& watch : watchers.remote) push(watch, event);
+}
+
 void Watches::tell(const std::vector<Merge>& merges) {
-    if (embedded_.empty() && remote_.empty()) return;
+    const auto all = by_group_.find(kNoGroup);
     for (const auto& merge : merges) {
         const WatchEvent event{merge.kind, merge.reason, {{merge.group, merge.members}}};
-        for (const auto& [watch, group] : embedded_)
-            if (covers(group, merge.group)) ctx_.emit(TellWatcher{watch, event});
-        // A push can end a session, but only marks it: remote_ stands until session_ended.
-        for (const auto& [watch, group] : remote_)
-            if (covers(group, merge.group)) push(watch, event);
+        if (all != by_group_.end()) tell(all->second, event);
+        // Its number may be another group's by now, if nobody watched it: numbers of watched groups stay.
+        const auto one = by_group_.find(merge.ref);
+        if (one != by_group_.end() && replicator_.groups().name(merge.ref) == merge.group) tell(one->second, event);
     }
 }
 

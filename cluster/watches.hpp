@@ -2,7 +2,8 @@
 #pragma once
 
 #include <map>
-#include <optional>
+#include <set>
+#include <string>
 #include <vector>
 
 #include "cluster/replicator.hpp"
@@ -12,12 +13,12 @@ namespace muster::cluster {
 
 class Watches {
 public:
-    Watches(Context& context, const Replicator& replicator, Sessions& sessions)
+    Watches(Context& context, Replicator& replicator, Sessions& sessions)
         : ctx_(context), replicator_(replicator), sessions_(sessions) {}
 
     /// Starts with a snapshot of what is shown now. Empty names: every group.
     void watch(WatchId watch, const Group& group);
-    void unwatch(WatchId watch) { embedded_.erase(watch); }
+    void unwatch(WatchId watch);
     /// The same for a worker's request. Errors: overloaded (watches_per_session).
     Result<Done> watch(const SessionRequest& request, const Group& group);
     /// Errors: bad_request when there is no such watch.
@@ -27,19 +28,29 @@ public:
     void tell(const std::vector<Merge>& merges);
 
 private:
+    /// Who watches one group.
+    struct Watchers {
+        std::set<WatchId> embedded;
+        std::set<SessionRequest> remote;
+    };
+    /// kNoGroup for empty names; else with a use, so that the number stays the group's.
+    GroupRef begin(const Group& group);
+    void end(GroupRef ref);
+    void tell(const Watchers& watchers, const WatchEvent& event);
     [[nodiscard]] WatchEvent snapshot(const Group& group) const;
     void push(const SessionRequest& watch, const WatchEvent& event);
 
     Context& ctx_;
-    const Replicator& replicator_;
+    Replicator& replicator_;
     Sessions& sessions_;
-    std::map<WatchId, Group> embedded_;
-    std::map<SessionRequest, Group> remote_;
+    std::map<WatchId, GroupRef> embedded_;
+    std::map<SessionRequest, GroupRef> remote_;
+    std::map<GroupRef, Watchers> by_group_;  // kNoGroup: of all groups
 };
 
 /// Members of all shown tables by node name, then number; of one node only when `node` is not empty.
 std::vector<Member> members_of(const Replicator& replicator, const Group& group, const std::string& node = {});
 /// Every group with the number of its shown members, by name.
-std::map<Group, std::uint64_t> group_sizes(const Replicator& replicator);
+std::vector<GroupInfo> group_sizes(const Replicator& replicator);
 
 }  // namespace muster::cluster

@@ -144,6 +144,7 @@ private:
         Bounds& bounds = cast_.profile.bounds;
         const std::map<std::string, std::size_t*> all = {{"log_deltas", &bounds.log_deltas},
                                                          {"early_deltas", &bounds.early_deltas},
+                                                         {"chunk_bytes", &bounds.chunk_bytes},
                                                          {"link_items", &bounds.link_items},
                                                          {"backlog_items", &bounds.backlog_items}};
         if (!all.contains(arg(words, 1))) throw BadScript("there is no bound '" + words[1] + "'");

@@ -1,0 +1,45 @@
+#include "cluster/delta_log.hpp"
+
+namespace muster::cluster {
+
+DeltaLog::Start DeltaLog::end() const {
+    return {begin_.change + static_cast<std::uint32_t>(changes_.size()),
+            begin_.run + static_cast<std::uint32_t>(runs_.size())};
+}
+
+void DeltaLog::begin(Seq seq) {
+    if (starts_.empty()) first_ = seq;
+    starts_.push_back(end());
+}
+
+void DeltaLog::drop_first() {
+    starts_.pop_front();
+    first_ = first_.next();
+    const Start next = starts_.empty() ? end() : starts_.front();
+    for (; begin_.run != next.run; ++begin_.run) {
+        if (const OwnerRef owner = runs_.front().owner; owner != kNoOwner) owners_.release(owner);
+        runs_.pop_front();
+    }
+    for (; begin_.change != next.change; ++begin_.change) {
+        groups_.release(changes_.front().group);
+        changes_.pop_front();
+    }
+}
+
+proto::Delta DeltaLog::at(Seq seq) const {
+    const std::size_t index = seq.value - first_.value;
+    const Start start = starts_[index];
+    const Start next = index + 1 < starts_.size() ? starts_[index + 1] : end();
+    proto::Delta delta;
+    auto run = runs_.begin() + static_cast<std::uint32_t>(start.run - begin_.run);
+    for (std::uint32_t at = start.change; at != next.change; ++at) {
+        const Change& change = changes_[static_cast<std::uint32_t>(at - begin_.change)];
+        proto::Change& to = delta.changes.emplace_back(groups_.name(change.group), change.reason);
+        for (std::uint32_t i = 0; i < change.joins; ++i, ++run)
+            to.joins.push_back({run->first, run->count, owners_.worker(run->owner), owners_.meta(run->owner)});
+        for (std::uint32_t i = 0; i < change.leaves; ++i, ++run) to.leaves.push_back({run->first, run->count});
+    }
+    return delta;
+}
+
+}  // namespace muster::cluster

@@ -1,0 +1,40 @@
+// What merges of tables have changed, for those who are to know.
+#pragma once
+
+#include <muster/types.hpp>
+
+#include <utility>
+#include <vector>
+
+#include "cluster/group_index.hpp"
+
+namespace muster::cluster {
+
+/// What a merge has changed in one group: what watchers hear, and all they hear.
+struct Merge {
+    GroupRef ref = kNoGroup;  // its number at that time
+    Group group;
+    WatchEvent::Kind kind = WatchEvent::Kind::join;
+    Reason reason = Reason::left;  // of a leave
+    std::vector<Member> members;
+};
+
+/// Gathers the names of groups that have changed, and of groups that are watched the members too.
+class Merges {
+public:
+    /// Members of this group have changed.
+    void changed(const Group& group) {
+        if (changed_.empty() || changed_.back() != group) changed_.push_back(group);
+    }
+    void tell(Merge merge) { told_.push_back(std::move(merge)); }
+
+    /// Since the last call, in order; one that changed again and again stands there at least once.
+    std::vector<Group>& changed_groups() { return changed_; }
+    std::vector<Merge> take_told() { return std::exchange(told_, {}); }
+
+private:
+    std::vector<Group> changed_;
+    std::vector<Merge> told_;
+};
+
+}  // namespace muster::cluster

@@ -1,0 +1,166 @@
+// Snapshots that are cut while the table goes on changing.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <memory>
+
+#include "cluster/random.hpp"
+#include "cluster/snapshot.hpp"
+
+namespace muster::cluster::test {
+namespace {
+
+const NodeId kOrigin{"a", Incarnation{1}};
+
+GroupKey key_of(const Group& group) {
+    return group_key(group);
+}
+
+/// An origin's table that changes at random, and the deltas that it made.
+struct Origin {
+    explicit Origin(std::uint64_t seed) : random(seed) {}
+
+    void change() {
+        const Group group{"store", std::to_string(random.below(12))};
+        proto::Delta delta;
+        auto& change = delta.changes.emplace_back(group);
+        if (last == 0 || random.below(100) < 55) {
+            const std::uint64_t count = 1 + random.below(5);
+            change.joins.push_back({MemberNumber{last + 1}, count, "w" + std::to_string(random.below(3)), {}});
+            homes.insert(homes.end(), count, group);
+            last += count;
+        } else {
+            const std::uint64_t number = 1 + random.below(last);
+            change.group = homes[number - 1];
+            change.leaves.push_back({MemberNumber{number}, 1 + random.below(2)});
+        }
+        table.apply(delta, nullptr);
+        deltas.push_back(std::move(delta));
+    }
+
+    Random random;
+    GroupIndex index{key_of, 1};
+    Replica table{kOrigin, index, Bounds{}, 1};
+    std::vector<proto::Delta> deltas;  // number 1 first
+    std::vector<Group> homes;          // of members, number 1 first
+    std::uint64_t last = 0;
+};
+
+std::unique_ptr<Replica> empty_table(GroupIndex& index) {
+    return std::make_unique<Replica>(kOrigin, index, Bounds{}, 2);
+}
+
+TEST(Snapshot, WithTheDeltasSinceItBeganIsTheTableWhereItEnded) {
+    std::size_t most_chunks = 0;
+    for (std::uint64_t seed = 1; seed <= 300; ++seed) {
+        Origin origin(seed);
+        for (std::uint64_t i = origin.random.below(200); i > 0; --i) origin.change();
+        GroupIndex index{key_of, 3};
+        SnapshotSender sender(origin.table, 1 + origin.random.below(600), Instant{});
+        SnapshotReceiver receiver("a", origin.table.applied(), empty_table(index));
+        while (!receiver.is_complete()) {
+            const auto chunk = sender.next(origin.table);
+            ASSERT_TRUE(chunk);
+            ASSERT_TRUE(receiver.take(*chunk, origin.table.applied(), "a"));
+            sender.acked({kOrigin, receiver.as_of(), receiver.next()}, Instant{});
+            for (std::uint64_t i = origin.random.below(4); i > 0; --i) origin.change();
+        }
+        EXPECT_TRUE(sender.is_done());
+        most_chunks = std::max<std::size_t>(most_chunks, receiver.next());
+        Replica& copy = receiver.table();
+        while (!receiver.is_caught_up()) copy.apply(origin.deltas[copy.applied().value], nullptr);
+        copy.check();
+        EXPECT_EQ(copy.digest(), receiver.digest()) << "seed " << seed;
+        while (copy.applied() < origin.table.applied()) copy.apply(origin.deltas[copy.applied().value], nullptr);
+        EXPECT_EQ(copy.digest(), origin.table.digest()) << "seed " << seed;
+        EXPECT_EQ(copy.member_count(), origin.table.member_count());
+    }
+    EXPECT_GT(most_chunks, 10u);
+}
+
+TEST(Snapshot, OfAnEmptyTableIsOneChunk) {
+    Origin origin(1);
+    SnapshotSender sender(origin.table, 100, Instant{});
+    const auto chunk = sender.next(origin.table);
+    ASSERT_TRUE(chunk);
+    EXPECT_EQ(chunk->count, 1u);
+    EXPECT_TRUE(chunk->groups.empty());
+    EXPECT_FALSE(sender.next(origin.table));
+}
+
+TEST(Snapshot, TakesOnlyTheNextChunkOfOneSender) {
+    Origin origin(2);
+    for (int i = 0; i < 100; ++i) origin.change();
+    SnapshotSender sender(origin.table, 50, Instant{});
+    GroupIndex index{key_of, 3};
+    SnapshotReceiver receiver("a", origin.table.applied(), empty_table(index));
+    const auto first = sender.next(origin.table);
+    const auto second = sender.next(origin.table);
+    EXPECT_FALSE(receiver.take(*second, second->as_of, "a"));
+    EXPECT_FALSE(receiver.take(*first, first->as_of, "b"));
+    EXPECT_FALSE(receiver.take(*first, Seq{first->as_of.value - 1}, "a"));
+    EXPECT_TRUE(receiver.take(*first, first->as_of, "a"));
+    EXPECT_FALSE(receiver.take(*first, first->as_of, "a"));
+    EXPECT_TRUE(receiver.take(*second, second->as_of, "a"));
+    auto wrong_count = *sender.next(origin.table);
+    wrong_count.count = 7;
+    EXPECT_FALSE(receiver.take(wrong_count, wrong_count.as_of, "a"));
+}
+
+TEST(Snapshot, AtMostAWindowOfChunksIsUnderWay) {
+    Origin origin(3);
+    for (int i = 0; i < 200; ++i) origin.change();
+    SnapshotSender sender(origin.table, 1, Instant{});
+    for (std::uint64_t i = 0; i < SnapshotSender::kWindow; ++i) EXPECT_TRUE(sender.next(origin.table));
+    EXPECT_FALSE(sender.next(origin.table));
+    sender.acked({kOrigin, origin.table.applied(), 99}, Instant{});  // never sent
+    EXPECT_FALSE(sender.next(origin.table));
+    sender.acked({kOrigin, origin.table.applied(), 1}, Instant{});
+    EXPECT_TRUE(sender.next(origin.table));
+    EXPECT_FALSE(sender.next(origin.table));
+}
+
+/// What a watcher believes who has heard `merges`.
+void hear(std::vector<Merge> merges, std::map<MemberId, std::string>& view) {
+    for (const auto& merge : merges) {
+        for (const auto& member : merge.members) {
+            if (merge.kind == WatchEvent::Kind::join)
+                EXPECT_TRUE(view.emplace(member.id, member.worker).second);
+            else
+                EXPECT_EQ(view.erase(member.id), 1u);
+        }
+    }
+}
+
+TEST(Snapshot, IsToldAsTheDifferenceAlone) {
+    for (std::uint64_t seed = 1; seed <= 100; ++seed) {
+        Origin origin(seed);
+        Origin other(seed < 50 ? seed : seed + 1);  // an earlier position of the same table, or simply a wrong one
+        for (int i = 0; i < 100; ++i) origin.change();
+        for (int i = 0; i < 60; ++i) other.change();
+        GroupIndex index{key_of, 3};
+        index.add_watcher(kNoGroup);
+        auto before = empty_table(index);
+        auto after = empty_table(index);
+        for (const auto& delta : other.deltas) before->apply(delta, nullptr);
+        for (const auto& delta : origin.deltas) after->apply(delta, nullptr);
+        std::map<MemberId, std::string> view;
+        std::map<MemberId, std::string> expected;
+        Merges told;
+        before->tell_all(WatchEvent::Kind::join, Reason::left, told);
+        hear(told.take_told(), view);
+        before->tell_difference(*after, told);
+        const auto difference = told.take_told();
+        std::size_t heard = 0;
+        for (const auto& merge : difference) heard += merge.members.size();
+        hear(difference, view);
+        after->tell_all(WatchEvent::Kind::join, Reason::left, told);
+        hear(told.take_told(), expected);
+        EXPECT_EQ(view, expected) << "seed " << seed;
+        EXPECT_TRUE(seed >= 50 || heard <= 40u * 5) << "at most what the deltas between changed";
+    }
+}
+
+}  // namespace
+}  // namespace muster::cluster::test
