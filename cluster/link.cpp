@@ -12,6 +12,9 @@ namespace {
 constexpr std::size_t kInFlightBytes = 4u << 20;
 constexpr std::size_t kInFlightItems = 16384;
 constexpr unsigned kMaxBackoff = 3;  // doublings of link_retry
+// Fewer than these are acknowledged along with something else, or at the next tick.
+constexpr std::size_t kAckItems = 4;
+constexpr std::size_t kAckBytes = 64u << 10;
 
 }  // namespace
 
@@ -106,17 +109,21 @@ bool Link::acked(std::uint64_t number, Instant retry_at) {
 }
 
 std::vector<proto::LinkItem> Link::take(proto::LinkData data) {
-    owes_ack_ = true;
     std::vector<proto::LinkItem> fresh;
     std::uint64_t number = data.first;
     for (auto& item : data.items) {
         if (number == received_ + 1) {
+            if (const auto* notice = std::get_if<proto::SharedNotice>(&item))
+                owed_bytes_ += (*notice)->data.msgpack.size();
             fresh.push_back(std::move(item));
             ++received_;
         }
         ++number;
     }
-    repeats_ = fresh.empty() && !data.items.empty() ? repeats_ + 1 : 0;
+    const bool repeated = fresh.empty() && !data.items.empty();
+    owed_items_ += data.items.size();
+    ack_is_due_ = ack_is_due_ || repeated;
+    repeats_ = repeated ? repeats_ + 1 : 0;
     return fresh;
 }
 
@@ -129,7 +136,11 @@ void Link::hurry(Instant now) {
 }
 
 bool Link::wants_flush(const Context& context) const {
-    return owes_ack_ || can_send(context.options.bounds) || retry_at_ <= context.now;
+    return must_ack() || can_send(context.options.bounds) || retry_at_ <= context.now;
+}
+
+bool Link::must_ack() const {
+    return ack_is_due_ || owed_items_ >= kAckItems || owed_bytes_ >= kAckBytes;
 }
 
 void Link::flush(Context& context, Peers& peers) {
@@ -143,11 +154,14 @@ void Link::flush(Context& context, Peers& peers) {
     }
     if (can_send(context.options.bounds)) {
         send_window(context, peers, detour);
-    } else if (owes_ack_) {
+    } else if (must_ack()) {
         const bool detour_ack = repeats_ > 0 && repeats_ % 2 == 0;
         peers.send(peer_.name, proto::LinkAck{peer_, received_}, 0, detour_ack);
+    } else {
+        return;
     }
-    owes_ack_ = false;
+    ack_is_due_ = false;
+    owed_items_ = owed_bytes_ = 0;
 }
 
 void Link::send_window(Context& context, Peers& peers, bool detour) {
@@ -258,6 +272,7 @@ void Links::way_is_open(const NodeId& peer) {
 
 void Links::tick() {
     for (auto& [name, link] : links_) {
+        link.tick();
         const Peer* peer = peers_.find(name);
         const bool lost = peer && !peer->is_live() && ctx_.now - peer->since >= ctx_.options.timing.link_retention;
         if (lost && link.items() > 0) ctx_.count("link_items_given_up", link.give_up());

@@ -50,6 +50,8 @@ public:
     /// The items of `data` that are new, in order; the rest is repeated or too early.
     std::vector<proto::LinkItem> take(proto::LinkData data);
 
+    /// An acknowledgement that waited for something to go along with waits no longer.
+    void tick() { ack_is_due_ = ack_is_due_ || owed_items_ > 0; }
     /// The way seems to be open: what is out goes again at once.
     void hurry(Instant now);
     [[nodiscard]] bool wants_flush(const Context& context) const;
@@ -64,6 +66,7 @@ private:
     };
     void send_window(Context& context, Peers& peers, bool detour);
     [[nodiscard]] bool can_send(const Bounds& bounds) const;
+    [[nodiscard]] bool must_ack() const;
     [[nodiscard]] bool has_unsent() const { return !lost_.empty() || !reports_.empty() || !waiting_.empty(); }
     /// Numbers the next item.
     void admit();
@@ -79,7 +82,10 @@ private:
     std::size_t in_flight_ = 0;  // bytes of acked_ + 1 … sent_
 
     std::uint64_t received_ = 0;  // from the other side
-    bool owes_ack_ = false;
+    // Since the last acknowledgement:
+    std::size_t owed_items_ = 0;
+    std::size_t owed_bytes_ = 0;
+    bool ack_is_due_ = false;
     unsigned repeats_ = 0;   // data in a row that brought nothing new: our acknowledgements are lost
     unsigned attempts_ = 0;  // since the last progress
     Instant retry_at_ = kNever;

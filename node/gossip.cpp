@@ -21,7 +21,8 @@ Gossip::Gossip(zmq::context_t& context, std::string scope, NodeId self, FrameCou
       counts_(counts),
       lose_(std::move(lose)),
       pub_(context, zmq::socket_type::xpub),
-      sub_(context, zmq::socket_type::sub) {
+      sub_(context, zmq::socket_type::sub),
+      echo_(context, zmq::socket_type::sub) {
     set_common_options(pub_);
     pub_.set(zmq::sockopt::linger, 200);
     pub_.set(zmq::sockopt::sndhwm, kPublishQueue);
@@ -36,17 +37,21 @@ Gossip::Gossip(zmq::context_t& context, std::string scope, NodeId self, FrameCou
     const auto presence = presence_topic(scope_, self_);
     own_presence_.insert(presence);
     sub_.set(zmq::sockopt::subscribe, presence);
+    set_common_options(echo_);
+    echo_.set(zmq::sockopt::maxmsgsize, kMessageBytes);
+    echo_.set(zmq::sockopt::subscribe, topic_ + kBeat);
 }
 
 Result<std::uint16_t> Gossip::bind(const std::string& host, std::uint16_t port) {
     auto bound = bind_tcp(pub_, host, port);
-    if (bound) node::connect(sub_, with_port(is_any(host) ? "127.0.0.1" : host, *bound));
+    if (bound) node::connect(echo_, with_port(is_any(host) ? "127.0.0.1" : host, *bound));
     return bound;
 }
 
 void Gossip::publish(const proto::Message& message) {
     if (lose_ && lose_(message)) return;
     buffer_ = topic_;
+    buffer_ += std::holds_alternative<proto::Heartbeat>(message.body) ? kBeat : kNews;
     proto::encode(message, buffer_);
     if (send(pub_, buffer_) == Sent::yes)
         counts_.sent();
@@ -84,16 +89,21 @@ void Gossip::identity_changed(const NodeId& self) {
 }
 
 std::size_t Gossip::drain_news(const Emit& emit, std::size_t budget) {
+    const std::size_t taken = drain(sub_, emit, budget);
+    return taken + drain(echo_, emit, budget - taken);
+}
+
+std::size_t Gossip::drain(zmq::socket_t& socket, const Emit& emit, std::size_t budget) {
     Parts parts;
     std::size_t taken = 0;
-    for (; taken < budget && receive(sub_, parts); ++taken) {
+    for (; taken < budget && receive(socket, parts); ++taken) {
         counts_.received();
         const std::string_view frame = text_of(parts.first);
-        if (parts.count != 1 || !frame.starts_with(topic_)) {
+        if (parts.count != 1 || frame.size() <= topic_.size() || !frame.starts_with(topic_)) {
             counts_.bad_parts();
             continue;
         }
-        auto decoded = proto::decode(frame.substr(topic_.size()));
+        auto decoded = proto::decode(frame.substr(topic_.size() + 1));
         if (decoded)
             emit(cluster::MessageArrived{cluster::Channel::gossip, {}, {}, std::move(*decoded)});
         else

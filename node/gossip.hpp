@@ -21,11 +21,11 @@ namespace muster::node {
 using Emit = std::function<void(cluster::EventBody)>;
 
 /// An XPUB that every peer subscribes to, and one SUB that is connected to every
-/// peer's XPUB and to its own: the delay of its own heartbeats tells the core how
-/// late this process is. A peer's presence topic on the XPUB proves that its link
+/// peer's XPUB. A second SUB hears this node's own heartbeats: their delay tells
+/// the core how late this process is. A peer's presence topic on the XPUB proves that its link
 /// is live: what is published after it was seen arrives.
 ///
-/// One frame a message: the topic, then the message. PUB drops silently when a
+/// One frame a message: the topic, its kind, then the message. PUB drops silently when a
 /// subscriber is beyond the high-water mark; the core numbers and repairs.
 /// Chooses publications that nobody shall get: what PUB does by itself to a slow subscriber, on purpose.
 using Lose = std::function<bool(const proto::Message&)>;
@@ -50,8 +50,10 @@ public:
 
     [[nodiscard]] zmq::socket_t& publisher() { return pub_; }
     [[nodiscard]] zmq::socket_t& subscriber() { return sub_; }
+    [[nodiscard]] zmq::socket_t& echo() { return echo_; }
 
 private:
+    std::size_t drain(zmq::socket_t& socket, const Emit& emit, std::size_t budget);
     void subscription(std::string_view frame, const Emit& emit);
 
     std::string scope_;
@@ -62,6 +64,7 @@ private:
     Lose lose_;
     zmq::socket_t pub_;
     zmq::socket_t sub_;
+    zmq::socket_t echo_;
     std::map<std::string, std::string> addresses_;  // peer -> where it is connected
     std::map<std::string, std::string> owners_;     // address -> the peer it was connected for
     Presence presence_;

@@ -10,21 +10,21 @@ void Handovers::add(cluster::Deliver&& deliver) {
     if (batches_.empty() || batches_.back().to.get() != to) {
         const auto [place, fresh] = batch_of_.try_emplace(to, batches_.size());
         if (fresh) batches_.push_back({deliver.to, {}});
-        batches_[place->second].handovers.push_back(new Handover(std::move(deliver)));
+        batches_[place->second].handovers.push_back(new Handover(std::move(deliver), outcomes_));
     } else {
-        batches_.back().handovers.push_back(new Handover(std::move(deliver)));
+        batches_.back().handovers.push_back(new Handover(std::move(deliver), outcomes_));
     }
 }
 
-void Handovers::hand_out(const InboxOf& inbox_of, OutcomeBox& outcomes) {
+void Handovers::hand_out(const InboxOf& inbox_of) {
     for (const Batch& batch : batches_)
-        for (const auto& to : *batch.to) hand_out(batch, to, inbox_of(to.handler), outcomes);
+        for (const auto& to : *batch.to) hand_out(batch, to, inbox_of(to.handler));
     batches_.clear();
     batch_of_.clear();
 }
 
 void Handovers::hand_out(const Batch& batch, const cluster::HandlerMembers& to,
-                         const std::shared_ptr<NotificationInbox>& inbox, OutcomeBox& outcomes) {
+                         const std::shared_ptr<NotificationInbox>& inbox) const {
     const auto& handovers = batch.handovers;
     if (inbox) {
         inbox->push_all(handovers.size(), to.members.size(), [&](std::size_t i) {
@@ -37,7 +37,7 @@ void Handovers::hand_out(const Batch& batch, const cluster::HandlerMembers& to,
     const auto missed = is_idle(to.handler) ? std::nullopt : std::optional(MissReason::left);
     for (const Handover* handover : handovers) {
         const Waiting held(*handover, to);
-        if (const auto watched = held.watched(); watched != 0) outcomes.add({held.fan_out(), watched, missed});
+        if (const auto watched = held.watched(); watched != 0) outcomes_->add({held.fan_out(), watched, missed});
     }
 }
 

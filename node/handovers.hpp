@@ -20,19 +20,23 @@ public:
     /// A handler's inbox; nullptr when the handler is idle or gone.
     using InboxOf = std::function<std::shared_ptr<NotificationInbox>(cluster::HandlerId)>;
 
+    /// `outcomes` is told what becomes of the notifications, as far as somebody waits for it.
+    explicit Handovers(std::shared_ptr<OutcomeBox> outcomes) : outcomes_(std::move(outcomes)) {}
+
     void add(cluster::Deliver&& deliver);
-    /// Puts all that was added into the inboxes. What has none is told to `outcomes`: an idle handler has taken
-    /// it, and one that is gone has left.
-    void hand_out(const InboxOf& inbox_of, OutcomeBox& outcomes);
+    /// Puts all that was added into the inboxes. Where there is none, an idle handler has taken it, and one that
+    /// is gone has left.
+    void hand_out(const InboxOf& inbox_of);
 
 private:
     struct Batch {
         std::shared_ptr<const cluster::Recipients> to;
         std::vector<const Handover*> handovers;
     };
-    static void hand_out(const Batch& batch, const cluster::HandlerMembers& to,
-                         const std::shared_ptr<NotificationInbox>& inbox, OutcomeBox& outcomes);
+    void hand_out(const Batch& batch, const cluster::HandlerMembers& to,
+                  const std::shared_ptr<NotificationInbox>& inbox) const;
 
+    std::shared_ptr<OutcomeBox> outcomes_;
     std::vector<Batch> batches_;
     std::unordered_map<const cluster::Recipients*, std::size_t> batch_of_;
 };

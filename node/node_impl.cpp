@@ -215,7 +215,7 @@ void Node::Impl::deliver(const cluster::DeliverGap& gap) {
 }
 
 void Node::Impl::delivered() {
-    handovers.hand_out([this](cluster::HandlerId handler) { return inbox_of(handler); }, *outcomes);
+    handovers.hand_out([this](cluster::HandlerId handler) { return inbox_of(handler); });
 }
 
 std::shared_ptr<node::NotificationInbox> Node::Impl::inbox_of(cluster::HandlerId handler) const {

@@ -76,8 +76,8 @@ struct Node::Impl final : node::Sink {
     std::optional<node::HandlerPool> pool;
     std::optional<node::Engine> engine;
     std::string address;
-    node::NoteLimiter limiter;  // the loop's
-    node::Handovers handovers;  // the loop's
+    node::NoteLimiter limiter;            // the loop's
+    node::Handovers handovers{outcomes};  // the loop's
     std::atomic<std::uint64_t> last_handler = 0;
 
     mutable std::mutex mutex;  // of all below; never held while the engine or a handler is called

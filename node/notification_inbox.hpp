@@ -20,18 +20,24 @@ namespace muster::node {
 /// What the core handed over for several handlers, held by all whose call has not ended. Deletes itself.
 class Handover {
 public:
-    explicit Handover(cluster::Deliver deliver) : deliver_(std::move(deliver)), holders_(deliver_.to->size()) {}
+    Handover(cluster::Deliver deliver, const std::shared_ptr<OutcomeBox>& outcomes)
+        : deliver_(std::move(deliver)),
+          outcomes_(deliver_.fan_out ? outcomes : nullptr),
+          holders_(deliver_.to->size()) {}
 
     [[nodiscard]] const cluster::Deliver& deliver() const { return deliver_; }
     /// By each holder, once; there are as many as recipients.
     void release() const {
-        if (holders_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+        if (holders_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+        if (outcomes_) outcomes_->rouse();
+        delete this;
     }
 
 private:
     ~Handover() = default;
 
     const cluster::Deliver deliver_;
+    const std::shared_ptr<OutcomeBox> outcomes_;  // when somebody waits for what becomes of it
     // Counted once for all: a shared_ptr a handler would be counted up and down by several threads.
     mutable std::atomic<std::size_t> holders_;
 };

@@ -17,15 +17,18 @@ class OutcomeBox {
 public:
     explicit OutcomeBox(std::shared_ptr<Wakeup> wakeup) : wakeup_(std::move(wakeup)) {}
 
+    /// The loop takes it in its next turn, soon enough for a report that is not whole yet.
     void add(const cluster::Outcome& outcome) {
         const std::lock_guard lock(mutex_);
-        if (outcomes_.empty()) wakeup_->notify();
         cluster::Outcome* last = outcomes_.empty() ? nullptr : &outcomes_.back();
         if (last && last->fan_out == outcome.fan_out && last->missed == outcome.missed)
             last->members += outcome.members;
         else
             outcomes_.push_back(outcome);
     }
+
+    /// Somebody's last outcome was added: the loop is to take it now.
+    void rouse() { wakeup_->notify(); }
 
     std::vector<cluster::Outcome> take() {
         const std::lock_guard lock(mutex_);

@@ -81,8 +81,8 @@ std::optional<Error> Sockets::bind(const SocketOptions& options) {
 void Sockets::wait(std::chrono::milliseconds timeout) {
     items_.clear();
     items_.push_back({nullptr, wakeup_->fd(), ZMQ_POLLIN, 0});
-    for (zmq::socket_t* socket :
-         {&gossip_socket_.subscriber(), &gossip_socket_.publisher(), &control_socket_.socket(), &door_.socket()})
+    for (zmq::socket_t* socket : {&gossip_socket_.subscriber(), &gossip_socket_.echo(), &gossip_socket_.publisher(),
+                                  &control_socket_.socket(), &door_.socket()})
         items_.push_back({socket->handle(), 0, ZMQ_POLLIN, 0});
     dialer_.add_to(items_);
     prober_.add_to(items_);

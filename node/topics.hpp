@@ -12,8 +12,10 @@
 
 namespace muster::node {
 
-/// "g:<scope>" and a NUL, so that no scope is a prefix of another; the message follows.
+/// "g:<scope>" and a NUL, so that no scope is a prefix of another; kBeat or kNews and the message follow.
 std::string gossip_topic(std::string_view scope);
+inline constexpr char kBeat = 'h';  // a heartbeat; a node listens to its own
+inline constexpr char kNews = 'n';  // anything else
 /// "@<scope>/<name>/<incarnation>".
 std::string presence_topic(std::string_view scope, const NodeId& peer);
 /// The peer that a presence topic of this scope names; empty for any other topic.
