@@ -272,9 +272,11 @@ bool Core::Impl::wants_flush() const {
 }
 
 void Core::Impl::flush() {
-    replicator.flush();
+    // A heartbeat, and who is asked whether a join is visible, must not know of deltas that nobody was sent.
+    const bool beats = ctx.now >= heartbeat_due;
+    replicator.flush(beats || stopping || visibility.wants_flush());
     publish_news();
-    if (ctx.now >= heartbeat_due) publish_heartbeat();
+    if (beats) publish_heartbeat();
     visibility.flush();
     settle();
     links.flush();
@@ -302,6 +304,7 @@ void Core::Impl::publish_heartbeat() {
 }
 
 void Core::Impl::shut_down() {
+    stopping = true;
     flush();
     const auto seq = replicator.own().applied().value;
     ctx.emit(Publish{ctx.message(proto::Goodbye{}, seq)});
@@ -360,7 +363,8 @@ Result<std::vector<MemberNumber>> Core::leave(Instant now, const LocalLeave& lea
 Instant Core::next_deadline() const {
     if (impl_->stopped) return kNever;
     if (!impl_->started || impl_->wants_flush()) return impl_->ctx.now;
-    return std::min({impl_->tick_due, impl_->sessions.next_end(), impl_->detector.next_check()});
+    return std::min(
+        {impl_->tick_due, impl_->replicator.next_publish(), impl_->sessions.next_end(), impl_->detector.next_check()});
 }
 
 const NodeId& Core::self() const {

@@ -112,6 +112,7 @@ struct Core::Impl {
     std::map<std::string, std::map<std::string, Instant>> leases;  // relayed origin -> lessee -> until
     bool started = false;
     bool ready = false;
+    bool stopping = false;
     bool stopped = false;
     Instant ready_deadline{};  // seeds in vain
     Instant ready_patience{};  // peers that do not sync

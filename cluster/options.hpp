@@ -18,14 +18,15 @@ using std::chrono::milliseconds;
 
 /// Failure detection and repair. ARCHITECTURE.md derives the defaults.
 struct Timing {
-    Duration tick = milliseconds(50);               // grain of every timer below
-    Duration heartbeat = milliseconds(250);         // between publications
-    Duration ask_others_after = milliseconds(500);  // of silence: have others heard of it?
-    Duration suspect_after = milliseconds(1000);    // of silence, times 1 + own lateness score
-    Duration down_after = milliseconds(1500);       // of suspicion
-    Duration down_confirmed = milliseconds(700);    // of suspicion shared by two other nodes
-    Duration relay_lease = milliseconds(2000);      // for which a relay passes on what it hears
-    Duration redial_min = milliseconds(200);        // seeds and lost peers: doubling, jittered
+    Duration tick = milliseconds(50);                       // grain of every timer below
+    Duration heartbeat = milliseconds(250);                 // between publications
+    Duration publish_gap = std::chrono::microseconds(100);  // between frames of own deltas: what comes fast is gathered
+    Duration ask_others_after = milliseconds(500);          // of silence: have others heard of it?
+    Duration suspect_after = milliseconds(1000);            // of silence, times 1 + own lateness score
+    Duration down_after = milliseconds(1500);               // of suspicion
+    Duration down_confirmed = milliseconds(700);            // of suspicion shared by two other nodes
+    Duration relay_lease = milliseconds(2000);              // for which a relay passes on what it hears
+    Duration redial_min = milliseconds(200);                // seeds and lost peers: doubling, jittered
     Duration redial_max = milliseconds(1000);
     Duration reconnect_after = milliseconds(3000);  // a connected but silent link is opened anew
     Duration pull_retry = milliseconds(300);

@@ -49,6 +49,7 @@ void Replicator::publish_committed() {
     ctx_.emit(
         Publish{ctx_.message(proto::Deltas{own_->id(), first, std::exchange(committed_, {})}, own_->applied().value)});
     committed_size_ = 0;
+    publish_at_ = ctx_.now + ctx_.options.timing.publish_gap;
 }
 
 // ---- copies of others --------------------------------------------------------
@@ -318,11 +319,11 @@ void Replicator::tick() {
 }
 
 bool Replicator::wants_flush() const {
-    return !committed_.empty() || next_pull_ <= ctx_.now;
+    return next_publish() <= ctx_.now || next_pull_ <= ctx_.now;
 }
 
-void Replicator::flush() {
-    publish_committed();
+void Replicator::flush(bool at_once) {
+    if (at_once || next_publish() <= ctx_.now) publish_committed();
     if (next_pull_ > ctx_.now) return;
     next_pull_ = kNever;
     for (auto& [name, copy] : copies_) {

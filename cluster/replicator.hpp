@@ -48,9 +48,11 @@ public:
 
     void on(const Transition& transition);
     void tick();
-    /// Publishes what was committed and sends the pulls that are due.
-    void flush();
+    /// Publishes what was committed, if that is due or to be done at once, and sends the pulls that are due.
+    void flush(bool at_once);
     [[nodiscard]] bool wants_flush() const;
+    /// When what was committed is due; kNever when nothing is.
+    [[nodiscard]] Instant next_publish() const { return committed_.empty() ? kNever : publish_at_; }
 
     /// Calls `visit(const Replica&, const MemberList&)` for every table with members in the group that lookups,
     /// watchers and notifications see, by the names of their nodes. It takes one step per node with members there.
@@ -119,6 +121,7 @@ private:
     std::unique_ptr<Replica> own_;
     std::vector<proto::Delta> committed_;  // not yet published
     std::size_t committed_size_ = 0;       // on the wire
+    Instant publish_at_{};                 // not before
     std::map<std::string, Copy> copies_;
     Instant next_pull_ = kNever;                                             // no pull is due before
     std::map<std::pair<std::string, std::string>, SnapshotSender> senders_;  // by (to, about)

@@ -12,12 +12,11 @@ namespace {
 constexpr auto kLongestSleep = std::chrono::milliseconds(500);
 constexpr auto kHousekeeping = std::chrono::seconds(1);
 
-/// Rounded up: a tick that comes too early would do nothing, and be asked for again.
-std::chrono::milliseconds until(cluster::Instant deadline) {
+std::chrono::nanoseconds until(cluster::Instant deadline) {
     const auto at = now();
-    if (deadline <= at) return std::chrono::milliseconds(0);
+    if (deadline <= at) return std::chrono::nanoseconds(0);
     if (deadline >= at + kLongestSleep) return kLongestSleep;
-    return std::chrono::ceil<std::chrono::milliseconds>(deadline - at);
+    return deadline - at;
 }
 
 }  // namespace

@@ -78,16 +78,22 @@ std::optional<Error> Sockets::bind(const SocketOptions& options) {
     return std::nullopt;
 }
 
-void Sockets::wait(std::chrono::milliseconds timeout) {
+void Sockets::wait(std::chrono::nanoseconds timeout) {
+    // Rounded up: a tick that comes too early would do nothing, and be asked for again.
+    const auto rounded = std::chrono::ceil<std::chrono::milliseconds>(timeout);
+    const bool is_short = timeout.count() > 0 && timeout < std::chrono::milliseconds(1);
+    if (is_short) alarm_.set(timeout);
     items_.clear();
     items_.push_back({nullptr, wakeup_->fd(), ZMQ_POLLIN, 0});
+    if (is_short) items_.push_back({nullptr, alarm_.fd(), ZMQ_POLLIN, 0});
     for (zmq::socket_t* socket : {&gossip_socket_.subscriber(), &gossip_socket_.echo(), &gossip_socket_.publisher(),
                                   &control_socket_.socket(), &door_.socket()})
         items_.push_back({socket->handle(), 0, ZMQ_POLLIN, 0});
     dialer_.add_to(items_);
     prober_.add_to(items_);
     // EINTR is as good as a wakeup.
-    ::zmq_poll(items_.data(), static_cast<int>(items_.size()), static_cast<long>(timeout.count()));
+    ::zmq_poll(items_.data(), static_cast<int>(items_.size()), static_cast<long>(rounded.count()));
+    if (is_short) alarm_.clear();
     if (items_.front().revents != 0) wakeup_->clear();
 }
 

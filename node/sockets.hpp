@@ -10,6 +10,7 @@
 #include <zmq.hpp>
 
 #include "cluster/action.hpp"
+#include "node/alarm.hpp"
 #include "node/dialer.hpp"
 #include "node/door.hpp"
 #include "node/gossip.hpp"
@@ -42,7 +43,7 @@ public:
     [[nodiscard]] const std::string& gossip() const { return gossip_address_; }
 
     /// Returns when something can be read, the wakeup was notified, or `timeout` has passed.
-    void wait(std::chrono::milliseconds timeout);
+    void wait(std::chrono::nanoseconds timeout);
     /// Takes in some of what has arrived, from every socket.
     void drain(const Emit& emit);
     /// Takes in what nodes have sent until nothing is there: nobody is to be
@@ -61,6 +62,7 @@ private:
     zmq::context_t context_;
     std::shared_ptr<Wakeup> wakeup_;
     Resolver resolver_;
+    Alarm alarm_;
     Gossip gossip_socket_;
     Door door_;
     Control control_socket_;
