@@ -15,6 +15,7 @@ namespace muster::proto {
 namespace {
 
 constexpr std::size_t kHeaderFields = 6;
+constexpr std::size_t kReserved = 8192;  // bytes taken at once for a list that has only been announced
 
 // ---- encoding --------------------------------------------------------------
 
@@ -228,8 +229,8 @@ private:
     template <class T>
     bool get(std::vector<T>& to) {
         std::uint32_t count = 0;
-        if (!reader_.array(count) || count > limits::kItems) return false;
-        to.reserve(std::min<std::size_t>(count, 256));  // records are larger than the bytes that claim them
+        if (!reader_.array(count) || count > limits::kItems || count > reader_.left()) return false;
+        to.reserve(std::min<std::size_t>(count, kReserved / sizeof(T)));  // records are larger than the bytes they cost
         Decoder elements(reader_, count, depth_ + 1);
         for (; count != 0; --count)
             if (!elements(to.emplace_back())) return false;

@@ -199,9 +199,9 @@ struct Pull {
 struct SnapshotChunk {
     NodeId about;
     Seq as_of;
-    std::uint64_t digest = 0;  // of the whole table as of `as_of`
+    std::uint64_t digest = 0;  // of the whole table as of header.seq
     std::uint64_t index = 0;
-    std::uint64_t count = 0;  // chunks in all
+    std::uint64_t count = 0;  // chunks in all; 0 except in the last
     std::vector<GroupRuns> groups;
     bool operator==(const SnapshotChunk&) const = default;
 };

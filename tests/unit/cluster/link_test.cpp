@@ -162,6 +162,7 @@ TEST_F(Link, KeepsWhatWasSentWhileThePeerWasBelievedDown) {
 TEST_F(Link, GivesUpWhatAPeerThatStaysDownHasNotGotAndTellsItWhenItReturns) {
     start([](Options& options) { options.timing.link_retention = seconds(1); });
     notify(1, 1);
+    net.run(milliseconds(100));  // acknowledged at the next tick
     b_cut_off = true;
     notify(2, 7);
     net.run(seconds(5));

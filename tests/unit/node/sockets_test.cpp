@@ -177,14 +177,16 @@ TEST(Sockets, ADeadPeerIsALostLinkAndARefusedProbe) {
     EXPECT_EQ(gone->peer, b);
 }
 
-TEST(Sockets, HearsItsOwnPublicationsButIsNoPeerOfItself) {
+TEST(Sockets, HearsOfItsOwnPublicationsTheHeartbeatsAloneAndIsNoPeerOfItself) {
     Side a("a");
+    const proto::Message beat{a.say(1).header, proto::Heartbeat{}};
     std::optional<MessageArrived> heard;
     ASSERT_TRUE(turn_until({&a}, [&] {
         a.perform(cluster::Publish{a.say(1)});
+        a.perform(cluster::Publish{beat});
         return (heard = a.take<MessageArrived>()).has_value();
     }));
-    EXPECT_EQ(heard->message, a.say(1));
+    EXPECT_EQ(heard->message, beat);
     EXPECT_FALSE(a.take<cluster::LinkUp>().has_value());
 }
 
