@@ -136,7 +136,7 @@ void Router::spread(const NodeId& from, const proto::SharedNotice& notice) {
     const FanOut id = spreads_.size() < ctx_.options.bounds.pending_reports ? begin_spread(from, *notice) : FanOut{};
     const Routes::Route& route = routes_.of(notice->group);
     if (route.handlers) deliver(route.handlers, notice, id);
-    for (const auto& [session, members] : route.sessions) deliver(session, members, *notice, id);
+    for (const auto& [session, members] : route.sessions) deliver(session, members, notice, id);
     if (id) report_if_done(id);
 }
 
@@ -153,21 +153,21 @@ void Router::deliver(const std::shared_ptr<const Recipients>& handlers, const pr
     ctx_.emit(std::move(action));
 }
 
-void Router::deliver(SessionToken session, const std::vector<MemberNumber>& members, const proto::Notice& notice,
+void Router::deliver(SessionToken session, const Routes::SharedMembers& members, const proto::SharedNotice& notice,
                      FanOut id) {
-    ctx_.count("notifications_delivered", members.size());
-    Notification notification = proto::to_notification(notice, {});
-    const std::size_t size = wire_size(notice);
-    for (std::size_t at = 0; at < members.size(); at += kMembersPerDelivery) {
-        const auto begin = members.begin() + static_cast<std::ptrdiff_t>(at);
-        const auto end = begin + static_cast<std::ptrdiff_t>(std::min(kMembersPerDelivery, members.size() - at));
-        notification.members.assign(begin, end);
+    ctx_.count("notifications_delivered", members->size());
+    const std::size_t size = wire_size(*notice);
+    for (std::size_t at = 0; at < members->size(); at += kMembersPerDelivery) {
+        const auto begin = members->begin() + static_cast<std::ptrdiff_t>(at);
+        const auto end = begin + static_cast<std::ptrdiff_t>(std::min(kMembersPerDelivery, members->size() - at));
+        const bool all = begin == members->begin() && end == members->end();
+        proto::Delivery delivery{notice, all ? members : std::make_shared<const std::vector<MemberNumber>>(begin, end)};
         Session::Waiter waiter;
         // Who joined since is served too, but is none of those that the report is about.
-        if (id) waiter = {id, static_cast<std::uint64_t>(std::upper_bound(begin, end, notice.newest) - begin)};
+        if (id) waiter = {id, static_cast<std::uint64_t>(std::upper_bound(begin, end, notice->newest) - begin)};
         if (waiter.members == 0) waiter = {};
         if (waiter.fan_out) spreads_.at(id).outstanding += waiter.members;
-        sessions_.push(session, proto::Delivery{notification}, size + notification.members.size() * 9, waiter);
+        sessions_.push(session, std::move(delivery), size + static_cast<std::size_t>(end - begin) * 9, waiter);
     }
 }
 
@@ -178,7 +178,7 @@ void Router::take(const proto::NoticesLost& lost) {
         for (const auto& to : *route.handlers)
             ctx_.emit(DeliverGap{to.handler, saturating_product(lost.notices, to.members.size())});
     for (const auto& [session, members] : route.sessions)
-        sessions_.lose(session, saturating_product(lost.notices, members.size()));
+        sessions_.lose(session, saturating_product(lost.notices, members->size()));
 }
 
 void Router::took(const std::vector<Outcome>& outcomes) {

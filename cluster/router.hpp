@@ -68,7 +68,7 @@ private:
     void spread(const NodeId& from, const proto::SharedNotice& notice);
     FanOut begin_spread(const NodeId& from, const proto::Notice& notice);
     void deliver(const std::shared_ptr<const Recipients>& handlers, const proto::SharedNotice& notice, FanOut id);
-    void deliver(SessionToken session, const std::vector<MemberNumber>& members, const proto::Notice& notice,
+    void deliver(SessionToken session, const Routes::SharedMembers& members, const proto::SharedNotice& notice,
                  FanOut id);
     void account(const Outcome& outcome);
     void report_if_done(FanOut id);

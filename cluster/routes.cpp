@@ -38,7 +38,8 @@ Routes::Route Routes::find(GroupRef ref, const Group& group) const {
         if (const auto* handler = std::get_if<HandlerId>(&owner))
             handlers.push_back({*handler, members});
         else
-            route.sessions.emplace_back(std::get<SessionToken>(owner), members);
+            route.sessions.emplace_back(std::get<SessionToken>(owner),
+                                        std::make_shared<const std::vector<MemberNumber>>(members));
     });
     if (!handlers.empty()) route.handlers = std::make_shared<const Recipients>(std::move(handlers));
     return route;

@@ -23,6 +23,8 @@ public:
 
     Routes(const Replicator& replicator, const LocalMembers& local) : replicator_(replicator), local_(local) {}
 
+    using SharedMembers = std::shared_ptr<const std::vector<MemberNumber>>;  // ascending
+
     /// A node that has members of the group.
     struct Target {
         NodeId node;
@@ -30,10 +32,10 @@ public:
         MemberNumber newest;
     };
     struct Route {
-        std::vector<Target> targets;                                               // by name
-        std::uint64_t matched = 0;                                                 // members of all targets
-        std::shared_ptr<const Recipients> handlers;                                // here; null: none
-        std::vector<std::pair<SessionToken, std::vector<MemberNumber>>> sessions;  // here; members ascending
+        std::vector<Target> targets;                                   // by name
+        std::uint64_t matched = 0;                                     // members of all targets
+        std::shared_ptr<const Recipients> handlers;                    // here; null: none
+        std::vector<std::pair<SessionToken, SharedMembers>> sessions;  // here
     };
     /// Stands until the next call that is not const.
     const Route& of(const Group& group);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "proto/limits.hpp"
+
 namespace muster::cluster {
 namespace {
 
@@ -37,9 +39,9 @@ bool Session::is_over() const {
            gaps_ > 2 * (bounds.backlog_items + 1);  // one beside each item, and those that were sent
 }
 
-bool Session::push(proto::Body item, std::size_t size, Waiter waiter, std::vector<Outcome>& outcomes) {
+bool Session::push(proto::StreamItem item, std::size_t size, Waiter waiter, std::vector<Outcome>& outcomes) {
     const auto* delivery = std::get_if<proto::Delivery>(&item);
-    const std::uint64_t members = delivery ? delivery->notification.members.size() : 0;
+    const std::uint64_t members = delivery ? delivery->members->size() : 0;
     if (!make_room(size, delivery != nullptr, outcomes)) {
         if (!delivery || ctx_.options.bounds.backlog_policy == OverflowPolicy::disconnect) return false;
         drop(members, waiter, outcomes);
@@ -161,14 +163,40 @@ bool Session::wants_flush() const {
            in_flight_ < std::min(kInFlightBytes, bounds.backlog_bytes / 2);
 }
 
+void Session::count_sent(const Item& item) {
+    in_flight_ += item.size;
+    ++sent_;
+    highest_ = std::max(highest_, sent_);
+}
+
 void Session::flush() {
     while (wants_flush()) {
         const Item& item = stream_[sent_ - acked_];
-        in_flight_ += item.size;
-        ++sent_;
-        highest_ = std::max(highest_, sent_);
-        send(item.body, sent_);
+        if (std::holds_alternative<proto::Delivery>(item.body)) {
+            send_deliveries();
+        } else {
+            count_sent(item);
+            if (const auto* gap = std::get_if<proto::Gap>(&item.body))
+                send(*gap, sent_);
+            else
+                send(std::get<proto::WatchNews>(item.body), sent_);
+        }
     }
+}
+
+/// The deliveries that come next, as many as may go and fit a frame.
+void Session::send_deliveries() {
+    proto::Deliveries frame;
+    const std::uint64_t first = sent_ + 1;
+    for (std::size_t bytes = 0; wants_flush();) {
+        const Item& item = stream_[sent_ - acked_];
+        const auto* delivery = std::get_if<proto::Delivery>(&item.body);
+        bytes += item.size;
+        if (!delivery || (!frame.items.empty() && bytes > limits::kChunkBytes)) break;
+        frame.items.push_back(*delivery);
+        count_sent(item);
+    }
+    send(std::move(frame), first);
 }
 
 }  // namespace muster::cluster

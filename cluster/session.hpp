@@ -40,7 +40,7 @@ public:
     };
     /// Appends to the stream. When it is full, Bounds::backlog_policy says which notifications become
     /// a Gap: the oldest not yet sent, or this one. False when that makes no room, or is not the policy.
-    bool push(proto::Body item, std::size_t size, Waiter waiter, std::vector<Outcome>& outcomes);
+    bool push(proto::StreamItem item, std::size_t size, Waiter waiter, std::vector<Outcome>& outcomes);
     /// So many deliveries to members of this worker were lost before they came here; told in their place.
     void lose(std::uint64_t members);
     /// The worker has handled the stream up to `received`.
@@ -53,8 +53,10 @@ public:
     void reply(std::uint64_t number, proto::Body body);
 
     [[nodiscard]] bool wants_flush() const;
-    /// Sends what of the stream may go now.
+    /// Sends what of the stream may go now, deliveries many to a frame.
     void flush();
+    /// Whether it is in the list of those to be flushed; its owner's affair.
+    bool is_listed = false;
     void send(proto::Body body, std::uint64_t seq = 0);
     void heartbeat_if_quiet();
 
@@ -63,7 +65,7 @@ public:
 
 private:
     struct Item {
-        proto::Body body;
+        proto::StreamItem body;
         std::size_t size = 0;
         std::uint64_t members = 0;  // of a Delivery
         Waiter waiter;
@@ -72,6 +74,8 @@ private:
     bool make_room(std::size_t size, bool for_delivery, std::vector<Outcome>& outcomes);
     bool drop_oldest(std::vector<Outcome>& outcomes);
     void make_gap(std::deque<Item>::iterator dropped);
+    void count_sent(const Item& item);
+    void send_deliveries();
     void drop(std::uint64_t members, Waiter waiter, std::vector<Outcome>& outcomes);
 
     Context& ctx_;

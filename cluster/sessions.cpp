@@ -75,6 +75,7 @@ void Sessions::attach(Session& session, Route route, std::uint64_t received) {
     routes_[route] = session.token();
     session.attach(route, received);
     session.acked(received, outcomes_);
+    list_if_wants_flush(session);
 }
 
 std::optional<Sessions::Request> Sessions::message(proto::Message message, Route route) {
@@ -87,6 +88,7 @@ std::optional<Sessions::Request> Sessions::message(proto::Message message, Route
     session->hear();
     if (const auto* heartbeat = std::get_if<proto::WorkerHeartbeat>(&message.body)) {
         session->acked(heartbeat->received, outcomes_);
+        list_if_wants_flush(*session);
     } else if (std::holds_alternative<proto::WorkerGoodbye>(message.body)) {
         end(token, Reason::left);
     } else if (is_request(message.body)) {
@@ -137,14 +139,14 @@ void Sessions::reply(const SessionRequest& request, proto::Body body) {
     if (Session* session = find(request.token)) session->reply(request.number, std::move(body));
 }
 
-void Sessions::push(SessionToken token, proto::Body item, std::size_t size, Session::Waiter waiter) {
+void Sessions::push(SessionToken token, proto::StreamItem item, std::size_t size, Session::Waiter waiter) {
     const bool is_news = std::holds_alternative<proto::WatchNews>(item);
     Session* session = find(token);
     const auto missed = [&](MissReason reason) {
         if (waiter.fan_out) outcomes_.push_back({waiter.fan_out, waiter.members, reason});
     };
     if (!session) return missed(MissReason::worker_down);
-    if (session->push(std::move(item), size, waiter, outcomes_)) return;
+    if (session->push(std::move(item), size, waiter, outcomes_)) return list_if_wants_flush(*session);
     missed(MissReason::overflow);
     const std::string why = is_news ? "it does not keep up with its watches" : "it does not keep up";
     ctx_.note(Note::Kind::overflow, session->worker(), why);
@@ -153,7 +155,16 @@ void Sessions::push(SessionToken token, proto::Body item, std::size_t size, Sess
 }
 
 void Sessions::lose(SessionToken token, std::uint64_t members) {
-    if (Session* session = find(token)) session->lose(members);
+    Session* session = find(token);
+    if (!session) return;
+    session->lose(members);
+    list_if_wants_flush(*session);
+}
+
+void Sessions::list_if_wants_flush(Session& session) {
+    if (session.is_listed || !session.wants_flush()) return;
+    session.is_listed = true;
+    to_flush_.push_back(session.token());
 }
 
 void Sessions::excuse(Duration late) {
@@ -176,13 +187,14 @@ void Sessions::tick() {
     for (const SessionToken token : silent) lose(*find(token));
 }
 
-bool Sessions::wants_flush() const {
-    return std::any_of(sessions_.begin(), sessions_.end(),
-                       [](const auto& entry) { return entry.second.wants_flush(); });
-}
-
 void Sessions::flush() {
-    for (auto& [token, session] : sessions_) session.flush();
+    for (const SessionToken token : to_flush_) {
+        Session* session = find(token);
+        if (!session) continue;
+        session->flush();
+        session->is_listed = false;
+    }
+    to_flush_.clear();
 }
 
 std::vector<Sessions::Ended> Sessions::take_ended() {

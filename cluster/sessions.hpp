@@ -41,7 +41,7 @@ public:
     Session* find(SessionToken token);
     void reply(const SessionRequest& request, proto::Body body);
     /// Appends to a session's stream; a worker for whose item there can be no room is given up.
-    void push(SessionToken token, proto::Body item, std::size_t size, Session::Waiter waiter = {});
+    void push(SessionToken token, proto::StreamItem item, std::size_t size, Session::Waiter waiter = {});
     /// As Session::lose.
     void lose(SessionToken token, std::uint64_t members);
 
@@ -53,7 +53,7 @@ public:
     void end_lost();
     /// When end_lost() is due; kNever when no worker is lost.
     [[nodiscard]] Instant next_end() const;
-    [[nodiscard]] bool wants_flush() const;
+    [[nodiscard]] bool wants_flush() const { return !to_flush_.empty(); }
     void flush();
     std::vector<Ended> take_ended();
     std::vector<Outcome> take_outcomes();
@@ -64,12 +64,14 @@ private:
     void refuse(Route route, ErrorCode code, std::string text);
     void attach(Session& session, Route route, std::uint64_t received);
     void lose(Session& session);
+    void list_if_wants_flush(Session& session);
     void end(SessionToken token, Reason reason);
 
     Context& ctx_;
     std::map<SessionToken, Session> sessions_;
     std::map<Route, SessionToken> routes_;
     std::set<std::pair<Instant, SessionToken>> lost_;  // by the end of their grace
+    std::vector<SessionToken> to_flush_;               // in the order in which they came to want it
     std::vector<Ended> ended_;
     std::vector<Outcome> outcomes_;
 };

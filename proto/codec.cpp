@@ -16,6 +16,7 @@ namespace {
 
 constexpr std::size_t kHeaderFields = 6;
 constexpr std::size_t kReserved = 8192;  // bytes taken at once for a list that has only been announced
+constexpr std::uint32_t kNotificationFields = 7;
 
 // ---- encoding --------------------------------------------------------------
 
@@ -31,6 +32,13 @@ public:
     template <class... Fields>
     bool operator()(Fields&&... parts) {
         packer_.pack_array(static_cast<std::uint32_t>(sizeof...(parts)));
+        (put(parts), ...);
+        return true;
+    }
+
+    /// The parts without a list around them.
+    template <class... Parts>
+    bool bare(Parts&&... parts) {
         (put(parts), ...);
         return true;
     }
@@ -90,6 +98,12 @@ private:
         for (const auto& [key, value] : counters) string(key), put(value);
     }
     void put(const SharedNotice& notice) { put(*notice); }
+    void put(const Delivery& delivery) {
+        packer_.pack_array(kNotificationFields);
+        const std::string& head = delivery.notice.head();
+        sink_.write(head.data(), head.size());
+        put(*delivery.members);
+    }
     void put(const LinkItem& item) {
         packer_.pack_array(2);
         packer_.pack_uint64(item.index() + 1);
@@ -108,6 +122,18 @@ private:
 
     StringSink sink_;
     msgpack::packer<StringSink> packer_;
+};
+
+class BareEncoder {
+public:
+    explicit BareEncoder(std::string& out) : encoder_(out) {}
+    template <class... Fields>
+    bool operator()(Fields&&... parts) {
+        return encoder_.bare(parts...);
+    }
+
+private:
+    Encoder encoder_;
 };
 
 class MessageEncoder {
@@ -220,9 +246,18 @@ private:
             if (!item(kind)) return false;
             if (kind == 2) return item(to.emplace<NoticeReport>());
             if (kind == 3) return item(to.emplace<NoticesLost>());
-            auto notice = std::make_shared<Notice>();
-            if (kind != 1 || !item(*notice)) return false;
+            auto notice = std::make_shared<SharedNotice::Held>();
+            if (kind != 1 || !item(static_cast<Notice&>(*notice))) return false;
             to = SharedNotice(std::move(notice));
+            return true;
+        });
+    }
+    bool get(Delivery& to) {
+        return list([&](Decoder& item) {
+            auto notice = std::make_shared<SharedNotice::Held>();
+            auto members = std::make_shared<std::vector<MemberNumber>>();
+            if (!head_fields(item, *notice) || !item(*members)) return false;
+            to = {SharedNotice(std::move(notice)), std::move(members)};
             return true;
         });
     }
@@ -320,6 +355,14 @@ std::string_view to_string(DecodeError error) {
             return "bad_field";
     }
     return "unknown";
+}
+
+const std::string& SharedNotice::head() const {
+    if (held_->head.empty()) {
+        BareEncoder encoder(held_->head);
+        head_fields(encoder, const_cast<Held&>(*held_));
+    }
+    return held_->head;
 }
 
 void encode(const Message& message, std::string& out) {

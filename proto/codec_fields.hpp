@@ -37,6 +37,11 @@ template <class Io> bool fields(Io& io, PeerRecord& m) {
 template <class Io> bool fields(Io& io, Missed& m) {
     return io(NodeName{m.node}, m.members, OneOf<MissReason>{m.reason, MissReason::timeout});
 }
+/// What a notice and a notification begin with.
+template <class Io> bool head_fields(Io& io, Notice& m) {
+    return io(OneOf<NotificationKind>{m.kind, NotificationKind::deleted}, m.group, m.data, m.from_node,
+              WorkerName{m.from_worker}, m.seq);
+}
 template <class Io> bool fields(Io& io, Notice& m) {
     return io(OneOf<NotificationKind>{m.kind, NotificationKind::deleted}, m.group, m.data, m.from_node,
               WorkerName{m.from_worker}, m.seq, m.ticket, m.newest, m.wait_ms);
@@ -97,10 +102,6 @@ template <class Io> bool fields(Io& io, Status& m) {
 template <class Io> bool fields(Io& io, NotifyReport& m) {
     return io(m.matched, m.nodes, m.waited, m.delivered, m.missed);
 }
-template <class Io> bool fields(Io& io, Notification& m) {
-    return io(OneOf<NotificationKind>{m.kind, NotificationKind::deleted}, m.group, m.data, m.from_node,
-              WorkerName{m.from_worker}, m.seq, m.members);
-}
 template <class Io> bool fields(Io& io, WatchEvent& m) {
     return io(OneOf<WatchEvent::Kind>{m.kind, WatchEvent::Kind::leave}, OneOf<Reason>{m.reason, Reason::node_left},
               m.groups);
@@ -121,7 +122,7 @@ template <class Io> bool fields(Io& io, DoneReply&) { return io(); }
 template <class Io> bool fields(Io& io, ErrorReply& m) {
     return io(OneOf<ErrorCode>{m.code, ErrorCode::closed}, Text{m.text});
 }
-template <class Io> bool fields(Io& io, Delivery& m) { return io(m.notification); }
+template <class Io> bool fields(Io& io, Deliveries& m) { return io(m.items); }
 template <class Io> bool fields(Io& io, Gap& m) { return io(m.missed); }
 template <class Io> bool fields(Io& io, WatchNews& m) { return io(m.watch, m.event, m.last); }
 
@@ -168,7 +169,7 @@ template <> inline constexpr std::uint64_t kType<StatusReply> = 65;
 template <> inline constexpr std::uint64_t kType<NotifyReply> = 66;
 template <> inline constexpr std::uint64_t kType<DoneReply> = 67;
 template <> inline constexpr std::uint64_t kType<ErrorReply> = 69;
-template <> inline constexpr std::uint64_t kType<Delivery> = 70;
+template <> inline constexpr std::uint64_t kType<Deliveries> = 70;
 template <> inline constexpr std::uint64_t kType<Gap> = 71;
 template <> inline constexpr std::uint64_t kType<WatchNews> = 72;
 

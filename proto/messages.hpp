@@ -123,21 +123,43 @@ inline Notification to_notification(const Notice& notice, std::vector<MemberNumb
             notice.from_worker, notice.seq,   std::move(members)};
 }
 
+/// The notification as a handler sees it, but for the members, in a place that is used again.
+inline void assign(Notification& to, const Notice& notice) {
+    constexpr std::size_t kept_bytes = 64u << 10u;
+    if (to.data.msgpack.capacity() > kept_bytes) to.data.msgpack = {};
+    to.kind = notice.kind;
+    to.group = notice.group;
+    to.data = notice.data;
+    to.from_node = notice.from_node;
+    to.from_worker = notice.from_worker;
+    to.seq = notice.seq;
+}
+
 /// A notice that nobody changes any more, held by the links and members that it is on its way to.
 class SharedNotice {
 public:
-    SharedNotice() = default;  // none
-    SharedNotice(Notice notice) : notice_(std::make_shared<const Notice>(std::move(notice))) {}
-    explicit SharedNotice(std::shared_ptr<const Notice> notice) : notice_(std::move(notice)) {}
+    struct Held : Notice {
+        Held() = default;
+        explicit Held(Notice notice) : Notice(std::move(notice)) {}
+        mutable std::string head;  // see SharedNotice::head
+    };
 
-    const Notice& operator*() const { return *notice_; }
-    const Notice* operator->() const { return notice_.get(); }
+    SharedNotice() = default;  // none
+    SharedNotice(Notice notice) : held_(std::make_shared<const Held>(std::move(notice))) {}
+    explicit SharedNotice(std::shared_ptr<const Held> held) : held_(std::move(held)) {}
+
+    const Notice& operator*() const { return *held_; }
+    const Notice* operator->() const { return held_.get(); }
     bool operator==(const SharedNotice& other) const {
-        return notice_ == other.notice_ || (notice_ && other.notice_ && *notice_ == *other.notice_);
+        return held_ == other.held_ || (held_ && other.held_ && **this == *other);
     }
 
+    /// The fields of a notification from `kind` to `seq` as they go over the wire, encoded when first asked for.
+    /// Of all that is done with a shared notice, this alone is for one thread.
+    [[nodiscard]] const std::string& head() const;
+
 private:
-    std::shared_ptr<const Notice> notice_;
+    std::shared_ptr<const Held> held_;
 };
 
 using LinkItem = std::variant<SharedNotice, NoticeReport, NoticesLost>;
@@ -412,9 +434,17 @@ struct ErrorReply {
 // The stream: header.seq numbers it 1, 2, 3, … within a session. Kept until a
 // WorkerHeartbeat says `received`, sent again after a resume.
 
+/// A notification for members of the session. Of the notice, what belongs to its ticket does not go over the wire.
 struct Delivery {
-    Notification notification;
-    bool operator==(const Delivery&) const = default;
+    SharedNotice notice;
+    std::shared_ptr<const std::vector<MemberNumber>> members;  // not null
+    bool operator==(const Delivery& other) const { return notice == other.notice && *members == *other.members; }
+};
+
+/// Consecutive items of the stream; header.seq numbers the first.
+struct Deliveries {
+    std::vector<Delivery> items;
+    bool operator==(const Deliveries&) const = default;
 };
 
 /// Notifications were dropped here, for want of room.
@@ -431,12 +461,14 @@ struct WatchNews {
     bool operator==(const WatchNews&) const = default;
 };
 
+using StreamItem = std::variant<Delivery, Gap, WatchNews>;
+
 using Body =
     std::variant<Hello, Welcome, Refuse, Deltas, Heartbeat, Goodbye, PeerNews, Pull, SnapshotChunk, SnapshotAck, Probe,
                  Heard, Ping, Pong, LinkData, LinkAck, Relay, WorkerHello, WorkerHeartbeat, WorkerGoodbye, JoinRequest,
                  LeaveRequest, MembersRequest, GroupsRequest, NodesRequest, StatusRequest, NotifyRequest, WatchRequest,
                  UnwatchRequest, WorkerWelcome, NodeHeartbeat, JoinReply, LeaveReply, MembersReply, GroupsReply,
-                 NodesReply, StatusReply, NotifyReply, DoneReply, ErrorReply, Delivery, Gap, WatchNews>;
+                 NodesReply, StatusReply, NotifyReply, DoneReply, ErrorReply, Deliveries, Gap, WatchNews>;
 
 struct Message {
     Header header;

@@ -42,6 +42,14 @@ struct Check {
 
 using Reply = std::variant<Done, Error, Joined, std::vector<MemberId>, std::vector<Member>, std::vector<GroupInfo>,
                            std::vector<NodeInfo>, Status, NotifyReport>;
+/// The value of a reply that can only be a T or an Error.
+template <class T>
+Result<T> result_of(Reply reply) {
+    if (auto* value = std::get_if<T>(&reply)) return std::move(*value);
+    if (auto* error = std::get_if<Error>(&reply)) return std::move(*error);
+    return Error{ErrorCode::refused, "the node gave an answer to another question: update muster there or here"};
+}
+
 /// The end of a call.
 struct Answer {
     CallId call;
@@ -54,7 +62,7 @@ struct Target {
 };
 /// A notification for these members, each with its handler.
 struct Deliver {
-    Notification notification;
+    proto::SharedNotice notice;
     std::vector<Target> targets;
 };
 /// Notifications were lost for good.

@@ -71,15 +71,14 @@ void Inbox::join() {
 }
 
 void Inbox::run() {
-    std::deque<Item> batch;
+    std::vector<Item> batch;
     while (next_batch(batch)) {
-        while (!batch.empty()) {
-            handle(batch.front());
-            done(batch.front(), batch.size() == 1);
-            batch.pop_front();
-            const std::lock_guard lock(mutex_);
-            if (stopping_) return;
+        for (const Item& item : batch) {
+            handle(item);
+            done(item, &item == &batch.back());
+            if (stopping_) return publish_progress();
         }
+        batch.clear();
     }
 }
 
@@ -88,7 +87,7 @@ bool Inbox::has_ended() const {
     return ended_;
 }
 
-bool Inbox::next_batch(std::deque<Item>& batch) {
+bool Inbox::next_batch(std::vector<Item>& batch) {
     std::unique_lock lock(mutex_);
     filled_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
     if (stopping_) return false;
@@ -99,16 +98,19 @@ bool Inbox::next_batch(std::deque<Item>& batch) {
 
 void Inbox::done(const Item& item, bool last) {
     if (item.seq != 0 && handlers_.on_handled) handlers_.on_handled(item.session, item.seq);
-    {
-        const std::lock_guard lock(mutex_);
-        --in_batch_;
-        if (item.seq != 0) progress_ = {item.session, item.seq};
-    }
+    if (item.seq != 0) handled_ = {item.session, item.seq};
+    --in_batch_;
     const auto now = std::chrono::steady_clock::now();
     if (!last && ++untold_ < kUntold && now - told_at_ < kUntoldFor) return;
     untold_ = 0;
     told_at_ = now;
+    publish_progress();
     wake_();
+}
+
+void Inbox::publish_progress() {
+    const std::lock_guard lock(mutex_);
+    progress_ = handled_;
 }
 
 bool Inbox::set_running(const WatchHandler* handler) {
@@ -119,12 +121,17 @@ bool Inbox::set_running(const WatchHandler* handler) {
     return true;
 }
 
-void Inbox::handle(Item& item) {
-    if (auto* deliver = std::get_if<Deliver>(&item.what)) {
-        for (const auto& [member, handler] : deliver->targets) {
-            deliver->notification.members.assign(1, member);
-            (*handler)(deliver->notification);
-        }
+void Inbox::handle(const Deliver& deliver) {
+    assign(notification_, *deliver.notice);
+    for (const auto& [member, handler] : deliver.targets) {
+        notification_.members.assign(1, member);
+        (*handler)(notification_);
+    }
+}
+
+void Inbox::handle(const Item& item) {
+    if (const auto* deliver = std::get_if<Deliver>(&item.what)) {
+        handle(*deliver);
     } else if (const auto* lost = std::get_if<Lost>(&item.what)) {
         if (handlers_.on_gap) handlers_.on_gap(lost->missed);
     } else if (const auto* attachment = std::get_if<Attachment>(&item.what)) {

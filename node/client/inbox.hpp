@@ -2,11 +2,11 @@
 // the user's handlers.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -56,10 +56,12 @@ public:
 
 private:
     void run();
-    bool next_batch(std::deque<Item>& batch);
-    void handle(Item& item);
+    bool next_batch(std::vector<Item>& batch);
+    void handle(const Item& item);
+    void handle(const Deliver& deliver);
     bool set_running(const WatchHandler* handler);
     void done(const Item& item, bool last);
+    void publish_progress();
 
     const std::size_t capacity_;
     const Handlers handlers_;
@@ -70,16 +72,18 @@ private:
     mutable std::mutex mutex_;
     std::condition_variable filled_;
     std::condition_variable idle_;
-    std::deque<Item> queue_;
-    std::size_t in_batch_ = 0;
+    std::vector<Item> queue_;
+    std::atomic<std::size_t> in_batch_{0};  // grows under the lock
     Progress progress_;
     const WatchHandler* running_ = nullptr;
-    bool stopping_ = false;
+    std::atomic<bool> stopping_{false};  // changed under the lock
     bool ended_ = false;
 
     // of the handlers' thread
+    Progress handled_;
     std::size_t untold_ = 0;
     std::chrono::steady_clock::time_point told_at_{};
+    Notification notification_;
 };
 
 }  // namespace muster::client

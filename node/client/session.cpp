@@ -203,7 +203,7 @@ void Session::message_arrived(Instant now, proto::Message&& message) {
     if (const auto* refuse = std::get_if<proto::Refuse>(&body)) return refused(*refuse);
     if (auto* welcome = std::get_if<proto::WorkerWelcome>(&body)) return welcomed(message.header, std::move(*welcome));
     if (state_ != State::attached) return;
-    if (auto* delivery = std::get_if<proto::Delivery>(&body)) return take_stream_item(seq, std::move(*delivery));
+    if (auto* deliveries = std::get_if<proto::Deliveries>(&body)) return take_deliveries(seq, std::move(*deliveries));
     if (const auto* gap = std::get_if<proto::Gap>(&body)) return take_stream_item(seq, *gap);
     if (auto* news = std::get_if<proto::WatchNews>(&body)) return take_stream_item(seq, std::move(*news));
     if (seq != 0) take_reply(seq, std::move(body));

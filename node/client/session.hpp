@@ -85,10 +85,9 @@ public:
 
 private:
     enum class State { idle, greeting, attached, closed };
-    using StreamBody = std::variant<proto::Delivery, proto::Gap, proto::WatchNews>;
     struct StreamItem {
         std::uint64_t seq = 0;
-        StreamBody body;
+        proto::StreamItem body;
     };
 
     // session.cpp: attaching and timers
@@ -137,7 +136,8 @@ private:
     void forget_unclaimed();
 
     // session_stream.cpp: what the node tells of itself
-    void take_stream_item(std::uint64_t seq, StreamBody body);
+    void take_deliveries(std::uint64_t first, proto::Deliveries&& deliveries);
+    void take_stream_item(std::uint64_t seq, proto::StreamItem&& body);
     void pass_on();
     [[nodiscard]] bool must_wait(const StreamItem& item) const;
     bool pass(StreamItem&& item);

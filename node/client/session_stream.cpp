@@ -13,7 +13,14 @@ constexpr std::size_t kMostWaiting = 2048;
 
 }  // namespace
 
-void Session::take_stream_item(std::uint64_t seq, StreamBody body) {
+void Session::take_deliveries(std::uint64_t first, proto::Deliveries&& deliveries) {
+    for (auto& delivery : deliveries.items) {
+        take_stream_item(first++, std::move(delivery));
+        if (state_ != State::attached) return;  // given up on the way
+    }
+}
+
+void Session::take_stream_item(std::uint64_t seq, proto::StreamItem&& body) {
     // Of an earlier process: what the node does not send again, it was told to be handled.
     if (std::exchange(stream_goes_on_, false) && seq > last_taken_) last_taken_ = seq - 1;
     if (seq <= last_taken_) return;  // a repeat after a resume
@@ -38,22 +45,23 @@ void Session::pass_on() {
 bool Session::must_wait(const StreamItem& item) const {
     const auto* delivery = std::get_if<proto::Delivery>(&item.body);
     if (delivery == nullptr) return false;
-    const auto& members = delivery->notification.members;
-    if (std::any_of(members.begin(), members.end(), [this](MemberNumber m) { return unclaimed_.has(m); })) return true;
+    const auto& members = *delivery->members;
+    if (!unclaimed_.empty() &&
+        std::any_of(members.begin(), members.end(), [this](MemberNumber m) { return unclaimed_.has(m); }))
+        return true;
     const auto is_known = [this](MemberNumber member) { return roster_.find(member) != nullptr; };
-    return !std::all_of(members.begin(), members.end(), is_known) && requests_.joining(delivery->notification.group);
+    return !std::all_of(members.begin(), members.end(), is_known) && requests_.joining(delivery->notice->group);
 }
 
 /// False when the node is not sane.
 bool Session::pass(StreamItem&& item) {
     Item out{number_, item.seq, {}};
     if (auto* delivery = std::get_if<proto::Delivery>(&item.body)) {
-        Deliver deliver{std::move(delivery->notification), {}};
-        for (const auto member : deliver.notification.members) {
+        Deliver deliver{std::move(delivery->notice), {}};
+        for (const auto member : *delivery->members) {
             const Handler* handler = roster_.find(member);  // none: it has left meanwhile
             if (handler != nullptr && *handler && **handler) deliver.targets.push_back({member, *handler});
         }
-        deliver.notification.members.clear();
         if (!deliver.targets.empty()) out.what = std::move(deliver);
     } else if (const auto* gap = std::get_if<proto::Gap>(&item.body)) {
         out.what = Lost{gap->missed};

@@ -106,7 +106,9 @@ void Host::perform_one(const Action& action, const A& other) {
         disconnect_peer(other.peer);
     } else if constexpr (std::is_same_v<A, Deliver>) {
         for (const Handed& one : handed(other)) {
-            proto::encode({{"", "", one.handler.value, one.fan_out.value}, proto::Delivery{one.notification}},
+            auto members = std::make_shared<const std::vector<MemberNumber>>(one.notification.members);
+            proto::encode({{"", "", one.handler.value, one.fan_out.value},
+                           proto::Deliveries{{{other.notice, std::move(members)}}}},
                           scratch_);
             handlers_.take(one);
         }

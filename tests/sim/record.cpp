@@ -19,7 +19,7 @@ constexpr std::array<std::string_view, std::variant_size_v<proto::Body>> kMessag
     "UnwatchRequest", "WorkerWelcome", "NodeHeartbeat",   "JoinReply",
     "LeaveReply",     "MembersReply",  "GroupsReply",     "NodesReply",
     "StatusReply",    "NotifyReply",   "DoneReply",       "ErrorReply",
-    "Delivery",       "Gap",           "WatchNews"};
+    "Deliveries",     "Gap",           "WatchNews"};
 static_assert(std::is_same_v<std::variant_alternative_t<25, proto::Body>, proto::StatusRequest>);
 static_assert(std::is_same_v<std::variant_alternative_t<42, proto::Body>, proto::WatchNews>);
 

@@ -91,6 +91,12 @@ void tell(Words& w, const WatchEvent& event) {
 void tell(Words& w, const Notification& n) {
     w(to_string(n.kind))(n.group)("from")(n.from_node)(n.from_worker)("seq")(n.seq)("to").all(n.members);
 }
+void tell(Words& w, const Deliveries& m) {
+    for (const Delivery& delivery : m.items) {
+        if (&delivery != &m.items.front()) w("|");
+        tell(w, to_notification(*delivery.notice, *delivery.members));
+    }
+}
 
 void tell(Words& w, const Relay& m) {
     w("to")(m.to);
@@ -141,8 +147,6 @@ void tell_body(Words& w, const Body& m) {
         w(m.group)("count")(m.count);
     } else if constexpr (requires { m.group; }) {
         w(m.group);
-    } else if constexpr (requires { m.notification; }) {
-        tell(w, m.notification);
     } else if constexpr (requires { m.event; }) {
         w("watch")(m.watch);
         tell(w, m.event);

@@ -214,10 +214,13 @@ void Worker::take(const Message& message) {
     if (const auto* body = std::get_if<WorkerWelcome>(&message.body)) return welcome(*body, message);
     if (const auto* body = std::get_if<Refuse>(&message.body)) return refused(*body);
     if (phase_ != Phase::attached || std::holds_alternative<NodeHeartbeat>(message.body)) return;
-    if (std::holds_alternative<Delivery>(message.body) || std::holds_alternative<Gap>(message.body) ||
-        std::holds_alternative<WatchNews>(message.body)) {
-        return stream_item(message);
+    if (const auto* deliveries = std::get_if<Deliveries>(&message.body)) {
+        std::uint64_t seq = message.header.seq;
+        for (const Delivery& delivery : deliveries->items) stream_item(seq++, delivery);
+        return;
     }
+    if (const auto* gap = std::get_if<Gap>(&message.body)) return stream_item(message.header.seq, *gap);
+    if (const auto* news = std::get_if<WatchNews>(&message.body)) return stream_item(message.header.seq, *news);
     if (!take_reply(message)) fail("is sent what no node sends to a worker: " + to_text(message));
 }
 
@@ -242,14 +245,14 @@ void Worker::acknowledge() {
 
 // ---- the stream ------------------------------------------------------------
 
-void Worker::stream_item(const Message& message) {
-    if (message.header.seq <= taken_) return;
-    if (message.header.seq > taken_ + 1) {
+void Worker::stream_item(std::uint64_t seq, const StreamItem& item) {
+    if (phase_ != Phase::attached || seq <= taken_) return;
+    if (seq > taken_ + 1) {
         ++world_.coverage.marks["worker saw a hole in its stream"];
         return reopen();
     }
-    taken_ = message.header.seq;
-    items_.push_back(message);
+    taken_ = seq;
+    items_.emplace_back(seq, item);
     if (pace_ == Duration(0)) {
         while (!items_.empty()) handle_next();
     } else if (!handling_) {
@@ -267,10 +270,10 @@ void Worker::stream_item(const Message& message) {
 }
 
 void Worker::handle_next() {
-    const Message item = std::move(items_.front());
+    const auto [seq, item] = std::move(items_.front());
     items_.pop_front();
     handle(item);
-    handled_ = item.header.seq;
+    handled_ = seq;
     if (acknowledging_ || phase_ != Phase::attached) return;
     acknowledging_ = true;
     world_.clock.after(microseconds(200), [this, life = life_] {
@@ -280,15 +283,15 @@ void Worker::handle_next() {
     });
 }
 
-void Worker::handle(const Message& item) {
+void Worker::handle(const StreamItem& item) {
     Life* life = model_.truth().find(node_);
-    if (const auto* delivery = std::get_if<Delivery>(&item.body)) {
-        model_.notices().handled(delivery->notification, *life, {name_, token_});
-    } else if (const auto* gap = std::get_if<Gap>(&item.body)) {
+    if (const auto* delivery = std::get_if<Delivery>(&item)) {
+        model_.notices().handled(to_notification(*delivery->notice, *delivery->members), *life, {name_, token_});
+    } else if (const auto* gap = std::get_if<Gap>(&item)) {
         ++world_.coverage.marks["worker told of a gap"];
         model_.notices().gap(*life, {name_, token_}, gap->missed);
     } else {
-        handle_watch(std::get<WatchNews>(item.body));
+        handle_watch(std::get<WatchNews>(item));
     }
 }
 

@@ -87,9 +87,9 @@ private:
     void take_answer(const proto::Message& asked, const proto::Message& reply);
     void answer_join(std::uint64_t seq, const proto::JoinReply& reply);
     void answer_leave(const proto::LeaveRequest& asked, const proto::LeaveReply& reply);
-    void stream_item(const proto::Message& message);
+    void stream_item(std::uint64_t seq, const proto::StreamItem& item);
     void handle_next();
-    void handle(const proto::Message& item);
+    void handle(const proto::StreamItem& item);
     void handle_watch(const proto::WatchNews& news);
     [[noreturn]] void fail(const std::string& what) const { throw Violation("worker " + name_ + ": " + what); }
 
@@ -125,7 +125,7 @@ private:
     std::map<std::uint64_t, proto::Message> asked_;  // unanswered, by number
     std::uint64_t taken_ = 0;                        // of the stream
     std::uint64_t handled_ = 0;
-    std::deque<proto::Message> items_;  // taken, not handled
+    std::deque<std::pair<std::uint64_t, proto::StreamItem>> items_;  // taken, not handled, with their numbers
     std::vector<Joined> joined_;
     std::vector<Watching> watches_;
 };

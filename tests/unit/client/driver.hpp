@@ -42,9 +42,12 @@ public:
         hear(proto::WorkerWelcome{SessionToken{token}, resumed, 500, 2000, grace_ms, node, std::move(others)});
     }
     void deliver(std::uint64_t seq, std::vector<std::uint64_t> members, const std::string& data = "\xc0") {
-        Notification notification{NotificationKind::created, kOrders, {data}, {"a", Incarnation{1700}}, "", seq, {}};
-        for (const auto member : members) notification.members.emplace_back(member);
-        hear(proto::Delivery{std::move(notification)}, seq);
+        hear(proto::Deliveries{{delivery(seq, members, data)}}, seq);
+    }
+    static proto::Delivery delivery(std::uint64_t seq, const std::vector<std::uint64_t>& members,
+                                    const std::string& data = "\xc0") {
+        proto::Notice notice{NotificationKind::created, kOrders, {data}, {"a", Incarnation{1700}}, "", seq, 0, {}, 0};
+        return {std::move(notice), std::make_shared<const std::vector<MemberNumber>>(members.begin(), members.end())};
     }
 
     /// A user's call, with 5 s to be answered.

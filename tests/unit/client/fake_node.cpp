@@ -65,10 +65,17 @@ bool FakeNode::wait_for(const std::function<bool(const FakeNode&)>& holds) {
 
 void FakeNode::notify(const std::string& data) {
     const std::lock_guard lock(mutex_);
-    Notification notification{
-        NotificationKind::created, {"orders", "subscriptions"}, {data}, {name_, Incarnation{kIncarnation}}, "", 1, {}};
-    for (const auto member : members) notification.members.emplace_back(member);
-    stream_.emplace_back(proto::Delivery{std::move(notification)});
+    proto::Notice notice{NotificationKind::created,
+                         {"orders", "subscriptions"},
+                         {data},
+                         {name_, Incarnation{kIncarnation}},
+                         "",
+                         1,
+                         0,
+                         {},
+                         0};
+    stream_.emplace_back(proto::Deliveries{
+        {{std::move(notice), std::make_shared<const std::vector<MemberNumber>>(members.begin(), members.end())}}});
 }
 
 void FakeNode::push(proto::Body item) {

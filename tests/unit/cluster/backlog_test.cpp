@@ -62,11 +62,13 @@ protected:
         return list;
     }
     void take(const proto::Message& message, Strings& list) {
-        const auto* delivery = std::get_if<proto::Delivery>(&message.body);
+        const auto* deliveries = std::get_if<proto::Deliveries>(&message.body);
         const auto* gap = std::get_if<proto::Gap>(&message.body);
-        if (!delivery && !gap) return;
-        EXPECT_EQ(message.header.seq, ++received);
-        list.push_back(gap ? "-" + std::to_string(gap->missed) : to_json(delivery->notification.data));
+        if (!deliveries && !gap) return;
+        EXPECT_EQ(message.header.seq, received + 1);
+        received += gap ? 1 : deliveries->items.size();
+        if (gap) return list.push_back("-" + std::to_string(gap->missed));
+        for (const auto& delivery : deliveries->items) list.push_back(to_json(delivery.notice->data));
     }
 
     Net net;

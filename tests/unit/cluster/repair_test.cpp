@@ -243,8 +243,8 @@ TEST_F(Repair, AWorkerWithMoreMembersThanFitAFrameIsToldInPartsAndCanDie) {
     net.notify("a", kOrders, "1");
     std::size_t members = 0;
     for (const auto& message : net.heard(route)) {
-        if (const auto* delivery = std::get_if<proto::Delivery>(&message.body)) {
-            members += delivery->notification.members.size();
+        if (const auto* deliveries = std::get_if<proto::Deliveries>(&message.body)) {
+            for (const auto& delivery : deliveries->items) members += delivery.members->size();
             EXPECT_TRUE(proto::decode(proto::encode(message)).ok());
         }
     }

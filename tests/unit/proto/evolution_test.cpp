@@ -93,7 +93,7 @@ TEST(Evolution, RecordsInsideMessagesGrowToo) {
     grows("NodesReply", "/6/0");      // NodeInfo
     grows("StatusReply", "/6");       // Status
     grows("NotifyReply", "/6");       // NotifyReport
-    grows("Delivery", "/6");          // Notification
+    grows("Deliveries", "/6/0");      // Notification
     grows("WatchNews", "/7");         // WatchEvent
     grows("WatchNews", "/7/2/0");     // GroupMembers
 }

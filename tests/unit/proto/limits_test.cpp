@@ -52,10 +52,10 @@ const char* const kNodeNames[][2] = {
     {"LinkData", "/6/0"},
     {"NotifyReply", "/6/4/0/0"},
     {"MembersReply", "/6/0/0/0/0"},
-    {"Delivery", "/6/3/0"},
+    {"Deliveries", "/6/0/3/0"},
 };
 const char* const kWorkerNames[][2] = {
-    {"Deltas", "/8/0/0/0/2/0/2"}, {"LinkData", "/9/0/1/4"}, {"MembersReply", "/6/0/1"}, {"Delivery", "/6/4"}};
+    {"Deltas", "/8/0/0/0/2/0/2"}, {"LinkData", "/9/0/1/4"}, {"MembersReply", "/6/0/1"}, {"Deliveries", "/6/1/4"}};
 
 TEST(Limits, TextsUpToTheirLimitAndNoLonger) {
     for (const auto& [message, at, limit] : kTexts) {
@@ -101,7 +101,7 @@ TEST(Limits, EnumeratorsOutsideTheirRangeMeanNothing) {
         const char* message;
         const char* at;
         std::uint64_t last;
-    } const fields[] = {{"NotifyRequest", "/6", 3},  {"Delivery", "/6/0", 3},        {"Hello", "/6/2", 4},
+    } const fields[] = {{"NotifyRequest", "/6", 3},  {"Deliveries", "/6/0/0", 3},    {"Hello", "/6/2", 4},
                         {"Deltas", "/8/0/0/0/1", 4}, {"NotifyReply", "/6/4/0/2", 5}, {"Refuse", "/6", 12},
                         {"WatchNews", "/7/0", 3},    {"WatchNews", "/7/1", 4},       {"LinkData", "/9/0/1/0", 3}};
     for (const auto& [message, at, last] : fields) {

@@ -45,8 +45,12 @@ Member member() {
 NodeInfo info() {
     return {node(), NodeState::alive, "10.0.0.1:7100"};
 }
-Notification notification() {
-    return {NotificationKind::deleted, group(), data(), node("b"), "w-2", 12, {MemberNumber{5}, MemberNumber{6}}};
+Delivery delivery(Notice notice, std::vector<MemberNumber> members) {
+    return {std::move(notice), std::make_shared<const std::vector<MemberNumber>>(std::move(members))};
+}
+Delivery delivery() {
+    return delivery({NotificationKind::deleted, group(), data(), node("b"), "w-2", 12, 0, {}, 0},
+                    {MemberNumber{5}, MemberNumber{6}});
 }
 Status status() {
     return {info(), "default", true, 41, 2, 7, 1, {{"bad_field", 1}, {"malformed", 0}}};
@@ -156,7 +160,7 @@ void add_answers(Builder& b) {
         .add("NotifyReply", NotifyReply{{3, 2, true, 2, {{"b", 1, MissReason::timeout}}}})
         .add("DoneReply", DoneReply{})
         .add("ErrorReply", ErrorReply{ErrorCode::not_joined, "no member of orders/subscriptions to leave"})
-        .add("Delivery", Delivery{notification()})
+        .add("Deliveries", Deliveries{{delivery(), delivery()}})
         .add("Gap", Gap{3})
         .add("WatchNews", WatchNews{6, {WatchEvent::Kind::leave, Reason::node_down, {{group(), {member()}}}}, true});
 }
@@ -224,9 +228,12 @@ void add_extreme_answers(Builder& b) {
              StatusReply{{{far_node(), NodeState::down, kLongAddress}, "", false, kMax, kMax, kMax, kMax, {}}})
         .add("NotifyReply", NotifyReply{{kMax, kMax, false, kMax, {}}})
         .add("ErrorReply", ErrorReply{ErrorCode::closed, kLongText})
-        .add("Delivery", Delivery{{NotificationKind::created, far, large_data(), far_node(), "", kMax, {}}})
-        .add("Delivery", Delivery{{NotificationKind::created, far, far_data(), far_node(), kLongName, kMax,
-                                   std::vector<MemberNumber>(limits::kItems, MemberNumber{1})}})
+        .add("Deliveries", Deliveries{})
+        .add("Deliveries",
+             Deliveries{{delivery({NotificationKind::created, far, large_data(), far_node(), "", kMax, 0, {}, 0}, {})}})
+        .add("Deliveries",
+             Deliveries{{delivery({NotificationKind::created, far, far_data(), far_node(), kLongName, kMax, 0, {}, 0},
+                                  std::vector<MemberNumber>(limits::kItems, MemberNumber{1}))}})
         .add("Gap", Gap{kMax})
         .add("WatchNews", WatchNews{kMax, {}, false})
         .add("WatchNews", WatchNews{1, {WatchEvent::Kind::join, Reason::left, {{far, {far_member()}}}}, true});
