@@ -45,6 +45,12 @@ std::optional<Error> check(const Group& group) {
     return std::nullopt;
 }
 
+std::optional<Error> check(const Group& group, const Data& data) {
+    if (auto error = check(group)) return error;
+    if (proto::is_valid_data(data.msgpack)) return std::nullopt;
+    return bad_request("the data is not one msgpack value of at most 512 KiB and 32 levels");
+}
+
 std::optional<Error> check_count(std::uint64_t count) {
     if (count >= 1 && count <= limits::kMembersPerCall) return std::nullopt;
     return bad_request("a call takes 1 to 65536 members, not " + std::to_string(count) + ": make several calls");
@@ -94,13 +100,7 @@ std::optional<Error> check_same(const Worker::Options& options, const client::Sa
                        ": give each worker a file of its own");
 }
 
-/// The value of a reply that can only be a T or an Error.
-template <class T>
-Result<T> result_of(client::Reply reply) {
-    if (auto* value = std::get_if<T>(&reply)) return std::move(*value);
-    if (auto* error = std::get_if<Error>(&reply)) return std::move(*error);
-    return Error{ErrorCode::refused, "the node gave an answer to another question: update muster there or here"};
-}
+using client::result_of;
 
 }  // namespace
 
@@ -223,12 +223,21 @@ Result<Status> Worker::status() {
 
 Result<NotifyReport> Worker::notify(NotificationKind kind, const Group& group, const Data& data,
                                     const NotifyOptions& options) {
-    if (auto error = check(group)) return *error;
-    if (!proto::is_valid_data(data.msgpack))
-        return bad_request("the data is not one msgpack value of at most 512 KiB and 32 levels");
+    if (auto error = check(group, data)) return *error;
     const auto timeout = bounded(options.timeout);
     client::NotifyCall call{{kind, group, data, options.wait, node_timeout(timeout)}};
     return result_of<NotifyReport>(impl_->loop.call(std::move(call), timeout));
+}
+
+std::future<Result<NotifyReport>> Worker::post(NotificationKind kind, const Group& group, const Data& data,
+                                               const NotifyOptions& options) {
+    if (auto error = check(group, data)) {
+        std::promise<Result<NotifyReport>> refused;
+        refused.set_value(std::move(*error));
+        return refused.get_future();
+    }
+    const auto timeout = bounded(options.timeout);
+    return impl_->loop.post({{kind, group, data, options.wait, node_timeout(timeout)}}, timeout);
 }
 
 Result<Watch> Worker::watch(const Group& group, OnWatch handler) {

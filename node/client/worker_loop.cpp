@@ -72,6 +72,7 @@ void WorkerLoop::close() {
         if (!closing_) close_until_ = clock_now() + (inbox_->on_own_thread() ? milliseconds(0) : kLastHandler);
         closing_ = true;
     }
+    place_.notify_all();
     inbox_->stop();
     wake();
     if (inbox_->on_own_thread()) return;
@@ -94,17 +95,61 @@ Result<Done> WorkerLoop::wait_attached(milliseconds timeout) {
     return problem_;
 }
 
+namespace {
+
+Error closed() {
+    return {ErrorCode::closed, "the worker has been closed"};
+}
+
+}  // namespace
+
+/// Under the lock. Whether the loop has to be woken: it has not been for a command that it has yet to take.
+bool WorkerLoop::command(Command command) {
+    commands_.push_back(std::move(command));
+    return commands_.size() == 1;
+}
+
 Reply WorkerLoop::wait(const std::function<Command(CallId)>& make) {
     std::future<Reply> answer;
+    bool first = false;
     {
         const std::lock_guard lock(mutex_);
-        if (closing_) return Error{ErrorCode::closed, "the worker has been closed"};
+        if (closing_) return closed();
         last_call_ = last_call_.next();
-        answer = calls_[last_call_].get_future();
-        commands_.push_back(make(last_call_));
+        answer = calls_[last_call_].emplace<std::promise<Reply>>().get_future();
+        first = command(make(last_call_));
     }
-    wake();
+    if (first) wake();
     return answer.get();
+}
+
+std::future<Result<NotifyReport>> WorkerLoop::post(NotifyCall notify, milliseconds timeout) {
+    const auto deadline = clock_now() + timeout;
+    Posted posted{{}, notify.request.data.msgpack.size()};
+    auto report = posted.report.get_future();
+    bool first = false;
+    {
+        std::unique_lock lock(mutex_);
+        const bool in_time = place_.wait_until(lock, deadline, [&] {
+            return closing_ || (posts_ < kMostPosts && posted_bytes_ + posted.bytes <= kMostPostedBytes);
+        });
+        if (closing_ || !in_time) {
+            posted.report.set_value(closing_ ? closed()
+                                             : Error{ErrorCode::overloaded,
+                                                     "too many posts wait for their answer: "
+                                                     "post less, or allow more time"});
+            return report;
+        }
+        ++posts_;
+        posted_bytes_ += posted.bytes;
+        const CallId id = last_call_ = last_call_.next();
+        calls_.emplace(id, std::move(posted));
+        first = command([id, deadline, notify = std::move(notify)](Session& session, Instant now) mutable {
+            session.call(now, id, deadline, std::move(notify));
+        });
+    }
+    if (first) wake();
+    return report;
 }
 
 Reply WorkerLoop::call(Purpose purpose, milliseconds timeout) {
@@ -125,11 +170,12 @@ Reply WorkerLoop::watch(Watch watch, Group group, std::shared_ptr<WatchHandler> 
 
 void WorkerLoop::unwatch(Watch watch, WatchHandler& handler) {
     handler.ended = true;
+    bool first = false;
     {
         const std::lock_guard lock(mutex_);
-        commands_.push_back([watch](Session& session, Instant now) { session.unwatch(now, watch); });
+        first = command([watch](Session& session, Instant now) { session.unwatch(now, watch); });
     }
-    wake();
+    if (first) wake();
     inbox_->wait_until_idle(handler);
 }
 
@@ -175,7 +221,7 @@ void WorkerLoop::finish() {
     was_attached ? connection_.close_gently() : connection_.close();
     const std::lock_guard lock(mutex_);
     attached_ = false;
-    for (auto& [id, call] : calls_) call.set_value(Error{ErrorCode::closed, "the worker has been closed"});
+    for (auto& [id, call] : calls_) fulfil(call, closed());
     calls_.clear();
 }
 
@@ -254,11 +300,7 @@ void WorkerLoop::perform() {
         } else if (auto* item = std::get_if<Item>(&action)) {
             items_.push_back(std::move(*item));
         } else if (auto* answer = std::get_if<Answer>(&action)) {
-            const std::lock_guard lock(mutex_);
-            const auto found = calls_.find(answer->call);
-            if (found == calls_.end()) continue;
-            found->second.set_value(std::move(answer->reply));
-            calls_.erase(found);
+            answers_.push_back(std::move(*answer));
         } else if (const auto* open = std::get_if<Open>(&action)) {
             broken = !connection_.open(open->address);
         } else if (const auto* check = std::get_if<Check>(&action)) {
@@ -270,12 +312,37 @@ void WorkerLoop::perform() {
         }
     }
     inbox_->push(items_);
+    answer(answers_);
     if (!broken) return;
     connection_.close();
     session_.connection_broken(clock_now());
     // What that asks for (the next attempt) is done in the next turn, so that a
     // list of addresses that all fail at once does not recurse.
     wake();
+}
+
+void WorkerLoop::answer(std::vector<Answer>& answers) {
+    if (answers.empty()) return;
+    {
+        const std::lock_guard lock(mutex_);
+        for (auto& [id, reply] : answers) {
+            const auto found = calls_.find(id);
+            if (found == calls_.end()) continue;
+            fulfil(found->second, std::move(reply));
+            calls_.erase(found);
+        }
+    }
+    answers.clear();
+    place_.notify_all();
+}
+
+/// Under the lock.
+void WorkerLoop::fulfil(Waiting& waiting, Reply&& reply) {
+    if (auto* caller = std::get_if<std::promise<Reply>>(&waiting)) return caller->set_value(std::move(reply));
+    auto& posted = std::get<Posted>(waiting);
+    --posts_;
+    posted_bytes_ -= posted.bytes;
+    posted.report.set_value(result_of<NotifyReport>(std::move(reply)));
 }
 
 void WorkerLoop::keep(const Keep& said) {

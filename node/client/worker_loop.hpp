@@ -8,6 +8,7 @@
 #include <mutex>
 #include <thread>
 #include <unordered_map>
+#include <variant>
 #include <vector>
 
 #include "node/client/connection.hpp"
@@ -31,6 +32,9 @@ public:
 
     /// Posts a call and waits for its end.
     Reply call(Purpose purpose, std::chrono::milliseconds timeout);
+    /// The same without waiting for the end, but for a place among the posts: kMostPosts and kMostPostedBytes
+    /// of data have no end yet at a time. Errors in the future: those of notify; overloaded when no place was free.
+    std::future<Result<NotifyReport>> post(NotifyCall notify, std::chrono::milliseconds timeout);
     /// Posts a call that makes a watch, and waits for its end.
     Reply watch(Watch watch, Group group, std::shared_ptr<WatchHandler> handler, std::chrono::milliseconds timeout);
     void unwatch(Watch watch, WatchHandler& handler);
@@ -41,10 +45,23 @@ public:
     /// handler it only begins the end, and the destructor waits for it.
     void close();
 
+    // Half of what a session takes: other calls find room beside a thread that posts all the time.
+    static constexpr std::size_t kMostPosts = Requests::kMost / 2;
+    static constexpr std::size_t kMostPostedBytes = Requests::kMostBytes / 2;
+
 private:
     using Command = std::function<void(Session&, Instant now)>;
 
+    struct Posted {
+        std::promise<Result<NotifyReport>> report;
+        std::size_t bytes = 0;
+    };
+    using Waiting = std::variant<std::promise<Reply>, Posted>;
+
     Reply wait(const std::function<Command(CallId)>& make);
+    bool command(Command command);
+    void answer(std::vector<Answer>& answers);
+    void fulfil(Waiting& waiting, Reply&& reply);
     void run();
     void poll();
     void take_commands();
@@ -69,11 +86,15 @@ private:
     PortCheck port_check_;
     std::string frame_;
     std::vector<Item> items_;
+    std::vector<Answer> answers_;
     bool listening_ = true;
 
     mutable std::mutex mutex_;
     std::vector<Command> commands_;
-    std::unordered_map<CallId, std::promise<Reply>> calls_;
+    std::unordered_map<CallId, Waiting> calls_;
+    std::size_t posts_ = 0;  // among them
+    std::size_t posted_bytes_ = 0;
+    std::condition_variable place_;
     CallId last_call_;
     std::condition_variable changed_;
     bool attached_ = false;

@@ -26,9 +26,10 @@ std::vector<double> acknowledged(const Notifying& what, std::size_t calls) {
 }  // namespace
 
 void measure_sustained(std::string_view row, const Settings& settings, const Case& one, const Notifying& what) {
-    const auto send = [&](std::uint64_t times) {
+    const auto call = [&](std::uint64_t times) {
         for (; times > 0; --times) take(what.notifier.notify_created(what.group, what.data));
     };
+    const auto send = what.send ? what.send : call;
     Stream stream{what.members, settings.window, what.threads, settings.duration / 10};
     flow(what.page, stream, send);
     stream.duration = settings.duration;

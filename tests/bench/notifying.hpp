@@ -20,6 +20,8 @@ struct Notifying {
     Data data;
     std::size_t threads = 1;                // that notify
     std::function<double()> cpu_seconds{};  // of all processes that take part, so far
+    /// How to notify so many times; empty: one call after the other. May throw.
+    std::function<void(std::uint64_t times)> send{};
 };
 
 /// Prints deliveries_s and cpu_ns, the processor time of one delivery. See flow.hpp for what is thrown.

@@ -1,5 +1,8 @@
 #include <muster/worker.hpp>
 
+#include <deque>
+#include <future>
+
 #include "tests/bench/daemons.hpp"
 #include "tests/bench/flow.hpp"
 #include "tests/bench/nodes.hpp"
@@ -12,6 +15,7 @@ namespace {
 
 constexpr std::size_t kMembers = 30;
 constexpr std::size_t kThreads = 32;  // a worker's call waits for its node's answer, so that one thread sends little
+constexpr std::size_t kUnanswered = 256;  // posts, before the first is looked at
 const Group kGroup{"workers", "all"};
 
 /// Three daemons; 15 workers in a process at B and 15 in another at C; one here at A.
@@ -49,16 +53,34 @@ struct Stage {
 
 void workers(const Settings& settings) {
     Stage stage;
+    std::deque<std::future<Result<NotifyReport>>> posted;
+    const auto post = [&](const Data& data) {
+        return [&, data](std::uint64_t times) {
+            for (; times > 0; --times) {
+                posted.push_back(stage.notifier->post(NotificationKind::created, kGroup, data));
+                if (posted.size() <= kUnanswered) continue;
+                take(posted.front().get());
+                posted.pop_front();
+            }
+        };
+    };
     const auto run = [&](const std::string& how, std::size_t bytes, std::size_t threads) {
         const Case one{{"how", how}, {"bytes", std::to_string(bytes)}, {"threads", std::to_string(threads)}};
         if (!settings.wants(one)) return;
         tell("workers", one);
-        const auto measure = how == "sustained" ? measure_sustained : measure_acknowledged;
-        measure("workers", settings, one, {*stage.notifier, stage.page, kGroup, kMembers, data_of(bytes), threads, [&] {
-                                               return stage.cpu_seconds();
-                                           }});
+        const auto measure = how == "acknowledged" ? measure_acknowledged : measure_sustained;
+        Notifying what{*stage.notifier,
+                       stage.page,
+                       kGroup,
+                       kMembers,
+                       data_of(bytes),
+                       threads,
+                       [&] { return stage.cpu_seconds(); }};
+        if (how == "posted") what.send = post(what.data);
+        measure("workers", settings, one, what);
     };
     for (const std::size_t bytes : {64, 1024}) {
+        run("posted", bytes, 1);
         run("sustained", bytes, 1);
         run("sustained", bytes, kThreads);
         run("acknowledged", bytes, 1);

@@ -347,6 +347,46 @@ TEST(Worker, ManyThreadsMayCallAtOnce) {
     EXPECT_EQ(done, 400);
 }
 
+TEST(Worker, PostsGoOutInOrderAndEachHasItsReport) {
+    FakeNode node("a");
+    auto worker = connect({node.address()});
+    std::vector<std::future<Result<NotifyReport>>> reports;
+    for (int i = 0; i < 2000; ++i) reports.push_back(worker->post(NotificationKind::created, kOrders, Data{number(i)}));
+    for (auto& report : reports) EXPECT_TRUE(report.get());
+    std::vector<std::string> asked;
+    node.wait_for([&](const FakeNode& n) {
+        for (const auto& request : n.requests)
+            if (const auto* notify = std::get_if<proto::NotifyRequest>(&request))
+                asked.push_back(to_json(notify->data));
+        return true;
+    });
+    ASSERT_EQ(asked.size(), 2000u);
+    for (int i = 0; i < 2000; ++i) EXPECT_EQ(asked[static_cast<std::size_t>(i)], std::to_string(i));
+}
+
+TEST(Worker, APostWaitsForAPlaceForAsLongAsItMayAndLeavesRoomForCalls) {
+    FakeNode node("a");
+    auto worker = connect({node.address()});
+    node.stop_answering();
+    NotifyOptions patient;
+    patient.timeout = seconds(30);
+    const auto post = [&](const NotifyOptions& options) {
+        return worker->post(NotificationKind::created, kOrders, {}, options);
+    };
+    std::vector<std::future<Result<NotifyReport>>> reports;
+    for (int i = 0; i < 512; ++i) reports.push_back(post(patient));
+    NotifyOptions brief;
+    brief.timeout = milliseconds(20);
+    EXPECT_EQ(post(brief).get().error().code, ErrorCode::overloaded);
+    EXPECT_EQ(worker->notify_created(kOrders, {}, brief).error().code, ErrorCode::timeout);
+    auto waiting = std::async(std::launch::async, [&] { return post(patient).get(); });
+    worker->close();
+    EXPECT_EQ(waiting.get().error().code, ErrorCode::closed);
+    for (auto& report : reports) EXPECT_EQ(report.get().error().code, ErrorCode::closed);
+    EXPECT_EQ(post(brief).get().error().code, ErrorCode::closed);
+    EXPECT_EQ(worker->post(NotificationKind::created, {"", ""}, {}).get().error().code, ErrorCode::bad_request);
+}
+
 TEST(Worker, RefusesBadCallsWithoutAskingTheNode) {
     FakeNode node("a");
     auto worker = connect({node.address()});

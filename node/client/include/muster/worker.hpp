@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <future>
 #include <memory>
 #include <string>
 #include <vector>
@@ -85,6 +86,12 @@ public:
     Result<Status> status() override;
     Result<NotifyReport> notify(NotificationKind kind, const Group& group, const Data& data,
                                 const NotifyOptions& options) override;
+    /// As notify, but returns as soon as the call has its place among the posts that have no answer yet (512 of them,
+    /// with 32 MiB of data), so that one thread keeps many under way; it waits for a place for at most the timeout.
+    /// One thread's posts go out in order. The future is ready within the timeout, with what notify would answer
+    /// (or overloaded: there was no place, and nothing was sent); who drops it forgets the answer alone.
+    std::future<Result<NotifyReport>> post(NotificationKind kind, const Group& group, const Data& data,
+                                           const NotifyOptions& options = {});
     Result<Watch> watch(const Group& group, OnWatch handler) override;
     Result<Watch> watch_all(OnWatch handler) override;
     bool unwatch(Watch watch) override;
