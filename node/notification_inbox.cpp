@@ -5,8 +5,7 @@
 namespace muster::node {
 namespace {
 
-constexpr std::size_t kItemBytes = 256;         // roughly, of a waiting item besides its data
-constexpr std::size_t kKeptBytes = 64u << 10u;  // of a thread's scratch notification
+constexpr std::size_t kItemBytes = 256;  // roughly, of a waiting item besides its data
 
 template <class Call>
 void call_guarded(FrameCounts& counts, const Call& call) {
@@ -20,13 +19,7 @@ void call_guarded(FrameCounts& counts, const Call& call) {
 /// The notification as a handler sees it, in a place that is used again: no memory is taken for it.
 Notification& as_notification(const proto::Notice& notice) {
     static thread_local Notification scratch;
-    if (scratch.data.msgpack.capacity() > kKeptBytes) scratch.data.msgpack = {};
-    scratch.kind = notice.kind;
-    scratch.group = notice.group;
-    scratch.data = notice.data;
-    scratch.from_node = notice.from_node;
-    scratch.from_worker = notice.from_worker;
-    scratch.seq = notice.seq;
+    proto::assign(scratch, notice);
     scratch.members.resize(1);
     return scratch;
 }
