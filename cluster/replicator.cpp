@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::size_t kSenders = 256;  // snapshots under way at once
 constexpr Duration kSenderPatience = std::chrono::seconds(5);
+constexpr unsigned kMostPatience = 4;  // doublings of pull_retry, within kSenderPatience
 constexpr std::size_t kDeltaFramesPerPull = 64;
 constexpr unsigned kTriesForDeltas = 16;  // in vain, then a snapshot is given up
 
@@ -279,10 +280,14 @@ void Replicator::chunk(const proto::SnapshotChunk& chunk, Seq position, const st
     Copy* copy = find(chunk.about);
     if (!copy || copy->pull_due == kNever || chunk.as_of < copy->replica->applied()) return;
     auto& incoming = copy->incoming;
-    if (chunk.index == 0 && (!incoming || chunk.as_of >= incoming->as_of())) begin_snapshot(*copy, chunk.as_of, from);
+    if (chunk.index == 0 && (!incoming || chunk.as_of >= incoming->as_of())) {
+        if (incoming) ++copy->begun_anew;
+        begin_snapshot(*copy, chunk.as_of, from);
+    }
     if (!incoming || !incoming->take(chunk, position, from)) return;
     copy->tries = 0;
-    pull_at(*copy, ctx_.now + ctx_.options.timing.pull_retry);
+    // Another pull makes it begin anew: over a slow link it would never come to its end.
+    pull_at(*copy, ctx_.now + ctx_.options.timing.pull_retry * (1u << std::min(copy->begun_anew, kMostPatience)));
     peers_.send(from, proto::SnapshotAck{chunk.about, incoming->as_of(), incoming->next()});
     if (!incoming->is_complete()) return;
     copy->known = std::max(copy->known, incoming->end());
@@ -308,7 +313,7 @@ void Replicator::end_snapshot(Copy& copy) {
     ctx_.count("snapshots_taken");
     ctx_.note(Note::Kind::snapshot_taken, id.name, "as of " + std::to_string(begun.value));
     copy.wants_snapshot = false;
-    copy.tries = 0;
+    copy.tries = copy.begun_anew = 0;
 }
 
 // ---- time ------------------------------------------------------------------------

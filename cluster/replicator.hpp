@@ -88,6 +88,7 @@ private:
         std::optional<SnapshotReceiver> incoming;
         Instant pull_due = kNever;
         unsigned tries = 0;
+        unsigned begun_anew = 0;  // snapshots since the last one that was whole
     };
 
     Copy* find(const NodeId& origin);

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <deque>
 
 #include "proto/codec.hpp"
 #include "tests/unit/cluster/net.hpp"
@@ -93,6 +94,31 @@ TEST_F(Repair, ALargeSnapshotComesInChunks) {
     EXPECT_TRUE(large.core("b").is_ready());
     EXPECT_EQ(large.core("b").groups(), large.core("a").groups());
     EXPECT_EQ(large.core("b").groups().size(), 1000u);
+}
+
+TEST_F(Repair, ASnapshotArrivesOverALinkOnWhichAChunkTakesLongerThanAPullWaits) {
+    Net slow([](Options& options) {
+        options.bounds.log_deltas = 1;
+        options.bounds.chunk_bytes = 2048;
+    });
+    slow.start("a");
+    for (int i = 0; i < 60; ++i) slow.join("a", kMe, {"store", std::to_string(i)}, 2, {{"key", std::string(200, 'x')}});
+    std::deque<proto::Message> on_the_way;
+    slow.drop = [&](const std::string& to, const proto::Message& message) {
+        if (to != "b" || !std::holds_alternative<proto::SnapshotChunk>(message.body)) return false;
+        on_the_way.push_back(message);
+        return true;
+    };
+    slow.start("b", "a");
+    for (int chunks = 0; chunks < 60 && slow.core("b").groups() != slow.core("a").groups(); ++chunks) {
+        slow.run(milliseconds(400));
+        if (on_the_way.empty()) continue;
+        auto next = std::move(on_the_way.front());
+        on_the_way.pop_front();
+        slow.call("b", MessageArrived{Channel::control, {}, {}, std::move(next)});
+    }
+    EXPECT_EQ(slow.core("b").groups(), slow.core("a").groups());
+    EXPECT_LT(on_the_way.size(), 20u);
 }
 
 TEST_F(Repair, ALateNodeIsReadyOnlyWithAllMembers) {
