@@ -28,6 +28,7 @@ GroupRef GroupIndex::acquire(const Group& group) {
         slot.name = group;
         slot.hash = hash;
         slot.key = group_key(group);
+        slot.life = ++lives_;
         by_hash_.insert(hash, ref);
     }
     ++slots_[ref].uses;

@@ -37,6 +37,8 @@ public:
     [[nodiscard]] const Group& name(GroupRef ref) const { return slots_[ref].name; }
     /// The published key, whatever this index uses: digests are compared between nodes.
     [[nodiscard]] GroupKey key(GroupRef ref) const { return slots_[ref].key; }
+    /// Differs for each time that the number was given to a group; never 0.
+    [[nodiscard]] std::uint64_t life(GroupRef ref) const { return slots_[ref].life; }
     /// All numbers in use are below; among them are some that are not.
     [[nodiscard]] GroupRef limit() const { return slots_.limit(); }
 
@@ -56,6 +58,7 @@ private:
         Group name;
         std::uint64_t hash = 0;
         GroupKey key;
+        std::uint64_t life = 0;
         std::uint32_t uses = 0;
         std::uint32_t watchers = 0;
         std::vector<const Replica*> holders;
@@ -70,6 +73,7 @@ private:
     Slots<Slot> slots_;
     FlatIndex by_hash_;
     std::uint32_t watch_all_ = 0;
+    std::uint64_t lives_ = 0;
 };
 
 }  // namespace muster::cluster

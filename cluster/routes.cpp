@@ -5,19 +5,20 @@ namespace muster::cluster {
 const Routes::Route& Routes::of(const Group& group) {
     const GroupRef ref = replicator_.groups().find(group);
     if (ref == kNoGroup) return nowhere_;
-    if (ref < kept_.size() && kept_[ref].group == group) return kept_[ref].route;
+    const std::uint64_t life = replicator_.groups().life(ref);
+    if (ref < kept_.size() && kept_[ref].life == life) return kept_[ref].route;
     if (count_ >= kGroups) clear();
     if (ref >= kept_.size()) kept_.resize(ref + 1);
     Kept& kept = kept_[ref];
-    if (kept.group.store.empty()) ++count_;
-    kept = {group, find(ref, group)};
+    if (kept.life == 0) ++count_;
+    kept = {life, find(ref, group)};
     return kept.route;
 }
 
 void Routes::changed(const Group& group) {
     if (count_ == 0) return;
     const GroupRef ref = replicator_.groups().find(group);
-    if (ref >= kept_.size() || kept_[ref].group.store.empty()) return;
+    if (ref >= kept_.size() || kept_[ref].life == 0) return;
     kept_[ref] = {};
     --count_;
 }

@@ -46,7 +46,7 @@ public:
 
 private:
     struct Kept {
-        Group group;  // no name: nothing is kept
+        std::uint64_t life = 0;  // 0: nothing is kept
         Route route;
     };
     [[nodiscard]] Route find(GroupRef ref, const Group& group) const;
@@ -54,8 +54,8 @@ private:
     const Replicator& replicator_;
     const LocalMembers& local_;
     const Route nowhere_;
-    // By GroupRef. That of a group that is gone may pass to another, so the name is kept too; a group that comes back
-    // is told as changed before anyone asks for it.
+    // By GroupRef. The number of a group that has vanished may pass to another, or to the same one later, without
+    // members: so each is kept for one life of its number.
     std::vector<Kept> kept_;
     std::size_t count_ = 0;
 };

@@ -121,6 +121,15 @@ TEST_F(Repair, ASnapshotArrivesOverALinkOnWhichAChunkTakesLongerThanAPullWaits) 
     EXPECT_LT(on_the_way.size(), 20u);
 }
 
+TEST_F(Repair, AGroupThatVanishedAndIsWatchedSinceIsNobodysGoal) {
+    net.join("b", kMe, kOrders);
+    EXPECT_EQ(std::get<NotifyReport>(net.notify("a", kOrders, "1")).matched, 1u);
+    net.stop_gracefully("b");
+    net.run(milliseconds(100));
+    net.call("a", LocalWatch{WatchId{1}, kOrders});
+    EXPECT_EQ(std::get<NotifyReport>(net.notify("a", kOrders, "2")).matched, 0u);
+}
+
 TEST_F(Repair, ALateNodeIsReadyOnlyWithAllMembers) {
     for (int i = 0; i < 100; ++i) net.join("a", kMe, {"store", std::to_string(i)});
     net.join("b", kMe, kOrders, 5);
