@@ -34,8 +34,8 @@ public:
     /// Calls `visit(const Owner&, const std::vector<MemberNumber>&)` for each owner in the group, with its members in
     /// ascending order.
     template <class Visit>
-    void for_each_owner(const Group& group, Visit visit) const {
-        const std::uint32_t in = find_group(replicator_.groups().find(group));
+    void for_each_owner(GroupRef group, Visit visit) const {
+        const std::uint32_t in = find_group(group);
         if (in == kNone) return;
         Numbers numbers;
         for (const std::uint32_t at : groups_[in].memberships) {

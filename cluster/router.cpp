@@ -63,13 +63,13 @@ void Router::notify(Call call) {
     NotifyReport report{route.matched, route.targets.size(), call.wait, 0, {}};
     ctx_.count("notifications");
     ctx_.count("notifications_matched", report.matched);
-    if (call.wait) return send_and_wait(call, std::move(notice), size, std::move(report));
+    if (call.wait) return send_and_wait(call, route.targets, std::move(notice), size, std::move(report));
     send(route.targets, std::move(notice), size, report);
     answers_.emplace_back(call.caller, std::move(report));
 }
 
-void Router::send_and_wait(const Call& call, proto::Notice notice, std::size_t size, NotifyReport report) {
-    const Targets& targets = routes_.of(notice.group).targets;
+void Router::send_and_wait(const Call& call, const Targets& targets, proto::Notice notice, std::size_t size,
+                           NotifyReport report) {
     const auto ticket = ++last_ticket_;
     notice.ticket = ticket;
     notice.wait_ms = static_cast<std::uint64_t>(std::max<std::int64_t>(0, call.timeout / milliseconds(1)));

@@ -58,7 +58,8 @@ private:
     };
 
     using Targets = std::vector<Routes::Target>;
-    void send_and_wait(const Call& call, proto::Notice notice, std::size_t size, NotifyReport report);
+    void send_and_wait(const Call& call, const Targets& targets, proto::Notice notice, std::size_t size,
+                       NotifyReport report);
     /// The first target to which so many bytes cannot go, when the policy is to refuse them then.
     [[nodiscard]] const Routes::Target* full(const Targets& targets, std::size_t size) const;
     /// Puts the notice on its way; what it met there is added to the report.

@@ -11,7 +11,7 @@ const Routes::Route& Routes::of(const Group& group) {
     if (ref >= kept_.size()) kept_.resize(ref + 1);
     Kept& kept = kept_[ref];
     if (kept.life == 0) ++count_;
-    kept = {life, find(ref, group)};
+    kept = {life, find(ref)};
     return kept.route;
 }
 
@@ -28,9 +28,9 @@ void Routes::clear() {
     count_ = 0;
 }
 
-Routes::Route Routes::find(GroupRef ref, const Group& group) const {
+Routes::Route Routes::find(GroupRef group) const {
     Route route;
-    replicator_.for_each_shown_in(ref, [&](const Replica& replica, const MemberList& members) {
+    replicator_.for_each_shown_in(group, [&](const Replica& replica, const MemberList& members) {
         route.targets.push_back({replica.id(), members.size(), members.newest()});
         route.matched += members.size();
     });

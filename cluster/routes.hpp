@@ -49,7 +49,7 @@ private:
         std::uint64_t life = 0;  // 0: nothing is kept
         Route route;
     };
-    [[nodiscard]] Route find(GroupRef ref, const Group& group) const;
+    [[nodiscard]] Route find(GroupRef group) const;
 
     const Replicator& replicator_;
     const LocalMembers& local_;

@@ -19,7 +19,16 @@ public:
     void bad(proto::DecodeError error) { ++bad_[static_cast<std::size_t>(error)]; }
     void bad_parts() { ++bad_parts_; }
     void unsent() { ++unsent_; }
-    void handler_threw() { ++handler_threw_; }
+
+    /// Calls a user's handler, whose fault ends neither the node nor the others. Any thread.
+    template <class Call>
+    void guard(const Call& call) {
+        try {
+            call();
+        } catch (...) {
+            ++handler_threw_;
+        }
+    }
 
     void add_to(std::map<std::string, std::uint64_t>& counters) const {
         counters["frames_received"] = received_;

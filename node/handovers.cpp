@@ -6,14 +6,15 @@
 namespace muster::node {
 
 void Handovers::add(cluster::Deliver&& deliver) {
-    const auto* to = deliver.to.get();
-    if (batches_.empty() || batches_.back().to.get() != to) {
-        const auto [place, fresh] = batch_of_.try_emplace(to, batches_.size());
-        if (fresh) batches_.push_back({deliver.to, {}});
-        batches_[place->second].handovers.push_back(new Handover(std::move(deliver), outcomes_));
-    } else {
-        batches_.back().handovers.push_back(new Handover(std::move(deliver), outcomes_));
-    }
+    Batch& batch = batch_for(deliver.to);
+    batch.handovers.push_back(new Handover(std::move(deliver), outcomes_));
+}
+
+Handovers::Batch& Handovers::batch_for(const std::shared_ptr<const cluster::Recipients>& to) {
+    if (!batches_.empty() && batches_.back().to == to) return batches_.back();  // mostly
+    const auto [place, fresh] = batch_of_.try_emplace(to.get(), batches_.size());
+    if (fresh) batches_.push_back({to, {}});
+    return batches_[place->second];
 }
 
 void Handovers::hand_out(const InboxOf& inbox_of) {

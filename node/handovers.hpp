@@ -33,6 +33,7 @@ private:
         std::shared_ptr<const cluster::Recipients> to;
         std::vector<const Handover*> handovers;
     };
+    Batch& batch_for(const std::shared_ptr<const cluster::Recipients>& to);
     void hand_out(const Batch& batch, const cluster::HandlerMembers& to,
                   const std::shared_ptr<NotificationInbox>& inbox) const;
 

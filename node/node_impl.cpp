@@ -85,16 +85,6 @@ cluster::Options core_options(const Node::Options& options, const NodeId& self, 
     return core;
 }
 
-/// A handler's fault ends neither the node nor the others.
-template <class Call>
-void call_guarded(node::FrameCounts& counts, const Call& call) {
-    try {
-        call();
-    } catch (...) {
-        counts.handler_threw();
-    }
-}
-
 std::size_t bytes_of(const WatchEvent& event) {
     std::size_t bytes = kItemBytes;
     for (const auto& group : event.groups) bytes += kItemBytes * (1 + group.members.size());
@@ -173,7 +163,7 @@ Result<std::vector<MemberId>> Node::Impl::leave(const Group& group, const node::
 Result<Watch> Node::Impl::watch(const Group& group, OnWatch handler) {
     if (!handler) return bad("a watch needs a handler");
     const auto run = [handler = std::move(handler), counted = counts](const WatchEvent& event) {
-        call_guarded(*counted, [&] { handler(event); });
+        counted->guard([&] { handler(event); });
     };
     const WatchInbox::Limits limits{kWatchEvents, kWatchBytes};
     Watcher watcher{group, {}, std::make_shared<WatchInbox>(*pool, limits, run)};

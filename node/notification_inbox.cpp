@@ -7,15 +7,6 @@ namespace {
 
 constexpr std::size_t kItemBytes = 256;  // roughly, of a waiting item besides its data
 
-template <class Call>
-void call_guarded(FrameCounts& counts, const Call& call) {
-    try {
-        call();
-    } catch (...) {
-        counts.handler_threw();
-    }
-}
-
 /// The notification as a handler sees it, in a place that is used again: no memory is taken for it.
 Notification& as_notification(const proto::Notice& notice) {
     static thread_local Notification scratch;
@@ -29,7 +20,7 @@ void call_for_each_member(const OnNotification& handler, const Waiting& waiting,
     std::uint64_t watched = waiting.watched();
     for (const MemberNumber member : waiting.members()) {
         notification.members.front() = member;
-        call_guarded(*reports.counts, [&] { handler(notification); });
+        reports.counts->guard([&] { handler(notification); });
         HandlerPool::call_ended();
         if (watched == 0) continue;
         --watched;
@@ -47,7 +38,7 @@ std::shared_ptr<NotificationInbox> make_inbox(HandlerPool& pool, const Notificat
                                               OnNotification handler, NotificationInbox::OnGap on_gap,
                                               HandlerReports reports) {
     auto gap = [on_gap = std::move(on_gap), counts = reports.counts](std::uint64_t missed) {
-        if (on_gap) call_guarded(*counts, [&] { on_gap(missed); });
+        if (on_gap) counts->guard([&] { on_gap(missed); });
     };
     auto missed = [outcomes = reports.outcomes](const Waiting& waiting, MissReason reason) {
         if (const auto watched = waiting.watched(); watched != 0) outcomes->add({waiting.fan_out(), watched, reason});

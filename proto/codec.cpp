@@ -167,11 +167,11 @@ public:
         left_ -= sizeof...(parts);
         return (get(parts) && ...);
     }
-    /// Passes over all elements but `but`.
-    bool skip_all(std::size_t but = 0) {
-        for (; left_ > but; --left_)
+    /// Passes over all elements that are left.
+    bool skip_all() {
+        for (; left_ > 0; --left_)
             if (!reader_.skip(limits::kDepth - depth_, limits::kItems)) return false;
-        return left_ == but;
+        return true;
     }
 
 private:

@@ -37,6 +37,8 @@ private:
     template <std::size_t N>
     bool number(std::uint64_t& value);
     bool take(std::uint64_t size, std::string_view& bytes);
+    /// The head of a list or map: a short one in one byte of `fixed`, a long one behind `wide` or the next after it.
+    bool list(unsigned char fixed, unsigned char wide, std::uint32_t& count);
     /// Behind a first byte that is no list or map: its value. False when there is no such type.
     bool skip_scalar(unsigned char first);
 
@@ -116,24 +118,22 @@ inline bool Reader::binary(std::string_view& bytes) {
     return sized && take(size, bytes);
 }
 
-inline bool Reader::array(std::uint32_t& count) {
+inline bool Reader::list(unsigned char fixed, unsigned char wide, std::uint32_t& count) {
     if (at_end()) return false;
     const auto first = static_cast<unsigned char>(*at_++);
     std::uint64_t size = first & 0x0fu;
-    if ((first & 0xf0) != 0x90 && !(first == 0xdc && number<2>(size)) && !(first == 0xdd && number<4>(size)))
+    if ((first & 0xf0) != fixed && !(first == wide && number<2>(size)) && !(first == wide + 1 && number<4>(size)))
         return false;
     count = static_cast<std::uint32_t>(size);
     return true;
 }
 
+inline bool Reader::array(std::uint32_t& count) {
+    return list(0x90, 0xdc, count);
+}
+
 inline bool Reader::map(std::uint32_t& count) {
-    if (at_end()) return false;
-    const auto first = static_cast<unsigned char>(*at_++);
-    std::uint64_t size = first & 0x0fu;
-    if ((first & 0xf0) != 0x80 && !(first == 0xde && number<2>(size)) && !(first == 0xdf && number<4>(size)))
-        return false;
-    count = static_cast<std::uint32_t>(size);
-    return true;
+    return list(0x80, 0xde, count);
 }
 
 }  // namespace muster::proto
