@@ -80,8 +80,9 @@ void Sessions::attach(Session& session, Route route, std::uint64_t received) {
 
 std::optional<Sessions::Request> Sessions::message(proto::Message message, Route route) {
     const SessionToken token{message.header.incarnation};
-    Session* session = find(token);
-    if (!session || session->route() != route || message.header.scope != ctx_.options.scope) {
+    Session* session = message.header.scope == ctx_.options.scope ? find(token) : nullptr;
+    if (session && !session->is_attached() && take_last_words(*session, message.body)) return std::nullopt;
+    if (!session || session->route() != route) {
         refuse(route, ErrorCode::unknown_session, "no such session on this connection: say hello");
         return std::nullopt;
     }
@@ -99,6 +100,15 @@ std::optional<Sessions::Request> Sessions::message(proto::Message message, Route
         ctx_.count("messages_out_of_place");
     }
     return std::nullopt;
+}
+
+/// What a worker said before its connection ended can arrive after that end was noticed. True for its very last words.
+bool Sessions::take_last_words(Session& session, const proto::Body& body) {
+    if (const auto* heartbeat = std::get_if<proto::WorkerHeartbeat>(&body))
+        session.acked(heartbeat->received, outcomes_);
+    if (!std::holds_alternative<proto::WorkerGoodbye>(body)) return false;
+    end(session.token(), Reason::left);
+    return true;
 }
 
 void Sessions::route_lost(Route route) {

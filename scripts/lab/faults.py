@@ -46,6 +46,11 @@ class Timeline:
     def is_touched(self, what, since, to):
         return any(what in fault.touched and fault.hurts(since - self.lateness, to) for fault in self.faults)
 
+    def is_touched_at_all(self, what, since, to):
+        """Also by what is too short to hurt, in that very time."""
+        return any(what in fault.touched and fault.begin <= to and (fault.end is None or fault.end >= since)
+                   for fault in self.faults)
+
     def around(self, at, before=15.0, after=2.0):
         return [fault.text(self.zero) for fault in self.faults
                 if fault.begin <= at + after and (fault.end is None or fault.end >= at - before)]

@@ -7,6 +7,7 @@ excuse; a pause or a cut that is shorter than detection is none.
 from collections import Counter
 from dataclasses import dataclass, field
 
+from lab.faults import link
 from lab.views import node_of
 
 BEFORE = 3.0  # seconds before a notification for which a member must have been there to be owed it
@@ -90,7 +91,8 @@ class Judge:
             self.tally.unknown += 1
             return None
         elif leave.reason == "worker_down":
-            if not self.timeline.excuses_session(owner.name, owner.host, node, at, at):
+            excused = self.timeline.excuses_session(owner.name, owner.host, node, at, at)
+            if not excused and not self._lost_goodbye(owner, node, at):
                 return "nothing had touched the worker or its node"
         elif owner.joined is None:
             return None  # its join took too long, and whoever gives up takes back what it made
@@ -98,6 +100,11 @@ class Judge:
             return "nobody had told the worker to leave"
         self.tally.leaves_excused += leave.reason != "left"
         return None
+
+    def _lost_goodbye(self, owner, node, at):
+        """Whether a cut, however short, may have taken the goodbye, which nobody waits to see answered."""
+        told = owner.told_to_leave
+        return told is not None and told <= at and self.timeline.is_touched_at_all(link(owner.host, node), told, at)
 
     # ---- notifications -------------------------------------------------------------
 

@@ -39,6 +39,7 @@ class Node:
         self.seeds = list(seeds)  # addresses
         self.log = open(os.path.join(lab.directory, f"{name}.log"), "a", encoding="utf-8")
         self.process = None
+        self.log_begin = 0  # where the log of the running process begins, in bytes
 
     def command(self):
         seeds = [word for seed in self.seeds for word in ("--seed", seed)]
@@ -46,7 +47,14 @@ class Node:
 
     def start(self):
         command = self.host.inside([self.lab.musterd, *self.command()])
+        self.log_begin = os.path.getsize(self.log.name)
         self.process = self.lab.children.start(command, stdout=self.log, stderr=self.log)
+
+    def has_listened(self):
+        """Whether the process that was started last has come so far, by its log."""
+        with open(self.log.name, encoding="utf-8") as log:
+            log.seek(self.log_begin)
+            return " listens on " in log.read()
 
     def kill(self):
         self.process.kill()

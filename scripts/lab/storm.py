@@ -105,7 +105,9 @@ class Storm:
                 self.fleet.violate(time.monotonic(), f"node {node.name} has not ended within 10 s of SIGTERM")
                 node.process.kill()
                 node.process.wait()
-            if number == signal.SIGTERM and node.process.returncode != 0:
+            # Until it looks out for signals, SIGTERM ends it as it ends any process.
+            clean = (0,) if node.has_listened() else (0, -signal.SIGTERM)
+            if number == signal.SIGTERM and node.process.returncode not in clean:
                 self.fleet.violate(time.monotonic(), f"node {node.name} was told to leave and ended with status "
                                                      f"{node.process.returncode}")
             self.fleet.start(node)

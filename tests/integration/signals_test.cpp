@@ -129,5 +129,26 @@ TEST_F(Signals, AKilledWorkerIsGoneEverywhereAndOnlyIt) {
     EXPECT_EQ(notify(cluster, 0, "1", {"--wait"})["delivered"], 1);
 }
 
+TEST_F(Signals, WorkersThatEndInOrderWhileTheirNodeIsStoppedHaveLeft) {
+    std::vector<Listener> leavers;
+    Ids all{id};
+    for (int i = 0; i < 8; ++i) {
+        leavers.push_back(join(cluster, 2));
+        all = all + ids(leavers.back());
+    }
+    for (std::size_t i = 0; i < 3; ++i) EXPECT_TRUE(knows(i, all));
+    cluster.node(2).signal(SIGSTOP);
+    notify(cluster, 0, "1", {"--count", "200"});  // there is something to send when it goes on
+    for (const auto& leaver : leavers) leaver->signal(SIGTERM);
+    for (const auto& leaver : leavers) EXPECT_EQ(leaver->wait_exit(), 0);
+    cluster.node(2).signal(SIGCONT);
+    for (std::size_t i = 0; i < 3; ++i) {
+        EXPECT_TRUE(knows(i, {id}));
+        const auto story = told(watchers[i]).story;
+        for (const auto& leaver : leavers)
+            EXPECT_EQ(story.at(*ids(leaver).begin()), "join, left") << Cluster::name(i);
+    }
+}
+
 }  // namespace
 }  // namespace muster::test

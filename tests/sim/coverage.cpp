@@ -66,6 +66,7 @@ constexpr std::string_view kPathsNotHere[] = {
 };
 
 constexpr std::string_view kMarks[] = {
+    "end noticed before the last words",
     "frame refused by the codec", "handler removed with notifications waiting",
     "handler told of a gap",      "handler told of a loss on a link",
     "incarnation adopted",        "join seen by all",

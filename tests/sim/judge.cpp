@@ -59,6 +59,8 @@ void Model::judge_leaves(Watched& watched, Host& host) {
         }
     } else if (!left.empty()) {
         judge_worker_down(watched, host);
+    } else if (message && std::holds_alternative<proto::WorkerGoodbye>(message->body) && !cause_.to_leave.empty()) {
+        fail(watched, "keeps " + to_text(cause_.to_leave) + " of " + message->header.origin + ", which said goodbye");
     }
 }
 

@@ -6,6 +6,7 @@ namespace muster::sim {
 namespace {
 
 constexpr std::uint64_t kStorm = 2000;     // frames a second for each pair of places; some 50 are usual
+constexpr milliseconds kUnread{60};           // for which frames wait to be received at a busy process, at most
 constexpr std::size_t kHeldFrames = 2000;  // libzmq's high-water mark: beyond it the newest are dropped
 
 Place place_of(const std::string& address) {
@@ -57,7 +58,7 @@ void Network::attempt(ConnectorId id) {
     const auto [process, port] = listener->second;
     connections_.emplace(
         connection,
-        Connection{connection, id, port, connector.client, process, from, process->place(), true, true, {}, {}});
+        Connection{connection, id, port, connector.client, process, from, process->place()});
     connector.connection = connection;
     connector.backoff = milliseconds(100);
     Process* client = connector.client;
@@ -112,7 +113,7 @@ bool Network::send(ConnectorId id, const Frame& frame) {
 
 bool Network::send(ConnectionId id, const Frame& frame) {
     const auto found = connections_.find(id);
-    if (found == connections_.end() || !found->second.server_up) return false;
+    if (found == connections_.end() || !found->second.server_up || found->second.ends_early) return false;
     put(found->second, false, frame);
     return true;
 }
@@ -154,7 +155,7 @@ void Network::arrive(ConnectionId id, bool to_server, const Frame& frame) {
     Lane& lane = to_server ? c.to_server : c.to_client;
     const Place from = to_server ? c.client_place : c.server_place;
     const Place to = to_server ? c.server_place : c.client_place;
-    if (!open(from, to) || !lane.held.empty()) {
+    if (!open(from, to) || !lane.held.empty() || clock_.now() < lane.pause_until) {
         if (lane.held.size() < kHeldFrames) lane.held.push_back(frame);
         return;
     }
@@ -218,7 +219,22 @@ void Network::tell_other_side(Connection& c, bool server_side, bool in_order) {
     if (!open(from, to) || !(server_side ? c.client_up : c.server_up)) return;
     Duration when = clock_.now() + delay();
     if (in_order) when = std::max(when, server_side ? c.to_client.last : c.to_server.last);
+    if (in_order && !server_side && notice_early(c)) {
+        c.to_server.pause_until = clock_.now() + random_.within(milliseconds(1), kUnread);
+        clock_.at(c.to_server.pause_until, [this, id = c.id] { flush(id, true); });
+        when = std::max(when, c.to_server.pause_until + milliseconds(1));
+    }
     close_later(c.id, !server_side, when);
+}
+
+/// libzmq's own thread sees the end of a connection while what came before it waits to be received.
+bool Network::notice_early(Connection& c) {
+    const bool under_way = c.to_server.last > clock_.now() || !c.to_server.held.empty();
+    if (c.port != Port::door || !under_way || profile_.early_end_permille == 0) return false;
+    if (!random_.permille(profile_.early_end_permille)) return false;
+    c.ends_early = true;
+    ++coverage_.marks["end noticed before the last words"];
+    return true;
 }
 
 void Network::erase_if_dead(ConnectionId id) {
@@ -293,6 +309,7 @@ void Network::mend(Place from, Place to) {
         const Duration rto = random_.within(milliseconds(1), milliseconds(400));
         clock_.after(rto, [this, id = id, to_server = forth] { flush(id, to_server); });
         if (c.client_up != c.server_up) close_later(id, c.server_up, clock_.now() + rto + milliseconds(1));
+        if (!c.client_up) (void)notice_early(c);
     }
 }
 

@@ -56,6 +56,7 @@ struct NetworkProfile {
     Duration spike = milliseconds(150);
     std::uint64_t gossip_loss_permille = 0;
     std::uint64_t gossip_double_permille = 0;
+    std::uint64_t early_end_permille = 0;  // connections whose end the server notices before the last frames
 };
 
 class Network {
@@ -101,7 +102,8 @@ public:
 private:
     struct Lane {
         Duration last{0};        // when the latest frame arrives
-        std::deque<Frame> held;  // kept back by a cut
+        std::deque<Frame> held;  // kept back by a cut, or until pause_until
+        Duration pause_until{0};
     };
     struct Connection {
         ConnectionId id;
@@ -113,8 +115,9 @@ private:
         Place server_place;
         bool client_up = true;
         bool server_up = true;
-        Lane to_server;
-        Lane to_client;
+        bool ends_early = false;  // the server can only receive any more
+        Lane to_server{};
+        Lane to_client{};
     };
     struct Connector {
         Process* client;
@@ -143,6 +146,7 @@ private:
     void close_side(ConnectionId id, bool server_side, bool tell);
     void close_later(ConnectionId id, bool server_side, Duration when);
     void tell_other_side(Connection& c, bool server_side, bool in_order);
+    bool notice_early(Connection& c);
     void give_up_when_silent(Place from, Place to);
     void erase_if_dead(ConnectionId id);
 

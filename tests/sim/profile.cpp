@@ -21,6 +21,7 @@ void draw_network(Profile& profile, Random& random) {
     if (random.permille(600)) network.gossip_loss_permille = random.between(1, 60);
     if (random.permille(300)) network.gossip_double_permille = random.between(1, 30);
     network.spike = random.within(milliseconds(10), milliseconds(200));
+    network.early_end_permille = 500;
 }
 
 void draw_bounds(Profile& profile, Random& random) {

@@ -84,6 +84,7 @@ private:
         if (verb == "bound") return bound(words);
         if (verb == "policy") return policy(words);
         if (verb == "retention") return void(cast_.profile.link_retention = time_in(arg(words, 1)));
+        if (verb == "early-ends") return void(cast_.profile.network.early_end_permille = 1000);
         if (verb == "grace") return void(cast_.profile.session.grace = time_in(arg(words, 1)));
         if (!stage_) stage_.emplace(cast_, [this](const std::string& line) { told(line); });
         if (on_network(words) || on_messages(words) || on_processes(words) || on_groups(words)) return;

@@ -75,6 +75,18 @@ class Leaves(Case):
         self.fault("a", end=None)
         self.assertIsNone(self.verdict("node_down", at=1000.0))
 
+    def test_a_short_cut_may_take_the_goodbye_and_a_short_pause_may_not(self):
+        self.facts["w1"].host = "b"
+        self.facts["w1"].told_to_leave = self.facts["w1"].ended = 100.2
+        for touched, excused in ((link("a", "b"), True), ("a", False), ("w1", False), (link("b", "c"), False)):
+            with self.subTest(touched):
+                self.timeline.faults = []
+                self.fault(touched, begin=100.0, end=100.5, harmless=MIGHT_HURT)
+                self.assertEqual(self.verdict("worker_down", at=101.2) is None, excused)
+        self.timeline.faults = []
+        self.fault(link("a", "b"), begin=99.0, end=99.5, harmless=MIGHT_HURT)
+        self.assertIsNotNone(self.verdict("worker_down", at=101.2))
+
     def test_short_pauses_and_cuts_excuse_nothing(self):
         self.fault("a", link("a", "b"), end=99.9 + MIGHT_HURT, harmless=MIGHT_HURT)
         self.assertIsNotNone(self.verdict("node_down"))
