@@ -68,7 +68,10 @@ void Connection::close() {
 void Connection::close_gently() {
     if (socket_) socket_->set(zmq::sockopt::linger, kGoodbyeMs);
     socket_.reset();
-    context_.close();
+}
+
+bool Connection::has_input() const {
+    return socket_ && (socket_->get(zmq::sockopt::events) & ZMQ_POLLIN) != 0;
 }
 
 bool Connection::send(const std::string& frame) {
@@ -89,18 +92,19 @@ bool Connection::receive(zmq::message_t& frame) {
     }
 }
 
-void PortCheck::start(const std::string& address, Instant now) {
-    if (fd_ >= 0 && address == address_) return;
+bool PortCheck::start(const std::string& address, Instant now) {
+    if (fd_ >= 0 && address == address_) return false;
     stop();
     const auto target = numeric_address(address);
-    if (!target) return;
+    if (!target) return false;
     fd_ = ::socket(target->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd_ < 0) return;
+    if (fd_ < 0) return false;
     address_ = address;
     until_ = now + kCheckFor;
     const int result = ::connect(fd_, target->ai_addr, target->ai_addrlen);
     refused_ = result != 0 && errno == ECONNREFUSED;
     if (result == 0 || (errno != EINPROGRESS && !refused_)) stop();
+    return fd_ >= 0;
 }
 
 void PortCheck::stop() {

@@ -15,23 +15,27 @@ namespace muster::client {
 /// makes both sides send it again. Owned by one thread.
 class Connection {
 public:
-    Connection() : context_(1) {}
+    /// The context is to outlive the connection.
+    explicit Connection(zmq::context_t& context) : context_(context) {}
 
     /// Closes what was open; a goodbye already sent is dropped. False when the address is none.
     bool open(const std::string& address);
     void close();
-    /// Gives what was sent up to 200 ms to leave; nothing can be opened afterwards.
+    /// Gives what was sent up to 200 ms to leave, for which the end of the context waits.
     void close_gently();
 
     /// False when it is broken.
     bool send(const std::string& frame);
     /// False when nothing is there.
     bool receive(zmq::message_t& frame);
-    /// For polling; nullptr when nothing is open.
-    [[nodiscard]] void* handle() { return socket_ ? socket_->handle() : nullptr; }
+    /// Readable when `has_input` may have changed, told by edges: to be looked at after whatever was done with the
+    /// connection. Only while it is open.
+    [[nodiscard]] int fd() const { return socket_->get(zmq::sockopt::fd); }
+    /// Whether there is something to receive.
+    [[nodiscard]] bool has_input() const;
 
 private:
-    zmq::context_t context_;
+    zmq::context_t& context_;
     std::optional<zmq::socket_t> socket_;
 };
 
@@ -44,9 +48,10 @@ public:
     PortCheck& operator=(const PortCheck&) = delete;
     ~PortCheck() { stop(); }
 
-    void start(const std::string& address, Instant now);
+    /// True when a check has begun that was not under way, and `fd` is to be polled for writing.
+    bool start(const std::string& address, Instant now);
     void stop();
-    /// To be polled for writing; -1 when no check runs.
+    /// -1 when no check runs.
     [[nodiscard]] int fd() const { return fd_; }
     [[nodiscard]] const std::string& address() const { return address_; }
     /// To be called when `fd` is ready, at the start, and now and then. True once: it was refused.

@@ -1,15 +1,10 @@
 #include "node/client/worker_loop.hpp"
 
-#include <pthread.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <array>
-#include <cassert>
-#include <csignal>
 #include <string_view>
 #include <utility>
+
+#include "node/client/signals_blocked.hpp"
 
 namespace muster::client {
 namespace {
@@ -21,22 +16,6 @@ constexpr milliseconds kLastHandler{200};  // to return, so that its notificatio
 constexpr milliseconds kClosingTurn{20};
 constexpr std::size_t kRoomForAnswers = 1024;  // items beyond the inbox's bound: the node's own window
 
-/// Signals are the program's affair: threads made here do not take them.
-class SignalsBlocked {
-public:
-    SignalsBlocked() {
-        sigset_t all;
-        sigfillset(&all);
-        pthread_sigmask(SIG_BLOCK, &all, &before_);
-    }
-    ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-    SignalsBlocked(const SignalsBlocked&) = delete;
-    SignalsBlocked& operator=(const SignalsBlocked&) = delete;
-
-private:
-    sigset_t before_{};
-};
-
 Instant clock_now() {
     return std::chrono::steady_clock::now();
 }
@@ -45,25 +24,31 @@ Instant clock_now() {
 
 WorkerLoop::WorkerLoop(Session::Options options, std::size_t inbox, Inbox::Handlers handlers,
                        std::shared_ptr<StateFile> state)
-    : wake_fd_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)), state_(std::move(state)), session_(std::move(options)) {
+    : reactor_(Reactor::shared()),
+      seat_(std::make_shared<Reactor::Seat>(static_cast<Reactor::Task&>(*this))),
+      state_(std::move(state)),
+      session_(std::move(options)),
+      connection_(reactor_->context()) {
     if (state_)
         handlers.on_handled = [kept = state_](std::uint64_t session, std::uint64_t seq) {
             kept->handled(session, seq);
         };
-    const SignalsBlocked blocked;
-    // The inbox's thread can outlive the loop (see Inbox::join), so it wakes through an fd of its own.
-    const std::shared_ptr<const int> wake_fd(new int(::dup(wake_fd_)), [](const int* fd) { ::close(*fd), delete fd; });
-    inbox_ = std::make_shared<Inbox>(inbox, std::move(handlers), [wake_fd] { ::eventfd_write(*wake_fd, 1); });
+    // The inbox's thread can outlive this (see Inbox::join).
+    inbox_ = std::make_shared<Inbox>(inbox, std::move(handlers),
+                                     [reactor = reactor_, seat = seat_] { reactor->wake(seat); });
     problem_ = session_.problem();
-    inbox_->start();
-    thread_ = std::thread([this] { run(); });
+    {
+        const SignalsBlocked blocked;
+        inbox_->start();
+    }
+    session_.start(clock_now());
+    reactor_->add(seat_);
 }
 
 WorkerLoop::~WorkerLoop() {
     close();
-    if (thread_.joinable()) thread_.join();  // destroyed by a handler
+    reactor_->wait_until_ended(seat_);  // destroyed by a handler
     inbox_->join();
-    ::close(wake_fd_);
 }
 
 void WorkerLoop::close() {
@@ -77,13 +62,13 @@ void WorkerLoop::close() {
     wake();
     if (inbox_->on_own_thread()) return;
     std::call_once(closed_, [this] {
-        thread_.join();
+        reactor_->wait_until_ended(seat_);
         inbox_->join();
     });
 }
 
 void WorkerLoop::wake() {
-    ::eventfd_write(wake_fd_, 1);
+    reactor_->wake(seat_);
 }
 
 // ---- called by users -------------------------------------------------------
@@ -184,22 +169,31 @@ NodeInfo WorkerLoop::node() const {
     return node_;
 }
 
-// ---- the loop --------------------------------------------------------------
+// ---- on the reactor's thread -------------------------------------------------
 
-void WorkerLoop::run() {
-    session_.start(clock_now());
-    perform();
-    while (!may_close()) {
-        poll();
-        take_commands();
-        take_progress();
-        receive();
-        check_port();
-        session_.tick(clock_now());
-        perform();
-        publish_state();
+std::optional<Instant> WorkerLoop::turn() {
+    if (may_close()) {
+        finish();
+        return std::nullopt;
     }
-    finish();
+    take_commands();
+    take_progress();
+    look_for_room();
+    receive();
+    check_port();
+    session_.tick(clock_now());
+    perform();
+    publish_state();
+    return next_turn();
+}
+
+Instant WorkerLoop::next_turn() const {
+    const auto now = clock_now();
+    // What was sent may have taken in the edge that told of something to receive.
+    if (listening_ && connection_.has_input()) return now;
+    const auto next = session_.next_deadline();
+    const std::lock_guard lock(mutex_);
+    return closing_ ? std::min(next, now + kClosingTurn) : next;
 }
 
 bool WorkerLoop::may_close() const {
@@ -231,30 +225,9 @@ bool WorkerLoop::has_room() const {
     return inbox_->size() < inbox_->capacity() + more;
 }
 
-void WorkerLoop::poll() {
-    const auto now = clock_now();
-    const auto left = session_.next_deadline() - now;
-    // Rounded up: a tick before its time would only have to come again.
-    auto timeout = std::chrono::ceil<milliseconds>(std::clamp<Duration>(left, Duration{}, milliseconds(1000)));
-    {
-        const std::lock_guard lock(mutex_);
-        if (closing_) timeout = std::min(timeout, kClosingTurn);
-    }
-    listening_ = has_room();
-    if (!listening_) session_.not_listening(now);
-
-    std::array<zmq::pollitem_t, 3> items{};
-    std::size_t count = 0;
-    items[count++] = {nullptr, wake_fd_, ZMQ_POLLIN, 0};
-    if (port_check_.fd() >= 0) items[count++] = {nullptr, port_check_.fd(), ZMQ_POLLOUT, 0};
-    if (listening_ && connection_.handle() != nullptr) items[count++] = {connection_.handle(), 0, ZMQ_POLLIN, 0};
-    try {
-        zmq::poll(items.data(), count, timeout);
-    } catch (const zmq::error_t&) {
-        // EINTR: the turn goes on and polls again.
-    }
-    eventfd_t ignored = 0;
-    if ((items[0].revents & ZMQ_POLLIN) != 0) ::eventfd_read(wake_fd_, &ignored);
+void WorkerLoop::look_for_room() {
+    const bool listened = std::exchange(listening_, has_room());
+    if (!listened || !listening_) session_.not_listening(clock_now());
 }
 
 void WorkerLoop::take_commands() {
@@ -303,8 +276,10 @@ void WorkerLoop::perform() {
             answers_.push_back(std::move(*answer));
         } else if (const auto* open = std::get_if<Open>(&action)) {
             broken = !connection_.open(open->address);
+            if (!broken) reactor_->listen(*seat_, connection_.fd(), Reactor::Ready::to_read);
         } else if (const auto* check = std::get_if<Check>(&action)) {
-            port_check_.start(check->address, clock_now());
+            if (port_check_.start(check->address, clock_now()))
+                reactor_->listen(*seat_, port_check_.fd(), Reactor::Ready::to_write);
         } else if (const auto* said = std::get_if<Keep>(&action)) {
             keep(*said);
         } else if (const auto* reserve = std::get_if<Reserve>(&action)) {

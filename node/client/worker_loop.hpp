@@ -1,4 +1,4 @@
-// The shell around a session: its thread, its sockets, its clock.
+// The shell around a session: its sockets, its clock, its turns.
 #pragma once
 
 #include <condition_variable>
@@ -6,26 +6,26 @@
 #include <future>
 #include <memory>
 #include <mutex>
-#include <thread>
+#include <optional>
 #include <unordered_map>
 #include <variant>
 #include <vector>
 
 #include "node/client/connection.hpp"
 #include "node/client/inbox.hpp"
+#include "node/client/reactor.hpp"
 #include "node/client/session.hpp"
 #include "node/client/state_file.hpp"
 
 namespace muster::client {
 
-/// One thread that owns the session, the connection and every timer. It never
-/// runs a user's code and never blocks longer than the session allows.
+/// Owns the session, the connection and every timer, on the thread of the process's reactor.
 /// All public functions are thread-safe.
-class WorkerLoop {
+class WorkerLoop : private Reactor::Task {
 public:
     /// `state`: where the session is kept for another process; may be empty.
     WorkerLoop(Session::Options options, std::size_t inbox, Inbox::Handlers handlers, std::shared_ptr<StateFile> state);
-    ~WorkerLoop();
+    ~WorkerLoop() override;
 
     /// Waits until it is attached. Errors: why not.
     Result<Done> wait_attached(std::chrono::milliseconds timeout);
@@ -62,8 +62,9 @@ private:
     bool command(Command command);
     void answer(std::vector<Answer>& answers);
     void fulfil(Waiting& waiting, Reply&& reply);
-    void run();
-    void poll();
+    std::optional<Instant> turn() override;
+    [[nodiscard]] Instant next_turn() const;
+    void look_for_room();
     void take_commands();
     void take_progress();
     void receive();
@@ -76,11 +77,12 @@ private:
     void finish();
     [[nodiscard]] bool has_room() const;
 
-    int wake_fd_ = -1;
+    const std::shared_ptr<Reactor> reactor_;
+    const std::shared_ptr<Reactor::Seat> seat_;
     std::shared_ptr<Inbox> inbox_;
     const std::shared_ptr<StateFile> state_;
 
-    // of the loop's thread
+    // of the reactor's thread
     Session session_;
     Connection connection_;
     PortCheck port_check_;
@@ -105,7 +107,6 @@ private:
     NodeInfo node_;
 
     std::once_flag closed_;
-    std::thread thread_;
 };
 
 }  // namespace muster::client

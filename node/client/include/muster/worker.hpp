@@ -21,7 +21,8 @@ namespace muster {
 /// members then have new numbers; the ids given earlier still name them in `leave`).
 ///
 /// Handlers run one at a time on one thread of the Worker's own; a handler that
-/// blocks holds back this worker's notifications and nobody else's. A
+/// blocks holds back this worker's notifications and nobody else's. All Workers
+/// of a process share one more thread, and one of ZeroMQ's. A
 /// notification counts as delivered when its handlers have returned.
 ///
 /// With a `state_file`, a worker that was killed and is started again within the

@@ -1,0 +1,179 @@
+#include "node/client/reactor.hpp"
+
+#include <pthread.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <system_error>
+#include <utility>
+
+#include "node/client/signals_blocked.hpp"
+
+namespace muster::client {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kLongestSleep{1000};
+constexpr milliseconds kNestedTurn{1};
+constexpr std::size_t kEvents = 64;
+constexpr std::uint64_t kWakeUp = 0;  // instead of a seat's number
+constexpr int kMostSockets = 16384;
+
+int checked(int fd) {
+    if (fd < 0) throw std::system_error(errno, std::generic_category(), "a worker's loop");
+    return fd;
+}
+
+void add_to(int epoll_fd, int fd, std::uint32_t events, std::uint64_t number) {
+    epoll_event event{};
+    event.events = events;
+    event.data.u64 = number;
+    checked(::epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event));
+}
+
+}  // namespace
+
+std::shared_ptr<Reactor> Reactor::shared() {
+    static std::mutex mutex;
+    static std::weak_ptr<Reactor> current;
+    const std::lock_guard lock(mutex);
+    auto reactor = current.lock();
+    if (!reactor) current = reactor = std::make_shared<Reactor>();
+    return reactor;
+}
+
+Reactor::Reactor() : epoll_fd_(checked(::epoll_create1(EPOLL_CLOEXEC))) {
+    context_.set(zmq::ctxopt::max_sockets, std::min(kMostSockets, context_.get(zmq::ctxopt::socket_limit)));
+    wake_fd_ = checked(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+    add_to(epoll_fd_, wake_fd_, EPOLLIN, kWakeUp);
+    const SignalsBlocked blocked;
+    thread_ = std::thread([this] { run(); });
+}
+
+Reactor::~Reactor() {
+    {
+        const std::lock_guard lock(mutex_);
+        stopped_ = true;
+    }
+    ::eventfd_write(wake_fd_, 1);
+    thread_.join();
+    ::close(wake_fd_);
+    ::close(epoll_fd_);
+}
+
+void Reactor::add(const std::shared_ptr<Seat>& seat) {
+    {
+        const std::lock_guard lock(mutex_);
+        seat->number_ = ++last_number_;
+    }
+    wake(seat);
+}
+
+void Reactor::wake(const std::shared_ptr<Seat>& seat) {
+    if (seat->woken_.exchange(true)) return;
+    bool asleep = false;
+    {
+        const std::lock_guard lock(mutex_);
+        woken_.push_back(seat);
+        asleep = std::exchange(asleep_, false);
+    }
+    if (asleep) ::eventfd_write(wake_fd_, 1);
+}
+
+void Reactor::wait_until_ended(const std::shared_ptr<Seat>& seat) {
+    Lock lock(mutex_);
+    while (!seat->ended_ && std::this_thread::get_id() == thread_.get_id()) {
+        lock.unlock();
+        run_turn(seat);
+        std::this_thread::sleep_for(kNestedTurn);
+        lock.lock();
+    }
+    ended_.wait(lock, [&] { return seat->ended_; });
+}
+
+void Reactor::listen(const Seat& seat, int fd, Ready ready) {
+    // By edges: a descriptor that is not attended to must not keep the thread busy.
+    add_to(epoll_fd_, fd, EPOLLET | (ready == Ready::to_read ? EPOLLIN : EPOLLOUT), seat.number_);
+}
+
+// ---- the thread ------------------------------------------------------------------
+
+void Reactor::run() {
+    while (collect_woken()) {
+        collect_ready(turns_.empty() ? timeout() : 0);
+        collect_due();
+        for (const auto& seat : turns_) run_turn(seat);
+        turns_.clear();
+    }
+}
+
+int Reactor::timeout() const {
+    if (timers_.empty()) return static_cast<int>(kLongestSleep.count());
+    const auto left = timers_.begin()->first - std::chrono::steady_clock::now();
+    // Rounded up: a turn before its time would only have to come again.
+    return static_cast<int>(
+        std::chrono::ceil<milliseconds>(std::clamp<Duration>(left, Duration{}, kLongestSleep)).count());
+}
+
+/// False when the reactor is to end. While there is nothing to run, whoever wakes a task also wakes the thread.
+bool Reactor::collect_woken() {
+    const std::lock_guard lock(mutex_);
+    for (const auto& seat : woken_) collect(seat);
+    woken_.clear();
+    asleep_ = turns_.empty();
+    return !stopped_;
+}
+
+void Reactor::collect_ready(int timeout) {
+    std::array<epoll_event, kEvents> events{};
+    const int count = ::epoll_wait(epoll_fd_, events.data(), static_cast<int>(events.size()), timeout);
+    for (int i = 0; i < count; ++i) {
+        const std::uint64_t number = events.at(static_cast<std::size_t>(i)).data.u64;
+        if (number == kWakeUp) {
+            eventfd_t ignored = 0;
+            ::eventfd_read(wake_fd_, &ignored);
+        } else if (const auto found = seats_.find(number); found != seats_.end()) {
+            collect(found->second);
+        }
+    }
+}
+
+void Reactor::collect_due() {
+    const auto now = std::chrono::steady_clock::now();
+    for (auto timer = timers_.begin(); timer != timers_.end() && timer->first <= now; ++timer) collect(timer->second);
+}
+
+void Reactor::collect(const std::shared_ptr<Seat>& seat) {
+    if (!std::exchange(seat->collected_, true)) turns_.push_back(seat);
+}
+
+void Reactor::run_turn(const std::shared_ptr<Seat>& seat) {
+    seat->collected_ = false;
+    seat->woken_ = false;
+    if (seat->ended_) return;
+    const auto next = seat->task_->turn();
+    set_timer(seat, next);
+    if (next) {
+        seats_.try_emplace(seat->number_, seat);
+        return;
+    }
+    seats_.erase(seat->number_);
+    const std::lock_guard lock(mutex_);
+    seat->ended_ = true;
+    ended_.notify_all();
+}
+
+void Reactor::set_timer(const std::shared_ptr<Seat>& seat, std::optional<Instant> due) {
+    if (seat->timer_ && due == (*seat->timer_)->first) return;
+    if (seat->timer_) timers_.erase(*seat->timer_);
+    seat->timer_.reset();
+    if (due) seat->timer_ = timers_.emplace(*due, seat);
+}
+
+}  // namespace muster::client

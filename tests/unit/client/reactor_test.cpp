@@ -1,0 +1,166 @@
+#include "node/client/reactor.hpp"
+
+#include <gtest/gtest.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <functional>
+#include <future>
+#include <thread>
+
+namespace muster::client {
+namespace {
+
+using namespace std::chrono_literals;
+using Seat = std::shared_ptr<Reactor::Seat>;
+
+Instant now() {
+    return std::chrono::steady_clock::now();
+}
+
+constexpr auto kFarOff = 1h;
+
+/// Takes turns as its function says, and counts them.
+class Counted : public Reactor::Task {
+public:
+    explicit Counted(std::function<std::optional<Instant>(int turns)> each) : each_(std::move(each)) {}
+
+    std::optional<Instant> turn() override {
+        const int count = turns_ + 1;
+        const auto next = each_(count);
+        turns_ = count;
+        return next;
+    }
+    [[nodiscard]] int turns() const { return turns_; }
+    [[nodiscard]] const Seat& seat() const { return seat_; }
+
+private:
+    const std::function<std::optional<Instant>(int turns)> each_;
+    std::atomic<int> turns_{0};
+    const Seat seat_ = std::make_shared<Reactor::Seat>(*this);
+};
+
+/// Until the turns of a task are so many; the test's own timeout ends what never comes.
+void wait_for(const Counted& task, int turns) {
+    while (task.turns() < turns) std::this_thread::yield();
+}
+
+TEST(Reactor, ATaskTakesItsFirstTurnUnasked) {
+    Reactor reactor;
+    Counted task([](int) { return std::nullopt; });
+    reactor.add(task.seat());
+    reactor.wait_until_ended(task.seat());
+    EXPECT_EQ(task.turns(), 1);
+}
+
+TEST(Reactor, ATurnComesWhenItsTimeHasCome) {
+    Reactor reactor;
+    const auto begin = now();
+    Counted task([&](int turns) { return turns == 1 ? std::optional(begin + 20ms) : std::nullopt; });
+    reactor.add(task.seat());
+    reactor.wait_until_ended(task.seat());
+    EXPECT_EQ(task.turns(), 2);
+    EXPECT_GE(now() - begin, 20ms);
+}
+
+TEST(Reactor, EveryWakeUpIsFollowedByATurnThatBeginsAfterIt) {
+    Reactor reactor;
+    constexpr int kTimes = 20'000;
+    std::atomic<int> told = 0;
+    std::atomic<int> seen = 0;
+    Counted task([&](int) -> std::optional<Instant> {
+        seen = told.load();
+        return seen == kTimes ? std::nullopt : std::optional(now() + kFarOff);
+    });
+    reactor.add(task.seat());
+    std::thread other([&] {
+        for (int i = 0; i < kTimes / 2; ++i) ++told, reactor.wake(task.seat());
+    });
+    for (int i = 0; i < kTimes / 2; ++i) ++told, reactor.wake(task.seat());
+    other.join();
+    reactor.wait_until_ended(task.seat());
+    EXPECT_EQ(seen, kTimes);
+}
+
+TEST(Reactor, TasksThatWakeEachOtherGoOn) {
+    Reactor reactor;
+    constexpr int kTimes = 5'000;
+    Counted* left = nullptr;
+    Counted* right = nullptr;
+    const auto passed_to = [&](Counted*& other) {
+        return [&](int turns) -> std::optional<Instant> {
+            reactor.wake(other->seat());
+            return turns < kTimes ? std::optional(now() + kFarOff) : std::nullopt;
+        };
+    };
+    Counted a(passed_to(right));
+    Counted b(passed_to(left));
+    left = &a, right = &b;
+    reactor.add(a.seat());
+    reactor.add(b.seat());
+    reactor.wait_until_ended(a.seat());
+    while (b.turns() < kTimes) reactor.wake(b.seat());  // it may be one turn behind, and nobody else wakes it now
+    reactor.wait_until_ended(b.seat());
+    EXPECT_EQ(a.turns(), kTimes);
+}
+
+TEST(Reactor, ADescriptorGivesATurnForEachChangeAndNoneForWhatIsLeft) {
+    Reactor reactor;
+    const int fd = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    std::atomic<bool> over = false;
+    Counted task([&](int turns) -> std::optional<Instant> {
+        if (turns == 1) reactor.listen(*task.seat(), fd, Reactor::Ready::to_read);
+        return over ? std::nullopt : std::optional(now() + kFarOff);
+    });
+    reactor.add(task.seat());
+    wait_for(task, 1);
+    ::eventfd_write(fd, 1);  // never read
+    wait_for(task, 2);
+    ::eventfd_write(fd, 1);
+    wait_for(task, 3);
+    Counted other([](int turns) { return turns < 50 ? std::optional(now()) : std::nullopt; });
+    reactor.add(other.seat());
+    reactor.wait_until_ended(other.seat());
+    EXPECT_EQ(task.turns(), 3);
+    over = true;
+    reactor.wake(task.seat());
+    reactor.wait_until_ended(task.seat());
+    ::close(fd);
+}
+
+TEST(Reactor, ATaskThatHasEndedTakesNoMoreTurns) {
+    Reactor reactor;
+    Counted task([](int) { return std::nullopt; });
+    reactor.add(task.seat());
+    reactor.wait_until_ended(task.seat());
+    reactor.wake(task.seat());
+    Counted other([](int) { return std::nullopt; });
+    reactor.add(other.seat());
+    reactor.wait_until_ended(other.seat());
+    EXPECT_EQ(task.turns(), 1);
+}
+
+TEST(Reactor, OnItsOwnThreadAnotherTaskIsRunToItsEnd) {
+    Reactor reactor;
+    Counted inner([](int turns) { return turns < 3 ? std::optional(now() + kFarOff) : std::nullopt; });
+    Counted outer([&](int) {
+        reactor.wait_until_ended(inner.seat());
+        return std::nullopt;
+    });
+    reactor.add(inner.seat());
+    reactor.add(outer.seat());
+    reactor.wait_until_ended(outer.seat());
+    EXPECT_EQ(inner.turns(), 3);
+}
+
+TEST(Reactor, TheProcessHasOneWhileSomebodyOwnsIt) {
+    auto first = Reactor::shared();
+    EXPECT_EQ(first, Reactor::shared());
+    const std::weak_ptr<Reactor> gone = first;
+    first.reset();
+    EXPECT_TRUE(gone.expired());
+    EXPECT_NE(Reactor::shared(), nullptr);
+}
+
+}  // namespace
+}  // namespace muster::client
