@@ -60,10 +60,11 @@ struct Target {
     MemberNumber member;
     Handler handler;
 };
+using Targets = std::vector<Target>;
 /// A notification for these members, each with its handler.
 struct Deliver {
     proto::SharedNotice notice;
-    std::vector<Target> targets;
+    std::shared_ptr<const Targets> targets;  // not null; most notifications are for the same ones as the last
 };
 /// Notifications were lost for good.
 struct Lost {

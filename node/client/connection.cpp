@@ -71,7 +71,11 @@ void Connection::close_gently() {
 }
 
 bool Connection::has_input() const {
-    return socket_ && (socket_->get(zmq::sockopt::events) & ZMQ_POLLIN) != 0;
+    try {
+        return socket_ && (socket_->get(zmq::sockopt::events) & ZMQ_POLLIN) != 0;
+    } catch (const zmq::error_t&) {
+        return true;  // interrupted: to be asked again
+    }
 }
 
 bool Connection::send(const std::string& frame) {

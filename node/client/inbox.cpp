@@ -123,7 +123,7 @@ bool Inbox::set_running(const WatchHandler* handler) {
 
 void Inbox::handle(const Deliver& deliver) {
     assign(notification_, *deliver.notice);
-    for (const auto& [member, handler] : deliver.targets) {
+    for (const auto& [member, handler] : *deliver.targets) {
         notification_.members.assign(1, member);
         (*handler)(notification_);
     }

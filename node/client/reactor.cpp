@@ -30,11 +30,11 @@ int checked(int fd) {
     return fd;
 }
 
-void add_to(int epoll_fd, int fd, std::uint32_t events, std::uint64_t number) {
+int add_to(int epoll_fd, int fd, std::uint32_t events, std::uint64_t number) {
     epoll_event event{};
     event.events = events;
     event.data.u64 = number;
-    checked(::epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event));
+    return ::epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event);
 }
 
 }  // namespace
@@ -51,7 +51,7 @@ std::shared_ptr<Reactor> Reactor::shared() {
 Reactor::Reactor() : epoll_fd_(checked(::epoll_create1(EPOLL_CLOEXEC))) {
     context_.set(zmq::ctxopt::max_sockets, std::min(kMostSockets, context_.get(zmq::ctxopt::socket_limit)));
     wake_fd_ = checked(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
-    add_to(epoll_fd_, wake_fd_, EPOLLIN, kWakeUp);
+    checked(add_to(epoll_fd_, wake_fd_, EPOLLIN, kWakeUp));
     const SignalsBlocked blocked;
     thread_ = std::thread([this] { run(); });
 }
@@ -97,9 +97,9 @@ void Reactor::wait_until_ended(const std::shared_ptr<Seat>& seat) {
     ended_.wait(lock, [&] { return seat->ended_; });
 }
 
-void Reactor::listen(const Seat& seat, int fd, Ready ready) {
+bool Reactor::listen(const Seat& seat, int fd, Ready ready) {
     // By edges: a descriptor that is not attended to must not keep the thread busy.
-    add_to(epoll_fd_, fd, EPOLLET | (ready == Ready::to_read ? EPOLLIN : EPOLLOUT), seat.number_);
+    return add_to(epoll_fd_, fd, EPOLLET | (ready == Ready::to_read ? EPOLLIN : EPOLLOUT), seat.number_) == 0;
 }
 
 // ---- the thread ------------------------------------------------------------------

@@ -71,7 +71,8 @@ public:
 
     enum class Ready { to_read, to_write };
     /// Another turn each time that the descriptor becomes ready, until it is closed. In a turn only.
-    void listen(const Seat& seat, int fd, Ready ready);
+    /// False when the system has no room for more.
+    [[nodiscard]] bool listen(const Seat& seat, int fd, Ready ready);
     [[nodiscard]] zmq::context_t& context() { return context_; }
 
 private:

@@ -31,14 +31,34 @@ std::vector<MemberId> Roster::add(Join join, const std::vector<proto::NumberRun>
         kept.members.insert(place);
         group.insert(place);
         given_[ids.back()] = place;
-        now_[number] = {place, &kept.handler};
+        set_number(number, place, kept.handler);
     }
     return ids;
 }
 
-const Handler* Roster::find(MemberNumber number) const {
-    const auto found = now_.find(number);
-    return found == now_.end() ? nullptr : found->second.handler;
+void Roster::set_number(MemberNumber number, Place place, const Handler& handler) {
+    now_[number] = {place, &handler};
+    forget_found();
+}
+
+void Roster::forget_found() {
+    asked_.clear();
+    found_ = {};
+}
+
+const Roster::Addressees& Roster::find(const std::vector<MemberNumber>& numbers) {
+    if (!asked_.empty() && numbers == asked_) return found_;
+    asked_ = numbers;
+    auto targets = std::make_shared<Targets>();
+    found_.all_known = true;
+    for (const auto number : numbers) {
+        const auto found = now_.find(number);
+        const Handler* handler = found == now_.end() ? nullptr : found->second.handler;
+        found_.all_known = found_.all_known && handler != nullptr;
+        if (handler != nullptr && *handler && **handler) targets->push_back({number, *handler});
+    }
+    found_.targets = std::move(targets);
+    return found_;
 }
 
 void Roster::take(Place place, std::vector<Place>& picked) {
@@ -93,6 +113,7 @@ std::vector<MemberId> Roster::remove(const std::vector<Place>& places) {
         group->second.erase(place);
         if (group->second.empty()) groups_.erase(group);
         now_.erase(found->second.now);
+        forget_found();
         given_.erase(found->second.given);
         join->second.members.erase(place);
         if (join->second.members.empty()) joins_.erase(join);
@@ -104,6 +125,7 @@ std::vector<MemberId> Roster::remove(const std::vector<Place>& places) {
 
 void Roster::session_ended() {
     now_.clear();
+    forget_found();
     for (auto& [place, member] : members_) member.now = {};
 }
 
@@ -126,7 +148,7 @@ void Roster::rejoined(JoinId join, const std::vector<proto::NumberRun>& runs) {
         Owned& member = members_.at(place);
         if (member.now || number == numbers.end()) continue;
         member.now = *number++;
-        now_[member.now] = {place, &found->second.handler};
+        set_number(member.now, place, found->second.handler);
     }
 }
 

@@ -40,8 +40,13 @@ public:
     /// New members; answers their ids, in the order of the runs.
     std::vector<MemberId> add(Join join, const std::vector<proto::NumberRun>& runs);
 
-    /// The handler of a member of this session, or nothing when there is no such member.
-    [[nodiscard]] const Handler* find(MemberNumber number) const;
+    /// The members of this session among those to which something was delivered.
+    struct Addressees {
+        std::shared_ptr<const Targets> targets;  // those that have a handler
+        bool all_known = true;                   // whether all are members now
+    };
+    /// The answer stands until the next call.
+    const Addressees& find(const std::vector<MemberNumber>& numbers);
 
     /// Members of the group to leave, latest first; a member picked is not picked again until it is put back.
     std::vector<Place> pick(const Group& group, std::uint64_t count);
@@ -71,6 +76,8 @@ private:
     };
 
     void take(Place place, std::vector<Place>& picked);
+    void forget_found();
+    void set_number(MemberNumber number, Place place, const Handler& handler);
 
     NodeId node_;
     std::uint64_t last_join_ = 0;
@@ -85,6 +92,9 @@ private:
         const Handler* handler = nullptr;
     };
     std::unordered_map<MemberNumber, Now> now_;
+    // The last answer of find, for these numbers; no numbers: none. It must not keep handlers of those who left.
+    std::vector<MemberNumber> asked_;
+    Addressees found_;
 };
 
 }  // namespace muster::client

@@ -26,7 +26,7 @@ namespace muster::client {
 /// The worker's side of PROTOCOL.md's worker sessions.
 ///
 /// The caller serialises all calls; `now` never goes back. After each call it
-/// does `take_actions()`. Everything that has arrived is handed in before
+/// does `take_actions`. Everything that has arrived is handed in before
 /// `tick`, so that no node is judged silent whose words lie in the socket.
 class Session {
 public:
@@ -71,7 +71,11 @@ public:
     /// Says goodbye and answers every call with `closed`. Nothing is done afterwards.
     void close();
 
-    Actions take_actions() { return std::exchange(actions_, {}); }
+    /// What is to be done now; what `actions` had is dropped, its memory is used again.
+    void take_actions(Actions& actions) {
+        actions.clear();
+        actions.swap(actions_);
+    }
 
     [[nodiscard]] bool is_attached() const { return state_ == State::attached; }
     /// The node it is attached to, or was attached to last.
@@ -139,7 +143,7 @@ private:
     void take_deliveries(std::uint64_t first, proto::Deliveries&& deliveries);
     void take_stream_item(std::uint64_t seq, proto::StreamItem&& body);
     void pass_on();
-    [[nodiscard]] bool must_wait(const StreamItem& item) const;
+    [[nodiscard]] bool must_wait(const StreamItem& item);
     bool pass(StreamItem&& item);
 
     Options options_;

@@ -42,27 +42,22 @@ void Session::pass_on() {
 /// A delivery can overtake the answer of the join that made its member (a
 /// visible one above all): only that answer says whose handler it is for. One for
 /// a member of an earlier process waits until this one joins it, or it has left.
-bool Session::must_wait(const StreamItem& item) const {
+bool Session::must_wait(const StreamItem& item) {
     const auto* delivery = std::get_if<proto::Delivery>(&item.body);
     if (delivery == nullptr) return false;
     const auto& members = *delivery->members;
     if (!unclaimed_.empty() &&
         std::any_of(members.begin(), members.end(), [this](MemberNumber m) { return unclaimed_.has(m); }))
         return true;
-    const auto is_known = [this](MemberNumber member) { return roster_.find(member) != nullptr; };
-    return !std::all_of(members.begin(), members.end(), is_known) && requests_.joining(delivery->notice->group);
+    return !roster_.find(members).all_known && requests_.joining(delivery->notice->group);
 }
 
 /// False when the node is not sane.
 bool Session::pass(StreamItem&& item) {
     Item out{number_, item.seq, {}};
     if (auto* delivery = std::get_if<proto::Delivery>(&item.body)) {
-        Deliver deliver{std::move(delivery->notice), {}};
-        for (const auto member : *delivery->members) {
-            const Handler* handler = roster_.find(member);  // none: it has left meanwhile
-            if (handler != nullptr && *handler && **handler) deliver.targets.push_back({member, *handler});
-        }
-        if (!deliver.targets.empty()) out.what = std::move(deliver);
+        const auto& targets = roster_.find(*delivery->members).targets;  // without those that have left meanwhile
+        if (!targets->empty()) out.what = Deliver{std::move(delivery->notice), targets};
     } else if (const auto* gap = std::get_if<proto::Gap>(&item.body)) {
         out.what = Lost{gap->missed};
     } else {

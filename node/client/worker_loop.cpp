@@ -264,7 +264,8 @@ void WorkerLoop::check_port() {
 
 void WorkerLoop::perform() {
     bool broken = false;
-    for (auto& action : session_.take_actions()) {
+    session_.take_actions(actions_);
+    for (auto& action : actions_) {
         if (auto* send = std::get_if<Send>(&action)) {
             if (broken) continue;
             frame_.clear();
@@ -275,11 +276,12 @@ void WorkerLoop::perform() {
         } else if (auto* answer = std::get_if<Answer>(&action)) {
             answers_.push_back(std::move(*answer));
         } else if (const auto* open = std::get_if<Open>(&action)) {
-            broken = !connection_.open(open->address);
-            if (!broken) reactor_->listen(*seat_, connection_.fd(), Reactor::Ready::to_read);
+            broken = !connection_.open(open->address) ||
+                     !reactor_->listen(*seat_, connection_.fd(), Reactor::Ready::to_read);
         } else if (const auto* check = std::get_if<Check>(&action)) {
-            if (port_check_.start(check->address, clock_now()))
-                reactor_->listen(*seat_, port_check_.fd(), Reactor::Ready::to_write);
+            if (port_check_.start(check->address, clock_now()) &&
+                !reactor_->listen(*seat_, port_check_.fd(), Reactor::Ready::to_write))
+                port_check_.stop();
         } else if (const auto* said = std::get_if<Keep>(&action)) {
             keep(*said);
         } else if (const auto* reserve = std::get_if<Reserve>(&action)) {

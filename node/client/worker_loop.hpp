@@ -87,6 +87,7 @@ private:
     Connection connection_;
     PortCheck port_check_;
     std::string frame_;
+    Actions actions_;
     std::vector<Item> items_;
     std::vector<Answer> answers_;
     bool listening_ = true;

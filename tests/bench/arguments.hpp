@@ -2,6 +2,8 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <cstdio>
+#include <exception>
 
 #include "tests/bench/settings.hpp"
 
@@ -25,6 +27,16 @@ inline void add_options(CLI::App& app, Settings& settings) {
     };
     app.add_option_function<std::vector<std::string>>(
         "--only", add_only, "KEY=VALUE, repeatable: only the cases with one of the values given for a key");
+}
+
+/// The exit status of `run`; 1, and a line that says why, when it throws.
+inline int main_of(const char* program, int (*run)(int argc, char** argv), int argc, char** argv) {
+    try {
+        return run(argc, argv);
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "%s: %s\n", program, error.what());
+        return 1;
+    }
 }
 
 }  // namespace muster::bench

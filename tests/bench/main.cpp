@@ -44,6 +44,7 @@ int run(const std::vector<std::string>& names, const Settings& settings) {
 }
 
 int run_with(int argc, char** argv) {
+    if (argc == 3 && std::string(argv[1]) == "child") return run_child(std::stoi(argv[2]));
     CLI::App app{"Measures what the table of speed says. All traffic is on 127.0.0.1."};
     app.footer(list_of_rows());
     Settings settings;
@@ -59,11 +60,5 @@ int run_with(int argc, char** argv) {
 }  // namespace muster::bench
 
 int main(int argc, char** argv) {
-    try {
-        if (argc == 3 && std::string(argv[1]) == "child") return muster::bench::run_child(std::stoi(argv[2]));
-        return muster::bench::run_with(argc, argv);
-    } catch (const std::exception& error) {
-        std::fprintf(stderr, "muster_bench: %s\n", error.what());
-        return 1;
-    }
+    return muster::bench::main_of("muster_bench", muster::bench::run_with, argc, argv);
 }

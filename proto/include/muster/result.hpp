@@ -44,9 +44,11 @@ public:
     explicit operator bool() const { return ok(); }
     [[nodiscard]] const T& value() const& { return std::get<0>(state_); }
     [[nodiscard]] T& value() & { return std::get<0>(state_); }
-    [[nodiscard]] T&& value() && { return std::get<0>(std::move(state_)); }
+    // Of a temporary, the value itself: `for (auto& m : *tracker.members(group))` walks what still lives.
+    [[nodiscard]] T value() && { return std::get<0>(std::move(state_)); }
     const T& operator*() const& { return value(); }
     T& operator*() & { return value(); }
+    T operator*() && { return std::get<0>(std::move(state_)); }
     const T* operator->() const { return &std::get<0>(state_); }
     T* operator->() { return &std::get<0>(state_); }
     [[nodiscard]] const Error& error() const { return std::get<1>(state_); }

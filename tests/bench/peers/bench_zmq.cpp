@@ -147,10 +147,5 @@ int run(int argc, char** argv) {
 }  // namespace muster::bench
 
 int main(int argc, char** argv) {
-    try {
-        return muster::bench::run(argc, argv);
-    } catch (const std::exception& error) {
-        std::fprintf(stderr, "bench_zmq: %s\n", error.what());
-        return 1;
-    }
+    return muster::bench::main_of("bench_zmq", muster::bench::run, argc, argv);
 }

@@ -125,7 +125,9 @@ private:
         take();
     }
     void take() {
-        for (auto& action : session.take_actions()) {
+        Actions taken;
+        session.take_actions(taken);
+        for (auto& action : taken) {
             if (const auto* keep = std::get_if<Keep>(&action)) {
                 EXPECT_TRUE(apply(kept, keep->message));
                 if (std::holds_alternative<proto::WorkerHello>(keep->message.body)) kept.requests = 0;

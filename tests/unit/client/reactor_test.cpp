@@ -109,7 +109,7 @@ TEST(Reactor, ADescriptorGivesATurnForEachChangeAndNoneForWhatIsLeft) {
     const int fd = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     std::atomic<bool> over = false;
     Counted task([&](int turns) -> std::optional<Instant> {
-        if (turns == 1) reactor.listen(*task.seat(), fd, Reactor::Ready::to_read);
+        if (turns == 1 && !reactor.listen(*task.seat(), fd, Reactor::Ready::to_read)) ADD_FAILURE();
         return over ? std::nullopt : std::optional(now() + kFarOff);
     });
     reactor.add(task.seat());

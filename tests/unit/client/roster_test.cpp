@@ -19,7 +19,7 @@ std::vector<proto::NumberRun> run(std::uint64_t first, std::uint64_t count) {
 struct Two : Roster {
     Two() {
         attached_to(kA);
-        handler = std::make_shared<const OnNotification>();
+        handler = std::make_shared<const OnNotification>([](const Notification&) {});
         ids = add({kGroup, {}, handler, {}}, run(3, 2));
     }
     Handler handler;
@@ -28,9 +28,21 @@ struct Two : Roster {
 
 TEST(Roster, FindsTheHandlerOfAMember) {
     Two r;
-    ASSERT_NE(r.find(MemberNumber{3}), nullptr);
-    EXPECT_EQ(*r.find(MemberNumber{4}), r.handler);
-    EXPECT_EQ(r.find(MemberNumber{5}), nullptr);
+    EXPECT_TRUE(r.find({MemberNumber{3}, MemberNumber{4}}).all_known);
+    EXPECT_EQ(r.find({MemberNumber{4}}).targets->at(0).handler, r.handler);
+    EXPECT_FALSE(r.find({MemberNumber{4}, MemberNumber{5}}).all_known);
+    EXPECT_EQ(r.find({MemberNumber{4}, MemberNumber{5}}).targets->size(), 1u);
+}
+
+TEST(Roster, WhatWasFoundIsForgottenWithTheMembers) {
+    Two r;
+    const std::vector<MemberNumber> both{MemberNumber{3}, MemberNumber{4}};
+    EXPECT_EQ(r.find(both).targets->size(), 2u);
+    r.remove(r.pick(kGroup, 1));
+    EXPECT_EQ(r.find(both).targets->size(), 1u);
+    r.remove(r.pick(kGroup, 1));
+    const std::weak_ptr<const OnNotification> handler = std::exchange(r.handler, nullptr);
+    EXPECT_TRUE(handler.expired());
 }
 
 TEST(Roster, AMemberPickedIsNotPickedAgainUntilPutBack) {
@@ -46,7 +58,7 @@ TEST(Roster, ARemovedMemberIsGoneEverywhere) {
     Two r;
     EXPECT_THAT(r.remove(r.pick(kGroup, 2)), ElementsAre(r.ids[1], r.ids[0]));
     EXPECT_EQ(r.size(), 0u);
-    EXPECT_EQ(r.find(MemberNumber{3}), nullptr);
+    EXPECT_FALSE(r.find({MemberNumber{3}}).all_known);
     EXPECT_THAT(r.pick(kGroup, r.ids), IsEmpty());
     r.session_ended();
     EXPECT_THAT(r.absent(), IsEmpty());

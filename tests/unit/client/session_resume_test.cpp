@@ -44,7 +44,7 @@ TEST(SessionResume, MembersKeepTheirNumbers) {
     d.welcome(42, true);
     EXPECT_THAT(d.requests(), IsEmpty());
     d.deliver(1, {5});
-    EXPECT_EQ(std::get<Deliver>(d.items().at(0).what).targets.size(), 1u);
+    EXPECT_EQ(std::get<Deliver>(d.items().at(0).what).targets->size(), 1u);
 }
 
 TEST(SessionResume, ARequestThatNobodyWaitsForKeepsItsNumber) {
@@ -235,7 +235,7 @@ TEST(NewSession, ADeliveryBeforeTheAnswerOfTheRejoinWaits) {
     d.deliver(1, {20});
     EXPECT_THAT(d.items(), IsEmpty());
     d.hear(proto::JoinReply{{{MemberNumber{20}, 1}}, 0}, 1);
-    EXPECT_EQ(std::get<Deliver>(d.items().at(0).what).targets.size(), 1u);
+    EXPECT_EQ(std::get<Deliver>(d.items().at(0).what).targets->size(), 1u);
 }
 
 TEST(NewSession, ARejoinThatFailsIsTriedAgain) {

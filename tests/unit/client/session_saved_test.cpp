@@ -73,7 +73,7 @@ TEST(SavedSession, TheSameJoinTakesOverTheMembersWithoutARequest) {
     EXPECT_THAT(next.ids(1), ElementsAre(id(5), id(6)));
     EXPECT_THAT(next.requests(), IsEmpty());
     next.deliver(1, {5, 6});
-    EXPECT_EQ(std::get<Deliver>(next.items().at(0).what).targets.size(), 2u);
+    EXPECT_EQ(std::get<Deliver>(next.items().at(0).what).targets->size(), 2u);
     next.after(milliseconds(6000));
     EXPECT_THAT(next.sent<proto::LeaveRequest>(), IsEmpty());
 }
@@ -116,7 +116,7 @@ TEST(SavedSession, WhatArrivesBeforeTheJoinWaitsForIt) {
     next.join(1, 2);
     ASSERT_EQ(next.items().size(), 2u);
     EXPECT_EQ(next.items()[0].seq, 4u);
-    EXPECT_EQ(std::get<Deliver>(next.items()[0].what).targets.size(), 1u);
+    EXPECT_EQ(std::get<Deliver>(next.items()[0].what).targets->size(), 1u);
     next.session.handled(1, 5);
     next.tick();
     EXPECT_THAT(next.sent<proto::WorkerHeartbeat>(), ElementsAre(proto::WorkerHeartbeat{5}));

@@ -28,9 +28,9 @@ TEST(SessionStream, ADeliveryGoesToTheHandlersOfItsMembers) {
     const auto items = d.items();
     ASSERT_EQ(items.size(), 1u);
     const auto& deliver = std::get<Deliver>(items[0].what);
-    ASSERT_EQ(deliver.targets.size(), 2u);
-    EXPECT_EQ(deliver.targets[0].member, MemberNumber{5});
-    EXPECT_EQ(deliver.targets[1].handler, d.handler);
+    ASSERT_EQ(deliver.targets->size(), 2u);
+    EXPECT_EQ(deliver.targets->at(0).member, MemberNumber{5});
+    EXPECT_EQ(deliver.targets->at(1).handler, d.handler);
 }
 
 TEST(SessionStream, AMemberThatIsGoneHasNoHandlerButItsTurnIsKept) {
@@ -107,7 +107,7 @@ TEST(SessionStream, ADeliveryThatOvertakesTheAnswerOfItsJoinWaitsForIt) {
     EXPECT_TRUE(d.items().empty());
     d.hear(proto::JoinReply{{{MemberNumber{7}, 1}}, 0}, 2);
     ASSERT_THAT(seqs(d.items()), ElementsAre(1u, 2u));
-    EXPECT_EQ(std::get<Deliver>(d.items()[0].what).targets.at(0).member, MemberNumber{7});
+    EXPECT_EQ(std::get<Deliver>(d.items()[0].what).targets->at(0).member, MemberNumber{7});
 }
 
 TEST(SessionStream, AJoinOfAnotherGroupHoldsNothingBack) {
