@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 AFTERWARDS = 10.0  # seconds after its end in which a fault may still show
+HEALED = 2.0  # seconds after its end in which an observer hears what it missed
 MIGHT_HURT = 0.9  # seconds; a pause or cut that is shorter has no excuse for anything
 
 
@@ -68,6 +69,17 @@ class Timeline:
     def _can_relay(self, third, node, observer, since, to):
         return not (self.is_touched(third, since, to) or self.is_touched(link(third, node), since, to)
                     or self.is_touched(link(third, observer), since, to))
+
+    def happened_since(self, node, observer, at):
+        """The earliest time of what the observer is told at that time of the node: before the faults, one after the
+        other, that kept the news from it."""
+        while True:
+            earlier = [fault.begin for fault in self.faults
+                       if (observer in fault.touched or link(node, observer) in fault.touched)
+                       and fault.begin < at and (fault.end is None or fault.end + HEALED >= at)]
+            if not earlier:
+                return at
+            at = min(earlier)
 
     def excuses_session(self, worker, host, node, since, to):
         """Whether a worker on that host may have lost its session at that node."""

@@ -82,7 +82,8 @@ class Judge:
     def _why_wrong(self, leave, node, owner):
         at = leave.at
         if leave.reason == "node_down":
-            if not self.timeline.excuses_down(node, leave.observer, self.nodes, at, at):
+            if not any(self.timeline.excuses_down(node, seen_by, self.nodes, at, at)
+                       for seen_by in self._may_watch_at(leave.observer, at)):
                 return "nothing had touched the two nodes"
         elif leave.reason == "node_left":
             if not self.timeline.is_touched(node, at, at):
@@ -91,7 +92,8 @@ class Judge:
             self.tally.unknown += 1
             return None
         elif leave.reason == "worker_down":
-            excused = self.timeline.excuses_session(owner.name, owner.host, node, at, at)
+            since = self.timeline.happened_since(node, leave.observer, at)
+            excused = self.timeline.excuses_session(owner.name, owner.host, node, since, at)
             if not excused and not self._lost_goodbye(owner, node, at):
                 return "nothing had touched the worker or its node"
         elif owner.joined is None:
@@ -100,6 +102,10 @@ class Judge:
             return "nobody had told the worker to leave"
         self.tally.leaves_excused += leave.reason != "left"
         return None
+
+    def _may_watch_at(self, observer, at):
+        """The nodes whose news a watcher may have been told: one whose node was ever touched may have moved on."""
+        return self.nodes if self.timeline.is_touched(observer, float("-inf"), at) else [observer]
 
     def _lost_goodbye(self, owner, node, at):
         """Whether a cut, however short, may have taken the goodbye, which nobody waits to see answered."""

@@ -7,7 +7,7 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[3] / "scripts"))
 
-from lab.faults import AFTERWARDS, MIGHT_HURT, Fault, Timeline, link  # noqa: E402
+from lab.faults import AFTERWARDS, HEALED, MIGHT_HURT, Fault, Timeline, link  # noqa: E402
 from lab.judge import Batch, Facts, Judge  # noqa: E402
 from lab.views import Leave, Lives, WatchView, differences, ids_in, owners_in  # noqa: E402
 
@@ -60,6 +60,13 @@ class Leaves(Case):
                 self.fault(touched)
                 self.assertEqual(self.verdict("node_down") is None, touched in ("a", "b"))
 
+    def test_a_watcher_whose_node_was_down_may_tell_what_another_node_believes(self):
+        self.fault(link("a", "b"), link("a", "c"), begin=100.0, end=104.0)
+        self.assertIsNotNone(self.verdict("node_down", at=103.0, observer="a"))
+        self.fault("a", begin=10.0, end=12.0)
+        self.assertIsNone(self.verdict("node_down", at=103.0, observer="a"))
+        self.assertIsNotNone(self.verdict("node_down", at=99.0, observer="a"))
+
     def test_a_fault_of_the_worker_is_none_for_its_node(self):
         self.fault("w1")
         self.assertIsNone(self.verdict("worker_down"))
@@ -74,6 +81,17 @@ class Leaves(Case):
     def test_a_fault_that_has_not_ended_excuses(self):
         self.fault("a", end=None)
         self.assertIsNone(self.verdict("node_down", at=1000.0))
+
+    def test_who_was_cut_off_hears_late_of_what_an_older_fault_did(self):
+        self.fault("a", begin=80.0, end=85.0)
+        late = 85.0 + AFTERWARDS + 3.0
+        self.assertIsNotNone(self.verdict("worker_down", at=late))
+        self.fault(link("a", "c"), begin=84.0, end=late - 0.5)
+        self.assertIsNotNone(self.verdict("worker_down", at=late))  # b was not cut off
+        self.fault("b", begin=88.0, end=93.0)
+        self.fault(link("a", "b"), begin=92.0, end=late - 0.5)
+        self.assertIsNone(self.verdict("worker_down", at=late))
+        self.assertIsNotNone(self.verdict("worker_down", at=late + HEALED))
 
     def test_a_short_cut_may_take_the_goodbye_and_a_short_pause_may_not(self):
         self.facts["w1"].host = "b"
