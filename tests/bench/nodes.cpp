@@ -55,9 +55,8 @@ void join_counting(Tracker& tracker, const Group& group, std::size_t times, Page
 void fill(Node& node, std::size_t groups, std::size_t members, bool singly) {
     JoinOptions options;
     options.count = singly ? 1 : members;
-    for (std::size_t i = 0; i < groups; ++i) {
-        const Group group{"fill", std::to_string(i)};
-        for (std::size_t joined = 0; joined < members; joined += options.count) take(node.join(group, {}, options));
+    for (std::size_t joined = 0; joined < members; joined += options.count) {
+        for (std::size_t i = 0; i < groups; ++i) take(node.join({"fill", std::to_string(i)}, {}, options));
     }
 }
 

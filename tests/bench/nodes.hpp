@@ -35,7 +35,7 @@ OnNotification counting(Page& page, std::size_t slot);
 /// `times` joins of one member each, the i-th counted in slot `first_slot` + i.
 void join_counting(Tracker& tracker, const Group& group, std::size_t times, Page& page, std::size_t first_slot);
 
-/// `groups` groups of `members` members each: in one call a group, or in one call each.
+/// `groups` groups of `members` members each: in one call a group, or singly, where the groups take turns.
 void fill(Node& node, std::size_t groups, std::size_t members, bool singly);
 bool holds(Node& node, std::size_t groups, std::size_t members);
 /// Members of all groups, read one by one.
