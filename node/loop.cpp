@@ -1,10 +1,10 @@
 #include "node/loop.hpp"
 
 #include <algorithm>
-#include <csignal>
 #include <utility>
 
 #include "node/clock.hpp"
+#include "node/signals_blocked.hpp"
 
 namespace muster::node {
 namespace {
@@ -27,13 +27,8 @@ Loop::Loop(Engine& engine, std::unique_ptr<Sockets> sockets, Sink& sink)
       sink_(sink),
       emit_([this](cluster::EventBody body) { engine_.step(std::move(body)); }),
       turned_(now()) {
-    // Signals are for the program's own threads.
-    sigset_t all;
-    sigset_t before;
-    ::sigfillset(&all);
-    ::pthread_sigmask(SIG_SETMASK, &all, &before);
+    const SignalsBlocked blocked;
     thread_ = std::thread([this] { run(); });
-    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 Loop::~Loop() {

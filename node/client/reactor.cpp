@@ -1,6 +1,5 @@
 #include "node/client/reactor.hpp"
 
-#include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -12,7 +11,7 @@
 #include <system_error>
 #include <utility>
 
-#include "node/client/signals_blocked.hpp"
+#include "node/signals_blocked.hpp"
 
 namespace muster::client {
 namespace {
@@ -52,7 +51,7 @@ Reactor::Reactor() : epoll_fd_(checked(::epoll_create1(EPOLL_CLOEXEC))) {
     context_.set(zmq::ctxopt::max_sockets, std::min(kMostSockets, context_.get(zmq::ctxopt::socket_limit)));
     wake_fd_ = checked(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
     checked(add_to(epoll_fd_, wake_fd_, EPOLLIN, kWakeUp));
-    const SignalsBlocked blocked;
+    const node::SignalsBlocked blocked;
     thread_ = std::thread([this] { run(); });
 }
 

@@ -4,7 +4,7 @@
 #include <string_view>
 #include <utility>
 
-#include "node/client/signals_blocked.hpp"
+#include "node/signals_blocked.hpp"
 
 namespace muster::client {
 namespace {
@@ -38,7 +38,7 @@ WorkerLoop::WorkerLoop(Session::Options options, std::size_t inbox, Inbox::Handl
                                      [reactor = reactor_, seat = seat_] { reactor->wake(seat); });
     problem_ = session_.problem();
     {
-        const SignalsBlocked blocked;
+        const node::SignalsBlocked blocked;
         inbox_->start();
     }
     session_.start(clock_now());
@@ -88,23 +88,16 @@ Error closed() {
 
 }  // namespace
 
-/// Under the lock. Whether the loop has to be woken: it has not been for a command that it has yet to take.
-bool WorkerLoop::command(Command command) {
-    commands_.push_back(std::move(command));
-    return commands_.size() == 1;
-}
-
 Reply WorkerLoop::wait(const std::function<Command(CallId)>& make) {
     std::future<Reply> answer;
-    bool first = false;
     {
         const std::lock_guard lock(mutex_);
         if (closing_) return closed();
         last_call_ = last_call_.next();
         answer = calls_[last_call_].emplace<std::promise<Reply>>().get_future();
-        first = command(make(last_call_));
+        commands_.push_back(make(last_call_));
     }
-    if (first) wake();
+    wake();
     return answer.get();
 }
 
@@ -112,7 +105,6 @@ std::future<Result<NotifyReport>> WorkerLoop::post(NotifyCall notify, millisecon
     const auto deadline = clock_now() + timeout;
     Posted posted{{}, notify.request.data.msgpack.size()};
     auto report = posted.report.get_future();
-    bool first = false;
     {
         std::unique_lock lock(mutex_);
         const bool in_time = place_.wait_until(lock, deadline, [&] {
@@ -129,11 +121,11 @@ std::future<Result<NotifyReport>> WorkerLoop::post(NotifyCall notify, millisecon
         posted_bytes_ += posted.bytes;
         const CallId id = last_call_ = last_call_.next();
         calls_.emplace(id, std::move(posted));
-        first = command([id, deadline, notify = std::move(notify)](Session& session, Instant now) mutable {
+        commands_.push_back([id, deadline, notify = std::move(notify)](Session& session, Instant now) mutable {
             session.call(now, id, deadline, std::move(notify));
         });
     }
-    if (first) wake();
+    wake();
     return report;
 }
 
@@ -155,12 +147,11 @@ Reply WorkerLoop::watch(Watch watch, Group group, std::shared_ptr<WatchHandler> 
 
 void WorkerLoop::unwatch(Watch watch, WatchHandler& handler) {
     handler.ended = true;
-    bool first = false;
     {
         const std::lock_guard lock(mutex_);
-        first = command([watch](Session& session, Instant now) { session.unwatch(now, watch); });
+        commands_.push_back([watch](Session& session, Instant now) { session.unwatch(now, watch); });
     }
-    if (first) wake();
+    wake();
     inbox_->wait_until_idle(handler);
 }
 

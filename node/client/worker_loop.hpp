@@ -59,7 +59,6 @@ private:
     using Waiting = std::variant<std::promise<Reply>, Posted>;
 
     Reply wait(const std::function<Command(CallId)>& make);
-    bool command(Command command);
     void answer(std::vector<Answer>& answers);
     void fulfil(Waiting& waiting, Reply&& reply);
     std::optional<Instant> turn() override;

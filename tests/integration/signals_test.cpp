@@ -145,8 +145,7 @@ TEST_F(Signals, WorkersThatEndInOrderWhileTheirNodeIsStoppedHaveLeft) {
     for (std::size_t i = 0; i < 3; ++i) {
         EXPECT_TRUE(knows(i, {id}));
         const auto story = told(watchers[i]).story;
-        for (const auto& leaver : leavers)
-            EXPECT_EQ(story.at(*ids(leaver).begin()), "join, left") << Cluster::name(i);
+        for (const auto& leaver : leavers) EXPECT_EQ(story.at(*ids(leaver).begin()), "join, left") << Cluster::name(i);
     }
 }
 

@@ -67,12 +67,18 @@ constexpr std::string_view kPathsNotHere[] = {
 
 constexpr std::string_view kMarks[] = {
     "end noticed before the last words",
-    "frame refused by the codec", "handler removed with notifications waiting",
-    "handler told of a gap",      "handler told of a loss on a link",
-    "incarnation adopted",        "join seen by all",
-    "node stopped by itself",     "worker attached anew",
-    "worker got an answer twice", "worker resumed",
-    "worker session unknown",     "worker told of a gap",
+    "frame refused by the codec",
+    "handler removed with notifications waiting",
+    "handler told of a gap",
+    "handler told of a loss on a link",
+    "incarnation adopted",
+    "join seen by all",
+    "node stopped by itself",
+    "worker attached anew",
+    "worker got an answer twice",
+    "worker resumed",
+    "worker session unknown",
+    "worker told of a gap",
 };
 
 }  // namespace

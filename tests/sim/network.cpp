@@ -6,7 +6,7 @@ namespace muster::sim {
 namespace {
 
 constexpr std::uint64_t kStorm = 2000;     // frames a second for each pair of places; some 50 are usual
-constexpr milliseconds kUnread{60};           // for which frames wait to be received at a busy process, at most
+constexpr milliseconds kUnread{60};        // for which frames wait to be received at a busy process, at most
 constexpr std::size_t kHeldFrames = 2000;  // libzmq's high-water mark: beyond it the newest are dropped
 
 Place place_of(const std::string& address) {
@@ -56,9 +56,8 @@ void Network::attempt(ConnectorId id) {
     }
     const ConnectionId connection{++made_};
     const auto [process, port] = listener->second;
-    connections_.emplace(
-        connection,
-        Connection{connection, id, port, connector.client, process, from, process->place()});
+    connections_.emplace(connection,
+                         Connection{connection, id, port, connector.client, process, from, process->place()});
     connector.connection = connection;
     connector.backoff = milliseconds(100);
     Process* client = connector.client;

@@ -4,7 +4,7 @@
 
 #include <csignal>
 
-namespace muster::client {
+namespace muster::node {
 
 /// Signals are the program's affair: threads made while this lives do not take them.
 class SignalsBlocked {
@@ -22,4 +22,4 @@ private:
     sigset_t before_{};
 };
 
-}  // namespace muster::client
+}  // namespace muster::node
