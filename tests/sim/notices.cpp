@@ -26,6 +26,7 @@ void Notices::taken(std::uint64_t number, Life& from, const std::string& worker,
     }
     const auto [at, fresh] = sent_.try_emplace(number);
     Sent& sent = at->second;
+    sent.addressed.insert(expected.begin(), expected.end());
     if (!fresh) {
         sent.repeated = true;
         std::erase_if(sent.expected, [&](const auto& member) { return !expected.contains(member); });
@@ -165,14 +166,14 @@ std::optional<std::string> Notices::owed() const {
 /// Of the owner's members those that did not get it, although their node was sent it: the
 /// ones that were matched, and any that had joined since.
 std::uint64_t Notices::may_miss(const Sent& sent, std::uint64_t life, const Owner& owner) const {
-    const auto first = sent.expected.lower_bound({life, 0});
-    const auto end = sent.expected.lower_bound({life + 1, 0});
+    const auto first = sent.addressed.lower_bound({life, 0});
+    const auto end = sent.addressed.lower_bound({life + 1, 0});
     if (first == end) return 0;
     const std::uint64_t newest = std::prev(end)->second;
     std::uint64_t count = 0;
     for (const auto& [member, real] : truth_.at(life).ever) {
         const std::pair key{life, member};
-        const bool sent_to = member > newest || sent.expected.contains(key);
+        const bool sent_to = member > newest || sent.addressed.contains(key);
         const bool missed = sent_to && !sent.got.contains(key) && !sent.gave_way.contains(key);
         if (missed && real.owner == owner && real.group == sent.group) ++count;
     }

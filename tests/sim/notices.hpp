@@ -53,7 +53,9 @@ private:
         bool promised = false;
         bool refused = false;
         bool repeated = false;
-        std::set<std::pair<std::uint64_t, std::uint64_t>> expected;  // life, member number
+        std::set<std::pair<std::uint64_t, std::uint64_t>> expected;  // life, member number: that it must come to
+        // The same, that it may have been sent to: of a request that came again, those it found the first time, too.
+        std::set<std::pair<std::uint64_t, std::uint64_t>> addressed;
         std::set<std::pair<std::uint64_t, std::uint64_t>> got;
         // Members of handlers that had no room for it, and how many of them somebody waits for, by life.
         std::set<std::pair<std::uint64_t, std::uint64_t>> gave_way;

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "tests/sim/batch.hpp"
+#include "tests/sim/notices.hpp"
 
 namespace muster::sim {
 namespace {
@@ -156,6 +157,27 @@ TEST(Canary, a_lost_notification_is_noticed) {
     }
     EXPECT_GE(swallowed, 20);
     EXPECT_GE(3 * noticed, swallowed);
+}
+
+// A request comes again when its first one has been sent to a node that is believed dead meanwhile.
+TEST(Judge, a_loss_may_be_told_of_members_that_a_repeated_request_does_not_find) {
+    const Group group{"judge", "repeat"};
+    const Owner owner{"", 1};
+    Truth truth;
+    Life& from = truth.begin({"a", Incarnation{1}});
+    Life& to = truth.begin({"b", Incarnation{1}});
+    to.join(1, {group, owner, {}, 0, false, Reason::left});
+    const auto told = [&](std::uint64_t missed, bool found_at_all) {
+        Notices notices(truth);
+        const std::vector<Member> members{{{to.id, MemberNumber{1}}, "", {}}};
+        for (const auto& found : {found_at_all ? members : std::vector<Member>{}, {}})
+            notices.taken(1, from, "w", NotificationKind::created, group, found, Duration{0});
+        notices.gap(to, owner, missed);
+        return notices.owed();
+    };
+    EXPECT_EQ(told(1, true), std::nullopt);
+    EXPECT_NE(told(2, true), std::nullopt);
+    EXPECT_NE(told(1, false), std::nullopt);
 }
 
 TEST(Canary, a_cluster_that_stays_split_misses_liveness) {
