@@ -252,23 +252,35 @@ private:
             return true;
         });
     }
-    bool get(Delivery& to) {
-        return list([&](Decoder& item) {
-            auto notice = std::make_shared<SharedNotice::Held>();
-            auto members = std::make_shared<std::vector<MemberNumber>>();
-            if (!head_fields(item, *notice) || !item(*members)) return false;
-            to = {SharedNotice(std::move(notice)), std::move(members)};
-            return true;
+    /// Deliveries for the same members as the one before share their list: most do.
+    bool get(std::vector<Delivery>& to) {
+        std::vector<MemberNumber> members;
+        return each(to, [&](Decoder& elements, Delivery& delivery) {
+            return elements.list([&](Decoder& item) {
+                auto notice = std::make_shared<SharedNotice::Held>();
+                members.clear();
+                if (!head_fields(item, *notice) || !item(members)) return false;
+                const Delivery* before = to.size() > 1 ? &to[to.size() - 2] : nullptr;
+                delivery.notice = SharedNotice(std::move(notice));
+                delivery.members = before && *before->members == members
+                                       ? before->members
+                                       : std::make_shared<const std::vector<MemberNumber>>(members);
+                return true;
+            });
         });
     }
     template <class T>
     bool get(std::vector<T>& to) {
+        return each(to, [](Decoder& elements, T& element) { return elements(element); });
+    }
+    template <class T, class Get>
+    bool each(std::vector<T>& to, const Get& get_element) {
         std::uint32_t count = 0;
         if (!reader_.array(count) || count > limits::kItems || count > reader_.left()) return false;
         to.reserve(std::min<std::size_t>(count, kReserved / sizeof(T)));  // records are larger than the bytes they cost
         Decoder elements(reader_, count, depth_ + 1);
         for (; count != 0; --count)
-            if (!elements(to.emplace_back())) return false;
+            if (!get_element(elements, to.emplace_back())) return false;
         return true;
     }
     template <class Fill>
