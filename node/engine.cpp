@@ -22,9 +22,10 @@ Engine::Engine(cluster::Options options, std::shared_ptr<Wakeup> wakeup)
       wakeup_(std::move(wakeup)) {}
 
 void Engine::step(cluster::EventBody body) {
-    const std::lock_guard lock(mutex_);
+    Lock lock(mutex_);
     loop_sleeps_ = false;
     if (!closed_) advance(std::move(body));
+    release(lock);
 }
 
 void Engine::take(cluster::Actions& actions) {
@@ -54,7 +55,7 @@ bool Engine::post(cluster::EventBody body) {
     Lock lock(mutex_);
     if (!enter(lock)) return false;
     advance(std::move(body));
-    leave_to_loop(lock);
+    release(lock);
     return true;
 }
 
@@ -69,10 +70,13 @@ bool Engine::must_rouse() {
     return true;
 }
 
-void Engine::leave_to_loop(Lock& lock) {
+void Engine::release(Lock& lock) {
     const bool rouse = must_rouse();
+    std::vector<std::shared_ptr<Slot>> answered;
+    answered.swap(answered_);
     lock.unlock();
     if (rouse) wakeup_->notify();
+    for (const auto& slot : answered) slot->done.notify_one();
 }
 
 CallResult Engine::await(Lock& lock, cluster::CallId id, cluster::EventBody body, std::chrono::milliseconds patience) {
@@ -86,13 +90,14 @@ CallResult Engine::await(Lock& lock, cluster::CallId id, cluster::EventBody body
     if (outbox_.size() > before) outbox_bytes_ += data * (outbox_.size() - before);
     if (result) return *std::move(result);
 
-    if (must_rouse()) wakeup_->notify();
-    Slot slot;
-    waiting_.emplace(id, &slot);
-    slot.done.wait_for(lock, patience, [&] { return slot.result.has_value(); });
+    const auto slot = std::make_shared<Slot>();
+    waiting_.emplace(id, slot);
+    release(lock);
+    lock.lock();
+    slot->done.wait_for(lock, patience, [&] { return slot->result.has_value(); });
     waiting_.erase(id);
-    if (!slot.result) return Error{ErrorCode::timeout, "the node did not answer in time: see its log, or restart it"};
-    return *std::move(slot.result);
+    if (!slot->result) return Error{ErrorCode::timeout, "the node did not answer in time: see its log, or restart it"};
+    return *std::move(slot->result);
 }
 
 Result<Engine::Joined> Engine::join(cluster::LocalJoin join, std::chrono::milliseconds patience) {
@@ -111,7 +116,7 @@ Result<Engine::Joined> Engine::join(cluster::LocalJoin join, std::chrono::millis
         joined.members = *run;
     }
     own_.add(join.group, join.handler, joined.members);
-    leave_to_loop(lock);
+    release(lock);
     return joined;
 }
 
@@ -124,7 +129,7 @@ Result<Engine::Left> Engine::leave(const Group& group, const OwnMembers::Wanted&
                      "nothing of this process is joined to " + group.store + "/" + group.feature + ": join it first"};
     auto left = core_.leave(now(), {{}, taken.owner, group, std::move(taken.members), 1}, fresh_);
     sort_out();
-    leave_to_loop(lock);
+    release(lock);
     if (!left) return left.error();
     return Left{*std::move(left), std::move(taken.ended)};
 }
@@ -161,7 +166,7 @@ void Engine::answer(cluster::Answer answer) {
         calling_->second = std::move(answer.result);
     } else if (const auto found = waiting_.find(answer.call); found != waiting_.end()) {
         found->second->result = std::move(answer.result);
-        found->second->done.notify_one();
+        answered_.push_back(found->second);
     }
 }
 

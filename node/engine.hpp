@@ -59,7 +59,7 @@ public:
         Lock lock(mutex_);
         if (!enter(lock)) return *closed_;
         CallResult result = await(lock, std::move(call), patience);
-        leave_to_loop(lock);
+        release(lock);
         return result;
     }
     struct Joined {
@@ -124,8 +124,9 @@ private:
     void answer(cluster::Answer answer);
     /// Whether the loop sleeps and something has become due earlier; then it must be woken.
     [[nodiscard]] bool must_rouse();
-    /// Unlocks, and wakes the loop if it must be.
-    void leave_to_loop(Lock& lock);
+    /// Unlocks, and then wakes the loop if it must be, and the callers that have their answer: whoever wakes takes
+    /// the lock first.
+    void release(Lock& lock);
 
     const EngineNumber number_;
     mutable std::mutex mutex_;
@@ -134,7 +135,8 @@ private:
     cluster::Actions outbox_;
     std::size_t outbox_bytes_ = 0;  // of notification data, roughly
     std::condition_variable room_;
-    std::unordered_map<cluster::CallId, Slot*> waiting_;
+    std::unordered_map<cluster::CallId, std::shared_ptr<Slot>> waiting_;
+    std::vector<std::shared_ptr<Slot>> answered_;                                   // to be woken
     std::optional<std::pair<cluster::CallId, std::optional<CallResult>>> calling_;  // the call under way
     std::optional<Error> closed_;
     cluster::Instant sleeps_until_ = cluster::kNever;  // the deadline the loop knows of

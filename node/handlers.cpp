@@ -4,6 +4,9 @@
 #include <system_error>
 #include <utility>
 
+#include "node/busy_poll.hpp"
+#include "node/signals_blocked.hpp"
+
 namespace muster::node {
 namespace {
 
@@ -19,6 +22,7 @@ bool Strand::is_current() const {
 }
 
 HandlerPool::HandlerPool(const Options& options) : state_(std::make_shared<State>(options)) {
+    const SignalsBlocked blocked;
     const std::lock_guard lock(state_->mutex);
     for (std::size_t i = 0; i < options.threads; ++i) start_worker(state_);
     keeper_ = std::thread([state = state_] { keep(state); });
@@ -29,13 +33,17 @@ HandlerPool::~HandlerPool() {
 }
 
 void HandlerPool::schedule(std::shared_ptr<Strand> strand) {
-    const std::lock_guard lock(state_->mutex);
-    if (state_->stopped) return;
-    state_->ready.push_back(std::move(strand));
-    if (state_->idle != 0)
-        state_->work.notify_one();
-    else if (state_->ready.size() == 1)
-        state_->trouble.notify_one();
+    bool for_worker = false;
+    {
+        const std::lock_guard lock(state_->mutex);
+        if (state_->stopped) return;
+        state_->put(std::move(strand));
+        if (state_->ready.size() <= state_->looking) return;
+        for_worker = state_->idle != 0;
+        if (!for_worker && state_->ready.size() != 1) return;
+    }
+    // Without the lock, which who wakes takes first.
+    (for_worker ? state_->work : state_->trouble).notify_one();
 }
 
 void HandlerPool::stop() {
@@ -43,6 +51,7 @@ void HandlerPool::stop() {
     {
         const std::lock_guard lock(state_->mutex);
         state_->stopped = true;
+        state_->has_news = true;
         dropped.swap(state_->ready);
     }
     state_->work.notify_all();
@@ -101,6 +110,7 @@ void HandlerPool::run(State& state, Workers::iterator self) {
 
 /// False when this worker is to end; it counts as idle no longer.
 bool HandlerPool::wait_for_work(State& state, Lock& lock) {
+    look_for_work(state, lock);
     state.work.wait(lock, [&] { return state.stopped || !state.ready.empty() || state.leaving != 0; });
     --state.idle;
     state.least_idle = std::min(state.least_idle, state.idle);
@@ -110,9 +120,18 @@ bool HandlerPool::wait_for_work(State& state, Lock& lock) {
     return false;
 }
 
+/// One worker at a time stays awake for a while; it is found without being woken.
+void HandlerPool::look_for_work(State& state, Lock& lock) {
+    if (state.options.busy_poll.count() == 0 || state.looking != 0 || state.stopped || !state.ready.empty()) return;
+    ++state.looking;
+    lock.unlock();
+    busy_poll(state.options.busy_poll, [&] { return state.has_news.load(std::memory_order_relaxed); });
+    lock.lock();
+    --state.looking;
+}
+
 void HandlerPool::run_one(State& state, Lock& lock) {
-    auto strand = std::move(state.ready.front());
-    state.ready.pop_front();
+    auto strand = state.take();
     if (state.is_short()) state.trouble.notify_one();
     lock.unlock();
     current_strand = strand.get();
@@ -120,7 +139,7 @@ void HandlerPool::run_one(State& state, Lock& lock) {
     current_strand = nullptr;
     lock.lock();
     if (more && !state.stopped) {
-        state.ready.push_back(std::move(strand));
+        state.put(std::move(strand));
     } else if (strand) {
         // Its last owner may be this one: the handler's captures must not be destroyed under the lock.
         lock.unlock();
@@ -130,6 +149,18 @@ void HandlerPool::run_one(State& state, Lock& lock) {
 }
 
 // ---- the keeper ------------------------------------------------------------------
+
+void HandlerPool::State::put(std::shared_ptr<Strand> strand) {
+    ready.push_back(std::move(strand));
+    has_news.store(true, std::memory_order_relaxed);
+}
+
+std::shared_ptr<Strand> HandlerPool::State::take() {
+    auto strand = std::move(ready.front());
+    ready.pop_front();
+    has_news.store(!ready.empty(), std::memory_order_relaxed);
+    return strand;
+}
 
 bool HandlerPool::State::is_short() const {
     return idle == 0 && !ready.empty() && workers.size() < options.max_threads;

@@ -37,6 +37,7 @@ public:
         std::size_t max_threads = 64;            // with those that stand in for blocked ones
         std::chrono::milliseconds patience{50};  // when no call has returned for so long, all threads are blocked
         std::chrono::milliseconds linger{5000};  // so long a thread beyond `threads` must not have been needed
+        std::chrono::microseconds busy_poll{0};  // for which a thread with nothing to do stays awake
     };
     explicit HandlerPool(const Options& options);
     ~HandlerPool();
@@ -69,11 +70,16 @@ private:
         std::condition_variable trouble;            // for the keeper
         std::deque<std::shared_ptr<Strand>> ready;  // each strand at most once
         Workers workers;
-        Workers ended;               // to be joined
-        std::size_t idle = 0;        // workers without a strand
-        std::size_t least_idle = 0;  // since the keeper last looked for workers too many
-        std::size_t leaving = 0;     // idle workers that are to end
+        Workers ended;                       // to be joined
+        std::size_t idle = 0;                // workers without a strand
+        std::size_t least_idle = 0;          // since the keeper last looked for workers too many
+        std::size_t leaving = 0;             // idle workers that are to end
+        std::size_t looking = 0;             // idle workers that are awake
+        std::atomic<bool> has_news = false;  // for these: a strand is ready, or the end has come
         bool stopped = false;
+
+        void put(std::shared_ptr<Strand> strand);
+        std::shared_ptr<Strand> take();
 
         /// A strand waits, all workers have one, and more may be started.
         [[nodiscard]] bool is_short() const;
@@ -85,6 +91,7 @@ private:
     static bool start_worker(const std::shared_ptr<State>& state);
     static void run(State& state, Workers::iterator self);
     static bool wait_for_work(State& state, Lock& lock);
+    static void look_for_work(State& state, Lock& lock);
     static void run_one(State& state, Lock& lock);
     static void keep(const std::shared_ptr<State>& state);
     static bool grow_if_stuck(const std::shared_ptr<State>& state, Lock& lock);

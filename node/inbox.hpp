@@ -47,34 +47,37 @@ public:
 
     /// Puts an item that counts as `weight`; when there is no room for it, the policy says what gives way.
     void push(Item item, std::uint64_t weight, std::size_t bytes) {
-        const std::lock_guard lock(mutex_);
+        Lock lock(mutex_);
         put({std::move(item), weight, bytes, 0});
+        release(lock);
     }
 
     /// As push() for `count` items of the same weight; `make(i)` gives the i-th as (item, bytes).
     template <class Make>
     void push_all(std::size_t count, std::uint64_t weight, const Make& make) {
-        const std::lock_guard lock(mutex_);
+        Lock lock(mutex_);
         for (std::size_t i = 0; i < count; ++i) {
             auto [item, bytes] = make(i);
             put({std::move(item), weight, bytes, 0});
         }
+        release(lock);
     }
 
     /// So many were lost on their way here, after all that was put in: told to `on_gap` in that place.
     void lose(std::uint64_t weight) {
-        const std::lock_guard lock(mutex_);
+        Lock lock(mutex_);
         if (closed_) return;
         lost_last_ += weight;
-        schedule();
+        release(lock);
     }
 
     /// As push(), but without room nothing changes: false.
     bool offer(Item item, std::uint64_t weight, std::size_t bytes) {
-        const std::lock_guard lock(mutex_);
+        Lock lock(mutex_);
         if (closed_) return true;
         if (!has_room(weight, bytes)) return false;
         append({std::move(item), weight, bytes, 0});
+        release(lock);
         return true;
     }
 
@@ -92,7 +95,7 @@ public:
 
     /// The same. After it returns, nothing is run any more (called from an item: nothing after that one).
     void close() {
-        std::unique_lock lock(mutex_);
+        Lock lock(mutex_);
         end();
         if (!is_current()) idle_.wait(lock, [this] { return !running_; });
     }
@@ -114,6 +117,7 @@ private:
     static constexpr std::size_t kBatch = 64;
     static constexpr std::size_t kShare = 16;
     static constexpr std::chrono::milliseconds kBatchTime{1};
+    using Lock = std::unique_lock<std::mutex>;
     struct Queued {
         Item item;
         std::uint64_t weight = 0;
@@ -125,6 +129,7 @@ private:
         return queue_.empty() ||
                (weight_ + taken_weight_ + weight <= limits_.items && bytes_ + taken_bytes_ + bytes <= limits_.bytes);
     }
+    [[nodiscard]] bool has_work() const { return !queue_.empty() || lost_last_ != 0; }
     void miss(const Item& item, MissReason reason) {
         if (on_missed_) on_missed_(item, reason);
     }
@@ -142,12 +147,12 @@ private:
         bytes_ += queued.bytes;
         queued.lost_before = std::exchange(lost_last_, 0);
         queue_.push_back(std::move(queued));
-        schedule();
     }
-    void schedule() {
-        if (scheduled_) return;
-        scheduled_ = true;
-        pool_.schedule(this->shared_from_this());
+    /// Unlocks, and only then wakes a thread, which would have to wait for the lock.
+    void release(Lock& lock) {
+        const bool schedule = has_work() && !std::exchange(scheduled_, true);
+        lock.unlock();
+        if (schedule) pool_.schedule(this->shared_from_this());
     }
     Queued pop() {
         Queued front = std::move(queue_.front());
@@ -170,7 +175,7 @@ private:
     /// Takes up to `share` items to be run. False when there was nothing left; the strand is then off the pool.
     bool take(std::size_t share) {
         const std::lock_guard lock(mutex_);
-        if (queue_.empty() && lost_last_ == 0) {
+        if (!has_work()) {
             scheduled_ = false;
             return false;
         }

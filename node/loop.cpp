@@ -19,12 +19,24 @@ std::chrono::nanoseconds until(cluster::Instant deadline) {
     return deadline - at;
 }
 
+/// What users do, and not what the node does to stay alive.
+bool is_traffic(const cluster::Action& action) {
+    if (const auto* publish = std::get_if<cluster::Publish>(&action))
+        return std::holds_alternative<proto::Deltas>(publish->message.body);
+    if (const auto* send = std::get_if<cluster::SendPeer>(&action))
+        return std::holds_alternative<proto::LinkData>(send->message.body);
+    if (const auto* send = std::get_if<cluster::SendDoor>(&action))
+        return !std::holds_alternative<proto::NodeHeartbeat>(send->message.body);
+    return std::holds_alternative<cluster::Deliver>(action) || std::holds_alternative<cluster::TellWatcher>(action);
+}
+
 }  // namespace
 
-Loop::Loop(Engine& engine, std::unique_ptr<Sockets> sockets, Sink& sink)
+Loop::Loop(Engine& engine, std::unique_ptr<Sockets> sockets, Sink& sink, std::chrono::microseconds busy_poll)
     : engine_(engine),
       sockets_(std::move(sockets)),
       sink_(sink),
+      busy_poll_(busy_poll),
       emit_([this](cluster::EventBody body) { engine_.step(std::move(body)); }),
       turned_(now()) {
     const SignalsBlocked blocked;
@@ -42,8 +54,9 @@ std::chrono::milliseconds Loop::age() const {
 void Loop::run() {
     engine_.step(cluster::Tick{});
     while (!engine_.is_closed()) {
-        perform();
-        sockets_->wait(until(engine_.deadline()));
+        if (perform()) awake_until_ = now() + busy_poll_;
+        const auto awake = std::max(awake_until_ - now(), cluster::Duration(0));
+        sockets_->wait(until(engine_.deadline()), awake);
         turned_ = now();
         sockets_->drain(emit_);
         if (auto outcomes = sink_.take_outcomes(); !outcomes.empty())
@@ -61,13 +74,15 @@ void Loop::run() {
     sockets_.reset();
 }
 
-void Loop::perform() {
+bool Loop::perform() {
     engine_.take(actions_);
+    const bool traffic = std::any_of(actions_.begin(), actions_.end(), is_traffic);
     for (auto& action : actions_)
         if (!sockets_->perform(action, emit_) || std::holds_alternative<cluster::IdentityChanged>(action))
             hand_over(std::move(action));
     actions_.clear();
     sink_.delivered();
+    return traffic;
 }
 
 void Loop::hand_over(cluster::Action&& action) {

@@ -37,8 +37,9 @@ public:
 /// the core asks for.
 class Loop {
 public:
-    /// `sink` and `engine` outlive the loop.
-    Loop(Engine& engine, std::unique_ptr<Sockets> sockets, Sink& sink);
+    /// `sink` and `engine` outlive the loop. After a turn in which something went on to members or watchers, or was on
+    /// its way to them, the loop stays awake for `busy_poll`.
+    Loop(Engine& engine, std::unique_ptr<Sockets> sockets, Sink& sink, std::chrono::microseconds busy_poll);
     /// The engine must have been closed: waits until its last actions are
     /// performed and the sockets are closed, some 200 ms.
     ~Loop();
@@ -50,14 +51,17 @@ public:
 
 private:
     void run();
-    void perform();
+    /// Whether something was among it that others may soon answer.
+    bool perform();
     void hand_over(cluster::Action&& action);
 
     Engine& engine_;
     std::unique_ptr<Sockets> sockets_;
     Sink& sink_;
+    const std::chrono::microseconds busy_poll_;
     Emit emit_;
     cluster::Actions actions_;
+    cluster::Instant awake_until_{};
     cluster::Instant housekept_{};
     std::atomic<cluster::Instant> turned_;
     std::thread thread_;

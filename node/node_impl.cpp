@@ -26,6 +26,8 @@ std::optional<Error> why_wrong_handlers(const Node::Options& options) {
     if (options.max_handler_threads < options.handler_threads || options.max_handler_threads > kMostThreads)
         return bad("max_handler_threads is at least handler_threads (" + std::to_string(options.handler_threads) +
                    ") and at most " + std::to_string(kMostThreads));
+    if (options.busy_poll.count() < 0 || options.busy_poll > std::chrono::seconds(1))
+        return bad("busy_poll is 0 to 1000000 us");
     if (options.inbox_policy == OverflowPolicy::disconnect)
         return bad("inbox_policy: a handler cannot be disconnected; choose drop_oldest or refuse_newest");
     return std::nullopt;
@@ -106,9 +108,11 @@ Result<std::unique_ptr<Node::Impl>> Node::Impl::start(Node::Options given, node:
                                        [raw = impl.get()](const std::string& line) { raw->log(2, line); });
     if (!sockets) return sockets.error();
     impl->address = (*sockets)->address();
-    impl->pool.emplace(node::HandlerPool::Options{options.handler_threads, options.max_handler_threads});
+    node::HandlerPool::Options handlers{.threads = options.handler_threads, .max_threads = options.max_handler_threads};
+    handlers.busy_poll = options.busy_poll;
+    impl->pool.emplace(handlers);
     impl->engine.emplace(core_options(options, self, **sockets), impl->wakeup);
-    impl->loop.emplace(*impl->engine, std::move(*sockets), *impl);
+    impl->loop.emplace(*impl->engine, std::move(*sockets), *impl, options.busy_poll);
     return impl;
 }
 

@@ -2,10 +2,12 @@
 
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
 #include "node/address.hpp"
+#include "node/busy_poll.hpp"
 #include "node/zmq_io.hpp"
 
 namespace muster::node {
@@ -78,7 +80,7 @@ std::optional<Error> Sockets::bind(const SocketOptions& options) {
     return std::nullopt;
 }
 
-void Sockets::wait(std::chrono::nanoseconds timeout) {
+void Sockets::wait(std::chrono::nanoseconds timeout, std::chrono::microseconds awake) {
     // Rounded up: a tick that comes too early would do nothing, and be asked for again.
     const auto rounded = std::chrono::ceil<std::chrono::milliseconds>(timeout);
     const bool is_short = timeout.count() > 0 && timeout < std::chrono::milliseconds(1);
@@ -91,8 +93,14 @@ void Sockets::wait(std::chrono::nanoseconds timeout) {
         items_.push_back({socket->handle(), 0, ZMQ_POLLIN, 0});
     dialer_.add_to(items_);
     prober_.add_to(items_);
-    // EINTR is as good as a wakeup.
-    ::zmq_poll(items_.data(), static_cast<int>(items_.size()), static_cast<long>(rounded.count()));
+    const auto poll = [this](long milliseconds) {
+        // EINTR is as good as a wakeup.
+        return ::zmq_poll(items_.data(), static_cast<int>(items_.size()), milliseconds) != 0;
+    };
+    if (awake.count() == 0 || timeout.count() == 0)
+        poll(static_cast<long>(rounded.count()));
+    else
+        busy_poll(std::min(awake, std::chrono::ceil<std::chrono::microseconds>(timeout)), [&] { return poll(0); });
     if (is_short) alarm_.clear();
     if (items_.front().revents != 0) wakeup_->clear();
 }

@@ -42,8 +42,9 @@ public:
     [[nodiscard]] const std::string& control() const { return control_address_; }
     [[nodiscard]] const std::string& gossip() const { return gossip_address_; }
 
-    /// Returns when something can be read, the wakeup was notified, or `timeout` has passed.
-    void wait(std::chrono::nanoseconds timeout);
+    /// Returns when something can be read, the wakeup was notified, or `timeout` has passed. With `awake` it does not
+    /// sleep, and returns after that at the latest.
+    void wait(std::chrono::nanoseconds timeout, std::chrono::microseconds awake = std::chrono::microseconds(0));
     /// Takes in some of what has arrived, from every socket.
     void drain(const Emit& emit);
     /// Takes in what nodes have sent until nothing is there: nobody is to be

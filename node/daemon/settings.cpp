@@ -31,6 +31,13 @@ Wrong set_milliseconds(std::chrono::milliseconds& to, const std::string& text) {
     return std::nullopt;
 }
 
+Wrong set_busy_poll(Config& config, const Values& values) {
+    const auto value = number(values.back(), 1'000'000);
+    if (!value) return "\"" + values.back() + "\" is no time: give microseconds from 0 to 1000000";
+    config.node.busy_poll = std::chrono::microseconds(*value);
+    return std::nullopt;
+}
+
 Wrong set_size(std::size_t& to, const std::string& text, std::size_t least) {
     constexpr std::uint64_t kMost = std::uint64_t{1} << 40;
     const auto value = number(text, kMost);
@@ -143,6 +150,8 @@ constexpr std::array kSettings{
             set_link_policy},
     Setting{"link_retention", "MS", "how long it is kept for a node that is down (default 300000)", false,
             [](Config& c, const Values& v) { return set_milliseconds(c.node.link_retention, v.back()); }},
+    Setting{"busy_poll", "US", "how long the node stays awake after traffic, for latency (default 0)", false,
+            set_busy_poll},
     Setting{"http", "HOST:PORT", "serve /healthz, /readyz and /status there (default: not at all)", false,
             [](Config& c, const Values& v) { return set_address(c.http, v.back()); }},
     Setting{"log_level", "LEVEL", "debug, info, warn or error (default info)", false,

@@ -52,6 +52,10 @@ public:
         std::size_t inbox = 65536;             // notifications that wait for one join's handler, times its members
         std::size_t inbox_bytes = 64u << 20;   // of the same; one notification beyond either waits if it is alone
         OverflowPolicy inbox_policy = OverflowPolicy::drop_oldest;  // or refuse_newest
+        /// After each turn with traffic, the node's own thread and one of the handlers' stay awake for so long, at
+        /// most 1 s: what comes then finds no processor asleep. Costs as much processor time, which other threads
+        /// can have at any moment. 0: they sleep at once.
+        std::chrono::microseconds busy_poll{100};
         /// So many notifications, times members, were dropped from the inbox of a join to `group`. Called where
         /// they would have been: on the handler's thread, between the calls before and after them.
         std::function<void(const Group& group, std::uint64_t missed)> on_gap{};

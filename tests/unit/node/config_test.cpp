@@ -64,6 +64,7 @@ TEST(Config, DefaultsToTheHostsName) {
     EXPECT_EQ(config.node.listen, "127.0.0.1:7100");
     EXPECT_EQ(config.node.scope, "default");
     EXPECT_EQ(config.node.session_grace.count(), 1000);
+    EXPECT_EQ(config.node.busy_poll.count(), 0);
     EXPECT_TRUE(config.http.empty());
     EXPECT_EQ(config.log_format, "text");
 }
@@ -90,7 +91,8 @@ TEST(Config, EverySettingHasItsPlace) {
                                 "--link-items",     "17",         "--link-bytes",    "4194305",
                                 "--backlog-policy", "disconnect", "--link-policy",   "refuse_newest",
                                 "--link-retention", "8",          "--http",          "127.0.0.1:7",
-                                "--log-level",      "error",      "--log-format",    "json"});
+                                "--busy-poll",      "9",          "--log-level",     "error",
+                                "--log-format",     "json"});
     EXPECT_EQ(config.node.listen, "127.0.0.1:1");
     EXPECT_EQ(config.node.advertise, "h:2");
     EXPECT_EQ(config.node.control_port, 3);
@@ -104,6 +106,7 @@ TEST(Config, EverySettingHasItsPlace) {
     EXPECT_EQ(config.node.backlog_policy, OverflowPolicy::disconnect);
     EXPECT_EQ(config.node.link_policy, OverflowPolicy::refuse_newest);
     EXPECT_EQ(config.node.link_retention.count(), 8);
+    EXPECT_EQ(config.node.busy_poll.count(), 9);
     EXPECT_EQ(config.http, "127.0.0.1:7");
     EXPECT_EQ(config.log_level, "error");
     EXPECT_EQ(config.log_format, "json");

@@ -246,6 +246,7 @@ TEST(EmbeddedDelivery, RefusesOptionsThatMakeNoSense) {
     EXPECT_EQ(why([](Node::Options& given) { given.inbox_bytes = 0; }).code, ErrorCode::bad_request);
     EXPECT_EQ(why([](Node::Options& given) { given.max_handler_threads = 1; }).code, ErrorCode::bad_request);
     EXPECT_EQ(why([](Node::Options& given) { given.max_handler_threads = 5000; }).code, ErrorCode::bad_request);
+    EXPECT_EQ(why([](Node::Options& given) { given.busy_poll = std::chrono::hours(1); }).code, ErrorCode::bad_request);
 }
 
 }  // namespace

@@ -119,6 +119,18 @@ TEST(HandlerPool, StartsNoMoreThanItMay) {
     EXPECT_EQ(blocked.left.wait_for(6).size(), 6u);
 }
 
+// A thread that looks for work is not woken, and must not be counted on by two.
+TEST(HandlerPool, AThreadThatStaysAwakeTakesOneStrand) {
+    HandlerPool pool({.threads = 2, .patience = std::chrono::hours(1), .busy_poll = std::chrono::hours(1)});
+    for (int round = 0; round < 100; ++round) {
+        Blocked blocked(pool);
+        blocked.add(2);
+        EXPECT_EQ(blocked.entered.wait_for(2).size(), 2u);
+        blocked.let_go();
+        EXPECT_EQ(blocked.left.wait_for(2).size(), 2u);
+    }
+}
+
 TEST(HandlerPool, StopsWhileItHasGrown) {
     HandlerPool pool({.threads = 1, .patience = std::chrono::milliseconds(1)});
     Blocked blocked(pool);

@@ -104,6 +104,17 @@ std::vector<std::string> timers(const std::string& address) {
     return found;
 }
 
+TEST(Sockets, StaysAwakeNoLongerThanItShould) {
+    using std::chrono::hours;
+    Side a("a");
+    const auto begun = std::chrono::steady_clock::now();
+    a.sockets->wait(hours(1), std::chrono::microseconds(1));
+    a.sockets->wait(std::chrono::microseconds(1), hours(1));
+    a.wakeup->notify();
+    a.sockets->wait(hours(1), hours(1));
+    EXPECT_LT(std::chrono::steady_clock::now() - begun, hours(1));
+}
+
 TEST(Sockets, PortsAreFreeOnesBelowTheEphemeralRange) {
     const Side a("a");
     for (const auto& text : {a.sockets->address(), a.sockets->control(), a.sockets->gossip()}) {
