@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <limits>
 
 #include "tests/bench/nodes.hpp"
@@ -22,6 +23,7 @@ namespace {
 constexpr double kThousandLookedUpToOne = 3;     // members() of 1,000 against members() of 1
 constexpr double kHundredAtOnceToSingly = 0.5;   // 100 members in one call against 100 calls
 constexpr double kJoinAmongManyToAmongNone = 5;  // join and leave beside 10,000 members against beside none
+constexpr double kSixtyMembersToTwo = 10;  // a notification to 30 members on each of two nodes against one on each
 
 constexpr int kRounds = 7;
 
@@ -63,6 +65,7 @@ protected:
     }
 
     const std::string scope = "ratios-" + std::to_string(getpid());
+    std::atomic<std::uint64_t> handled = 0;  // outlives the nodes, whose handlers count
     std::unique_ptr<Node> node, peer;
 
 private:
@@ -115,6 +118,27 @@ TEST_F(Ratios, JoiningAmongTenThousand) {
         };
     };
     EXPECT_LT(ratio(join_and_leave(crowd), join_and_leave(empty)), kJoinAmongManyToAmongNone);
+}
+
+// One frame goes to a node and is decoded once there, whatever the members: else this would be thirty times as much.
+TEST_F(Ratios, NotifyingSixtyMembers) {
+    const Group many{"ratios", "sixty"}, few{"ratios", "two"};
+    const auto join = [&](const Group& group, int members) {
+        for (int i = 0; i < members; ++i)
+            for (Node* one : {node.get(), peer.get()}) take(one->join(group, [&](const Notification&) { ++handled; }));
+        wait_for("all members", [&] { return (*node->members(group)).size() == 2u * static_cast<unsigned>(members); });
+    };
+    join(many, 30);
+    join(few, 1);
+    const auto notify = [&](const Group& group, std::uint64_t members) {
+        return [&, members] {
+            constexpr std::uint64_t kTimes = 5000;
+            handled = 0;
+            for (std::uint64_t i = 0; i < kTimes; ++i) take(node->notify_updated(group, {}));
+            wait_for("all deliveries", [&] { return handled == kTimes * members; });
+        };
+    };
+    EXPECT_LT(ratio(notify(many, 60), notify(few, 2)), kSixtyMembersToTwo);
 }
 
 }  // namespace
