@@ -81,7 +81,7 @@ void Sessions::attach(Session& session, Route route, std::uint64_t received) {
 std::optional<Sessions::Request> Sessions::message(proto::Message message, Route route) {
     const SessionToken token{message.header.incarnation};
     Session* session = message.header.scope == ctx_.options.scope ? find(token) : nullptr;
-    if (session && !session->is_attached() && take_last_words(*session, message.body)) return std::nullopt;
+    if (session && take_last_words(*session, message)) return std::nullopt;
     if (!session || session->route() != route) {
         refuse(route, ErrorCode::unknown_session, "no such session on this connection: say hello");
         return std::nullopt;
@@ -90,8 +90,6 @@ std::optional<Sessions::Request> Sessions::message(proto::Message message, Route
     if (const auto* heartbeat = std::get_if<proto::WorkerHeartbeat>(&message.body)) {
         session->acked(heartbeat->received, outcomes_);
         list_if_wants_flush(*session);
-    } else if (std::holds_alternative<proto::WorkerGoodbye>(message.body)) {
-        end(token, Reason::left);
     } else if (is_request(message.body)) {
         const std::uint64_t number = message.header.seq;
         if (session->begin(number, is_done_once(message.body)))
@@ -102,13 +100,17 @@ std::optional<Sessions::Request> Sessions::message(proto::Message message, Route
     return std::nullopt;
 }
 
-/// What a worker said before its connection ended can arrive after that end was noticed. True for its very last words.
-bool Sessions::take_last_words(Session& session, const proto::Body& body) {
-    if (const auto* heartbeat = std::get_if<proto::WorkerHeartbeat>(&body))
-        session.acked(heartbeat->received, outcomes_);
-    if (!std::holds_alternative<proto::WorkerGoodbye>(body)) return false;
-    end(session.token(), Reason::left);
-    return true;
+/// What a worker said last counts over whichever connection it comes: the end of one can be noticed before all that
+/// came over it was read, and a socket may have connected again by itself. True for a goodbye.
+bool Sessions::take_last_words(Session& session, const proto::Message& message) {
+    if (session.worker() != message.header.origin) return false;
+    if (std::holds_alternative<proto::WorkerGoodbye>(message.body)) {
+        end(session.token(), Reason::left);
+        return true;
+    }
+    const auto* heartbeat = std::get_if<proto::WorkerHeartbeat>(&message.body);
+    if (heartbeat && !session.is_attached()) session.acked(heartbeat->received, outcomes_);
+    return false;
 }
 
 void Sessions::route_lost(Route route) {

@@ -63,7 +63,7 @@ public:
 private:
     void refuse(Route route, ErrorCode code, std::string text);
     void attach(Session& session, Route route, std::uint64_t received);
-    bool take_last_words(Session& session, const proto::Body& body);
+    bool take_last_words(Session& session, const proto::Message& message);
     void lose(Session& session);
     void list_if_wants_flush(Session& session);
     void end(SessionToken token, Reason reason);

@@ -239,6 +239,8 @@ private:
         };
         if (words[0] == "set-back") return host(arg(words, 1)).set_clock_back(), true;
         if (words[0] == "reopen" && stage_->worker(arg(words, 1))) return stage_->worker(words[1])->reopen(), true;
+        if (words[0] == "reset" && stage_->worker(arg(words, 1)))
+            return stage_->world().network.reset_doors_of(*stage_->worker(words[1])), true;
         const auto verb = verbs.find(words[0]);
         if (verb == verbs.end()) return false;
         for (std::size_t i = 1; i < words.size(); ++i) {

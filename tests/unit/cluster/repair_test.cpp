@@ -290,6 +290,23 @@ TEST_F(Repair, AWorkerWithMoreMembersThanFitAFrameIsToldInPartsAndCanDie) {
     for (const auto& message : net.published["b"]) EXPECT_TRUE(proto::decode(proto::encode(message)).ok());
 }
 
+TEST_F(Repair, AGoodbyeCountsOverWhicheverConnectionItComes) {
+    const Route route{9}, other{10};
+    net.tell("b", route, "w", {}, 0, proto::WorkerHello{});
+    const auto token = std::get<proto::WorkerWelcome>(net.heard(route).at(0).body).token;
+    net.tell("b", route, "w", token, 1, proto::JoinRequest{kOrders, 2, {}, false, 0});
+    net.tell("b", other, "x", token, 0, proto::WorkerGoodbye{});  // not its own
+    net.tell("b", other, "w", SessionToken{token.value + 1}, 0, proto::WorkerGoodbye{});
+    EXPECT_EQ(net.members("a", kOrders).size(), 2u);
+    const auto refused = net.heard(other);
+    ASSERT_EQ(refused.size(), 2u);
+    for (const auto& message : refused)
+        EXPECT_EQ(std::get<proto::Refuse>(message.body).code, ErrorCode::unknown_session);
+    net.tell("b", other, "w", token, 0, proto::WorkerGoodbye{});
+    EXPECT_TRUE(net.members("a", kOrders).empty());
+    EXPECT_TRUE(net.heard(other).empty());
+}
+
 TEST_F(Repair, ANameTakenByALiveNodeElsewhereIsRefusedAndDisturbsNothing) {
     net.join("b", kMe, kOrders);
     Options twin;
