@@ -41,10 +41,6 @@ struct Context {
     [[nodiscard]] proto::Message message(proto::Body body, std::uint64_t seq = 0) const {
         return {{options.scope, self.name, self.incarnation.value, seq}, std::move(body)};
     }
-
-private:
-    using Counted = std::pair<const std::string, std::uint64_t>;
-    std::array<Counted*, 64> counted_{};  // of `counters`, by where a name stands in memory
 };
 
 }  // namespace muster::cluster

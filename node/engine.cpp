@@ -100,7 +100,7 @@ CallResult Engine::await(Lock& lock, cluster::CallId id, cluster::EventBody body
     return *std::move(slot->result);
 }
 
-Result<Engine::Joined> Engine::join(cluster::LocalJoin join, std::chrono::milliseconds patience) {
+Result<Engine::Joined> Engine::join(const cluster::LocalJoin& join, std::chrono::milliseconds patience) {
     Lock lock(mutex_);
     if (!enter(lock)) return *closed_;
     Joined joined;

@@ -67,7 +67,7 @@ public:
         std::uint64_t unseen = 0;  // as in JoinReply
     };
     /// A handler joins for the first time. `patience` is for a join that wants to be visible.
-    Result<Joined> join(cluster::LocalJoin join, std::chrono::milliseconds patience);
+    Result<Joined> join(const cluster::LocalJoin& join, std::chrono::milliseconds patience);
     struct Left {
         std::vector<MemberNumber> members;
         std::vector<cluster::HandlerId> ended;  // handlers that have no member any more; without idle ones

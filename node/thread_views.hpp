@@ -65,8 +65,10 @@ private:
 
     std::array<Set, kSets> sets_{};
 
+    // NOLINTBEGIN(readability-identifier-naming): these are members
     inline static constinit thread_local ThreadViews* mine_ = nullptr;
     inline static constinit thread_local bool ended_ = false;
+    // NOLINTEND(readability-identifier-naming)
 };
 
 }  // namespace muster::node

@@ -145,6 +145,7 @@ public:
     };
 
     SharedNotice() = default;  // none
+    // NOLINTNEXTLINE(google-explicit-constructor)
     SharedNotice(Notice notice) : held_(std::make_shared<const Held>(std::move(notice))) {}
     explicit SharedNotice(std::shared_ptr<const Held> held) : held_(std::move(held)) {}
 

@@ -68,6 +68,7 @@ private:
     /// A number that no other thread has or had.
     static std::uint64_t this_thread();
 
+    // NOLINTNEXTLINE(readability-identifier-naming): a member
     inline static constinit thread_local std::uint64_t thread_ = 0;  // 0: owns nothing
 
     std::atomic<std::uint64_t> owner_;  // changes once, by the owner
