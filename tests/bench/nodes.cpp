@@ -38,10 +38,15 @@ Node::Options node_options(const std::string& name, const std::string& scope, st
     return options;
 }
 
-std::unique_ptr<Node> start_node(const std::string& name, const std::string& scope, std::vector<std::string> seeds) {
-    auto node = take(Node::start(node_options(name, scope, std::move(seeds))));
+std::unique_ptr<Node> start_node(Node::Options options) {
+    const std::string name = options.name;
+    auto node = take(Node::start(std::move(options)));
     if (!node->wait_ready(kPatience)) throw std::runtime_error("node " + name + " does not become ready");
     return node;
+}
+
+std::unique_ptr<Node> start_node(const std::string& name, const std::string& scope, std::vector<std::string> seeds) {
+    return start_node(node_options(name, scope, std::move(seeds)));
 }
 
 OnNotification counting(Page& page, std::size_t slot) {

@@ -28,6 +28,7 @@ void wait_for(const char* what, const std::function<bool()>& holds);
 /// At a free port of the loopback interface.
 Node::Options node_options(const std::string& name, const std::string& scope, std::vector<std::string> seeds);
 /// Started and ready.
+std::unique_ptr<Node> start_node(Node::Options options);
 std::unique_ptr<Node> start_node(const std::string& name, const std::string& scope, std::vector<std::string> seeds);
 
 /// A handler that counts its calls in a slot, and does nothing else.

@@ -40,7 +40,7 @@ protected:
     std::unique_ptr<Node> start(const std::string& name, std::vector<std::string> seeds) {
         auto options = node_options(name, scope, std::move(seeds));
         options.busy_poll = std::chrono::microseconds(0);
-        return take(Node::start(std::move(options)));
+        return start_node(std::move(options));
     }
 
     /// Returns when the peer has applied all that the node did before.
