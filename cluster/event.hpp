@@ -46,6 +46,15 @@ enum class Channel : std::uint8_t {
     dial,     // answer to a hello that was sent to `address`
 };
 
+/// Who speaks on a connection, as its key proves. Without keys: anyone.
+struct Sender {
+    enum class Role : std::uint8_t { anyone, node, worker, observer };
+    Role role = Role::anyone;
+    std::string name{};  // of the key; a node's key has the node's name
+
+    bool operator==(const Sender&) const = default;
+};
+
 /// Time has passed. Sent only after everything that had arrived was stepped
 /// through, so that no one is judged silent whose words lie in a socket.
 struct Tick {};
@@ -55,6 +64,7 @@ struct MessageArrived {
     Route route;          // door only
     std::string address;  // dial only
     proto::Message message;
+    Sender sender{};  // but for gossip, which many write to one socket
 };
 
 /// A peer's subscription was seen on this node's publisher: its link is live.

@@ -6,9 +6,11 @@
 #include <muster/types.hpp>
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "cluster/notary.hpp"
 #include "cluster/time.hpp"
 #include "proto/limits.hpp"
 
@@ -76,6 +78,7 @@ struct Options {
     Timing timing;
     SessionTiming session;
     Bounds bounds;
+    std::shared_ptr<Notary> notary{};  // none: senders are taken for what they say
 };
 
 }  // namespace muster::cluster
