@@ -17,7 +17,9 @@ namespace muster::cluster {
 
 /// To everyone that is connected to this node's publisher.
 struct Publish {
-    proto::Message message;
+    enum class Kind : std::uint8_t { news, heartbeat, deltas };
+    proto::Message message;  // sealed, where there are keys
+    Kind kind = Kind::news;  // of what is in it
 };
 /// To one connected peer's control socket.
 struct SendPeer {

@@ -24,6 +24,8 @@ struct Context {
     Actions* actions = nullptr;  // of the step under way
     Random random;
     Counters counters;
+    std::string proof;        // of this life: see seal.hpp
+    std::uint64_t stamp = 0;  // of the message sealed last
 
     template <class A>
     void emit(A action) {

@@ -5,6 +5,7 @@
 
 #include "cluster/check.hpp"
 #include "cluster/core_impl.hpp"
+#include "cluster/seal.hpp"
 #include "cluster/wire_size.hpp"
 
 namespace muster::cluster {
@@ -70,7 +71,9 @@ Core::Impl::Impl(Options options)
       watches(ctx, replicator, sessions),
       visibility(ctx, peers, replicator),
       routes(replicator, local),
-      router(ctx, routes, links, sessions) {}
+      router(ctx, routes, links, sessions) {
+    ctx.proof = proof_of(ctx, peers.self_record({}));
+}
 
 // ---- events --------------------------------------------------------------------
 
@@ -165,8 +168,9 @@ void Core::Impl::on(MessageArrived& event) {
         case Channel::dial:
             return at_dial(event);
         case Channel::gossip:
+            return published(event.message);
         case Channel::control:
-            return from_node(event.message, event.channel, {});
+            if (is_genuine(event.message, event.sender)) from_node(event.message, event.channel, {});
     }
 }
 
@@ -291,7 +295,7 @@ void Core::Impl::publish_news() {
             {news.begin() + static_cast<std::ptrdiff_t>(at), news.begin() + static_cast<std::ptrdiff_t>(end)}};
         for (auto& record : part.peers)
             if (record.state == NodeState::suspect) record.state = NodeState::alive;
-        ctx.emit(Publish{ctx.message(std::move(part))});
+        publish(ctx, std::move(part));
     }
 }
 
@@ -299,15 +303,14 @@ void Core::Impl::publish_heartbeat() {
     heartbeat_due = ctx.now + ctx.options.timing.heartbeat;
     const auto self = peers.self_record({});
     const Replica& own = replicator.own();
-    ctx.emit(
-        Publish{ctx.message(proto::Heartbeat{self.refutation, own.digest(), peers.digest()}, own.applied().value)});
+    publish(ctx, proto::Heartbeat{self.refutation, own.digest(), peers.digest()}, own.applied().value);
 }
 
 void Core::Impl::shut_down() {
     stopping = true;
     flush();
     const auto seq = replicator.own().applied().value;
-    ctx.emit(Publish{ctx.message(proto::Goodbye{}, seq)});
+    publish(ctx, proto::Goodbye{}, seq);
     for (const auto& [name, peer] : peers.all())
         if (peer.is_live()) ctx.emit(SendPeer{name, ctx.message(proto::Goodbye{}, seq)});
     sessions.dismiss("this node is leaving: use another");

@@ -28,6 +28,8 @@ namespace muster::cluster {
 struct Passage {
     std::string relay;
     std::uint64_t hops = 0;
+    const proto::Message* seal = nullptr;  // that it came in
+    std::uint64_t stamp = 0;               // of that
 };
 
 struct Core::Impl {
@@ -70,7 +72,12 @@ struct Core::Impl {
     // core_nodes.cpp: what other nodes say
     void at_door(MessageArrived& event);
     void at_dial(MessageArrived& event);
+    bool is_genuine(const proto::Message& message, const Sender& sender);
+    void published(proto::Message& message);
     void from_node(proto::Message& message, Channel channel, const Passage& passage);
+    void of_this_node(const proto::Message& message, Channel channel, const Passage& passage);
+    bool is_fresh(const proto::Message& message, const Passage& passage);
+    bool speaks_for_others(const NodeId& from, const proto::Body& body);
     void take(proto::Message& message, const std::string& relay);
     bool is_known_life(const NodeId& from);
     void adopt(Incarnation incarnation);
@@ -78,13 +85,19 @@ struct Core::Impl {
     void heartbeat(const NodeId& from, const proto::Message& message);
     void probe(const NodeId& from, const proto::Probe& probe);
     void heard(const NodeId& from, const proto::Heard& heard);
+    struct LifeSign {
+        Seq position;  // of its log
+        std::uint64_t refutation = 0;
+    };
+    std::optional<LifeSign> sign_of_life(const proto::Heard& heard);
+    void told_position(const NodeId& id, std::uint64_t refutation, Seq position);
     void relay(const NodeId& from, const proto::Relay& relay);
     void relay_onward(const NodeId& from, proto::Relay relay);
     void pass_on_to_lessees(const proto::Message& message, const Passage& passage);
     void link_data(const NodeId& from, proto::LinkData data);
 
     // core_workers.cpp: what workers ask
-    void worker_hello(const proto::Message& message, Route route);
+    void worker_hello(const proto::Message& message, const Sender& sender, Route route);
     void request(Sessions::Request request);
     void join_request(const SessionRequest& id, const std::string& worker, const proto::JoinRequest& join);
     void members_request(const SessionRequest& id, const proto::MembersRequest& request);
@@ -109,6 +122,7 @@ struct Core::Impl {
     Routes routes;
     Router router;
 
+    std::uint64_t own_stamp = 0;                                   // newest that came back to this node
     std::map<std::string, std::map<std::string, Instant>> leases;  // relayed origin -> lessee -> until
     bool started = false;
     bool ready = false;

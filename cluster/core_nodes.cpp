@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "cluster/core_impl.hpp"
+#include "cluster/seal.hpp"
 #include "proto/codec.hpp"
 #include "proto/limits.hpp"
 
@@ -27,10 +28,10 @@ bool is_published(const proto::Message& message) {
 void Core::Impl::at_door(MessageArrived& event) {
     proto::Message& message = event.message;
     if (const auto* hello = std::get_if<proto::Hello>(&message.body)) {
-        if (discovery.hello(message, event.route, replicator.own().applied())) greeted(hello->self);
+        if (discovery.hello(message, event.sender, event.route, replicator.own().applied())) greeted(hello->self);
     } else if (std::holds_alternative<proto::WorkerHello>(message.body)) {
-        worker_hello(message, event.route);
-    } else if (auto wanted = sessions.message(std::move(message), event.route)) {
+        worker_hello(message, event.sender, event.route);
+    } else if (auto wanted = sessions.message(std::move(message), event.sender, event.route)) {
         request(std::move(*wanted));
     }
 }
@@ -38,16 +39,27 @@ void Core::Impl::at_door(MessageArrived& event) {
 void Core::Impl::at_dial(MessageArrived& event) {
     if (const auto* refusal = std::get_if<proto::Refuse>(&event.message.body))
         return discovery.refused(*refusal, event.address);
-    if (!std::holds_alternative<proto::Welcome>(event.message.body)) return ctx.count("messages_out_of_place");
+    const auto* welcome = std::get_if<proto::Welcome>(&event.message.body);
+    if (!welcome) return ctx.count("messages_out_of_place");
+    if (!is_genuine(event.message, event.sender)) return;
+    if (welcome->self.id.name != event.message.header.origin) return ctx.count("messages_out_of_place");
     Incarnation higher;
     if (discovery.welcome(event.message, event.address, higher)) return adopt(higher);
-    greeted(std::get<proto::Welcome>(event.message.body).self);
+    greeted(welcome->self);
 }
 
 /// Hello or welcome has told where the other's log stands.
 void Core::Impl::greeted(const proto::PeerRecord& record) {
     settle();  // its table stands only after its transition
     replicator.greeted(record.id, record.seq);
+    told_position(record.id, record.refutation, record.seq);
+}
+
+/// A node has said itself where its log stands. Its table is shown again, after a death that it denied, only with what
+/// it had then: so words from before the denial do not count.
+void Core::Impl::told_position(const NodeId& id, std::uint64_t refutation, Seq position) {
+    const Peer* peer = peers.find_live(id);
+    if (peer && refutation >= peer->record.refutation) replicator.position_told(id, position);
 }
 
 /// An earlier life of this node had a later clock.
@@ -56,6 +68,7 @@ void Core::Impl::adopt(Incarnation incarnation) {
         return ctx.emit(
             Stop{{ErrorCode::name_taken, "an earlier life of this node had a later clock: start it again"}});
     ctx.self.incarnation = incarnation;
+    ctx.proof = proof_of(ctx, peers.self_record({}));
     replicator.adopt(incarnation);
     routes.clear();
     ctx.count("incarnations_adopted");
@@ -75,16 +88,57 @@ bool Core::Impl::is_known_life(const NodeId& from) {
     return false;
 }
 
+/// Whether a message comes over a connection of its origin's own, as far as keys can tell.
+bool Core::Impl::is_genuine(const proto::Message& message, const Sender& sender) {
+    if (!ctx.options.notary || sender == Sender{Sender::Role::node, message.header.origin}) return true;
+    ctx.count("messages_of_false_senders");
+    return false;
+}
+
+void Core::Impl::published(proto::Message& message) {
+    if (!ctx.options.notary) return from_node(message, Channel::gossip, {});
+    if (auto opened = open_seal(ctx, message))
+        from_node(opened->message, Channel::gossip, {{}, 0, &message, opened->stamp});
+}
+
+void Core::Impl::of_this_node(const proto::Message& message, Channel channel, const Passage& passage) {
+    const bool own = message.header.incarnation == ctx.self.incarnation.value && channel == Channel::gossip;
+    if (!own || !std::holds_alternative<proto::Heartbeat>(message.body)) return;
+    if (passage.seal && passage.stamp <= std::exchange(own_stamp, std::max(own_stamp, passage.stamp))) return;
+    detector.own_heartbeat_seen();
+}
+
+/// What is sealed may be kept back and shown again by others: only what is newer than all that came is a sign of life.
+bool Core::Impl::is_fresh(const proto::Message& message, const Passage& passage) {
+    if (!passage.seal) return true;
+    Peer& peer = *peers.find(message.header.origin);
+    auto& newest = is_published(message) ? peer.published_stamp : peer.sent_stamp;
+    if (passage.stamp <= newest) {
+        ctx.count("seals_seen_before");
+        return false;
+    }
+    newest = passage.stamp;
+    if (std::holds_alternative<proto::Heartbeat>(message.body)) peer.beat = proto::encode(*passage.seal);
+    return true;
+}
+
+/// Whether it says of another node's table what only that node is believed.
+bool Core::Impl::speaks_for_others(const NodeId& from, const proto::Body& body) {
+    if (!ctx.options.notary) return false;
+    const auto* deltas = std::get_if<proto::Deltas>(&body);
+    const auto* chunk = std::get_if<proto::SnapshotChunk>(&body);
+    if ((!deltas || deltas->about == from) && (!chunk || chunk->about == from)) return false;
+    ctx.count("tables_forged");
+    return true;
+}
+
 void Core::Impl::from_node(proto::Message& message, Channel channel, const Passage& passage) {
     if (message.header.scope != ctx.options.scope) return ctx.count("messages_of_another_scope");
     const NodeId from{message.header.origin, Incarnation{message.header.incarnation}};
-    if (from.name == ctx.self.name) {
-        const bool own = from == ctx.self && channel == Channel::gossip;
-        if (own && std::holds_alternative<proto::Heartbeat>(message.body)) detector.own_heartbeat_seen();
-        return;
-    }
+    if (from.name == ctx.self.name) return of_this_node(message, channel, passage);
     if (!is_known_life(from)) return;
-    if (channel == Channel::gossip || !passage.relay.empty()) pass_on_to_lessees(message, passage);
+    const bool fresh = is_fresh(message, passage);
+    if (fresh && (channel == Channel::gossip || !passage.relay.empty())) pass_on_to_lessees(message, passage);
     if (std::holds_alternative<proto::Goodbye>(message.body)) return peers.declare(from, NodeState::left);
 
     // A refutation must count before the message that carries it is weighed.
@@ -98,9 +152,11 @@ void Core::Impl::from_node(proto::Message& message, Channel channel, const Passa
     const auto refutation = beat ? beat->refutation : peer->record.refutation;
     // What was sent to this node alone says nothing of the way back: it may have come around.
     const std::string via = is_published(message) ? passage.relay : std::string();
-    peers.confirm_alive(from, refutation, {passage.relay.empty(), via, {}});
+    if (fresh) peers.confirm_alive(from, refutation, {passage.relay.empty(), via, {}});
     settle();  // a table must stand before what concerns it is looked at
-    take(message, passage.relay);
+    // A ping shown again would say that its origin does not hear us.
+    if (!fresh && std::holds_alternative<proto::Ping>(message.body)) return;
+    if (!speaks_for_others(from, message.body)) take(message, passage.relay);
 }
 
 void Core::Impl::take(proto::Message& message, const std::string& relay_name) {
@@ -140,6 +196,7 @@ void Core::Impl::take(proto::Message& message, const std::string& relay_name) {
 void Core::Impl::heartbeat(const NodeId& from, const proto::Message& message) {
     const auto& beat = std::get<proto::Heartbeat>(message.body);
     replicator.heard_position(from, Seq{message.header.seq}, beat.digest);
+    told_position(from, beat.refutation, Seq{message.header.seq});
     Peer* peer = peers.find_live(from);
     if (!peer) return;
     if (beat.membership == peers.digest()) {
@@ -178,6 +235,7 @@ void Core::Impl::probe(const NodeId& from, const proto::Probe& probe) {
     }
     const auto age = ctx.now - heard_at;
     heard.age_ms = static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(age).count());
+    heard.beat = target->beat;
     peers.send(from.name, std::move(heard));
 }
 
@@ -187,11 +245,30 @@ void Core::Impl::heard(const NodeId& from, const proto::Heard& heard) {
     const auto limit =
         static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(patience).count());
     if (heard.age_ms >= limit) return;
+    const auto sign = sign_of_life(heard);
+    if (!sign) return ctx.count("lives_unproven");
     ctx.count("lives_heard_of");
     peers.confirm_alive(heard.target.id, heard.target.refutation,
                         {false, from.name, std::chrono::milliseconds(heard.age_ms)});
     settle();
-    replicator.heard_position(heard.target.id, heard.target.seq);
+    replicator.heard_position(heard.target.id, sign->position);
+    told_position(heard.target.id, sign->refutation, sign->position);
+}
+
+/// What proves that the target lives: where there are keys, a heartbeat of its own that has not been seen here yet.
+std::optional<Core::Impl::LifeSign> Core::Impl::sign_of_life(const proto::Heard& heard) {
+    if (!ctx.options.notary) return LifeSign{heard.target.seq, heard.target.refutation};
+    Peer* peer = peers.find_live(heard.target.id);
+    auto seal = proto::decode(heard.beat);
+    if (!peer || !seal) return std::nullopt;
+    const auto opened = open_seal(ctx, *seal);
+    const auto* beat = opened ? std::get_if<proto::Heartbeat>(&opened->message.body) : nullptr;
+    if (!beat || opened->stamp <= peer->published_stamp) return std::nullopt;
+    const proto::Header& header = opened->message.header;
+    if (NodeId{header.origin, Incarnation{header.incarnation}} != peer->record.id) return std::nullopt;
+    peer->published_stamp = opened->stamp;
+    peer->beat = heard.beat;
+    return LifeSign{Seq{header.seq}, beat->refutation};
 }
 
 void Core::Impl::relay(const NodeId& from, const proto::Relay& relay) {
@@ -199,7 +276,9 @@ void Core::Impl::relay(const NodeId& from, const proto::Relay& relay) {
     auto inner = proto::decode(relay.message);
     if (!inner) return ctx.count("relays_broken");
     ctx.count("relayed_received");
-    from_node(*inner, Channel::control, {from.name, relay.hops});
+    if (!ctx.options.notary) return from_node(*inner, Channel::control, {from.name, relay.hops});
+    if (auto opened = open_seal(ctx, *inner))
+        from_node(opened->message, Channel::control, {from.name, relay.hops, &*inner, opened->stamp});
 }
 
 void Core::Impl::relay_onward(const NodeId& from, proto::Relay relay) {
@@ -219,7 +298,7 @@ void Core::Impl::pass_on_to_lessees(const proto::Message& message, const Passage
     const Peer* origin = peers.find(message.header.origin);
     const bool direct = passage.relay.empty();
     if (!direct && (peers.is_hearing_directly(*origin) || origin->via != passage.relay)) return;
-    const auto bytes = proto::encode(message);
+    const auto bytes = proto::encode(passage.seal ? *passage.seal : message);
     for (const auto& [lessee, until] : it->second) {
         if (until <= ctx.now || lessee == passage.relay) continue;
         ctx.emit(SendPeer{lessee, ctx.message(proto::Relay{lessee, bytes, passage.hops + 1})});
@@ -228,7 +307,9 @@ void Core::Impl::pass_on_to_lessees(const proto::Message& message, const Passage
 
 void Core::Impl::link_data(const NodeId& from, proto::LinkData data) {
     for (auto& item : links.take(from, std::move(data))) {
-        if (auto* notice = std::get_if<proto::SharedNotice>(&item))
+        if (auto* notice = std::get_if<proto::SharedNotice>(&item); notice && (*notice)->from_node != from)
+            ctx.count("notices_forged");
+        else if (notice)
             router.take(from, *notice);
         else if (const auto* lost = std::get_if<proto::NoticesLost>(&item))
             router.take(*lost);

@@ -16,12 +16,12 @@ Duration duration_of(std::uint64_t ms) {
 
 }  // namespace
 
-void Core::Impl::worker_hello(const proto::Message& message, Route route) {
+void Core::Impl::worker_hello(const proto::Message& message, const Sender& sender, Route route) {
     std::vector<std::string> others;
     for (const auto& [name, peer] : peers.all())
         if (peer.is_live() && !peer.record.address.empty() && others.size() < limits::kNodesInWelcome)
             others.push_back(peer.record.address);
-    sessions.hello(message, route, ready, self_info(), std::move(others));
+    sessions.hello(message, sender, route, ready, self_info(), std::move(others));
 }
 
 void Core::Impl::request(Sessions::Request request) {

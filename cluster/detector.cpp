@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "cluster/seal.hpp"
+
 namespace muster::cluster {
 namespace {
 
@@ -118,7 +120,7 @@ void Detector::ask_others(Peer& peer, bool hears) {
 }
 
 void Detector::accuse(Peer& peer) {
-    ctx_.emit(Publish{ctx_.message(proto::PeerNews{{peer.record}})});
+    publish(ctx_, proto::PeerNews{{peer.record}});
 }
 
 bool Detector::is_cut_off() const {

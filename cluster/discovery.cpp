@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "cluster/seal.hpp"
+
 namespace muster::cluster {
 namespace {
 
@@ -23,11 +25,15 @@ bool Discovery::refuse(Route route, ErrorCode code, const std::string& text) {
     return false;
 }
 
-bool Discovery::hello(const proto::Message& message, Route route, Seq seq) {
+bool Discovery::hello(const proto::Message& message, const Sender& sender, Route route, Seq seq) {
     const auto& caller = std::get<proto::Hello>(message.body).self;
     if (message.header.scope != ctx_.options.scope)
         return refuse(route, ErrorCode::wrong_scope,
                       "this node serves scope '" + ctx_.options.scope + "', not '" + message.header.scope + "'");
+    if (const auto why = why_not_believed(caller, sender); !why.empty()) {
+        ctx_.count("messages_of_false_senders");
+        return refuse(route, ErrorCode::refused, why);
+    }
     const bool itself = caller.id == ctx_.self;
     if (caller.state != NodeState::alive)
         return refuse(route, ErrorCode::bad_request, "a hello must come from a live node");
@@ -37,6 +43,18 @@ bool Discovery::hello(const proto::Message& message, Route route, Seq seq) {
         return refuse(route, ErrorCode::name_taken, taken(caller.id.name, holder->record.address));
     answer_hello(caller, route, seq);
     return true;
+}
+
+/// One line for who says hello with a key that is not its own, as far as keys can tell.
+std::string Discovery::why_not_believed(const proto::PeerRecord& caller, const Sender& sender) const {
+    if (!ctx_.options.notary) return {};
+    if (sender.role != Sender::Role::node)
+        return "this key is none of a node: use the key of node '" + caller.id.name + "'";
+    if (sender.name != caller.id.name)
+        return "this is the key of node '" + sender.name + "': node '" + caller.id.name + "' needs its own";
+    if (!is_proven(ctx_, caller))
+        return "the sign-key in " + caller.id.name + ".pub does not fit this node's key: copy the file to all again";
+    return {};
 }
 
 const Peer* Discovery::holder_of(const proto::PeerRecord& newcomer) const {
@@ -62,6 +80,8 @@ void Discovery::answer_hello(const proto::PeerRecord& caller, Route route, Seq s
     const Peer* known = peers_.find(caller.id.name);
     if (known && known->record.id == caller.id && known->record.state == NodeState::down)
         welcome.peers.push_back(known->record);  // it lives: let it refute
+    if (ctx_.options.notary && known && known->record.id.incarnation > caller.id.incarnation)
+        welcome.peers.push_back(known->record);  // the proof of what `known` says
     ctx_.emit(SendDoor{route, ctx_.message(std::move(welcome))});
 }
 
@@ -81,6 +101,10 @@ bool Discovery::welcome(const proto::Message& message, const std::string& addres
         return false;
     }
     if (welcome.known > ctx_.self.incarnation) {
+        if (!is_known_proven(welcome)) {
+            ctx_.count("lives_unproven");
+            return false;
+        }
         // Not just the next: two lives that are told of the same earlier one must not take the same.
         adopt = welcome.known.plus(1 + ctx_.random.below(1u << 20));
         return true;
@@ -91,6 +115,13 @@ bool Discovery::welcome(const proto::Message& message, const std::string& addres
     peers_.way_is_open(welcome.self.id);
     for (const auto& record : welcome.peers) peers_.merge(record, welcome.self.id.name);
     return false;
+}
+
+bool Discovery::is_known_proven(const proto::Welcome& welcome) {
+    const NodeId later{ctx_.self.name, welcome.known};
+    return !ctx_.options.notary || std::ranges::any_of(welcome.peers, [&](const proto::PeerRecord& record) {
+        return record.id == later && is_proven(ctx_, record);
+    });
 }
 
 void Discovery::refused(const proto::Refuse& refusal, const std::string& address) {

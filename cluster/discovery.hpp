@@ -14,7 +14,7 @@ public:
     Discovery(Context& context, Peers& peers);
 
     /// Someone's hello at the door. False when it was refused.
-    bool hello(const proto::Message& message, Route route, Seq seq);
+    bool hello(const proto::Message& message, const Sender& sender, Route route, Seq seq);
     /// The answer to a hello of ours. True when this node has to take a higher
     /// incarnation, which is then `adopt`.
     bool welcome(const proto::Message& message, const std::string& address, Incarnation& adopt);
@@ -41,6 +41,9 @@ private:
 
     void answer_hello(const proto::PeerRecord& caller, Route route, Seq seq);
     bool refuse(Route route, ErrorCode code, const std::string& text);
+    [[nodiscard]] std::string why_not_believed(const proto::PeerRecord& caller, const Sender& sender) const;
+    /// Whether an earlier life of this node has proven to have had the incarnation that the welcome tells.
+    bool is_known_proven(const proto::Welcome& welcome);
     /// Whether another node of this name, at another address, is believed alive.
     [[nodiscard]] const Peer* holder_of(const proto::PeerRecord& newcomer) const;
     void complain(Target& target, Note::Kind kind, const std::string& text);

@@ -5,13 +5,15 @@
 #include <string>
 #include <string_view>
 
+#include "proto/limits.hpp"
+
 namespace muster::cluster {
 
 /// Called on whatever thread steps the core, one at a time.
 class Notary {
 public:
     /// Bytes of a signature.
-    static constexpr std::size_t kSignature = 64;
+    static constexpr std::size_t kSignature = limits::kSignature;
 
     virtual ~Notary() = default;
     /// This node's signature of `bytes`.

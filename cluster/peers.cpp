@@ -5,6 +5,7 @@
 
 #include "cluster/check.hpp"
 #include "cluster/precedence.hpp"
+#include "cluster/seal.hpp"
 #include "proto/codec.hpp"
 
 namespace muster::cluster {
@@ -19,6 +20,7 @@ std::uint64_t hash_name(const std::string& name) {
 }
 
 constexpr Duration kObituaryInterval = std::chrono::milliseconds(200);
+constexpr std::uint64_t kDenialsAtOnce = 1u << 20;  // more than any node makes between two news of it
 
 }  // namespace
 
@@ -38,7 +40,7 @@ Peer* Peers::find_live(const NodeId& id) {
 
 PeerRecord Peers::self_record(Seq seq) const {
     const Options& o = ctx_.options;
-    return {ctx_.self, refutation_, NodeState::alive, o.address, o.control, o.gossip, seq};
+    return {ctx_.self, refutation_, NodeState::alive, o.address, o.control, o.gossip, seq, ctx_.proof};
 }
 
 bool Peers::is_hearing(const Peer& peer) const {
@@ -52,6 +54,38 @@ bool Peers::is_hearing_directly(const Peer& peer) const {
 // ---- what is believed --------------------------------------------------------
 
 void Peers::merge(const PeerRecord& news, const std::string& reporter) {
+    if (!ctx_.options.notary) return merge_believed(news, reporter);
+    if (const auto believed = believable(news, reporter)) merge_believed(*believed, reporter);
+}
+
+std::optional<PeerRecord> Peers::believable(PeerRecord news, const std::string& reporter) const {
+    const PeerRecord own = self_record(seq_);
+    const Peer* peer = find(news.id.name);
+    const PeerRecord* known = news.id.name == own.id.name ? &own : peer ? &peer->record : nullptr;
+    const bool same_life = known && known->id == news.id;
+    const bool later_life = !known || known->id.incarnation < news.id.incarnation;
+    if (later_life && !is_proven(ctx_, news)) {
+        ctx_.count("lives_unproven");
+        return std::nullopt;
+    }
+    // As many denials as there are numbers would leave the accused none.
+    if (news.refutation > (same_life ? known->refutation : 0) + kDenialsAtOnce) {
+        ctx_.count("refutations_unbelieved");
+        return std::nullopt;
+    }
+    if (same_life) {
+        news.address = known->address;
+        news.control = known->control;
+        news.gossip = known->gossip;
+        news.proof = known->proof;
+    }
+    if (reporter == news.id.name) return news;
+    if (news.state == NodeState::left) news.state = NodeState::down;  // which can be denied
+    news.seq = {};
+    return news;
+}
+
+void Peers::merge_believed(const PeerRecord& news, const std::string& reporter) {
     if (news.id.name == ctx_.self.name) return merge_self(news);
     Peer* peer = find(news.id.name);
     if (!peer) {
@@ -124,11 +158,16 @@ void Peers::apply(Peer& peer, const PeerRecord& news) {
         peer.record.address = old.address;
         peer.record.control = old.control;
         peer.record.gossip = old.gossip;
+        peer.record.proof = old.proof;
     }
     peer.record.seq = new_life ? news.seq : std::max(old.seq, news.seq);
     peer.accusers.clear();
     peer.since = ctx_.now;
-    if (new_life) peer.greeted = false;
+    if (new_life) {
+        peer.greeted = false;
+        peer.published_stamp = peer.sent_stamp = 0;
+        peer.beat.clear();
+    }
 
     if (peer.is_live()) {
         peer.heard = ctx_.now;
@@ -272,7 +311,8 @@ void Peers::send(const std::string& name, proto::Body body, std::uint64_t seq, b
     const Peer* hop = !detour && try_direct && !is_deaf(*peer) ? peer : next_hop(*peer, detour ? name : std::string());
     if (!hop || hop == peer) return ctx_.emit(SendPeer{name, std::move(message)});
     ctx_.count("relayed_sent");
-    ctx_.emit(SendPeer{hop->record.id.name, ctx_.message(proto::Relay{name, proto::encode(message), 0})});
+    const auto bytes = proto::encode(sealed(ctx_, std::move(message)));
+    ctx_.emit(SendPeer{hop->record.id.name, ctx_.message(proto::Relay{name, bytes, 0})});
 }
 
 const Peer* Peers::next_hop(const Peer& to, const std::string& avoid) {

@@ -5,6 +5,7 @@
 #include <muster/types.hpp>
 
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -36,6 +37,11 @@ struct Peer {
     Instant told_at = kLongAgo;       // last time it was told of its own death
     Instant news_at = kLongAgo;       // last PeerNews sent to it because digests differed
     int digests_differ = 0;           // heartbeats in a row whose membership digest is not ours
+
+    // Of this life, where there are keys: see seal.hpp.
+    std::uint64_t published_stamp = 0;  // newest of what it published
+    std::uint64_t sent_stamp = 0;       // newest of what it sent to this node through others
+    std::string beat;                   // its newest heartbeat, sealed and encoded
 
     [[nodiscard]] bool is_live() const {
         return record.state == NodeState::alive || record.state == NodeState::suspect;
@@ -120,6 +126,10 @@ public:
     [[nodiscard]] bool is_hearing_directly(const Peer& peer) const;
 
 private:
+    /// What of the news another may say, where there are keys; nothing when it is to be believed by the subject alone.
+    [[nodiscard]] std::optional<proto::PeerRecord> believable(proto::PeerRecord news,
+                                                              const std::string& reporter) const;
+    void merge_believed(const proto::PeerRecord& news, const std::string& reporter);
     void merge_self(const proto::PeerRecord& news);
     void merge_doubt(Peer& peer, const proto::PeerRecord& news, const std::string& reporter) const;
     void add(const proto::PeerRecord& news);

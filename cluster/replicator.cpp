@@ -5,6 +5,7 @@
 
 #include "cluster/check.hpp"
 #include "cluster/random.hpp"
+#include "cluster/seal.hpp"
 #include "cluster/wire_size.hpp"
 #include "proto/limits.hpp"
 
@@ -47,8 +48,7 @@ void Replicator::commit(proto::Delta delta) {
 void Replicator::publish_committed() {
     if (committed_.empty()) return;
     const Seq first{own_->applied().value - committed_.size() + 1};
-    ctx_.emit(
-        Publish{ctx_.message(proto::Deltas{own_->id(), first, std::exchange(committed_, {})}, own_->applied().value)});
+    publish(ctx_, proto::Deltas{own_->id(), first, std::exchange(committed_, {})}, own_->applied().value);
     committed_size_ = 0;
     publish_at_ = ctx_.now + ctx_.options.timing.publish_gap;
 }
@@ -113,7 +113,8 @@ void Replicator::drain_early(Copy& copy) {
 
 void Replicator::settle(Copy& copy) {
     const Seq applied = copy.replica->applied();
-    if (copy.live && !copy.replica->is_shown() && applied >= copy.reveal_at) reveal(copy);
+    const bool may_show = copy.live && copy.position_told && !copy.replica->is_shown();
+    if (may_show && applied >= copy.reveal_at) reveal(copy);
     if (applied >= copy.known && !copy.wants_snapshot) {
         copy.pull_due = kNever;
         copy.tries = 0;
@@ -141,6 +142,13 @@ void Replicator::heard_position(const NodeId& origin, Seq seq, std::uint64_t dig
         ctx_.note(Note::Kind::digest_mismatch, origin.name, "at position " + std::to_string(seq.value));
         copy->wants_snapshot = true;
     }
+    want(*copy, seq);
+}
+
+void Replicator::position_told(const NodeId& origin, Seq seq) {
+    Copy* copy = find(origin);
+    if (!copy || std::exchange(copy->position_told, true)) return;
+    copy->reveal_at = seq;
     want(*copy, seq);
 }
 
@@ -179,6 +187,7 @@ void Replicator::on(const Transition& transition) {
         copy.replica = make_replica(id);
     }
     copy.live = true;
+    copy.position_told = !ctx_.options.notary;  // else the news may be another's, who is not believed about it
     copy.reveal_at = copy.known = std::max(copy.known, transition.seq);
     pull_at(copy, copy.pull_due);  // one that came due while it was not live
     settle(copy);
@@ -195,12 +204,14 @@ void Replicator::send_pull(Copy& copy) {
     const NodeId& about = copy.replica->id();
     std::string from = about.name;
     if (copy.tries >= kTriesForDeltas) copy.incoming.reset();
-    // The origin first; when it does not answer, anyone who may have it.
-    const bool elsewhere = copy.tries % 2 == 1 && !is_frozen(copy);
+    // The origin first; when it does not answer, anyone who may have it. Where there are keys, only the origin is
+    // believed: then another way to it.
+    const bool elsewhere = copy.tries % 2 == 1 && !is_frozen(copy) && !ctx_.options.notary;
+    const bool detour = copy.tries % 2 == 1 && ctx_.options.notary;
     if (elsewhere)
         if (const auto others = peers_.others(about.name, 1); !others.empty()) from = others.front();
     ctx_.count("pulls_sent");
-    peers_.send(from, proto::Pull{about, open_table(copy).applied(), is_frozen(copy)});
+    peers_.send(from, proto::Pull{about, open_table(copy).applied(), is_frozen(copy)}, 0, detour);
     ++copy.tries;
     copy.pull_due = ctx_.now + ctx_.options.timing.pull_retry;
 }
@@ -214,6 +225,7 @@ const Replica* Replicator::table_of(const NodeId& origin) const {
 void Replicator::pull(const proto::Pull& pull, const std::string& from) {
     const Replica* replica = table_of(pull.about);
     if (!replica) return;
+    if (ctx_.options.notary && replica != own_.get()) return ctx_.count("pulls_refused");
     ctx_.count("pulls_answered");
     if (!pull.snapshot && pull.have >= replica->applied()) return;
     if (!pull.snapshot && replica->log().covers(pull.have))

@@ -41,6 +41,8 @@ public:
     void heard_position(const NodeId& origin, Seq seq);
     /// A first meeting: a table not shown yet is shown when it has this much.
     void greeted(const NodeId& origin, Seq seq);
+    /// As the origin says itself, since it came to be believed alive: before, its table is not shown.
+    void position_told(const NodeId& origin, Seq seq);
     void pull(const proto::Pull& pull, const std::string& from);
     /// `position`: where the log stood when the chunk was cut.
     void chunk(const proto::SnapshotChunk& chunk, Seq position, const std::string& from);
@@ -81,8 +83,9 @@ private:
     struct Copy {
         std::unique_ptr<Replica> replica;
         bool live = false;
-        Seq reveal_at;  // not shown before this much is applied
-        Seq known;      // highest position heard of
+        bool position_told = true;  // where the log stood when the origin came to be believed alive
+        Seq reveal_at;              // not shown before this much is applied
+        Seq known;                  // highest position heard of
         std::map<Seq, proto::Delta> early;
         bool wants_snapshot = false;  // the table is wrong, and takes no more deltas
         std::optional<SnapshotReceiver> incoming;

@@ -15,11 +15,13 @@ namespace muster::cluster {
 
 class Session {
 public:
-    Session(Context& context, SessionToken token, std::string worker)
-        : ctx_(context), token_(token), worker_(std::move(worker)) {}
+    Session(Context& context, SessionToken token, std::string worker, Sender sender)
+        : ctx_(context), token_(token), worker_(std::move(worker)), sender_(std::move(sender)) {}
 
     [[nodiscard]] SessionToken token() const { return token_; }
     [[nodiscard]] const std::string& worker() const { return worker_; }
+    /// Whose key it was made with: no other may resume it.
+    [[nodiscard]] const Sender& sender() const { return sender_; }
     [[nodiscard]] bool is_attached() const { return static_cast<bool>(route_); }
     [[nodiscard]] Route route() const { return route_; }
     [[nodiscard]] Instant lost_at() const { return lost_at_; }
@@ -81,6 +83,7 @@ private:
     Context& ctx_;
     SessionToken token_;
     std::string worker_;
+    Sender sender_;
     Route route_;
     Instant heard_{};
     Instant spoke_{};

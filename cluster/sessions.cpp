@@ -23,6 +23,13 @@ bool is_done_once(const proto::Body& body) {
            std::holds_alternative<UnwatchRequest>(body);
 }
 
+/// More than a look at what is there, which is all that an observer may have.
+bool changes_anything(const proto::Body& body) {
+    using namespace proto;
+    return std::holds_alternative<JoinRequest>(body) || std::holds_alternative<LeaveRequest>(body) ||
+           std::holds_alternative<NotifyRequest>(body);
+}
+
 std::uint64_t milliseconds_of(Duration d) {
     return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(d).count());
 }
@@ -39,22 +46,26 @@ Session* Sessions::find(SessionToken token) {
     return it == sessions_.end() ? nullptr : &it->second;
 }
 
-void Sessions::hello(const proto::Message& message, Route route, bool ready, const NodeInfo& node,
+void Sessions::hello(const proto::Message& message, const Sender& sender, Route route, bool ready, const NodeInfo& node,
                      std::vector<std::string> other_nodes) {
     const auto& hello = std::get<proto::WorkerHello>(message.body);
     if (message.header.scope != ctx_.options.scope)
         return refuse(route, ErrorCode::wrong_scope,
                       "this node serves scope '" + ctx_.options.scope + "', not '" + message.header.scope + "'");
+    const bool may_attach = sender.role == Sender::Role::worker || sender.role == Sender::Role::observer;
+    if (ctx_.options.notary && !may_attach)
+        return refuse(route, ErrorCode::refused,
+                      "this key is none of a worker: use one that the nodes have in workers/");
     if (!ready) return refuse(route, ErrorCode::not_ready, "this node has not synced yet: try again shortly");
 
     Session* session = find(hello.token);
-    const bool resumed = session && session->worker() == message.header.origin;
+    const bool resumed = session && session->worker() == message.header.origin && session->sender() == sender;
     if (!resumed) {
         if (sessions_.size() >= ctx_.options.bounds.sessions)
             return refuse(route, ErrorCode::overloaded, "this node serves as many workers as it may: use another");
         SessionToken token{ctx_.random.next() | 1};
         while (sessions_.contains(token)) token = SessionToken{ctx_.random.next() | 1};
-        session = &sessions_.try_emplace(token, ctx_, token, message.header.origin).first->second;
+        session = &sessions_.try_emplace(token, ctx_, token, message.header.origin, sender).first->second;
     }
     attach(*session, route, resumed ? hello.received : 0);
     ctx_.note(resumed ? Note::Kind::worker_resumed : Note::Kind::worker_up, session->worker(), "");
@@ -78,9 +89,10 @@ void Sessions::attach(Session& session, Route route, std::uint64_t received) {
     list_if_wants_flush(session);
 }
 
-std::optional<Sessions::Request> Sessions::message(proto::Message message, Route route) {
+std::optional<Sessions::Request> Sessions::message(proto::Message message, const Sender& sender, Route route) {
     const SessionToken token{message.header.incarnation};
     Session* session = message.header.scope == ctx_.options.scope ? find(token) : nullptr;
+    if (session && session->sender() != sender) session = nullptr;
     if (session && take_last_words(*session, message)) return std::nullopt;
     if (!session || session->route() != route) {
         refuse(route, ErrorCode::unknown_session, "no such session on this connection: say hello");
@@ -92,8 +104,11 @@ std::optional<Sessions::Request> Sessions::message(proto::Message message, Route
         list_if_wants_flush(*session);
     } else if (is_request(message.body)) {
         const std::uint64_t number = message.header.seq;
-        if (session->begin(number, is_done_once(message.body)))
+        if (!session->begin(number, is_done_once(message.body))) return std::nullopt;
+        if (sender.role != Sender::Role::observer || !changes_anything(message.body))
             return Request{{token, number}, session->worker(), std::move(message.body)};
+        ctx_.count("requests_of_observers_refused");
+        session->reply(number, proto::ErrorReply{ErrorCode::refused, "this key may only read: use a worker's"});
     } else {
         ctx_.count("messages_out_of_place");
     }

@@ -31,10 +31,10 @@ public:
     };
 
     /// A worker's hello; `other_nodes`: where else it may go.
-    void hello(const proto::Message& message, Route route, bool ready, const NodeInfo& node,
+    void hello(const proto::Message& message, const Sender& sender, Route route, bool ready, const NodeInfo& node,
                std::vector<std::string> other_nodes);
     /// Any other message of a worker.
-    std::optional<Request> message(proto::Message message, Route route);
+    std::optional<Request> message(proto::Message message, const Sender& sender, Route route);
     void route_lost(Route route);
     void excuse(Duration late);
 

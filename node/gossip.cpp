@@ -48,11 +48,11 @@ Result<std::uint16_t> Gossip::bind(const std::string& host, std::uint16_t port) 
     return bound;
 }
 
-void Gossip::publish(const proto::Message& message) {
-    if (lose_ && lose_(message)) return;
+void Gossip::publish(const cluster::Publish& publish) {
+    if (lose_ && lose_(publish.message)) return;
     buffer_ = topic_;
-    buffer_ += std::holds_alternative<proto::Heartbeat>(message.body) ? kBeat : kNews;
-    proto::encode(message, buffer_);
+    buffer_ += publish.kind == cluster::Publish::Kind::heartbeat ? kBeat : kNews;
+    proto::encode(publish.message, buffer_);
     if (send(pub_, buffer_) == Sent::yes)
         counts_.sent();
     else

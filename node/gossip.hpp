@@ -11,7 +11,7 @@
 
 #include <zmq.hpp>
 
-#include "cluster/event.hpp"
+#include "cluster/action.hpp"
 #include "node/frame_counts.hpp"
 #include "node/topics.hpp"
 
@@ -37,7 +37,7 @@ public:
     /// Binds the publisher and connects to it. `host` is numeric.
     Result<std::uint16_t> bind(const std::string& host, std::uint16_t port);
 
-    void publish(const proto::Message& message);
+    void publish(const cluster::Publish& publish);
     /// Replaces an earlier connection to this peer.
     void connect(const std::string& peer, const std::string& address);
     void disconnect(const std::string& peer);

@@ -22,7 +22,7 @@ std::chrono::nanoseconds until(cluster::Instant deadline) {
 /// What users do, and not what the node does to stay alive.
 bool is_traffic(const cluster::Action& action) {
     if (const auto* publish = std::get_if<cluster::Publish>(&action))
-        return std::holds_alternative<proto::Deltas>(publish->message.body);
+        return publish->kind == cluster::Publish::Kind::deltas;
     if (const auto* send = std::get_if<cluster::SendPeer>(&action))
         return std::holds_alternative<proto::LinkData>(send->message.body);
     if (const auto* send = std::get_if<cluster::SendDoor>(&action))

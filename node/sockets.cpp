@@ -134,7 +134,7 @@ void Sockets::take_resolved(const Emit& emit) {
 bool Sockets::perform(const cluster::Action& action, const Emit& emit) {
     return std::visit(Overloaded{
                           [&](const cluster::Publish& a) {
-                              gossip_socket_.publish(a.message);
+                              gossip_socket_.publish(a);
                               return true;
                           },
                           [&](const cluster::SendPeer& a) {

@@ -77,6 +77,7 @@ private:
     void put(const Address& value) { string(value.text); }
     void put(const Text& value) { string(utf8_prefix(value.text, limits::kText)); }
     void put(const Bytes& value) { bytes(value.text); }
+    void put(const Appended& value) { bytes(value.text); }
     void put(const Data& value) { bytes(value.msgpack); }
     template <class E>
     void put(const OneOf<E>& value) {
@@ -163,9 +164,8 @@ public:
     /// Fills `parts` from the next elements; elements beyond are of a newer minor.
     template <class... Fields>
     bool operator()(Fields&&... parts) {
-        if (left_ < sizeof...(parts)) return false;
-        left_ -= sizeof...(parts);
-        return (get(parts) && ...);
+        constexpr std::size_t needed = (0u + ... + (kIsAppended<Fields> ? 0u : 1u));
+        return left_ >= needed && (take(parts) && ...);
     }
     /// Passes over all elements that are left.
     bool skip_all() {
@@ -175,6 +175,16 @@ public:
     }
 
 private:
+    template <class Field>
+    static constexpr bool kIsAppended = std::is_same_v<std::remove_cvref_t<Field>, Appended>;
+
+    template <class Field>
+    bool take(Field& part) {
+        if (kIsAppended<Field> && left_ == 0) return true;
+        --left_;
+        return get(part);
+    }
+
     bool string(std::string& to, std::size_t limit) {
         std::string_view text;
         if (!reader_.string(text) || text.size() > limit || !is_utf8(text)) return false;
@@ -203,6 +213,7 @@ private:
     bool get(std::string& to) { return string(to, limits::kAddress); }
     bool get(const Text& to) { return string(to.text, limits::kText); }
     bool get(const Bytes& to) { return bytes(to.text, to.limit); }
+    bool get(const Appended& to) { return bytes(to.text, to.limit); }
     bool get(Data& to) { return bytes(to.msgpack, limits::kData) && is_valid_data(to.msgpack); }
     template <class E>
     bool get(const OneOf<E>& to) {

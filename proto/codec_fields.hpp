@@ -16,6 +16,7 @@ struct WorkerName { std::string& text; };  // or empty: a handler inside a node
 struct Address { std::string& text; };     // or empty: not known
 struct Text { std::string& text; };
 struct Bytes { std::string& text; std::size_t limit; };
+struct Appended { std::string& text; std::size_t limit; };  // Bytes at the end, which older minors leave out
 struct GroupPart { std::string& text; };   // a store or feature
 struct GroupOrAll { Group& group; };  // both names empty: every group
 template <class E>
@@ -32,7 +33,7 @@ template <class Io> bool fields(Io& io, Delta& m) { return io(m.changes); }
 template <class Io> bool fields(Io& io, GroupRuns& m) { return io(m.group, m.joins); }
 template <class Io> bool fields(Io& io, PeerRecord& m) {
     return io(m.id, m.refutation, OneOf<NodeState>{m.state, NodeState::left}, Address{m.address}, Address{m.control},
-              Address{m.gossip}, m.seq);
+              Address{m.gossip}, m.seq, Appended{m.proof, limits::kSignature});
 }
 template <class Io> bool fields(Io& io, Missed& m) {
     return io(NodeName{m.node}, m.members, OneOf<MissReason>{m.reason, MissReason::timeout});
@@ -64,13 +65,18 @@ template <class Io> bool fields(Io& io, SnapshotChunk& m) {
 }
 template <class Io> bool fields(Io& io, SnapshotAck& m) { return io(m.about, m.as_of, m.next); }
 template <class Io> bool fields(Io& io, Probe& m) { return io(m.target, m.pass_on); }
-template <class Io> bool fields(Io& io, Heard& m) { return io(m.target, m.digest, m.age_ms); }
+template <class Io> bool fields(Io& io, Heard& m) {
+    return io(m.target, m.digest, m.age_ms, Appended{m.beat, limits::kBeat});
+}
 template <class Io> bool fields(Io& io, Ping& m) { return io(m.nonce); }
 template <class Io> bool fields(Io& io, Pong& m) { return io(m.nonce, m.about, m.applied); }
 template <class Io> bool fields(Io& io, LinkData& m) { return io(m.to, m.first, m.acked, m.items); }
 template <class Io> bool fields(Io& io, LinkAck& m) { return io(m.to, m.acked); }
 template <class Io> bool fields(Io& io, Relay& m) {
     return io(NodeName{m.to}, Bytes{m.message, limits::kFrame}, m.hops);
+}
+template <class Io> bool fields(Io& io, Sealed& m) {
+    return io(m.stamp, Bytes{m.message, limits::kFrame}, Bytes{m.signature, limits::kSignature});
 }
 
 template <class Io> bool fields(Io& io, WorkerHello& m) { return io(m.token, m.received); }
@@ -146,6 +152,7 @@ template <> inline constexpr std::uint64_t kType<Pong> = 26;
 template <> inline constexpr std::uint64_t kType<LinkData> = 27;
 template <> inline constexpr std::uint64_t kType<LinkAck> = 28;
 template <> inline constexpr std::uint64_t kType<Relay> = 29;
+template <> inline constexpr std::uint64_t kType<Sealed> = 30;
 template <> inline constexpr std::uint64_t kType<WorkerHello> = 40;
 template <> inline constexpr std::uint64_t kType<WorkerHeartbeat> = 41;
 template <> inline constexpr std::uint64_t kType<WorkerGoodbye> = 42;

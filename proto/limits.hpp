@@ -8,6 +8,8 @@ namespace muster::limits {
 
 inline constexpr std::size_t kFrame = 1 << 20;          // bytes of one message
 inline constexpr std::uint64_t kHops = 8;               // nodes that pass one message on
+inline constexpr std::size_t kSignature = 64;           // bytes of one
+inline constexpr std::size_t kBeat = 1024;              // bytes of a sealed heartbeat
 inline constexpr std::size_t kGroupPart = 255;          // bytes of a store or feature
 inline constexpr std::size_t kName = 64;                // bytes of a node or worker name
 inline constexpr std::size_t kScope = 64;               // bytes of a scope

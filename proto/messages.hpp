@@ -73,6 +73,7 @@ struct PeerRecord {
     std::string control;  // node to node
     std::string gossip;   // publications
     Seq seq;              // of its log, as far as the speaker knows
+    std::string proof{};  // the node's own signature of this life and its addresses; none without keys
 
     bool operator==(const PeerRecord&) const = default;
 };
@@ -250,6 +251,7 @@ struct Heard {
     PeerRecord target;
     std::uint64_t digest = 0;
     std::uint64_t age_ms = 0;  // since the speaker heard the target itself
+    std::string beat{};        // the target's last heartbeat, an encoded Sealed; none without keys
     bool operator==(const Heard&) const = default;
 };
 
@@ -286,6 +288,14 @@ struct Relay {
     std::string message;
     std::uint64_t hops = 0;  // nodes that have passed it on; at most limits::kHops
     bool operator==(const Relay&) const = default;
+};
+
+/// An encoded message that its origin has signed, so that it can be passed on by others and still be believed.
+struct Sealed {
+    std::uint64_t stamp = 0;  // grows with each message that this life of the origin seals
+    std::string message;      // not itself Sealed or a Relay
+    std::string signature;    // of both: PROTOCOL.md, "Seals"
+    bool operator==(const Sealed&) const = default;
 };
 
 // ---- worker to node --------------------------------------------------------
@@ -466,10 +476,10 @@ using StreamItem = std::variant<Delivery, Gap, WatchNews>;
 
 using Body =
     std::variant<Hello, Welcome, Refuse, Deltas, Heartbeat, Goodbye, PeerNews, Pull, SnapshotChunk, SnapshotAck, Probe,
-                 Heard, Ping, Pong, LinkData, LinkAck, Relay, WorkerHello, WorkerHeartbeat, WorkerGoodbye, JoinRequest,
-                 LeaveRequest, MembersRequest, GroupsRequest, NodesRequest, StatusRequest, NotifyRequest, WatchRequest,
-                 UnwatchRequest, WorkerWelcome, NodeHeartbeat, JoinReply, LeaveReply, MembersReply, GroupsReply,
-                 NodesReply, StatusReply, NotifyReply, DoneReply, ErrorReply, Deliveries, Gap, WatchNews>;
+                 Heard, Ping, Pong, LinkData, LinkAck, Relay, Sealed, WorkerHello, WorkerHeartbeat, WorkerGoodbye,
+                 JoinRequest, LeaveRequest, MembersRequest, GroupsRequest, NodesRequest, StatusRequest, NotifyRequest,
+                 WatchRequest, UnwatchRequest, WorkerWelcome, NodeHeartbeat, JoinReply, LeaveReply, MembersReply,
+                 GroupsReply, NodesReply, StatusReply, NotifyReply, DoneReply, ErrorReply, Deliveries, Gap, WatchNews>;
 
 struct Message {
     Header header;

@@ -1,19 +1,34 @@
 // The model's judgement of what nodes believe of each other and of their
 // workers: deaths, returns, and what must be gone at the end.
+#include "cluster/seal.hpp"
+#include "proto/codec.hpp"
 #include "tests/sim/model.hpp"
 
 namespace muster::sim {
 
 using namespace cluster;  // NOLINT(google-build-using-namespace): this file judges the core
 
-void Model::hear(Watched& watched, const proto::Message& message) {
+void Model::hear(Watched& watched, const MessageArrived& arrived) {
+    const proto::Message message = unsealed(arrived.message);
     const auto found = watched.beliefs.find(message.header.origin);
     if (found == watched.beliefs.end() || !found->second.live || message.header.scope != kScope) return;
     if (found->second.id.incarnation.value != message.header.incarnation) return;
+    if (world_.profile.keys != 0 && !is_own_word(found->second, arrived)) return;
     if (std::holds_alternative<proto::Goodbye>(message.body))
         cause_.goodbye = message.header.origin;
     else
         found->second.heard = world_.clock.now();
+}
+
+/// In a run with keys: sealed by its origin and never shown before, or over the origin's own connection.
+bool Model::is_own_word(Belief& belief, const MessageArrived& arrived) const {
+    if (arrived.channel == Channel::control) return arrived.sender.name == arrived.message.header.origin;
+    const auto* seal = std::get_if<proto::Sealed>(&arrived.message.body);
+    if (!seal || seal->stamp <= belief.stamp) return false;
+    const std::string& name = belief.id.name;
+    if (!world_.notary_of(name)->is_signed_by(name, signed_bytes(*seal), seal->signature)) return false;
+    belief.stamp = seal->stamp;
+    return true;
 }
 
 /// A session's worker was heard, unless its message was turned away.
@@ -30,7 +45,9 @@ void Model::judge_note(Watched& watched, const Host& host, const Note& note) {
         watched.refuting = host.core().applied(host.name()).value;
     } else if (note.kind == Note::Kind::node_up) {
         for (const NodeInfo& info : host.core().nodes()) {
-            if (info.id.name == note.node) belief.id = info.id;
+            if (info.id.name != note.node || info.id == belief.id) continue;
+            belief.id = info.id;
+            belief.stamp = 0;
         }
         belief.live = true;
     } else if (note.kind == Note::Kind::node_down || note.kind == Note::Kind::node_left) {

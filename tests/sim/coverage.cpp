@@ -27,11 +27,14 @@ constexpr std::string_view kPaths[] = {
     "links_lost",
     "links_up",
     "lives_heard_of",
+    "lives_unproven",
     "membership_repairs",
     "messages_of_another_life",
     "messages_of_another_scope",
+    "messages_of_false_senders",
     "messages_of_strangers",
     "messages_out_of_place",
+    "messages_unsealed",
     "news_older",
     "notifications",
     "notifications_delivered",
@@ -42,19 +45,25 @@ constexpr std::string_view kPaths[] = {
     "notifications_refused",
     "probes_sent",
     "pulls_answered",
+    "pulls_refused",
     "pulls_sent",
     "reconnects",
     "refutations",
+    "refutations_unbelieved",
     "relayed_passed_on",
     "relayed_received",
     "relayed_sent",
     "relays_broken",
     "relays_refused",
     "requests_repeated",
+    "seals_broken",
+    "seals_forged",
+    "seals_seen_before",
     "snapshots_broken",
     "snapshots_sent",
     "snapshots_taken",
     "suspicions",
+    "tables_forged",
     "workers_refused",
 };
 
@@ -63,6 +72,8 @@ constexpr std::string_view kPathsNotHere[] = {
     "peers_refused",      // 4,096 nodes
     "snapshots_refused",  // 256 snapshots under way
     "link_queue",         // a level, not a count
+    "notices_forged",     // would take the place of a notice of the link
+    "requests_of_observers_refused",
 };
 
 constexpr std::string_view kMarks[] = {

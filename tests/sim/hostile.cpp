@@ -80,17 +80,109 @@ private:
     const Host* other_;
 };
 
+/// What a member of the cluster may say of another one, with its own key and nobody else's.
+class Liar {
+public:
+    Liar(World& world, const Host& liar, const Host& other, Random& random)
+        : world_(world), liar_(liar), other_(other), random_(random) {}
+
+    [[nodiscard]] cluster::Sender key() const { return liar_.key(); }
+
+    /// In the other's name, over the liar's own connection or as a publication.
+    Message impersonate() {
+        const Message message = random_.permille(500) ? from(other_.id(), Goodbye{}) : from(other_.id(), Heartbeat{});
+        switch (random_.below(3)) {
+            case 0:
+                return message;
+            case 1:
+                return seal(message);
+            default:
+                return from(liar_.id(),
+                            Relay{victim_name(), encode(random_.permille(500) ? message : seal(message)), 0});
+        }
+    }
+
+    /// In its own name, about the other.
+    Message slander() {
+        switch (random_.below(9)) {
+            case 0:
+                return from(liar_.id(), PeerNews{{record(NodeState::left)}});
+            case 1:
+                return from(liar_.id(), PeerNews{{record(NodeState::down)}});
+            case 2: {
+                PeerRecord later = record(NodeState::alive);
+                later.id.incarnation = later.id.incarnation.plus(1 + random_.below(1u << 30));
+                later.proof = world_.notary_of(liar_.name())->sign("another life");
+                return from(liar_.id(), PeerNews{{later}});
+            }
+            case 3: {
+                PeerRecord denied = record(NodeState::down);
+                denied.refutation = UINT64_MAX;
+                return from(liar_.id(), PeerNews{{denied}});
+            }
+            case 4: {
+                PeerRecord elsewhere = record(NodeState::alive);
+                elsewhere.control = elsewhere.gossip = elsewhere.address = liar_.door();
+                elsewhere.seq = Seq{UINT64_MAX};
+                return from(liar_.id(), PeerNews{{elsewhere}});
+            }
+            case 5:
+                return from(liar_.id(), Deltas{other_.id(), Seq{1 + random_.below(20)}, {forged_delta()}});
+            case 6:
+                return from(liar_.id(), SnapshotChunk{other_.id(), Seq{1u << 30}, 0, 0, 1, {forged_runs()}});
+            case 7:
+                return from(liar_.id(), Pull{other_.id(), Seq{}, random_.permille(500)});
+            default:
+                return from(liar_.id(),
+                            Heard{record(NodeState::alive), 0, 0, encode(seal(from(other_.id(), Heartbeat{})))});
+        }
+    }
+
+private:
+    [[nodiscard]] std::string victim_name() const { return random_.pick(world_.running())->name(); }
+    static Message from(const NodeId& id, Body body) {
+        return {{kScope, id.name, id.incarnation.value, 0}, std::move(body)};
+    }
+    Message seal(const Message& message) {
+        const std::string bytes = random_.permille(200) ? "no message" : encode(message);
+        return {message.header, Sealed{UINT64_MAX, bytes, world_.notary_of(liar_.name())->sign(bytes)}};
+    }
+    [[nodiscard]] PeerRecord record(NodeState state) const {
+        return {other_.id(), 0, state, other_.door(), "", "", Seq{}, {}};
+    }
+    static GroupRuns forged_runs() { return {{"forged", "forged"}, {{MemberNumber{1u << 30}, 1, "", {}}}}; }
+    static Delta forged_delta() { return {{{forged_runs().group, Reason::left, forged_runs().joins, {}}}}; }
+
+    World& world_;
+    const Host& liar_;
+    const Host& other_;
+    Random& random_;
+};
+
+void send_lie(World& world, Host& victim, Random& random) {
+    const auto running = world.running();
+    const Host* liar = random.pick(running);
+    const Host* other = random.pick(running);
+    if (liar->name() == other->name() || liar == &victim) return;
+    Liar tongue(world, *liar, *other, random);
+    const auto channel = random.permille(500) ? cluster::Channel::gossip : cluster::Channel::control;
+    const bool in_another_name = random.permille(500);
+    const Message lie = in_another_name ? tongue.impersonate() : tongue.slander();
+    victim.inject(in_another_name ? channel : cluster::Channel::control, frame_of(encode(lie)), tongue.key());
+}
+
 }  // namespace
 
 void send_hostile(World& world, Host& victim, Random& random) {
     const auto channel = random.permille(500) ? cluster::Channel::gossip : cluster::Channel::control;
     switch (random.below(4)) {
         case 0:
-            return victim.inject(channel, noise(random));
+            return victim.inject(channel, noise(random), {});
         case 1:
-            return victim.inject(channel, torn(world, random));
+            return victim.inject(channel, torn(world, random), {});
         default:
-            return victim.inject(channel, frame_of(encode(Forger(world, victim, random).forge())));
+            if (world.profile.keys != 0) return send_lie(world, victim, random);
+            return victim.inject(channel, frame_of(encode(Forger(world, victim, random).forge())), {});
     }
 }
 
@@ -98,7 +190,7 @@ bool replay_frame(World& world, Random& random) {
     if (world.journal.entries().empty()) return false;
     const Journal::Entry entry = random.pick(world.journal.entries());
     if (!entry.host->running()) return false;
-    entry.host->inject(entry.channel, entry.frame);
+    entry.host->inject(entry.channel, entry.frame, random.pick(world.running())->key());
     return true;
 }
 

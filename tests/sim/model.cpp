@@ -96,8 +96,7 @@ void Model::stepping(Host& host, const EventBody& event) {
     Watched& watched = watched_.at(host.place());
     cause_ = {};
     if (const auto* arrived = std::get_if<MessageArrived>(&event)) {
-        if (arrived->channel == Channel::gossip || arrived->channel == Channel::control)
-            return hear(watched, arrived->message);
+        if (arrived->channel == Channel::gossip || arrived->channel == Channel::control) return hear(watched, *arrived);
         if (arrived->channel == Channel::dial) return;
         cause_.event = event;
         return open_request(watched, arrived->message, host);
@@ -217,7 +216,8 @@ void Model::see(Watched& watched, Host& host, const Action& action) {
     } else if (const auto* note = std::get_if<Note>(&action)) {
         see_note(watched, host, *note);
     } else if (const auto* publish = std::get_if<Publish>(&action)) {
-        if (const auto* news = std::get_if<proto::PeerNews>(&publish->message.body)) see_news(watched, *news);
+        const proto::Message message = unsealed(publish->message);
+        if (const auto* news = std::get_if<proto::PeerNews>(&message.body)) see_news(watched, *news);
     }
 }
 

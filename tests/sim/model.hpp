@@ -71,6 +71,7 @@ private:
         NodeId id;                     // in the life that it last noted up
         bool live = false;             // by its notes
         Duration heard{-1};            // last message of that life's own, while believed live
+        std::uint64_t stamp = 0;       // of the newest publication of that life, in a run with keys
         NodeId dead;                   // the last life that it called down,
         std::uint64_t refutation = 0;  // and after how many refutations of that life
     };
@@ -116,7 +117,8 @@ private:
     void judge_joins(Watched& watched);
     void judge_leaves(Watched& watched, Host& host);
     void judge_worker_down(Watched& watched, Host& host);
-    void hear(Watched& watched, const proto::Message& message);
+    void hear(Watched& watched, const cluster::MessageArrived& arrived);
+    [[nodiscard]] bool is_own_word(Belief& belief, const cluster::MessageArrived& arrived) const;
     void hear_worker(Watched& watched);
     void see_news(Watched& watched, const proto::PeerNews& news);
     void see_reasons(Watched& watched, const WatchEvent& event);

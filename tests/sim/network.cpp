@@ -61,7 +61,7 @@ void Network::attempt(ConnectorId id) {
     connector.connection = connection;
     connector.backoff = milliseconds(100);
     Process* client = connector.client;
-    process->accepted(connection, port, connector.tag);
+    process->accepted(connection, port, connector.tag, client->key());
     client->connected(id);
 }
 
@@ -115,6 +115,13 @@ bool Network::send(ConnectionId id, const Frame& frame) {
     if (found == connections_.end() || !found->second.server_up || found->second.ends_early) return false;
     put(found->second, false, frame);
     return true;
+}
+
+cluster::Sender Network::server_key(ConnectorId id) const {
+    const auto connector = connectors_.find(id);
+    if (connector == connectors_.end()) return {};
+    const auto found = connections_.find(connector->second.connection);
+    return found == connections_.end() ? cluster::Sender{} : found->second.server->key();
 }
 
 bool Network::stands(ConnectorId id) const {

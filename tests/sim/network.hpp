@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "cluster/event.hpp"
 #include "tests/sim/clockwork.hpp"
 #include "tests/sim/record.hpp"
 
@@ -37,13 +38,15 @@ public:
     virtual ~Process() = default;
 
     [[nodiscard]] virtual Place place() const = 0;
+    /// What its key proves of it to whomever it connects to, or that connects to it.
+    [[nodiscard]] virtual cluster::Sender key() const { return {}; }
     /// Stopped (as by SIGSTOP): completes no handshake.
     [[nodiscard]] virtual bool stopped() const = 0;
 
     virtual void connected(ConnectorId) {}
     virtual void from_server(ConnectorId, const Frame&) {}
     /// `tag`: who the client said it was (the topic of its subscription).
-    virtual void accepted(ConnectionId, Port, const NodeId& /*tag*/) {}
+    virtual void accepted(ConnectionId, Port, const NodeId& /*tag*/, const cluster::Sender& /*key*/) {}
     virtual void dropped(ConnectionId, Port) {}
     virtual void renamed(ConnectionId, const NodeId& /*tag*/) {}
     virtual void from_client(ConnectionId, Port, const Frame&) {}
@@ -73,6 +76,8 @@ public:
     /// False when it could not be put on a connection; true promises nothing.
     bool send(ConnectorId connector, const Frame& frame);
     bool send(ConnectionId connection, const Frame& frame);
+    /// Of the server at its other end; nobody's when it has none.
+    [[nodiscard]] cluster::Sender server_key(ConnectorId connector) const;
     /// Whether both ends of the connector's connection believe in it.
     [[nodiscard]] bool stands(ConnectorId connector) const;
     /// As PUB does: may drop silently in mid-stream.

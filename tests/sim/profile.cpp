@@ -128,6 +128,8 @@ Profile draw_profile(const Wishes& wishes, Random random) {
     if (profile.big_groups || profile.nodes > 6 || !random.permille(250)) profile.check_every = 64;
     if (profile.nodes > 6) profile.work_every *= 4;
     draw_handlers(profile, random);
+    const bool keys = random.permille(400);
+    if (wishes.keys.value_or(keys)) profile.keys = random.next() | 1;
     return profile;
 }
 
@@ -137,14 +139,14 @@ std::string Profile::to_text() const {
     out << "nodes " << nodes << ", workers " << workers << ", faults for " << ms(faults) << " ms, one every "
         << ms(fault_every) << " ms, work every " << ms(work_every) << " ms" << (calm ? ", calm" : "")
         << (big_groups ? ", big groups" : "") << (heal_with_cuts ? ", heals with cuts" : "")
-        << (late_start ? ", a late start" : "") << (impostors.empty() ? "" : ", an impostor") << "; latency "
-        << ms(network.latency) << "+" << ms(network.jitter) << " ms, gossip loss " << network.gossip_loss_permille
-        << " permille; log " << bounds.log_deltas << ", early " << bounds.early_deltas << ", chunks "
-        << bounds.chunk_bytes << ", link " << bounds.link_items << " items, " << bounds.link_bytes << " bytes, "
-        << to_string(bounds.link_policy) << ", kept for " << ms(link_retention) << " ms, backlog "
-        << bounds.backlog_items << ", " << to_string(bounds.backlog_policy) << ", grace " << ms(session.grace)
-        << " ms; handlers " << ms(handlers.usual) << " ms, " << handlers.block_permille << " permille "
-        << ms(handlers.block) << " ms, inbox " << handlers.inbox << "; faults:";
+        << (late_start ? ", a late start" : "") << (impostors.empty() ? "" : ", an impostor")
+        << (keys == 0 ? "" : ", keys") << "; latency " << ms(network.latency) << "+" << ms(network.jitter)
+        << " ms, gossip loss " << network.gossip_loss_permille << " permille; log " << bounds.log_deltas << ", early "
+        << bounds.early_deltas << ", chunks " << bounds.chunk_bytes << ", link " << bounds.link_items << " items, "
+        << bounds.link_bytes << " bytes, " << to_string(bounds.link_policy) << ", kept for " << ms(link_retention)
+        << " ms, backlog " << bounds.backlog_items << ", " << to_string(bounds.backlog_policy) << ", grace "
+        << ms(session.grace) << " ms; handlers " << ms(handlers.usual) << " ms, " << handlers.block_permille
+        << " permille " << ms(handlers.block) << " ms, inbox " << handlers.inbox << "; faults:";
     for (const auto& [fault, weight] : weights) out << ' ' << to_string(fault);
     return out.str();
 }

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,7 @@ struct Wishes {
     std::size_t nodes = 0;
     Duration faults{0};  // length of the safety phase
     bool verbose = false;
+    std::optional<bool> keys{};
     bool never_heal = false;  // canary: the cluster stays split, so liveness must be missed
 };
 
@@ -62,6 +64,7 @@ struct Profile {
     Duration link_retention = cluster::Timing{}.link_retention;
     cluster::Bounds bounds;
     HandlerProfile handlers;
+    std::uint64_t keys = 0;                       // what all keys are drawn from; 0: none
     std::uint64_t check_every = 8;                // steps between two full checks of a core
     std::vector<std::vector<std::size_t>> seeds;  // node -> the nodes whose doors it is given
 

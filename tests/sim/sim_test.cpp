@@ -76,6 +76,7 @@ void expect_noticed(int noticed, Spoil spoil) {
     for (std::uint64_t seed = 9001; seed < 9011; ++seed) {
         Wishes wishes;
         wishes.seed = seed;
+        wishes.keys = false;  // so that messages can be spoiled
         bool spoiled = false;
         const Outcome outcome =
             simulate(wishes, [&](Host&, cluster::Actions& actions) { spoiled = spoil(actions) || spoiled; });

@@ -97,12 +97,12 @@ void Stage::withhold(const std::string& type, const std::string& origin, Host& t
 
 bool Stage::springs(Host& to, const cluster::MessageArrived& arrived, const Frame& frame) {
     for (Trap& trap : traps_) {
-        const proto::Message& message = arrived.message;
+        const proto::Message message = unsealed(arrived.message);
         if (trap.left == 0 || trap.to != &to || trap.type != name_of(message.body) ||
             trap.origin != message.header.origin)
             continue;
         --trap.left;
-        if (trap.hold) held_.push_back({&to, arrived.channel, frame});
+        if (trap.hold) held_.push_back({&to, arrived.channel, frame, arrived.sender});
         world_->line(to.name(), std::string(trap.hold ? " does not get yet" : " does not get") + sim::to_text(message));
         return true;
     }
@@ -112,7 +112,7 @@ bool Stage::springs(Host& to, const cluster::MessageArrived& arrived, const Fram
 void Stage::release() {
     traps_.clear();
     const auto held = std::exchange(held_, {});
-    for (const Held& one : held) one.to->inject(one.channel, one.frame);
+    for (const Held& one : held) one.to->inject(one.channel, one.frame, one.sender);
     if (held.empty()) say("nothing was held");
 }
 

@@ -63,6 +63,7 @@ private:
         Host* to;
         cluster::Channel channel;
         Frame frame;
+        cluster::Sender sender;
     };
     struct Trap {
         std::string type;

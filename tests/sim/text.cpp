@@ -103,6 +103,11 @@ void tell(Words& w, const Relay& m) {
     if (Decoded inner = decode(m.message); inner) w(to_text(*inner));
 }
 
+void tell(Words& w, const Sealed& m) {
+    w("stamp")(m.stamp);
+    if (Decoded inner = decode(m.message); inner) w(to_text(*inner));
+}
+
 template <class Body>
 void tell_body(Words& w, const Body& m) {
     if constexpr (requires { tell(w, m); }) {

@@ -52,6 +52,9 @@ public:
 
     [[nodiscard]] Place place() const override { return place_; }
     [[nodiscard]] bool stopped() const override { return stopped_; }
+    [[nodiscard]] cluster::Sender key() const override {
+        return world_.profile.keys == 0 ? cluster::Sender{} : cluster::Sender{cluster::Sender::Role::worker, name_};
+    }
     void connected(ConnectorId connector) override;
     void from_server(ConnectorId connector, const Frame& frame) override;
 

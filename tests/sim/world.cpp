@@ -35,6 +35,10 @@ Host* World::host_of(const std::string& name) {
     return found;
 }
 
+std::shared_ptr<Notary> World::notary_of(const std::string& name) const {
+    return profile.keys == 0 ? nullptr : std::make_shared<Notary>(profile.keys, name);
+}
+
 std::vector<Host*> World::running() const {
     std::vector<Host*> all;
     for (const auto* list : {&hosts, &impostors}) {
@@ -73,6 +77,7 @@ void Host::start() {
     options.session = world_.profile.session;
     options.bounds = world_.profile.bounds;
     options.timing.link_retention = world_.profile.link_retention;
+    options.notary = world_.notary_of(name_);
     clock_offset_ = random_.within(seconds(1), seconds(1000));
 
     world_.network.listen(options.address, *this, Port::door);
@@ -114,6 +119,7 @@ void Host::forget() {
     routes_.clear();
     routes_of_.clear();
     subscribers_.clear();
+    senders_.clear();
     handlers_.forget();
     stopped_ = false;
     armed_ = false;
@@ -246,11 +252,18 @@ void Host::connected(ConnectorId connector) {
 
 void Host::from_server(ConnectorId connector, const Frame& frame) {
     const auto dialled = dialled_.find(connector);
-    if (dialled != dialled_.end()) return post({MessageArrived{Channel::dial, {}, dialled->second, {}}, frame});
+    if (dialled != dialled_.end())
+        return post(
+            {MessageArrived{Channel::dial, {}, dialled->second, {}, world_.network.server_key(connector)}, frame});
     post({MessageArrived{Channel::gossip, {}, {}, {}}, frame});
 }
 
-void Host::accepted(ConnectionId connection, Port port, const NodeId& tag) {
+Sender Host::key() const {
+    return world_.profile.keys == 0 ? Sender{} : Sender{Sender::Role::node, name_};
+}
+
+void Host::accepted(ConnectionId connection, Port port, const NodeId& tag, const Sender& key) {
+    if (port != Port::gossip) senders_.emplace(connection, key);
     if (port == Port::door) {
         const Route route{++made_routes_};
         routes_.emplace(route, connection);
@@ -262,6 +275,7 @@ void Host::accepted(ConnectionId connection, Port port, const NodeId& tag) {
 }
 
 void Host::dropped(ConnectionId connection, Port port) {
+    senders_.erase(connection);
     if (port == Port::door) {
         const auto found = routes_of_.find(connection);
         if (found == routes_of_.end()) return;
@@ -290,9 +304,11 @@ void Host::renamed(ConnectionId connection, const NodeId& tag) {
 }
 
 void Host::from_client(ConnectionId connection, Port port, const Frame& frame) {
-    if (port == Port::control) return post({MessageArrived{Channel::control, {}, {}, {}}, frame});
+    const auto sender = senders_.find(connection);
+    if (sender == senders_.end()) return;
+    if (port == Port::control) return post({MessageArrived{Channel::control, {}, {}, {}, sender->second}, frame});
     const auto found = routes_of_.find(connection);
-    if (found != routes_of_.end()) post({MessageArrived{Channel::door, found->second, {}, {}}, frame});
+    if (found != routes_of_.end()) post({MessageArrived{Channel::door, found->second, {}, {}, sender->second}, frame});
 }
 
 }  // namespace muster::sim

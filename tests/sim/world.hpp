@@ -13,6 +13,7 @@
 #include "tests/sim/handed.hpp"
 #include "tests/sim/handlers.hpp"
 #include "tests/sim/network.hpp"
+#include "tests/sim/notary.hpp"
 #include "tests/sim/profile.hpp"
 
 namespace muster::sim {
@@ -88,6 +89,8 @@ struct World {
     void line(const std::string& who, const std::string& text) const { transcript.line(clock.now(), who, text); }
     /// The host that runs a node of this name, or else the one that should.
     Host* host_of(const std::string& name);
+    /// Of the node of this name; none in a run without keys.
+    [[nodiscard]] std::shared_ptr<Notary> notary_of(const std::string& name) const;
     /// All that run a node now.
     [[nodiscard]] std::vector<Host*> running() const;
     /// Adds the counters of a core that ends, or of the last look at it.
@@ -118,9 +121,9 @@ public:
     /// An event from inside the process: a call.
     void call(cluster::EventBody event) { post({std::move(event), {}}); }
 
-    /// A frame reaches its gossip or control socket out of nowhere.
-    void inject(cluster::Channel channel, const Frame& frame) {
-        post({cluster::MessageArrived{channel, {}, {}, {}}, frame, true});
+    /// A frame reaches its gossip or control socket out of nowhere, with somebody's key.
+    void inject(cluster::Channel channel, const Frame& frame, cluster::Sender sender) {
+        post({cluster::MessageArrived{channel, {}, {}, {}, std::move(sender)}, frame, true});
     }
 
     [[nodiscard]] bool running() const { return core_ != nullptr; }
@@ -137,9 +140,10 @@ public:
 
     [[nodiscard]] Place place() const override { return place_; }
     [[nodiscard]] bool stopped() const override { return stopped_; }
+    [[nodiscard]] cluster::Sender key() const override;
     void connected(ConnectorId connector) override;
     void from_server(ConnectorId connector, const Frame& frame) override;
-    void accepted(ConnectionId connection, Port port, const NodeId& tag) override;
+    void accepted(ConnectionId connection, Port port, const NodeId& tag, const cluster::Sender& key) override;
     void dropped(ConnectionId connection, Port port) override;
     void renamed(ConnectionId connection, const NodeId& tag) override;
     void from_client(ConnectionId connection, Port port, const Frame& frame) override;
@@ -212,6 +216,7 @@ private:
     std::map<cluster::Route, ConnectionId> routes_;
     std::map<ConnectionId, cluster::Route> routes_of_;
     std::map<ConnectionId, NodeId> subscribers_;
+    std::map<ConnectionId, cluster::Sender> senders_;  // of those that speak to its door and its control socket
     std::uint64_t made_routes_ = 0;
     Handlers handlers_;
 };

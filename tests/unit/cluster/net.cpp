@@ -87,6 +87,7 @@ void Net::send(const std::string& to, MessageArrived message) {
 }
 
 void Net::perform(const std::string& node, Action& action) {
+    const auto key_of = [this](const std::string& name) { return keys ? Sender{Sender::Role::node, name} : Sender{}; };
     if (auto* publish = std::get_if<Publish>(&action)) {
         published[node].push_back(publish->message);
         for (const auto& [name, other] : nodes_) {
@@ -96,11 +97,11 @@ void Net::perform(const std::string& node, Action& action) {
         }
     } else if (auto* peer = std::get_if<SendPeer>(&action)) {
         if (nodes_.at(node).connected.contains(peer->peer))
-            send(peer->peer, {Channel::control, {}, {}, std::move(peer->message)});
+            send(peer->peer, {Channel::control, {}, {}, std::move(peer->message), key_of(node)});
     } else if (auto* dial = std::get_if<Dial>(&action)) {
         const Route route{++last_route_};
         dialers_[route] = node + " " + dial->address;
-        send(at(dial->address), {Channel::door, route, {}, std::move(dial->message)});
+        send(at(dial->address), {Channel::door, route, {}, std::move(dial->message), key_of(node)});
     } else if (auto* door = std::get_if<SendDoor>(&action)) {
         const auto dialer = dialers_.find(door->route);
         if (dialer == dialers_.end()) {
@@ -108,7 +109,7 @@ void Net::perform(const std::string& node, Action& action) {
         } else {
             const auto space = dialer->second.find(' ');
             send(dialer->second.substr(0, space),
-                 {Channel::dial, {}, dialer->second.substr(space + 1), std::move(door->message)});
+                 {Channel::dial, {}, dialer->second.substr(space + 1), std::move(door->message), key_of(node)});
         }
     } else if (auto* connect = std::get_if<ConnectPeer>(&action)) {
         const auto there = nodes_.find(connect->peer.name);
@@ -169,7 +170,7 @@ CallResult Net::notify(const std::string& node, const Group& group, const std::s
 void Net::tell(const std::string& node, Route route, const std::string& worker, SessionToken token, std::uint64_t seq,
                proto::Body body) {
     proto::Message message{{"default", worker, token.value, seq}, std::move(body)};
-    call(node, MessageArrived{Channel::door, route, {}, std::move(message)});
+    call(node, MessageArrived{Channel::door, route, {}, std::move(message), worker_key});
 }
 
 std::vector<proto::Message> Net::heard(Route route) {

@@ -70,6 +70,8 @@ public:
     /// Drops a message on its way when true is returned.
     std::function<bool(const std::string& to, const proto::Message&)> drop;
     std::function<void(Options&)> adjust;  // of nodes started from now on
+    bool keys = false;                     // connections have senders; notaries are for `adjust` to give
+    Sender worker_key;                     // of those that tell
     bool check_every_step = true;          // of a core's invariants: costs a look at its whole table
     int checks_in_vain = 0;                // so many CheckProcess find the port still open
     Instant now = Instant{} + std::chrono::seconds(100);

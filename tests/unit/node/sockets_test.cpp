@@ -194,7 +194,7 @@ TEST(Sockets, HearsOfItsOwnPublicationsTheHeartbeatsAloneAndIsNoPeerOfItself) {
     std::optional<MessageArrived> heard;
     ASSERT_TRUE(turn_until({&a}, [&] {
         a.perform(cluster::Publish{a.say(1)});
-        a.perform(cluster::Publish{beat});
+        a.perform(cluster::Publish{beat, cluster::Publish::Kind::heartbeat});
         return (heard = a.take<MessageArrived>()).has_value();
     }));
     EXPECT_EQ(heard->message, beat);

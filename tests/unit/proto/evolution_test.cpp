@@ -132,5 +132,24 @@ TEST(Evolution, AnotherMajorIsRefusedWhateverFollows) {
     }
 }
 
+/// As spoken before peer records had proofs, and `Heard` a heartbeat.
+TEST(Evolution, WhatWasAppendedMayBeMissing) {
+    const auto hello =
+        decode(from_hex("980101a764656661756c74a161cf00060a24181e40012a9792a162cf00060a24181e40020202ad31"
+                        "302e302e302e323a37313030ad31302e302e302e323a37313031ad31302e302e302e323a373130322980"));
+    const auto heard =
+        decode(from_hex("9a0118a764656661756c74a161cf00060a24181e40012a9792a162cf00060a24181e40020202ad31"
+                        "302e302e302e323a37313030ad31302e302e302e323a37313031ad31302e302e302e323a3731303229637880"));
+    for (const auto& sample : ordinary_samples()) {
+        if (sample.name == "Hello") {
+            ASSERT_TRUE(hello);
+            EXPECT_TRUE(*Decoded(hello) == sample.message);
+        } else if (sample.name == "Heard") {
+            ASSERT_TRUE(heard);
+            EXPECT_TRUE(*Decoded(heard) == sample.message);
+        }
+    }
+}
+
 }  // namespace
 }  // namespace muster::proto::test

@@ -130,7 +130,8 @@ void add_node_messages(Builder& b) {
         .add("Pong", Pong{77, node("c"), Seq{8}})
         .add("LinkData", LinkData{node("b"), 3, 2, {notice(), report(), lost()}})
         .add("LinkAck", LinkAck{node("b"), 4})
-        .add("Relay", Relay{"c", std::string("\x97\x01\x00\xff", 4), 3});
+        .add("Relay", Relay{"c", std::string("\x97\x01\x00\xff", 4), 3})
+        .add("Sealed", Sealed{12, std::string("\x97\x01\x00\xff", 4), std::string(64, '\x5a')});
 }
 
 void add_worker_messages(Builder& b) {
@@ -194,7 +195,9 @@ void add_extreme_node_messages(Builder& b) {
                                    NoticeReport{kMax, kMax, {}}, NoticesLost{far, kMax}}})
         .add("LinkAck", LinkAck{far_node(), kMax})
         .add("Relay", Relay{kLongName, std::string(limits::kFrame - 256, '\xc1'), UINT64_MAX})
-        .add("Relay", Relay{"c", "", 0});
+        .add("Relay", Relay{"c", "", 0})
+        .add("Sealed", Sealed{kMax, std::string(limits::kFrame - 256, '\xc1'), std::string(limits::kSignature, '\0')})
+        .add("Sealed", Sealed{});
 }
 
 void add_extreme_worker_messages(Builder& b) {

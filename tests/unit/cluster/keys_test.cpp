@@ -1,0 +1,282 @@
+// A cluster with keys, in which one member lies: each lie is refused and counted, and harms nobody.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "cluster/seal.hpp"
+#include "proto/codec.hpp"
+#include "tests/sim/notary.hpp"
+#include "tests/unit/cluster/net.hpp"
+
+namespace muster::cluster::test {
+namespace {
+
+const Group kOrders{"orders", "subscriptions"};
+constexpr HandlerId kMe{1};
+constexpr std::uint64_t kSecret = 7;
+using std::chrono::milliseconds;
+
+Sender key_of(const std::string& node) {
+    return {Sender::Role::node, node};
+}
+
+class Keys : public ::testing::Test {
+protected:
+    void SetUp() override {
+        net.keys = true;
+        net.worker_key = {Sender::Role::worker, "w"};
+        net.adjust = [](Options& options) {
+            options.notary = std::make_shared<sim::Notary>(kSecret, options.self.name);
+        };
+        net.start("a");
+        net.start("b", "a");
+        net.start("c", "a");
+        net.run(milliseconds(600));
+        net.join("c", kMe, kOrders);
+    }
+    std::uint64_t counter(const std::string& node, const std::string& name) {
+        const auto counters = net.core(node).status().counters;
+        const auto it = counters.find(name);
+        return it == counters.end() ? 0 : it->second;
+    }
+    NodeState state(const std::string& at, const std::string& name) {
+        for (const auto& node : net.core(at).nodes())
+            if (node.id.name == name) return node.state;
+        return NodeState::left;
+    }
+    [[nodiscard]] proto::Message said_by(const NodeId& id, proto::Body body, std::uint64_t seq = 0) const {
+        return {{"default", id.name, id.incarnation.value, seq}, std::move(body)};
+    }
+    /// b, with its own key, tells a something.
+    void b_tells_a(proto::Message message) {
+        net.call("a", MessageArrived{Channel::control, {}, {}, std::move(message), key_of("b")});
+    }
+    void b_tells_a(proto::Body body) { b_tells_a(said_by(b(), std::move(body))); }
+    /// What b says of c, as far as b can: with a signature of its own.
+    proto::PeerRecord of_c(NodeState state) {
+        return {c(), 0, state, "c:door", "c:control", "c:gossip", Seq{}, sim::Notary(kSecret, "b").sign("c")};
+    }
+    static proto::Message sealed_by(const std::string& signer, const proto::Message& message) {
+        proto::Sealed seal{1u << 30, proto::encode(message), {}};
+        seal.signature = sim::Notary(kSecret, signer).sign(signed_bytes(seal));
+        return {message.header, seal};
+    }
+    NodeId b() { return net.core("b").self(); }
+    NodeId c() { return net.core("c").self(); }
+    /// c has not been harmed.
+    void expect_c_stands() {
+        net.run(milliseconds(500));
+        EXPECT_EQ(state("a", "c"), NodeState::alive);
+        EXPECT_EQ(net.members("a", kOrders), net.members("c", kOrders));
+        net.join("c", kMe, kOrders);
+        EXPECT_EQ(net.members("a", kOrders), net.members("c", kOrders));
+    }
+    Net net;
+};
+
+TEST_F(Keys, AllWorksAsWithout) {
+    EXPECT_EQ(net.members("a", kOrders).size(), 1u);
+    const auto report = std::get<NotifyReport>(net.notify("b", kOrders, "1", true));
+    EXPECT_EQ(report.delivered, 1u);
+    for (const char* node : {"a", "b", "c"}) EXPECT_EQ(counter(node, "messages_of_false_senders"), 0u);
+}
+
+TEST_F(Keys, AMessageInAnothersNameIsRefused) {
+    b_tells_a(said_by(c(), proto::Goodbye{}));
+    EXPECT_EQ(counter("a", "messages_of_false_senders"), 1u);
+    expect_c_stands();
+}
+
+TEST_F(Keys, APublicationMustBeSealedByItsOrigin) {
+    const auto publish = [&](proto::Message message) {
+        net.call("a", MessageArrived{Channel::gossip, {}, {}, std::move(message), {}});
+    };
+    publish(said_by(c(), proto::Goodbye{}));
+    EXPECT_EQ(counter("a", "messages_unsealed"), 1u);
+    publish(sealed_by("b", said_by(c(), proto::Goodbye{})));
+    EXPECT_EQ(counter("a", "seals_forged"), 1u);
+    publish(said_by(c(), proto::Sealed{1u << 30, "no message", "no signature"}));
+    EXPECT_EQ(counter("a", "seals_broken"), 1u);
+    expect_c_stands();
+    publish(sealed_by("c", said_by(c(), proto::Goodbye{})));  // so the seal was all that was wrong
+    EXPECT_EQ(state("a", "c"), NodeState::left);
+}
+
+TEST_F(Keys, ARelayedMessageMustBeSealedByItsOrigin) {
+    const auto goodbye = said_by(c(), proto::Goodbye{});
+    b_tells_a(proto::Relay{"a", proto::encode(goodbye), 0});
+    EXPECT_EQ(counter("a", "messages_unsealed"), 1u);
+    b_tells_a(proto::Relay{"a", proto::encode(sealed_by("b", goodbye)), 0});
+    EXPECT_EQ(counter("a", "seals_forged"), 1u);
+    expect_c_stands();
+    b_tells_a(proto::Relay{"a", proto::encode(sealed_by("c", goodbye)), 0});
+    EXPECT_EQ(state("a", "c"), NodeState::left);
+}
+
+TEST_F(Keys, NobodySpeaksForAnothersTable) {
+    const proto::JoinRun forged{MemberNumber{2}, 1, "", {}};
+    b_tells_a(proto::Deltas{c(), Seq{2}, {{{{kOrders, Reason::left, {forged}, {}}}}}});
+    EXPECT_EQ(counter("a", "tables_forged"), 1u);
+    b_tells_a(proto::SnapshotChunk{c(), Seq{9}, 0, 0, 1, {{kOrders, {forged}}}});
+    EXPECT_EQ(counter("a", "tables_forged"), 2u);
+    EXPECT_EQ(net.members("a", kOrders).size(), 1u);
+    expect_c_stands();
+}
+
+TEST_F(Keys, NobodyAnswersForAnothersTable) {
+    b_tells_a(proto::Pull{c(), Seq{}, true});
+    EXPECT_EQ(counter("a", "pulls_refused"), 1u);
+}
+
+TEST_F(Keys, WhatAnotherSaysOfANodeCannotEndIt) {
+    b_tells_a(proto::PeerNews{{of_c(NodeState::left)}});
+    expect_c_stands();
+    auto denied = of_c(NodeState::down);
+    denied.refutation = UINT64_MAX;
+    b_tells_a(proto::PeerNews{{denied}});
+    EXPECT_EQ(counter("a", "refutations_unbelieved"), 1u);
+    expect_c_stands();
+}
+
+TEST_F(Keys, ANewLifeNeedsProof) {
+    auto later = of_c(NodeState::alive);
+    later.id.incarnation = later.id.incarnation.plus(1000);
+    b_tells_a(proto::PeerNews{{later}});
+    EXPECT_EQ(counter("a", "lives_unproven"), 1u);
+    expect_c_stands();
+    // Nor does the node itself believe that another has its name.
+    net.call("c", MessageArrived{Channel::control, {}, {}, said_by(b(), proto::PeerNews{{later}}), key_of("b")});
+    EXPECT_EQ(counter("c", "lives_unproven"), 1u);
+    expect_c_stands();
+}
+
+TEST_F(Keys, AddressesAndPositionsAreTheNodesOwnAffair) {
+    const auto pulls = counter("a", "pulls_sent");
+    auto elsewhere = of_c(NodeState::alive);
+    elsewhere.refutation = 1;
+    elsewhere.control = elsewhere.gossip = elsewhere.address = "b:door";
+    elsewhere.seq = Seq{1u << 20};
+    b_tells_a(proto::PeerNews{{elsewhere}});
+    expect_c_stands();
+    for (const auto& node : net.core("a").nodes()) EXPECT_TRUE(node.id.name != "c" || node.address == "c:door");
+    EXPECT_EQ(counter("a", "pulls_sent"), pulls);
+}
+
+TEST_F(Keys, WhatWasSaidBeforeIsNoSignOfLife) {
+    const auto kept = net.published["c"];
+    const NodeId dead = c();
+    net.checks_in_vain = 1000;
+    net.kill("c");
+    for (int i = 0; i < 60; ++i) {
+        for (const auto& message : kept) net.call("a", MessageArrived{Channel::gossip, {}, {}, message, {}});
+        b_tells_a(proto::Heard{{dead, 0, NodeState::alive, "c:door", "c:control", "c:gossip", Seq{}, {}},
+                               0,
+                               0,
+                               proto::encode(kept.back())});
+        net.run(milliseconds(100));
+    }
+    EXPECT_EQ(state("a", "c"), NodeState::down);
+    EXPECT_GT(counter("a", "seals_seen_before"), 0u);
+    EXPECT_GT(counter("a", "lives_unproven"), 0u);
+}
+
+TEST_F(Keys, ANoticeOfAnothersIsNotPassedOn) {
+    net.join("a", kMe, kOrders);
+    const auto delivered = net.delivered.size();
+    proto::Notice notice{NotificationKind::created, kOrders, {"\x01"}, c(), "", 1, 0, {}, 0};
+    b_tells_a(proto::LinkData{net.core("a").self(), 1, 0, {notice}});
+    EXPECT_EQ(counter("a", "notices_forged"), 1u);
+    EXPECT_EQ(net.delivered.size(), delivered);
+}
+
+TEST_F(Keys, AHelloNeedsTheNodesOwnKey) {
+    const proto::PeerRecord record{
+        {"d", Incarnation{5}}, 0, NodeState::alive, "d:door", "d:control", "d:gossip", Seq{}, {}};
+    const Route route{77};
+    const auto refused = [&](const Sender& sender, const proto::PeerRecord& self) {
+        net.call("a", MessageArrived{Channel::door, route, {}, said_by(self.id, proto::Hello{self}), sender});
+        const auto heard = net.heard(route);
+        return heard.size() == 1 ? std::get<proto::Refuse>(heard.front().body).text : "not refused";
+    };
+    EXPECT_EQ(refused({Sender::Role::worker, "w"}, record), "this key is none of a node: use the key of node 'd'");
+    EXPECT_EQ(refused(key_of("b"), record), "this is the key of node 'b': node 'd' needs its own");
+    EXPECT_EQ(refused(key_of("d"), record),
+              "the sign-key in d.pub does not fit this node's key: copy the file to all again");
+    EXPECT_EQ(state("a", "d"), NodeState::left);
+}
+
+TEST_F(Keys, AWelcomeNeedsTheNodesOwnKey) {
+    net.adjust = [adjust = net.adjust](Options& options) {
+        adjust(options);
+        options.seeds = {"e:door"};
+    };
+    net.start("d");
+    const proto::PeerRecord record{
+        {"e", Incarnation{5}}, 0, NodeState::alive, "e:door", "e:control", "e:gossip", Seq{}, {}};
+    const auto welcome = [&](const Sender& sender, Incarnation known) {
+        const proto::Welcome body{record, known, {}};
+        net.call("d", MessageArrived{Channel::dial, {}, "e:door", said_by(record.id, body), sender});
+    };
+    welcome(key_of("b"), {});
+    EXPECT_EQ(counter("d", "messages_of_false_senders"), 1u);
+    // Even a node that is itself cannot make another give up its incarnation.
+    const NodeId before = net.core("d").self();
+    welcome(key_of("e"), before.incarnation.plus(1));
+    EXPECT_EQ(counter("d", "lives_unproven"), 1u);
+    EXPECT_EQ(net.core("d").self(), before);
+}
+
+TEST_F(Keys, AnEarlierLifeWithALaterClockIsProven) {
+    const auto earlier = c().incarnation;
+    net.kill("c");
+    net.run(milliseconds(100));
+    net.adjust = [adjust = net.adjust](Options& options) {
+        adjust(options);
+        options.self.incarnation = Incarnation{1};
+    };
+    net.start("c", "a");
+    net.run(milliseconds(3000));
+    EXPECT_GT(c().incarnation, earlier);
+    EXPECT_EQ(state("b", "c"), NodeState::alive);
+}
+
+TEST_F(Keys, ASessionBelongsToItsKey) {
+    const Sender own{Sender::Role::worker, "w"};
+    const Sender other{Sender::Role::worker, "x"};
+    const auto attach = [&](Route route, const Sender& sender, SessionToken token) {
+        net.worker_key = sender;
+        net.tell("a", route, "w", token, 0, proto::WorkerHello{token, 0});
+        return net.heard(route).front().body;
+    };
+    EXPECT_TRUE(std::holds_alternative<proto::Refuse>(attach(Route{5}, key_of("b"), {})));
+    EXPECT_TRUE(std::holds_alternative<proto::Refuse>(attach(Route{5}, {}, {})));
+    const auto token = std::get<proto::WorkerWelcome>(attach(Route{5}, own, {})).token;
+    EXPECT_FALSE(std::get<proto::WorkerWelcome>(attach(Route{6}, other, token)).resumed);
+    net.tell("a", Route{6}, "w", token, 0, proto::WorkerGoodbye{});
+    EXPECT_EQ(std::get<proto::Refuse>(net.heard(Route{6}).back().body).code, ErrorCode::unknown_session);
+    EXPECT_TRUE(std::get<proto::WorkerWelcome>(attach(Route{7}, own, token)).resumed);
+}
+
+TEST_F(Keys, AnObserverMayOnlyRead) {
+    net.worker_key = {Sender::Role::observer, "o"};
+    net.tell("a", Route{5}, "o", {}, 0, proto::WorkerHello{});
+    const auto token = std::get<proto::WorkerWelcome>(net.heard(Route{5}).front().body).token;
+    std::uint64_t number = 0;
+    const auto answer = [&](proto::Body body) {
+        net.tell("a", Route{5}, "o", token, ++number, std::move(body));
+        const auto heard = net.heard(Route{5});
+        const auto reply = std::ranges::find(heard, number, [](const auto& message) { return message.header.seq; });
+        return reply == heard.end() ? proto::Body{} : reply->body;
+    };
+    const auto code = [&](proto::Body body) { return std::get<proto::ErrorReply>(answer(std::move(body))).code; };
+    EXPECT_EQ(code(proto::JoinRequest{kOrders, 1, {}, false, 0}), ErrorCode::refused);
+    EXPECT_EQ(code(proto::LeaveRequest{kOrders, {}, 1}), ErrorCode::refused);
+    EXPECT_EQ(code(proto::NotifyRequest{NotificationKind::created, kOrders, {"\x01"}, false, 0}), ErrorCode::refused);
+    EXPECT_EQ(counter("a", "requests_of_observers_refused"), 3u);
+    EXPECT_EQ(std::get<proto::MembersReply>(answer(proto::MembersRequest{kOrders, false})).members.size(), 1u);
+    EXPECT_TRUE(std::holds_alternative<proto::DoneReply>(answer(proto::WatchRequest{kOrders})));
+    EXPECT_EQ(net.members("a", kOrders).size(), 1u);
+}
+
+}  // namespace
+}  // namespace muster::cluster::test
