@@ -1,0 +1,37 @@
+"""Addresses of nodes: [NAME@]HOST:PORT."""
+
+import re
+from typing import NamedTuple
+
+from . import limits
+from .errors import bad_request
+from .reader import is_name
+
+# Nothing else reaches ZeroMQ, whose endpoints have a syntax of their own.
+HOST = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+(%[A-Za-z0-9._-]+)?\]", re.ASCII)
+
+
+class Address(NamedTuple):
+    """Where a node listens for workers, and whose key is expected there (None: not said)."""
+
+    host: str  # an IPv6 address stands in brackets
+    port: int
+    name: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+    @property
+    def bare_host(self) -> str:
+        """As resolvers take it."""
+        return self.host.strip("[]")
+
+
+def parse_address(text: str) -> Address:
+    """Raises Error(bad_request)."""
+    name, at, place = text.rpartition("@")
+    host, _, port = place.rpartition(":")
+    good = HOST.fullmatch(host) and port.isascii() and port.isdigit() and len(port) <= 5 and 1 <= int(port) <= 65535
+    if not good or len(place) > limits.ADDRESS or (at and not is_name(name)):
+        raise bad_request(f"{text!r} is no address: write HOST:PORT or NAME@HOST:PORT, as in 127.0.0.1:7100")
+    return Address(host, int(port), name if at else None)

@@ -1,0 +1,427 @@
+"""What users ask for: how each call becomes a request, and what its answer means."""
+
+import abc
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, InvalidStateError
+from dataclasses import dataclass
+from typing import ClassVar, Generic, TypeVar
+
+from . import limits, messages, wire
+from .errors import Error, ErrorCode, bad_request
+from .group import checked_group, checked_meta
+from .messages import DoneReply, ErrorReply, Outgoing, Reply
+from .roster import Join, Roster, Slot
+from .types import GroupInfo, Joined, Kind, Member, MemberId, NodeId, NodeInfo, NotifyReport, OnNotification, OnWatch
+from .types import Group, Status
+from .watches import Watch, Watches
+from .wire import Malformed
+
+T = TypeVar("T")
+AFTER_THE_NODE = 1.0  # seconds: where the node itself waits for the timeout, its answer has so long to come
+LONGEST = 86_400.0  # seconds that a call may take
+
+
+@dataclass
+class Parts:
+    """What calls change."""
+
+    roster: Roster
+    watches: Watches
+    node: NodeId
+
+
+class Call(abc.ABC, Generic[T]):
+    """One call, until `future` has its result or an Error."""
+
+    REPLY: ClassVar[type[Reply]] = DoneReply
+    must_be_known: ClassVar[bool] = False  # what became of it matters, also when the caller has gone
+    ends_with_session: ClassVar[bool] = False  # is about what ends with the session: not asked for in the next one
+    restores: ClassVar[bool] = False  # puts a new session into the state of the one before
+
+    def __init__(self, timeout: float) -> None:
+        if not 0 < timeout <= LONGEST:
+            raise bad_request(f"the timeout is {timeout} s: use more than 0, and at most a day")
+        self.timeout = timeout
+        self.patience = timeout
+        self.deadline = 0.0
+        self.number = 0  # of the request; 0: not sent
+        self.frame = b""
+        self.future: Future[T] = Future()
+        self.is_unwanted = False  # it has succeeded when nobody waited any more
+
+    def begin(self, parts: Parts) -> None:
+        """It was asked for. May settle it."""
+
+    @abc.abstractmethod
+    def request(self, parts: Parts, left: float) -> Outgoing | None:
+        """What is sent, None: nothing has to be; `left` are the seconds that its caller still waits."""
+
+    @abc.abstractmethod
+    def answered(self, parts: Parts, reply: Reply) -> bool:
+        """Whether that was the last part. Raises Malformed."""
+
+    def sent_again(self) -> None:
+        """The answer begins anew."""
+
+    def refused(self, parts: Parts, error: Error) -> None:
+        self.fail(error)
+
+    def session_lost(self, parts: Parts) -> bool:
+        """It was sent, and will not be answered: whether to ask again in the next session."""
+        return not self.future.done()
+
+    def given_up(self, parts: Parts) -> None:
+        """Its time is over before it was sent."""
+
+    def unwanted(self, parts: Parts) -> "Call[None] | None":
+        """What undoes it."""
+        return None
+
+    def succeed(self, result: T) -> None:
+        try:
+            self.future.set_result(result)
+        except InvalidStateError:
+            self.is_unwanted = True
+
+    def fail(self, error: Error) -> None:
+        try:
+            self.future.set_exception(error)
+        except InvalidStateError:
+            pass
+
+
+class JoinCall(Call[Joined]):
+    REPLY = messages.JoinReply
+    must_be_known = True
+
+    def __init__(
+        self,
+        group: tuple[str, str],
+        handler: OnNotification | None,
+        count: int,
+        meta: Mapping[str, str] | None,
+        visible: bool,
+        timeout: float,
+    ) -> None:
+        super().__init__(timeout)
+        self.join = Join(checked_group(group), checked_meta(meta), handler)
+        self.count = _checked_count(count)
+        self.visible = visible
+        if visible:
+            self.patience += AFTER_THE_NODE
+
+    def request(self, parts: Parts, left: float) -> Outgoing:
+        parts.roster.begin_join(self.join.group)
+        wait = min(left, self.timeout)
+        return messages.JoinRequest(self.join.group, self.count, self.join.meta, self.visible, _ms(wait))
+
+    def answered(self, parts: Parts, reply: Reply) -> bool:
+        assert isinstance(reply, messages.JoinReply)
+        numbers = _new_numbers(parts.roster, reply, self.count)
+        parts.roster.end_join(self.join.group)
+        self.succeed(Joined(parts.roster.add(self.join, parts.node, numbers), reply.unseen))
+        return True
+
+    def refused(self, parts: Parts, error: Error) -> None:
+        parts.roster.end_join(self.join.group)
+        self.fail(error)
+
+    def unwanted(self, parts: Parts) -> Call[None]:
+        return UndoJoin(self.join, parts)
+
+
+class Rejoin(Call[None]):
+    """Joins again what one call had joined in the session before."""
+
+    REPLY = messages.JoinReply
+    restores = True
+
+    def __init__(self, join: Join) -> None:
+        super().__init__(LONGEST)
+        self.join = join
+
+    def request(self, parts: Parts, left: float) -> Outgoing | None:
+        if not self.join.slots:
+            return None  # all have left meanwhile
+        parts.roster.begin_join(self.join.group)
+        return messages.JoinRequest(self.join.group, len(self.join.slots), self.join.meta, False, 0)
+
+    def answered(self, parts: Parts, reply: Reply) -> bool:
+        assert isinstance(reply, messages.JoinReply)
+        numbers = _new_numbers(parts.roster, reply, len(self.join.slots))
+        parts.roster.end_join(self.join.group)
+        parts.roster.rejoined(self.join, parts.node, numbers)
+        return True
+
+
+class LeaveCall(Call[list[MemberId]]):
+    REPLY = messages.LeaveReply
+    must_be_known = True
+    ends_with_session = True
+
+    def __init__(self, group: tuple[str, str], what: int | Sequence[MemberId], timeout: float) -> None:
+        super().__init__(timeout)
+        self.group = checked_group(group)
+        self.what: int | list[MemberId] = _checked_count(what) if isinstance(what, int) else list(what)
+        self.slots: list[Slot] = []
+
+    def begin(self, parts: Parts) -> None:
+        if isinstance(self.what, int):
+            self.slots = parts.roster.latest(self.group, self.what)
+        else:
+            self.slots = parts.roster.named(self.group, self.what)
+        if len(self.slots) > limits.MEMBERS_A_CALL:
+            self.slots = []
+            self.fail(bad_request(f"at most {limits.MEMBERS_A_CALL} members leave in one call: use several"))
+        elif not self.slots:
+            name = "/".join(self.group)
+            self.fail(Error(ErrorCode.not_joined, f"nothing of {name} is joined here that could leave"))
+        for slot in self.slots:
+            slot.leaving = True
+
+    def request(self, parts: Parts, left: float) -> Outgoing | None:
+        numbers = [slot.current.number for slot in self.slots if slot.current]
+        if not numbers:
+            self._left(parts)
+            return None
+        return messages.LeaveRequest(self.group, numbers, len(numbers))
+
+    def answered(self, parts: Parts, reply: Reply) -> bool:
+        self._left(parts)
+        return True
+
+    def refused(self, parts: Parts, error: Error) -> None:
+        if error.code is ErrorCode.not_joined:  # the node has none of them any more
+            parts.roster.remove(self.slots)
+        self.given_up(parts)
+        self.fail(error)
+
+    def session_lost(self, parts: Parts) -> bool:
+        self._left(parts)  # with the session, and they are not joined again
+        return False
+
+    def given_up(self, parts: Parts) -> None:
+        for slot in self.slots:
+            slot.leaving = False
+
+    def _left(self, parts: Parts) -> None:
+        parts.roster.remove(self.slots)
+        self.succeed([slot.given for slot in self.slots])
+
+
+class UndoJoin(Call[None]):
+    """Members whose caller had given up when they were joined leave."""
+
+    REPLY = messages.LeaveReply
+    must_be_known = True
+    ends_with_session = True
+
+    def __init__(self, join: Join, parts: Parts) -> None:
+        super().__init__(LONGEST)
+        self.group = join.group
+        self.numbers = [slot.current.number for slot in join.slots if slot.current]
+        parts.roster.remove(join.slots)
+
+    def request(self, parts: Parts, left: float) -> Outgoing:
+        return messages.LeaveRequest(self.group, self.numbers, len(self.numbers))
+
+    def answered(self, parts: Parts, reply: Reply) -> bool:
+        return True
+
+    def session_lost(self, parts: Parts) -> bool:
+        return False
+
+
+class MembersCall(Call[list[Member]]):
+    REPLY = messages.MembersReply
+
+    def __init__(self, group: tuple[str, str], local: bool, timeout: float) -> None:
+        super().__init__(timeout)
+        self._request = messages.MembersRequest(checked_group(group), local)
+        self._found: list[Member] = []
+
+    def request(self, parts: Parts, left: float) -> Outgoing:
+        self.sent_again()
+        return self._request
+
+    def sent_again(self) -> None:
+        self._found = []
+
+    def answered(self, parts: Parts, reply: Reply) -> bool:
+        assert isinstance(reply, messages.MembersReply)
+        self._found += reply.items
+        return _all_parts(self, self._found, reply.last)
+
+
+class GroupsCall(Call[list[GroupInfo]]):
+    REPLY = messages.GroupsReply
+
+    def __init__(self, timeout: float) -> None:
+        super().__init__(timeout)
+        self._found: list[GroupInfo] = []
+
+    def request(self, parts: Parts, left: float) -> Outgoing:
+        self.sent_again()
+        return messages.GroupsRequest()
+
+    def sent_again(self) -> None:
+        self._found = []
+
+    def answered(self, parts: Parts, reply: Reply) -> bool:
+        assert isinstance(reply, messages.GroupsReply)
+        self._found += reply.items
+        return _all_parts(self, self._found, reply.last)
+
+
+class NodesCall(Call[list[NodeInfo]]):
+    REPLY = messages.NodesReply
+
+    def request(self, parts: Parts, left: float) -> Outgoing:
+        return messages.NodesRequest()
+
+    def answered(self, parts: Parts, reply: Reply) -> bool:
+        assert isinstance(reply, messages.NodesReply)
+        self.succeed(reply.nodes)
+        return True
+
+
+class StatusCall(Call[Status]):
+    REPLY = messages.StatusReply
+
+    def request(self, parts: Parts, left: float) -> Outgoing:
+        return messages.StatusRequest()
+
+    def answered(self, parts: Parts, reply: Reply) -> bool:
+        assert isinstance(reply, messages.StatusReply)
+        self.succeed(reply.status)
+        return True
+
+
+class NotifyCall(Call[NotifyReport]):
+    REPLY = messages.NotifyReply
+
+    def __init__(self, kind: Kind, group: tuple[str, str], data: object, wait: bool, timeout: float) -> None:
+        super().__init__(timeout)
+        self.kind, self.group, self.data, self.wait = Kind(kind), checked_group(group), wire.data_bytes(data), wait
+        if wait:
+            self.patience += AFTER_THE_NODE
+
+    def request(self, parts: Parts, left: float) -> Outgoing:
+        return messages.NotifyRequest(self.kind, self.group, self.data, self.wait, _ms(min(left, self.timeout)))
+
+    def answered(self, parts: Parts, reply: Reply) -> bool:
+        assert isinstance(reply, messages.NotifyReply)
+        self.succeed(reply.report)
+        return True
+
+    def session_lost(self, parts: Parts) -> bool:
+        text = "the session ended before the answer came: the notification may or may not have been sent"
+        self.fail(Error(ErrorCode.unknown_session, text))
+        return False
+
+
+class WatchCall(Call[Watch]):
+    must_be_known = True
+
+    def __init__(self, group: tuple[str, str] | None, handler: OnWatch, timeout: float) -> None:
+        super().__init__(timeout)
+        self.watch = Watch(checked_group(group) if group is not None else ("", ""), handler)
+
+    def request(self, parts: Parts, left: float) -> Outgoing:
+        parts.watches.begin(self.watch, self.number)
+        return messages.WatchRequest(self.watch.group)
+
+    def answered(self, parts: Parts, reply: Reply) -> bool:
+        self.watch.confirmed = True
+        self.succeed(self.watch)
+        return True
+
+    def refused(self, parts: Parts, error: Error) -> None:
+        parts.watches.remove(self.watch)
+        self.fail(error)
+
+    def session_lost(self, parts: Parts) -> bool:
+        if self.future.done():
+            parts.watches.remove(self.watch)
+        return not self.future.done()
+
+    def unwanted(self, parts: Parts) -> Call[None]:
+        number = self.watch.number
+        parts.watches.remove(self.watch)
+        return EndWatch(number)
+
+
+class Rewatch(Call[None]):
+    """Asks for a watch again that the session before had."""
+
+    restores = True
+
+    def __init__(self, watch: Watch) -> None:
+        super().__init__(LONGEST)
+        self.watch = watch
+
+    def request(self, parts: Parts, left: float) -> Outgoing | None:
+        if not self.watch.active:
+            return None  # ended meanwhile
+        parts.watches.begin(self.watch, self.number)
+        return messages.WatchRequest(self.watch.group)
+
+    def answered(self, parts: Parts, reply: Reply) -> bool:
+        return True
+
+
+class EndWatch(Call[None]):
+    """Tells the node that nobody wants the news of a watch; it ends with its session in any case."""
+
+    must_be_known = True
+    ends_with_session = True
+
+    def __init__(self, number: int) -> None:
+        super().__init__(LONGEST)
+        self.watch = number
+
+    def request(self, parts: Parts, left: float) -> Outgoing:
+        return messages.UnwatchRequest(self.watch)
+
+    def answered(self, parts: Parts, reply: Reply) -> bool:
+        self.succeed(None)
+        return True
+
+    def refused(self, parts: Parts, error: Error) -> None:
+        self.succeed(None)  # the node knows of no such watch
+
+    def session_lost(self, parts: Parts) -> bool:
+        self.succeed(None)
+        return False
+
+
+def unexpected(call: Call[T], reply: Reply) -> bool:
+    """Whether a reply to this request can be none of an honest node."""
+    return not isinstance(reply, (call.REPLY, ErrorReply))
+
+
+def _ms(seconds: float) -> int:
+    return max(1, round(seconds * 1000))
+
+
+def _checked_count(count: int) -> int:
+    if not 1 <= count <= limits.MEMBERS_A_CALL:
+        raise bad_request(f"the count is {count}: use 1 to {limits.MEMBERS_A_CALL}")
+    return count
+
+
+def _new_numbers(roster: Roster, reply: messages.JoinReply, count: int) -> list[int]:
+    if sum(map(len, reply.members)) != count:
+        raise Malformed("the answer to a join has another number of members")
+    numbers = [number for run in reply.members for number in run]
+    if not roster.is_new(numbers):
+        raise Malformed("the answer to a join has numbers of other members")
+    return numbers
+
+
+def _all_parts(call: Call[list[T]], found: list[T], last: bool) -> bool:
+    if len(found) > limits.ANSWER_MEMBERS:
+        raise Malformed("an answer without an end")
+    if last:
+        call.succeed(found)
+    return last

@@ -1,0 +1,62 @@
+"""What a worker is made with, checked before anything is opened."""
+
+import itertools
+import os
+import random
+import re
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from . import limits
+from .book import AddressBook
+from .errors import bad_request
+from .group import utf8_size
+from .keys import KeyPair, load_nodes, load_pair
+from .reader import is_name
+from .session import Identity, Session
+from .types import OnAttachment, OnGap
+
+_ordinal = itertools.count(1)  # of this process's workers that were given no name
+
+
+@dataclass(frozen=True)
+class Options:
+    """See Worker.connect."""
+
+    nodes: Sequence[str]
+    name: str
+    scope: str
+    inbox: int
+    on_gap: OnGap | None
+    on_attachment: OnAttachment | None
+    key: str | os.PathLike[str] | None
+    keys: str | os.PathLike[str] | None
+
+    def session(self) -> tuple[Session, KeyPair | None]:
+        """Raises Error(bad_request)."""
+        name = self.name or default_name()
+        if not isinstance(name, str) or not is_name(name):
+            raise bad_request(f"{name!r} is no name: use 1 to 64 of A-Z a-z 0-9 . _ -, a letter or digit first")
+        if utf8_size(self.scope, "scope") > limits.SCOPE:
+            raise bad_request(f"the scope is longer than {limits.SCOPE} bytes")
+        if self.inbox < 1:
+            raise bad_request(f"the inbox has room for {self.inbox}: use 1 or more")
+        if (self.key is None) != (self.keys is None):
+            raise bad_request(
+                "a key needs keys to trust, and keys a key of one's own: give both key and keys, or neither"
+            )
+        pair = load_pair(self.key) if self.key is not None else None
+        trusted = load_nodes(self.keys) if self.keys is not None else None
+        rng = random.Random()
+        book = AddressBook(self.nodes, trusted, rng)
+        identity = Identity(name, self.scope)
+        return Session(identity, book, self.inbox, self.on_gap, self.on_attachment), pair
+
+
+def default_name() -> str:
+    """<host name>-<process id>, and -2 and so on for further workers of one process."""
+    ordinal = next(_ordinal)
+    end = f"-{os.getpid()}" + (f"-{ordinal}" if ordinal > 1 else "")
+    host = re.sub(r"[^A-Za-z0-9._-]", "-", socket.gethostname()).lstrip("._-") or "worker"
+    return host[: limits.NAME - len(end)] + end

@@ -1,0 +1,149 @@
+"""Calls on their way: waiting to be sent, sent and not answered, over."""
+
+import heapq
+import itertools
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from . import limits
+from .calls import Call, Parts
+from .errors import Error, ErrorCode
+from .messages import ErrorReply, Outgoing, Reply
+
+AnyCall = Call[Any]
+
+
+class Requests:
+    """Numbers requests, keeps those in flight, and settles each call in its time."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._restoring: deque[AnyCall] = deque()  # goes before what users ask for
+        self._waiting: deque[AnyCall] = deque()
+        self._in_flight: dict[int, AnyCall] = {}
+        self._in_flight_bytes = 0
+        self._restoring_in_flight = 0
+        self._number = 0
+        self._deadlines: list[tuple[float, int, AnyCall]] = []
+        self._ticket = itertools.count()
+
+    def ask(self, now: float, call: AnyCall) -> None:
+        """It waits to be sent, unless it is settled at once."""
+        call.deadline = now + call.patience
+        if len(self._waiting) >= limits.WAITING_CALLS:
+            self._waiting = deque(one for one in self._waiting if not one.future.done())
+        if len(self._waiting) >= limits.WAITING_CALLS:
+            return call.fail(Error(ErrorCode.overloaded, "too many calls wait for their turn: slow down"))
+        call.begin(self._parts)
+        if not call.future.done():
+            self._waiting.append(call)
+            heapq.heappush(self._deadlines, (call.deadline, next(self._ticket), call))
+
+    def restore(self, now: float, calls: list[AnyCall]) -> None:
+        """What a new session needs before anything else is asked for in it."""
+        for call in calls:
+            call.deadline = now + call.patience
+        self._restoring.extend(calls)
+
+    def next_frame(self, now: float, encode: Callable[[int, Outgoing], bytes]) -> bytes | None:
+        """The next request, numbered; None: nothing may be sent now."""
+        while True:
+            if len(self._in_flight) >= limits.IN_FLIGHT or self._in_flight_bytes >= limits.IN_FLIGHT_BYTES:
+                return None
+            if not self._restoring and self._restoring_in_flight:
+                return None
+            queue = self._restoring or self._waiting
+            if not queue:
+                return None
+            call = queue.popleft()
+            if call.future.done():
+                continue
+            call.number = self._number + 1
+            request = call.request(self._parts, call.deadline - now)
+            if request is None:
+                continue
+            self._number += 1
+            call.frame = encode(call.number, request)
+            self._in_flight[call.number] = call
+            self._in_flight_bytes += len(call.frame)
+            self._restoring_in_flight += call.restores
+            return call.frame
+
+    def in_flight(self) -> list[bytes]:
+        """To be sent again, in this order, in a session that is resumed."""
+        for call in self._in_flight.values():
+            call.sent_again()
+        return [call.frame for call in self._in_flight.values()]
+
+    def find(self, number: int) -> AnyCall | None:
+        return self._in_flight.get(number)
+
+    def answer(self, now: float, call: AnyCall, reply: Reply) -> Error | None:
+        """An Error when a new session cannot be put into the state of the one before. Raises Malformed."""
+        error = None
+        if isinstance(reply, ErrorReply):
+            error = Error(reply.code, reply.text)
+            call.refused(self._parts, error)
+        elif not call.answered(self._parts, reply):
+            return None
+        self._forget(call)
+        if call.is_unwanted and (undo := call.unwanted(self._parts)):
+            self.ask(now, undo)
+        return error if call.restores else None
+
+    def abandon(self, now: float, call: AnyCall) -> None:
+        """Nobody waits for it any more, and nobody has seen an answer that may have come meanwhile."""
+        future = call.future
+        if not future.done() or future.cancelled():
+            future.cancel()
+            self._give_up(call)
+        elif future.exception() is None and (undo := call.unwanted(self._parts)):
+            self.ask(now, undo)
+
+    def _give_up(self, call: AnyCall) -> None:
+        if not call.number:
+            call.given_up(self._parts)
+        elif not call.must_be_known and call.number in self._in_flight:
+            self._forget(call)
+
+    def expire(self, now: float) -> None:
+        while self._deadlines and self._deadlines[0][0] <= now:
+            call = heapq.heappop(self._deadlines)[2]
+            if call.future.done():
+                continue
+            text = "no answer came in time" if call.number else "no node took it in time"
+            call.fail(Error(ErrorCode.timeout, f"{text}: try again, or allow more than {call.timeout:g} s"))
+            self._give_up(call)
+
+    def next_deadline(self) -> float:
+        while self._deadlines and self._deadlines[0][2].future.done():
+            heapq.heappop(self._deadlines)
+        return self._deadlines[0][0] if self._deadlines else float("inf")
+
+    def end_session(self) -> None:
+        """Numbers begin anew; what was in flight is asked again, is done, or has failed."""
+        again = []
+        for call in self._in_flight.values():
+            if not call.restores and call.session_lost(self._parts):
+                call.number = 0
+                again.append(call)
+        for call in self._waiting:
+            if call.ends_with_session:
+                call.session_lost(self._parts)
+        staying = [call for call in self._waiting if not call.ends_with_session]
+        self._waiting = deque(again + staying)
+        self._restoring.clear()
+        self._in_flight.clear()
+        self._in_flight_bytes = self._restoring_in_flight = self._number = 0
+
+    def fail_all(self, error: Error) -> None:
+        for call in [*self._in_flight.values(), *self._waiting]:
+            call.fail(error)
+        self._in_flight.clear()
+        self._waiting.clear()
+
+    def _forget(self, call: AnyCall) -> None:
+        del self._in_flight[call.number]
+        self._in_flight_bytes -= len(call.frame)
+        self._restoring_in_flight -= call.restores

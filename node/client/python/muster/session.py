@@ -1,0 +1,447 @@
+"""The worker's session with its node (PROTOCOL.md, section 6). Pure logic: no socket, clock or thread.
+
+Whoever drives it calls a method for each thing that happens, with the time in seconds of any clock that never goes
+back, then does what `take_actions` gives, and calls `tick` when `next_deadline` has come. All on one thread.
+"""
+
+import enum
+from collections import Counter
+from dataclasses import dataclass
+
+from .actions import Action, Close, Entry, Log, Open, Probe, Send, Step
+from .book import LONGEST_PAUSE, AddressBook, Target
+from .calls import Call, EndWatch, Parts, Rejoin, Rewatch, T, unexpected
+from .codec import Header, OtherMajor, decode, encode
+from .errors import Error, ErrorCode
+from .messages import Deliveries, Gap, Incoming, NodeHeartbeat, Outgoing, Refuse, WatchNews, WorkerGoodbye
+from .messages import WorkerHeartbeat, WorkerHello, WorkerWelcome
+from .requests import Requests
+from .roster import Roster
+from .stream import EVERYONE, Stream, Verdict
+from .types import NodeId, NodeInfo, NodeState, OnAttachment, OnGap
+from .watches import Watch, Watches
+from .wire import Malformed
+
+HELLO = 1.0  # seconds for an answer to a hello
+HELLO_AGAIN = 0.5  # the same where a session waits to be resumed
+LONGEST_RESUME = 5.0  # seconds for which resuming is tried before the next node's turn
+NOT_READY = 0.1  # seconds until a node that is not ready is asked again
+STOPPED = 1.0  # seconds between ticks, after which this process was not running; more than any of its timers
+QUIET = 0.3  # seconds without a word from the node, after which the connection is tried
+SHORTEST, LONGEST = 0.02, 60.0  # seconds that a node's timers may be
+LONG_SESSION = 5.0  # seconds; what ends sooner makes the pause before the next one longer
+
+FOR_GOOD = {ErrorCode.wrong_scope, ErrorCode.wrong_version, ErrorCode.bad_request}
+
+
+class State(enum.Enum):
+    idle = enum.auto()  # before start
+    pausing = enum.auto()  # until the next hello
+    greeting = enum.auto()  # a hello has been said
+    attached = enum.auto()
+    closed = enum.auto()
+
+
+@dataclass(frozen=True)
+class Identity:
+    name: str
+    scope: str
+
+
+class Connecting(Call[None]):
+    """The first attachment; settled by the session itself."""
+
+    def request(self, parts: Parts, left: float) -> None:
+        raise AssertionError("never asked for")
+
+    def answered(self, parts: Parts, reply: object) -> bool:
+        raise AssertionError("never answered")
+
+
+class Session:
+    def __init__(
+        self,
+        identity: Identity,
+        book: AddressBook,
+        inbox: int = 65_536,
+        on_gap: OnGap | None = None,
+        on_attachment: OnAttachment | None = None,
+    ) -> None:
+        self.identity = identity
+        self.state = State.idle
+        self.node = NodeInfo(NodeId("", 0), NodeState.down, "")  # attached to, or attached to last
+        self.counters: Counter[str] = Counter()  # frames that were dropped, by why; sessions; attempts
+        self._book = book
+        self._on_attachment = on_attachment
+        self._parts = Parts(Roster(), Watches(), self.node.id)
+        self._requests = Requests(self._parts)
+        self._stream = Stream(self._parts.roster, self._parts.watches, inbox, on_gap)
+        self._actions: list[Action] = []
+        self._connecting: Connecting | None = None
+        self._refusal: Error | None = None  # the last one before the first attachment
+
+        self._attempt = 0
+        self._target: Target | None = None
+        self._until = 0.0  # the end of the pause, or of the patience with a hello
+        self._token = 0
+        self._home: Target | None = None  # where the token counts
+        self._resume_until = 0.0  # until then the home comes before other nodes
+        self._wants_room = False  # items were not taken; resume when there is room
+        self._attached_at = 0.0
+        self._short_sessions = 0  # in a row
+        self._is_said = False  # whether on_attachment was told last that it is attached
+        self._ticked = 0.0
+
+        self._heartbeat = self._ttl = self._grace = 1.0
+        self._heard = 0.0
+        self._beat = 0.0  # when the last heartbeat was sent
+        self._told = 0  # what it acknowledged
+
+    # What the driver does
+
+    def take_actions(self) -> list[Action]:
+        actions, self._actions = self._actions, []
+        return actions
+
+    def next_deadline(self) -> float:
+        """When `tick` is due at the latest."""
+        if self.state is State.attached:
+            own = min(self._heard + self._ttl, self._beat + self._heartbeat / 2)
+            own = min(own, max(self._heard, self._beat) + QUIET)
+        else:
+            own = self._until if self.state in (State.pausing, State.greeting) else float("inf")
+        if self._connecting:
+            own = min(own, self._connecting.deadline)
+        return min(own, self._requests.next_deadline())
+
+    def tick(self, now: float) -> None:
+        """After all frames that have come were given to `frame`."""
+        if now - self._ticked > STOPPED:  # silence while nobody listened says nothing
+            self._heard = max(self._heard, now - QUIET)
+        self._ticked = now
+        self._requests.expire(now)
+        if self._connecting and now >= self._connecting.deadline:
+            self._connecting_failed(self._refusal or Error(ErrorCode.unreachable, self._no_answer()))
+        if self.state is State.attached:
+            self._tick_attached(now)
+        elif self.state is State.greeting and now >= self._until:
+            self.counters["unanswered_hellos"] += 1
+            self._next(now)
+        elif self.state is State.pausing and now >= self._until:
+            self._next(now)
+        self._flush(now)
+
+    def all_counters(self) -> dict[str, int]:
+        """Frames dropped by why, sessions, hellos, items repeated or refused. On any thread."""
+        return dict(self.counters.copy() + self._stream.counters.copy())
+
+    # What users do
+
+    def start(self, now: float, connecting: Connecting) -> None:
+        connecting.deadline = now + connecting.timeout
+        self._connecting = connecting
+        self._next(now)
+
+    def ask(self, now: float, call: Call[T]) -> None:
+        if self.state is State.closed:
+            return call.fail(_closed())
+        self._requests.ask(now, call)
+        self._flush(now)
+
+    def abandon(self, now: float, call: Call[T]) -> None:
+        """Its caller does not wait any more, and has not seen an answer."""
+        if self.state is not State.closed:
+            self._requests.abandon(now, call)
+            self._flush(now)
+
+    def unwatch(self, now: float, watch: Watch) -> EndWatch | None:
+        """From now on no event is handled. None: the watch had ended."""
+        if not self._parts.watches.has(watch):
+            return None
+        call = EndWatch(watch.number)
+        self._parts.watches.remove(watch)
+        if watch.number:
+            self.ask(now, call)
+        else:
+            call.succeed(None)  # no session has it
+        return call
+
+    def close(self, now: float) -> None:
+        """Says goodbye. Idempotent."""
+        if self.state is State.closed:
+            return
+        at_home = self._target and self._home and self._target.address == self._home.address
+        if self._token and at_home and self.state in (State.attached, State.greeting):
+            self._send(WorkerHeartbeat(self._stream.handled))
+            self._send(WorkerGoodbye())
+        self._end_connection()
+        self.state = State.closed
+        self._connecting_failed(_closed())
+        self._requests.fail_all(_closed())
+
+    # What happens
+
+    def handled(self, now: float, entry: Entry) -> None:
+        """Its handlers have returned."""
+        self._stream.done(entry)
+        if self._wants_room and self._stream.has_room():
+            self._wants_room = False
+            if self.state is State.attached:
+                self._resume(now, "what the inbox had no room for is asked for again")
+        # The acknowledgement leaves with the tick that ends the turn.
+
+    def unsendable(self, now: float) -> None:
+        """The connection has gone."""
+        if self.state is State.attached:
+            self._lost(now, "the connection was lost")
+
+    def probed(self, now: float, attempt: int, refused: bool) -> None:
+        if refused and attempt == self._attempt and self.state is State.greeting:
+            self.counters["refused_connections"] += 1
+            self._resume_until = now
+            if self._target:
+                self._book.absent(self._target)
+            self._next(now)
+
+    def frame(self, now: float, frame: bytes) -> None:
+        if self.state not in (State.greeting, State.attached):
+            return
+        try:
+            header, message = decode(frame)
+            self._take(now, header, message)
+        except OtherMajor:
+            self.counters["other_major"] += 1
+            if self.state is State.greeting:
+                self._refused(now, Refuse(ErrorCode.wrong_version, "the node speaks another version of the protocol"))
+        except Malformed:
+            self.counters["malformed"] += 1
+        self._flush(now)
+
+    def _take(self, now: float, header: Header, message: Incoming | None) -> None:
+        if isinstance(message, Refuse):
+            self._refused(now, message)
+        elif self.state is State.greeting:
+            if isinstance(message, WorkerWelcome) and header.scope == self.identity.scope:
+                self._welcomed(now, header, message)
+        elif header.scope == self.identity.scope and NodeId(header.origin, header.incarnation) == self.node.id:
+            self._heard = now
+            self._take_attached(now, header.seq, message)
+        else:
+            self.counters["of_another_node"] += 1
+
+    def _take_attached(self, now: float, seq: int, message: Incoming | None) -> None:
+        if message is None:
+            self.counters["unknown_type"] += 1
+        elif isinstance(message, (Deliveries, Gap, WatchNews)):
+            self._take_items(now, seq, message)
+        elif not isinstance(message, (NodeHeartbeat, WorkerWelcome, Refuse)):
+            call = self._requests.find(seq)
+            if call is None or unexpected(call, message):
+                self.counters["unexpected_replies"] += 1
+                return
+            error = self._requests.answer(now, call, message)
+            self._release()
+            if error:  # members or watches are missing here: not a node to stay at
+                self._give_up_session(now, f"members and watches could not be restored: {error}")
+
+    def _take_items(self, now: float, seq: int, message: Deliveries | Gap | WatchNews) -> None:
+        if self._wants_room:
+            return
+        entries: list[Entry] = []
+        try:
+            verdict = self._stream.take(seq, message, entries)
+        except Malformed as error:  # what came cannot be taken, and nothing behind it
+            self._actions += entries
+            self.counters["malformed"] += 1
+            return self._give_up_session(now, str(error))
+        self._actions += entries
+        if verdict is Verdict.hole:
+            self._resume(now, "something was lost on the way")
+        elif verdict is Verdict.full:
+            self._wants_room = True
+
+    def _release(self) -> None:
+        entries: list[Entry] = []
+        self._stream.release(entries)
+        self._actions += entries
+
+    # Attaching
+
+    def _next(self, now: float) -> None:
+        """Says hello where it is most promising."""
+        if self._home and now < self._resume_until:
+            return self._greet(now, self._home)
+        target = self._book.next()
+        if target is None:
+            return self._pause(now, self._book.pause())
+        self._greet(now, target)
+
+    def _pause(self, now: float, seconds: float) -> None:
+        self._end_connection()
+        self.state = State.pausing
+        self._until = now + seconds
+
+    def _greet(self, now: float, target: Target) -> None:
+        at_home = self._home is not None and target.address == self._home.address
+        self._attempt += 1
+        self.counters["hellos"] += 1
+        self._target = target
+        self.state = State.greeting
+        patience = HELLO_AGAIN if now < self._resume_until else HELLO
+        self._until = now + (self._book.patience(patience) if target.is_guess else patience)
+        token = self._token if at_home else 0
+        hello = WorkerHello(token, self._stream.handled if token else 0)
+        self._actions += [Open(self._attempt, target), Send(encode(self._header(token), hello))]
+        self._actions.append(Probe(self._attempt, target))
+        self._told = hello.received
+
+    def _welcomed(self, now: float, header: Header, welcome: WorkerWelcome) -> None:
+        target = self._target
+        node = welcome.node.id
+        if target is None or node != NodeId(header.origin, header.incarnation):
+            raise Malformed("a welcome in another's name")
+        if target.node is not None and target.node != node.name:
+            return self._refused(now, Refuse(ErrorCode.refused, f"{node.name} answered instead of {target.node}"))
+        at_home = self._home is not None and target.address == self._home.address
+        same = at_home and welcome.token == self._token and node == self.node.id
+        if welcome.resumed and not same:
+            raise Malformed("another session than the one asked for")
+        self.state = State.attached
+        former, self.node = self.node.id.name, welcome.node
+        self._token, self._home = welcome.token, target
+        self._heartbeat = _bounded(welcome.heartbeat_ms)
+        self._ttl = _bounded(welcome.ttl_ms)
+        self._grace = welcome.grace_ms / 1000
+        self._heard = self._beat = self._attached_at = now
+        self._wants_room = False
+        self._resume_until = 0.0
+        self._book.welcomed(target)
+        self._book.learn(welcome.nodes)
+        if welcome.resumed:
+            self.counters["resumed"] += 1
+            self._actions += [Send(frame) for frame in self._requests.in_flight()]
+        else:
+            self._begin_session(now, node)
+        if not welcome.resumed and self._is_said:
+            self._say(False, f"lost {former}: the session could not be resumed")
+        if not self._is_said:
+            self._say(True, f"attached to {node.name} at {target}")
+        if self._connecting:
+            self._connecting.succeed(None)
+            self._connecting = None
+
+    def _begin_session(self, now: float, node: NodeId) -> None:
+        """A new session: joins and watches again whatever there was."""
+        self.counters["sessions"] += 1
+        self._told = 0
+        self._requests.end_session()
+        self._stream.begin_session()
+        joins = self._parts.roster.end_session()
+        watches = self._parts.watches.end_session()
+        self._parts.node = node
+        self._requests.restore(now, [*map(Rejoin, joins), *map(Rewatch, watches)])
+
+    def _refused(self, now: float, refuse: Refuse) -> None:
+        if self.state is State.attached:
+            if refuse.code is ErrorCode.unknown_session:
+                return self._resume(now, "the node does not know this connection")
+            return self._give_up_session(now, refuse.text or str(refuse.code))
+        self.counters["refusals"] += 1
+        error = Error(refuse.code, refuse.text)
+        self._refusal = error
+        assert self._target is not None
+        if refuse.code in FOR_GOOD:
+            self._book.never(self._target, error)
+            final = self._book.refused_by_all()
+            if final and self._connecting:
+                self._connecting_failed(final)
+            elif final:
+                return self._pause(now, LONGEST_PAUSE)
+        self._resume_until = now
+        if refuse.code is ErrorCode.unknown_session:
+            self._token, self._home = 0, None
+        if refuse.code is ErrorCode.not_ready:  # it has no session yet, but will soon have
+            self._book.answered()
+            return self._pause(now, NOT_READY)
+        self._next(now)
+
+    # Attached
+
+    def _tick_attached(self, now: float) -> None:
+        if now - self._heard >= self._ttl:
+            return self._lost(now, f"nothing was heard for {now - self._heard:.1f} s")
+        quiet = now - self._heard >= QUIET and now - self._beat >= QUIET
+        if self._stream.handled != self._told or now - self._beat >= self._heartbeat / 2 or quiet:
+            self._told = self._stream.handled
+            self._beat = now
+            self._send(WorkerHeartbeat(self._told))
+
+    def _flush(self, now: float) -> None:
+        """Sends what may be sent."""
+        while self.state is State.attached:
+            frame = self._requests.next_frame(now, lambda number, request: encode(self._header(seq=number), request))
+            if frame is None:
+                return
+            self._actions.append(Send(frame))
+
+    def _resume(self, now: float, why: str) -> None:
+        self._actions.append(Log(f"resuming the session at {self.node.id.name}: {why}"))
+        self._lose(now)
+
+    def _lost(self, now: float, why: str) -> None:
+        self._say(False, f"lost {self.node.id.name} at {self._target}: {why}")
+        self._lose(now)
+
+    def _lose(self, now: float) -> None:
+        """The session stands; the connection does not."""
+        assert self._home is not None
+        self._book.lost(self._home)
+        self._resume_until = now + min(max(self._grace, HELLO_AGAIN), LONGEST_RESUME)
+        if now - self._attached_at < NOT_READY:
+            return self._pause(now, NOT_READY)  # not again and again without a pause
+        self._next(now)
+
+    def _give_up_session(self, now: float, why: str) -> None:
+        """The session has ended, or is of no use: another node, or a new session here after a while."""
+        assert self._home is not None
+        self._say(False, f"lost {self.node.id.name} at {self._target}: {why}")
+        self._send(WorkerGoodbye())
+        self._book.lost(self._home)
+        self._token, self._home, self._resume_until = 0, None, 0.0
+        self._short_sessions = self._short_sessions + 1 if now - self._attached_at < LONG_SESSION else 0
+        self._pause(now, min(NOT_READY * 2.0 ** min(self._short_sessions, 8), LONGEST_PAUSE))
+
+    # Speaking
+
+    def _send(self, message: Outgoing) -> None:
+        self._actions.append(Send(encode(self._header(), message)))
+
+    def _header(self, token: int | None = None, seq: int = 0) -> Header:
+        return Header(self.identity.scope, self.identity.name, self._token if token is None else token, seq)
+
+    def _say(self, attached: bool, text: str) -> None:
+        self._is_said = attached
+        self._actions.append(Log(text))
+        if self._on_attachment:
+            self._actions.append(self._stream.give(Step(EVERYONE, self._on_attachment, (attached, text))))
+
+    def _end_connection(self) -> None:
+        if self.state in (State.greeting, State.attached):
+            self._actions.append(Close())
+
+    def _connecting_failed(self, error: Error) -> None:
+        if self._connecting:
+            self._connecting.fail(error)
+            self._connecting = None
+
+    def _no_answer(self) -> str:
+        return "no node answered in time: are they up, and are the addresses right?"
+
+
+def _bounded(ms: int) -> float:
+    """Seconds; whatever a node says, neither a busy loop nor for ever."""
+    return min(max(ms / 1000, SHORTEST), LONGEST)
+
+
+def _closed() -> Error:
+    return Error(ErrorCode.closed, "the worker is closed: connect a new one")

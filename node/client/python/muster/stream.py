@@ -1,0 +1,121 @@
+"""The node's numbered stream (PROTOCOL.md, section 6): taken strictly in order, acknowledged once handled."""
+
+import enum
+from collections import Counter, deque
+from collections.abc import Sequence
+
+from . import limits
+from .actions import Entry, Owner, Step
+from .messages import Deliveries, Delivery, Gap, StreamItem, WatchNews
+from .roster import Roster
+from .types import Notification, OnGap
+from .watches import Watches
+
+EVERYONE = Owner()  # of handlers that end with the worker alone
+
+
+class Verdict(enum.Enum):
+    taken = enum.auto()
+    hole = enum.auto()  # something was lost on the way: resume the session
+    full = enum.auto()  # the handlers are too far behind: resume the session when there is room
+
+
+class Stream:
+    """What has come, been taken and been handled in one session after the other."""
+
+    def __init__(self, roster: Roster, watches: Watches, room: int, on_gap: OnGap | None) -> None:
+        self._roster = roster
+        self._watches = watches
+        self._room = room
+        self._on_gap = on_gap
+        self.epoch = 0
+        self.taken = 0
+        self.handled = 0
+        self._held: deque[tuple[int, StreamItem]] = deque()  # wait for the numbers of members that are being joined
+        self._with_handlers = 0  # entries given out and not handled, of any epoch
+        self._bytes = 0  # of what is taken and not handled
+        self.counters: Counter[str] = Counter()
+
+    @property
+    def waiting(self) -> int:
+        """Items taken and not handled."""
+        return self._with_handlers + len(self._held)
+
+    def has_room(self) -> bool:
+        """Whether it is worth while to ask for what was not taken."""
+        return self.waiting <= self._room // 2 and self._bytes <= limits.INBOX_BYTES // 2
+
+    def begin_session(self) -> None:
+        self.epoch += 1
+        self.taken = self.handled = 0
+        self.counters["lost_with_session"] += len(self._held)
+        self._bytes -= sum(_size(item) for _, item in self._held)
+        self._held.clear()
+
+    def take(self, first: int, message: Deliveries | Gap | WatchNews, out: list[Entry]) -> Verdict:
+        """Items from number `first` on. Raises Malformed."""
+        items: Sequence[StreamItem] = message.notifications if isinstance(message, Deliveries) else (message,)
+        for number, item in enumerate(items, first):
+            if number <= self.taken:
+                self.counters["repeated"] += 1
+                continue
+            if number != self.taken + 1:
+                self.counters["holes"] += 1
+                return Verdict.hole
+            if self.waiting >= self._room or self._bytes >= limits.INBOX_BYTES:
+                self.counters["refused_for_want_of_room"] += 1
+                return Verdict.full
+            self.taken = number
+            self._bytes += _size(item)
+            self._held.append((number, item))
+        self.release(out)
+        return Verdict.taken
+
+    def release(self, out: list[Entry]) -> None:
+        """Gives out what nothing holds back (any more)."""
+        while self._held and not self._must_wait(self._held[0][1]):
+            number, item = self._held.popleft()
+            out.append(Entry(self.epoch, number, self._steps(item), _size(item)))
+            self._with_handlers += 1
+
+    def give(self, step: Step) -> Entry:
+        """An item of the worker's own, in its place among the others."""
+        self._with_handlers += 1
+        return Entry(self.epoch, 0, (step,))
+
+    def done(self, entry: Entry) -> None:
+        self._with_handlers -= 1
+        self._bytes -= entry.size
+        if entry.number and entry.epoch == self.epoch:
+            self.handled = entry.number
+
+    def _must_wait(self, item: StreamItem) -> bool:
+        """Members exist before their JoinReply comes, so notifications may come before it, too."""
+        if not isinstance(item, Delivery) or not self._roster.is_joining(item.group):
+            return False
+        return any(self._roster.find(number) is None for number in item.members)
+
+    def _steps(self, item: StreamItem) -> tuple[Step, ...]:
+        if isinstance(item, Delivery):
+            return self._calls(item)
+        if isinstance(item, Gap):
+            self.counters["missed"] += item.missed
+            return (Step(EVERYONE, self._on_gap, (item.missed,)),) if self._on_gap else ()
+        watch = self._watches.find(item.watch)
+        event = watch.take(item) if watch else None
+        return (Step(watch, watch.handler, (event,)),) if watch and event else ()
+
+    def _calls(self, item: Delivery) -> tuple[Step, ...]:
+        steps = []
+        for number in dict.fromkeys(item.members):
+            slot = self._roster.find(number)
+            if slot is None or slot.join.handler is None or slot.join.group != item.group:
+                continue  # it left meanwhile, or is only seen
+            told = item.kind, item.group, item.data, item.from_node, item.from_worker, item.seq, (number,)
+            steps.append(Step(slot, slot.join.handler, (Notification(*told),)))
+        return tuple(steps)
+
+
+def _size(item: StreamItem) -> int:
+    """Bytes that count against the inbox's bound."""
+    return len(item.data) if isinstance(item, Delivery) else 0

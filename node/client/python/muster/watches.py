@@ -1,0 +1,71 @@
+"""The worker's watches: they outlive the sessions in which they have their numbers."""
+
+from . import limits
+from .actions import Owner
+from .messages import WatchNews
+from .types import Event, GroupMembers, OnWatch, WatchEvent
+from .wire import Malformed
+
+
+class Watch(Owner):
+    """One watch; ends with `unwatch`."""
+
+    def __init__(self, group: tuple[str, str], handler: OnWatch) -> None:
+        self.group = group  # ("", ""): every group
+        self.handler = handler
+        self.number = 0  # of its request in this session; 0: absent
+        self.confirmed = False  # whether the caller knows of it
+        self._parts: list[GroupMembers] = []
+        self._size = 0
+
+    def begin(self, number: int) -> None:
+        self.number = number
+        self._parts, self._size = [], 0
+
+    def take(self, news: WatchNews) -> WatchEvent | None:
+        """What the handler is told by it; None: more of the snapshot follows. Raises Malformed."""
+        if news.event is not Event.snapshot:
+            return WatchEvent(news.event, news.reason, news.groups)
+        self._size += sum(1 + len(each.members) for each in news.groups)
+        if self._size > limits.ANSWER_MEMBERS:
+            raise Malformed("a snapshot without an end")
+        for each in news.groups:
+            if self._parts and self._parts[-1].group == each.group:  # it goes on in this part
+                self._parts[-1].members.extend(each.members)
+            else:
+                self._parts.append(each)
+        if not news.last:
+            return None
+        parts, self._parts, self._size = self._parts, [], 0
+        return WatchEvent(news.event, news.reason, parts)
+
+
+class Watches:
+    def __init__(self) -> None:
+        self._all: dict[int, Watch] = {}  # by id(), in the order of watching
+        self._by_number: dict[int, Watch] = {}
+
+    def begin(self, watch: Watch, number: int) -> None:
+        """Its request goes out under this number."""
+        self._by_number.pop(watch.number, None)
+        watch.begin(number)
+        self._all[id(watch)] = watch
+        self._by_number[number] = watch
+
+    def find(self, number: int) -> Watch | None:
+        return self._by_number.get(number)
+
+    def has(self, watch: Watch) -> bool:
+        return id(watch) in self._all
+
+    def remove(self, watch: Watch) -> None:
+        watch.active = False
+        self._all.pop(id(watch), None)
+        self._by_number.pop(watch.number, None)
+
+    def end_session(self) -> list[Watch]:
+        """All are absent from now on; those that their callers know of have to be asked for again."""
+        for watch in self._all.values():
+            watch.number = 0
+        self._by_number.clear()
+        return [watch for watch in self._all.values() if watch.confirmed]

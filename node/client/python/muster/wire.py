@@ -1,0 +1,99 @@
+"""msgpack, with bounds: the only module that knows the library."""
+
+from typing import cast
+
+import msgpack
+
+from . import limits
+from .errors import bad_request
+
+
+class Malformed(ValueError):
+    """Bytes that are no message of this protocol."""
+
+
+def _unique(pairs: list[tuple[object, object]]) -> dict[object, object]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise Malformed("a key twice in one map")
+    return found
+
+
+def pack(value: object) -> bytes:
+    return cast(bytes, msgpack.packb(value, use_bin_type=True))
+
+
+def unpack(frame: bytes) -> object:
+    """The one value in a frame, arrays as tuples. Raises Malformed."""
+    if len(frame) > limits.FRAME:
+        raise Malformed("the frame is too long")
+    try:
+        return cast(
+            object,
+            msgpack.unpackb(
+                frame,
+                raw=False,
+                use_list=False,
+                strict_map_key=False,
+                object_pairs_hook=_unique,
+                max_str_len=limits.FRAME,
+                max_bin_len=limits.DATA,
+                max_array_len=limits.LIST,
+                max_map_len=limits.LIST,
+                max_ext_len=0,
+            ),
+        )
+    except (ValueError, TypeError, OverflowError, RecursionError, msgpack.UnpackException) as error:
+        raise Malformed(f"no msgpack within the limits: {error}") from error
+
+
+def data_bytes(value: object) -> bytes:
+    """A notification's data as bytes. Raises Error(bad_request) for what cannot be sent."""
+    try:
+        if _too_deep(value):
+            raise bad_request(f"the data nests deeper than {limits.DATA_NESTING} arrays and maps")
+        data = pack(value)
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
+        raise bad_request(f"the data is no msgpack value: {error}") from error
+    if len(data) > limits.DATA:
+        raise bad_request(f"the data takes {len(data)} bytes; at most {limits.DATA}: send a reference to it instead")
+    return data
+
+
+def data_value(data: bytes) -> object:
+    """What data_bytes was given. Raises Error(bad_request) for what Python cannot hold."""
+    size = len(data)
+    try:
+        return cast(
+            object,
+            msgpack.unpackb(
+                data,
+                raw=False,
+                unicode_errors="surrogateescape",
+                strict_map_key=False,
+                max_str_len=size,
+                max_bin_len=size,
+                max_array_len=size,
+                max_map_len=size,
+                max_ext_len=size,
+            ),
+        )
+    except (ValueError, TypeError, OverflowError, RecursionError, msgpack.UnpackException) as error:
+        raise bad_request(f"the data is no value that Python can hold ({error}): use .msgpack, its bytes") from error
+
+
+def _too_deep(value: object) -> bool:
+    """Whether arrays and maps stand deeper inside each other than the protocol allows."""
+    level = [value]
+    for _ in range(limits.DATA_NESTING):
+        inner: list[object] = []
+        for each in level:
+            if isinstance(each, dict):
+                inner.extend(each.keys())
+                inner.extend(each.values())
+            elif isinstance(each, (list, tuple)):
+                inner.extend(each)
+        if not inner:
+            return False
+        level = inner
+    return any(isinstance(each, (dict, list, tuple)) for each in level)

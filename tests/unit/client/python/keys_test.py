@@ -1,0 +1,224 @@
+#!/usr/bin/env python3
+"""Addresses, key files, the order in which nodes are tried, and options."""
+
+import os
+import pathlib
+import random
+import tempfile
+import unittest
+
+import zmq
+from support import A, B, Driver, welcome
+
+from muster import Error, Worker
+from muster.address import parse_address
+from muster.book import AddressBook
+from muster.keys import NodeKeys, load_nodes, load_pair
+from muster.options import default_name
+from muster.reader import is_name
+
+C = "127.0.0.1:7300"
+
+
+class Addresses(unittest.TestCase):
+    def test_what_is_an_address(self):
+        for text, host, port, name in (
+            ("127.0.0.1:7100", "127.0.0.1", 7100, None),
+            ("node-a.example.org:1", "node-a.example.org", 1, None),
+            ("a@10.0.0.1:65535", "10.0.0.1", 65535, "a"),
+            ("[::1]:7100", "[::1]", 7100, None),
+            ("[fe80::1%eth0]:7100", "[fe80::1%eth0]", 7100, None),
+        ):
+            address = parse_address(text)
+            self.assertEqual((address.host, address.port, address.name), (host, port, name))
+        self.assertEqual(parse_address("[::1]:7100").bare_host, "::1")
+
+    def test_what_is_none(self):
+        bad = [
+            "",
+            "a",
+            "a:",
+            ":1",
+            "a:0",
+            "a:65536",
+            "a:1x",
+            "a:²",
+            "tcp://a:1",
+            "a;b:1",
+            "@a:1",
+            "-@a:1",
+            "a b:1",
+            "*:1",
+        ]
+        for text in [*bad, "x" * 300 + ":1", "a@b@c:1"]:
+            with self.subTest(text), self.assertRaises(Error) as caught:
+                parse_address(text)
+            self.assertEqual(caught.exception.code.name, "bad_request")
+
+
+class KeyFiles(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+        (self.folder / "nodes").mkdir()
+        self.public, self.secret = zmq.curve_keypair()
+
+    def write(self, name, text, mode=0o600):
+        path = self.folder / name
+        path.write_text(text, encoding="utf-8")
+        path.chmod(mode)
+        return path
+
+    def pair_text(self):
+        return f'public-key = "{self.public.decode()}"\nsecret-key = "{self.secret.decode()}"\n'
+
+    def wrong(self, load, *arguments):
+        with self.assertRaises(Error) as caught:
+            load(*arguments)
+        self.assertEqual(caught.exception.code.name, "bad_request")
+        self.assertNotIn("\n", caught.exception.text)
+        self.assertNotIn(self.secret.decode(), caught.exception.text)
+        return caught.exception.text
+
+    def test_a_pair(self):
+        pair = load_pair(self.write("w.key", self.pair_text()))
+        self.assertEqual((pair.public, pair.secret), (self.public, self.secret))
+        self.assertNotIn(self.secret.decode(), repr(pair))
+
+    def test_a_secret_that_others_may_read_is_refused(self):
+        for mode in (0o640, 0o604, 0o666):
+            self.assertIn("chmod 600", self.wrong(load_pair, self.write("w.key", self.pair_text(), mode)))
+
+    def test_what_is_no_pair(self):
+        self.wrong(load_pair, self.folder / "none.key")
+        self.wrong(load_pair, self.folder)
+        key = self.public.decode()
+        for text in (
+            "",
+            "x",
+            f'public-key = "{key}"\n',
+            f'public-key = "{key}"\nsecret-key = "{key[:-1]}"\n',
+            f'public-key = "{key}"\nsecret-key = "{key[:-1]}~"\n',
+            f'public-key = "{key}"\nsecret-key = "{"#" * 40}"\n',  # digits of Z85, but beyond 2^32
+            f'public-key = "{key}"\nsecret-key = 5\n',
+            f'public-key = "{key}"\nsecret-key = "{"ö" * 40}"\n',
+            "#" * 20_000,
+        ):
+            with self.subTest(text[:60]):
+                self.wrong(load_pair, self.write("w.key", text))
+
+    def test_keys_of_nodes_by_their_names(self):
+        old = zmq.curve_keypair()[0]
+        self.write("nodes/a.pub", f'public-key = "{self.public.decode()}"\nsign-key = "whatever"\n', 0o644)
+        text = f'public-key = "{self.public.decode()}"\nold-public-key = "{old.decode()}"\n'
+        self.write("nodes/b.pub", text, 0o644)
+        self.write("nodes/notes.txt", "nothing")
+        keys = load_nodes(self.folder)
+        self.assertEqual(keys.by_name, {"a": (self.public,), "b": (self.public, old)})
+        self.assertEqual(keys.candidates("b"), [("b", self.public), ("b", old)])
+        self.assertEqual(len(keys.candidates(None)), 3)
+        self.assertEqual(keys.candidates("c"), [])
+
+    def test_a_folder_without_keys_or_with_wrong_ones(self):
+        self.assertIn("NAME.pub", self.wrong(load_nodes, self.folder))
+        self.write("nodes/a.pub", "public-key = 1\n")
+        self.assertIn("a.pub", self.wrong(load_nodes, self.folder))
+        os.rename(self.folder / "nodes/a.pub", self.folder / "nodes/-.pub")
+        self.assertIn("-.pub", self.wrong(load_nodes, self.folder))
+
+
+class Guessing(unittest.TestCase):
+    """With keys, the node that answers must be the one whose key was used."""
+
+    KEYS = NodeKeys({"a": (b"A" * 40,), "b": (b"B" * 40, b"C" * 40)})
+
+    def test_a_name_says_whose_keys_are_tried(self):
+        driver = Driver(["b@" + A, "a@" + B], self.KEYS).start()
+        driver.wait(0.35)
+        self.assertEqual([(t.node, t.key[:1]) for t in driver.targets], [("b", b"B"), ("b", b"C")])
+        driver.wait(0.5)
+        self.assertEqual((driver.targets[-1].node, str(driver.targets[-1])), ("a", B))
+
+    def test_without_a_name_all_are_tried_and_the_right_one_is_remembered(self):
+        driver = Driver([A], self.KEYS).start()
+        driver.wait(0.7)
+        self.assertEqual([(t.node, t.key[:1]) for t in driver.targets], [("a", b"A"), ("b", b"B"), ("b", b"C")])
+        driver.attach(node="b")
+        driver.wait(1, alive=True)
+        driver.session.unsendable(driver.now)
+        driver.act()
+        driver.refuse_connection()
+        driver.wait(0.2)
+        self.assertEqual({t.key[:1] for t in driver.targets[3:]}, {b"C"})
+
+    def test_another_name_than_the_keys_is_refused(self):
+        driver = Driver(["b@" + A], self.KEYS).start()
+        driver.hear(welcome(node="a"))
+        self.assertEqual(driver.session.state.name, "greeting")
+        self.assertEqual(driver.targets[-1].key, b"C" * 40, "the next key is tried")
+
+    def test_patience_grows_with_each_round(self):
+        driver = Driver([A], self.KEYS).start()
+        begin = driver.now
+        while len(driver.opened) < 10:
+            driver.wait(0.05)
+        self.assertTrue(4.5 < driver.now - begin < 7, driver.now - begin)
+
+    def test_a_name_without_a_key(self):
+        with self.assertRaises(Error) as caught:
+            Driver(["z@" + A], self.KEYS)
+        self.assertIn("z.pub", caught.exception.text)
+
+
+class Order(unittest.TestCase):
+    def test_after_a_loss_the_next_node_comes_first_and_the_lost_one_last(self):
+        book = AddressBook([A, B, C], None, random.Random(1))
+        first = book.next()
+        second = book.next()
+        book.welcomed(second)
+        book.lost(second)
+        self.assertEqual([str(book.next()) for _ in range(3)], [C, A, B])
+        self.assertIsNone(book.next())
+        self.assertEqual(str(first), A)
+
+    def test_one_that_refused_for_good_is_left_out_until_nobody_else_is_left(self):
+        book = AddressBook([A, B], None, random.Random(1))
+        target = book.next()
+        book.never(target, Error(9, "no"))
+        self.assertEqual([str(book.next()), book.next(), str(book.next())], [B, None, B])
+
+    def test_what_is_learned_is_bounded_and_replaced(self):
+        book = AddressBook([A], None, random.Random(1))
+        book.learn([f"10.0.0.1:{port}" for port in range(1, 200)])
+        book.learn([f"10.0.0.2:{port}" for port in range(1, 200)])
+        ways = []
+        while (way := book.next()) is not None:
+            ways.append(str(way))
+        self.assertEqual((len(ways), ways[0], ways[1]), (65, A, "10.0.0.2:1"))
+
+
+class Options(unittest.TestCase):
+    def test_wrong_ones_are_told_before_anything_is_opened(self):
+        for options in (
+            {"nodes": []},
+            {"nodes": "127.0.0.1:7100"},
+            {"nodes": [A], "name": "no name"},
+            {"nodes": [A], "scope": "x" * 65},
+            {"nodes": [A], "inbox": 0},
+            {"nodes": [A], "key": "w.key"},
+            {"nodes": [A], "keys": "/nowhere"},
+            {"nodes": [A], "key": "/nowhere/w.key", "keys": "/nowhere"},
+        ):
+            with self.subTest(options), self.assertRaises(Error) as caught:
+                Worker.connect(**options)
+            self.assertEqual(caught.exception.code.name, "bad_request")
+
+    def test_default_names_differ_within_a_process(self):
+        names = {default_name() for _ in range(3)}
+        self.assertEqual(len(names), 3)
+        self.assertTrue(all(is_name(name) and str(os.getpid()) in name for name in names))
+
+
+if __name__ == "__main__":
+    unittest.main()
