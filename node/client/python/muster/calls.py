@@ -179,11 +179,9 @@ class LeaveCall(Call[list[MemberId]]):
         for slot in self.slots:
             slot.leaving = True
 
-    def request(self, parts: Parts, left: float) -> Outgoing | None:
+    def request(self, parts: Parts, left: float) -> Outgoing:
+        # None is absent: with a session that ends this call ends, too.
         numbers = [slot.current.number for slot in self.slots if slot.current]
-        if not numbers:
-            self._left(parts)
-            return None
         return messages.LeaveRequest(self.group, numbers, len(numbers))
 
     def answered(self, parts: Parts, reply: Reply) -> bool:

@@ -265,7 +265,7 @@ class _Handlers:
                 if step.owner.active and not self._is_over:
                     try:
                         step.handler(*step.arguments)
-                    except Exception:
+                    except BaseException:  # also sys.exit(): the handlers after it are called
                         log.exception("a handler failed")
                 self._become(None)
             if not self._is_over:

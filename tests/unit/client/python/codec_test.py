@@ -12,6 +12,7 @@ from support import (
     JOINED,
     LIFE,
     MEMBERS_REPLY,
+    NODE_HEARTBEAT,
     NODES_REPLY,
     frame,
     member,
@@ -139,6 +140,8 @@ class Evolution(unittest.TestCase):
             decode(frame(GAP))
         with self.assertRaises(Malformed):
             decode(msgpack.packb([1, GAP, "default", "a", LIFE, 1, 3]))
+        with self.assertRaises(Malformed):
+            decode(msgpack.packb([1, NODE_HEARTBEAT, "default", "a", LIFE, 0]))
 
 
 class Data(unittest.TestCase):
