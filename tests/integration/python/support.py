@@ -117,7 +117,8 @@ class Case(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.lab = Lab(os.environ["MUSTERD"], os.environ["MUSTER"], folder.name)
         self.addCleanup(self.lab.children.kill_all)
-        self.nodes = [Node(self.lab, name, options=self.OPTIONS) for name in "abc"]
+        self.folder = pathlib.Path(folder.name)
+        self.nodes = [Node(self.lab, name, options=self.options_of(name)) for name in "abc"]
         self.a, self.b, self.c = self.nodes
         for node in self.nodes:
             self.addCleanup(node.log.close)
@@ -125,6 +126,10 @@ class Case(unittest.TestCase):
             node.start()
         for node in self.nodes:
             self.until(lambda: len(node.alive()) == 3, f"{node.name} sees all nodes")
+
+    def options_of(self, name):
+        """Of the node with this name."""
+        return self.OPTIONS
 
     def until(self, predicate, what):
         self.assertTrue(until(predicate, PATIENCE, 0.05)[0], what)
