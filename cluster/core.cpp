@@ -13,6 +13,7 @@ namespace {
 
 constexpr Duration kReadyPatience = std::chrono::seconds(10);
 constexpr std::size_t kRecordsPerNews = 1024;
+constexpr Duration kProofInterval = std::chrono::seconds(10);
 constexpr int kSettleRounds = 1000;  // far beyond any chain of causes
 
 }  // namespace
@@ -234,6 +235,10 @@ void Core::Impl::on(const Tick&) {
 void Core::Impl::tick() {
     tick_due = ctx.now + ctx.options.timing.tick;
     detector.tick();
+    if (ctx.now >= proof_due) {  // the node's key may have been replaced
+        proof_due = ctx.now + kProofInterval;
+        ctx.proof = proof_of(ctx, peers.self_record({}));
+    }
     discovery.tick(replicator.own().applied());
     peers.forget_old();
     settle();

@@ -133,6 +133,7 @@ struct Core::Impl {
     Instant tick_due{};
     Instant observed{};  // last step
     Instant heartbeat_due{};
+    Instant proof_due{};
 };
 
 }  // namespace muster::cluster

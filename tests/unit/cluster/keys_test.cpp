@@ -61,6 +61,18 @@ protected:
         seal.signature = sim::Notary(kSecret, signer).sign(signed_bytes(seal));
         return {message.header, seal};
     }
+    /// s, which is no part of the net, greets.
+    static proto::Hello hello_of_s() {
+        proto::PeerRecord self{{"s", Incarnation{1}}, 0, NodeState::alive, "s:door", "s:c", "s:g", Seq{}, {}};
+        std::string bytes("muster life", 12);
+        const auto append = [&](std::uint64_t number) {
+            for (int shift = 56; shift >= 0; shift -= 8) bytes += static_cast<char>(number >> shift & 0xff);
+        };
+        const auto text = [&](const std::string& of) { append(of.size()), bytes += of; };
+        text("default"), text("s"), append(1), text(self.address), text(self.control), text(self.gossip);
+        self.proof = sim::Notary(kSecret, "s").sign(bytes);
+        return {self};
+    }
     NodeId b() { return net.core("b").self(); }
     NodeId c() { return net.core("c").self(); }
     /// c has not been harmed.
@@ -238,6 +250,36 @@ TEST_F(Keys, AnEarlierLifeWithALaterClockIsProven) {
     net.run(milliseconds(3000));
     EXPECT_GT(c().incarnation, earlier);
     EXPECT_EQ(state("b", "c"), NodeState::alive);
+}
+
+/// A key is replaced while everything runs: who comes later is told what the new one proves.
+TEST_F(Keys, AReplacedKeyProvesTheLifeThatRuns) {
+    class Replaced final : public Notary {
+    public:
+        explicit Replaced(const std::uint64_t& secret) : secret_(secret) {}
+        std::string sign(std::string_view bytes) override { return sim::Notary(secret_, "r").sign(bytes); }
+        bool is_signed_by(const std::string& node, std::string_view bytes, std::string_view signature) override {
+            return sim::Notary(node == "r" ? secret_ : kSecret, node).is_signed_by(node, bytes, signature);
+        }
+
+    private:
+        const std::uint64_t& secret_;
+    };
+    std::uint64_t secret = 1;
+    net.adjust = [&](Options& options) {
+        options.notary = std::make_shared<sim::Notary>(kSecret, options.self.name);
+        if (options.self.name == "r") options.notary = std::make_shared<Replaced>(secret);
+    };
+    net.start("r");
+    const auto proof = [&] {
+        net.call("r", MessageArrived{
+                          Channel::door, Route{9}, {}, said_by({"s", Incarnation{1}}, hello_of_s()), key_of("s")});
+        return std::get<proto::Welcome>(net.heard(Route{9}).back().body).self.proof;
+    };
+    const auto before = proof();
+    secret = 2;
+    net.run(std::chrono::seconds(11));
+    EXPECT_NE(proof(), before);
 }
 
 TEST_F(Keys, ASessionBelongsToItsKey) {
