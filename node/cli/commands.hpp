@@ -44,6 +44,12 @@ struct NotifyArguments {
     std::uint64_t count = 1;
 };
 
+struct KeygenArguments {
+    std::string name;
+    std::string folder;    // empty: where one is
+    std::string replaces;  // NAME.pub whose keys are accepted, too; empty: none
+};
+
 int show_nodes(const Settings& settings);
 int show_groups(const Settings& settings);
 int show_status(const Settings& settings);
@@ -53,6 +59,7 @@ int join(const Settings& settings, const JoinArguments& arguments);
 int notify(const Settings& settings, const NotifyArguments& arguments);
 /// Both names empty: every group.
 int watch(const Settings& settings, const Group& group, const Stay& stay);
+int keygen(const Settings& settings, const KeygenArguments& arguments);
 int diff(const Settings& settings, const std::string& a, const std::string& b);
 
 /// Prints the one line of an error; returns its exit status.

@@ -20,6 +20,7 @@ struct Typed {
     std::string kind;
     NotifyArguments notify;
     Stay stay;
+    KeygenArguments keygen;
     std::string node_a;
     std::string node_b;
     std::function<int()> run;
@@ -123,6 +124,14 @@ void add_watch(CLI::App& app, Typed& typed) {
     });
 }
 
+void add_keygen(CLI::App& app, Typed& typed) {
+    auto* command = app.add_subcommand("keygen", "make NAME.key, which is secret, and NAME.pub (asks no node)");
+    command->add_option("NAME", typed.keygen.name, "of the node, worker or observer")->required();
+    command->add_option("--dir", typed.keygen.folder, "where to put them (default: here)");
+    command->add_option("--replaces", typed.keygen.replaces, "the NAME.pub of before, whose key is accepted as well");
+    command->callback([&] { typed.run = [&] { return keygen(typed.settings, typed.keygen); }; });
+}
+
 int main_of(int argc, char** argv) {
     CLI::App app("muster: cluster-wide tracker groups", "muster");
     Typed typed;
@@ -131,6 +140,7 @@ int main_of(int argc, char** argv) {
     add_join(app, typed);
     add_notify(app, typed);
     add_watch(app, typed);
+    add_keygen(app, typed);
     app.set_version_flag("--version", MUSTER_VERSION);
     try {
         app.parse(argc, argv);

@@ -3,7 +3,7 @@
 set(muster_config_dir ${CMAKE_INSTALL_LIBDIR}/cmake/muster)
 
 set(muster_libraries "")
-foreach(library proto cluster node client)
+foreach(library proto cluster keys node client)
     if(TARGET muster_${library})
         list(APPEND muster_libraries muster_${library})
     endif()

@@ -33,6 +33,7 @@ MAY_INCLUDE = {
     "node": ["node", "cluster", "proto"],
     "node/client": ["node", "proto"],
     "node/cli": ["node", "proto"],
+    "node/keys": ["node/keys", "proto"],
     "tests": ["tests", "node", "cluster", "proto"],
     "tests/unit/proto": ["tests/unit/proto", "proto"],
     "tests/unit/cluster": ["tests", "cluster", "proto"],

@@ -1,0 +1,13 @@
+#include "node/notary.hpp"
+
+namespace muster::node {
+
+std::string Notary::sign(std::string_view bytes) {
+    return keys_->sign(bytes);
+}
+
+bool Notary::is_signed_by(const std::string& node, std::string_view bytes, std::string_view signature) {
+    return keys_->is_signed_by(node, bytes, signature);
+}
+
+}  // namespace muster::node

@@ -1,0 +1,22 @@
+// Signatures for the core, with the node's keys.
+#pragma once
+
+#include <memory>
+
+#include "cluster/notary.hpp"
+#include "node/keys/keyring.hpp"
+
+namespace muster::node {
+
+class Notary final : public cluster::Notary {
+public:
+    explicit Notary(std::shared_ptr<const keys::Keyring> keys) : keys_(std::move(keys)) {}
+
+    std::string sign(std::string_view bytes) override;
+    bool is_signed_by(const std::string& node, std::string_view bytes, std::string_view signature) override;
+
+private:
+    const std::shared_ptr<const keys::Keyring> keys_;
+};
+
+}  // namespace muster::node
