@@ -1,5 +1,7 @@
 #include "node/address.hpp"
 
+#include <muster/ids.hpp>
+
 #include <arpa/inet.h>
 #include <netdb.h>
 #include <sys/socket.h>
@@ -18,7 +20,7 @@ Error bad(std::string_view text, std::string_view why) {
 }
 
 bool is_host_char(char c) {
-    return c > ' ' && c != '/' && c != '[' && c != ']' && c != ';' && c != ',' && c != '\x7f';
+    return c > ' ' && c != '/' && c != '[' && c != ']' && c != ';' && c != ',' && c != '@' && c != '\x7f';
 }
 
 }  // namespace
@@ -44,6 +46,15 @@ Result<Address> parse_address(std::string_view text) {
     return Address{std::string(host), port};
 }
 
+Result<NamedAddress> parse_named_address(std::string_view text) {
+    const auto at = text.find('@');
+    const auto name = at == std::string_view::npos ? std::string_view{} : text.substr(0, at);
+    const auto rest = at == std::string_view::npos ? text : text.substr(at + 1);
+    if (at != std::string_view::npos && !is_valid_name(name)) return bad(text, "before the @ stands a node's name");
+    if (const auto address = parse_address(rest); !address) return address.error();
+    return NamedAddress{std::string(name), std::string(rest)};
+}
+
 std::string to_string(const Address& address) {
     return with_port(address.host, address.port);
 }
@@ -57,6 +68,13 @@ bool is_numeric(const std::string& host) {
     std::array<unsigned char, sizeof(in6_addr)> bytes{};
     return ::inet_pton(AF_INET, host.c_str(), bytes.data()) == 1 ||
            ::inet_pton(AF_INET6, host.c_str(), bytes.data()) == 1;
+}
+
+bool is_loopback(const std::string& host) {
+    in_addr v4{};
+    if (::inet_pton(AF_INET, host.c_str(), &v4) == 1) return (ntohl(v4.s_addr) >> 24) == IN_LOOPBACKNET;
+    in6_addr v6{};
+    return ::inet_pton(AF_INET6, host.c_str(), &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6) != 0;
 }
 
 bool is_any(const std::string& host) {

@@ -14,12 +14,19 @@ constexpr int kQueue = 4;                  // hellos that wait for a connection;
 constexpr std::size_t kMaxAddresses = 64;  // of one name
 constexpr auto kIdle = std::chrono::seconds(30);
 constexpr auto kSilence = std::chrono::seconds(5);
+constexpr auto kTrial = std::chrono::seconds(1);  // for some keys of many to be answered
 constexpr auto kWarnEvery = std::chrono::seconds(60);
 
 }  // namespace
 
-Dialer::Dialer(zmq::context_t& context, FrameCounts& counts, Resolver& resolver, Warn warn)
-    : context_(context), counts_(counts), resolver_(resolver), warn_(std::move(warn)) {}
+Dialer::Dialer(zmq::context_t& context, FrameCounts& counts, Resolver& resolver, Security& security, Expected expected,
+               Warn warn)
+    : context_(context),
+      counts_(counts),
+      resolver_(resolver),
+      security_(security),
+      expected_(std::move(expected)),
+      warn_(std::move(warn)) {}
 
 void Dialer::dial(const std::string& address, const proto::Message& message) {
     const auto parsed = parse_address(address);
@@ -42,40 +49,105 @@ bool Dialer::resolved(const Resolver::Found& found) {
     if (name == names_.end()) return false;
     const auto hello = std::exchange(name->second.waiting, std::nullopt);
     if (!hello) return false;
-    auto& warned = name->second.warned;
-    if (found.numeric.empty() && (!warned || now() - *warned >= kWarnEvery)) {
-        warned = now();
-        warn_("cannot resolve " + found.address + ": check the name; trying again");
-    }
+    if (found.numeric.empty())
+        warn_of(found.address, "cannot resolve " + found.address + ": check the name; trying again");
     std::size_t dialed = 0;
     for (const auto& numeric : found.numeric)
         if (dialed++ < kMaxAddresses) send_to(found.address, numeric, *hello);
     return true;
 }
 
+void Dialer::warn_of(const std::string& dialed, const std::string& text) {
+    if (warned_.try_emplace(dialed, now()).second) warn_(text);
+}
+
 void Dialer::send_to(const std::string& dialed, const std::string& numeric, const std::string& hello) {
-    auto found = connections_.find(numeric);
+    for (const Key& key : keys_for(dialed, numeric)) send_to(dialed, {numeric, key}, hello);
+}
+
+std::vector<Dialer::Key> Dialer::keys_for(const std::string& dialed, const std::string& numeric) {
+    if (!security_.has_keys()) return {Key()};
+    const auto at = now();
+    Trial& trial = trials_.try_emplace(numeric, Trial{{}, 0, at, at}).first->second;
+    trial.used = at;
+    if (trial.answered) {
+        const auto open = connections_.find({numeric, trial.answered});
+        if (open != connections_.end() && at - open->second.heard <= kSilence) return {trial.answered};
+        trial.answered.reset();  // another node may be there now
+    }
+    const auto name = expected_.find(dialed);
+    const auto& ring = security_.keys();
+    std::vector<Key> keys;
+    for (const auto& node : name == expected_.end() ? ring.nodes() : std::vector{name->second})
+        for (const auto& key : ring.keys_of_node(node)) keys.emplace_back(key);
+    if (keys.empty())
+        warn_of(dialed, "no key of " + name->second + ", which is to be at " + dialed + ": put " + name->second +
+                            ".pub into nodes/; trying again");
+    if (keys.size() <= kKeysAtOnce) return keys;
+    if (at - trial.since >= kTrial) {
+        close_others({numeric, {}});
+        trial.first += kKeysAtOnce;
+        trial.since = at;
+    }
+    const auto first = static_cast<std::ptrdiff_t>(trial.first % keys.size());
+    std::rotate(keys.begin(), keys.begin() + first, keys.end());
+    keys.resize(kKeysAtOnce);
+    return keys;
+}
+
+void Dialer::send_to(const std::string& dialed, const Place& place, const std::string& hello) {
+    auto found = connections_.find(place);
     if (found != connections_.end() && now() - found->second.heard > kSilence) {
         connections_.erase(found);
         found = connections_.end();
     }
-    if (found == connections_.end()) {
-        make_room();
-        zmq::socket_t socket(context_, zmq::socket_type::dealer);
-        set_common_options(socket);
-        socket.set(zmq::sockopt::sndhwm, kQueue);
-        socket.set(zmq::sockopt::rcvhwm, 100);
-        socket.set(zmq::sockopt::maxmsgsize, std::int64_t{4} << 20);
-        socket.set(zmq::sockopt::reconnect_ivl_max, 1000);
-        if (!connect(socket, numeric)) return counts_.unsent();
-        found = connections_.emplace(numeric, Connection{std::move(socket), dialed, now(), now()}).first;
-    }
-    found->second.used = now();
-    found->second.dialed = dialed;
-    if (send(found->second.socket, hello) == Sent::yes)
+    if (found == connections_.end() && !open(dialed, place)) return counts_.unsent();
+    Connection& connection = connections_.at(place);
+    connection.used = now();
+    connection.dialed = dialed;
+    if (send(connection.socket, hello) == Sent::yes)
         counts_.sent();
     else
         counts_.unsent();
+}
+
+bool Dialer::open(const std::string& dialed, const Place& place) {
+    make_room();
+    zmq::socket_t socket(context_, zmq::socket_type::dealer);
+    set_common_options(socket);
+    socket.set(zmq::sockopt::sndhwm, kQueue);
+    socket.set(zmq::sockopt::rcvhwm, 100);
+    socket.set(zmq::sockopt::maxmsgsize, std::int64_t{4} << 20);
+    socket.set(zmq::sockopt::reconnect_ivl_max, 1000);
+    if (place.second) security_.prepare(socket, *place.second);
+    if (!connect(socket, place.first)) return false;
+    connections_.emplace(place, Connection{std::move(socket), dialed, now(), now()});
+    return true;
+}
+
+bool Dialer::answered(const Place& place, cluster::Sender& sender) {
+    if (!place.second) return true;
+    const auto owner = security_.keys().find(*place.second);
+    if (!owner || owner->role != keys::Role::node) {
+        counts_.refused(Refusal::removed_key);
+        return false;
+    }
+    sender = {cluster::Sender::Role::node, owner->name};
+    security_.seen(owner->name, *place.second);
+    trials_[place.first].answered = place.second;
+    return true;
+}
+
+void Dialer::close_others(const Place& place) {
+    std::erase_if(connections_,
+                  [&](const auto& one) { return one.first.first == place.first && one.first.second != place.second; });
+}
+
+void Dialer::follow_keys(bool own) {
+    std::erase_if(connections_, [&](const auto& one) {
+        const Key& key = one.first.second;
+        return key && (own || !security_.keys().find(*key));
+    });
 }
 
 void Dialer::make_room() {
@@ -86,28 +158,34 @@ void Dialer::make_room() {
 }
 
 void Dialer::add_to(std::vector<zmq::pollitem_t>& items) {
-    for (auto& [address, connection] : connections_) items.push_back({connection.socket.handle(), 0, ZMQ_POLLIN, 0});
+    for (auto& [place, connection] : connections_) items.push_back({connection.socket.handle(), 0, ZMQ_POLLIN, 0});
 }
 
 std::size_t Dialer::drain(const Emit& emit, std::size_t budget) {
     Parts parts;
     std::size_t taken = 0;
     const auto at = now();
-    for (auto& [address, connection] : connections_) {
+    std::vector<Place> kept;
+    for (auto& [place, connection] : connections_) {
+        cluster::Sender sender;
         for (std::size_t own = 0; own < budget && receive(connection.socket, parts); ++own, ++taken) {
             counts_.received();
             connection.heard = at;
+            if (own == 0 && place.second) kept.push_back(place);
             if (parts.count != 1) {
                 counts_.bad_parts();
                 continue;
             }
+            if (!answered(place, sender)) continue;
             auto decoded = proto::decode(text_of(parts.first));
             if (decoded)
-                emit(cluster::MessageArrived{cluster::Channel::dial, {}, connection.dialed, std::move(*decoded)});
+                emit(cluster::MessageArrived{
+                    cluster::Channel::dial, {}, connection.dialed, std::move(*decoded), sender});
             else
                 counts_.bad(decoded.error());
         }
     }
+    for (const auto& place : kept) close_others(place);
     return taken;
 }
 
@@ -115,6 +193,8 @@ void Dialer::expire() {
     const auto at = now();
     std::erase_if(connections_, [&](const auto& one) { return at - one.second.used > kIdle; });
     std::erase_if(names_, [&](const auto& one) { return at - one.second.used > kWarnEvery; });
+    std::erase_if(trials_, [&](const auto& one) { return at - one.second.used > kIdle; });
+    std::erase_if(warned_, [&](const auto& one) { return at - one.second > kWarnEvery; });
 }
 
 }  // namespace muster::node

@@ -28,11 +28,26 @@ zmq::socket_t make_router(zmq::context_t& context, int send_queue) {
 
 }  // namespace
 
-Door::Door(zmq::context_t& context, FrameCounts& counts)
-    : counts_(counts), router_(make_router(context, kWorkerQueue)), routes_(kMaxRoutes, kRouteIdle) {}
+Door::Door(zmq::context_t& context, FrameCounts& counts, Security& security)
+    : context_(context),
+      counts_(counts),
+      security_(security),
+      router_(make_router(context, kWorkerQueue)),
+      routes_(kMaxRoutes, kRouteIdle) {}
 
 Result<std::uint16_t> Door::bind(const std::string& host, std::uint16_t port) {
-    return bind_tcp(router_, host, port);
+    security_.open_server(router_, kAllRoles);
+    auto bound = bind_tcp(router_, host, port);
+    if (bound) host_ = host, port_ = *bound;
+    return bound;
+}
+
+std::optional<Error> Door::reopen() {
+    auto fresh = make_router(context_, kWorkerQueue);
+    security_.open_server(fresh, kAllRoles);
+    security_.close_server(router_);
+    routes_.clear();
+    return rebind_tcp(router_, std::move(fresh), host_, port_);
 }
 
 void Door::send_to(cluster::Route route, const proto::Message& message, const Emit& emit) {
@@ -64,10 +79,12 @@ std::size_t Door::drain(const Emit& emit, std::size_t budget) {
             counts_.bad_parts();
             continue;
         }
+        const auto sender = security_.sender_of(parts.last);
+        if (!sender) continue;
         auto decoded = proto::decode(text_of(parts.last));
         if (decoded) {
             const auto route = routes_.route_of(text_of(parts.first), at);
-            emit(cluster::MessageArrived{cluster::Channel::door, route, {}, std::move(*decoded)});
+            emit(cluster::MessageArrived{cluster::Channel::door, route, {}, std::move(*decoded), *sender});
             continue;
         }
         counts_.bad(decoded.error());
@@ -88,11 +105,21 @@ void Door::expire() {
     routes_.expire(now());
 }
 
-Control::Control(zmq::context_t& context, FrameCounts& counts)
-    : counts_(counts), router_(make_router(context, kQueue)) {}
+Control::Control(zmq::context_t& context, FrameCounts& counts, Security& security)
+    : context_(context), counts_(counts), security_(security), router_(make_router(context, kQueue)) {}
 
 Result<std::uint16_t> Control::bind(const std::string& host, std::uint16_t port) {
-    return bind_tcp(router_, host, port);
+    security_.open_server(router_, kNodesOnly);
+    auto bound = bind_tcp(router_, host, port);
+    if (bound) host_ = host, port_ = *bound;
+    return bound;
+}
+
+std::optional<Error> Control::reopen() {
+    auto fresh = make_router(context_, kQueue);
+    security_.open_server(fresh, kNodesOnly);
+    security_.close_server(router_);
+    return rebind_tcp(router_, std::move(fresh), host_, port_);
 }
 
 std::size_t Control::drain(const Emit& emit, std::size_t budget) {
@@ -104,9 +131,11 @@ std::size_t Control::drain(const Emit& emit, std::size_t budget) {
             counts_.bad_parts();
             continue;
         }
+        const auto sender = security_.sender_of(parts.last);
+        if (!sender) continue;
         auto decoded = proto::decode(text_of(parts.last));
         if (decoded)
-            emit(cluster::MessageArrived{cluster::Channel::control, {}, {}, std::move(*decoded)});
+            emit(cluster::MessageArrived{cluster::Channel::control, {}, {}, std::move(*decoded), *sender});
         else
             counts_.bad(decoded.error());
     }

@@ -10,15 +10,21 @@
 
 #include "node/gossip.hpp"
 #include "node/route_map.hpp"
+#include "node/security.hpp"
 
 namespace muster::node {
 
 /// The address a user types: hellos of nodes, and all that workers say.
 class Door {
 public:
-    Door(zmq::context_t& context, FrameCounts& counts);
+    Door(zmq::context_t& context, FrameCounts& counts, Security& security);
+    ~Door() { security_.close_server(router_); }
+    Door(const Door&) = delete;
+    Door& operator=(const Door&) = delete;
 
     Result<std::uint16_t> bind(const std::string& host, std::uint16_t port);
+    /// Ends every connection; the port stays.
+    std::optional<Error> reopen();
     /// What this node says of itself when it refuses by itself.
     void set_header(proto::Header header) { header_ = std::move(header); }
     void set_identity(const NodeId& self) { header_.incarnation = self.incarnation.value; }
@@ -33,8 +39,12 @@ public:
 private:
     void refuse_version(std::string_view routing_id);
 
+    zmq::context_t& context_;
     FrameCounts& counts_;
+    Security& security_;
     zmq::socket_t router_;
+    std::string host_;
+    std::uint16_t port_ = 0;
     RouteMap routes_;
     proto::Header header_;
     std::string buffer_;
@@ -44,15 +54,24 @@ private:
 /// to the sender's own control socket.
 class Control {
 public:
-    Control(zmq::context_t& context, FrameCounts& counts);
+    Control(zmq::context_t& context, FrameCounts& counts, Security& security);
+    ~Control() { security_.close_server(router_); }
+    Control(const Control&) = delete;
+    Control& operator=(const Control&) = delete;
 
     Result<std::uint16_t> bind(const std::string& host, std::uint16_t port);
+    /// Ends every connection; the port stays.
+    std::optional<Error> reopen();
     std::size_t drain(const Emit& emit, std::size_t budget);
     [[nodiscard]] zmq::socket_t& socket() { return router_; }
 
 private:
+    zmq::context_t& context_;
     FrameCounts& counts_;
+    Security& security_;
     zmq::socket_t router_;
+    std::string host_;
+    std::uint16_t port_ = 0;
 };
 
 }  // namespace muster::node

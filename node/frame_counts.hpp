@@ -11,7 +11,28 @@
 
 namespace muster::node {
 
-/// Written by the loop, read by anyone.
+/// Why a connection, or what came over it, was refused.
+enum class Refusal : std::uint8_t {
+    unknown_key,   // a handshake with a key that is not trusted
+    wrong_role,    // with one that may not connect to this socket
+    no_key,        // with none at all
+    other_server,  // meant for another node's key, or damaged
+    broken,        // none at all, or not in time
+    no_user,       // a message of a connection that nobody admitted
+    removed_key,   // a message of one whose key is not trusted any more
+};
+inline constexpr std::array kRefusals{"handshakes_unknown_key",  "handshakes_wrong_role", "handshakes_no_key",
+                                      "handshakes_other_server", "handshakes_broken",     "messages_no_user",
+                                      "messages_removed_key"};
+
+/// How far a node is open to others.
+enum class Secured : std::uint8_t {
+    curve,     // to those whose keys are trusted
+    loopback,  // to everyone on this machine
+    insecure,  // to everyone who can reach it
+};
+
+/// Any thread.
 class FrameCounts {
 public:
     void received() { ++received_; }
@@ -19,6 +40,8 @@ public:
     void bad(proto::DecodeError error) { ++bad_[static_cast<std::size_t>(error)]; }
     void bad_parts() { ++bad_parts_; }
     void unsent() { ++unsent_; }
+    void secured(Secured how) { secured_ = how; }
+    void refused(Refusal why) { ++refused_[static_cast<std::size_t>(why)]; }
 
     /// Calls a user's handler, whose fault ends neither the node nor the others. Any thread.
     template <class Call>
@@ -36,17 +59,23 @@ public:
         counters["frames_not_sent"] = unsent_;
         counters["bad_frames_parts"] = bad_parts_;
         counters["handler_exceptions"] = handler_threw_;
+        counters["security_curve"] = secured_ == Secured::curve ? 1 : 0;
+        counters["security_insecure"] = secured_ == Secured::insecure ? 1 : 0;
+        for (std::size_t i = 0; i < refused_.size(); ++i)
+            counters["refused_" + std::string(kRefusals[i])] = refused_[i];
         for (std::size_t i = 0; i < bad_.size(); ++i)
             counters["bad_frames_" + std::string(to_string(static_cast<proto::DecodeError>(i)))] = bad_[i];
     }
 
 private:
     using Count = std::atomic<std::uint64_t>;
+    std::atomic<Secured> secured_ = Secured::loopback;
     Count received_ = 0;
     Count sent_ = 0;
     Count unsent_ = 0;
     Count bad_parts_ = 0;
     Count handler_threw_ = 0;
+    std::array<Count, kRefusals.size()> refused_{};
     std::array<Count, proto::kDecodeErrors> bad_{};
 };
 

@@ -12,23 +12,31 @@ constexpr int kHearQueue = 20000;    // messages of one peer
 constexpr std::int64_t kSubscriptionBytes = 4096;
 constexpr std::int64_t kMessageBytes = 4 << 20;
 
+zmq::socket_t make_publisher(zmq::context_t& context) {
+    zmq::socket_t socket(context, zmq::socket_type::xpub);
+    set_common_options(socket);
+    socket.set(zmq::sockopt::linger, 200);
+    socket.set(zmq::sockopt::sndhwm, kPublishQueue);
+    socket.set(zmq::sockopt::rcvhwm, 0);
+    socket.set(zmq::sockopt::maxmsgsize, kSubscriptionBytes);
+    socket.set(zmq::sockopt::xpub_verboser, true);
+    return socket;
+}
+
 }  // namespace
 
-Gossip::Gossip(zmq::context_t& context, std::string scope, NodeId self, FrameCounts& counts, Lose lose)
-    : scope_(std::move(scope)),
+Gossip::Gossip(zmq::context_t& context, std::string scope, NodeId self, FrameCounts& counts, Security& security,
+               Lose lose)
+    : context_(context),
+      security_(security),
+      scope_(std::move(scope)),
       topic_(gossip_topic(scope_)),
       self_(std::move(self)),
       counts_(counts),
       lose_(std::move(lose)),
-      pub_(context, zmq::socket_type::xpub),
+      pub_(make_publisher(context)),
       sub_(context, zmq::socket_type::sub),
       echo_(context, zmq::socket_type::sub) {
-    set_common_options(pub_);
-    pub_.set(zmq::sockopt::linger, 200);
-    pub_.set(zmq::sockopt::sndhwm, kPublishQueue);
-    pub_.set(zmq::sockopt::rcvhwm, 0);
-    pub_.set(zmq::sockopt::maxmsgsize, kSubscriptionBytes);
-    pub_.set(zmq::sockopt::xpub_verboser, true);
     set_common_options(sub_);
     sub_.set(zmq::sockopt::sndhwm, 0);  // subscriptions beyond it would be lost
     sub_.set(zmq::sockopt::rcvhwm, kHearQueue);
@@ -43,9 +51,34 @@ Gossip::Gossip(zmq::context_t& context, std::string scope, NodeId self, FrameCou
 }
 
 Result<std::uint16_t> Gossip::bind(const std::string& host, std::uint16_t port) {
+    security_.open_server(pub_, kNodesOnly);
     auto bound = bind_tcp(pub_, host, port);
-    if (bound) node::connect(echo_, with_port(is_any(host) ? "127.0.0.1" : host, *bound));
+    if (!bound) return bound;
+    host_ = host;
+    port_ = *bound;
+    connect_echo();
     return bound;
+}
+
+void Gossip::connect_echo() {
+    const auto address = with_port(is_any(host_) ? "127.0.0.1" : host_, port_);
+    node::disconnect(echo_, address);
+    if (security_.has_keys()) security_.prepare(echo_, security_.keys().own()->public_key());
+    node::connect(echo_, address);
+}
+
+std::optional<Error> Gossip::reopen() {
+    auto fresh = make_publisher(context_);
+    security_.open_server(fresh, kNodesOnly);
+    security_.close_server(pub_);
+    presence_ = Presence();
+    return rebind_tcp(pub_, std::move(fresh), host_, port_);
+}
+
+void Gossip::follow_keys(bool own) {
+    if (own) connect_echo();
+    for (const auto& [peer, address] : std::map(addresses_))
+        if (own || security_.is_out_of_date(peer, keys_[peer])) connect(peer, address);
 }
 
 void Gossip::publish(const cluster::Publish& publish) {
@@ -67,7 +100,7 @@ void Gossip::connect(const std::string& peer, const std::string& address) {
         node::disconnect(sub_, address);
         owners_.erase(other);
     }
-    if (!node::connect(sub_, address)) return;
+    if (!security_.prepare(sub_, peer, keys_[peer]) || !node::connect(sub_, address)) return;
     addresses_[peer] = address;
     owners_[address] = peer;
 }

@@ -13,6 +13,7 @@
 
 #include "cluster/action.hpp"
 #include "node/frame_counts.hpp"
+#include "node/security.hpp"
 #include "node/topics.hpp"
 
 namespace muster::node {
@@ -32,10 +33,18 @@ using Lose = std::function<bool(const proto::Message&)>;
 
 class Gossip {
 public:
-    Gossip(zmq::context_t& context, std::string scope, NodeId self, FrameCounts& counts, Lose lose = {});
+    Gossip(zmq::context_t& context, std::string scope, NodeId self, FrameCounts& counts, Security& security,
+           Lose lose = {});
+    ~Gossip() { security_.close_server(pub_); }
+    Gossip(const Gossip&) = delete;
+    Gossip& operator=(const Gossip&) = delete;
 
     /// Binds the publisher and connects to it. `host` is numeric.
     Result<std::uint16_t> bind(const std::string& host, std::uint16_t port);
+    /// The publisher's connections end, its port stays. Nobody's link counts as lost: all are seen anew.
+    std::optional<Error> reopen();
+    /// Keys have changed: connects anew where they are out of date, or, with `own`, everywhere.
+    void follow_keys(bool own);
 
     void publish(const cluster::Publish& publish);
     /// Replaces an earlier connection to this peer.
@@ -55,7 +64,10 @@ public:
 private:
     std::size_t drain(zmq::socket_t& socket, const Emit& emit, std::size_t budget);
     void subscription(std::string_view frame, const Emit& emit);
+    void connect_echo();
 
+    zmq::context_t& context_;
+    Security& security_;
     std::string scope_;
     std::string topic_;
     NodeId self_;
@@ -65,8 +77,11 @@ private:
     zmq::socket_t pub_;
     zmq::socket_t sub_;
     zmq::socket_t echo_;
-    std::map<std::string, std::string> addresses_;  // peer -> where it is connected
-    std::map<std::string, std::string> owners_;     // address -> the peer it was connected for
+    std::string host_;
+    std::uint16_t port_ = 0;
+    std::map<std::string, std::string> addresses_;                // peer -> where it is connected
+    std::map<std::string, std::optional<keys::PublicKey>> keys_;  // peer -> its key when it was connected last
+    std::map<std::string, std::string> owners_;                   // address -> the peer it was connected for
     Presence presence_;
     std::string buffer_;
 };

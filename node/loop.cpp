@@ -58,6 +58,7 @@ void Loop::run() {
         const auto awake = std::max(awake_until_ - now(), cluster::Duration(0));
         sockets_->wait(until(engine_.deadline()), awake);
         turned_ = now();
+        if (auto error = sockets_->follow_keys(emit_)) sink_.stopped(*std::move(error));
         sockets_->drain(emit_);
         if (auto outcomes = sink_.take_outcomes(); !outcomes.empty())
             engine_.step(cluster::HandlerOutcomes{std::move(outcomes)});

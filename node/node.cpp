@@ -51,6 +51,15 @@ std::chrono::milliseconds Node::loop_age() const {
     return impl_->loop ? impl_->loop->age() : std::chrono::milliseconds::max();
 }
 
+Result<std::string> Node::reload_keys() {
+    if (auto closed = impl_->engine->why_closed()) return *closed;
+    if (!impl_->keys) return Error{ErrorCode::bad_request, "this node has no keys to read again: start it with some"};
+    const auto changes = impl_->keys->reload();
+    if (!changes) return changes.error();
+    impl_->wakeup->notify();
+    return keys::to_string(*changes);
+}
+
 Result<Joined> Node::join(const Group& group, OnNotification handler, const JoinOptions& options) {
     const auto id = impl_->add_handler(group, std::move(handler));
     cluster::LocalJoin event;

@@ -5,6 +5,7 @@
 
 #include "node/address.hpp"
 #include "node/clock.hpp"
+#include "node/notary.hpp"
 #include "node/queue_limits.hpp"
 #include "proto/limits.hpp"
 
@@ -46,7 +47,9 @@ std::optional<Error> why_wrong(const Node::Options& options) {
         if (auto advertise = node::parse_address(options.advertise); !advertise)
             return bad("advertise: " + advertise.error().text);
     for (const auto& seed : options.seeds)
-        if (auto address = node::parse_address(seed); !address) return bad("seed: " + address.error().text);
+        if (auto address = node::parse_named_address(seed); !address) return bad("seed: " + address.error().text);
+    if (options.key_file.empty() != options.keys_dir.empty())
+        return bad("key and keys belong together: give the node's own NAME.key and the folder of those it trusts");
     if (options.session_grace.count() < 0 || options.ready_wait.count() < 0)
         return bad("session_grace and ready_wait cannot be negative");
     if (std::min(options.backlog_items, options.link_items) < node::kLeastQueueItems ||
@@ -65,14 +68,16 @@ Incarnation new_incarnation() {
         static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(since).count())};
 }
 
-cluster::Options core_options(const Node::Options& options, const NodeId& self, const node::Sockets& sockets) {
+cluster::Options core_options(const Node::Options& options, const NodeId& self, const node::Sockets& sockets,
+                              const std::shared_ptr<keys::Keyring>& keys) {
     cluster::Options core;
     core.scope = options.scope;
     core.self = self;
     core.address = sockets.address();
     core.control = sockets.control();
     core.gossip = sockets.gossip();
-    core.seeds = options.seeds;
+    for (const auto& seed : options.seeds) core.seeds.push_back(node::parse_named_address(seed)->address);
+    if (keys) core.notary = std::make_shared<node::Notary>(keys);
     std::random_device random;
     core.random_seed = (std::uint64_t{random()} << 32) | random();
     core.timing.ready_wait = options.ready_wait;
@@ -85,6 +90,14 @@ cluster::Options core_options(const Node::Options& options, const NodeId& self, 
     core.bounds.link_policy = options.link_policy;
     core.timing.link_retention = options.link_retention;
     return core;
+}
+
+node::Dialer::Expected expected_at(const std::vector<std::string>& seeds) {
+    node::Dialer::Expected expected;
+    for (const auto& seed : seeds)
+        if (const auto named = node::parse_named_address(seed); named && !named->name.empty())
+            expected.emplace(named->address, named->name);
+    return expected;
 }
 
 std::size_t bytes_of(const WatchEvent& event) {
@@ -101,17 +114,25 @@ Result<std::unique_ptr<Node::Impl>> Node::Impl::start(Node::Options given, node:
     auto impl = std::make_unique<Impl>(std::move(given));
     const auto& options = impl->options;
     const NodeId self{options.name, new_incarnation()};
-    const node::SocketOptions wanted{
-        options.scope,       self,           options.listen, options.advertise, options.control_port,
-        options.gossip_port, std::move(lose)};
-    auto sockets = node::Sockets::open(wanted, *impl->counts, impl->wakeup,
-                                       [raw = impl.get()](const std::string& line) { raw->log(2, line); });
+    if (!options.key_file.empty()) {
+        auto keys = keys::Keyring::open({options.key_file, options.keys_dir, options.name});
+        if (!keys) return keys.error();
+        impl->keys = *std::move(keys);
+    }
+    const node::SocketOptions wanted{options.scope,        self,
+                                     options.listen,       options.advertise,
+                                     options.control_port, options.gossip_port,
+                                     std::move(lose),      impl->keys,
+                                     options.insecure,     expected_at(options.seeds)};
+    auto sockets =
+        node::Sockets::open(wanted, *impl->counts, impl->wakeup,
+                            [raw = impl.get()](int severity, const std::string& line) { raw->log(severity, line); });
     if (!sockets) return sockets.error();
     impl->address = (*sockets)->address();
     node::HandlerPool::Options handlers{.threads = options.handler_threads, .max_threads = options.max_handler_threads};
     handlers.busy_poll = options.busy_poll;
     impl->pool.emplace(handlers);
-    impl->engine.emplace(core_options(options, self, **sockets), impl->wakeup);
+    impl->engine.emplace(core_options(options, self, **sockets, impl->keys), impl->wakeup);
     impl->loop.emplace(*impl->engine, std::move(*sockets), *impl, options.busy_poll);
     return impl;
 }

@@ -15,6 +15,7 @@
 #include "node/engine.hpp"
 #include "node/frame_counts.hpp"
 #include "node/handovers.hpp"
+#include "node/keys/keyring.hpp"
 #include "node/loop.hpp"
 #include "node/notes.hpp"
 #include "node/outcome_box.hpp"
@@ -75,6 +76,7 @@ struct Node::Impl final : node::Sink {
     std::shared_ptr<node::OutcomeBox> outcomes = std::make_shared<node::OutcomeBox>(wakeup);
     std::optional<node::HandlerPool> pool;
     std::optional<node::Engine> engine;
+    std::shared_ptr<keys::Keyring> keys;  // empty: none
     std::string address;
     node::NoteLimiter limiter;            // the loop's
     node::Handovers handovers{outcomes};  // the loop's

@@ -7,6 +7,7 @@
 #include <zmq.hpp>
 
 #include "node/frame_counts.hpp"
+#include "node/security.hpp"
 #include "proto/messages.hpp"
 
 namespace muster::node {
@@ -15,18 +16,28 @@ namespace muster::node {
 /// lost; a queue that is full drops the new one, and the core repeats.
 class PeerLinks {
 public:
-    PeerLinks(zmq::context_t& context, FrameCounts& counts) : context_(context), counts_(counts) {}
+    PeerLinks(zmq::context_t& context, FrameCounts& counts, Security& security)
+        : context_(context), counts_(counts), security_(security) {}
 
-    /// Replaces an earlier link of this peer.
+    /// Replaces an earlier link of this peer. A peer that is not trusted has none.
     void connect(const std::string& peer, const std::string& address);
     void disconnect(const std::string& peer) { links_.erase(peer); }
+    /// Keys have changed: makes links anew whose keys are out of date, or, with `own`, all.
+    void follow_keys(bool own);
     void send_to(const std::string& peer, const proto::Message& message);
     [[nodiscard]] std::size_t size() const { return links_.size(); }
 
 private:
+    struct Link {
+        std::string address;
+        std::optional<zmq::socket_t> socket;
+        std::optional<keys::PublicKey> key;  // of the other end
+    };
+
     zmq::context_t& context_;
     FrameCounts& counts_;
-    std::map<std::string, zmq::socket_t> links_;
+    Security& security_;
+    std::map<std::string, Link> links_;
     std::string buffer_;
 };
 

@@ -27,6 +27,12 @@ void RouteMap::forget(cluster::Route route) {
     if (const auto found = by_route_.find(route); found != by_route_.end()) erase(found->second);
 }
 
+void RouteMap::clear() {
+    by_route_.clear();
+    by_id_.clear();
+    entries_.clear();
+}
+
 void RouteMap::expire(cluster::Instant now) {
     while (!entries_.empty() && now - entries_.back().used > idle_) erase(std::prev(entries_.end()));
 }

@@ -27,6 +27,8 @@ public:
     /// The routing id of a route, valid until the next call; nullptr when forgotten. Counts as use.
     const std::string* id_of(cluster::Route route, cluster::Instant now);
     void forget(cluster::Route route);
+    /// Forgets all; no number is used again.
+    void clear();
     /// Forgets what has not been used for `idle`.
     void expire(cluster::Instant now);
     [[nodiscard]] std::size_t size() const { return entries_.size(); }

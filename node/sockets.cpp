@@ -13,6 +13,7 @@
 namespace muster::node {
 namespace {
 
+constexpr int kWarning = 2;
 constexpr std::size_t kBudget = 256;      // messages of one socket in one turn
 constexpr std::size_t kJudging = 20'000;  // when someone might be judged silent
 constexpr int kMaxSockets = 16384;        // a DEALER for each peer, and as many for dials
@@ -36,21 +37,25 @@ Overloaded(F...) -> Overloaded<F...>;
 }  // namespace
 
 Result<std::unique_ptr<Sockets>> Sockets::open(const SocketOptions& options, FrameCounts& counts,
-                                               std::shared_ptr<Wakeup> wakeup, Dialer::Warn warn) {
-    std::unique_ptr<Sockets> sockets(new Sockets(options, counts, std::move(wakeup), std::move(warn)));
+                                               std::shared_ptr<Wakeup> wakeup, Log log) {
+    std::unique_ptr<Sockets> sockets(new Sockets(options, counts, std::move(wakeup), std::move(log)));
     if (auto error = sockets->bind(options)) return *std::move(error);
     return sockets;
 }
 
-Sockets::Sockets(const SocketOptions& options, FrameCounts& counts, std::shared_ptr<Wakeup> wakeup, Dialer::Warn warn)
-    : context_(1, kMaxSockets),
+Sockets::Sockets(const SocketOptions& options, FrameCounts& counts, std::shared_ptr<Wakeup> wakeup, Log log)
+    : counts_(counts),
+      log_(std::move(log)),
+      context_(1, kMaxSockets),
       wakeup_(std::move(wakeup)),
+      security_(context_, options.keys, counts, wakeup_),
       resolver_(wakeup_),
-      gossip_socket_(context_, options.scope, options.self, counts, options.lose),
-      door_(context_, counts),
-      control_socket_(context_, counts),
-      links_(context_, counts),
-      dialer_(context_, counts, resolver_, std::move(warn)),
+      gossip_socket_(context_, options.scope, options.self, counts, security_, options.lose),
+      door_(context_, counts, security_),
+      control_socket_(context_, counts, security_),
+      links_(context_, counts, security_),
+      dialer_(context_, counts, resolver_, security_, options.expected,
+              [this](const std::string& line) { log_(kWarning, line); }),
       prober_(resolver_) {
     door_.set_header({options.scope, options.self.name, options.self.incarnation.value, 0});
 }
@@ -67,6 +72,7 @@ std::optional<Error> Sockets::bind(const SocketOptions& options) {
                                                  ": say with --advertise HOST:PORT what others are to use"};
     const auto host = bindable(listen->host);
     if (!host) return host.error();
+    if (auto error = may_bind(options, *host)) return error;
     const auto door = door_.bind(*host, listen->port);
     if (!door) return door.error();
     const auto control = control_socket_.bind(*host, options.control_port);
@@ -77,6 +83,19 @@ std::optional<Error> Sockets::bind(const SocketOptions& options) {
     address_ = with_port(advertise->host, advertise->port == 0 ? *door : advertise->port);
     control_address_ = with_port(advertise->host, *control);
     gossip_address_ = with_port(advertise->host, *gossip);
+    return std::nullopt;
+}
+
+std::optional<Error> Sockets::may_bind(const SocketOptions& options, const std::string& host) {
+    counts_.secured(options.keys ? Secured::curve : Secured::loopback);
+    if (options.keys || is_loopback(host)) return std::nullopt;
+    if (!options.insecure)
+        return Error{ErrorCode::bad_request, "without keys a node listens on loopback only, not on " + options.listen +
+                                                 ": give it --key and --keys, or --insecure in a network where "
+                                                 "everyone may read and change everything"};
+    counts_.secured(Secured::insecure);
+    log_(kWarning, "insecure: whoever reaches " + options.listen +
+                       " can read and change everything; --key and --keys would prevent it");
     return std::nullopt;
 }
 
@@ -142,7 +161,10 @@ bool Sockets::perform(const cluster::Action& action, const Emit& emit) {
                               return true;
                           },
                           [&](const cluster::SendDoor& a) {
-                              door_.send_to(a.route, a.message, emit);
+                              if (std::holds_alternative<proto::StatusReply>(a.message.body))
+                                  answer_status(a, emit);
+                              else
+                                  door_.send_to(a.route, a.message, emit);
                               return true;
                           },
                           [&](const cluster::Dial& a) {
@@ -175,6 +197,35 @@ bool Sockets::perform(const cluster::Action& action, const Emit& emit) {
                           [](const auto&) { return false; },
                       },
                       action);
+}
+
+/// With the sockets' own counters, which the core does not know.
+void Sockets::answer_status(const cluster::SendDoor& send, const Emit& emit) {
+    auto message = send.message;
+    counts_.add_to(std::get<proto::StatusReply>(message.body).status.counters);
+    door_.send_to(send.route, message, emit);
+}
+
+std::optional<Error> Sockets::follow_keys(const Emit& emit) {
+    if (!security_.has_keys()) return std::nullopt;
+    for (const auto& [severity, line] : security_.take_news()) log_(severity, line);
+    const auto changes = security_.take_changes();
+    if (changes.own || changes.removed)
+        if (auto error = reopen(emit)) return error;
+    if (!changes.own && !changes.removed && !changes.seen) return std::nullopt;
+    links_.follow_keys(changes.own);
+    gossip_socket_.follow_keys(changes.own);
+    dialer_.follow_keys(changes.own);
+    return std::nullopt;
+}
+
+/// A socket cannot end one connection, so all end, and those whose key is good come back. Before the connections to
+/// others: who sees one of those go asks the port whether this process is gone.
+std::optional<Error> Sockets::reopen(const Emit& emit) {
+    drain(emit);
+    if (auto error = gossip_socket_.reopen()) return error;
+    if (auto error = control_socket_.reopen()) return error;
+    return door_.reopen();
 }
 
 void Sockets::expire() {

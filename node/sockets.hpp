@@ -26,15 +26,21 @@ struct SocketOptions {
     std::string advertise;  // empty: as `listen`
     std::uint16_t control_port = 0;
     std::uint16_t gossip_port = 0;
-    Lose lose{};  // for tests of repair
+    Lose lose{};                            // for tests of repair
+    std::shared_ptr<keys::Keyring> keys{};  // none: only loopback is bound
+    bool insecure = false;                  // without keys, any address may be bound
+    Dialer::Expected expected{};            // with keys: which node is at an address
 };
 
 /// Opened by any thread, then used by the loop's alone.
 class Sockets {
 public:
-    /// Errors: bad_request (an address is none), unreachable (port in use).
+    /// Severity 0 debug … 3 error.
+    using Log = std::function<void(int severity, const std::string& line)>;
+
+    /// Errors: bad_request (an address is none, or not to be bound without keys), unreachable (port in use).
     static Result<std::unique_ptr<Sockets>> open(const SocketOptions& options, FrameCounts& counts,
-                                                 std::shared_ptr<Wakeup> wakeup, Dialer::Warn warn);
+                                                 std::shared_ptr<Wakeup> wakeup, Log log);
     ~Sockets();
 
     // What others connect to.
@@ -52,16 +58,24 @@ public:
     void drain_nodes(const Emit& emit);
     /// True when the action was one for a socket.
     bool perform(const cluster::Action& action, const Emit& emit);
+    /// Does what a change of keys asks for: every turn. With an error, a socket could not be opened anew.
+    std::optional<Error> follow_keys(const Emit& emit);
     /// Housekeeping, about once a second.
     void expire();
 
 private:
-    Sockets(const SocketOptions& options, FrameCounts& counts, std::shared_ptr<Wakeup> wakeup, Dialer::Warn warn);
+    Sockets(const SocketOptions& options, FrameCounts& counts, std::shared_ptr<Wakeup> wakeup, Log log);
     std::optional<Error> bind(const SocketOptions& options);
     void take_resolved(const Emit& emit);
+    std::optional<Error> may_bind(const SocketOptions& options, const std::string& host);
+    std::optional<Error> reopen(const Emit& emit);
+    void answer_status(const cluster::SendDoor& send, const Emit& emit);
 
+    FrameCounts& counts_;
+    const Log log_;
     zmq::context_t context_;
     std::shared_ptr<Wakeup> wakeup_;
+    Security security_;  // before all that is bound, and gone after it
     Resolver resolver_;
     Alarm alarm_;
     Gossip gossip_socket_;

@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <random>
+#include <thread>
+#include <utility>
 
 #include "node/address.hpp"
 
@@ -95,6 +98,20 @@ Result<std::uint16_t> bind_tcp(zmq::socket_t& socket, const std::string& host, s
         if (error != EADDRINUSE) break;
     }
     return bind_error(host, port, error);
+}
+
+std::optional<Error> rebind_tcp(zmq::socket_t& old, zmq::socket_t fresh, const std::string& host, std::uint16_t port) {
+    ::zmq_unbind(old.handle(), endpoint_of(with_port(host, port)).c_str());
+    old.close();
+    old = std::move(fresh);
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(2);
+    int error = try_bind(old, host, port);
+    while (error == EADDRINUSE && std::chrono::steady_clock::now() < until) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        error = try_bind(old, host, port);
+    }
+    if (error != 0) return bind_error(host, port, error);
+    return std::nullopt;
 }
 
 bool connect(zmq::socket_t& socket, const std::string& address) {

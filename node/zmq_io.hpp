@@ -4,6 +4,7 @@
 #include <muster/result.hpp>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -41,6 +42,10 @@ void set_common_options(zmq::socket_t& socket);
 /// to 32767, never the ephemeral range (there, a retried connect can reach itself).
 /// Returns the port. Errors: unreachable (in use), bad_request (the host is not ours).
 Result<std::uint16_t> bind_tcp(zmq::socket_t& socket, const std::string& host, std::uint16_t port);
+
+/// Closes the socket that was bound there, and with it every connection, and binds `fresh` in its place: the port may
+/// stay taken for some milliseconds, so it tries for up to two seconds. Errors: as bind_tcp.
+std::optional<Error> rebind_tcp(zmq::socket_t& old, zmq::socket_t fresh, const std::string& host, std::uint16_t port);
 
 /// "tcp://host:port" from "host:port".
 inline std::string endpoint_of(const std::string& address) {

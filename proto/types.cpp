@@ -119,4 +119,13 @@ std::string_view to_string(WatchEvent::Kind kind) {
     return "unknown";
 }
 
+std::string_view security_of(const Status& status) {
+    const auto is_set = [&status](const char* name) {
+        const auto found = status.counters.find(name);
+        return found != status.counters.end() && found->second != 0;
+    };
+    if (is_set("security_curve")) return "curve";
+    return is_set("security_insecure") ? "insecure" : "loopback";
+}
+
 }  // namespace muster

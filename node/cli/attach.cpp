@@ -25,6 +25,8 @@ Result<std::unique_ptr<Worker>> attach(const Settings& settings, Worker::Options
     for (std::string address; std::getline(list, address, ',');)
         if (!address.empty()) options.nodes.push_back(std::move(address));
     options.scope = settings.scope;
+    options.key_file = settings.key;
+    options.keys_dir = settings.keys;
     return Worker::connect(std::move(options));
 }
 

@@ -18,6 +18,8 @@ enum Exit : int { kDone = 0, kRefused = 1, kUsage = 2, kUnreachable = 3, kTimeou
 struct Settings {
     std::string nodes;  // "host:port", or several with commas
     std::string scope;
+    std::string key;    // the command's own NAME.key; empty: none
+    std::string keys;   // folder of trusted keys; empty: none
     bool json = false;  // one object a line, instead of text for people
 };
 

@@ -49,12 +49,16 @@ void add_stay(CLI::App& command, Stay& stay, const std::string& what) {
 }
 
 void add_settings(CLI::App& app, Settings& settings) {
-    app.add_option("--node", settings.nodes, "HOST:PORT of a node, or of several with commas")
+    app.add_option("--node", settings.nodes, "HOST:PORT or NAME@HOST:PORT of a node, or of several with commas")
         ->envname("MUSTER_NODE")
         ->default_val("127.0.0.1:7100");
     app.add_option("--scope", settings.scope, "the overlay to take part in")
         ->envname("MUSTER_SCOPE")
         ->default_val("default");
+    app.add_option("--key", settings.key, "your own NAME.key, made by muster keygen; goes with --keys")
+        ->envname("MUSTER_KEY");
+    app.add_option("--keys", settings.keys, "folder with nodes/NAME.pub of the nodes to trust; goes with --key")
+        ->envname("MUSTER_KEYS");
     app.add_flag("--json", settings.json, "one JSON object a line");
     app.require_subcommand(1);
     app.fallthrough();  // these may also stand behind the command

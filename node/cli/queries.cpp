@@ -25,7 +25,8 @@ void print_status(const Status& status) {
         {"seq", std::to_string(status.seq)},
         {"groups", std::to_string(status.groups)},
         {"members", std::to_string(status.members)},
-        {"workers", std::to_string(status.workers)}};
+        {"workers", std::to_string(status.workers)},
+        {"security", std::string(security_of(status))}};
     for (const auto& [name, value] : status.counters) rows.push_back({name, std::to_string(value)});
     print_table(rows);
 }
@@ -38,6 +39,7 @@ Json json_of_status(const Status& status) {
     object["groups"] = status.groups;
     object["members"] = status.members;
     object["workers"] = status.workers;
+    object["security"] = security_of(status);
     object["counters"] = Json::object();
     for (const auto& [name, value] : status.counters) object["counters"][name] = value;
     return object;

@@ -1,5 +1,7 @@
 #include "node/client/address_book.hpp"
 
+#include <muster/ids.hpp>
+
 #include <algorithm>
 #include <charconv>
 #include <utility>
@@ -12,18 +14,31 @@ namespace {
 constexpr std::size_t kMostTold = 64;
 
 bool contains(const std::vector<std::string>& list, const std::string& address) {
-    return std::find(list.begin(), list.end(), address) != list.end();
+    return std::any_of(list.begin(), list.end(),
+                       [&](const std::string& one) { return place_of(one) == place_of(address); });
 }
 
 }  // namespace
 
+std::string_view place_of(std::string_view address) {
+    return address.substr(address.find('@') + 1);  // npos + 1 is 0
+}
+
+std::string_view name_in(std::string_view address) {
+    const auto at = address.find('@');
+    return at == std::string_view::npos ? std::string_view{} : address.substr(0, at);
+}
+
 bool is_valid_address(std::string_view text) {
+    if (text.size() > limits::kAddress || (text.find('@') != std::string_view::npos && !is_valid_name(name_in(text))))
+        return false;
+    text = place_of(text);
     const auto colon = text.rfind(':');
-    if (text.size() > limits::kAddress || colon == std::string_view::npos || colon == 0) return false;
+    if (colon == std::string_view::npos || colon == 0) return false;
     const auto host = text.substr(0, colon);
     const auto digits = text.substr(colon + 1);
     const bool bracketed = host.size() > 2 && host.front() == '[' && host.back() == ']';
-    if (!bracketed && host.find_first_of(":[]/ \t") != std::string_view::npos) return false;
+    if (!bracketed && host.find_first_of(":[]/@ \t") != std::string_view::npos) return false;
     unsigned port = 0;
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
     return error == std::errc{} && end == digits.data() + digits.size() && port >= 1 && port <= 65535;

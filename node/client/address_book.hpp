@@ -8,8 +8,11 @@
 
 namespace muster::client {
 
-/// Whether `text` is "host:port" (or "[ipv6]:port") with a port from 1 to 65535.
+/// Whether `text` is "host:port" (or "[ipv6]:port") with a port from 1 to 65535, or that behind "NAME@".
 bool is_valid_address(std::string_view text);
+/// "host:port" of an address that may begin with "NAME@", and the name; empty: any node.
+std::string_view place_of(std::string_view address);
+std::string_view name_in(std::string_view address);
 
 /// Hands out addresses in rounds. A round has every known address once.
 class AddressBook {

@@ -5,16 +5,21 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <memory>
 #include <string_view>
+
+#include "node/client/address_book.hpp"
+#include "node/keys/curve.hpp"
 
 namespace muster::client {
 namespace {
 
 constexpr std::int64_t kMaxFrame = 4 << 20;
 constexpr int kGoodbyeMs = 200;
+constexpr std::size_t kMostAnswered = 1024;
 constexpr auto kCheckFor = std::chrono::milliseconds(1000);
 
 void set_options(zmq::socket_t& socket, bool ipv6) {
@@ -32,7 +37,8 @@ void set_options(zmq::socket_t& socket, bool ipv6) {
 
 using AddressList = std::unique_ptr<addrinfo, decltype(&freeaddrinfo)>;
 
-AddressList numeric_address(const std::string& address) {
+AddressList numeric_address(const std::string& named) {
+    const std::string address(place_of(named));
     const auto colon = address.rfind(':');
     std::string host = address.substr(0, colon);
     if (host.size() > 2 && host.front() == '[') host = host.substr(1, host.size() - 2);
@@ -48,52 +54,97 @@ AddressList numeric_address(const std::string& address) {
 
 }  // namespace
 
+std::vector<Connection::Key> Connection::keys_for(const std::string& address) {
+    if (!keys_) return {Key()};
+    keys_->reload_if_changed();  // with a broken file, what was known goes on
+    const std::string name(name_in(address));
+    std::vector<Key> keys;
+    for (const auto& node : name.empty() ? keys_->nodes() : std::vector{name})
+        for (const auto& key : keys_->keys_of_node(node)) keys.emplace_back(key);
+    if (keys.size() <= kKeysAtOnce) return keys;
+    const auto first = static_cast<std::ptrdiff_t>(rotation_ % keys.size());
+    std::rotate(keys.begin(), keys.begin() + first, keys.end());
+    rotation_ += kKeysAtOnce - 1;
+    if (const auto before = answered_.find(address); before != answered_.end())
+        if (const auto found = std::find(keys.begin(), keys.end(), before->second); found != keys.end())
+            std::iter_swap(keys.begin(), found);
+    keys.resize(kKeysAtOnce);
+    return keys;
+}
+
 bool Connection::open(const std::string& address) {
     close();
+    const std::string place(place_of(address));
     try {
-        socket_.emplace(context_, zmq::socket_type::dealer);
-        set_options(*socket_, address.front() == '[');
-        socket_->connect("tcp://" + address);
-        return true;
+        for (const Key& key : keys_for(address)) {
+            zmq::socket_t socket(context_, zmq::socket_type::dealer);
+            set_options(socket, place.front() == '[');
+            if (key) keys::be_client(socket.handle(), *keys_->own(), *key);
+            socket.connect("tcp://" + place);
+            tries_.push_back({key, std::move(socket)});
+        }
     } catch (const zmq::error_t&) {
-        socket_.reset();
-        return false;
+        close();
     }
+    address_ = address;
+    return !tries_.empty();
 }
 
 void Connection::close() {
-    socket_.reset();
+    tries_.clear();
 }
 
 void Connection::close_gently() {
-    if (socket_) socket_->set(zmq::sockopt::linger, kGoodbyeMs);
-    socket_.reset();
+    for (auto& one : tries_) one.socket.set(zmq::sockopt::linger, kGoodbyeMs);
+    close();
+}
+
+std::vector<int> Connection::fds() const {
+    std::vector<int> fds;
+    for (const auto& one : tries_) fds.push_back(one.socket.get(zmq::sockopt::fd));
+    return fds;
 }
 
 bool Connection::has_input() const {
     try {
-        return socket_ && (socket_->get(zmq::sockopt::events) & ZMQ_POLLIN) != 0;
+        return std::any_of(tries_.begin(), tries_.end(),
+                           [](const Try& one) { return (one.socket.get(zmq::sockopt::events) & ZMQ_POLLIN) != 0; });
     } catch (const zmq::error_t&) {
         return true;  // interrupted: to be asked again
     }
 }
 
 bool Connection::send(const std::string& frame) {
-    if (!socket_) return false;
-    try {
-        return socket_->send(zmq::buffer(frame), zmq::send_flags::dontwait).has_value();
-    } catch (const zmq::error_t&) {
-        return false;
+    bool sent = false;
+    for (auto& one : tries_) {
+        try {
+            sent = one.socket.send(zmq::buffer(frame), zmq::send_flags::dontwait).has_value() || sent;
+        } catch (const zmq::error_t&) {
+            continue;
+        }
     }
+    return sent;
 }
 
 bool Connection::receive(zmq::message_t& frame) {
-    if (!socket_) return false;
-    try {
-        return socket_->recv(frame, zmq::recv_flags::dontwait).has_value();
-    } catch (const zmq::error_t&) {
-        return false;
+    for (std::size_t i = 0; i < tries_.size(); ++i) {
+        try {
+            if (!tries_[i].socket.recv(frame, zmq::recv_flags::dontwait)) continue;
+        } catch (const zmq::error_t&) {
+            continue;
+        }
+        if (tries_.size() > 1) keep(i);
+        return true;
     }
+    return false;
+}
+
+void Connection::keep(std::size_t index) {
+    if (answered_.size() >= kMostAnswered) answered_.clear();
+    answered_[address_] = tries_[index].key;
+    Try kept = std::move(tries_[index]);
+    tries_.clear();
+    tries_.push_back(std::move(kept));
 }
 
 bool PortCheck::start(const std::string& address, Instant now) {

@@ -2,23 +2,36 @@
 // tells whether anything listens.
 #pragma once
 
+#include <cstddef>
+#include <map>
+#include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 #include <zmq.hpp>
 
 #include "node/client/time.hpp"
+#include "node/keys/keyring.hpp"
 
 namespace muster::client {
 
 /// One DEALER for one TCP connection: it never reconnects by itself, because
 /// what was on its way when a connection broke is lost, and only a new hello
 /// makes both sides send it again. Owned by one thread.
+///
+/// With keys, whose key to expect is known when the address names a node. Otherwise, and for a node that has two, all
+/// are tried at once, each by a DEALER of its own that sends the same; the one that hears something first is kept.
+/// Beyond kKeysAtOnce, the next ones are tried when it is opened the next time.
 class Connection {
 public:
-    /// The context is to outlive the connection.
-    explicit Connection(zmq::context_t& context) : context_(context) {}
+    static constexpr std::size_t kKeysAtOnce = 32;
 
-    /// Closes what was open; a goodbye already sent is dropped. False when the address is none.
+    /// The context is to outlive the connection. `keys`: empty for none.
+    Connection(zmq::context_t& context, std::shared_ptr<keys::Keyring> keys)
+        : context_(context), keys_(std::move(keys)) {}
+
+    /// Closes what was open; a goodbye already sent is dropped. False when the address is none, or the node's key is
+    /// not there.
     bool open(const std::string& address);
     void close();
     /// Gives what was sent up to 200 ms to leave, for which the end of the context waits.
@@ -30,13 +43,26 @@ public:
     bool receive(zmq::message_t& frame);
     /// Readable when `has_input` may have changed, told by edges: to be looked at after whatever was done with the
     /// connection. Only while it is open.
-    [[nodiscard]] int fd() const { return socket_->get(zmq::sockopt::fd); }
+    [[nodiscard]] std::vector<int> fds() const;
     /// Whether there is something to receive.
     [[nodiscard]] bool has_input() const;
 
 private:
+    using Key = std::optional<keys::PublicKey>;  // of the other end; empty: without keys
+    struct Try {
+        Key key;
+        zmq::socket_t socket;
+    };
+
+    [[nodiscard]] std::vector<Key> keys_for(const std::string& address);
+    void keep(std::size_t index);
+
     zmq::context_t& context_;
-    std::optional<zmq::socket_t> socket_;
+    const std::shared_ptr<keys::Keyring> keys_;
+    std::string address_;
+    std::vector<Try> tries_;               // one, once something was heard
+    std::map<std::string, Key> answered_;  // by address: tried first of all
+    std::size_t rotation_ = 0;
 };
 
 /// A TCP connect that does not block. Names are not looked up (that would

@@ -95,8 +95,11 @@ void Session::unanswered() {
 
 Error Session::problem() const {
     if (refusal_ && refusal_->code != ErrorCode::unreachable) return *refusal_;
-    return Error{ErrorCode::unreachable, "no node answers at " + joined(addresses_.listed()) +
-                                             ": check that musterd runs there and that the address is right"};
+    return Error{
+        ErrorCode::unreachable,
+        "no node answers at " + joined(addresses_.listed()) +
+            ": check that musterd runs there, that the address is right, and that both know each other's key where "
+            "keys are used"};
 }
 
 void Session::refused(const proto::Refuse& refuse) {

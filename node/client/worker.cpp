@@ -88,6 +88,8 @@ std::optional<Error> check(const Worker::Options& options) {
         return bad_request("'" + options.name + "' cannot name a worker: use 1 to 64 of A-Z a-z 0-9 . _ -");
     if (options.scope.empty() || options.scope.size() > limits::kScope || !is_utf8(options.scope))
         return bad_request("the scope must be 1 to 64 bytes of UTF-8");
+    if (options.key_file.empty() != options.keys_dir.empty())
+        return bad_request("key and keys belong together: give the worker's own NAME.key and the folder with nodes/");
     if (options.inbox == 0) return bad_request("the inbox must have room for one item at least");
     return std::nullopt;
 }
@@ -105,10 +107,10 @@ using client::result_of;
 }  // namespace
 
 struct Worker::Impl {
-    Impl(Options o, std::shared_ptr<client::StateFile> state)
+    Impl(Options o, std::shared_ptr<client::StateFile> state, std::shared_ptr<keys::Keyring> keys)
         : options(std::move(o)),
           loop(session_options(options, state.get()), options.inbox,
-               {options.on_gap, options.on_attachment, options.on_state_lost, {}}, state) {}
+               {options.on_gap, options.on_attachment, options.on_state_lost, {}}, state, std::move(keys)) {}
 
     static client::Session::Options session_options(const Options& options, const client::StateFile* state) {
         client::Session::Options session;
@@ -150,8 +152,14 @@ Result<std::unique_ptr<Worker>> Worker::connect(Options options) {
     if (options.name.empty()) options.name = default_name();
     if (auto error = check(options)) return *error;
     if (auto error = state ? check_same(options, state->saved()) : std::nullopt) return *error;
+    std::shared_ptr<keys::Keyring> keys;
+    if (!options.key_file.empty()) {
+        auto opened = keys::Keyring::open({options.key_file, options.keys_dir});
+        if (!opened) return opened.error();
+        keys = *std::move(opened);
+    }
     const auto timeout = bounded(options.connect_timeout);
-    auto impl = std::make_unique<Impl>(std::move(options), std::move(state));
+    auto impl = std::make_unique<Impl>(std::move(options), std::move(state), std::move(keys));
     if (auto attached = impl->loop.wait_attached(timeout); !attached) return attached.error();
     return std::unique_ptr<Worker>(new Worker(std::move(impl)));
 }

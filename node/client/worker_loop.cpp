@@ -23,12 +23,12 @@ Instant clock_now() {
 }  // namespace
 
 WorkerLoop::WorkerLoop(Session::Options options, std::size_t inbox, Inbox::Handlers handlers,
-                       std::shared_ptr<StateFile> state)
+                       std::shared_ptr<StateFile> state, std::shared_ptr<keys::Keyring> keys)
     : reactor_(Reactor::shared()),
       seat_(std::make_shared<Reactor::Seat>(static_cast<Reactor::Task&>(*this))),
       state_(std::move(state)),
       session_(std::move(options)),
-      connection_(reactor_->context()) {
+      connection_(reactor_->context(), std::move(keys)) {
     if (state_)
         handlers.on_handled = [kept = state_](std::uint64_t session, std::uint64_t seq) {
             kept->handled(session, seq);
@@ -253,6 +253,13 @@ void WorkerLoop::check_port() {
     perform();
 }
 
+bool WorkerLoop::open(const std::string& address) {
+    if (!connection_.open(address)) return false;
+    for (const int fd : connection_.fds())
+        if (!reactor_->listen(*seat_, fd, Reactor::Ready::to_read)) return false;
+    return true;
+}
+
 void WorkerLoop::perform() {
     bool broken = false;
     session_.take_actions(actions_);
@@ -267,8 +274,7 @@ void WorkerLoop::perform() {
         } else if (auto* answer = std::get_if<Answer>(&action)) {
             answers_.push_back(std::move(*answer));
         } else if (const auto* open = std::get_if<Open>(&action)) {
-            broken = !connection_.open(open->address) ||
-                     !reactor_->listen(*seat_, connection_.fd(), Reactor::Ready::to_read);
+            broken = !this->open(open->address);
         } else if (const auto* check = std::get_if<Check>(&action)) {
             if (port_check_.start(check->address, clock_now()) &&
                 !reactor_->listen(*seat_, port_check_.fd(), Reactor::Ready::to_write))

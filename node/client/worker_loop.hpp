@@ -24,7 +24,9 @@ namespace muster::client {
 class WorkerLoop : private Reactor::Task {
 public:
     /// `state`: where the session is kept for another process; may be empty.
-    WorkerLoop(Session::Options options, std::size_t inbox, Inbox::Handlers handlers, std::shared_ptr<StateFile> state);
+    /// `keys`: empty for none.
+    WorkerLoop(Session::Options options, std::size_t inbox, Inbox::Handlers handlers, std::shared_ptr<StateFile> state,
+               std::shared_ptr<keys::Keyring> keys);
     ~WorkerLoop() override;
 
     /// Waits until it is attached. Errors: why not.
@@ -68,6 +70,7 @@ private:
     void take_progress();
     void receive();
     void check_port();
+    [[nodiscard]] bool open(const std::string& address);
     void perform();
     void keep(const Keep& said);
     void publish_state();

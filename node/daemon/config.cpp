@@ -11,6 +11,7 @@
 #include <sstream>
 #include <vector>
 
+#include "node/address.hpp"
 #include "node/daemon/settings.hpp"
 
 namespace muster::daemon {
@@ -41,6 +42,7 @@ Values split(const std::string& text) {
 std::optional<Values> texts_of(const Setting& setting, const toml::node& node) {
     if (const auto text = node.value_exact<std::string>()) return Values{*text};
     if (const auto number = node.value_exact<std::int64_t>()) return Values{std::to_string(*number)};
+    if (const auto on = node.value_exact<bool>(); on && setting.is_switch()) return Values{*on ? "true" : "false"};
     const auto* array = node.as_array();
     if (array == nullptr || !setting.list) return std::nullopt;
     Values values;
@@ -102,6 +104,16 @@ std::string reason_of(const CLI::ParseError& error) {
     return text;
 }
 
+/// HTTP has no keys, so that what it tells stays on the machine unless that is wanted.
+std::optional<Error> why_open_to_all(const Config& config) {
+    if (config.http.empty() || config.node.insecure) return std::nullopt;
+    const auto host = node::parse_address(config.http)->host;
+    const auto all = node::is_numeric(host) ? std::vector{host} : node::resolve(host);
+    if (!all.empty() && std::all_of(all.begin(), all.end(), node::is_loopback)) return std::nullopt;
+    return bad("--http " + config.http + ": everyone who reaches it could read it, also where the node has keys: " +
+               "give an address of loopback, or --insecure");
+}
+
 }  // namespace
 
 Result<std::variant<Config, Shown>> load_config(int argc, const char* const* argv, const Environment& environment) {
@@ -114,7 +126,7 @@ Result<std::variant<Config, Shown>> load_config(int argc, const char* const* arg
     std::map<const Setting*, Values> given;
     for (const auto& setting : settings()) {
         auto* option = app.add_option(setting.flag(), given[&setting], setting.help)->type_name(setting.type);
-        option->expected(1)->allow_extra_args(false);
+        option->expected(setting.is_switch() ? 0 : 1, 1)->allow_extra_args(false);
         option->multi_option_policy(setting.list ? CLI::MultiOptionPolicy::TakeAll : CLI::MultiOptionPolicy::TakeLast);
     }
     app.footer(
@@ -142,6 +154,7 @@ Result<std::variant<Config, Shown>> load_config(int argc, const char* const* arg
     }
     if (!is_valid_name(config.node.name))
         return bad("the host's name \"" + config.node.name + "\" is no node name: give one with --name");
+    if (auto wrong = why_open_to_all(config)) return *wrong;
     return std::variant<Config, Shown>(std::move(config));
 }
 

@@ -29,6 +29,7 @@ nlohmann::json to_json(const Status& status) {
             {"groups", status.groups},
             {"members", status.members},
             {"workers", status.workers},
+            {"security", security_of(status)},
             {"counters", status.counters}};
 }
 

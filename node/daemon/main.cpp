@@ -7,6 +7,7 @@
 
 #include <csignal>
 #include <cstdlib>
+#include <functional>
 #include <iostream>
 #include <mutex>
 #include <optional>
@@ -30,12 +31,13 @@ int fail(const muster::Error& error) {
     return error.code == muster::ErrorCode::bad_request ? kBadUsage : kFailed;
 }
 
-/// A descriptor that is readable once the process is asked to end.
+/// A descriptor that is readable once the process is asked to end, or to read its keys again.
 int watch_signals() {
     sigset_t ends;
     ::sigemptyset(&ends);
     ::sigaddset(&ends, SIGTERM);
     ::sigaddset(&ends, SIGINT);
+    ::sigaddset(&ends, SIGHUP);
     // Blocked in every thread that comes after.
     ::pthread_sigmask(SIG_BLOCK, &ends, nullptr);
     std::signal(SIGPIPE, SIG_IGN);
@@ -49,10 +51,23 @@ struct End {
     muster::node::Wakeup told;
 };
 
+void reload_keys(muster::Node& node, const muster::daemon::Log& log) {
+    if (const auto changes = node.reload_keys())
+        log(1, "keys were read again: " + *changes);
+    else
+        log(3, "keys stay as they were: " + changes.error().text);
+}
+
 /// Returns when the process is asked to end, or the node has ended.
-std::optional<muster::Error> wait_for(int signals, End& end) {
+std::optional<muster::Error> wait_for(int signals, End& end, const std::function<void()>& hangup) {
     pollfd items[] = {{signals, POLLIN, 0}, {end.told.fd(), POLLIN, 0}};
-    while (::poll(items, 2, -1) <= 0) {
+    for (;;) {
+        if (::poll(items, 2, -1) <= 0) continue;
+        signalfd_siginfo signal{};
+        if (items[0].revents == 0 || ::read(signals, &signal, sizeof signal) != sizeof signal ||
+            signal.ssi_signo != SIGHUP)
+            break;
+        hangup();
     }
     const std::lock_guard lock(end.mutex);
     return end.error;
@@ -79,7 +94,7 @@ int run(Config config) {
         if (!serving) return fail(serving.error());
         http = std::move(*serving);
     }
-    const auto error = wait_for(signals, end);
+    const auto error = wait_for(signals, end, [&] { reload_keys(node, log); });
     if (error) return fail(*error);
     log(1, "leaving");
     http.reset();

@@ -74,12 +74,24 @@ Wrong set_address(std::string& to, const std::string& text) {
     return std::nullopt;
 }
 
+Wrong set_text(std::string& to, const std::string& text) {
+    to = text;
+    return std::nullopt;
+}
+
+Wrong set_switch(bool& to, const std::string& text) {
+    const bool on = text.empty() || text == "true" || text == "1";
+    if (!on && text != "false" && text != "0") return "\"" + text + "\" is neither true nor false";
+    to = on;
+    return std::nullopt;
+}
+
 Wrong set_seeds(Config& config, const Values& values) {
     config.node.seeds.clear();
     for (const auto& value : values) {
-        const auto address = node::parse_address(value);
-        if (!address) return address.error().text;
-        if (address->port == 0)
+        const auto named = node::parse_named_address(value);
+        if (!named) return named.error().text;
+        if (node::parse_address(named->address)->port == 0)
             return "\"" + value + "\" has no port that one could connect to: give the seed's --listen";
         config.node.seeds.push_back(value);
     }
@@ -122,7 +134,14 @@ constexpr std::array kSettings{
             [](Config& c, const Values& v) { return set_address(c.node.listen, v.back()); }},
     Setting{"advertise", "HOST:PORT", "what others are told to connect to (default: as --listen)", false,
             [](Config& c, const Values& v) { return set_address(c.node.advertise, v.back()); }},
-    Setting{"seed", "HOST:PORT", "another node of the cluster; may be given more than once", true, set_seeds},
+    Setting{"seed", "HOST:PORT", "another node of the cluster, or NAME@HOST:PORT; may be given more than once", true,
+            set_seeds},
+    Setting{"key", "FILE", "this node's own NAME.key, made by muster keygen; goes with --keys", false,
+            [](Config& c, const Values& v) { return set_text(c.node.key_file, v.back()); }},
+    Setting{"keys", "DIR", "folder of the keys that it trusts: nodes/, workers/, observers/; goes with --key", false,
+            [](Config& c, const Values& v) { return set_text(c.node.keys_dir, v.back()); }},
+    Setting{"insecure", "", "without keys, listen (and with --http, serve) also where others can reach it", false,
+            [](Config& c, const Values& v) { return set_switch(c.node.insecure, v.back()); }},
     Setting{"scope", "SCOPE", "nodes of different scopes share nothing (default \"default\")", false, set_scope},
     Setting{"control_port", "PORT", "for messages between nodes (default 0: any free one below 32768)", false,
             [](Config& c, const Values& v) { return set_port(c.node.control_port, v.back()); }},
@@ -152,7 +171,7 @@ constexpr std::array kSettings{
             [](Config& c, const Values& v) { return set_milliseconds(c.node.link_retention, v.back()); }},
     Setting{"busy_poll", "US", "how long the node stays awake after traffic, for latency (default 0)", false,
             set_busy_poll},
-    Setting{"http", "HOST:PORT", "serve /healthz, /readyz and /status there (default: not at all)", false,
+    Setting{"http", "HOST:PORT", "serve /healthz, /readyz and /status there, to anyone (default: not at all)", false,
             [](Config& c, const Values& v) { return set_address(c.http, v.back()); }},
     Setting{"log_level", "LEVEL", "debug, info, warn or error (default info)", false,
             [](Config& c, const Values& v) {

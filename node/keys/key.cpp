@@ -36,4 +36,11 @@ std::optional<PublicKey> public_key_from_z85(std::string_view text) {
     return key;
 }
 
+std::optional<PublicKey> public_key_from(std::string_view bytes) {
+    PublicKey key{};
+    if (bytes.size() != key.size()) return std::nullopt;
+    std::copy(bytes.begin(), bytes.end(), key.begin());
+    return key;
+}
+
 }  // namespace muster::keys

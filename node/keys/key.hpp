@@ -48,5 +48,7 @@ std::string to_z85(const PublicKey& key);
 /// False when `text` is not the Z85 of 32 bytes. `bytes` has room for 32.
 bool from_z85(std::string_view text, unsigned char* bytes);
 std::optional<PublicKey> public_key_from_z85(std::string_view text);
+/// Of its 32 bytes.
+std::optional<PublicKey> public_key_from(std::string_view bytes);
 
 }  // namespace muster::keys

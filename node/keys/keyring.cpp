@@ -110,6 +110,7 @@ Result<Keyring::Changes> Keyring::reload() {
     const Changes changes{only_in(fresh->trusted, before->trusted), only_in(before->trusted, fresh->trusted),
                           fresh->own->public_key() != before->own->public_key()};
     set(*std::move(fresh));
+    if (!changes.removed.empty()) ++removals_;
     if (!changes.none()) ++version_;
     return changes;
 }

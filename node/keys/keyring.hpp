@@ -50,7 +50,9 @@ public:
     Result<Changes> reload();
     /// The same, but only when a file has changed since it was last read; else nothing.
     std::optional<Result<Changes>> reload_if_changed();
-    /// Grows with every reload that changed something.
+    /// Grows with every reload after which some key is not trusted any more.
+    [[nodiscard]] std::uint64_t removals() const { return removals_.load(std::memory_order_acquire); }
+    /// Grows with every reload that changed something, after its changes can be seen.
     [[nodiscard]] std::uint64_t version() const { return version_.load(std::memory_order_acquire); }
 
 private:
@@ -71,6 +73,7 @@ private:
     std::mutex reloading_;
     std::string fingerprint_;  // under `reloading_`
     std::atomic<std::uint64_t> version_ = 0;
+    std::atomic<std::uint64_t> removals_ = 0;
 };
 
 /// "added worker/w, removed node/c", for a log.

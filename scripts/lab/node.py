@@ -43,7 +43,8 @@ class Node:
 
     def command(self):
         seeds = [word for seed in self.seeds for word in ("--seed", seed)]
-        return ["--name", self.name, "--listen", self.address, *seeds, *self.options]
+        wide = [] if self.host.ip.startswith("127.") else ["--insecure"]
+        return ["--name", self.name, "--listen", self.address, *seeds, *wide, *self.options]
 
     def start(self):
         command = self.host.inside([self.lab.musterd, *self.command()])

@@ -123,7 +123,7 @@ void Hosts::remove() noexcept {
 std::vector<Place> Hosts::places() const {
     std::vector<Place> places;
     for (std::size_t host = 0; host < count_; ++host)
-        places.push_back({{ip_program(), "netns", "exec", name(host)}, address(host) + kPort});
+        places.push_back({{ip_program(), "netns", "exec", name(host)}, address(host) + kPort, {"--insecure"}});
     return places;
 }
 

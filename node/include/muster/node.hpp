@@ -35,8 +35,14 @@ public:
         std::string advertise{};                // what others connect to; empty: as `listen`
         std::uint16_t control_port = 0;         // node to node; 0: any free one below 32768
         std::uint16_t gossip_port = 0;          // publications; 0: any free one below 32768
-        std::vector<std::string> seeds{};       // "host:port" of other nodes, retried for ever
+        std::vector<std::string> seeds{};       // "[NAME@]host:port" of other nodes, retried for ever
         std::string scope = "default";
+        /// This node's own NAME.key, and the folder of the keys that it trusts (nodes/, workers/, observers/): both,
+        /// and every connection is encrypted and proves who it is; or neither. Changes are noticed within seconds.
+        std::string key_file{};
+        std::string keys_dir{};
+        /// Without keys only loopback is bound, since everyone may speak; this allows any address. With keys: nothing.
+        bool insecure = false;
         std::chrono::milliseconds session_grace{1000};
         std::chrono::milliseconds ready_wait{3000};
         // Bounds of what waits for others; at least 16 items and 4 MiB each.
@@ -82,6 +88,9 @@ public:
     [[nodiscard]] bool is_ready() const;
     /// Waits for is_ready(); false when the time ran out.
     bool wait_ready(std::chrono::milliseconds timeout) const;
+    /// Reads the key files again at once, instead of when they are next looked at; answers what has changed.
+    /// Errors: bad_request (the node has none, or a file is broken, and then nothing has changed), closed.
+    Result<std::string> reload_keys();
     /// Since the node's own thread last turned; half a second when it has nothing to do,
     /// and when it is many seconds, the node is stuck.
     [[nodiscard]] std::chrono::milliseconds loop_age() const;

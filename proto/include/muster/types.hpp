@@ -140,4 +140,8 @@ struct Status {
     bool operator==(const Status&) const = default;
 };
 
+/// "curve" (only those whose keys the node trusts can speak to it), "loopback" (no keys: whoever is on its machine) or
+/// "insecure" (no keys: whoever reaches it), as its counters say.
+std::string_view security_of(const Status& status);
+
 }  // namespace muster

@@ -21,6 +21,16 @@ TEST(AddressBook, OneRoundHasTheUsersNodesThenThoseTold) {
     EXPECT_THAT(round(book), ElementsAre("b:1", "a:1", "c:1"));
 }
 
+TEST(AddressBook, ANameBeforeAnAddressIsNotAnotherPlace) {
+    AddressBook book({"n1@b:1", "a:1"});
+    book.told({"b:1", "n2@a:1", "n3@c:1"});
+    book.begin_round();
+    EXPECT_THAT(round(book), ElementsAre("n1@b:1", "a:1", "n3@c:1"));
+    EXPECT_TRUE(is_valid_address("n1@[::1]:7100"));
+    for (const char* wrong : {"@b:1", "n 1@b:1", "n1@", "n1@b", "n1@n2@b:1"})
+        EXPECT_FALSE(is_valid_address(wrong)) << wrong;
+}
+
 TEST(AddressBook, ARoundCanPutOneFirstOrLast) {
     AddressBook book({"a:1", "b:1", "c:1"});
     book.begin_round("b:1");

@@ -56,6 +56,31 @@ bool has(const std::string& text, const std::string& part) {
     return text.find(part) != std::string::npos;
 }
 
+TEST(Config, SwitchNeedsNoValue) {
+    EXPECT_FALSE(good({}).node.insecure);
+    EXPECT_TRUE(good({"--insecure"}).node.insecure);
+    EXPECT_TRUE(good({"--insecure", "--name", "n"}).node.insecure);
+    EXPECT_TRUE(good({}, {{"MUSTER_INSECURE", "1"}}).node.insecure);
+    const File file("insecure = true\nkey = \"n.key\"\nkeys = \"trusted\"\n");
+    const Config config = good({"--config", file.path()});
+    EXPECT_TRUE(config.node.insecure);
+    EXPECT_EQ(config.node.key_file, "n.key");
+    EXPECT_EQ(config.node.keys_dir, "trusted");
+    EXPECT_FALSE(good({"--config", file.path()}, {{"MUSTER_INSECURE", "false"}}).node.insecure);
+    EXPECT_TRUE(has(wrong({}, {{"MUSTER_INSECURE", "perhaps"}}), "MUSTER_INSECURE"));
+}
+
+TEST(Config, SeedMayNameItsNode) {
+    EXPECT_EQ(good({"--seed", "b@h:1"}).node.seeds, std::vector<std::string>{"b@h:1"});
+    EXPECT_TRUE(has(wrong({"--seed", "@h:1"}), "node's name"));
+}
+
+TEST(Config, HttpStaysOnTheMachine) {
+    EXPECT_TRUE(has(wrong({"--http", "10.0.0.1:80"}), "--insecure"));
+    EXPECT_EQ(good({"--http", "10.0.0.1:80", "--insecure"}).http, "10.0.0.1:80");
+    EXPECT_EQ(good({"--http", "[::1]:80"}).http, "[::1]:80");
+}
+
 TEST(Config, DefaultsToTheHostsName) {
     const Config config = good({});
     char name[256] = {};

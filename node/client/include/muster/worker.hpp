@@ -43,9 +43,13 @@ namespace muster {
 class Worker final : public Tracker {
 public:
     struct Options {
-        std::vector<std::string> nodes{};  // "host:port", tried in order, for ever
+        std::vector<std::string> nodes{};  // "host:port" or "NAME@host:port", tried in order, for ever
         std::string name{};                // empty: as in the state file, or "<host name>-<process id>"
         std::string scope = "default";
+        /// This worker's own NAME.key, and the folder with nodes/NAME.pub of the nodes that it trusts: both, where the
+        /// nodes have keys, or neither. A NAME@ in an address says whose key to expect there; without it all are tried.
+        std::string key_file{};
+        std::string keys_dir{};
         std::chrono::milliseconds connect_timeout{5000};  // for connect() alone
         std::size_t inbox = 65536;  // items received, not yet handled; when full, no more are taken
         /// Called (on the handlers' thread) when notifications were lost for good, with how many.
