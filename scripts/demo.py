@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 
+from lab.keys import Keys
 from lab.node import Lab, Node
 from lab.processes import until
 
@@ -154,9 +155,40 @@ def leave(nodes, workers, watchers):
     hold_gone("and left at once", watchers[:2], workers[0].members, since, 1.0, "left")
 
 
-def run(lab):
-    nodes = [ShownNode(lab, "berlin")]
-    nodes += [ShownNode(lab, name, [nodes[0].address]) for name in ("paris", "rome")]
+def as_whom(node, key, *arguments):
+    """The exit status and standard error of `muster` with this key; none: without one."""
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("MUSTER_KEY")}
+    words = ["--key", key, "--keys", os.environ["MUSTER_KEYS"]] if key else []
+    done = subprocess.run([node.lab.muster, "--node", node.address, *words, *arguments], env=variables, check=False,
+                          capture_output=True, text=True, timeout=30)
+    return done.returncode, done.stderr.strip()
+
+
+def refuse_strangers(nodes, keys):
+    chapter("8. Whose key is not known is kept out, and an observer may only look")
+    secured = all(node.ask("status")["security"] == "curve" for node in nodes[:2])
+    hold("the nodes say that they are secured by keys", secured)
+    hold("without a key nobody is answered", as_whom(nodes[0], None, "nodes")[0] == 3)
+    keys.make("stranger")
+    hold("nor with a key that is not trusted", as_whom(nodes[0], keys.key("stranger"), "nodes")[0] == 3)
+    keys.trust("observers", "screen")
+    seen, seconds = until(lambda: as_whom(nodes[0], keys.key("screen"), "nodes")[0] == 0)
+    hold("a key that is added to the folder is let in while everything runs", seen, seconds)
+    status, error = as_whom(nodes[0], keys.key("screen"), "notify", "created", *GROUP, "1")
+    hold("as an observer it reads, and is refused when it notifies", status == 1)
+    say(f"{error}")
+    refused = nodes[0].ask("status")["counters"]
+    for name in sorted(refused):
+        if name.startswith("refused_") and refused[name]:
+            say(f"{name} {refused[name]}")
+
+
+def run(lab, secure):
+    names = ("berlin", "paris", "rome")
+    keys = Keys(lab, names) if secure else None
+    options = {name: keys.options(name) if keys else () for name in names}
+    nodes = [ShownNode(lab, "berlin", options=options["berlin"])]
+    nodes += [ShownNode(lab, name, [nodes[0].address], options=options[name]) for name in names[1:]]
     form_cluster(nodes)
     watchers = [node.watch() for node in nodes]
     workers, streams = join_workers(nodes)
@@ -165,14 +197,17 @@ def run(lab):
     kill_node(nodes, workers, watchers)
     restart_node(nodes, workers, watchers)
     leave(nodes, workers, watchers)
+    if keys:
+        refuse_strangers(nodes, keys)
 
 
 def main():
     directory = tempfile.mkdtemp(prefix="muster-demo-")
+    secure = "--secure" in sys.argv
     lab = Lab(*(os.path.abspath(path) for path in sys.argv[1:3]), directory)
     begin = time.monotonic()
     try:
-        run(lab)
+        run(lab, secure)
     except (OSError, TypeError, KeyError, ValueError, subprocess.TimeoutExpired) as error:
         failures.append(f"the demonstration stopped: {error!r}")
         print(f"  {paint('31', 'FAIL')} {failures[-1]}")

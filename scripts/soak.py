@@ -14,6 +14,7 @@ from lab.calm import Calm
 from lab.faults import Timeline
 from lab.fleet import Fleet
 from lab.judge import Judge
+from lab.keys import Keys
 from lab.node import Lab, Loopback
 from lab.processes import until
 from lab.storm import Busy, Storm
@@ -93,7 +94,7 @@ class Soak:
         names = [f"n{number + 1}" for number in range(options.nodes)]
         hosts = net.hosts if net else [Loopback() for _ in names]
         self.timeline = Timeline(zero)
-        self.fleet = Fleet(lab, names, hosts)
+        self.fleet = Fleet(lab, names, hosts, Keys(lab, names) if options.secure else None)
         self.judge = Judge(names, self.timeline, self.fleet.lives, self.fleet.facts)
         self.calm = Calm(self.fleet, self.judge, self.timeline)
         self.storm = Storm(self.fleet, self.timeline, self.random, net)
@@ -194,6 +195,7 @@ def parse(arguments):
     parser.add_argument("--seed", type=int, help="of the faults and the workload (default: another each time)")
     parser.add_argument("--nodes", type=int, default=5, help="default 5")
     parser.add_argument("--workers", type=int, default=50, help="default 50")
+    parser.add_argument("--secure", action="store_true", help="with a key for everybody")
     parser.add_argument("--load", action="store_true", help="no faults, but all processors overloaded all the time: "
                         "nobody may be believed dead")
     options = parser.parse_args(arguments)

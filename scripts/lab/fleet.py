@@ -80,7 +80,7 @@ class Notifier:
 class Fleet:
     """Everything that runs. Only `printed`, `violate` and the workers' and views' take() run on the reader's thread."""
 
-    def __init__(self, lab, names, hosts):
+    def __init__(self, lab, names, hosts, keys=None):
         self.lab = lab
         self.lives = Lives()
         self.facts = {}  # {worker: Facts}, of all that ever were
@@ -90,7 +90,8 @@ class Fleet:
         self.violations = []  # (at, text)
         self.counts = Counter()
         self.memory = defaultdict(list)  # {node: [(pid, kB)]}
-        self.nodes = [Node(lab, name, (), host, NODE_LOG) for name, host in zip(names, hosts)]
+        self.nodes = [Node(lab, name, (), host, [*NODE_LOG, *(keys.options(name) if keys else ())])
+                      for name, host in zip(names, hosts)]
         for node in self.nodes:
             node.seeds = [other.address for other in self.nodes if other is not node]
         self.running = set()  # names of nodes that should run

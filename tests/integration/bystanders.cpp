@@ -1,4 +1,5 @@
 #include "tests/integration/bystanders.hpp"
+#include "tests/integration/mode.hpp"
 
 #include <gtest/gtest.h>
 
@@ -16,7 +17,7 @@ constexpr milliseconds kBatch{200};
 const Group kGroup{"orders", "bystanders"};
 
 std::unique_ptr<Worker> attach(const std::string& node, const std::string& name) {
-    auto worker = Worker::connect({.nodes = {node}, .name = name});
+    auto worker = Worker::connect(with_keys(Worker::Options{.nodes = {node}, .name = name}));
     if (!worker) throw std::runtime_error(name + ": " + worker.error().text);
     return std::move(*worker);
 }

@@ -4,6 +4,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "tests/integration/mode.hpp"
+
 namespace muster::test {
 namespace {
 
@@ -32,6 +34,7 @@ Cluster::Cluster(std::size_t nodes, std::vector<std::string> arguments)
 
 Cluster::Cluster(std::vector<Place> places, std::vector<std::string> arguments)
     : arguments_(std::move(arguments)), places_(std::move(places)), nodes_(places_.size()) {
+    for (std::size_t i = 0; i < size(); ++i) key_flags(name(i));  // all of them, before anyone reads the folder
     for (std::size_t i = 0; i < size(); ++i) start(i);
     for (std::size_t i = 0; i < size(); ++i) wait_ready(i);
     for (std::size_t i = 0; i < size(); ++i)
@@ -48,6 +51,8 @@ void Cluster::start(std::size_t i) {
     std::vector<std::string> line = {MUSTERD_PATH, "--name", name(i), "--listen", address(i)};
     for (const auto& other : addresses())
         if (other != address(i)) line.insert(line.end(), {"--seed", other});
+    const auto keys = key_flags(name(i));
+    line.insert(line.end(), keys.begin(), keys.end());
     line.insert(line.end(), arguments_.begin(), arguments_.end());
     line.insert(line.end(), places_[i].more.begin(), places_[i].more.end());
     nodes_[i] = std::make_unique<Process>(at_place(i, std::move(line)));

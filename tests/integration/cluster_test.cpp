@@ -6,6 +6,7 @@
 #include <chrono>
 
 #include "tests/integration/listener.hpp"
+#include "tests/integration/mode.hpp"
 
 namespace muster::test {
 namespace {
@@ -153,11 +154,14 @@ TEST(Cluster, AStoppedProcessThatWakesUpIsBackWithItsMembers) {
 }
 
 TEST(Cluster, AFreshNodeIsReadyOnlyWithEveryMember) {
+    const auto keys = key_flags("late");  // known to the others before they start
     Cluster cluster(2);
     std::vector<Listener> workers;
     for (int i = 0; i < 4; ++i) workers.push_back(join(cluster, static_cast<std::size_t>(i % 2), {"--count", "500"}));
     const auto late = "127.0.0.1:" + std::to_string(free_port());
-    Process node({MUSTERD_PATH, "--name", "late", "--listen", late, "--seed", cluster.address(1)});
+    std::vector<std::string> command = {MUSTERD_PATH, "--name", "late", "--listen", late, "--seed", cluster.address(1)};
+    command.insert(command.end(), keys.begin(), keys.end());
+    Process node(command);
     // A node that is not ready refuses workers, so whoever is let in sees everything.
     const auto end = Clock::now() + kPatience;
     Finished seen;

@@ -1,4 +1,5 @@
 #include "tests/integration/feed.hpp"
+#include "tests/integration/mode.hpp"
 
 #include <stdexcept>
 #include <utility>
@@ -12,7 +13,7 @@ constexpr std::uint32_t kMost = 60'000;  // fewer than any queue of the product 
 }  // namespace
 
 Feed::Feed(const std::string& node) : ledger_(1, 1, kMost) {
-    auto worker = Worker::connect({.nodes = {node}, .name = "feed"});
+    auto worker = Worker::connect(with_keys(Worker::Options{.nodes = {node}, .name = "feed"}));
     if (!worker) throw std::runtime_error("feed: " + worker.error().text);
     worker_ = std::move(*worker);
     thread_ = std::thread([this] { run(); });

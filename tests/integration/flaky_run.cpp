@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "tests/integration/ledger.hpp"
+#include "tests/integration/mode.hpp"
 #include "tests/integration/proxied_cluster.hpp"
 
 namespace muster::test {
@@ -66,7 +67,7 @@ private:
         auto nodes = cluster_.nodes().addresses();
         std::rotate(nodes.begin(), nodes.begin() + static_cast<std::ptrdiff_t>(number % kNodes), nodes.end());
         const std::string name = (workers_.size() < kMembers ? "member-" : "notifier-") + std::to_string(number);
-        Worker::Options options{.nodes = std::move(nodes), .name = name};
+        auto options = with_keys(Worker::Options{.nodes = std::move(nodes), .name = name});
         options.on_gap = [this, name](std::uint64_t missed) {
             ledger_.broken(name + " was told of a gap of " + std::to_string(missed));
         };

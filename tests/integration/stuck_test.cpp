@@ -14,6 +14,7 @@
 #include "tests/integration/bystanders.hpp"
 #include "tests/integration/feed.hpp"
 #include "tests/integration/listener.hpp"
+#include "tests/integration/mode.hpp"
 #include "tests/integration/proxied_cluster.hpp"
 
 namespace muster::test {
@@ -97,7 +98,7 @@ void join_feed(Tracker& tracker, Feed& feed, Gate& gate) {
 }
 
 std::unique_ptr<Worker> attach(const std::string& node) {
-    auto worker = Worker::connect({.nodes = {node}, .name = "fed", .inbox = kInbox});
+    auto worker = Worker::connect(with_keys(Worker::Options{.nodes = {node}, .name = "fed", .inbox = kInbox}));
     EXPECT_TRUE(worker) << worker.error().text;
     return worker ? std::move(*worker) : nullptr;
 }
@@ -136,10 +137,12 @@ TEST(StuckAlone, AWorkerWhoseHandlerBlocks) {
 }
 
 TEST(StuckAlone, AHandlerOfAnEmbeddedNodeThatBlocks) {
+    key_flags("inside");  // known to the others before they start
     Cluster cluster(2, kArguments);
     Gate gate;
     Feed feed(cluster.address(0));
-    auto node = Node::start({.name = "inside", .listen = "127.0.0.1:0", .seeds = cluster.addresses()});
+    auto node = Node::start(
+        with_node_keys(Node::Options{.name = "inside", .listen = "127.0.0.1:0", .seeds = cluster.addresses()}));
     ASSERT_TRUE(node) << node.error().text;
     ASSERT_TRUE((*node)->wait_ready(kPatience));
     const OpenInTheEnd guard{gate};

@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "tests/integration/cluster.hpp"
+#include "tests/integration/mode.hpp"
 
 namespace muster::test {
 namespace {
@@ -47,7 +48,7 @@ private:
 class Notifier {
 public:
     Notifier(const std::string& node, const std::string& name) {
-        auto made = Worker::connect({.nodes = {node}, .name = name});
+        auto made = Worker::connect(with_keys(Worker::Options{.nodes = {node}, .name = name}));
         if (!made) throw std::runtime_error(made.error().text);
         worker_ = std::move(*made);
         thread_ = std::thread([this] {

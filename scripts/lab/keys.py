@@ -1,0 +1,34 @@
+"""Keys for everybody in a lab, made by the command line tool."""
+
+import os
+import subprocess
+
+
+class Keys:
+    """A folder of trusted keys; `muster`, when started from here, has the key of worker "w"."""
+
+    def __init__(self, lab, nodes):
+        self.lab = lab
+        self.folder = os.path.join(lab.directory, "keys")
+        for role in ("nodes", "workers", "observers"):
+            os.makedirs(os.path.join(self.folder, role))
+        for name in nodes:
+            self.trust("nodes", name)
+        self.trust("workers", "w")
+        os.environ["MUSTER_KEY"] = self.key("w")
+        os.environ["MUSTER_KEYS"] = self.folder
+
+    def key(self, name):
+        return os.path.join(self.folder, f"{name}.key")
+
+    def make(self, name):
+        """A pair that nobody trusts; returns its public file."""
+        subprocess.run([self.lab.muster, "keygen", name, "--dir", self.folder], check=True, stdout=subprocess.DEVNULL)
+        return os.path.join(self.folder, f"{name}.pub")
+
+    def trust(self, role, name):
+        os.rename(self.make(name), os.path.join(self.folder, role, f"{name}.pub"))
+
+    def options(self, name):
+        """What a node of this name is started with."""
+        return ["--key", self.key(name), "--keys", self.folder]
