@@ -42,6 +42,9 @@ ROWS = {
     "idle": (14, {}),
     "scale": (45, {}),
 }
+WITH_KEYS = {"join", "propagate", "sync", "fanout", "workers", "killed"}
+KEY_NAMES = ["w", "a", "learner", *(f"n{i}" for i in range(1, 11)), *(f"d{i}" for i in range(1, 4)),
+             *(f"fresh{i}" for i in range(20))]
 STEADY = {"idle", "scale"}  # these watch for a fixed time, and are not repeated
 
 # What is to be reached: row, part of the case, measure, peer, times better than the peer.
@@ -123,6 +126,7 @@ class Programs:
         self.build, self.options, self.stack = pathlib.Path(build), options, stack
         self.servers = {}
         self.beams = None
+        self.folder = None
 
     def run(self, program, row):
         """The lines of one repetition of a row."""
@@ -131,7 +135,8 @@ class Programs:
                               text=True, timeout=PATIENCE)
         if done.returncode != 0:
             raise Failed(f"{program} {row}: {done.stderr.strip().splitlines()[-1:] or 'no word why'}")
-        return done.stdout.splitlines()
+        lines = done.stdout.splitlines()
+        return [f"{line} peer=keys" for line in lines] if program == "keys" else lines
 
     def common(self, row):
         options = self.options
@@ -144,6 +149,19 @@ class Programs:
 
     def muster(self, row):
         return [self.build / "muster_bench", *self.common(row)], {}
+
+    def keys(self, row):
+        """muster itself, with a key for everybody."""
+        if self.folder is None:
+            self.folder = pathlib.Path(self.stack.enter_context(tempfile.TemporaryDirectory()))
+            for role in ("nodes", "workers"):
+                (self.folder / role).mkdir()
+            for name in KEY_NAMES:
+                subprocess.run([self.build / "../../node/cli/muster", "keygen", name, "--dir", self.folder], check=True,
+                               stdout=subprocess.DEVNULL)
+                role = "workers" if name == "w" else "nodes"
+                (self.folder / f"{name}.pub").rename(self.folder / role / f"{name}.pub")
+        return self.muster(row)[0], {"MUSTER_BENCH_KEYS": str(self.folder)}
 
     def zmq(self, row):
         return [self.build / "bench_zmq", *self.common(row)], {}
@@ -191,6 +209,8 @@ def plan(options):
         seconds, peers = ROWS[row]
         for repetition in range(1 if row in STEADY else options.reps):
             steps.append((seconds, repetition, "muster", row))
+            if options.secure and row in WITH_KEYS:
+                steps.append((seconds, repetition, "keys", row))
             if options.peers:
                 steps += [(peers[peer], repetition, peer, row) for peer in peers]
     return steps
@@ -241,7 +261,8 @@ def goal(row, case, measure_key, peer):
 
 
 def table(results, options):
-    head = ["row", "case", "measure", "muster"] + (["peer", "its figure", "better", "to reach", ""] * options.peers)
+    compared = options.peers or options.secure
+    head = ["row", "case", "measure", "muster"] + (["peer", "its figure", "better", "to reach", ""] * compared)
     lines = [head]
     for row in options.rows:
         for case, measures in results.cases(row):
@@ -249,7 +270,7 @@ def table(results, options):
             for key, samples in measures.items():
                 unit, more_is_better = MEASURES[key]
                 line = [row, words, unit, spread(samples)]
-                others = list(results.peers(row, case, key)) if options.peers else []
+                others = list(results.peers(row, case, key)) if compared else []
                 if not others:
                     lines.append(line + [""] * (len(head) - len(line)))
                 for peer, theirs in others:
@@ -285,6 +306,7 @@ def arguments():
     parser.add_argument("build", help=argparse.SUPPRESS)
     parser.add_argument("rows", nargs="*", metavar="ROW", help=" ".join(ROWS))
     parser.add_argument("--peers", action="store_true", help="also Erlang's pg, NATS and bare libzmq")
+    parser.add_argument("--secure", action="store_true", help="also muster with a key for everybody")
     parser.add_argument("--quick", action="store_true", help="one short repetition")
     parser.add_argument("--markdown", action="store_true")
     parser.add_argument("--reps", type=positive, help="repetitions (5)")

@@ -181,7 +181,7 @@ def complaints_in(directory):
     """Lines of logs that tell of a defect."""
     words = ("check failed", "bug", "terminate called", "assert", '"level":"error"', "differed from its digest")
     found = []
-    for name in sorted(os.listdir(directory)):
+    for name in sorted(entry for entry in os.listdir(directory) if entry.endswith(".log")):
         with open(os.path.join(directory, name), encoding="utf-8", errors="replace") as log:
             found += [f"{name}: {line.strip()}" for line in log if any(word in line.lower() for word in words)]
     return found

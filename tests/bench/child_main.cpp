@@ -8,6 +8,7 @@
 #include <muster/worker.hpp>
 
 #include "tests/bench/child.hpp"
+#include "tests/bench/keyed.hpp"
 #include "tests/bench/nodes.hpp"
 #include "tests/bench/settings.hpp"
 
@@ -141,7 +142,7 @@ std::string attach_workers(State& state, Words& words) {
         options.nodes = {address};
         options.name = "w" + std::to_string(getpid()) + "-" + std::to_string(state.workers.size());
         options.scope = scope;
-        state.workers.push_back(take(Worker::connect(options)));
+        state.workers.push_back(take(Worker::connect(keyed(options, "w"))));
         join_counting(*state.workers.back(), group, 1, state.page, first_slot + i);
     }
     return "done";

@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include "tests/bench/keyed.hpp"
+
 namespace muster::bench {
 namespace {
 
@@ -19,9 +21,10 @@ std::string await_address(Child& daemon) {
 
 Daemons::Daemons(std::size_t count) : scope_("bench-daemons-" + std::to_string(getpid())) {
     for (std::size_t i = 0; i < count; ++i) {
-        std::vector<std::string> line{MUSTERD_PATH, "--name",       "d" + std::to_string(i + 1),
-                                      "--listen",   "127.0.0.1:0",  "--scope",
-                                      scope_,       "--ready-wait", "300"};
+        const std::string name = "d" + std::to_string(i + 1);
+        std::vector<std::string> line{MUSTERD_PATH, "--name", name,           "--listen", "127.0.0.1:0",
+                                      "--scope",    scope_,   "--ready-wait", "300"};
+        for (const auto& flag : key_flags(name)) line.push_back(flag);
         for (const auto& address : addresses_) line.insert(line.end(), {"--seed", address});
         processes_.push_back(std::make_unique<Child>(line, STDERR_FILENO));
         addresses_.push_back(await_address(*processes_.back()));

@@ -6,6 +6,7 @@
 #include <stdexcept>
 #include <thread>
 
+#include "tests/bench/keyed.hpp"
 #include "tests/bench/settings.hpp"
 
 namespace muster::bench {
@@ -35,7 +36,7 @@ Node::Options node_options(const std::string& name, const std::string& scope, st
     options.scope = scope;
     options.seeds = std::move(seeds);
     options.ready_wait = std::chrono::milliseconds(300);
-    return options;
+    return keyed(std::move(options), name);
 }
 
 std::unique_ptr<Node> start_node(Node::Options options) {

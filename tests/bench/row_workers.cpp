@@ -5,6 +5,7 @@
 
 #include "tests/bench/daemons.hpp"
 #include "tests/bench/flow.hpp"
+#include "tests/bench/keyed.hpp"
 #include "tests/bench/nodes.hpp"
 #include "tests/bench/notifying.hpp"
 #include "tests/bench/rows.hpp"
@@ -32,7 +33,7 @@ struct Stage {
         options.nodes = {daemons.address(0)};
         options.name = "notifier";
         options.scope = daemons.scope();
-        notifier = take(Worker::connect(options));
+        notifier = take(Worker::connect(keyed(options, "w")));
         wait_for("all members", [&] {
             auto members = notifier->members(kGroup);
             return members && (*members).size() == kMembers;

@@ -11,8 +11,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[3] / "scripts"))
 import bench  # noqa: E402
 
 
-def options(*rows, peers=True, reps=1):
-    return argparse.Namespace(rows=list(rows), peers=peers, reps=reps)
+def options(*rows, peers=True, secure=False, reps=1):
+    return argparse.Namespace(rows=list(rows), peers=peers, secure=secure, reps=reps)
 
 
 def table_of(*lines, rows, peers=True):
@@ -57,6 +57,8 @@ class Table(unittest.TestCase):
         self.assertEqual(line, ["idle", "nodes=10", "% CPU", "2 (1–4)"])
 
     def test_muster_and_its_peers_take_turns(self):
+        keyed = [step[2] for step in bench.plan(options("propagate", "lookup", peers=False, secure=True))]
+        self.assertEqual(keyed, ["muster", "keys", "muster"])
         programs = [step[2] for step in bench.plan(options("propagate", reps=2))]
         self.assertEqual(programs, ["muster", "pg", "zmq"] * 2)
 
