@@ -26,7 +26,8 @@ Dialer::Dialer(zmq::context_t& context, FrameCounts& counts, Resolver& resolver,
       resolver_(resolver),
       security_(security),
       expected_(std::move(expected)),
-      warn_(std::move(warn)) {}
+      warn_(warn),
+      other_majors_(std::move(warn)) {}
 
 void Dialer::dial(const std::string& address, const proto::Message& message) {
     const auto parsed = parse_address(address);
@@ -182,11 +183,16 @@ std::size_t Dialer::drain(const Emit& emit, std::size_t budget) {
                 emit(cluster::MessageArrived{
                     cluster::Channel::dial, {}, connection.dialed, std::move(*decoded), sender});
             else
-                counts_.bad(decoded.error());
+                undecodable(connection.dialed, text_of(parts.first), decoded.error());
         }
     }
     for (const auto& place : kept) close_others(place);
     return taken;
+}
+
+void Dialer::undecodable(const std::string& dialed, std::string_view frame, proto::DecodeError why) {
+    counts_.bad(why);
+    if (why == proto::DecodeError::wrong_major) other_majors_.heard("the node at " + dialed, frame, now());
 }
 
 void Dialer::expire() {

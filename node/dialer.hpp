@@ -12,6 +12,7 @@
 
 #include "cluster/time.hpp"
 #include "node/gossip.hpp"
+#include "node/other_majors.hpp"
 #include "node/resolver.hpp"
 #include "node/security.hpp"
 
@@ -29,8 +30,8 @@ class Dialer {
 public:
     static constexpr std::size_t kMaxConnections = 512;
     static constexpr std::size_t kKeysAtOnce = 16;
-    /// Told of a name that has no address (or no key), at most once a minute for each name.
-    using Warn = std::function<void(const std::string&)>;
+    /// Told of a name that has no address (or no key) and of nodes of another major, at most once a minute for each.
+    using Warn = OtherMajors::Warn;
 
     /// Names of nodes by the addresses at which they are expected.
     using Expected = std::map<std::string, std::string>;
@@ -81,6 +82,7 @@ private:
     void close_others(const Place& place);
     void make_room();
     void warn_of(const std::string& dialed, const std::string& text);
+    void undecodable(const std::string& dialed, std::string_view frame, proto::DecodeError why);
 
     zmq::context_t& context_;
     FrameCounts& counts_;
@@ -88,6 +90,7 @@ private:
     Security& security_;
     const Expected expected_;
     Warn warn_;
+    OtherMajors other_majors_;
     std::map<Place, Connection> connections_;
     std::map<std::string, Trial> trials_;  // by numeric address; with keys
     std::map<std::string, Name> names_;

@@ -28,12 +28,13 @@ zmq::socket_t make_router(zmq::context_t& context, int send_queue) {
 
 }  // namespace
 
-Door::Door(zmq::context_t& context, FrameCounts& counts, Security& security)
+Door::Door(zmq::context_t& context, FrameCounts& counts, Security& security, OtherMajors::Warn warn)
     : context_(context),
       counts_(counts),
       security_(security),
       router_(make_router(context, kWorkerQueue)),
-      routes_(kMaxRoutes, kRouteIdle) {}
+      routes_(kMaxRoutes, kRouteIdle),
+      other_majors_(std::move(warn)) {}
 
 Result<std::uint16_t> Door::bind(const std::string& host, std::uint16_t port) {
     security_.open_server(router_, kAllRoles);
@@ -88,17 +89,18 @@ std::size_t Door::drain(const Emit& emit, std::size_t budget) {
             continue;
         }
         counts_.bad(decoded.error());
-        if (decoded.error() == proto::DecodeError::wrong_major) refuse_version(text_of(parts.first));
+        if (decoded.error() == proto::DecodeError::wrong_major) refuse_version(parts);
     }
     return taken;
 }
 
-void Door::refuse_version(std::string_view routing_id) {
-    const std::string text =
-        "this node speaks version " + std::to_string(proto::kMajor) + " of the protocol: use a client of that version";
+void Door::refuse_version(const Parts& parts) {
+    const std::string_view frame = text_of(parts.last);
+    const char* from = ::zmq_msg_gets(parts.last.handle(), "Peer-Address");
+    other_majors_.heard(from == nullptr ? "somebody" : from, frame, now());
     buffer_.clear();
-    proto::encode({header_, proto::Refuse{ErrorCode::wrong_version, text}}, buffer_);
-    if (send(router_, routing_id, true) == Sent::yes) send(router_, buffer_);
+    proto::encode({header_, proto::Refuse{ErrorCode::wrong_version, "you speak " + major_and_ours(frame)}}, buffer_);
+    if (send(router_, text_of(parts.first), true) == Sent::yes) send(router_, buffer_);
 }
 
 void Door::expire() {

@@ -9,15 +9,18 @@
 #include <zmq.hpp>
 
 #include "node/gossip.hpp"
+#include "node/other_majors.hpp"
 #include "node/route_map.hpp"
 #include "node/security.hpp"
+#include "node/zmq_io.hpp"
 
 namespace muster::node {
 
 /// The address a user types: hellos of nodes, and all that workers say.
 class Door {
 public:
-    Door(zmq::context_t& context, FrameCounts& counts, Security& security);
+    /// `warn` is told of those who speak another major version.
+    Door(zmq::context_t& context, FrameCounts& counts, Security& security, OtherMajors::Warn warn);
     ~Door() { security_.close_server(router_); }
     Door(const Door&) = delete;
     Door& operator=(const Door&) = delete;
@@ -37,7 +40,7 @@ public:
     [[nodiscard]] zmq::socket_t& socket() { return router_; }
 
 private:
-    void refuse_version(std::string_view routing_id);
+    void refuse_version(const Parts& parts);
 
     zmq::context_t& context_;
     FrameCounts& counts_;
@@ -46,6 +49,7 @@ private:
     std::string host_;
     std::uint16_t port_ = 0;
     RouteMap routes_;
+    OtherMajors other_majors_;
     proto::Header header_;
     std::string buffer_;
 };

@@ -51,7 +51,7 @@ Sockets::Sockets(const SocketOptions& options, FrameCounts& counts, std::shared_
       security_(context_, options.keys, counts, wakeup_),
       resolver_(wakeup_),
       gossip_socket_(context_, options.scope, options.self, counts, security_, options.lose),
-      door_(context_, counts, security_),
+      door_(context_, counts, security_, [this](const std::string& line) { log_(kWarning, line); }),
       control_socket_(context_, counts, security_),
       links_(context_, counts, security_),
       dialer_(context_, counts, resolver_, security_, options.expected,

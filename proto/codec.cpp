@@ -416,6 +416,14 @@ Decoded decode(std::string_view frame) {
     return decoded;
 }
 
+std::optional<std::uint64_t> major_of(std::string_view frame) {
+    Reader reader(frame);
+    std::uint32_t count = 0;
+    std::uint64_t major = 0;
+    if (!reader.array(count) || count == 0 || !reader.unsigned_integer(major)) return std::nullopt;
+    return major;
+}
+
 bool is_valid_data(std::string_view bytes) {
     if (bytes.size() > limits::kData) return false;
     Reader reader(bytes);

@@ -1,6 +1,8 @@
 // Messages to bytes and back. The one place that knows msgpack.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -42,6 +44,9 @@ private:
 };
 
 Decoded decode(std::string_view frame);
+
+/// The major version that a frame says it is of, our own or another; nothing when it says none.
+std::optional<std::uint64_t> major_of(std::string_view frame);
 
 /// Whether `bytes` are exactly one msgpack value within the limits for data.
 bool is_valid_data(std::string_view bytes);

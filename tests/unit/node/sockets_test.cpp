@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "node/address.hpp"
+#include "node/topics.hpp"
 #include "node/zmq_io.hpp"
 #include "proto/codec.hpp"
 #include "tests/unit/node/support.hpp"
@@ -344,18 +345,69 @@ TEST(Sockets, BadFramesAreCountedByReasonAndDropped) {
     EXPECT_EQ(arrived->message, a.say(1));
 }
 
-TEST(Sockets, AnotherMajorIsRefusedWithItsReason) {
+std::string of_major_2(const proto::Message& message) {
+    auto frame = proto::encode(message);
+    EXPECT_EQ(frame[1], '\x01') << "the major follows the array's header";
+    frame[1] = '\x02';
+    return frame;
+}
+
+TEST(Sockets, AnotherMajorIsRefusedWithItsReasonAndToldOnce) {
     Side a("a");
     Stranger stranger(a.sockets->address());
-    auto frame = proto::encode(a.say(1));
-    ASSERT_EQ(frame[1], '\x01') << "the major follows the array's header";
-    frame[1] = '\x02';
-    stranger.send(frame);
-    std::optional<proto::Message> answer;
-    ASSERT_TRUE(turn_until({&a}, [&] { return (answer = stranger.receive()).has_value(); }));
-    ASSERT_TRUE(std::holds_alternative<proto::Refuse>(answer->body));
-    EXPECT_EQ(std::get<proto::Refuse>(answer->body).code, ErrorCode::wrong_version);
-    EXPECT_EQ(answer->header.origin, "a");
+    const std::string reason = "version 2 of the protocol, this node version 1: update the older of the two";
+    for (int i = 0; i < 3; ++i) {
+        stranger.send(of_major_2(a.say(1)));
+        std::optional<proto::Message> answer;
+        ASSERT_TRUE(turn_until({&a}, [&] { return (answer = stranger.receive()).has_value(); }));
+        ASSERT_TRUE(std::holds_alternative<proto::Refuse>(answer->body));
+        EXPECT_EQ(std::get<proto::Refuse>(answer->body).code, ErrorCode::wrong_version);
+        EXPECT_EQ(std::get<proto::Refuse>(answer->body).text, "you speak " + reason);
+        EXPECT_EQ(answer->header.origin, "a");
+    }
+    EXPECT_TRUE(a.events.empty());
+    EXPECT_EQ(a.warnings, std::vector<std::string>{"127.0.0.1 speaks " + reason});
+    EXPECT_EQ(a.count("bad_frames_wrong_major"), 3u);
+}
+
+TEST(Sockets, ANodeOfAnotherMajorThatIsDialedIsToldOf) {
+    Side a("a");
+    zmq::context_t context;
+    zmq::socket_t door(context, zmq::socket_type::router);
+    set_common_options(door);
+    const auto port = bind_tcp(door, "127.0.0.1", 0);
+    ASSERT_TRUE(port.ok());
+    const auto address = with_port("127.0.0.1", *port);
+    a.perform(cluster::Dial{address, a.say(1)});
+    Parts hello;
+    ASSERT_TRUE(turn_until({&a}, [&] { return receive(door, hello); }));
+    for (int i = 0; i < 3; ++i) {
+        node::send(door, text_of(hello.first), true);
+        node::send(door, of_major_2({a.say(1).header, proto::Refuse{ErrorCode::wrong_version, "of my own major"}}));
+    }
+    ASSERT_TRUE(turn_until({&a}, [&] { return a.count("bad_frames_wrong_major") == 3; }));
+    EXPECT_EQ(a.warnings, std::vector<std::string>{"the node at " + address +
+                                                   " speaks version 2 of the protocol, this node version 1: update the "
+                                                   "older of the two"});
+    EXPECT_TRUE(a.events.empty());
+}
+
+TEST(Sockets, AnotherMajorAmongNodesIsCounted) {
+    Side a("a");
+    Stranger stranger(a.sockets->control());
+    stranger.send(of_major_2(a.say(1)));
+    ASSERT_TRUE(turn_until({&a}, [&] { return a.count("bad_frames_wrong_major") == 1; }));
+
+    zmq::context_t context;
+    zmq::socket_t publisher(context, zmq::socket_type::pub);
+    set_common_options(publisher);
+    const auto port = bind_tcp(publisher, "127.0.0.1", 0);
+    ASSERT_TRUE(port.ok());
+    a.perform(cluster::ConnectPeer{{"b", Incarnation{1}}, a.sockets->control(), with_port("127.0.0.1", *port)});
+    ASSERT_TRUE(turn_until({&a}, [&] {
+        node::send(publisher, gossip_topic("test") + kNews + of_major_2(a.say(1)));
+        return a.count("bad_frames_wrong_major") >= 2;
+    }));
     EXPECT_TRUE(a.events.empty());
 }
 

@@ -1,0 +1,31 @@
+#include "node/other_majors.hpp"
+
+#include "proto/codec.hpp"
+
+namespace muster::node {
+namespace {
+
+constexpr auto kEvery = std::chrono::seconds(60);
+
+}  // namespace
+
+std::string major_and_ours(std::string_view frame) {
+    const auto major = proto::major_of(frame);
+    return "version " + (major ? std::to_string(*major) : "?") + " of the protocol, this node version " +
+           std::to_string(proto::kMajor) + ": update the older of the two";
+}
+
+void OtherMajors::heard(const std::string& who, std::string_view frame, cluster::Instant now) {
+    std::erase_if(told_, [&](const auto& one) { return now - one.second >= kEvery; });
+    if (told_.contains(who) || told_.size() >= kNames) {
+        ++held_back_;
+        return;
+    }
+    told_.emplace(who, now);
+    std::string line = who + " speaks " + major_and_ours(frame);
+    if (held_back_ != 0) line += " (and " + std::to_string(held_back_) + " more like it)";
+    held_back_ = 0;
+    if (warn_) warn_(line);
+}
+
+}  // namespace muster::node

@@ -1,0 +1,35 @@
+#include "node/other_majors.hpp"
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+namespace muster::node {
+namespace {
+
+using std::chrono::seconds;
+
+const std::string kFrame("\x91\x07", 2);
+const std::string kText = " speaks version 7 of the protocol, this node version 1: update the older of the two";
+
+TEST(OtherMajors, AreToldOnceAMinuteEachWithWhatWasHeldBack) {
+    std::vector<std::string> lines;
+    OtherMajors majors([&](const std::string& line) { lines.push_back(line); });
+    cluster::Instant at{seconds(1000)};
+    for (int i = 0; i < 5; ++i) majors.heard("a", kFrame, at);
+    majors.heard("b", kFrame, at + seconds(1));
+    majors.heard("a", kFrame, at + seconds(59));
+    majors.heard("a", kFrame, at + seconds(60));
+    EXPECT_EQ(lines, (std::vector<std::string>{"a" + kText, "b" + kText + " (and 4 more like it)",
+                                               "a" + kText + " (and 1 more like it)"}));
+}
+
+TEST(OtherMajors, AreBoundedHoweverManyThereAre) {
+    std::size_t lines = 0;
+    OtherMajors majors([&](const std::string&) { ++lines; });
+    for (int i = 0; i < 1000; ++i) majors.heard(std::to_string(i), kFrame, cluster::Instant{seconds(1000)});
+    EXPECT_EQ(lines, OtherMajors::kNames);
+}
+
+}  // namespace
+}  // namespace muster::node
