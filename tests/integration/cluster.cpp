@@ -48,7 +48,9 @@ std::vector<std::string> Cluster::addresses() const {
 }
 
 void Cluster::start(std::size_t i) {
-    std::vector<std::string> line = {MUSTERD_PATH, "--name", name(i), "--listen", address(i)};
+    const std::string& program = places_[i].musterd;
+    std::vector<std::string> line = {program.empty() ? MUSTERD_PATH : program, "--name", name(i), "--listen",
+                                     address(i)};
     for (const auto& other : addresses())
         if (other != address(i)) line.insert(line.end(), {"--seed", other});
     const auto keys = key_flags(name(i));

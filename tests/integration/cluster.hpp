@@ -14,6 +14,7 @@ struct Place {
     std::vector<std::string> enter;   // what its programs are started with: words before their own; may be empty
     std::string address;              // "host:port" of its node, for everyone else
     std::vector<std::string> more{};  // added to its node's command line; the last of a flag counts
+    std::string musterd{};            // the node's program, when it is not MUSTERD_PATH
 };
 
 /// Nodes "n1", "n2", …, each seeded with all others, ready when the constructor

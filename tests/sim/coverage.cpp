@@ -84,6 +84,7 @@ constexpr std::string_view kMarks[] = {
     "handler told of a loss on a link",
     "incarnation adopted",
     "join seen by all",
+    "message of an unknown type ignored",
     "node stopped by itself",
     "worker attached anew",
     "worker got an answer twice",

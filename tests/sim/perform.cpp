@@ -14,45 +14,48 @@ void Host::record(const Action& action, std::string_view encoded) {
     world_.transcript.take(world_.clock.now(), place_, action, encoded);
 }
 
-Frame Host::encoded(const Action& action, const proto::Message& message) {
-    auto frame = std::make_shared<std::string>();
-    proto::encode(message, *frame);
-    record(action, *frame);
+std::vector<Frame> Host::encoded(const Action& action, const proto::Message& message) {
+    auto frames = speech_.frames(message);
+    record(action, *frames.back());
     ++world_.coverage.messages[message.body.index()];
-    return frame;
+    return frames;
 }
 
 void Host::perform_one(const Action& action, const Publish& publish) {
-    const Frame frame = encoded(action, publish.message);
-    for (const auto& [connection, peer] : subscribers_) world_.network.publish(connection, frame);
+    const auto frames = encoded(action, publish.message);
+    for (const auto& [connection, peer] : subscribers_)
+        for (const Frame& frame : frames) world_.network.publish(connection, frame);
     // The node's SUB is connected to its own XPUB as well: the core's canary.
     post_later(random_.within(microseconds(100), milliseconds(2)),
-               {MessageArrived{Channel::gossip, {}, {}, {}}, frame});
+               {MessageArrived{Channel::gossip, {}, {}, {}}, frames.back()});
 }
 
 void Host::perform_one(const Action& action, const SendPeer& send) {
-    const Frame frame = encoded(action, send.message);
+    const auto frames = encoded(action, send.message);
     const auto found = peers_.find(send.peer);
-    if (found != peers_.end()) world_.network.send(found->second.control, frame);
+    if (found == peers_.end()) return;
+    for (const Frame& frame : frames) world_.network.send(found->second.control, frame);
 }
 
 void Host::perform_one(const Action& action, const Dial& dial) {
-    const Frame frame = encoded(action, dial.message);
+    const auto frames = encoded(action, dial.message);
     auto found = dials_.find(dial.address);
     if (found == dials_.end()) {
         const ConnectorId connector = world_.network.connect(*this, dial.address, core_->self());
         found = dials_.emplace(dial.address, connector).first;
         dialled_.emplace(connector, dial.address);
     }
-    if (!world_.network.send(found->second, frame)) greetings_[dial.address] = frame;
+    bool sent = true;
+    for (const Frame& frame : frames) sent = world_.network.send(found->second, frame) && sent;
+    if (!sent) greetings_[dial.address] = frames;
 }
 
 void Host::perform_one(const Action& action, const SendDoor& send) {
-    const Frame frame = encoded(action, send.message);
+    const auto frames = encoded(action, send.message);
     const auto found = routes_.find(send.route);
-    if (found == routes_.end() || !world_.network.send(found->second, frame)) {
-        post_later(Duration(0), {RouteLost{send.route}, {}});
-    }
+    bool sent = found != routes_.end();
+    for (const Frame& frame : frames) sent = sent && world_.network.send(found->second, frame);
+    if (!sent) post_later(Duration(0), {RouteLost{send.route}, {}});
 }
 
 void Host::perform_one(const Action& action, const ConnectPeer& connect) {

@@ -81,6 +81,11 @@ void draw_impostor(Profile& profile, Random& random) {
         profile.impostors.push_back({profile.name_of(random.below(profile.nodes)), kScope});
 }
 
+void draw_newer(Profile& profile, const Wishes& wishes, Random& random) {
+    if (!random.permille(200) && !wishes.newer) return;
+    for (Place place = 0; place < profile.places(); ++place) profile.newer.push_back(random.permille(500));
+}
+
 /// Mostly small: that is where orders of events are dense. Now and then many.
 std::size_t draw_size(Random& random) {
     if (random.permille(2)) return random.between(20, 50);
@@ -130,6 +135,7 @@ Profile draw_profile(const Wishes& wishes, Random random) {
     draw_handlers(profile, random);
     const bool keys = random.permille(400);
     if (wishes.keys.value_or(keys)) profile.keys = random.next() | 1;
+    draw_newer(profile, wishes, random);
     return profile;
 }
 
@@ -140,13 +146,14 @@ std::string Profile::to_text() const {
         << ms(fault_every) << " ms, work every " << ms(work_every) << " ms" << (calm ? ", calm" : "")
         << (big_groups ? ", big groups" : "") << (heal_with_cuts ? ", heals with cuts" : "")
         << (late_start ? ", a late start" : "") << (impostors.empty() ? "" : ", an impostor")
-        << (keys == 0 ? "" : ", keys") << "; latency " << ms(network.latency) << "+" << ms(network.jitter)
-        << " ms, gossip loss " << network.gossip_loss_permille << " permille; log " << bounds.log_deltas << ", early "
-        << bounds.early_deltas << ", chunks " << bounds.chunk_bytes << ", link " << bounds.link_items << " items, "
-        << bounds.link_bytes << " bytes, " << to_string(bounds.link_policy) << ", kept for " << ms(link_retention)
-        << " ms, backlog " << bounds.backlog_items << ", " << to_string(bounds.backlog_policy) << ", grace "
-        << ms(session.grace) << " ms; handlers " << ms(handlers.usual) << " ms, " << handlers.block_permille
-        << " permille " << ms(handlers.block) << " ms, inbox " << handlers.inbox << "; faults:";
+        << (keys == 0 ? "" : ", keys") << (newer.empty() ? "" : ", some of a newer minor") << "; latency "
+        << ms(network.latency) << "+" << ms(network.jitter) << " ms, gossip loss " << network.gossip_loss_permille
+        << " permille; log " << bounds.log_deltas << ", early " << bounds.early_deltas << ", chunks "
+        << bounds.chunk_bytes << ", link " << bounds.link_items << " items, " << bounds.link_bytes << " bytes, "
+        << to_string(bounds.link_policy) << ", kept for " << ms(link_retention) << " ms, backlog "
+        << bounds.backlog_items << ", " << to_string(bounds.backlog_policy) << ", grace " << ms(session.grace)
+        << " ms; handlers " << ms(handlers.usual) << " ms, " << handlers.block_permille << " permille "
+        << ms(handlers.block) << " ms, inbox " << handlers.inbox << "; faults:";
     for (const auto& [fault, weight] : weights) out << ' ' << to_string(fault);
     return out.str();
 }

@@ -21,6 +21,7 @@ struct Wishes {
     bool verbose = false;
     std::optional<bool> keys{};
     bool never_heal = false;  // canary: the cluster stays split, so liveness must be missed
+    bool newer = false;       // some nodes and workers speak a newer minor, whatever the seed says
 };
 
 /// Of all nodes but outsiders.
@@ -67,8 +68,10 @@ struct Profile {
     std::uint64_t keys = 0;                       // what all keys are drawn from; 0: none
     std::uint64_t check_every = 8;                // steps between two full checks of a core
     std::vector<std::vector<std::size_t>> seeds;  // node -> the nodes whose doors it is given
+    std::vector<bool> newer;                      // place -> speaks a newer minor; empty: nobody does
 
     [[nodiscard]] std::size_t places() const { return nodes + workers + impostors.size(); }
+    [[nodiscard]] bool is_newer(Place place) const { return place < newer.size() && newer[place]; }
     [[nodiscard]] std::string name_of(Place place) const {
         return names.empty() ? 'n' + std::to_string(place) : names[place];
     }

@@ -46,6 +46,20 @@ TEST(RandomRuns, thirty_nodes_keep_every_invariant_too) {
     EXPECT_EQ(outcome.verdict, Verdict::good) << outcome.why;
 }
 
+TEST(RandomRuns, where_some_speak_a_newer_minor_keep_every_invariant_too) {
+    Wishes wishes;
+    wishes.seed = 7001;
+    wishes.newer = true;
+    std::string broken;
+    const auto failed = [&](const Wishes& run, const Outcome& outcome) {
+        broken = outcome.why + command(run.seed) + " --newer";
+        return false;
+    };
+    const BatchResult result = run_batch(wishes, 100, std::max(1u, std::thread::hardware_concurrency()), failed);
+    ASSERT_EQ(broken, "");
+    EXPECT_GT(result.coverage.marks.at("message of an unknown type ignored"), 1000u);
+}
+
 TEST(Coverage, what_was_never_exercised_is_named) {
     Wishes wishes;
     wishes.seed = 5;

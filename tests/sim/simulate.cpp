@@ -33,6 +33,7 @@ std::string again(const Order& order, std::uint64_t seed) {
     std::string command = "muster_simulate --seed " + std::to_string(seed);
     if (order.wishes.nodes != 0) command += " --nodes " + std::to_string(order.wishes.nodes);
     if (order.minutes > 0) command += " --minutes " + std::to_string(order.minutes);
+    if (order.wishes.newer) command += " --newer";
     return command + " --verbose";
 }
 
@@ -90,6 +91,7 @@ int main(int argc, char** argv) {
         ->check(CLI::Range(0.001, 10000.0));
     app.add_option("--jobs", order.jobs, "threads; one per processor if not said, and one with --verbose")
         ->check(CLI::Range(1, 256));
+    app.add_flag("--newer", order.wishes.newer, "in every run some nodes and workers speak a newer minor");
     app.add_flag("--keep-going", order.keep_going, "go on after a run that failed");
     app.add_flag("--verbose", order.wishes.verbose, "print every event and action");
     try {

@@ -12,7 +12,8 @@ Worker::Worker(World& world, Model& model, Place place, std::string name, std::v
       place_(place),
       name_(std::move(name)),
       doors_(std::move(doors)),
-      random_(world.random.fork()) {}
+      random_(world.random.fork()),
+      speech_(world.profile.is_newer(place), random_) {}
 
 // ---- a life ----------------------------------------------------------------
 
@@ -97,7 +98,7 @@ void Worker::greet() {
     const std::uint64_t token = here || random_.permille(300) ? token_ : 0;
     Message hello{{kScope, name_, token, 0}, WorkerHello{SessionToken{token}, handled_}};
     ++world_.coverage.messages[hello.body.index()];
-    world_.network.send(connector_, std::make_shared<std::string>(encode(hello)));
+    for (const Frame& frame : speech_.frames(hello)) world_.network.send(connector_, frame);
 }
 
 void Worker::arm_turn(Duration delay) {
@@ -201,6 +202,7 @@ void Worker::from_server(ConnectorId connector, const Frame& frame) {
         return;
     }
     Decoded decoded = decode(*frame);
+    if (!decoded && decoded.error() == DecodeError::unknown_type && !world_.profile.newer.empty()) return;
     if (!decoded) fail("cannot decode a message of its node");
     if (world_.trace()) world_.line(name_, " <-" + to_text(*decoded));
     take(*decoded);
@@ -228,7 +230,7 @@ void Worker::send(Body body, std::uint64_t seq) {
     Message message{{kScope, name_, token_, seq}, std::move(body)};
     if (world_.trace()) world_.line(name_, " ->" + to_text(message));
     ++world_.coverage.messages[message.body.index()];
-    world_.network.send(connector_, std::make_shared<std::string>(encode(message)));
+    for (const Frame& frame : speech_.frames(message)) world_.network.send(connector_, frame);
     spoke_ = world_.clock.now();
 }
 

@@ -102,6 +102,7 @@ private:
     std::string name_;
     std::vector<std::string> doors_;
     Random random_;
+    Speech speech_;
 
     bool alive_ = false;
     bool stopped_ = false;

@@ -15,6 +15,7 @@
 #include "tests/sim/network.hpp"
 #include "tests/sim/notary.hpp"
 #include "tests/sim/profile.hpp"
+#include "tests/sim/speech.hpp"
 
 namespace muster::sim {
 
@@ -170,7 +171,8 @@ private:
 
     void perform(const cluster::Action& action);
     void record(const cluster::Action& action, std::string_view encoded);
-    Frame encoded(const cluster::Action& action, const proto::Message& message);
+    /// The frames that the message goes as: itself, and now and then, of a newer minor, one that nobody knows.
+    std::vector<Frame> encoded(const cluster::Action& action, const proto::Message& message);
     void perform_one(const cluster::Action& action, const cluster::Publish& publish);
     void perform_one(const cluster::Action& action, const cluster::SendPeer& send);
     void perform_one(const cluster::Action& action, const cluster::Dial& dial);
@@ -211,13 +213,14 @@ private:
 
     std::map<std::string, PeerLink> peers_;
     std::map<std::string, ConnectorId> dials_;
-    std::map<std::string, Frame> greetings_;  // hellos that wait for their connection
+    std::map<std::string, std::vector<Frame>> greetings_;  // hellos that wait for their connection
     std::map<ConnectorId, std::string> dialled_;
     std::map<cluster::Route, ConnectionId> routes_;
     std::map<ConnectionId, cluster::Route> routes_of_;
     std::map<ConnectionId, NodeId> subscribers_;
     std::map<ConnectionId, cluster::Sender> senders_;  // of those that speak to its door and its control socket
     std::uint64_t made_routes_ = 0;
+    Speech speech_;
     Handlers handlers_;
 };
 

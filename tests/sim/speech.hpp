@@ -1,0 +1,40 @@
+// How a node or worker puts its messages into frames: as this version does, or as a newer minor may.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "proto/codec.hpp"
+#include "tests/sim/network.hpp"
+#include "tests/sim/random.hpp"
+#include "tests/versions/newer.hpp"
+
+namespace muster::sim {
+
+class Speech {
+public:
+    Speech(bool newer, Random random) : random_(random.fork()) {
+        if (newer) peer_.emplace();
+    }
+
+    /// One frame, or two when it comes with a message of an unknown type.
+    std::vector<Frame> frames(const proto::Message& message) {
+        std::vector<Frame> all;
+        if (!peer_) {
+            all.push_back(std::make_shared<const std::string>(proto::encode(message)));
+            return all;
+        }
+        if (random_.permille(kUnknownPermille))
+            all.push_back(std::make_shared<const std::string>(peer_->unknown(message.header)));
+        all.push_back(std::make_shared<const std::string>(peer_->encode(message)));
+        return all;
+    }
+
+private:
+    static constexpr std::uint64_t kUnknownPermille = 50;
+
+    std::optional<versions::NewerPeer> peer_;
+    Random random_;
+};
+
+}  // namespace muster::sim
