@@ -74,6 +74,9 @@ struct Options {
     std::string gossip;
     std::vector<std::string> seeds;
     std::uint64_t random_seed = 1;
+    /// 64 bits that nobody can guess, for session tokens: from one number of `random_seed` all others follow.
+    /// Null: drawn from it all the same, so that a run can be repeated.
+    std::uint64_t (*secret)() = nullptr;
     GroupKey (*key)(const Group&) = [](const Group& group) { return group_key(group); };  // tests force collisions
     Timing timing;
     SessionTiming session;

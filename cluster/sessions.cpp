@@ -41,6 +41,14 @@ void Sessions::refuse(Route route, ErrorCode code, std::string text) {
     ctx_.emit(SendDoor{route, ctx_.message(proto::Refuse{code, std::move(text)})});
 }
 
+/// Whoever has a session's token has the session.
+SessionToken Sessions::new_token() {
+    SessionToken token;
+    while (!token || sessions_.contains(token))
+        token.value = ctx_.options.secret == nullptr ? ctx_.random.next() | 1 : ctx_.options.secret();
+    return token;
+}
+
 Session* Sessions::find(SessionToken token) {
     const auto it = sessions_.find(token);
     return it == sessions_.end() ? nullptr : &it->second;
@@ -63,8 +71,7 @@ void Sessions::hello(const proto::Message& message, const Sender& sender, Route 
     if (!resumed) {
         if (sessions_.size() >= ctx_.options.bounds.sessions)
             return refuse(route, ErrorCode::overloaded, "this node serves as many workers as it may: use another");
-        SessionToken token{ctx_.random.next() | 1};
-        while (sessions_.contains(token)) token = SessionToken{ctx_.random.next() | 1};
+        const SessionToken token = new_token();
         session = &sessions_.try_emplace(token, ctx_, token, message.header.origin, sender).first->second;
     }
     attach(*session, route, resumed ? hello.received : 0);

@@ -39,6 +39,7 @@ public:
     void excuse(Duration late);
 
     Session* find(SessionToken token);
+    SessionToken new_token();
     void reply(const SessionRequest& request, proto::Body body);
     /// Appends to a session's stream; a worker for whose item there can be no room is given up.
     void push(SessionToken token, proto::StreamItem item, std::size_t size, Session::Waiter waiter = {});

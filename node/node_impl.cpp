@@ -1,8 +1,11 @@
 #include "node/node_impl.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <random>
 
+#include "cluster/check.hpp"
 #include "node/address.hpp"
 #include "node/clock.hpp"
 #include "node/notary.hpp"
@@ -68,6 +71,12 @@ Incarnation new_incarnation() {
         static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(since).count())};
 }
 
+std::uint64_t unguessable() {
+    std::uint64_t bits = 0;
+    MUSTER_CHECK(::getentropy(&bits, sizeof bits) == 0);
+    return bits;
+}
+
 cluster::Options core_options(const Node::Options& options, const NodeId& self, const node::Sockets& sockets,
                               const std::shared_ptr<keys::Keyring>& keys) {
     cluster::Options core;
@@ -80,6 +89,7 @@ cluster::Options core_options(const Node::Options& options, const NodeId& self, 
     if (keys) core.notary = std::make_shared<node::Notary>(keys);
     std::random_device random;
     core.random_seed = (std::uint64_t{random()} << 32) | random();
+    core.secret = unguessable;
     core.timing.ready_wait = options.ready_wait;
     core.session.grace = options.session_grace;
     core.bounds.backlog_items = options.backlog_items;
