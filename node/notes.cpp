@@ -2,6 +2,8 @@
 
 #include <string_view>
 
+#include "proto/utf8.hpp"
+
 namespace muster::node {
 namespace {
 
@@ -60,7 +62,8 @@ LogLine to_line(const cluster::Note& note) {
     if (!words.after.empty() || words.before.ends_with(' ')) text += note.node;
     text += words.after;
     if (!note.text.empty()) text += ": " + note.text;
-    return {words.severity, std::move(text)};
+    // The other side's words must not make lines of their own.
+    return {words.severity, printable(text)};
 }
 
 std::optional<LogLine> NoteLimiter::take(const cluster::Note& note, cluster::Instant now) {

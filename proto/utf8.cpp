@@ -57,4 +57,18 @@ std::string_view utf8_prefix(std::string_view text, std::size_t limit) {
     return text.substr(0, limit);
 }
 
+std::string printable(std::string_view text) {
+    std::string shown;
+    shown.reserve(text.size());
+    for (std::size_t at = 0; at < text.size(); ++at) {
+        const auto byte = static_cast<unsigned char>(text[at]);
+        const bool is_c0 = byte < 0x20 || byte == 0x7F;
+        // U+0080 to U+009F, of which terminals take some for the beginning of a sequence.
+        const bool is_c1 = byte == 0xC2 && at + 1 < text.size() && static_cast<unsigned char>(text[at + 1]) < 0xA0;
+        shown += is_c0 || is_c1 ? '?' : text[at];
+        if (is_c1) ++at;
+    }
+    return shown;
+}
+
 }  // namespace muster

@@ -3,22 +3,32 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "proto/utf8.hpp"
+
 namespace muster::cli {
 
-void print(const std::string& line) {
+namespace {
+
+void write(const std::string& line) {
     std::fwrite(line.data(), 1, line.size(), stdout);
     std::fputc('\n', stdout);
     std::fflush(stdout);
 }
 
+}  // namespace
+
+void print(const std::string& line) {
+    write(printable(line));
+}
+
 void print_json(const Json& object) {
-    print(object.dump(-1, ' ', false, Json::error_handler_t::replace));
+    write(object.dump(-1, ' ', false, Json::error_handler_t::replace));
 }
 
 void complain(std::string text) {
     std::replace_if(
         text.begin(), text.end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');
-    std::fprintf(stderr, "muster: %s\n", text.c_str());
+    std::fprintf(stderr, "muster: %s\n", printable(text).c_str());
 }
 
 void print_table(const std::vector<std::vector<std::string>>& rows) {

@@ -13,7 +13,7 @@ namespace muster::cli {
 /// Keeps keys in the order in which they are written.
 using Json = nlohmann::ordered_json;
 
-/// One line on standard output, flushed at once. Not thread-safe.
+/// One line on standard output, without control characters, flushed at once. Not thread-safe.
 void print(const std::string& line);
 void print_json(const Json& object);
 /// One line on standard error: "muster: …".

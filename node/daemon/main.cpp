@@ -16,6 +16,7 @@
 #include "node/daemon/http_status.hpp"
 #include "node/daemon/log.hpp"
 #include "node/wakeup.hpp"
+#include "proto/utf8.hpp"
 
 namespace {
 
@@ -27,7 +28,7 @@ constexpr int kFailed = 1;
 constexpr int kBadUsage = 2;
 
 int fail(const muster::Error& error) {
-    std::cerr << "musterd: " << error.text << std::endl;
+    std::cerr << "musterd: " << muster::printable(error.text) << std::endl;
     return error.code == muster::ErrorCode::bad_request ? kBadUsage : kFailed;
 }
 

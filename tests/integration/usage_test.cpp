@@ -68,6 +68,23 @@ TEST(Usage, TimeThatRunsOutIsStatus124) {
     EXPECT_EQ(cluster.muster(0, {"join", "a", "b", "--timeout", "0.3"}).status, 124);
 }
 
+TEST(Usage, WhatOthersHaveNamedDoesNotSteerTheTerminal) {
+    Cluster cluster(1);
+    const auto worker = cluster.stay(0, {"join", "\x1b[31mred", "two\nlines", "--meta",
+                                         "a=\xc2\x9b"
+                                         "1m"});
+    ASSERT_TRUE(worker->wait_for_line("joined"));
+    for (const Words& words : {Words{"groups"}, {"members", "\x1b[31mred", "two\nlines"}}) {
+        Words command = words;
+        command.insert(command.begin(), {"--node", cluster.address(0)});
+        const auto shown = muster(command);
+        ASSERT_EQ(shown.status, 0) << shown.errors;
+        EXPECT_EQ(shown.lines.size(), 2u);
+        for (const auto& line : shown.lines)
+            for (const char* control : {"\x1b", "\xc2\x9b"}) EXPECT_EQ(line.find(control), std::string::npos) << line;
+    }
+}
+
 TEST(Usage, APortInUseIsToldAndTheOtherNodeIsUnharmed) {
     Cluster cluster(1);
     const auto second = musterd({"--name", "second", "--listen", cluster.address(0)});

@@ -19,6 +19,11 @@ TEST(Notes, ReadAsSentences) {
     EXPECT_EQ(to_line({Note::Kind::node_up, "b", ""}).severity, 1);
 }
 
+TEST(Notes, AreOneLineWhateverTheOtherSideSays) {
+    EXPECT_EQ(to_line({Note::Kind::dial_refused, "1.2.3.4:7100", "no\n2024-01-01 node b is down"}).text,
+              "1.2.3.4:7100 refused this node: no?2024-01-01 node b is down");
+}
+
 TEST(NoteLimiter, HoldsAStormBackAndSaysSo) {
     NoteLimiter limiter;
     const Note lost{Note::Kind::worker_lost, "w", ""};

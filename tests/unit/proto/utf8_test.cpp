@@ -41,5 +41,14 @@ TEST(Utf8, SequencesCutShortOrStrayAreRefused) {
     EXPECT_FALSE(is_utf8("\xc3\xa9\xc3"));
 }
 
+TEST(Utf8, PrintableTextHasNoControlCharacters) {
+    EXPECT_EQ(printable("plain, größe, 日本 🐟"), "plain, größe, 日本 🐟");
+    EXPECT_EQ(printable("two\nlines\r\tand \x1b[31m red\x7f"), "two?lines??and ?[31m red?");
+    EXPECT_EQ(printable("\xc2\x9b"
+                        "31m \xc2\x80\xc2\xa0"),
+              "?31m ?\xc2\xa0");
+    EXPECT_EQ(printable("\xc2"), "\xc2");
+}
+
 }  // namespace
 }  // namespace muster
