@@ -19,7 +19,17 @@ endforeach()
 
 install(DIRECTORY proto/include/ node/include/ node/client/include/
     DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.hpp")
-install(FILES LICENSE proto/PROTOCOL.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
+    # Beside the programs, also under a prefix: only a package puts units where systemd looks for them.
+    set(unit ${PROJECT_BINARY_DIR}/musterd.service)
+    install(CODE "
+        set(CMAKE_INSTALL_FULL_BINDIR \"\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}\")
+        set(CMAKE_INSTALL_FULL_DOCDIR \"\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_DOCDIR}\")
+        configure_file(\"${PROJECT_SOURCE_DIR}/scripts/systemd/musterd.service.in\" \"${unit}\" @ONLY)")
+    install(FILES ${unit} DESTINATION lib/systemd/system)
+    install(FILES scripts/systemd/muster.sysusers DESTINATION lib/sysusers.d RENAME muster.conf)
+endif()
+install(FILES LICENSE SECURITY.md proto/PROTOCOL.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
 configure_package_config_file(
     ${CMAKE_CURRENT_LIST_DIR}/musterConfig.cmake.in ${PROJECT_BINARY_DIR}/musterConfig.cmake
