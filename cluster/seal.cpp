@@ -60,6 +60,10 @@ std::optional<Opened> open_seal(Context& context, const proto::Message& message)
         return std::nullopt;
     }
     auto inner = proto::decode(seal->message);
+    if (!inner && inner.error() == proto::DecodeError::unknown_type) {
+        context.count("messages_of_unknown_type");  // of a newer minor: to be ignored
+        return std::nullopt;
+    }
     const bool whole = inner && !std::holds_alternative<proto::Sealed>(inner->body) &&
                        !std::holds_alternative<proto::Relay>(inner->body);
     if (!whole) {

@@ -33,6 +33,7 @@ constexpr std::string_view kPaths[] = {
     "messages_of_another_scope",
     "messages_of_false_senders",
     "messages_of_strangers",
+    "messages_of_unknown_type",
     "messages_out_of_place",
     "messages_unsealed",
     "news_older",

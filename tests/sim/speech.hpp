@@ -1,11 +1,15 @@
 // How a node or worker puts its messages into frames: as this version does, or as a newer minor may.
 #pragma once
 
+#include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
+#include "cluster/seal.hpp"
 #include "proto/codec.hpp"
 #include "tests/sim/network.hpp"
+#include "tests/sim/notary.hpp"
 #include "tests/sim/random.hpp"
 #include "tests/versions/newer.hpp"
 
@@ -13,8 +17,13 @@ namespace muster::sim {
 
 class Speech {
 public:
-    Speech(bool newer, Random random) : random_(random.fork()) {
-        if (newer) peer_.emplace();
+    /// `notary` makes the seals; null where there are no keys, and for workers.
+    Speech(bool newer, Random random, std::shared_ptr<Notary> notary = nullptr) : random_(random.fork()) {
+        if (!newer) return;
+        versions::NewerPeer::Seal seal;
+        if (notary)
+            seal = [notary](const proto::Sealed& sealed) { return notary->sign(cluster::signed_bytes(sealed)); };
+        peer_.emplace(std::move(seal));
     }
 
     /// One frame, or two when it comes with a message of an unknown type.

@@ -56,7 +56,7 @@ Host::Host(World& world, Place place, std::string name, std::string scope)
       scope_(std::move(scope)),
       door_("h" + std::to_string(place) + ":7100"),
       random_(world.random.fork()),
-      speech_(world.profile.is_newer(place), random_),
+      speech_(world.profile.is_newer(place), random_, world.notary_of(name_)),
       handlers_(world, *this) {}
 
 // ---- a life ----------------------------------------------------------------

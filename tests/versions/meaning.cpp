@@ -43,7 +43,7 @@ json say(const Change& m) {
 json say(const Delta& m) { return {{"changes", say(m.changes)}}; }
 json say(const PeerRecord& m) {
     return {{"id", say(m.id)}, {"refutation", m.refutation}, {"state", say(m.state)}, {"address", m.address},
-            {"control", m.control}, {"gossip", m.gossip}, {"seq", m.seq.value}};
+            {"control", m.control}, {"gossip", m.gossip}, {"seq", m.seq.value}, {"proof", hex(m.proof)}};
 }
 json say(const GroupRuns& m) { return {{"group", say(m.group)}, {"joins", say(m.joins)}}; }
 json say(const Notice& m) {
@@ -103,7 +103,9 @@ json body(const SnapshotChunk& m) {
 }
 json body(const SnapshotAck& m) { return {{"about", say(m.about)}, {"as_of", m.as_of.value}, {"next", m.next}}; }
 json body(const Probe& m) { return {{"target", say(m.target)}, {"pass_on", m.pass_on}}; }
-json body(const Heard& m) { return {{"target", say(m.target)}, {"digest", m.digest}, {"age_ms", m.age_ms}}; }
+json body(const Heard& m) {
+    return {{"target", say(m.target)}, {"digest", m.digest}, {"age_ms", m.age_ms}, {"beat", hex(m.beat)}};
+}
 json body(const Ping& m) { return {{"nonce", m.nonce}}; }
 json body(const Pong& m) { return {{"nonce", m.nonce}, {"about", say(m.about)}, {"applied", m.applied.value}}; }
 json body(const LinkData& m) {
@@ -111,6 +113,9 @@ json body(const LinkData& m) {
 }
 json body(const LinkAck& m) { return {{"to", say(m.to)}, {"acked", m.acked}}; }
 json body(const Relay& m) { return {{"to", m.to}, {"message", hex(m.message)}, {"hops", m.hops}}; }
+json body(const Sealed& m) {
+    return {{"stamp", m.stamp}, {"message", hex(m.message)}, {"signature", hex(m.signature)}};
+}
 json body(const WorkerHello& m) { return {{"token", m.token.value}, {"received", m.received}}; }
 json body(const WorkerHeartbeat& m) { return {{"received", m.received}}; }
 json body(const WorkerGoodbye&) { return json::object(); }
@@ -152,11 +157,11 @@ json body(const WatchNews& m) { return {{"watch", m.watch}, {"event", say(m.even
 #define NAME(Type) std::string name(const Type&) { return #Type; }
 NAME(Hello) NAME(Welcome) NAME(Refuse) NAME(Deltas) NAME(Heartbeat) NAME(Goodbye) NAME(PeerNews) NAME(Pull)
 NAME(SnapshotChunk) NAME(SnapshotAck) NAME(Probe) NAME(Heard) NAME(Ping) NAME(Pong) NAME(LinkData) NAME(LinkAck)
-NAME(Relay) NAME(WorkerHello) NAME(WorkerHeartbeat) NAME(WorkerGoodbye) NAME(JoinRequest) NAME(LeaveRequest)
-NAME(MembersRequest) NAME(GroupsRequest) NAME(NodesRequest) NAME(StatusRequest) NAME(NotifyRequest) NAME(WatchRequest)
-NAME(UnwatchRequest) NAME(WorkerWelcome) NAME(NodeHeartbeat) NAME(JoinReply) NAME(LeaveReply) NAME(MembersReply)
-NAME(GroupsReply) NAME(NodesReply) NAME(StatusReply) NAME(NotifyReply) NAME(DoneReply) NAME(ErrorReply)
-NAME(Deliveries) NAME(Gap) NAME(WatchNews)
+NAME(Relay) NAME(Sealed) NAME(WorkerHello) NAME(WorkerHeartbeat) NAME(WorkerGoodbye) NAME(JoinRequest)
+NAME(LeaveRequest) NAME(MembersRequest) NAME(GroupsRequest) NAME(NodesRequest) NAME(StatusRequest) NAME(NotifyRequest)
+NAME(WatchRequest) NAME(UnwatchRequest) NAME(WorkerWelcome) NAME(NodeHeartbeat) NAME(JoinReply) NAME(LeaveReply)
+NAME(MembersReply) NAME(GroupsReply) NAME(NodesReply) NAME(StatusReply) NAME(NotifyReply) NAME(DoneReply)
+NAME(ErrorReply) NAME(Deliveries) NAME(Gap) NAME(WatchNews)
 #undef NAME
 
 // clang-format on

@@ -63,6 +63,7 @@ private:
         return json::binary(std::vector<std::uint8_t>(value.begin(), value.end()));
     }
     static json tree(const Bytes& value) { return bytes(value.text); }
+    static json tree(const Appended& value) { return bytes(value.text); }
     static json tree(const Data& value) { return bytes(value.msgpack); }
     template <class E>
     static json tree(const OneOf<E>& value) {
@@ -126,6 +127,11 @@ std::string NewerPeer::encode(const Message& message) {
     Message copy = message;
     if (auto* relay = std::get_if<Relay>(&copy.body))
         if (auto inner = decode(relay->message)) relay->message = encode(*inner);
+    if (auto* sealed = std::get_if<Sealed>(&copy.body); sealed && seal_)
+        if (auto inner = decode(sealed->message); inner && inner->header.origin == message.header.origin) {
+            sealed->message = encode(*inner);
+            sealed->signature = seal_(*sealed);
+        }
     json tree = std::visit(
         [&]<class B>(B& body) {
             Writer writer(turn_);
@@ -145,7 +151,11 @@ std::string NewerPeer::unknown(const Header& header) {
     for (std::uint64_t i = 0; i < turn_ % 4; ++i) tree.push_back(additions()[(turn_ + i) % additions().size()]);
     ++turn_;
     tree.push_back(json::object());
-    return frame_of(tree);
+    auto frame = frame_of(tree);
+    if (!seal_ || turn_ % 2 == 0) return frame;
+    Sealed sealed{1, std::move(frame), {}};
+    sealed.signature = seal_(sealed);
+    return encode({header, std::move(sealed)});
 }
 
 std::string with_major(std::string frame, char major) {

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
+#include <utility>
 
 #include "proto/messages.hpp"
 
@@ -13,12 +15,19 @@ namespace muster::versions {
 /// that all kinds of msgpack values come at all places. Written without the codec, but for the order of the fields.
 class NewerPeer {
 public:
+    /// The signature of its own node on a message that it has sealed.
+    using Seal = std::function<std::string(const proto::Sealed&)>;
+
+    /// Without `seal`, what is sealed stays as it is.
+    explicit NewerPeer(Seal seal = nullptr) : seal_(std::move(seal)) {}
+
     /// The message with additions. A frame that would become too large goes without.
     std::string encode(const proto::Message& message);
-    /// A message of a type that nobody knows, from the same speaker.
+    /// A message of a type that nobody knows, from the same speaker; with `seal`, every other one sealed.
     std::string unknown(const proto::Header& header);
 
 private:
+    Seal seal_;
     std::uint64_t turn_ = 0;
 };
 
