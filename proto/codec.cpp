@@ -447,6 +447,11 @@ std::string base64(std::string_view bytes) {
     return text;
 }
 
+/// In one line; what is not UTF-8 is replaced, wherever it stands.
+std::string text_of(const nlohmann::json& value) {
+    return value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
 nlohmann::json json_of(const msgpack::object& value) {
     using namespace msgpack::type;
     switch (value.type) {
@@ -475,7 +480,7 @@ nlohmann::json json_of(const msgpack::object& value) {
             auto map = nlohmann::json::object();
             for (std::uint32_t i = 0; i < value.via.map.size; ++i) {
                 const auto key = json_of(value.via.map.ptr[i].key);
-                map[key.is_string() ? key.get<std::string>() : key.dump()] = json_of(value.via.map.ptr[i].val);
+                map[key.is_string() ? key.get<std::string>() : text_of(key)] = json_of(value.via.map.ptr[i].val);
             }
             return map;
         }
@@ -491,7 +496,7 @@ std::string to_json(const Data& data) {
     msgpack::zone zone;
     std::size_t offset = 0;
     const auto value = msgpack::unpack(zone, data.msgpack.data(), data.msgpack.size(), offset);
-    return json_of(value).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    return text_of(json_of(value));
 }
 
 }  // namespace muster

@@ -66,6 +66,7 @@ TEST(DataToJson, ShowsWhatJsonCannotSay) {
     EXPECT_EQ(json(std::string_view("\xcb\x7f\xf8\0\0\0\0\0\0", 9)), "null") << "no number";
     EXPECT_EQ(json(std::string_view("\xca\x3f\xc0\0\0", 5)), "1.5") << "single precision";
     EXPECT_EQ(json("\xa2\xff!"), "\"\xef\xbf\xbd!\"") << "what is not UTF-8 is replaced";
+    EXPECT_EQ(json("\x81\x91\xa1\xff\x01"), "{\"[\\\"\xef\xbf\xbd\\\"]\":1}") << "in a key as well";
     EXPECT_EQ(json("\xff"), "-1");
 }
 
