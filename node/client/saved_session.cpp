@@ -53,6 +53,11 @@ bool take_reply(SavedSession& saved, std::uint64_t number, const proto::Body& re
     return true;
 }
 
+/// A number is never used for another request: its members would be those of both.
+bool is_used(const SavedSession& saved, std::uint64_t number) {
+    return saved.joins.contains(number) || saved.watches.contains(number) || saved.unfinished.contains(number);
+}
+
 std::vector<proto::NumberRun> runs_of(const std::set<MemberNumber>& members) {
     std::vector<proto::NumberRun> runs;
     for (const auto member : members) {
@@ -88,9 +93,13 @@ bool apply(SavedSession& saved, const proto::Message& message) {
         return true;
     }
     if (!saved.token || header.seq == 0) return false;
-    if (is<proto::WatchRequest>(body)) return saved.watches.insert(header.seq).second;
-    if (is_remembered(body)) return saved.unfinished.emplace(header.seq, body).second;
-    return take_reply(saved, header.seq, body);
+    if (!is_remembered(body)) return take_reply(saved, header.seq, body);
+    if (is_used(saved, header.seq)) return false;
+    if (is<proto::WatchRequest>(body))
+        saved.watches.insert(header.seq);
+    else
+        saved.unfinished.emplace(header.seq, body);
+    return true;
 }
 
 std::vector<proto::Message> conversation_of(const SavedSession& saved) {

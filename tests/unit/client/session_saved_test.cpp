@@ -160,6 +160,18 @@ TEST(SavedSession, NoNumberOfARequestIsUsedTwice) {
     EXPECT_GT(third.requests().back(), next.requests().back());
 }
 
+TEST(SavedSession, ANumberThatWasUsedIsForNoOtherRequest) {
+    First first;
+    first.join(2, 1, kOther);
+    auto saved = first.kept;
+    ASSERT_TRUE(apply(saved, {{"default", "w1", 42, 9}, proto::WatchRequest{}}));
+    for (const std::uint64_t number : {1, 2, 9}) {
+        const proto::Header header{"default", "w1", 42, number};
+        EXPECT_FALSE(apply(saved, {header, proto::JoinRequest{kOrders, 1, {}, false, 100}})) << number;
+        EXPECT_FALSE(apply(saved, {header, proto::WatchRequest{}})) << number;
+    }
+}
+
 TEST(SavedSession, AJoinWithoutAnAnswerIsUndone) {
     First first;
     first.join(2, 1, kOther);
