@@ -20,8 +20,9 @@ namespace {
 using Values = std::vector<std::string>;
 
 Error bad(std::string text) {
-    // One line, whatever a library put into it.
-    std::replace(text.begin(), text.end(), '\n', ' ');
+    // One line, whatever a library or the user put into it.
+    std::replace_if(
+        text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < ' '; }, ' ');
     return {ErrorCode::bad_request, std::move(text)};
 }
 

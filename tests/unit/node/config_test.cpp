@@ -176,6 +176,10 @@ TEST(Config, NamesFlagOrVariable) {
     EXPECT_TRUE(has(wrong({}, {{"MUSTER_LINK_ITEMS", "1099511627777"}}), "MUSTER_LINK_ITEMS: "));
     EXPECT_TRUE(has(wrong({"--nonsense"}), "--nonsense"));
     EXPECT_TRUE(has(wrong({"--nonsense"}), "see musterd --help"));
+    EXPECT_TRUE(has(wrong({"--name",
+                           "a\r\x1b"
+                           "b"}),
+                    "--name: \"a  b\" is no node name"));
     EXPECT_TRUE(has(wrong({"stray"}), "stray"));
     EXPECT_TRUE(has(wrong({"--name"}), "--name"));
 }
