@@ -34,7 +34,9 @@ proto::Delta DeltaLog::at(Seq seq) const {
     auto run = runs_.begin() + static_cast<std::uint32_t>(start.run - begin_.run);
     for (std::uint32_t at = start.change; at != next.change; ++at) {
         const Change& change = changes_[static_cast<std::uint32_t>(at - begin_.change)];
-        proto::Change& to = delta.changes.emplace_back(groups_.name(change.group), change.reason);
+        proto::Change& to = delta.changes.emplace_back();
+        to.group = groups_.name(change.group);
+        to.reason = change.reason;
         for (std::uint32_t i = 0; i < change.joins; ++i, ++run)
             to.joins.push_back({run->first, run->count, owners_.worker(run->owner), owners_.meta(run->owner)});
         for (std::uint32_t i = 0; i < change.leaves; ++i, ++run) to.leaves.push_back({run->first, run->count});

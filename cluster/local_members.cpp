@@ -144,7 +144,9 @@ Result<proto::NumberRun> LocalMembers::join(const Owner& owner, const std::strin
     all_.add(joined, [](const Run&) {});
     owners_[memberships_[at].owner].members += count;
     proto::Delta delta;
-    delta.changes.emplace_back(group).joins.push_back({run.first, count, worker, meta});
+    auto& change = delta.changes.emplace_back();
+    change.group = group;
+    change.joins.push_back({run.first, count, worker, meta});
     replicator_.commit(std::move(delta));
     return run;
 }
@@ -190,8 +192,10 @@ Result<std::vector<MemberNumber>> LocalMembers::leave(const Owner& owner, const 
         return Error{ErrorCode::not_joined,
                      "not joined in " + group.store + "/" + group.feature + ": nothing to leave"};
     proto::Delta delta;
-    auto& leaves = delta.changes.emplace_back(group).leaves = runs_of(leaving);
-    for (const auto& run : leaves) remove(run);
+    auto& change = delta.changes.emplace_back();
+    change.group = group;
+    change.leaves = runs_of(leaving);
+    for (const auto& run : change.leaves) remove(run);
     replicator_.commit(std::move(delta));
     return leaving;
 }

@@ -27,7 +27,8 @@ bool SnapshotSender::fill(const Replica& replica, proto::SnapshotChunk& chunk) {
         const MemberList* members = replica.find(group_);
         if (!members) continue;
         if (size_ > chunk_bytes_) return false;
-        auto& part = chunk.groups.emplace_back(index.name(group_));
+        auto& part = chunk.groups.emplace_back();
+        part.group = index.name(group_);
         size_ += kWireOverhead + wire_size(part.group);
         if (!fill(replica, *members, part)) return false;
     }

@@ -64,7 +64,8 @@ std::optional<Error> apply_file(const std::string& path, Config& config) {
         if (line == 0) return bad(path + ": cannot read it: check the name given to --config");
         return bad(path + ":" + std::to_string(line) + ": " + std::string(error.description()));
     }
-    for (const auto& [key, node] : table) {
+    for (const auto& entry : table) {
+        const auto& key = entry.first;
         const std::string place = path + ":" + std::to_string(key.source().begin.line) + ": " + std::string(key.str());
         const auto all = settings();
         const auto found = std::find_if(all.begin(), all.end(), [&](const Setting& s) { return key.str() == s.key; });
@@ -73,7 +74,7 @@ std::optional<Error> apply_file(const std::string& path, Config& config) {
             for (const auto& setting : all) known += (known.empty() ? "" : ", ") + std::string(setting.key);
             return bad(place + ": no such setting: use one of " + known);
         }
-        const auto values = texts_of(*found, node);
+        const auto values = texts_of(*found, entry.second);
         if (!values)
             return bad(place + ": give a " + (found->list ? "list of texts" : "text or a number") + ", as in " +
                        found->key + " = " + (found->list ? "[\"HOST:PORT\"]" : "\"" + std::string(found->type) + "\""));
