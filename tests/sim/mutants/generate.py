@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Writes copies of core sources in which the mistakes of mutants.toml can be switched on at run time.
+"""Writes copies of sources in which the mistakes of a mutants.toml can be switched on at run time.
 
 usage: generate.py MUTANTS.toml SOURCE_ROOT OUTPUT_FOLDER
 
-For every source that is named it writes OUTPUT_FOLDER/<source>, and for all of them OUTPUT_FOLDER/mutants.inc,
-one line a mutant. Of a mutant, `original` is replaced by
+For every source that is named it writes OUTPUT_FOLDER/<source>, and for those that the simulator must catch
+OUTPUT_FOLDER/mutants.inc, one line a mutant. Of a mutant, `original` is replaced by
 
     (muster::mutant(N) ? (mutated) : (original))                where it is an expression
     { if (muster::mutant(N)) { mutated } else { original } }    where it ends with ;
@@ -18,7 +18,9 @@ import re
 import sys
 import tomllib
 
-KEYS = {"name", "file", "mistake", "original", "mutated", "caught_as", "within_runs"}
+KEYS = {"name", "file", "mistake", "original", "mutated"}
+FOR_SIMULATOR = {"caught_as", "within_runs"}
+FOR_FUZZER = {"target"}  # known to scripts/fuzz.py
 CAUGHT_AS = {"unsafe", "stalled", "either"}
 
 
@@ -66,16 +68,19 @@ def copy_of(source, text, mutants):
 
 def check(mutant):
     name = mutant.get("name", "a mutant without a name")
-    missing = KEYS - mutant.keys()
-    unknown = mutant.keys() - KEYS - {"within"}
+    keys = KEYS | (FOR_FUZZER if "target" in mutant else FOR_SIMULATOR)
+    missing = keys - mutant.keys()
+    unknown = mutant.keys() - keys - {"within"}
     if missing or unknown:
         raise Unusable(f"mutants.toml: {name}: has no {sorted(missing)}, and {sorted(unknown)} is unknown: "
                        f"write the keys that the top of the file explains")
+    if not re.fullmatch(r"(cluster|proto|node(/\w+)?)/\w+\.cpp", mutant["file"]):
+        raise Unusable(f"mutants.toml: {name}: file must be a .cpp of the library, not a header: those are compiled "
+                       f"into other programs' parts as well")
+    if "target" in mutant:
+        return
     if mutant["caught_as"] not in CAUGHT_AS:
         raise Unusable(f"mutants.toml: {name}: caught_as must be one of {sorted(CAUGHT_AS)}")
-    if not re.fullmatch(r"cluster/\w+\.cpp", mutant["file"]):
-        raise Unusable(f"mutants.toml: {name}: file must be a .cpp of cluster/, not a header: those are compiled "
-                       f"into other programs' parts as well")
 
 
 def write(path, text):
@@ -91,12 +96,15 @@ def generate(listed, root, output):
     for number, mutant in mutants:
         check(mutant)
         by_file.setdefault(mutant["file"], []).append((number, mutant))
+        if "target" in mutant:
+            continue
         rows.append(f'{{{number}, "{mutant["name"]}", "{mutant["mistake"]}", Caught::{mutant["caught_as"]}, '
                     f'{mutant["within_runs"]}}},\n')
     for file, those in by_file.items():
         source = root / file
         write(output / file, copy_of(source.as_posix(), source.read_text(), those))
-    write(output / "mutants.inc", "".join(rows))
+    if rows:
+        write(output / "mutants.inc", "".join(rows))
 
 
 def main():

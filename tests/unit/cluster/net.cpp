@@ -78,6 +78,7 @@ void Net::step(const std::string& node, EventBody body) {
     Actions actions;
     core(node).step({now, std::move(body)}, actions);
     if (check_every_step) core(node).check();
+    if (on_step) on_step(node, core(node), actions);
     for (auto& action : actions) perform(node, action);
 }
 

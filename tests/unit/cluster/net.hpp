@@ -70,6 +70,8 @@ public:
     /// Drops a message on its way when true is returned.
     std::function<bool(const std::string& to, const proto::Message&)> drop;
     std::function<void(Options&)> adjust;  // of nodes started from now on
+    /// Sees every step that was made, before its actions are done.
+    std::function<void(const std::string& node, const Core& core, const Actions& actions)> on_step;
     bool keys = false;                     // connections have senders; notaries are for `adjust` to give
     Sender worker_key;                     // of those that tell
     bool check_every_step = true;          // of a core's invariants: costs a look at its whole table

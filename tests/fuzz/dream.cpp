@@ -1,0 +1,78 @@
+#include "tests/fuzz/dream.hpp"
+
+#include "proto/codec.hpp"
+#include "proto/limits.hpp"
+
+namespace muster::fuzz {
+namespace {
+
+/// Makes an empty body of the variant's alternative of this index.
+template <std::size_t... I>
+proto::Body empty_body(std::size_t index, std::index_sequence<I...>) {
+    proto::Body body;
+    (void)((index == I ? (body.emplace<I>(), true) : false) || ...);
+    return body;
+}
+
+}  // namespace
+
+proto::Body Dream::body() {
+    constexpr std::size_t kKinds = std::variant_size_v<proto::Body>;
+    proto::Body body = empty_body(input_.below(kKinds), std::make_index_sequence<kKinds>{});
+    std::visit([this](auto& one) { (void)proto::fields(*this, one); }, body);
+    return body;
+}
+
+proto::Message Dream::message() {
+    proto::Message message;
+    auto& header = message.header;
+    const NodeId from = one<NodeId>();
+    const bool is_worker = input_.flag();
+    header.scope = input_.pick(words_.scopes);
+    header.origin = is_worker ? input_.pick(words_.workers) : from.name;
+    header.incarnation = is_worker ? input_.pick(words_.tokens).value : from.incarnation.value;
+    header.seq = input_.number();
+    message.body = body();
+    return message;
+}
+
+void Dream::put(const proto::Bytes& to) {
+    to.text.clear();
+    if (++depth_ < kDeepest && input_.flag())
+        to.text = proto::encode(message());
+    else
+        to.text = input_.bytes(input_.below(16));
+    --depth_;
+}
+
+void Dream::make_sound(MemberNumber& first, std::uint64_t& count) {
+    first.value = std::max<std::uint64_t>(first.value, 1);
+    count = std::clamp<std::uint64_t>(count, 1, limits::kMembersPerCall);
+    if (first.value > UINT64_MAX - count) first.value = UINT64_MAX - count;
+}
+
+void Dream::put(proto::LinkItem& to) {
+    switch (input_.below(4)) {
+        case 0:
+            return put(to.emplace<proto::NoticeReport>());
+        case 1:
+            return put(to.emplace<proto::NoticesLost>());
+        default:
+            return put(to.emplace<proto::SharedNotice>());
+    }
+}
+
+void Dream::put(proto::Delivery& to) {
+    auto notice = one<proto::Notice>();
+    notice.ticket = notice.wait_ms = 0;  // what does not go over the wire with a delivery
+    notice.newest = {};
+    to.notice = proto::SharedNotice(std::move(notice));
+    to.members = std::make_shared<const std::vector<MemberNumber>>(one<std::vector<MemberNumber>>());
+}
+
+std::size_t Dream::length() {
+    const std::uint8_t kind = input_.byte();
+    return kind < 250 ? kind % 4 : kind - 240u;
+}
+
+}  // namespace muster::fuzz
