@@ -151,6 +151,7 @@ bool Core::Impl::settle_once() {
     for (const auto& ended : sessions.take_ended()) {
         moved = true;
         watches.session_ended(ended.token);
+        queries.session_ended(ended.token);
         local.owner_gone(ended.token, ended.reason);
     }
     const auto outcomes = sessions.take_outcomes();
@@ -277,7 +278,7 @@ bool Core::Impl::has_met_all_peers() const {
 
 bool Core::Impl::wants_flush() const {
     return heartbeat_due <= ctx.now || peers.has_news() || replicator.wants_flush() || links.wants_flush() ||
-           sessions.wants_flush() || visibility.wants_flush();
+           sessions.wants_flush() || visibility.wants_flush() || !queries.empty();
 }
 
 void Core::Impl::flush() {
@@ -287,6 +288,7 @@ void Core::Impl::flush() {
     publish_news();
     if (beats) publish_heartbeat();
     visibility.flush();
+    answer_queries();
     settle();
     links.flush();
     sessions.flush();

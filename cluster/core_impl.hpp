@@ -16,6 +16,7 @@
 #include "cluster/link.hpp"
 #include "cluster/local_members.hpp"
 #include "cluster/peers.hpp"
+#include "cluster/queries.hpp"
 #include "cluster/replicator.hpp"
 #include "cluster/router.hpp"
 #include "cluster/sessions.hpp"
@@ -99,6 +100,9 @@ struct Core::Impl {
     // core_workers.cpp: what workers ask
     void worker_hello(const proto::Message& message, const Sender& sender, Route route);
     void request(Sessions::Request request);
+    void query(Sessions::Request request);
+    void answer_query(const Sessions::Request& request);
+    void answer_queries();
     void join_request(const SessionRequest& id, const std::string& worker, const proto::JoinRequest& join);
     void members_request(const SessionRequest& id, const proto::MembersRequest& request);
     void groups_request(const SessionRequest& id);
@@ -117,6 +121,8 @@ struct Core::Impl {
     LocalMembers local;
     Links links;
     Sessions sessions;
+    Queries queries;
+    std::size_t answered = 0;  // bytes of answers to queries since the last flush
     Watches watches;
     Visibility visibility;
     Routes routes;

@@ -41,11 +41,36 @@ void Core::Impl::request(Sessions::Request request) {
     } else if (const auto* unwatch = std::get_if<proto::UnwatchRequest>(&body)) {
         const auto done = watches.unwatch(id.token, unwatch->watch);
         done ? answer(id, Done{}) : answer(id, done.error());
-    } else if (const auto* members = std::get_if<proto::MembersRequest>(&body)) {
+    } else {
+        query(std::move(request));
+    }
+}
+
+void Core::Impl::query(Sessions::Request request) {
+    const Bounds& bounds = ctx.options.bounds;
+    if (queries.empty() && answered < bounds.answer_bytes_per_turn) return answer_query(request);
+    const SessionRequest id = request.id;
+    if (queries.put(std::move(request), bounds.requests_per_session)) return;
+    ctx.count("queries_refused");
+    answer(id, Error{ErrorCode::overloaded, "too many questions of this worker wait for an answer: ask again later"});
+}
+
+void Core::Impl::answer_queries() {
+    answered = 0;
+    while (answered < ctx.options.bounds.answer_bytes_per_turn) {
+        const auto request = queries.take();
+        if (!request) return;
+        answer_query(*request);
+    }
+}
+
+void Core::Impl::answer_query(const Sessions::Request& request) {
+    const SessionRequest& id = request.id;
+    if (const auto* members = std::get_if<proto::MembersRequest>(&request.body)) {
         members_request(id, *members);
-    } else if (std::holds_alternative<proto::GroupsRequest>(body)) {
+    } else if (std::holds_alternative<proto::GroupsRequest>(request.body)) {
         groups_request(id);
-    } else if (std::holds_alternative<proto::NodesRequest>(body)) {
+    } else if (std::holds_alternative<proto::NodesRequest>(request.body)) {
         sessions.reply(id, proto::NodesReply{nodes()});
     } else {
         sessions.reply(id, proto::StatusReply{status()});
@@ -71,6 +96,7 @@ void Core::Impl::members_request(const SessionRequest& id, const proto::MembersR
             size = 0;
         }
         size += wire_size(member);
+        answered += wire_size(member);
         part.members.push_back(std::move(member));
     }
     part.last = true;
@@ -86,6 +112,7 @@ void Core::Impl::groups_request(const SessionRequest& id) {
             size = 0;
         }
         size += kWireOverhead + wire_size(group.group);
+        answered += kWireOverhead + wire_size(group.group);
         part.groups.push_back(std::move(group));
     }
     part.last = true;

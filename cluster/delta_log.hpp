@@ -19,7 +19,7 @@ namespace muster::cluster {
 /// A delta is appended as begin, then for each change its group and its runs, then trim.
 class DeltaLog {
 public:
-    /// `max_weight`: deltas, changes and runs together.
+    /// `max_weight`: deltas, changes and runs together, and one more for each 64 bytes of a run's metadata.
     DeltaLog(GroupIndex& groups, OwnerTable& owners, std::size_t max_deltas, std::size_t max_weight)
         : groups_(groups), owners_(owners), max_deltas_(max_deltas), max_weight_(max_weight) {}
     ~DeltaLog() { clear(); }
@@ -34,6 +34,7 @@ public:
     void joined(const Run& run) {
         runs_.push_back(run);
         ++changes_.back().joins;
+        meta_weight_ += meta_weight(run);
     }
     void left(const proto::NumberRun& run) {
         runs_.push_back({run.first, static_cast<std::uint32_t>(run.count), kNoOwner});
@@ -65,7 +66,10 @@ private:
         std::uint32_t change = 0;
         std::uint32_t run = 0;
     };
-    [[nodiscard]] std::size_t weight() const { return starts_.size() + changes_.size() + runs_.size(); }
+    [[nodiscard]] std::size_t weight() const { return starts_.size() + changes_.size() + runs_.size() + meta_weight_; }
+    [[nodiscard]] std::size_t meta_weight(const Run& run) const {
+        return run.owner == kNoOwner ? 0 : owners_.meta_bytes(run.owner) / 64;
+    }
     [[nodiscard]] Start end() const;
     void drop_first();
 
@@ -73,6 +77,7 @@ private:
     OwnerTable& owners_;
     std::size_t max_deltas_;
     std::size_t max_weight_;
+    std::size_t meta_weight_ = 0;
     Seq first_;    // number of the first delta
     Start begin_;  // of the first delta
     std::deque<Start> starts_;

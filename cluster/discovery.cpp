@@ -20,7 +20,20 @@ Discovery::Discovery(Context& context, Peers& peers) : ctx_(context), peers_(pee
 }
 
 bool Discovery::refuse(Route route, ErrorCode code, const std::string& text) {
-    ctx_.count("hellos_refused");
+    switch (code) {
+        case ErrorCode::wrong_scope:
+            ctx_.count("hellos_refused_wrong_scope");
+            break;
+        case ErrorCode::name_taken:
+            ctx_.count("hellos_refused_name_taken");
+            break;
+        case ErrorCode::refused:
+            ctx_.count("hellos_refused_key");
+            break;
+        default:
+            ctx_.count("hellos_refused_not_alive");
+            break;
+    }
     ctx_.emit(SendDoor{route, ctx_.message(proto::Refuse{code, text})});
     return false;
 }
@@ -30,10 +43,7 @@ bool Discovery::hello(const proto::Message& message, const Sender& sender, Route
     if (message.header.scope != ctx_.options.scope)
         return refuse(route, ErrorCode::wrong_scope,
                       "this node serves scope '" + ctx_.options.scope + "', not '" + message.header.scope + "'");
-    if (const auto why = why_not_believed(caller, sender); !why.empty()) {
-        ctx_.count("messages_of_false_senders");
-        return refuse(route, ErrorCode::refused, why);
-    }
+    if (const auto why = why_not_believed(caller, sender); !why.empty()) return refuse(route, ErrorCode::refused, why);
     const bool itself = caller.id == ctx_.self;
     if (caller.state != NodeState::alive)
         return refuse(route, ErrorCode::bad_request, "a hello must come from a live node");

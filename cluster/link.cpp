@@ -240,11 +240,18 @@ Links::Put Links::put(const NodeId& peer, proto::NoticeReport report) {
 }
 
 std::vector<proto::LinkItem> Links::take(const NodeId& from, proto::LinkData data) {
-    if (data.to != ctx_.self) return {};
+    if (data.to != ctx_.self) return ctx_.count("link_data_for_another_life"), std::vector<proto::LinkItem>();
     Link& link = with(from);
-    if (link.peer() != from) return {};
+    if (link.peer() != from) return ctx_.count("link_data_for_another_life"), std::vector<proto::LinkItem>();
     acked(link, data.acked);
-    return link.take(std::move(data));
+    const bool early = !data.items.empty() && data.first > link.received() + 1;
+    const std::size_t items = data.items.size();
+    auto fresh = link.take(std::move(data));
+    if (early)
+        ctx_.count("link_items_early", items);
+    else if (fresh.size() < items)
+        ctx_.count("link_items_repeated", items - fresh.size());
+    return fresh;
 }
 
 void Links::acked(const NodeId& from, const proto::LinkAck& ack) {
@@ -254,7 +261,7 @@ void Links::acked(const NodeId& from, const proto::LinkAck& ack) {
 }
 
 void Links::acked(Link& link, std::uint64_t number) {
-    if (!link.acked(number, ctx_.now + ctx_.options.timing.link_retry)) ctx_.count("acks_of_unsent");
+    if (!link.acked(number, ctx_.now + ctx_.options.timing.link_retry)) ctx_.count("acks_of_unsent_links");
 }
 
 void Links::on(const Transition& transition) {

@@ -47,6 +47,7 @@ public:
     /// The other side has everything up to `number`; what is still out is sent
     /// again at `retry_at`. False when the number was never sent.
     bool acked(std::uint64_t number, Instant retry_at);
+    [[nodiscard]] std::uint64_t received() const { return received_; }
     /// The items of `data` that are new, in order; the rest is repeated or too early.
     std::vector<proto::LinkItem> take(proto::LinkData data);
 

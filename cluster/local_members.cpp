@@ -1,6 +1,8 @@
 #include "cluster/local_members.hpp"
 
 #include <algorithm>
+#include <map>
+#include <set>
 #include <utility>
 
 #include "cluster/check.hpp"
@@ -12,6 +14,7 @@
 namespace muster::cluster {
 namespace {
 
+constexpr std::size_t kMembershipBytes = 128;  // of one owner in one group, roughly
 constexpr std::size_t kRunsPerChange = 16384;  // one delta must fit one frame
 
 std::string why_invalid(const Group& group, std::uint64_t count, const Meta& meta) {
@@ -100,6 +103,7 @@ std::uint32_t LocalMembers::make_membership(std::uint32_t owner, std::uint32_t g
     of_owner.push_back(at);
     of_group.push_back(at);
     by_pair_.insert(hash_of(owner, group), at);
+    owners_[owner].bytes += bytes_of(groups_[group].ref);
     return at;
 }
 
@@ -112,6 +116,7 @@ void LocalMembers::drop_membership(std::uint32_t at) {
     take_out(groups_[group].memberships, gone.in_group,
              [&](std::uint32_t moved) { memberships_[moved].in_group = gone.in_group; });
     by_pair_.erase(hash_of(owner, group), at);
+    owners_[owner].bytes -= bytes_of(groups_[group].ref);
     memberships_.give_back(at);
     if (owners_[owner].memberships.empty()) {
         by_owner_.erase(hash_of(owners_[owner].owner), owner);
@@ -130,17 +135,13 @@ void LocalMembers::drop_membership(std::uint32_t at) {
 Result<proto::NumberRun> LocalMembers::join(const Owner& owner, const std::string& worker, const Group& group,
                                             std::uint64_t count, const Meta& meta) {
     if (const auto why = why_invalid(group, count, meta); !why.empty()) return Error{ErrorCode::bad_request, why};
-    const std::uint32_t known = find_owner(owner);
-    const std::uint64_t owned = known == kNone ? 0 : owners_[known].members;
-    if (owned + count > ctx_.options.bounds.members_per_owner)
-        return Error{ErrorCode::overloaded, "one owner may have " +
-                                                std::to_string(ctx_.options.bounds.members_per_owner) +
-                                                " members: leave some first"};
+    if (auto error = why_too_much(owner, group, count, meta)) return *std::move(error);
     const proto::NumberRun run{last_.next(), count};
     last_ = last_.plus(count);
     const std::uint32_t at = make_membership(make_owner(owner), make_group(group));
     const Run joined{run.first, static_cast<std::uint32_t>(count), at};
-    memberships_[at].numbers.add({run.first, joined.count, kNoOwner}, [](const Run&) {});
+    const OwnerRef its_meta = take_meta(memberships_[at].owner, meta, count);
+    memberships_[at].numbers.add({run.first, joined.count, its_meta}, [](const Run&) {});
     all_.add(joined, [](const Run&) {});
     owners_[memberships_[at].owner].members += count;
     proto::Delta delta;
@@ -149,6 +150,51 @@ Result<proto::NumberRun> LocalMembers::join(const Owner& owner, const std::strin
     change.joins.push_back({run.first, count, worker, meta});
     replicator_.commit(std::move(delta));
     return run;
+}
+
+std::optional<Error> LocalMembers::why_too_much(const Owner& owner, const Group& group, std::uint64_t count,
+                                                const Meta& meta) const {
+    const Bounds& bounds = ctx_.options.bounds;
+    const std::uint32_t known = find_owner(owner);
+    const LocalOwner nobody{};
+    const LocalOwner& has = known == kNone ? nobody : owners_[known];
+    const auto too_much = [](std::size_t bound, const std::string& what) {
+        return Error{ErrorCode::overloaded,
+                     "one owner may have " + std::to_string(bound) + what + ": leave some first"};
+    };
+    if (has.members + count > bounds.members_per_owner) {
+        ctx_.count("joins_refused_members");
+        return too_much(bounds.members_per_owner, " members");
+    }
+    const bool new_group = find_membership(known, find_group(replicator_.groups().find(group))) == kNone;
+    if (new_group && has.memberships.size() >= bounds.groups_per_owner) {
+        ctx_.count("joins_refused_groups");
+        return too_much(bounds.groups_per_owner, " groups");
+    }
+    const std::size_t more =
+        (new_group ? kMembershipBytes + wire_size(group) : 0) + (meta.empty() ? 0 : wire_size(meta));
+    if (has.bytes + more > bounds.bytes_per_owner) {
+        ctx_.count("joins_refused_bytes");
+        return too_much(bounds.bytes_per_owner, " bytes of groups' names and metadata");
+    }
+    return std::nullopt;
+}
+
+std::size_t LocalMembers::bytes_of(GroupRef group) const {
+    return kMembershipBytes + wire_size(replicator_.groups().name(group));
+}
+
+OwnerRef LocalMembers::take_meta(std::uint32_t owner, const Meta& meta, std::uint64_t count) {
+    if (meta.empty()) return kNoOwner;
+    const OwnerRef ref = metas_.acquire(std::to_string(owner), meta, count);
+    if (metas_.uses(ref) == count) owners_[owner].bytes += wire_size(meta);
+    return ref;
+}
+
+void LocalMembers::drop_meta(std::uint32_t owner, const Run& run) {
+    if (run.owner == kNoOwner) return;
+    if (metas_.uses(run.owner) == run.count) owners_[owner].bytes -= wire_size(metas_.meta(run.owner));
+    metas_.release(run.owner, run.count);
 }
 
 LocalMembers::Numbers LocalMembers::standing(const Owner& owner, GroupRef group, const Numbers& members) const {
@@ -203,7 +249,8 @@ Result<std::vector<MemberNumber>> LocalMembers::leave(const Owner& owner, const 
 void LocalMembers::remove(const proto::NumberRun& leaving) {
     all_.remove(leaving.first, leaving.first.plus(leaving.count - 1), [&](const Run& piece) {
         Membership& membership = memberships_[piece.owner];
-        membership.numbers.remove(piece.first, piece.last(), [](const Run&) {});
+        membership.numbers.remove(piece.first, piece.last(),
+                                  [&](const Run& part) { drop_meta(membership.owner, part); });
         owners_[membership.owner].members -= piece.count;
         if (membership.numbers.empty()) drop_membership(piece.owner);
     });
@@ -232,6 +279,24 @@ void LocalMembers::owner_gone(const Owner& owner, Reason reason) {
     if (!delta.changes.empty()) replicator_.commit(std::move(delta));
 }
 
+void LocalMembers::check_bytes() const {
+    std::map<std::uint32_t, std::size_t> bytes;
+    std::set<std::pair<std::uint32_t, OwnerRef>> metas;
+    for (GroupRef ref = 0; ref < replicator_.groups().limit(); ++ref) {
+        const std::uint32_t in = find_group(ref);
+        if (in == kNone) continue;
+        for (const std::uint32_t at : groups_[in].memberships) {
+            const std::uint32_t owner = memberships_[at].owner;
+            bytes[owner] += bytes_of(ref);
+            memberships_[at].numbers.for_each_run([&](const Run& run) {
+                if (run.owner != kNoOwner && metas.emplace(owner, run.owner).second)
+                    bytes[owner] += wire_size(metas_.meta(run.owner));
+            });
+        }
+    }
+    for (const auto& [owner, sum] : bytes) MUSTER_CHECK(owners_[owner].bytes == sum);
+}
+
 void LocalMembers::check() const {
     std::uint64_t grouped = 0;
     all_.check();
@@ -249,6 +314,7 @@ void LocalMembers::check() const {
             grouped += one.numbers.size();
         }
     }
+    check_bytes();
     MUSTER_CHECK(grouped == all_.size() && grouped == replicator_.own().member_count());
 }
 

@@ -4,6 +4,7 @@
 
 #include <muster/types.hpp>
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,10 +19,11 @@ namespace muster::cluster {
 
 class LocalMembers {
 public:
-    LocalMembers(Context& context, Replicator& replicator) : ctx_(context), replicator_(replicator) {}
+    LocalMembers(Context& context, Replicator& replicator)
+        : ctx_(context), replicator_(replicator), metas_(~context.options.random_seed) {}
 
     /// New members with consecutive numbers, in one delta.
-    /// Errors: bad_request (count, names, metadata), overloaded (members_per_owner).
+    /// Errors: bad_request (count, names, metadata), overloaded (members, groups or bytes of one owner).
     Result<proto::NumberRun> join(const Owner& owner, const std::string& worker, const Group& group,
                                   std::uint64_t count, const Meta& meta);
     /// The given members, or when none is given the latest `count`, leave in one delta.
@@ -49,6 +51,7 @@ public:
     void check() const;
 
 private:
+    void check_bytes() const;
     static constexpr std::uint32_t kNone = FlatIndex::kNone;
     using Numbers = std::vector<MemberNumber>;
 
@@ -58,11 +61,12 @@ private:
         std::uint32_t group = kNone;
         std::uint32_t in_owner = 0;  // its place in both lists
         std::uint32_t in_group = 0;
-        MemberList numbers;  // of no owners: this is one's
+        MemberList numbers;  // the owner of each run: its metadata in metas_, or kNoOwner without any
     };
     struct LocalOwner {
         Owner owner;
         std::uint64_t members = 0;
+        std::size_t bytes = 0;  // of what it has others keep: its groups' names, each of its metadata once
         std::vector<std::uint32_t> memberships;
     };
     /// Holds a use of the group.
@@ -85,11 +89,18 @@ private:
     /// The highest `count` numbers that the owner (or any handler) has in the group, ascending.
     [[nodiscard]] Numbers latest(const Owner& owner, GroupRef group, std::uint64_t count) const;
     void remove(const proto::NumberRun& leaving);
+    /// What the owner would have too much of.
+    [[nodiscard]] std::optional<Error> why_too_much(const Owner& owner, const Group& group, std::uint64_t count,
+                                                    const Meta& meta) const;
+    OwnerRef take_meta(std::uint32_t owner, const Meta& meta, std::uint64_t count);
+    void drop_meta(std::uint32_t owner, const Run& run);
+    [[nodiscard]] std::size_t bytes_of(GroupRef group) const;
 
     Context& ctx_;
     Replicator& replicator_;
     MemberNumber last_;
-    MemberList all_;  // every member's membership
+    MemberList all_;    // every member's membership
+    OwnerTable metas_;  // by owner, so that each pays for its own
     Slots<Membership> memberships_;
     Slots<LocalOwner> owners_;
     Slots<LocalGroup> groups_;

@@ -50,7 +50,7 @@ struct SessionTiming {
 /// Bounds of everything that could grow. What happens at each is said where it is used.
 struct Bounds {
     std::size_t log_deltas = 65536;                 // kept per origin to answer pulls
-    std::size_t log_items = 1 << 20;                // runs in them
+    std::size_t log_items = 1 << 20;                // changes and runs in them, and each 64 bytes of metadata
     std::size_t early_deltas = 4096;                // buffered beyond a gap, per origin
     std::size_t chunk_bytes = limits::kChunkBytes;  // aimed size of one chunk of a snapshot
     std::size_t link_items = 65536;                 // notifications not yet acknowledged, per peer
@@ -61,7 +61,13 @@ struct Bounds {
     OverflowPolicy backlog_policy = OverflowPolicy::drop_oldest;
     std::size_t sessions = 65536;
     std::size_t members_per_owner = 1u << 20;
+    std::size_t groups_per_owner = 65536;
+    std::size_t bytes_per_owner = 64u << 20;  // of its groups' names and its members' metadata
     std::size_t watches_per_session = 1024;
+    std::size_t requests_per_session = 4096;       // that have no answer yet
+    std::size_t answers_kept = 2048;               // per session, for requests that are repeated
+    std::size_t answer_bytes_kept = 8u << 20;      // the same; the latest whatever its size
+    std::size_t answer_bytes_per_turn = 4u << 20;  // of long answers; the last whatever its size
     std::size_t peers = 4096;
     std::size_t pending_reports = 65536;  // notify calls that wait
 };

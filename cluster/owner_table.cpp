@@ -25,7 +25,9 @@ OwnerRef OwnerTable::acquire(const std::string& worker, const Meta& meta, std::u
         latest_ = by_hash_.find(mix64(hash ^ salt_), [&](OwnerRef ref) { return is(ref, worker, meta); });
         if (latest_ == kNoOwner) {
             latest_ = slots_.take();
-            slots_[latest_] = {worker, meta, hash, 0};
+            std::size_t bytes = 0;
+            for (const auto& [key, value] : meta) bytes += key.size() + value.size();
+            slots_[latest_] = {worker, meta, hash, 0, bytes};
             by_hash_.insert(mix64(hash ^ salt_), latest_);
         }
     }

@@ -3,6 +3,7 @@
 
 #include <muster/types.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 
@@ -24,8 +25,11 @@ public:
     void use(OwnerRef ref, std::uint64_t uses) { slots_[ref].uses += uses; }
     void release(OwnerRef ref, std::uint64_t uses = 1);
 
+    [[nodiscard]] std::uint64_t uses(OwnerRef ref) const { return slots_[ref].uses; }
     [[nodiscard]] const std::string& worker(OwnerRef ref) const { return slots_[ref].worker; }
     [[nodiscard]] const Meta& meta(OwnerRef ref) const { return slots_[ref].meta; }
+    /// Bytes of the metadata's texts.
+    [[nodiscard]] std::size_t meta_bytes(OwnerRef ref) const { return slots_[ref].meta_bytes; }
     /// The same on every node for the same pair.
     [[nodiscard]] std::uint64_t hash(OwnerRef ref) const { return slots_[ref].hash; }
 
@@ -35,6 +39,7 @@ private:
         Meta meta;
         std::uint64_t hash = 0;
         std::uint64_t uses = 0;
+        std::size_t meta_bytes = 0;
     };
     [[nodiscard]] bool is(OwnerRef ref, const std::string& worker, const Meta& meta) const {
         return slots_[ref].worker == worker && slots_[ref].meta == meta;

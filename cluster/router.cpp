@@ -37,10 +37,12 @@ void Router::notify(Call call) {
     const Routes::Route& route = routes_.of(call.group);
     if (const auto why = why_invalid(call, route.targets.empty()); !why.empty())
         return answers_.emplace_back(call.caller, Error{ErrorCode::bad_request, why}), void();
-    if (call.wait && pending_.size() >= ctx_.options.bounds.pending_reports)
+    if (call.wait && pending_.size() >= ctx_.options.bounds.pending_reports) {
+        ctx_.count("waits_refused");
         return answers_.emplace_back(call.caller,
                                      Error{ErrorCode::overloaded, "too many notify calls wait for reports"}),
                void();
+    }
 
     proto::Notice notice{call.kind,
                          std::move(call.group),

@@ -10,7 +10,17 @@ namespace {
 
 constexpr std::size_t kInFlightItems = 1024;
 constexpr std::size_t kInFlightBytes = 1u << 20;
-constexpr std::size_t kRemembered = 2048;  // answers kept for repeated requests
+
+/// Roughly, in memory.
+std::size_t size_of(const proto::Body& body) {
+    constexpr std::size_t kAnswer = 256;
+    if (const auto* left = std::get_if<proto::LeaveReply>(&body))
+        return kAnswer + left->members.size() * sizeof(MemberNumber);
+    if (const auto* report = std::get_if<proto::NotifyReply>(&body))
+        return kAnswer + report->report.missed.size() * sizeof(Missed);
+    if (const auto* error = std::get_if<proto::ErrorReply>(&body)) return kAnswer + error->text.size();
+    return kAnswer;
+}
 
 }  // namespace
 
@@ -102,7 +112,7 @@ void Session::lose(std::uint64_t members) {
 }
 
 void Session::acked(std::uint64_t received, std::vector<Outcome>& outcomes) {
-    if (received > highest_) return ctx_.count("acks_of_unsent");
+    if (received > highest_) return ctx_.count("acks_of_unsent_stream");
     for (; acked_ < received; ++acked_) {
         const Item& item = stream_.front();
         if (item.waiter.fan_out) outcomes.push_back({item.waiter.fan_out, item.waiter.members, std::nullopt});
@@ -128,21 +138,38 @@ void Session::close(std::vector<Outcome>& outcomes) {
 bool Session::begin(std::uint64_t number, bool once) {
     if (number > last_request_) {
         last_request_ = number;
-        if (once) running_.insert(number);
-        return true;
+        if (!once) return true;
+        running_.insert(number);
+        if (running_.size() <= ctx_.options.bounds.requests_per_session) return true;
+        ctx_.count("requests_refused");
+        reply(number, proto::ErrorReply{ErrorCode::overloaded, "too many requests of this worker have no answer yet"});
+        return false;
     }
     if (!once) return true;
     ctx_.count("requests_repeated");
-    if (const auto it = answered_.find(number); it != answered_.end()) send(it->second, number);
+    if (const auto it = answered_.find(number); it != answered_.end())
+        send(it->second.body, number);
+    else if (!running_.contains(number))
+        send(proto::ErrorReply{ErrorCode::refused, "it was done, but its answer is forgotten: see how things stand"},
+             number);
     return false;
 }
 
 void Session::reply(std::uint64_t number, proto::Body body) {
-    if (running_.erase(number) > 0) {
-        answered_[number] = body;
-        if (answered_.size() > kRemembered) answered_.erase(answered_.begin());
-    }
+    if (running_.erase(number) > 0) keep(number, body);
     send(std::move(body), number);
+}
+
+void Session::keep(std::uint64_t number, const proto::Body& body) {
+    const Bounds& bounds = ctx_.options.bounds;
+    const std::size_t size = size_of(body);
+    answered_[number] = {body, size};
+    answered_bytes_ += size;
+    while (answered_.size() > bounds.answers_kept ||
+           (answered_bytes_ > bounds.answer_bytes_kept && answered_.size() > 1)) {
+        answered_bytes_ -= answered_.begin()->second.size;
+        answered_.erase(answered_.begin());
+    }
 }
 
 void Session::send(proto::Body body, std::uint64_t seq) {

@@ -50,7 +50,8 @@ public:
     /// Ends the stream: what was not acknowledged is missed.
     void close(std::vector<Outcome>& outcomes);
 
-    /// Whether this request is to be carried out now; a repeated one is answered from memory.
+    /// Whether this request is to be carried out now; a repeated one is answered from memory, and one too many is
+    /// refused.
     bool begin(std::uint64_t number, bool once);
     void reply(std::uint64_t number, proto::Body body);
 
@@ -99,7 +100,13 @@ private:
 
     std::uint64_t last_request_ = 0;
     std::set<std::uint64_t> running_;
-    std::map<std::uint64_t, proto::Body> answered_;  // of requests to be done once
+    struct Kept {
+        proto::Body body;
+        std::size_t size = 0;
+    };
+    void keep(std::uint64_t number, const proto::Body& body);
+    std::map<std::uint64_t, Kept> answered_;  // of requests to be done once
+    std::size_t answered_bytes_ = 0;
 };
 
 }  // namespace muster::cluster

@@ -37,7 +37,23 @@ std::uint64_t milliseconds_of(Duration d) {
 }  // namespace
 
 void Sessions::refuse(Route route, ErrorCode code, std::string text) {
-    ctx_.count("workers_refused");
+    switch (code) {
+        case ErrorCode::wrong_scope:
+            ctx_.count("workers_refused_wrong_scope");
+            break;
+        case ErrorCode::not_ready:
+            ctx_.count("workers_refused_not_ready");
+            break;
+        case ErrorCode::overloaded:
+            ctx_.count("workers_refused_too_many");
+            break;
+        case ErrorCode::refused:
+            ctx_.count("workers_refused_key");
+            break;
+        default:
+            ctx_.count("workers_refused_unknown_session");
+            break;
+    }
     ctx_.emit(SendDoor{route, ctx_.message(proto::Refuse{code, std::move(text)})});
 }
 
@@ -183,6 +199,7 @@ void Sessions::push(SessionToken token, proto::StreamItem item, std::size_t size
     if (session->push(std::move(item), size, waiter, outcomes_)) return list_if_wants_flush(*session);
     missed(MissReason::overflow);
     const std::string why = is_news ? "it does not keep up with its watches" : "it does not keep up";
+    ctx_.count("workers_given_up");
     ctx_.note(Note::Kind::overflow, session->worker(), why);
     session->send(proto::Refuse{ErrorCode::overloaded, "this worker is given up: " + why});
     end(token, Reason::worker_down);

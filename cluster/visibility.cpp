@@ -7,6 +7,7 @@ namespace muster::cluster {
 
 void Visibility::wait(const Caller& caller, proto::JoinReply reply, Instant deadline) {
     if (waits_.size() >= ctx_.options.bounds.pending_reports) {
+        ctx_.count("waits_refused");
         answers_.emplace_back(caller, Error{ErrorCode::overloaded, "joined, but too many joins wait to be visible"});
         return;
     }

@@ -79,8 +79,10 @@ void Watches::unwatch(WatchId watch) {
 Result<Done> Watches::watch(const SessionRequest& request, const Group& group) {
     const auto first = remote_.lower_bound({request.token, 0});
     const auto last = remote_.upper_bound({request.token, UINT64_MAX});
-    if (static_cast<std::size_t>(std::distance(first, last)) >= ctx_.options.bounds.watches_per_session)
+    if (static_cast<std::size_t>(std::distance(first, last)) >= ctx_.options.bounds.watches_per_session) {
+        ctx_.count("watches_refused");
         return Error{ErrorCode::overloaded, "this worker has as many watches as it may: end some first"};
+    }
     (void)unwatch(request.token, request.number);
     const GroupRef ref = remote_[request] = begin(group);
     by_group_[ref].remote.insert(request);

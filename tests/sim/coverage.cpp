@@ -9,7 +9,7 @@ namespace {
 
 /// Every counter of the cores; the test of the tree holds this list against cluster/.
 constexpr std::string_view kPaths[] = {
-    "acks_of_unsent",
+    "acks_of_unsent_links",
     "deaths_disbelieved",
     "deltas_applied",
     "deltas_committed",
@@ -17,11 +17,14 @@ constexpr std::string_view kPaths[] = {
     "deltas_repeated",
     "digest_mismatches",
     "gaps",
-    "hellos_refused",
+    "hellos_refused_name_taken",
+    "hellos_refused_wrong_scope",
     "incarnations_adopted",
     "late_steps",
     "link_items_for_dead",
+    "link_items_early",
     "link_items_given_up",
+    "link_items_repeated",
     "link_overflows",
     "link_retries",
     "links_lost",
@@ -65,16 +68,32 @@ constexpr std::string_view kPaths[] = {
     "snapshots_taken",
     "suspicions",
     "tables_forged",
-    "workers_refused",
+    "workers_given_up",
+    "workers_refused_not_ready",
+    "workers_refused_unknown_session",
 };
 
 /// Beyond the size of a simulated run; unit tests reach them.
 constexpr std::string_view kPathsNotHere[] = {
-    "peers_refused",      // 4,096 nodes
-    "snapshots_refused",  // 256 snapshots under way
-    "link_queue",         // a level, not a count
-    "notices_forged",     // would take the place of a notice of the link
-    "requests_of_observers_refused",
+    "acks_of_unsent_stream",          // workers here do not lie
+    "hellos_refused_key",             // nodes here have their own
+    "hellos_refused_not_alive",       // nodes do not say so of themselves
+    "joins_refused_bytes",            // 64 MiB
+    "joins_refused_groups",           // 65,536
+    "joins_refused_members",          // 1,048,576
+    "link_data_for_another_life",     // a message of another life is refused before
+    "link_queue",                     // a level, not a count
+    "notices_forged",                 // would take the place of a notice of the link
+    "peers_refused",                  // 4,096 nodes
+    "queries_refused",                // 4,096 wait
+    "requests_of_observers_refused",  // workers here are none
+    "requests_refused",               // 4,096 wait
+    "snapshots_refused",              // 256 snapshots under way
+    "waits_refused",                  // 65,536
+    "watches_refused",                // 1,024
+    "workers_refused_key",            // workers here have one
+    "workers_refused_too_many",       // 65,536
+    "workers_refused_wrong_scope",    // workers here have one scope
 };
 
 constexpr std::string_view kMarks[] = {

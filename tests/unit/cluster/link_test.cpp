@@ -252,7 +252,7 @@ TEST_F(Link, AnAcknowledgementOfWhatWasNeverSentChangesNothing) {
         proto::Message forged{{"default", "b", b.incarnation.value, 0}, proto::LinkAck{a, number}};
         net.call("a", MessageArrived{Channel::control, {}, {}, forged});
     }
-    EXPECT_EQ(net.core("a").status().counters.at("acks_of_unsent"), 3u);
+    EXPECT_EQ(net.core("a").status().counters.at("acks_of_unsent_links"), 3u);
     link_cut = false;
     net.run(seconds(3));
     EXPECT_EQ(got(), (Strings{"1", "2", "3", "4", "5", "6"}));

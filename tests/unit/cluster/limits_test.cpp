@@ -1,0 +1,214 @@
+// What one worker may take of its node: bounded, refused with a reason, and counted.
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "tests/unit/cluster/net.hpp"
+
+namespace muster::cluster::test {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+const Group kOrders{"orders", "streams"};
+constexpr Route kRoute{9};
+
+class Limits : public ::testing::Test {
+protected:
+    void start(const std::function<void(Bounds&)>& bounds) {
+        net.adjust = [bounds](Options& options) {
+            bounds(options.bounds);
+            options.session.ttl = seconds(600);
+        };
+        net.start("a");
+        net.run(milliseconds(600));
+        token = hello(kRoute, "w");
+    }
+    SessionToken hello(Route route, const std::string& worker) {
+        net.tell("a", route, worker, {}, 0, proto::WorkerHello{});
+        return std::get<proto::WorkerWelcome>(net.heard(route).at(0).body).token;
+    }
+    /// Asks under this number, and answers the only reply.
+    proto::Body ask(std::uint64_t number, proto::Body body) {
+        net.tell("a", kRoute, "w", token, number, std::move(body));
+        for (auto& message : net.heard(kRoute))
+            if (message.header.seq == number && !std::holds_alternative<proto::Deliveries>(message.body))
+                return std::move(message.body);
+        return {};
+    }
+    proto::Body join(const Group& group, std::uint64_t count = 1, Meta meta = {}) {
+        return ask(++request, proto::JoinRequest{group, count, std::move(meta), false, 0});
+    }
+    proto::Body leave(const Group& group, std::uint64_t count) {
+        return ask(++request, proto::LeaveRequest{group, {}, count});
+    }
+    static bool is_overloaded(const proto::Body& body) {
+        const auto* error = std::get_if<proto::ErrorReply>(&body);
+        return error && error->code == ErrorCode::overloaded;
+    }
+    static bool is_joined(const proto::Body& body) { return std::holds_alternative<proto::JoinReply>(body); }
+    std::uint64_t count(const std::string& name) {
+        const auto counters = net.core("a").status().counters;
+        const auto found = counters.find(name);
+        return found == counters.end() ? 0 : found->second;
+    }
+
+    Net net;
+    SessionToken token;
+    std::uint64_t request = 0;
+};
+
+TEST_F(Limits, GroupsOfOneOwner) {
+    start([](Bounds& bounds) { bounds.groups_per_owner = 2; });
+    EXPECT_TRUE(is_joined(join({"g", "1"})));
+    EXPECT_TRUE(is_joined(join({"g", "2"})));
+    EXPECT_TRUE(is_joined(join({"g", "2"})));
+    EXPECT_TRUE(is_overloaded(join({"g", "3"})));
+    EXPECT_EQ(count("joins_refused_groups"), 1u);
+    leave({"g", "1"}, 1);
+    EXPECT_TRUE(is_joined(join({"g", "3"})));
+}
+
+TEST_F(Limits, MembersOfOneOwner) {
+    start([](Bounds& bounds) { bounds.members_per_owner = 10; });
+    EXPECT_TRUE(is_overloaded(join(kOrders, 11)));
+    EXPECT_TRUE(is_joined(join(kOrders, 10)));
+    EXPECT_TRUE(is_overloaded(join({"g", "1"})));
+    EXPECT_EQ(count("joins_refused_members"), 2u);
+}
+
+TEST_F(Limits, MetadataOfOneOwnerIsCountedWhileItStands) {
+    start([](Bounds& bounds) { bounds.bytes_per_owner = 2000; });
+    const auto meta = [](int number) { return Meta{{"k", std::string(250, 'm') + std::to_string(number)}}; };
+    int taken = 0;
+    while (taken < 100 && is_joined(join(kOrders, 3, meta(taken)))) ++taken;
+    EXPECT_EQ(taken, 7);
+    EXPECT_EQ(count("joins_refused_bytes"), 1u);
+    leave(kOrders, 2);  // one of the three that have the last metadata stands
+    EXPECT_TRUE(is_overloaded(join(kOrders, 1, meta(50))));
+    leave(kOrders, 1);
+    EXPECT_TRUE(is_joined(join(kOrders, 1, meta(50))));
+}
+
+TEST_F(Limits, AnotherOwnerPaysForItself) {
+    start([](Bounds& bounds) { bounds.groups_per_owner = 1; });
+    EXPECT_TRUE(is_joined(join({"g", "1"})));
+    constexpr Route kOther{10};
+    const auto other = hello(kOther, "w");
+    net.tell("a", kOther, "w", other, 1, proto::JoinRequest{{"g", "2"}, 1, {}, false, 0});
+    EXPECT_TRUE(is_joined(net.heard(kOther).back().body));
+}
+
+TEST_F(Limits, WatchesOfOneWorker) {
+    start([](Bounds& bounds) { bounds.watches_per_session = 2; });
+    ask(1, proto::WatchRequest{kOrders});
+    ask(2, proto::WatchRequest{kOrders});
+    EXPECT_TRUE(is_overloaded(ask(3, proto::WatchRequest{kOrders})));
+    EXPECT_EQ(count("watches_refused"), 1u);
+}
+
+TEST_F(Limits, RequestsWithoutAnAnswer) {
+    start([](Bounds& bounds) { bounds.requests_per_session = 3; });
+    join(kOrders);
+    const proto::NotifyRequest waits{NotificationKind::created, kOrders, {}, true, 60'000};
+    for (std::uint64_t number = 2; number <= 4; ++number) ask(number, waits);
+    EXPECT_TRUE(is_overloaded(ask(5, waits)));
+    EXPECT_TRUE(is_overloaded(ask(5, waits))) << "repeated, from memory";
+    EXPECT_EQ(count("requests_refused"), 1u);
+    EXPECT_EQ(count("notifications"), 3u);
+}
+
+TEST_F(Limits, LongAnswersAreKeptWithinABoundAndTheLatestAlways) {
+    start([](Bounds& bounds) { bounds.answer_bytes_kept = 10'000; });
+    for (int i = 0; i < 3; ++i) {
+        join(kOrders, 1000);
+        leave(kOrders, 1000);  // answers of eight bytes a member
+    }
+    const auto repeated = [&](std::uint64_t number) { return ask(number, proto::LeaveRequest{kOrders, {}, 1000}); };
+    EXPECT_TRUE(std::holds_alternative<proto::LeaveReply>(repeated(6)));
+    const auto forgotten = repeated(2);
+    ASSERT_TRUE(std::holds_alternative<proto::ErrorReply>(forgotten));
+    EXPECT_EQ(std::get<proto::ErrorReply>(forgotten).code, ErrorCode::refused);
+    EXPECT_EQ(count("deltas_committed"), 6u) << "nothing was done twice";
+}
+
+TEST_F(Limits, LongAnswersTakeTurns) {
+    start([](Bounds& bounds) {
+        bounds.answer_bytes_per_turn = 1000;
+        bounds.requests_per_session = 4;
+    });
+    join(kOrders, 100);
+    net.run(milliseconds(200));
+    // Within one turn: the core is stepped, and no tick ends it.
+    Actions actions;
+    const auto step = [&](std::uint64_t number) {
+        proto::Message message{{"default", "w", token.value, number}, proto::MembersRequest{kOrders, false}};
+        net.core("a").step({net.now, MessageArrived{Channel::door, kRoute, {}, std::move(message)}}, actions);
+    };
+    const auto answers = [&] {
+        std::size_t members = 0;
+        std::size_t errors = 0;
+        for (const auto& action : actions) {
+            const auto* send = std::get_if<SendDoor>(&action);
+            members += send && std::holds_alternative<proto::MembersReply>(send->message.body) ? 1 : 0;
+            errors += send && std::holds_alternative<proto::ErrorReply>(send->message.body) ? 1 : 0;
+        }
+        return std::pair(members, errors);
+    };
+    for (std::uint64_t number = 10; number < 16; ++number) step(number);
+    EXPECT_EQ(answers(), std::pair(std::size_t{1}, std::size_t{1})) << "four wait, and one is too many";
+    EXPECT_EQ(count("queries_refused"), 1u);
+    EXPECT_LE(net.core("a").next_deadline(), net.now) << "the others are due";
+    for (std::size_t turn = 2; turn <= 5; ++turn) {
+        net.core("a").step({net.now, Tick{}}, actions);
+        EXPECT_EQ(answers().first, turn);
+    }
+}
+
+TEST_F(Limits, MetadataThatComesAndGoesDoesNotFillTheLog) {
+    start([](Bounds& bounds) { bounds.log_items = 1000; });
+    net.start("b", "a");
+    net.run(seconds(1));
+    // Some 8 KiB each: 128 items of the log.
+    Meta meta;
+    for (int i = 0; i < 16; ++i) meta[std::string(250, static_cast<char>('a' + i))] = std::string(250, 'x');
+    for (int i = 0; i < 50; ++i) {
+        meta[std::string(250, 'a')] = std::to_string(i);
+        join(kOrders, 1, meta);
+        leave(kOrders, 1);
+    }
+    // Who missed them all gets a snapshot: the log has the last few alone.
+    proto::Message pull{{"default", "b", 2, 0}, proto::Pull{net.core("a").self(), Seq{1}, false}};
+    pull.header.incarnation = net.core("b").self().incarnation.value;
+    Actions actions;
+    net.core("a").step({net.now, MessageArrived{Channel::control, {}, {}, std::move(pull)}}, actions);
+    EXPECT_EQ(count("snapshots_sent"), 1u);
+}
+
+TEST_F(Limits, AnAcknowledgementOfWhatWasNeverSentIsCountedAndNothingElse) {
+    start([](Bounds&) {});
+    join(kOrders);
+    net.notify("a", kOrders, "1");
+    for (const std::uint64_t received : {std::uint64_t{2}, ~std::uint64_t{0}})
+        net.tell("a", kRoute, "w", token, 0, proto::WorkerHeartbeat{received});
+    EXPECT_EQ(count("acks_of_unsent_stream"), 2u);
+    net.heard(kRoute);
+    net.notify("a", kOrders, "2");
+    const auto heard = net.heard(kRoute);
+    ASSERT_FALSE(heard.empty());
+    EXPECT_EQ(heard.back().header.seq, 2u);
+}
+
+TEST_F(Limits, RefusalsAreCountedByReason) {
+    start([](Bounds& bounds) { bounds.sessions = 1; });
+    constexpr Route kOther{10};
+    net.tell("a", kOther, "x", {}, 0, proto::WorkerHello{});
+    EXPECT_EQ(count("workers_refused_too_many"), 1u);
+    net.tell("a", kOther, "x", SessionToken{12345}, 1, proto::GroupsRequest{});
+    EXPECT_EQ(count("workers_refused_unknown_session"), 1u);
+}
+
+}  // namespace
+}  // namespace muster::cluster::test
