@@ -113,7 +113,8 @@ std::string conversation(Input& input) {
 /// In a folder of its own, in memory where there is such a place.
 const std::string& path() {
     static const std::string kept = [] {
-        std::string name = (::access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp") + std::string("/muster-fuzz-XXXXXX");
+        const std::string parent = ::access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
+        std::string name = parent + "/muster-fuzz-" + std::string(6, 'X');
         MUSTER_CHECK(::mkdtemp(name.data()) != nullptr);
         return name + "/state";
     }();
