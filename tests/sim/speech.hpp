@@ -34,7 +34,8 @@ public:
             return all;
         }
         if (random_.permille(kUnknownPermille))
-            all.push_back(std::make_shared<const std::string>(peer_->unknown(message.header)));
+            all.push_back(std::make_shared<const std::string>(
+                peer_->unknown(message.header, std::holds_alternative<proto::Sealed>(message.body))));
         all.push_back(std::make_shared<const std::string>(peer_->encode(message)));
         return all;
     }

@@ -126,8 +126,10 @@ json header_of(std::uint64_t type, const Header& header) {
 std::string NewerPeer::encode(const Message& message) {
     Message copy = message;
     if (auto* relay = std::get_if<Relay>(&copy.body))
-        if (auto inner = decode(relay->message)) relay->message = encode(*inner);
-    if (auto* sealed = std::get_if<Sealed>(&copy.body); sealed && seal_)
+        if (auto inner = decode(relay->message); inner && inner->header.origin == message.header.origin)
+            relay->message = encode(*inner);  // what others said is passed on as it is
+    // What others sealed, or forged, is none of its own words.
+    if (auto* sealed = std::get_if<Sealed>(&copy.body); sealed && seal_ && seal_(*sealed) == sealed->signature)
         if (auto inner = decode(sealed->message); inner && inner->header.origin == message.header.origin) {
             sealed->message = encode(*inner);
             sealed->signature = seal_(*sealed);
@@ -146,16 +148,16 @@ std::string NewerPeer::encode(const Message& message) {
     return frame.size() <= limits::kFrame ? frame : proto::encode(message);
 }
 
-std::string NewerPeer::unknown(const Header& header) {
+std::string NewerPeer::unknown(const Header& header, bool sealed) {
     json tree = header_of(kUnknownTypes[turn_ % std::size(kUnknownTypes)], header);
     for (std::uint64_t i = 0; i < turn_ % 4; ++i) tree.push_back(additions()[(turn_ + i) % additions().size()]);
     ++turn_;
     tree.push_back(json::object());
     auto frame = frame_of(tree);
-    if (!seal_ || turn_ % 2 == 0) return frame;
-    Sealed sealed{1, std::move(frame), {}};
-    sealed.signature = seal_(sealed);
-    return encode({header, std::move(sealed)});
+    if (!seal_ || !sealed || turn_ % 2 == 0) return frame;
+    Sealed seal{1, std::move(frame), {}};
+    seal.signature = seal_(seal);
+    return encode({header, std::move(seal)});
 }
 
 std::string with_major(std::string frame, char major) {

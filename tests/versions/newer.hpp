@@ -24,7 +24,8 @@ public:
     /// The message with additions. A frame that would become too large goes without.
     std::string encode(const proto::Message& message);
     /// A message of a type that nobody knows, from the same speaker; with `seal`, every other one sealed.
-    std::string unknown(const proto::Header& header);
+    /// `sealed`: now and then in a seal, where there are keys.
+    std::string unknown(const proto::Header& header, bool sealed = false);
 
 private:
     Seal seal_;
