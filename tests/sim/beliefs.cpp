@@ -9,6 +9,7 @@ namespace muster::sim {
 using namespace cluster;  // NOLINT(google-build-using-namespace): this file judges the core
 
 void Model::hear(Watched& watched, const MessageArrived& arrived) {
+    if (world_.profile.keys != 0) hear_through_others(watched, arrived.message);
     const proto::Message message = unsealed(arrived.message);
     const auto found = watched.beliefs.find(message.header.origin);
     if (found == watched.beliefs.end() || !found->second.live || message.header.scope != kScope) return;
@@ -18,6 +19,21 @@ void Model::hear(Watched& watched, const MessageArrived& arrived) {
         cause_.goodbye = message.header.origin;
     else
         found->second.heard = world_.clock.now();
+}
+
+/// In a run with keys: what came through others of a node's publications, which is not new when it comes directly.
+void Model::hear_through_others(Watched& watched, const proto::Message& message) const {
+    const auto* relay = std::get_if<proto::Relay>(&message.body);
+    const auto* heard = std::get_if<proto::Heard>(&message.body);
+    if (relay ? relay->to != watched.life->id.name : !heard) return;
+    auto passed_on = proto::decode(relay ? relay->message : heard->beat);
+    const auto* seal = passed_on ? std::get_if<proto::Sealed>(&passed_on->body) : nullptr;
+    if (!seal) return;
+    const proto::Header said = unsealed(*passed_on).header;
+    const auto belief = watched.beliefs.find(said.origin);
+    if (belief == watched.beliefs.end() || belief->second.id.incarnation.value != said.incarnation) return;
+    if (world_.notary_of(said.origin)->is_signed_by(said.origin, signed_bytes(*seal), seal->signature))
+        belief->second.stamp = std::max(belief->second.stamp, seal->stamp);
 }
 
 /// In a run with keys: sealed by its origin and never shown before, or over the origin's own connection.
