@@ -27,13 +27,15 @@ SHOWN = 40  # lines of a finding
 NOT_OURS = r" in (fuzzer::|__libc_start|_start|main)|/libstdc\+\+|libc\.so|^NOTE: |^ +Combine "
 PROGRESS = 15  # seconds
 TEETH_SECONDS = 60
+MOST_LEARNED = 150  # inputs of a target
 
 
 def say(text):
     print(text, flush=True)
 
 
-# ---- kept corpora: a text file for each target, an input a line ----------------------
+# ---- kept corpora: text files, an input a line ---------------------------------------
+# TARGET.by_hand has samples and repaired findings, TARGET.learned what fuzzing has found worth keeping.
 
 
 def escaped(data):
@@ -48,18 +50,20 @@ def unescaped(line):
     return re.sub(r"\\(n|\\|x[0-9a-f]{2})", one, line).encode("latin-1")
 
 
+def inputs_of(file):
+    return [unescaped(line) for line in file.read_text("ascii").splitlines()] if file.exists() else []
+
+
 def kept_inputs(target):
-    file = KEPT / f"{target}.corpus"
-    inputs = [unescaped(line) for line in file.read_text("ascii").splitlines()] if file.exists() else []
+    inputs = inputs_of(KEPT / f"{target}.by_hand") + inputs_of(KEPT / f"{target}.learned")
     if target == "codec":  # one frame of every message
         inputs += [bytes.fromhex(line.split()[1]) for line in GOLDEN.read_text().splitlines()]
     return inputs
 
 
-def keep(target, inputs):
-    lines = {escaped(data) for data in inputs}
-    (KEPT / f"{target}.corpus").write_text("".join(f"{line}\n" for line in sorted(lines, key=lambda x: (len(x), x))),
-                                           "ascii")
+def keep(file, inputs):
+    lines = sorted({escaped(data) for data in inputs}, key=lambda line: (len(line), line))
+    file.write_text("".join(f"{line}\n" for line in lines), "ascii")
 
 
 def unpack(inputs, folder):
@@ -127,11 +131,11 @@ class Fuzzer:
     def learn(self):
         """What was learned goes into the kept corpus, as few and small inputs as reach the same places."""
         with tempfile.TemporaryDirectory() as merged:
-            subprocess.run([str(self.program), "-merge=1", "-use_counters=0", *self.options(), merged,
+            subprocess.run([str(self.program), "-set_cover_merge=1", "-use_counters=0", *self.options(), merged,
                             str(self.kept), str(self.learned)], check=True, stderr=subprocess.DEVNULL)
-            inputs = [file.read_bytes() for file in pathlib.Path(merged).iterdir()]
-        keep(self.target, inputs)
-        say(f"{self.target}: {len(inputs)} inputs kept, {sum(map(len, inputs))} bytes")
+            inputs = sorted((file.read_bytes() for file in pathlib.Path(merged).iterdir()), key=len)[:MOST_LEARNED]
+        keep(KEPT / f"{self.target}.learned", inputs)
+        say(f"{self.target}: {len(inputs)} learned inputs kept, {sum(map(len, inputs))} bytes")
 
 
 # ---- do they have teeth? -----------------------------------------------------------
@@ -188,7 +192,8 @@ def main():
     options = parse(sys.argv[1:])
     targets = options.target or TARGETS
     if options.keep:
-        keep(targets[0], kept_inputs(targets[0]) + [file.read_bytes() for file in options.keep])
+        by_hand = KEPT / f"{targets[0]}.by_hand"
+        keep(by_hand, inputs_of(by_hand) + [file.read_bytes() for file in options.keep])
         return 0
     say(f"fuzz: seed {options.seed}")
     if options.teeth:

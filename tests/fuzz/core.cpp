@@ -1,13 +1,16 @@
 // A few cores, connected, and whoever else reaches their sockets. Each byte and what follows it is one step: a message
 // on any channel (well formed or a raw frame), a call, a worker's conversation, handlers that return, links that come
-// and go, processes that end and start, messages between the cores that are lost, time. The bounds are small.
+// and go, processes that end and start, messages between the cores that are lost, time. The bounds are small. With
+// keys, strangers have those of x, y and z, and nothing that they say may change what is known of the others.
 #include "cluster/core.hpp"
 
 #include <set>
 
 #include "cluster/check.hpp"
+#include "cluster/seal.hpp"
 #include "proto/codec.hpp"
 #include "tests/fuzz/dream.hpp"
+#include "tests/sim/notary.hpp"
 #include "tests/unit/cluster/net.hpp"
 
 namespace muster::fuzz {
@@ -20,6 +23,8 @@ constexpr std::size_t kMostSteps = 100;
 constexpr Duration kMostTime = std::chrono::seconds(8);
 constexpr std::size_t kMostStarts = 12;
 constexpr std::uint64_t kRoutes = 4;
+constexpr std::uint64_t kSecret = 1;
+const std::set<std::string> kLiars{"x", "y", "z"};
 
 void make_small(Options& options, std::uint8_t kind) {
     Bounds& bounds = options.bounds;
@@ -51,8 +56,16 @@ struct Client {
 
 class Play {
 public:
-    explicit Play(Input& input) : input_(input), kind_(input.byte()) {
-        net_.adjust = [this](Options& options) { make_small(options, kind_); };
+    explicit Play(Input& input) : input_(input), kind_(input.byte()), keys_(input.flag()) {
+        net_.keys = keys_;
+        net_.adjust = [this](Options& options) {
+            make_small(options, kind_);
+            if (keys_) options.notary = std::make_shared<sim::Notary>(kSecret, options.self.name);
+        };
+        if (keys_) {
+            words_.prove = prove;
+            words_.seal = seal;
+        }
         net_.on_step = [this](const std::string& node, const Core& core, const Actions& actions) {
             after_step(node, core, actions);
         };
@@ -90,6 +103,10 @@ private:
     void change_links();
     void pass_time();
     void look();
+    void check_tables();
+    Sender stranger(Channel channel);
+    static void prove(proto::PeerRecord& record);
+    static void seal(const std::string& origin, proto::Sealed& sealed);
     std::string node() {
         constexpr const char* kNames[] = {"a", "b", "c"};
         const std::string wanted = kNames[input_.below(3)];
@@ -98,6 +115,7 @@ private:
 
     Input& input_;
     const std::uint8_t kind_;
+    const bool keys_;
     Words words_;
     test::Net net_;
     std::set<std::string> alive_;
@@ -160,6 +178,31 @@ void Play::note(const Action& action) {
     }
 }
 
+/// With keys each node is believed about itself alone: who is at the same position of its log has the same table.
+void Play::check_tables() {
+    if (!keys_) return;
+    for (const auto& origin : alive_) {
+        const Core& true_one = net_.core(origin);
+        const NodeId id = true_one.self();
+        const Seq position{true_one.status().seq};
+        for (const auto& other : alive_) {
+            if (other == origin) continue;
+            const Core& core = net_.core(other);
+            const auto nodes = core.nodes();
+            const auto known =
+                std::find_if(nodes.begin(), nodes.end(), [&](const auto& node) { return node.id == id; });
+            if (known == nodes.end()) continue;
+            MUSTER_CHECK(core.applied(origin) <= position);
+            if (core.applied(origin) != position) continue;
+            for (const auto& group : words_.groups) {
+                auto members = core.members(group, false);
+                std::erase_if(members, [&](const Member& member) { return member.id.node != id; });
+                MUSTER_CHECK(members.empty() || members == true_one.members(group, true));
+            }
+        }
+    }
+}
+
 /// What is asked of a core between steps.
 void Play::look() {
     const std::string name = node();
@@ -170,6 +213,35 @@ void Play::look() {
     (void)core.groups();
     MUSTER_CHECK(core.nodes().size() <= 4);
     MUSTER_CHECK(core.status().workers <= 2);
+    check_tables();
+}
+
+// ---- strangers -------------------------------------------------------------------
+
+/// As whom the connection of a stranger shows itself.
+Sender Play::stranger(Channel channel) {
+    if (!keys_ || channel == Channel::gossip) return {};
+    switch (input_.below(4)) {
+        case 0:
+            return {Sender::Role::worker, input_.pick(words_.workers)};
+        case 1:
+            return {Sender::Role::observer, "o"};
+        default:
+            return {Sender::Role::node, std::string(1, static_cast<char>('x' + input_.below(3)))};
+    }
+}
+
+void Play::prove(proto::PeerRecord& record) {
+    if (!kLiars.contains(record.id.name)) return;
+    Options options;
+    options.notary = std::make_shared<sim::Notary>(kSecret, record.id.name);
+    Context context(std::move(options));
+    record.proof = proof_of(context, record);
+}
+
+void Play::seal(const std::string& origin, proto::Sealed& sealed) {
+    const std::string liar = kLiars.contains(origin) ? origin : *kLiars.begin();
+    sealed.signature = sim::Notary(kSecret, liar).sign(signed_bytes(sealed));
 }
 
 // ---- steps -----------------------------------------------------------------------
@@ -179,6 +251,7 @@ void Play::hear(proto::Message message) {
     MessageArrived arrived{static_cast<Channel>(input_.below(4)), {}, {}, std::move(message)};
     if (arrived.channel == Channel::door) arrived.route = Route{1 + input_.below(kRoutes)};
     if (arrived.channel == Channel::dial) arrived.address = input_.pick(words_.addresses);
+    arrived.sender = stranger(arrived.channel);
     net_.call(to, std::move(arrived));
 }
 
@@ -194,6 +267,7 @@ void Play::worker() {
         }
     Dream dream(input_, words_);
     const std::string name = words_.workers[input_.below(2)];
+    if (keys_) net_.worker_key = {input_.byte() < 224 ? Sender::Role::worker : Sender::Role::observer, name};
     switch (input_.below(8)) {
         case 0:
             return net_.tell(to, route, name, client.token, 0, proto::WorkerHello{client.token, input_.number()});
@@ -289,6 +363,7 @@ void Play::pass_time() {
     const auto span = milliseconds(kSpans[input_.below(8)]);
     spent_ += span;
     net_.run(span);
+    check_tables();
 }
 
 void Play::step_of_node() {

@@ -6,20 +6,30 @@
 namespace muster::fuzz {
 namespace {
 
-/// Makes an empty body of the variant's alternative of this index.
+constexpr std::size_t kTypes = 80;  // numbers on the wire, with room for some more
+
+/// A body of the type with the highest number up to `type`, so that kept inputs mean the same when others are added.
 template <std::size_t... I>
-proto::Body empty_body(std::size_t index, std::index_sequence<I...>) {
+proto::Body empty_body(std::uint64_t type, std::index_sequence<I...>) {
+    std::uint64_t nearest = 0;
+    const auto look_at = [&](std::uint64_t one) {
+        if (one <= type) nearest = std::max(nearest, one);
+    };
+    (look_at(proto::kType<std::variant_alternative_t<I, proto::Body>>), ...);
     proto::Body body;
-    (void)((index == I ? (body.emplace<I>(), true) : false) || ...);
+    const auto make = [&]<std::size_t N>() {
+        if (proto::kType<std::variant_alternative_t<N, proto::Body>> == nearest) body.emplace<N>();
+    };
+    (make.template operator()<I>(), ...);
     return body;
 }
 
 }  // namespace
 
 proto::Body Dream::body() {
-    constexpr std::size_t kKinds = std::variant_size_v<proto::Body>;
-    proto::Body body = empty_body(input_.below(kKinds), std::make_index_sequence<kKinds>{});
-    std::visit([this](auto& one) { (void)proto::fields(*this, one); }, body);
+    constexpr auto kAll = std::make_index_sequence<std::variant_size_v<proto::Body>>{};
+    proto::Body body = empty_body(1 + input_.below(kTypes), kAll);
+    std::visit([this](auto& one) { put(one); }, body);
     return body;
 }
 
@@ -42,6 +52,17 @@ void Dream::put(const proto::Bytes& to) {
         to.text = proto::encode(message());
     else
         to.text = input_.bytes(input_.below(16));
+    if (to.text.size() > to.limit) to.text.resize(to.limit);
+    --depth_;
+}
+
+void Dream::put(proto::Sealed& to) {
+    (void)proto::fields(*this, to);
+    if (++depth_ < kDeepest) {
+        const auto inner = message();
+        to.message = proto::encode(inner);
+        if (words_.seal) words_.seal(inner.header.origin, to);
+    }
     --depth_;
 }
 

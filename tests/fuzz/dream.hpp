@@ -1,6 +1,7 @@
 // Messages that anybody may send: well formed, whatever they say.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <type_traits>
@@ -22,6 +23,9 @@ struct Words {
     std::vector<Group> groups{{"orders", "subscriptions"}, {"orders", "streams"}, {"s", "f"}, {"\xc3\xa9", "0"}};
     std::vector<std::string> data{"\xc0", "\x07", std::string("\x82\xa2id\x07\xa4name\xa3x-1")};
     std::vector<SessionToken> tokens{SessionToken{0}};
+    /// Sign as whoever speaks can; without them nothing is signed.
+    std::function<void(proto::PeerRecord&)> prove{};
+    std::function<void(const std::string& origin, proto::Sealed&)> seal{};
 };
 
 /// Fills the fields of any message within the limits of the protocol, as the codec does from a frame.
@@ -69,6 +73,12 @@ private:
     }
     void put(const proto::Text& to) { to.text = input_.pick(words_.workers); }
     void put(const proto::Bytes& to);
+    void put(const proto::Appended& to) { to.text = input_.bytes(std::min(input_.below(4), to.limit)); }
+    void put(proto::PeerRecord& to) {
+        (void)proto::fields(*this, to);
+        if (words_.prove) words_.prove(to);
+    }
+    void put(proto::Sealed& to);
     void put(Data& to) { to.msgpack = input_.pick(words_.data); }
     template <class E>
     void put(const proto::OneOf<E>& to) {

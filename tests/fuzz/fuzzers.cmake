@@ -73,7 +73,9 @@ function(muster_fuzzer target)
 endfunction()
 
 muster_fuzzer(codec SOURCES codec.cpp)
-muster_fuzzer(core SOURCES core.cpp ${PROJECT_SOURCE_DIR}/tests/unit/cluster/net.cpp LINK muster_cluster)
+muster_fuzzer(core
+    SOURCES core.cpp ${PROJECT_SOURCE_DIR}/tests/unit/cluster/net.cpp ${PROJECT_SOURCE_DIR}/tests/sim/notary.cpp
+    LINK muster_cluster)
 muster_fuzzer(session SOURCES session.cpp LINK muster_fuzz_client)
 muster_fuzzer(config SOURCES config.cpp LINK muster_fuzz_daemon)
 muster_fuzzer(json SOURCES json.cpp)
