@@ -24,7 +24,8 @@ class Corpora(unittest.TestCase):
         for target in fuzz.TARGETS:
             lines = [fuzz.escaped(data) for kind in ("by_hand", "learned")
                      for data in fuzz.inputs_of(fuzz.KEPT / f"{target}.{kind}")]
-            self.assertGreater(len(lines), 5, target)
+            if target not in ("core", "session"):  # these begin with nothing
+                self.assertGreater(len(lines), 5, target)
             self.assertLessEqual(len(lines), 250, target)
             self.assertEqual(len(set(lines)), len(lines), target)
             for line in lines:
