@@ -217,7 +217,9 @@ void Host::step(Input input) {
         }
         auto& arrived = std::get<MessageArrived>(input.event);
         arrived.message = std::move(*decoded);
-        if (world_.profile.replays && arrived.channel != Channel::door && arrived.channel != Channel::dial)
+        // With keys, a lie that is told again by the one it was told of would be the truth.
+        const bool kept = world_.profile.replays && (!input.hostile || world_.profile.keys == 0);
+        if (kept && arrived.channel != Channel::door && arrived.channel != Channel::dial)
             world_.journal.keep({this, arrived.channel, input.frame});
     }
     if (world_.withhold && input.frame && !input.hostile &&
