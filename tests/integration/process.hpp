@@ -86,8 +86,8 @@ struct Finished {
 };
 Finished run(std::vector<std::string> arguments, milliseconds timeout = kPatience, const std::string& input = {});
 
-/// A TCP port of the loopback interface that nobody listens on: below 32768,
-/// where no retrying client can be connected to itself. Not given twice by one process.
+/// A TCP port of the loopback interface that nobody listens on: below 10000, where neither the system nor a node looks
+/// for a free one. Not given twice by one process.
 std::uint16_t free_port();
 
 }  // namespace muster::test
