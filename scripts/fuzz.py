@@ -27,7 +27,7 @@ SHOWN = 40  # lines of a finding
 NOT_OURS = r" in (fuzzer::|__libc_start|_start|main)|/libstdc\+\+|libc\.so|^NOTE: |^ +Combine "
 PROGRESS = 15  # seconds
 TEETH_SECONDS = 60
-MOST_LEARNED = 150  # inputs of a target
+MOST_LEARNED = 200  # inputs of a target
 
 
 def say(text):
@@ -39,11 +39,16 @@ def say(text):
 
 
 def escaped(data):
+    """Printable bytes as they are, others as \\n, \\\\ or \\xNN; or behind 0x all of it in hex, where that is shorter."""
     plain = {0x0A: "\\n", 0x5C: "\\\\"}
-    return "".join(plain.get(b) or (chr(b) if 32 <= b < 127 else f"\\x{b:02x}") for b in data)
+    text = "".join(plain.get(b) or (chr(b) if 32 <= b < 127 else f"\\x{b:02x}") for b in data)
+    return f"0x{data.hex()}" if len(text) > 2 + 2 * len(data) or text.startswith("0x") else text
 
 
 def unescaped(line):
+    if line.startswith("0x"):
+        return bytes.fromhex(line[2:])
+
     def one(match):
         text = match.group(1)
         return {"n": "\n", "\\": "\\"}.get(text) or chr(int(text[1:], 16))
@@ -54,11 +59,15 @@ def inputs_of(file):
     return [unescaped(line) for line in file.read_text("ascii").splitlines()] if file.exists() else []
 
 
-def kept_inputs(target):
-    inputs = inputs_of(KEPT / f"{target}.by_hand") + inputs_of(KEPT / f"{target}.learned")
+def written_by_hand(target):
+    inputs = set(inputs_of(KEPT / f"{target}.by_hand"))
     if target == "codec":  # one frame of every message
-        inputs += [bytes.fromhex(line.split()[1]) for line in GOLDEN.read_text().splitlines()]
+        inputs |= {bytes.fromhex(line.split()[1]) for line in GOLDEN.read_text().splitlines()}
     return inputs
+
+
+def kept_inputs(target):
+    return written_by_hand(target) | set(inputs_of(KEPT / f"{target}.learned"))
 
 
 def keep(file, inputs):
@@ -133,7 +142,8 @@ class Fuzzer:
         with tempfile.TemporaryDirectory() as merged:
             subprocess.run([str(self.program), "-set_cover_merge=1", "-use_counters=0", *self.options(), merged,
                             str(self.kept), str(self.learned)], check=True, stderr=subprocess.DEVNULL)
-            inputs = sorted((file.read_bytes() for file in pathlib.Path(merged).iterdir()), key=len)[:MOST_LEARNED]
+            inputs = sorted({file.read_bytes() for file in pathlib.Path(merged).iterdir()} - written_by_hand(self.target),
+                            key=len)[:MOST_LEARNED]
         keep(KEPT / f"{self.target}.learned", inputs)
         say(f"{self.target}: {len(inputs)} learned inputs kept, {sum(map(len, inputs))} bytes")
 

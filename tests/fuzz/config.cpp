@@ -2,6 +2,7 @@
 // another one a flag or value a line.
 #include "node/daemon/config.hpp"
 
+#include <netdb.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -70,9 +71,11 @@ void check(const Config& config) {
     MUSTER_CHECK(!node.scope.empty() && node.scope.size() <= limits::kScope);
     MUSTER_CHECK(is_address(node.listen) && is_address(node.advertise) && is_address(config.http));
     for (const auto& seed : node.seeds) {
-        const auto address = node::parse_address(seed);
-        MUSTER_CHECK(address.ok() && address->port != 0);
+        const auto named = node::parse_named_address(seed);
+        MUSTER_CHECK(named.ok() && node::parse_address(named->address)->port != 0);
     }
+    if (!config.http.empty() && !node.insecure)
+        MUSTER_CHECK(node::is_loopback(node::parse_address(config.http)->host));  // no name means anything here
     constexpr std::chrono::milliseconds kMost = std::chrono::hours(1);
     for (const auto time : {node.session_grace, node.ready_wait, node.link_retention})
         MUSTER_CHECK(time.count() >= 0 && time <= kMost);
@@ -110,6 +113,11 @@ void run(std::string_view text) {
 
 }  // namespace
 }  // namespace muster::fuzz
+
+/// Names are looked up nowhere: linked in place of getaddrinfo.
+extern "C" int __wrap_getaddrinfo(const char*, const char*, const addrinfo*, addrinfo**) {
+    return EAI_NONAME;
+}
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     muster::fuzz::Input input(data, size);

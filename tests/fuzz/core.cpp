@@ -41,6 +41,12 @@ void make_small(Options& options, std::uint8_t kind) {
     bounds.watches_per_session = 2;
     bounds.peers = 3;
     bounds.pending_reports = 3;
+    bounds.groups_per_owner = 3;
+    bounds.bytes_per_owner = 256;
+    bounds.requests_per_session = 4;
+    bounds.answers_kept = 4;
+    bounds.answer_bytes_kept = 1024;
+    bounds.answer_bytes_per_turn = 256;
     if ((kind & 8) != 0) options.key = [](const Group&) { return GroupKey{7}; };
     if ((kind & 16) != 0) options.timing.publish_gap = milliseconds(30);
     if ((kind & 32) != 0) options.timing.forget_after = std::chrono::seconds(2);

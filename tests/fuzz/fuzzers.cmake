@@ -77,6 +77,6 @@ muster_fuzzer(core
     SOURCES core.cpp ${PROJECT_SOURCE_DIR}/tests/unit/cluster/net.cpp ${PROJECT_SOURCE_DIR}/tests/sim/notary.cpp
     LINK muster_cluster)
 muster_fuzzer(session SOURCES session.cpp LINK muster_fuzz_client)
-muster_fuzzer(config SOURCES config.cpp LINK muster_fuzz_daemon)
+muster_fuzzer(config SOURCES config.cpp LINK muster_fuzz_daemon -Wl,--wrap=getaddrinfo)
 muster_fuzzer(json SOURCES json.cpp)
 muster_fuzzer(state_file SOURCES state_file.cpp LINK muster_fuzz_client)
