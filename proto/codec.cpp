@@ -452,7 +452,8 @@ std::string text_of(const nlohmann::json& value) {
     return value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-nlohmann::json json_of(const msgpack::object& value) {
+/// Text in a key is escaped, so keys in keys would double with each level: inside one, maps are lists of pairs.
+nlohmann::json json_of(const msgpack::object& value, bool in_key = false) {
     using namespace msgpack::type;
     switch (value.type) {
         case BOOLEAN:
@@ -473,14 +474,18 @@ nlohmann::json json_of(const msgpack::object& value) {
                     {"data", base64({value.via.ext.size ? value.via.ext.data() : "", value.via.ext.size})}};
         case ARRAY: {
             auto list = nlohmann::json::array();
-            for (std::uint32_t i = 0; i < value.via.array.size; ++i) list.push_back(json_of(value.via.array.ptr[i]));
+            for (std::uint32_t i = 0; i < value.via.array.size; ++i)
+                list.push_back(json_of(value.via.array.ptr[i], in_key));
             return list;
         }
         case MAP: {
-            auto map = nlohmann::json::object();
+            auto map = in_key ? nlohmann::json::array() : nlohmann::json::object();
             for (std::uint32_t i = 0; i < value.via.map.size; ++i) {
-                const auto key = json_of(value.via.map.ptr[i].key);
-                map[key.is_string() ? key.get<std::string>() : text_of(key)] = json_of(value.via.map.ptr[i].val);
+                const auto key = json_of(value.via.map.ptr[i].key, true);
+                if (in_key)
+                    map.push_back(nlohmann::json::array({key, json_of(value.via.map.ptr[i].val, true)}));
+                else
+                    map[key.is_string() ? key.get<std::string>() : text_of(key)] = json_of(value.via.map.ptr[i].val);
             }
             return map;
         }

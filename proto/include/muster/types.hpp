@@ -24,7 +24,7 @@ struct Data {
 /// Errors: bad_request when the text is not JSON, or nests deeper than 32.
 Result<Data> data_from_json(std::string_view json);
 /// JSON in one line. Byte strings become base64, extensions {"ext":type,"data":base64},
-/// map keys that are not strings become their JSON text.
+/// map keys that are not strings become their JSON text, and maps inside such a key lists of pairs.
 std::string to_json(const Data& data);
 
 enum class NotificationKind : std::uint8_t { created = 1, updated = 2, deleted = 3 };

@@ -70,6 +70,14 @@ TEST(DataToJson, ShowsWhatJsonCannotSay) {
     EXPECT_EQ(json("\xff"), "-1");
 }
 
+TEST(DataToJson, KeysInKeysDoNotDoubleWithEachLevel) {
+    const auto json = [](std::string_view bytes) { return to_json(Data{std::string(bytes)}); };
+    EXPECT_EQ(json("\x81\x81\xa1k\x01\x02"), R"({"[[\"k\",1]]":2})");
+    const std::string deep = std::string(32, '\x81') + "\xa1k" + std::string(32, '\xc3');
+    ASSERT_TRUE(proto::is_valid_data(deep));
+    EXPECT_LT(json(deep).size(), 512u);
+}
+
 TEST(DataToJson, OfBrokenDataIsNull) {
     for (const char* bytes : {"", "\xc1", "\x91", "\xc0\xc0", "\xdd\xff\xff\xff\xff"})
         EXPECT_EQ(to_json(Data{bytes}), "null");
