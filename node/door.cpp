@@ -89,15 +89,16 @@ std::size_t Door::drain(const Emit& emit, std::size_t budget) {
             continue;
         }
         counts_.bad(decoded.error());
-        if (decoded.error() == proto::DecodeError::wrong_major) refuse_version(parts);
+        if (decoded.error() == proto::DecodeError::wrong_major) refuse_version(parts, *sender);
     }
     return taken;
 }
 
-void Door::refuse_version(const Parts& parts) {
+void Door::refuse_version(const Parts& parts, const cluster::Sender& sender) {
     const std::string_view frame = text_of(parts.last);
-    const char* from = ::zmq_msg_gets(parts.last.handle(), "Peer-Address");
-    other_majors_.heard(from == nullptr ? "somebody" : from, frame, now());
+    const char* address = ::zmq_msg_gets(parts.last.handle(), "Peer-Address");
+    const std::string from = address == nullptr ? "somebody" : address;
+    other_majors_.heard(sender.name.empty() ? from : sender.name + " at " + from, frame, now());
     buffer_.clear();
     proto::encode({header_, proto::Refuse{ErrorCode::wrong_version, "you speak " + major_and_ours(frame)}}, buffer_);
     if (send(router_, text_of(parts.first), true) == Sent::yes) send(router_, buffer_);

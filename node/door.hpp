@@ -40,7 +40,7 @@ public:
     [[nodiscard]] zmq::socket_t& socket() { return router_; }
 
 private:
-    void refuse_version(const Parts& parts);
+    void refuse_version(const Parts& parts, const cluster::Sender& sender);
 
     zmq::context_t& context_;
     FrameCounts& counts_;

@@ -130,6 +130,67 @@ TEST_F(Secrets, ASessionsTokenIsShownNowhere) {
     }
 }
 
+/// The first and the last of a key's characters, which no line has by chance.
+void expect_without(const std::string& text, const std::string& secret, const std::string& where) {
+    ASSERT_EQ(secret.size(), 40u) << "this is no key, so the test would notice nothing";
+    EXPECT_EQ(text.find(secret.substr(0, 12)), std::string::npos) << where << ": " << text;
+    EXPECT_EQ(text.find(secret.substr(28)), std::string::npos) << where << ": " << text;
+}
+
+std::string secret_in(const std::string& path) {
+    const auto text = read(path);
+    const auto at = text.find("secret-key");
+    return at == std::string::npos ? "" : text.substr(text.find('"', at) + 1, 40);
+}
+
+TEST(SecretKeys, AreShownNowhereAlsoWhenTheirFileIsWrong) {
+    const fs::path folder = fs::temp_directory_path() / ("muster-secret-keys-" + std::to_string(::getpid()));
+    fs::create_directories(folder / "keys" / "nodes");
+    fs::create_directories(folder / "keys" / "workers");
+    std::string shown = all_of(run({MUSTER_PATH, "keygen", "a", "--dir", folder})) +
+                        all_of(run({MUSTER_PATH, "keygen", "w", "--dir", folder}));
+    fs::rename(folder / "a.pub", folder / "keys" / "nodes" / "a.pub");
+    fs::rename(folder / "w.pub", folder / "keys" / "workers" / "w.pub");
+    const auto secret = secret_in(folder / "a.key");
+    const auto of_worker = secret_in(folder / "w.key");
+    const std::string address = "127.0.0.1:" + std::to_string(free_port());
+    const Words node{MUSTERD_PATH, "--name",         "a",      "--listen",      address,
+                     "--key",      folder / "a.key", "--keys", folder / "keys", "--log-level",
+                     "debug",      "--ready-wait",   "0"};
+    const Words worker{MUSTER_PATH,      "--node", "a@" + address,  "--key",
+                       folder / "w.key", "--keys", folder / "keys", "status"};
+    Process running(node);
+    ASSERT_TRUE(running.wait_for_error("ready"));
+    const auto status = run(worker);
+    EXPECT_EQ(status.status, 0) << status.errors;
+    shown += all_of(status);
+
+    // Damaged in each way that a hand can damage it: cut short, a character that no key has, twice, for all to read.
+    const auto whole = read(folder / "a.key");
+    const auto whole_of_worker = read(folder / "w.key");
+    const auto at = whole.find(secret);
+    const std::string spoilt[] = {whole.substr(0, at + 30), std::string(whole).replace(at + 20, 1, "\x7f"),
+                                  whole + whole, std::string(whole).insert(at + 40, "extra"),
+                                  std::string(whole).erase(at + 39, 1)};
+    for (const auto& text : spoilt) {
+        std::ofstream(folder / "a.key") << text;
+        running.signal(SIGHUP);
+        shown += all_of(run(node));
+    }
+    std::ofstream(folder / "w.key") << whole_of_worker.substr(0, whole_of_worker.find(of_worker) + 25);
+    shown += all_of(run(worker));
+    std::ofstream(folder / "w.key") << whole_of_worker;
+    fs::permissions(folder / "w.key", fs::perms::all);
+    shown += all_of(run(worker));
+    EXPECT_TRUE(running.wait_for_error("keys stay as they were"));
+    running.signal(SIGTERM);
+    running.wait_exit();
+    shown += all_of(running);
+    expect_without(shown, secret, "of the node");
+    expect_without(shown, of_worker, "of the worker");
+    fs::remove_all(folder);
+}
+
 TEST_F(Secrets, TheFileThatHasTheTokenIsItsOwnersAlone) {
     const auto worker = start();
     ASSERT_TRUE(worker->wait_for_line("joined"));
