@@ -1,9 +1,11 @@
 // muster_capture_frames DIR: keeps the frames of this version in DIR, from the samples of the codec's tests and from
-// what three real nodes and their workers send each other.
+// what three real nodes and their workers send each other, without keys and with keys.
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
@@ -50,6 +52,24 @@ void play(const std::string& records) {
     for (std::size_t i = 0; i < cluster.size(); ++i) cluster.node(i).wait_exit();
 }
 
+/// In a process of its own, because the first cluster of a process decides whether all of its clusters have keys.
+void play_apart(const std::string& records, bool keys) {
+    const pid_t child = ::fork();
+    if (child < 0) throw std::runtime_error("cannot fork");
+    if (child == 0) {
+        if (keys) ::setenv("MUSTER_TEST_KEYS", "1", 1);
+        try {
+            play(records);
+            std::exit(0);
+        } catch (const std::exception& error) {
+            std::fprintf(stderr, "muster_capture_frames: %s\n", error.what());
+            std::exit(1);
+        }
+    }
+    int status = 0;
+    if (::waitpid(child, &status, 0) != child || status != 0) throw std::runtime_error("the cluster did not work");
+}
+
 std::vector<std::string> read(const std::string& records) {
     std::vector<std::string> frames;
     for (const auto& entry : fs::directory_iterator(records)) {
@@ -63,7 +83,7 @@ std::vector<std::string> read(const std::string& records) {
 int capture(const std::string& folder) {
     const auto records = fs::temp_directory_path() / ("muster-frames-" + std::to_string(::getpid()));
     fs::create_directories(records);
-    play(records);
+    for (const bool keys : {false, true}) play_apart(records, keys);
     const auto traffic = read(records);
     fs::remove_all(records);
     if (traffic.empty()) throw std::runtime_error("nothing was recorded");

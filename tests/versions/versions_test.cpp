@@ -50,7 +50,7 @@ TEST(NewerMinor, FormsAClusterWithThisOne) {
     const auto watcher = cluster.stay(1, {"watch"});
     ASSERT_TRUE(watcher->wait_for_line("snapshot"));
 
-    constexpr int kEach = 20;
+    constexpr int kEach = 5;
     for (int i = 0; i < kEach; ++i) {
         for (std::size_t node = 0; node < cluster.size(); ++node) {
             const auto told = cluster.muster(node, {"notify", "updated", "orders", "subscriptions", "7", "--wait"});

@@ -38,23 +38,28 @@ def settings(unit):
     return found
 
 
-def expand(name):
-    """The system calls of a group such as @system-service."""
-    if not name.startswith("@"):
-        return {name}
-    listed = subprocess.run(["systemd-analyze", "syscall-filter", name], check=True, capture_output=True, text=True)
-    calls = set()
-    for line in listed.stdout.splitlines()[1:]:
+def read_groups():
+    """The members of every group such as @system-service: system calls, and other groups."""
+    listed = subprocess.run(["systemd-analyze", "syscall-filter"], check=True, capture_output=True, text=True)
+    groups, group = {}, None
+    for line in listed.stdout.splitlines():
         word = line.strip()
-        if word and not word.startswith("#"):
-            calls |= expand(word)
-    return calls
+        if line.startswith("@"):
+            group = groups.setdefault(word, [])
+        elif group is not None and line.startswith(" ") and not word.startswith("#"):
+            group.append(word)
+    return groups
+
+
+def expand(groups, name):
+    """The system calls of a group; a call is itself."""
+    return set().union(*(expand(groups, word) for word in groups[name])) if name.startswith("@") else {name}
 
 
 def allowed_calls(filters):
-    calls = set()
+    groups, calls = read_groups(), set()
     for value in filters:
-        names = set().union(*(expand(word) for word in value.lstrip("~").split()))
+        names = set().union(*(expand(groups, word) for word in value.lstrip("~").split()))
         calls = calls - names if value.startswith("~") else calls | names
     return calls
 
@@ -98,8 +103,8 @@ def confine(unit):
 def check():
     try:
         ctypes.CDLL("libseccomp.so.2")
-        expand("@system-service")
-    except (OSError, subprocess.CalledProcessError) as error:
+        expand(read_groups(), "@system-service")
+    except (OSError, KeyError, subprocess.CalledProcessError) as error:
         print(f"cannot confine a program here: {error}")
         sys.exit(77)
 
