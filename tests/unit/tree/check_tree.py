@@ -12,6 +12,7 @@ usage: check_tree.py [ROOT]   prints one line per finding; exit status 1 when th
   function   no function is longer than 70 lines
   line       no line is longer than 120 columns
   paths      the simulator's list of what a batch must exercise names every counter of cluster/
+  guide      the guide for operators explains every counter of cluster/ and node/
   leftover   nothing is marked as to be done, and no path of somebody's machine is mentioned
 """
 
@@ -50,7 +51,9 @@ WIRE = [r"\bzmq\b", r"\bmsgpack::", r"\bproto::", r"\bcluster::", r"\bnlohmann\b
 LEFTOVER = ["TO" + "DO", "FIX" + "ME", "X" * 3, "/wo" + "rk/", "/ro" + "ot/", "/ho" + "me/"]
 
 COUNTER = re.compile(r'\bcount\("([a-z_]+)"')
+SHOWN = re.compile(r'\bcounters\["([a-z_]+)"\] *=')
 PATHS_LIST = "tests/sim/coverage.cpp"
+GUIDE = "node/OPERATING.md"
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)
 
 
@@ -85,6 +88,7 @@ class Tree:
                 self.check_words(name, "pure", IMPURE)
         self.check_reach()
         self.check_paths()
+        self.check_guide()
         for name, text in self.files.items():
             self.check_lines(name, text)
         return self.findings
@@ -153,6 +157,15 @@ class Tree:
                 if f'"{match.group(1)}"' not in listed:
                     line = self.code[name].count("\n", 0, match.start()) + 1
                     self.find("paths", name, line, f"'{match.group(1)}' is not in {PATHS_LIST}")
+
+    def check_guide(self):
+        guide = self.files.get(GUIDE, "")
+        for name in self.code:
+            counters = COUNTER if name.startswith("cluster/") else SHOWN if name.startswith("node/") else None
+            for match in counters.finditer(self.code[name]) if counters else ():
+                if f"`{match.group(1)}`" not in guide:
+                    line = self.code[name].count("\n", 0, match.start()) + 1
+                    self.find("guide", name, line, f"'{match.group(1)}' is not explained in {GUIDE}")
 
     def check_libraries(self, name):
         for line, _, target in self.includes(name):

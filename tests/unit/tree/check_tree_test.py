@@ -21,7 +21,8 @@ CLEAN = {
     "node/client/worker.cpp": '#include <zmq.hpp>\n#include "node/wire.hpp"\n#include <muster/worker.hpp>\n',
     "node/client/include/muster/worker.hpp": "#pragma once\n#include <functional>\n",
     "tests/sim/world.cpp": '#include "cluster/core.hpp"\n',
-    "tests/sim/coverage.cpp": 'const char* paths[] = {"gaps"};\n',
+    "node/OPERATING.md": "| `gaps` | holes |\n",
+    "tests/sim/coverage.cpp": 'const char* paths[] = {"gaps", "leaps"};\n',
     "scripts/build": "#!/bin/sh\n",
     "build/dev/generated.cpp": "x" * 500,
     ".git/config": "x" * 500,
@@ -54,8 +55,13 @@ class CheckTree(unittest.TestCase):
         self.assertEqual(self.rules(), [])
 
     def test_counters_are_listed(self):
-        self.assert_caught("paths", "cluster/core.cpp", 'void f() { ctx.count("leaps"); }\n')
+        self.assertEqual(set(self.planted("cluster/core.cpp", 'void f() { ctx.count("hops"); }\n')), {"paths", "guide"})
         self.assertEqual(self.planted("cluster/core.cpp", 'void f() { ctx.count("gaps"); }\n'), [])
+
+    def test_counters_are_explained(self):
+        self.assert_caught("guide", "cluster/core.cpp", 'void f() { ctx.count("leaps"); }\n')
+        self.assert_caught("guide", "node/loop.cpp", 'void f() { counters["frames"] = 1; }\n')
+        self.assertEqual(self.planted("node/loop.cpp", 'void f() { counters["gaps"] = 1; }\n'), [])
 
     def test_folders(self):
         self.assert_caught("folders", "src/main.cpp", "")
