@@ -1,5 +1,5 @@
-# What `cmake --install` puts in place: headers, static libraries, programs, and
-# the files for find_package(muster), which gives muster::client and muster::node.
+# What `cmake --install` puts in place: headers, static libraries, programs with their manual pages and completions, and
+# the files for find_package(muster), which gives muster::client and muster::node, and for pkg-config.
 set(muster_config_dir ${CMAKE_INSTALL_LIBDIR}/cmake/muster)
 
 set(muster_libraries "")
@@ -8,8 +8,9 @@ foreach(library proto cluster keys node client)
         list(APPEND muster_libraries muster_${library})
     endif()
 endforeach()
-install(TARGETS ${muster_libraries} EXPORT musterTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
-install(EXPORT musterTargets NAMESPACE muster:: DESTINATION ${muster_config_dir})
+install(TARGETS ${muster_libraries} EXPORT musterTargets
+    ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT dev)
+install(EXPORT musterTargets NAMESPACE muster:: DESTINATION ${muster_config_dir} COMPONENT dev)
 
 foreach(program musterd muster)
     if(TARGET ${program})
@@ -18,7 +19,7 @@ foreach(program musterd muster)
 endforeach()
 
 install(DIRECTORY proto/include/ node/include/ node/client/include/
-    DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.hpp")
+    DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT dev FILES_MATCHING PATTERN "*.hpp")
 if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
     # Beside the programs, also under a prefix: only a package puts units where systemd looks for them.
     set(unit ${PROJECT_BINARY_DIR}/musterd.service)
@@ -29,11 +30,22 @@ if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
     install(FILES ${unit} DESTINATION lib/systemd/system)
     install(FILES scripts/systemd/muster.sysusers DESTINATION lib/sysusers.d RENAME muster.conf)
 endif()
-install(FILES LICENSE SECURITY.md proto/PROTOCOL.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(FILES LICENSE CHANGELOG.md README.md SECURITY.md proto/PROTOCOL.md node/OPERATING.md node/COMING_FROM.md
+    node/daemon/musterd.toml DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(FILES scripts/man/muster.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+install(FILES scripts/man/musterd.8 DESTINATION ${CMAKE_INSTALL_MANDIR}/man8)
+install(FILES scripts/completion/muster scripts/completion/musterd
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
 
 configure_package_config_file(
     ${CMAKE_CURRENT_LIST_DIR}/musterConfig.cmake.in ${PROJECT_BINARY_DIR}/musterConfig.cmake
     INSTALL_DESTINATION ${muster_config_dir})
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/musterConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/musterConfig.cmake ${PROJECT_BINARY_DIR}/musterConfigVersion.cmake
-    DESTINATION ${muster_config_dir})
+    DESTINATION ${muster_config_dir} COMPONENT dev)
+
+# From the file itself, so that the prefix may be moved.
+file(RELATIVE_PATH muster_pc_up /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
+string(REGEX REPLACE "/$" "" muster_pc_up "${muster_pc_up}")
+configure_file(${CMAKE_CURRENT_LIST_DIR}/muster.pc.in ${PROJECT_BINARY_DIR}/muster.pc @ONLY)
+install(FILES ${PROJECT_BINARY_DIR}/muster.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT dev)

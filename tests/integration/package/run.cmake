@@ -17,6 +17,17 @@ run(${CMAKE_COMMAND} -S ${OUTSIDE_DIR} -B ${WORK_DIR}/build -G ${GENERATOR}
 run(${CMAKE_COMMAND} --build ${WORK_DIR}/build)
 run(${WORK_DIR}/build/headers)
 run(${WORK_DIR}/build/worker_and_node)
+# The same without CMake, as a Makefile would.
+execute_process(COMMAND ${CMAKE_COMMAND} -E env PKG_CONFIG_PATH=${prefix}/${LIBDIR}/pkgconfig
+    pkg-config --cflags --libs muster
+    OUTPUT_VARIABLE pkg_flags OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY COMMAND_ECHO STDOUT)
+separate_arguments(pkg_flags UNIX_COMMAND "${pkg_flags}")
+if(SANITIZE)
+    list(APPEND pkg_flags -fsanitize=${SANITIZE})
+endif()
+run(${CXX} -std=c++20 -o ${WORK_DIR}/by_pkg_config ${OUTSIDE_DIR}/worker_and_node.cpp ${pkg_flags})
+run(${WORK_DIR}/by_pkg_config)
+
 execute_process(COMMAND python3 -B ${UNIT_TEST} ${prefix} COMMAND_ECHO STDOUT RESULT_VARIABLE unit)
 if(NOT unit EQUAL 0 AND NOT unit EQUAL 77)
     message(FATAL_ERROR "the systemd unit is not sound")

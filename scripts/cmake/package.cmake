@@ -1,0 +1,70 @@
+# What `cpack -G DEB` makes: muster (programs, manual, completion, service), libmuster-dev (headers, static libraries,
+# files for CMake and pkg-config) and python3-muster. scripts/package builds and tries them.
+set(MUSTER_MAINTAINER "muster maintainers <maintainers@muster.example>" CACHE STRING
+    "Maintainer in the packages' control files; whoever gives packages to others names themselves")
+set(debian ${PROJECT_SOURCE_DIR}/scripts/debian)
+set(muster_components muster dev python)
+set(muster_packages muster libmuster-dev python3-muster)
+
+string(TIMESTAMP now "%a, %d %b %Y %H:%M:%S +0000" UTC)  # SOURCE_DATE_EPOCH, where it is set
+file(WRITE ${PROJECT_BINARY_DIR}/changelog "muster (${PROJECT_VERSION}) unstable; urgency=medium
+
+  * /usr/share/doc/muster/CHANGELOG.md says what has changed.
+
+ -- ${MUSTER_MAINTAINER}  ${now}
+")
+
+# Only below a DESTDIR, where a package is put together: what an operator wrote in /etc is dpkg's to keep.
+function(install_in_package component file folder name)
+    install(CODE "
+        if(CMAKE_INSTALL_PREFIX STREQUAL /usr AND NOT \"\$ENV{DESTDIR}\" STREQUAL \"\")
+            file(INSTALL \"${file}\" DESTINATION ${folder} RENAME ${name})
+        endif()" COMPONENT ${component})
+endfunction()
+install_in_package(muster ${PROJECT_SOURCE_DIR}/node/daemon/musterd.toml /etc/muster musterd.toml)
+foreach(component package IN ZIP_LISTS muster_components muster_packages)
+    install_in_package(${component} ${debian}/copyright /usr/share/doc/${package} copyright)
+    install_in_package(${component} ${PROJECT_BINARY_DIR}/changelog /usr/share/doc/${package} changelog)
+endforeach()
+
+set(CPACK_GENERATOR DEB)
+set(CPACK_PACKAGE_CONTACT ${MUSTER_MAINTAINER})
+set(CPACK_SET_DESTDIR ON)  # the service's file names the programs by the prefix, which must be the real one
+set(CPACK_INSTALL_PREFIX /usr)
+set(CPACK_STRIP_FILES ON)
+set(CPACK_PRE_BUILD_SCRIPTS ${debian}/compress.cmake)
+set(CPACK_COMPONENTS_ALL ${muster_components})
+set(CPACK_DEB_COMPONENT_INSTALL ON)
+set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "cluster-wide tracker groups")
+set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
+set(CPACK_DEBIAN_ENABLE_COMPONENT_DEPENDS OFF)
+
+set(CPACK_DEBIAN_MUSTER_PACKAGE_NAME muster)
+set(CPACK_COMPONENT_MUSTER_DESCRIPTION "Services on many hosts join groups, named by a store and a feature, at any
+node of a cluster. Every node knows every member, and one call reaches them
+all.
+
+This package has the daemon musterd, its service, and the command line muster.")
+set(CPACK_DEBIAN_MUSTER_PACKAGE_SECTION net)
+set(CPACK_DEBIAN_MUSTER_PACKAGE_SHLIBDEPS ON)
+set(CPACK_DEBIAN_MUSTER_PACKAGE_DEPENDS "passwd")
+set(CPACK_DEBIAN_MUSTER_PACKAGE_CONTROL_EXTRA
+    ${debian}/conffiles ${debian}/postinst ${debian}/prerm ${debian}/postrm)
+
+set(CPACK_DEBIAN_DEV_PACKAGE_NAME libmuster-dev)
+set(CPACK_COMPONENT_DEV_DESCRIPTION "Headers and static libraries for a worker, or a node of the cluster inside
+the process, in C++20; with files for CMake and pkg-config.")
+set(CPACK_DEBIAN_DEV_PACKAGE_SECTION libdevel)
+set(CPACK_DEBIAN_DEV_PACKAGE_DEPENDS "libzmq3-dev, cppzmq-dev, libsodium-dev, pkg-config")
+
+set(CPACK_DEBIAN_PYTHON_PACKAGE_NAME python3-muster)
+set(CPACK_COMPONENT_PYTHON_DESCRIPTION "A worker in Python: joins and leaves groups, looks up and watches their
+members, notifies them; with threads or asyncio.")
+set(CPACK_DEBIAN_PYTHON_PACKAGE_SECTION python)
+set(CPACK_DEBIAN_PYTHON_PACKAGE_ARCHITECTURE all)
+set(CPACK_DEBIAN_PYTHON_PACKAGE_DEPENDS
+    "python3 (>= 3.11), python3-zmq (>= 24), python3-msgpack (>= 1.0), python3-xxhash (>= 3)")
+set(CPACK_DEBIAN_PYTHON_PACKAGE_CONTROL_EXTRA ${debian}/python/postinst ${debian}/python/prerm)
+
+include(CPack)
