@@ -18,8 +18,6 @@ constexpr const char* kZap = "inproc://zeromq.zap.01";
 constexpr std::size_t kZapFrames = 7;  // version, request, domain, address, routing id, mechanism, key
 constexpr std::size_t kMostFrames = 16;
 constexpr auto kLookEvery = std::chrono::seconds(1);
-constexpr int kEvents =
-    ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_MONITOR_STOPPED;
 
 /// A ZMTP property: name and value, each with its length before it.
 void add_property(std::string& to, std::string_view name, std::string_view value) {
@@ -46,8 +44,8 @@ std::vector<zmq::message_t> receive_all(zmq::socket_t& socket) {
 
 Authenticator::Authenticator(zmq::context_t& context, std::shared_ptr<keys::Keyring> keys, FrameCounts& counts,
                              std::shared_ptr<Wakeup> loop, Seen seen)
-    : context_(context), keys_(std::move(keys)), counts_(counts), loop_(std::move(loop)), seen_(std::move(seen)) {
-    zmq::socket_t zap(context_, zmq::socket_type::rep);
+    : keys_(std::move(keys)), counts_(counts), loop_(std::move(loop)), seen_(std::move(seen)) {
+    zmq::socket_t zap(context, zmq::socket_type::rep);
     zap.set(zmq::sockopt::linger, 0);
     zap.bind(kZap);
     const SignalsBlocked blocked;
@@ -58,23 +56,6 @@ Authenticator::~Authenticator() {
     stop_ = true;
     told_.notify();
     thread_.join();
-}
-
-void Authenticator::watch(zmq::socket_t& server) {
-    const std::lock_guard lock(mutex_);
-    const std::string endpoint = "inproc://muster.monitor." + std::to_string(++last_monitor_);
-    if (::zmq_socket_monitor(server.handle(), endpoint.c_str(), kEvents) != 0) return;
-    // libzmq's thread waits where its events find no room; without a bound they always do, and each is read at once.
-    zmq::socket_t monitor(context_, zmq::socket_type::pair);
-    monitor.set(zmq::sockopt::linger, 0);
-    monitor.set(zmq::sockopt::rcvhwm, 0);
-    monitor.connect(endpoint);
-    new_monitors_.push_back(std::move(monitor));
-    told_.notify();
-}
-
-void Authenticator::unwatch(zmq::socket_t& server) {
-    ::zmq_socket_monitor(server.handle(), nullptr, 0);
 }
 
 std::vector<std::pair<int, std::string>> Authenticator::take_news() {
@@ -94,20 +75,16 @@ void Authenticator::run(zmq::socket_t zap) noexcept {
 }
 
 void Authenticator::serve(zmq::socket_t& zap) {
-    std::vector<zmq::socket_t> monitors;
     std::vector<zmq::pollitem_t> items;
     auto look_at = now() + kLookEvery;
     while (!stop_) {
-        take_monitors(monitors);
         items.assign({{nullptr, told_.fd(), ZMQ_POLLIN, 0}, {zap.handle(), 0, ZMQ_POLLIN, 0}});
-        for (auto& monitor : monitors) items.push_back({monitor.handle(), 0, ZMQ_POLLIN, 0});
         const auto wait = std::chrono::ceil<std::chrono::milliseconds>(look_at - now());
         const auto patience = static_cast<long>(std::max(wait.count(), std::chrono::milliseconds::rep{0}));
         if (::zmq_poll(items.data(), static_cast<int>(items.size()), patience) < 0 && ::zmq_errno() != EINTR)
             throw std::runtime_error(::zmq_strerror(::zmq_errno()));
         if (items[0].revents != 0) told_.clear();
         answer(zap);
-        std::erase_if(monitors, [this](zmq::socket_t& monitor) { return !read_monitor(monitor); });
         if (now() < look_at) continue;
         look_at = now() + kLookEvery;
         look_at_files();
@@ -149,33 +126,6 @@ std::optional<keys::Identity> Authenticator::admitted(const std::vector<zmq::mes
     }
     if (identity->role == keys::Role::node) seen_(identity->name, *key);
     return identity;
-}
-
-void Authenticator::take_monitors(std::vector<zmq::socket_t>& monitors) {
-    const std::lock_guard lock(mutex_);
-    for (auto& monitor : new_monitors_) monitors.push_back(std::move(monitor));
-    new_monitors_.clear();
-}
-
-bool Authenticator::read_monitor(zmq::socket_t& monitor) {
-    for (;;) {
-        const auto frames = receive_all(monitor);  // event and value; the address
-        if (frames.empty()) return true;
-        std::array<char, 6> event{};
-        if (frames[0].size() != event.size()) continue;
-        std::memcpy(event.data(), frames[0].data(), event.size());
-        std::uint16_t number = 0;
-        std::uint32_t value = 0;
-        std::memcpy(&number, event.data(), sizeof number);
-        std::memcpy(&value, event.data() + sizeof number, sizeof value);
-        if (number == ZMQ_EVENT_MONITOR_STOPPED) return false;
-        if (number == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL && value == ZMQ_PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH)
-            counts_.refused(Refusal::no_key);
-        else if (number == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL && value == ZMQ_PROTOCOL_ERROR_ZMTP_CRYPTOGRAPHIC)
-            counts_.refused(Refusal::other_server);
-        else
-            counts_.refused(Refusal::broken);
-    }
 }
 
 void Authenticator::look_at_files() {

@@ -29,8 +29,7 @@ inline constexpr const char* kKeyProperty = "X-Key";
 /// The ZAP handler of a context, on a thread of its own, which begins before the constructor returns: to be made
 /// before any socket is bound. Were it to end, libzmq would admit everyone; the process ends instead.
 ///
-/// The thread also looks every second whether a key file has changed, and counts handshakes that fail before they
-/// come to ZAP.
+/// The thread also looks every second whether a key file has changed.
 class Authenticator {
 public:
     /// A node has shown this key. Called on the authenticator's thread.
@@ -43,11 +42,6 @@ public:
     Authenticator(const Authenticator&) = delete;
     Authenticator& operator=(const Authenticator&) = delete;
 
-    /// Counts what fails at this socket; on the thread that owns it, before it is bound.
-    void watch(zmq::socket_t& server);
-    /// The opposite, before the socket is closed.
-    static void unwatch(zmq::socket_t& server);
-
     /// What became of changed key files since the last call, with a severity as on_log has it.
     std::vector<std::pair<int, std::string>> take_news();
 
@@ -56,21 +50,15 @@ private:
     void serve(zmq::socket_t& zap);
     void answer(zmq::socket_t& zap);
     [[nodiscard]] std::optional<keys::Identity> admitted(const std::vector<zmq::message_t>& request);
-    void take_monitors(std::vector<zmq::socket_t>& monitors);
-    /// False when it has told its last.
-    bool read_monitor(zmq::socket_t& monitor);
     void look_at_files();
 
-    zmq::context_t& context_;
     const std::shared_ptr<keys::Keyring> keys_;
     FrameCounts& counts_;
     const std::shared_ptr<Wakeup> loop_;
     const Seen seen_;
-    Wakeup told_;  // to stop, or of a new monitor
+    Wakeup told_;  // to stop
     std::atomic<bool> stop_ = false;
-    std::mutex mutex_;  // of all below
-    std::vector<zmq::socket_t> new_monitors_;
-    std::uint64_t last_monitor_ = 0;
+    std::mutex mutex_;  // of the news
     std::vector<std::pair<int, std::string>> news_;
     std::thread thread_;
 };

@@ -117,8 +117,8 @@ bool Dialer::open(const std::string& dialed, const Place& place) {
     zmq::socket_t socket(context_, zmq::socket_type::dealer);
     set_common_options(socket);
     socket.set(zmq::sockopt::sndhwm, kQueue);
-    socket.set(zmq::sockopt::rcvhwm, 100);
-    socket.set(zmq::sockopt::maxmsgsize, std::int64_t{4} << 20);
+    socket.set(zmq::sockopt::rcvhwm, 16);  // a welcome each
+    socket.set(zmq::sockopt::maxmsgsize, std::int64_t{2} << 20);
     socket.set(zmq::sockopt::reconnect_ivl_max, 1000);
     if (place.second) security_.prepare(socket, *place.second);
     if (!connect(socket, place.first)) return false;

@@ -14,6 +14,8 @@ constexpr int kQueue = 1000;  // messages to or from one other side
 constexpr int kWorkerQueue = 4096;
 constexpr std::size_t kMaxRoutes = 100'000;
 constexpr auto kRouteIdle = std::chrono::seconds(60);
+// Somewhat more than a frame may have, so that what is too long is also counted. Who sends still more is cut off.
+constexpr std::int64_t kLongestFrame = 2 * static_cast<std::int64_t>(limits::kFrame);
 
 zmq::socket_t make_router(zmq::context_t& context, int send_queue) {
     zmq::socket_t socket(context, zmq::socket_type::router);
@@ -21,23 +23,26 @@ zmq::socket_t make_router(zmq::context_t& context, int send_queue) {
     socket.set(zmq::sockopt::linger, 200);
     socket.set(zmq::sockopt::sndhwm, send_queue);
     socket.set(zmq::sockopt::rcvhwm, kQueue);
-    socket.set(zmq::sockopt::maxmsgsize, static_cast<std::int64_t>(limits::kFrame));
+    socket.set(zmq::sockopt::maxmsgsize, kLongestFrame);
     socket.set(zmq::sockopt::router_mandatory, true);
     return socket;
 }
 
 }  // namespace
 
-Door::Door(zmq::context_t& context, FrameCounts& counts, Security& security, OtherMajors::Warn warn)
+Door::Door(zmq::context_t& context, FrameCounts& counts, Security& security, Connections::Bounds bounds,
+           OtherMajors::Warn warn)
     : context_(context),
       counts_(counts),
       security_(security),
       router_(make_router(context, kWorkerQueue)),
+      connections_(context, bounds, counts, counts.connections.door),
       routes_(kMaxRoutes, kRouteIdle),
       other_majors_(std::move(warn)) {}
 
 Result<std::uint16_t> Door::bind(const std::string& host, std::uint16_t port) {
     security_.open_server(router_, kAllRoles);
+    connections_.watch(router_);
     auto bound = bind_tcp(router_, host, port);
     if (bound) host_ = host, port_ = *bound;
     return bound;
@@ -46,19 +51,20 @@ Result<std::uint16_t> Door::bind(const std::string& host, std::uint16_t port) {
 std::optional<Error> Door::reopen() {
     auto fresh = make_router(context_, kWorkerQueue);
     security_.open_server(fresh, kAllRoles);
-    security_.close_server(router_);
+    connections_.watch(fresh);
     routes_.clear();
     return rebind_tcp(router_, std::move(fresh), host_, port_);
 }
 
 void Door::send_to(cluster::Route route, const proto::Message& message, const Emit& emit) {
-    const std::string* routing_id = routes_.id_of(route, now());
+    const RouteMap::Way* way = routes_.way_of(route, now());
     Sent sent = Sent::unreachable;
-    if (routing_id != nullptr) {
+    if (way != nullptr) {
         buffer_.clear();
         proto::encode(message, buffer_);
-        sent = send(router_, *routing_id, true);
+        sent = send(router_, way->routing_id, true);
         if (sent == Sent::yes) sent = send(router_, buffer_);
+        if (sent == Sent::yes) connections_.gave(way->descriptor, buffer_.size());
     }
     if (sent == Sent::yes) {
         counts_.sent();
@@ -76,6 +82,7 @@ std::size_t Door::drain(const Emit& emit, std::size_t budget) {
     const auto at = now();
     for (; taken < budget && receive(router_, parts); ++taken) {
         counts_.received();
+        const int descriptor = connections_.took(parts);
         if (parts.count != 2) {
             counts_.bad_parts();
             continue;
@@ -84,7 +91,7 @@ std::size_t Door::drain(const Emit& emit, std::size_t budget) {
         if (!sender) continue;
         auto decoded = proto::decode(text_of(parts.last));
         if (decoded) {
-            const auto route = routes_.route_of(text_of(parts.first), at);
+            const auto route = routes_.route_of(text_of(parts.first), descriptor, at);
             emit(cluster::MessageArrived{cluster::Channel::door, route, {}, std::move(*decoded), *sender});
             continue;
         }
@@ -106,13 +113,19 @@ void Door::refuse_version(const Parts& parts, const cluster::Sender& sender) {
 
 void Door::expire() {
     routes_.expire(now());
+    counts_.routes_forgotten(routes_.take_evicted());
 }
 
-Control::Control(zmq::context_t& context, FrameCounts& counts, Security& security)
-    : context_(context), counts_(counts), security_(security), router_(make_router(context, kQueue)) {}
+Control::Control(zmq::context_t& context, FrameCounts& counts, Security& security, Connections::Bounds bounds)
+    : context_(context),
+      counts_(counts),
+      security_(security),
+      router_(make_router(context, kQueue)),
+      connections_(context, bounds, counts, counts.connections.control) {}
 
 Result<std::uint16_t> Control::bind(const std::string& host, std::uint16_t port) {
     security_.open_server(router_, kNodesOnly);
+    connections_.watch(router_);
     auto bound = bind_tcp(router_, host, port);
     if (bound) host_ = host, port_ = *bound;
     return bound;
@@ -121,7 +134,7 @@ Result<std::uint16_t> Control::bind(const std::string& host, std::uint16_t port)
 std::optional<Error> Control::reopen() {
     auto fresh = make_router(context_, kQueue);
     security_.open_server(fresh, kNodesOnly);
-    security_.close_server(router_);
+    connections_.watch(fresh);
     return rebind_tcp(router_, std::move(fresh), host_, port_);
 }
 
@@ -130,6 +143,7 @@ std::size_t Control::drain(const Emit& emit, std::size_t budget) {
     std::size_t taken = 0;
     for (; taken < budget && receive(router_, parts); ++taken) {
         counts_.received();
+        connections_.took(parts);
         if (parts.count != 2) {
             counts_.bad_parts();
             continue;

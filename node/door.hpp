@@ -8,6 +8,7 @@
 
 #include <zmq.hpp>
 
+#include "node/connections.hpp"
 #include "node/gossip.hpp"
 #include "node/other_majors.hpp"
 #include "node/route_map.hpp"
@@ -20,8 +21,8 @@ namespace muster::node {
 class Door {
 public:
     /// `warn` is told of those who speak another major version.
-    Door(zmq::context_t& context, FrameCounts& counts, Security& security, OtherMajors::Warn warn);
-    ~Door() { security_.close_server(router_); }
+    Door(zmq::context_t& context, FrameCounts& counts, Security& security, Connections::Bounds bounds,
+         OtherMajors::Warn warn);
     Door(const Door&) = delete;
     Door& operator=(const Door&) = delete;
 
@@ -37,6 +38,7 @@ public:
     std::size_t drain(const Emit& emit, std::size_t budget);
     /// Forgets routes that are long unused.
     void expire();
+    [[nodiscard]] Connections& connections() { return connections_; }
     [[nodiscard]] zmq::socket_t& socket() { return router_; }
 
 private:
@@ -46,6 +48,7 @@ private:
     FrameCounts& counts_;
     Security& security_;
     zmq::socket_t router_;
+    Connections connections_;
     std::string host_;
     std::uint16_t port_ = 0;
     RouteMap routes_;
@@ -58,15 +61,13 @@ private:
 /// to the sender's own control socket.
 class Control {
 public:
-    Control(zmq::context_t& context, FrameCounts& counts, Security& security);
-    ~Control() { security_.close_server(router_); }
-    Control(const Control&) = delete;
-    Control& operator=(const Control&) = delete;
+    Control(zmq::context_t& context, FrameCounts& counts, Security& security, Connections::Bounds bounds);
 
     Result<std::uint16_t> bind(const std::string& host, std::uint16_t port);
     /// Ends every connection; the port stays.
     std::optional<Error> reopen();
     std::size_t drain(const Emit& emit, std::size_t budget);
+    [[nodiscard]] Connections& connections() { return connections_; }
     [[nodiscard]] zmq::socket_t& socket() { return router_; }
 
 private:
@@ -74,6 +75,7 @@ private:
     FrameCounts& counts_;
     Security& security_;
     zmq::socket_t router_;
+    Connections connections_;
     std::string host_;
     std::uint16_t port_ = 0;
 };

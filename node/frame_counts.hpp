@@ -7,6 +7,7 @@
 #include <map>
 #include <string>
 
+#include "node/connection_counts.hpp"
 #include "proto/codec.hpp"
 
 namespace muster::node {
@@ -40,6 +41,11 @@ public:
     void bad(proto::DecodeError error) { ++bad_[static_cast<std::size_t>(error)]; }
     void bad_parts() { ++bad_parts_; }
     void unsent() { ++unsent_; }
+    void subscriptions_refused(std::size_t topics) { subscriptions_refused_ += topics; }
+    void bad_subscription() { ++bad_subscriptions_; }
+    void presence_refused() { ++presence_refused_; }
+    void routes_forgotten(std::size_t routes) { routes_forgotten_ += routes; }
+    [[nodiscard]] bool has_keys() const { return secured_ == Secured::curve; }
     void secured(Secured how) { secured_ = how; }
     void refused(Refusal why) { ++refused_[static_cast<std::size_t>(why)]; }
 
@@ -59,6 +65,11 @@ public:
         counters["frames_not_sent"] = unsent_;
         counters["bad_frames_parts"] = bad_parts_;
         counters["handler_exceptions"] = handler_threw_;
+        counters["subscriptions_refused"] = subscriptions_refused_;
+        counters["bad_subscriptions"] = bad_subscriptions_;
+        counters["presence_refused"] = presence_refused_;
+        counters["routes_forgotten"] = routes_forgotten_;
+        connections.add_to(counters);
         counters["security_curve"] = secured_ == Secured::curve ? 1 : 0;
         counters["security_insecure"] = secured_ == Secured::insecure ? 1 : 0;
         for (std::size_t i = 0; i < refused_.size(); ++i)
@@ -66,6 +77,8 @@ public:
         for (std::size_t i = 0; i < bad_.size(); ++i)
             counters["bad_frames_" + std::string(to_string(static_cast<proto::DecodeError>(i)))] = bad_[i];
     }
+
+    ConnectionCounts connections;
 
 private:
     using Count = std::atomic<std::uint64_t>;
@@ -75,6 +88,10 @@ private:
     Count unsent_ = 0;
     Count bad_parts_ = 0;
     Count handler_threw_ = 0;
+    Count subscriptions_refused_ = 0;
+    Count bad_subscriptions_ = 0;
+    Count presence_refused_ = 0;
+    Count routes_forgotten_ = 0;
     std::array<Count, kRefusals.size()> refused_{};
     std::array<Count, proto::kDecodeErrors> bad_{};
 };

@@ -7,17 +7,21 @@
 namespace muster::node {
 namespace {
 
-constexpr int kPublishQueue = 4000;  // messages to one subscriber; beyond them it loses some, and pulls
-constexpr int kHearQueue = 20000;    // messages of one peer
-constexpr std::int64_t kSubscriptionBytes = 4096;
-constexpr std::int64_t kMessageBytes = 4 << 20;
+constexpr int kPublishQueue = 4000;            // messages to one subscriber; beyond them it loses some, and pulls
+constexpr int kHearQueue = 20000;              // messages of one peer
+constexpr int kSubscriptionQueue = 1000;       // of one subscriber
+constexpr int kSubscriptionBuffer = 32 << 10;  // of one subscriber in the kernel: what is there before it is cut off
+// The longest topic has 152 bytes, the longest handshake (of CURVE) 400; libzmq takes some 48 bytes for each byte.
+constexpr std::int64_t kSubscriptionBytes = 512;
+constexpr std::int64_t kMessageBytes = 2 << 20;  // more than a frame may have, so that what is too long is counted
 
 zmq::socket_t make_publisher(zmq::context_t& context) {
     zmq::socket_t socket(context, zmq::socket_type::xpub);
     set_common_options(socket);
     socket.set(zmq::sockopt::linger, 200);
     socket.set(zmq::sockopt::sndhwm, kPublishQueue);
-    socket.set(zmq::sockopt::rcvhwm, 0);
+    socket.set(zmq::sockopt::rcvhwm, kSubscriptionQueue);
+    socket.set(zmq::sockopt::rcvbuf, kSubscriptionBuffer);
     socket.set(zmq::sockopt::maxmsgsize, kSubscriptionBytes);
     socket.set(zmq::sockopt::xpub_verboser, true);
     return socket;
@@ -26,7 +30,7 @@ zmq::socket_t make_publisher(zmq::context_t& context) {
 }  // namespace
 
 Gossip::Gossip(zmq::context_t& context, std::string scope, NodeId self, FrameCounts& counts, Security& security,
-               Lose lose)
+               Connections::Bounds bounds, Lose lose)
     : context_(context),
       security_(security),
       scope_(std::move(scope)),
@@ -35,8 +39,11 @@ Gossip::Gossip(zmq::context_t& context, std::string scope, NodeId self, FrameCou
       counts_(counts),
       lose_(std::move(lose)),
       pub_(make_publisher(context)),
+      connections_(context, bounds, counts, counts.connections.gossip),
       sub_(context, zmq::socket_type::sub),
+      heard_(context, bounds, counts, counts.connections.peers),
       echo_(context, zmq::socket_type::sub) {
+    heard_.watch(sub_);
     set_common_options(sub_);
     sub_.set(zmq::sockopt::sndhwm, 0);  // subscriptions beyond it would be lost
     sub_.set(zmq::sockopt::rcvhwm, kHearQueue);
@@ -52,6 +59,7 @@ Gossip::Gossip(zmq::context_t& context, std::string scope, NodeId self, FrameCou
 
 Result<std::uint16_t> Gossip::bind(const std::string& host, std::uint16_t port) {
     security_.open_server(pub_, kNodesOnly);
+    connections_.watch(pub_);
     auto bound = bind_tcp(pub_, host, port);
     if (!bound) return bound;
     host_ = host;
@@ -70,8 +78,9 @@ void Gossip::connect_echo() {
 std::optional<Error> Gossip::reopen() {
     auto fresh = make_publisher(context_);
     security_.open_server(fresh, kNodesOnly);
-    security_.close_server(pub_);
+    connections_.watch(fresh);
     presence_ = Presence();
+    subscribers_ = Subscribers();
     return rebind_tcp(pub_, std::move(fresh), host_, port_);
 }
 
@@ -131,6 +140,7 @@ std::size_t Gossip::drain(zmq::socket_t& socket, const Emit& emit, std::size_t b
     std::size_t taken = 0;
     for (; taken < budget && receive(socket, parts); ++taken) {
         counts_.received();
+        if (&socket == &sub_) heard_.took(parts);
         const std::string_view frame = text_of(parts.first);
         if (parts.count != 1 || frame.size() <= topic_.size() || !frame.starts_with(topic_)) {
             counts_.bad_parts();
@@ -148,21 +158,35 @@ std::size_t Gossip::drain(zmq::socket_t& socket, const Emit& emit, std::size_t b
 std::size_t Gossip::drain_subscriptions(const Emit& emit, std::size_t budget) {
     Parts parts;
     std::size_t taken = 0;
-    for (; taken < budget && receive(pub_, parts); ++taken)
-        if (parts.count == 1) subscription(text_of(parts.first), emit);
+    for (; taken < budget && receive(pub_, parts); ++taken) {
+        const int descriptor = connections_.took(parts);
+        if (parts.count == 1)
+            subscription(text_of(parts.first), descriptor, emit);
+        else
+            counts_.bad_subscription();
+    }
+    counts_.subscriptions_refused(subscribers_.take_refused());
     return taken;
 }
 
-void Gossip::subscription(std::string_view frame, const Emit& emit) {
-    if (frame.size() < 2 || (frame[0] != '\0' && frame[0] != '\1')) return;
+/// What libzmq says by itself, when a connection has ended, comes of no descriptor.
+void Gossip::subscription(std::string_view frame, int descriptor, const Emit& emit) {
+    if (frame.empty() || (frame[0] != '\0' && frame[0] != '\1')) return counts_.bad_subscription();
     const std::string_view topic = frame.substr(1);
+    const bool begins = frame[0] == '\1';
+    auto added = Subscribers::Added::fresh;
+    if (descriptor >= 0 && begins) added = subscribers_.add(descriptor, topic);
+    if (added == Subscribers::Added::again) return;
+    if (descriptor >= 0 && !begins && !subscribers_.remove(descriptor, topic)) return;
     const auto peer = parse_presence(topic, scope_);
     if (!peer || own_presence_.contains(std::string(topic))) return;
-    if (frame[0] == '\1') {
+    if (!begins) {
+        if (presence_.remove(topic)) emit(cluster::LinkLost{*peer});
+    } else if (presence_.add(topic)) {
         // Told for every new link, so that the core can publish a heartbeat for it.
-        if (presence_.add(topic)) emit(cluster::LinkUp{*peer});
-    } else if (presence_.remove(topic)) {
-        emit(cluster::LinkLost{*peer});
+        if (added == Subscribers::Added::fresh) emit(cluster::LinkUp{*peer});
+    } else {
+        counts_.presence_refused();
     }
 }
 

@@ -12,8 +12,10 @@
 #include <zmq.hpp>
 
 #include "cluster/action.hpp"
+#include "node/connections.hpp"
 #include "node/frame_counts.hpp"
 #include "node/security.hpp"
+#include "node/subscribers.hpp"
 #include "node/topics.hpp"
 
 namespace muster::node {
@@ -34,10 +36,7 @@ using Lose = std::function<bool(const proto::Message&)>;
 class Gossip {
 public:
     Gossip(zmq::context_t& context, std::string scope, NodeId self, FrameCounts& counts, Security& security,
-           Lose lose = {});
-    ~Gossip() { security_.close_server(pub_); }
-    Gossip(const Gossip&) = delete;
-    Gossip& operator=(const Gossip&) = delete;
+           Connections::Bounds bounds, Lose lose = {});
 
     /// Binds the publisher and connects to it. `host` is numeric.
     Result<std::uint16_t> bind(const std::string& host, std::uint16_t port);
@@ -60,10 +59,12 @@ public:
     [[nodiscard]] zmq::socket_t& publisher() { return pub_; }
     [[nodiscard]] zmq::socket_t& subscriber() { return sub_; }
     [[nodiscard]] zmq::socket_t& echo() { return echo_; }
+    [[nodiscard]] Connections& connections() { return connections_; }
+    [[nodiscard]] Connections& heard() { return heard_; }
 
 private:
     std::size_t drain(zmq::socket_t& socket, const Emit& emit, std::size_t budget);
-    void subscription(std::string_view frame, const Emit& emit);
+    void subscription(std::string_view frame, int descriptor, const Emit& emit);
     void connect_echo();
 
     zmq::context_t& context_;
@@ -75,7 +76,9 @@ private:
     FrameCounts& counts_;
     Lose lose_;
     zmq::socket_t pub_;
+    Connections connections_;
     zmq::socket_t sub_;
+    Connections heard_;
     zmq::socket_t echo_;
     std::string host_;
     std::uint16_t port_ = 0;
@@ -83,6 +86,7 @@ private:
     std::map<std::string, std::optional<keys::PublicKey>> keys_;  // peer -> its key when it was connected last
     std::map<std::string, std::string> owners_;                   // address -> the peer it was connected for
     Presence presence_;
+    Subscribers subscribers_;
     std::string buffer_;
 };
 

@@ -37,6 +37,18 @@ std::optional<Error> why_wrong_handlers(const Node::Options& options) {
     return std::nullopt;
 }
 
+std::optional<Error> why_wrong_limits(const Node::Options& options) {
+    for (const std::size_t limit : {options.workers, options.worker_members, options.worker_groups,
+                                    options.worker_bytes, options.worker_watches, options.peers})
+        if (limit == 0)
+            return bad("workers, worker_members, worker_groups, worker_bytes, worker_watches and peers are at least 1");
+    if (options.connections < node::kLeastConnections || options.connection_bytes < node::kLeastQueueBytes)
+        return bad("connections are at least 16, connection_bytes at least 4194304");
+    if (options.worker_requests < node::kLeastRequests)
+        return bad("worker_requests are at least 1024: a worker may have so many on their way");
+    return std::nullopt;
+}
+
 std::optional<Error> why_wrong(const Node::Options& options) {
     if (!is_valid_name(options.name))
         return bad("\"" + options.name +
@@ -61,6 +73,7 @@ std::optional<Error> why_wrong(const Node::Options& options) {
     if (options.link_policy == OverflowPolicy::disconnect)
         return bad("link_policy is drop_oldest or refuse_newest: only workers can be disconnected");
     if (options.link_retention.count() < 0) return bad("link_retention cannot be negative");
+    if (auto wrong = why_wrong_limits(options)) return wrong;
     return why_wrong_handlers(options);
 }
 
@@ -99,6 +112,13 @@ cluster::Options core_options(const Node::Options& options, const NodeId& self, 
     core.bounds.link_bytes = options.link_bytes;
     core.bounds.link_policy = options.link_policy;
     core.timing.link_retention = options.link_retention;
+    core.bounds.sessions = options.workers;
+    core.bounds.members_per_owner = options.worker_members;
+    core.bounds.groups_per_owner = options.worker_groups;
+    core.bounds.bytes_per_owner = options.worker_bytes;
+    core.bounds.watches_per_session = options.worker_watches;
+    core.bounds.requests_per_session = options.worker_requests;
+    core.bounds.peers = options.peers;
     return core;
 }
 
@@ -129,11 +149,17 @@ Result<std::unique_ptr<Node::Impl>> Node::Impl::start(Node::Options given, node:
         if (!keys) return keys.error();
         impl->keys = *std::move(keys);
     }
-    const node::SocketOptions wanted{options.scope,        self,
-                                     options.listen,       options.advertise,
-                                     options.control_port, options.gossip_port,
-                                     std::move(lose),      impl->keys,
-                                     options.insecure,     expected_at(options.seeds)};
+    const node::SocketOptions wanted{options.scope,
+                                     self,
+                                     options.listen,
+                                     options.advertise,
+                                     options.control_port,
+                                     options.gossip_port,
+                                     std::move(lose),
+                                     impl->keys,
+                                     options.insecure,
+                                     expected_at(options.seeds),
+                                     {options.connections, options.connection_bytes}};
     auto sockets =
         node::Sockets::open(wanted, *impl->counts, impl->wakeup,
                             [raw = impl.get()](int severity, const std::string& line) { raw->log(severity, line); });

@@ -1,4 +1,4 @@
-// How small the bounded queues between a node and others may be made.
+// How small what is bounded may be made.
 #pragma once
 
 #include <cstddef>
@@ -9,5 +9,10 @@ namespace muster::node {
 inline constexpr std::size_t kLeastQueueItems = 16;
 /// Room for some of the largest notifications (512 KiB), on their way and behind.
 inline constexpr std::size_t kLeastQueueBytes = std::size_t{4} << 20;
+
+/// A node's own peers, and who looks after it.
+inline constexpr std::size_t kLeastConnections = 16;
+/// As many as a Worker may have on their way.
+inline constexpr std::size_t kLeastRequests = 1024;
 
 }  // namespace muster::node

@@ -4,23 +4,27 @@
 
 namespace muster::node {
 
-cluster::Route RouteMap::route_of(std::string_view routing_id, cluster::Instant now) {
+cluster::Route RouteMap::route_of(std::string_view routing_id, int descriptor, cluster::Instant now) {
     if (const auto found = by_id_.find(routing_id); found != by_id_.end()) {
         touch(found->second, now);
+        found->second->way.descriptor = descriptor;
         return found->second->route;
     }
-    if (entries_.size() >= max_routes_) erase(std::prev(entries_.end()));
-    entries_.push_front({std::string(routing_id), cluster::Route{++last_route_}, now});
-    by_id_.emplace(entries_.front().routing_id, entries_.begin());
+    if (entries_.size() >= max_routes_) {
+        erase(std::prev(entries_.end()));
+        ++evicted_;
+    }
+    entries_.push_front({{std::string(routing_id), descriptor}, cluster::Route{++last_route_}, now});
+    by_id_.emplace(entries_.front().way.routing_id, entries_.begin());
     by_route_.emplace(entries_.front().route, entries_.begin());
     return entries_.front().route;
 }
 
-const std::string* RouteMap::id_of(cluster::Route route, cluster::Instant now) {
+const RouteMap::Way* RouteMap::way_of(cluster::Route route, cluster::Instant now) {
     const auto found = by_route_.find(route);
     if (found == by_route_.end()) return nullptr;
     touch(found->second, now);
-    return &found->second->routing_id;
+    return &found->second->way;
 }
 
 void RouteMap::forget(cluster::Route route) {
@@ -43,7 +47,7 @@ void RouteMap::touch(Entries::iterator entry, cluster::Instant now) {
 }
 
 void RouteMap::erase(Entries::iterator entry) {
-    by_id_.erase(entry->routing_id);
+    by_id_.erase(entry->way.routing_id);
     by_route_.erase(entry->route);
     entries_.erase(entry);
 }

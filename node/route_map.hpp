@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 
 #include "cluster/event.hpp"
 #include "cluster/time.hpp"
@@ -22,20 +23,26 @@ class RouteMap {
 public:
     RouteMap(std::size_t max_routes, cluster::Duration idle) : max_routes_(max_routes), idle_(idle) {}
 
+    struct Way {
+        std::string routing_id;
+        int descriptor = -1;  // of the connection that was used last
+    };
     /// The route of a routing id, made when there is none. Counts as use.
-    cluster::Route route_of(std::string_view routing_id, cluster::Instant now);
-    /// The routing id of a route, valid until the next call; nullptr when forgotten. Counts as use.
-    const std::string* id_of(cluster::Route route, cluster::Instant now);
+    cluster::Route route_of(std::string_view routing_id, int descriptor, cluster::Instant now);
+    /// The way to a route, valid until the next call; nullptr when forgotten. Counts as use.
+    const Way* way_of(cluster::Route route, cluster::Instant now);
     void forget(cluster::Route route);
     /// Forgets all; no number is used again.
     void clear();
     /// Forgets what has not been used for `idle`.
     void expire(cluster::Instant now);
     [[nodiscard]] std::size_t size() const { return entries_.size(); }
+    /// How many were forgotten for want of room since the last call.
+    std::size_t take_evicted() { return std::exchange(evicted_, 0); }
 
 private:
     struct Entry {
-        std::string routing_id;
+        Way way;
         cluster::Route route;
         cluster::Instant used;
     };
@@ -46,6 +53,7 @@ private:
 
     std::size_t max_routes_;
     cluster::Duration idle_;
+    std::size_t evicted_ = 0;
     std::uint64_t last_route_ = 0;
     Entries entries_;
     std::unordered_map<std::string_view, Entries::iterator> by_id_;  // views into entries_

@@ -41,13 +41,7 @@ Security::Security(zmq::context_t& context, std::shared_ptr<keys::Keyring> keys,
 }
 
 void Security::open_server(zmq::socket_t& socket, const char* domain) {
-    if (!keys_) return;
-    keys::be_server(socket.handle(), *keys_->own(), domain);
-    authenticator_->watch(socket);
-}
-
-void Security::close_server(zmq::socket_t& socket) const {
-    if (keys_) Authenticator::unwatch(socket);
+    if (keys_) keys::be_server(socket.handle(), *keys_->own(), domain);
 }
 
 void Security::prepare(zmq::socket_t& socket, const keys::PublicKey& server) const {

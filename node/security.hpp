@@ -25,9 +25,8 @@ public:
     [[nodiscard]] bool has_keys() const { return keys_ != nullptr; }
     [[nodiscard]] const keys::Keyring& keys() const { return *keys_; }
 
-    /// To be called before the socket is bound, and before it is closed. `domain`: kNodesOnly or kAllRoles.
+    /// To be called before the socket is bound. `domain`: kNodesOnly or kAllRoles.
     void open_server(zmq::socket_t& socket, const char* domain);
-    void close_server(zmq::socket_t& socket) const;
     /// For the next connect of a socket to a node that has this key.
     void prepare(zmq::socket_t& socket, const keys::PublicKey& server) const;
     /// The same for the node of this name, with the key that it was seen with last; if it was not, with another than

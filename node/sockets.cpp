@@ -8,13 +8,16 @@
 
 #include "node/address.hpp"
 #include "node/busy_poll.hpp"
+#include "node/clock.hpp"
 #include "node/zmq_io.hpp"
 
 namespace muster::node {
 namespace {
 
 constexpr int kWarning = 2;
-constexpr std::size_t kBudget = 256;      // messages of one socket in one turn
+constexpr std::size_t kBudget = 256;  // messages of one socket in one turn
+constexpr std::size_t kSubscriptions = 8192;
+constexpr auto kCheckEvery = std::chrono::milliseconds(50);
 constexpr std::size_t kJudging = 20'000;  // when someone might be judged silent
 constexpr int kMaxSockets = 16384;        // a DEALER for each peer, and as many for dials
 
@@ -25,6 +28,12 @@ Result<std::string> bindable(const std::string& host) {
     if (found.empty())
         return Error{ErrorCode::bad_request, "cannot resolve " + host + ": give --listen an address of this host"};
     return std::move(found.front());
+}
+
+/// Of a port for nodes, or else the front door.
+Connections::Bounds bounds_of(const SocketOptions& options, bool for_nodes) {
+    const auto shares = share_descriptors(options.connections.connections);
+    return {for_nodes ? shares.nodes : shares.door, options.connections.bytes};
 }
 
 template <class... F>
@@ -50,9 +59,10 @@ Sockets::Sockets(const SocketOptions& options, FrameCounts& counts, std::shared_
       wakeup_(std::move(wakeup)),
       security_(context_, options.keys, counts, wakeup_),
       resolver_(wakeup_),
-      gossip_socket_(context_, options.scope, options.self, counts, security_, options.lose),
-      door_(context_, counts, security_, [this](const std::string& line) { log_(kWarning, line); }),
-      control_socket_(context_, counts, security_),
+      gossip_socket_(context_, options.scope, options.self, counts, security_, bounds_of(options, true), options.lose),
+      door_(context_, counts, security_, bounds_of(options, false),
+            [this](const std::string& line) { log_(kWarning, line); }),
+      control_socket_(context_, counts, security_, bounds_of(options, true)),
       links_(context_, counts, security_),
       dialer_(context_, counts, resolver_, security_, options.expected,
               [this](const std::string& line) { log_(kWarning, line); }),
@@ -125,13 +135,24 @@ void Sockets::wait(std::chrono::nanoseconds timeout, std::chrono::microseconds a
 }
 
 void Sockets::drain(const Emit& emit) {
-    gossip_socket_.drain_subscriptions(emit, kBudget);
+    watch_connections();
+    gossip_socket_.drain_subscriptions(emit, kSubscriptions);
     gossip_socket_.drain_news(emit, kBudget);
     control_socket_.drain(emit, kBudget);
     dialer_.drain(emit, kBudget);
     door_.drain(emit, kBudget);
     if (!prober_.idle()) prober_.drain(emit);
     take_resolved(emit);
+}
+
+void Sockets::watch_connections() {
+    const bool check = now() - checked_ >= kCheckEvery;
+    if (check) checked_ = now();
+    for (Connections* socket : {&gossip_socket_.connections(), &gossip_socket_.heard(), &control_socket_.connections(),
+                                &door_.connections()}) {
+        socket->drain();
+        if (check) socket->check();
+    }
 }
 
 void Sockets::drain_nodes(const Emit& emit) {

@@ -26,10 +26,11 @@ struct SocketOptions {
     std::string advertise;  // empty: as `listen`
     std::uint16_t control_port = 0;
     std::uint16_t gossip_port = 0;
-    Lose lose{};                            // for tests of repair
-    std::shared_ptr<keys::Keyring> keys{};  // none: only loopback is bound
-    bool insecure = false;                  // without keys, any address may be bound
-    Dialer::Expected expected{};            // with keys: which node is at an address
+    Lose lose{};                                                     // for tests of repair
+    std::shared_ptr<keys::Keyring> keys{};                           // none: only loopback is bound
+    bool insecure = false;                                           // without keys, any address may be bound
+    Dialer::Expected expected{};                                     // with keys: which node is at an address
+    Connections::Bounds connections{16384, std::size_t{256} << 20};  // of each port
 };
 
 /// Opened by any thread, then used by the loop's alone.
@@ -67,6 +68,7 @@ private:
     Sockets(const SocketOptions& options, FrameCounts& counts, std::shared_ptr<Wakeup> wakeup, Log log);
     std::optional<Error> bind(const SocketOptions& options);
     void take_resolved(const Emit& emit);
+    void watch_connections();
     std::optional<Error> may_bind(const SocketOptions& options, const std::string& host);
     std::optional<Error> reopen(const Emit& emit);
     void answer_status(const cluster::SendDoor& send, const Emit& emit);
@@ -88,6 +90,7 @@ private:
     std::string control_address_;
     std::string gossip_address_;
     std::vector<zmq::pollitem_t> items_;
+    cluster::Instant checked_{};
 };
 
 /// So many file descriptors as the system grants; running out of them spins libzmq's thread.

@@ -13,6 +13,7 @@ namespace muster::node {
 namespace {
 
 constexpr std::uint16_t kFirstFreePort = 10000;
+constexpr int kBacklog = 1024;  // connections that wait to be accepted; one more comes back after a second
 constexpr std::uint16_t kFreePorts = 32767 - kFirstFreePort + 1;
 
 /// Only for what is written as IPv6: with it, a name would not be looked up as IPv4 any more.
@@ -61,8 +62,12 @@ bool receive(zmq::socket_t& socket, Parts& parts) {
     parts.count = 0;
     if (!receive(socket, parts.first)) return false;
     parts.count = 1;
+    parts.bytes = parts.first.size();
     // libzmq hands a message over whole, so its later parts are there already.
-    for (bool more = parts.first.more(); more && receive(socket, parts.last); more = parts.last.more()) ++parts.count;
+    for (bool more = parts.first.more(); more && receive(socket, parts.last); more = parts.last.more()) {
+        ++parts.count;
+        parts.bytes += parts.last.size();
+    }
     return true;
 }
 
@@ -80,6 +85,7 @@ void set_common_options(zmq::socket_t& socket) {
     socket.set(zmq::sockopt::reconnect_ivl, 100);
     socket.set(zmq::sockopt::reconnect_ivl_max, 2000);
     socket.set(zmq::sockopt::linger, 0);
+    socket.set(zmq::sockopt::backlog, kBacklog);
 }
 
 Result<std::uint16_t> bind_tcp(zmq::socket_t& socket, const std::string& host, std::uint16_t port) {

@@ -26,6 +26,7 @@ bool receive(zmq::socket_t& socket, zmq::message_t& frame);
 /// message of a million parts costs no memory. Empty `parts` means: nothing there.
 struct Parts {
     int count = 0;
+    std::size_t bytes = 0;  // of all
     zmq::message_t first;
     zmq::message_t last;  // valid when count > 1
 };

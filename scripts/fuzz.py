@@ -39,7 +39,7 @@ def say(text):
 
 
 def escaped(data):
-    """Printable bytes as they are, others as \\n, \\\\ or \\xNN; or behind 0x all of it in hex, where that is shorter."""
+    """Printable bytes as they are, others as \\n, \\\\ or \\xNN; or behind 0x all in hex, where that is shorter."""
     plain = {0x0A: "\\n", 0x5C: "\\\\"}
     text = "".join(plain.get(b) or (chr(b) if 32 <= b < 127 else f"\\x{b:02x}") for b in data)
     return f"0x{data.hex()}" if len(text) > 2 + 2 * len(data) or text.startswith("0x") else text
@@ -142,7 +142,7 @@ class Fuzzer:
         with tempfile.TemporaryDirectory() as merged:
             subprocess.run([str(self.program), "-set_cover_merge=1", "-use_counters=0", *self.options(), merged,
                             str(self.kept), str(self.learned)], check=True, stderr=subprocess.DEVNULL)
-            inputs = sorted({file.read_bytes() for file in pathlib.Path(merged).iterdir()} - written_by_hand(self.target),
+            inputs = sorted({f.read_bytes() for f in pathlib.Path(merged).iterdir()} - written_by_hand(self.target),
                             key=len)[:MOST_LEARNED]
         keep(KEPT / f"{self.target}.learned", inputs)
         say(f"{self.target}: {len(inputs)} learned inputs kept, {sum(map(len, inputs))} bytes")

@@ -10,6 +10,7 @@
 namespace muster::daemon {
 namespace {
 
+constexpr std::size_t kThreads = 16;  // whoever says nothing holds one for two seconds
 constexpr auto kStuck = std::chrono::seconds(5);
 
 void answer(httplib::Response& response, bool good, const char* yes, const char* no) {
@@ -40,10 +41,10 @@ struct HttpStatus::Impl {
     std::thread thread;
 
     void serve(Node& node) {
-        server.new_task_queue = [] { return new httplib::ThreadPool(2); };
+        server.new_task_queue = [] { return new httplib::ThreadPool(kThreads); };
         server.set_read_timeout(std::chrono::seconds(2));
         server.set_write_timeout(std::chrono::seconds(2));
-        server.set_keep_alive_max_count(1);  // a kept connection would hold one of the two threads
+        server.set_keep_alive_max_count(1);  // a kept connection would hold a thread
         server.set_payload_max_length(1024);
         server.Get("/healthz", [&node](const httplib::Request&, httplib::Response& response) {
             answer(response, node.loop_age() < kStuck, "ok", "the node's thread is stuck");

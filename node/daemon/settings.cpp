@@ -48,6 +48,16 @@ Wrong set_size(std::size_t& to, const std::string& text, std::size_t least) {
     return std::nullopt;
 }
 
+Wrong set_limit(std::size_t& to, const std::string& text, std::size_t least = 1) {
+    constexpr std::uint64_t kMost = std::uint64_t{1} << 40;
+    const auto value = number(text, kMost);
+    if (!value || *value < least)
+        return "\"" + text + "\" is no limit: give a number from " + std::to_string(least) + " to " +
+               std::to_string(kMost);
+    to = *value;
+    return std::nullopt;
+}
+
 Wrong set_policy(OverflowPolicy& to, const std::string& text) {
     const auto policy = parse_overflow_policy(text);
     if (!policy) return policy.error().text;
@@ -169,6 +179,28 @@ constexpr std::array kSettings{
             set_link_policy},
     Setting{"link_retention", "MS", "how long it is kept for a node that is down (default 300000)", false,
             [](Config& c, const Values& v) { return set_milliseconds(c.node.link_retention, v.back()); }},
+    Setting{
+        "connections", "N", "to one port at a time, at least 16 (default 16384)", false,
+        [](Config& c, const Values& v) { return set_limit(c.node.connections, v.back(), node::kLeastConnections); }},
+    Setting{"connection_bytes", "BYTES", "on the way in or out of one, at least 4194304 (default 268435456)", false,
+            [](Config& c, const Values& v) {
+                return set_limit(c.node.connection_bytes, v.back(), node::kLeastQueueBytes);
+            }},
+    Setting{"workers", "N", "attached at a time (default 65536)", false,
+            [](Config& c, const Values& v) { return set_limit(c.node.workers, v.back()); }},
+    Setting{"worker_members", "N", "members of one worker (default 1048576)", false,
+            [](Config& c, const Values& v) { return set_limit(c.node.worker_members, v.back()); }},
+    Setting{"worker_groups", "N", "groups that they are in (default 65536)", false,
+            [](Config& c, const Values& v) { return set_limit(c.node.worker_groups, v.back()); }},
+    Setting{"worker_bytes", "BYTES", "of these groups' names and the metadata (default 67108864)", false,
+            [](Config& c, const Values& v) { return set_limit(c.node.worker_bytes, v.back()); }},
+    Setting{"worker_watches", "N", "watches of one worker (default 1024)", false,
+            [](Config& c, const Values& v) { return set_limit(c.node.worker_watches, v.back()); }},
+    Setting{
+        "worker_requests", "N", "its requests without an answer, at least 1024 (default 4096)", false,
+        [](Config& c, const Values& v) { return set_limit(c.node.worker_requests, v.back(), node::kLeastRequests); }},
+    Setting{"peers", "N", "other nodes that are known (default 4096)", false,
+            [](Config& c, const Values& v) { return set_limit(c.node.peers, v.back()); }},
     Setting{"busy_poll", "US", "how long the node stays awake after traffic, for latency (default 0)", false,
             set_busy_poll},
     Setting{"http", "HOST:PORT", "serve /healthz, /readyz and /status there, to anyone (default: not at all)", false,

@@ -53,6 +53,16 @@ public:
         std::size_t link_bytes = std::size_t{64} << 20;  // the same
         OverflowPolicy link_policy = OverflowPolicy::drop_oldest;  // refuse_newest refuses the whole notify call
         std::chrono::milliseconds link_retention = std::chrono::minutes(5);  // of it, for a node that is down
+        // What one who connects may take.
+        std::size_t connections = 16384;                        // to one port; at least 16; within the system's limit
+        std::size_t connection_bytes = std::size_t{256} << 20;  // on its way in or out, of one; at least 4 MiB
+        std::size_t workers = 65536;
+        std::size_t worker_members = std::size_t{1} << 20;  // of one worker, or of one join of this process
+        std::size_t worker_groups = 65536;                  // the same, that its members are in
+        std::size_t worker_bytes = std::size_t{64} << 20;   // the same, of groups' names and metadata
+        std::size_t worker_watches = 1024;
+        std::size_t worker_requests = 4096;  // that have no answer yet; at least 1024
+        std::size_t peers = 4096;            // other nodes that are known, those that are down included
         std::size_t handler_threads = 2;
         std::size_t max_handler_threads = 64;  // while handlers block; at most 4096
         std::size_t inbox = 65536;             // notifications that wait for one join's handler, times its members

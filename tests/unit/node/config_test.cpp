@@ -8,6 +8,8 @@
 #include <fstream>
 #include <map>
 
+#include "node/daemon/settings.hpp"
+
 namespace muster::daemon {
 namespace {
 
@@ -135,6 +137,65 @@ TEST(Config, EverySettingHasItsPlace) {
     EXPECT_EQ(config.http, "127.0.0.1:7");
     EXPECT_EQ(config.log_level, "error");
     EXPECT_EQ(config.log_format, "json");
+}
+
+TEST(Config, EveryLimitHasItsPlace) {
+    const Config config = good({"--connections", "16", "--connection-bytes", "4194306", "--workers", "17",
+                                "--worker-members", "18", "--worker-groups", "19", "--worker-bytes", "20",
+                                "--worker-watches", "21", "--worker-requests", "1024", "--peers", "22"});
+    EXPECT_EQ(config.node.connections, 16u);
+    EXPECT_EQ(config.node.connection_bytes, 4194306u);
+    EXPECT_EQ(config.node.workers, 17u);
+    EXPECT_EQ(config.node.worker_members, 18u);
+    EXPECT_EQ(config.node.worker_groups, 19u);
+    EXPECT_EQ(config.node.worker_bytes, 20u);
+    EXPECT_EQ(config.node.worker_watches, 21u);
+    EXPECT_EQ(config.node.worker_requests, 1024u);
+    EXPECT_EQ(config.node.peers, 22u);
+    EXPECT_EQ(wrong({"--connections", "15"}),
+              "--connections: \"15\" is no limit: give a number from 16 to 1099511627776");
+    EXPECT_EQ(wrong({"--worker-requests", "1023"}),
+              "--worker-requests: \"1023\" is no limit: give a number from 1024 to 1099511627776");
+}
+
+/// The rows of README's table "Limits" that name a setting: the setting and what is said to be its default.
+std::map<std::string, std::string> limits_in_readme() {
+    std::map<std::string, std::string> rows;
+    std::ifstream readme(MUSTER_README);
+    bool in_table = false;
+    for (std::string line; std::getline(readme, line);) {
+        if (has(line, "| limit | setting |")) in_table = true;
+        if (line.empty()) in_table = false;
+        const auto flag = line.find("| `--");
+        if (!in_table || flag == std::string::npos) continue;
+        const auto end = line.find("` | ", flag);
+        rows[line.substr(flag + 3, end - flag - 3)] = line.substr(end + 4, line.find(" |", end + 4) - end - 4);
+    }
+    return rows;
+}
+
+TEST(Config, TheTableOfLimitsIsTheCodes) {
+    const Node::Options options;
+    const auto text = [](std::uint64_t number) { return std::to_string(number); };
+    const std::map<std::string, std::string> defaults{{"--connections", text(options.connections)},
+                                                      {"--connection-bytes", text(options.connection_bytes)},
+                                                      {"--workers", text(options.workers)},
+                                                      {"--worker-members", text(options.worker_members)},
+                                                      {"--worker-groups", text(options.worker_groups)},
+                                                      {"--worker-bytes", text(options.worker_bytes)},
+                                                      {"--worker-watches", text(options.worker_watches)},
+                                                      {"--worker-requests", text(options.worker_requests)},
+                                                      {"--peers", text(options.peers)},
+                                                      {"--backlog-items", text(options.backlog_items)},
+                                                      {"--backlog-bytes", text(options.backlog_bytes)},
+                                                      {"--link-items", text(options.link_items)},
+                                                      {"--link-bytes", text(options.link_bytes)}};
+    EXPECT_EQ(limits_in_readme(), defaults);
+    for (const auto& setting : settings()) {
+        const auto found = defaults.find(setting.flag());
+        if (found == defaults.end()) continue;
+        EXPECT_TRUE(has(setting.help, "(default " + found->second + ")")) << setting.help;
+    }
 }
 
 TEST(Config, MusterConfigNamesTheFile) {

@@ -1,0 +1,204 @@
+// What comes before any message: connections, handshakes, subscriptions; at every port of a node that serves.
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "tests/integration/raw_peer.hpp"
+#include "tests/integration/under_attack.hpp"
+
+namespace muster::test {
+namespace {
+
+using std::chrono::seconds;
+
+std::string noise(std::mt19937_64& random, std::size_t bytes) {
+    std::string text(bytes, '\0');
+    for (char& c : text) c = static_cast<char>(random());
+    return text;
+}
+
+/// Whether somebody who comes now is let in.
+bool lets_in(UnderAttack& attacked) {
+    return eventually([&] { return attacked.cluster().muster(0, {"nodes"}).status == 0; });
+}
+
+TEST(HostilePorts, RandomBytes) {
+    UnderAttack attacked;
+    std::mt19937_64 random(1);
+    constexpr std::size_t kEach = 100;
+    const auto accepted = attacked.counter("connections_accepted");
+    const auto shaken = attacked.counter("handshakes");
+    for (const auto& port : {attacked.door(), attacked.control(), attacked.gossip(), attacked.http()})
+        for (std::size_t i = 0; i < kEach; ++i) RawPeer(port).send(noise(random, 1 + random() % 5000));
+    EXPECT_TRUE(attacked.counts("connections_accepted", accepted + 3 * kEach));
+    // Whoever attached meanwhile to ask shook hands; noise does not.
+    EXPECT_TRUE(attacked.counts("refused_handshakes_broken", 1));
+    EXPECT_LT(attacked.counter("handshakes") - shaken, attacked.counter("connections_accepted") - accepted - 2 * kEach);
+    EXPECT_TRUE(lets_in(attacked));
+    attacked.expect_unharmed();
+}
+
+TEST(HostilePorts, GreetingsThatAreNone) {
+    UnderAttack attacked;
+    const auto accepted = attacked.counter("connections_accepted");
+    const std::string greeting = zmtp_greeting();
+    std::uint64_t tried = 0;
+    for (const auto& port : {attacked.door(), attacked.control(), attacked.gossip()}) {
+        for (const auto& bytes :
+             {zmtp_greeting("PLAIN") + zmtp_ready("DEALER"), zmtp_greeting("nonsense"), greeting + zmtp_ready("PUSH"),
+              greeting + zmtp_ready("REP"), greeting + zmtp_ready("NOTHING"),
+              greeting + zmtp_ready(std::string(200, 'x')), greeting + zmtp_frame("not a command"),
+              greeting + zmtp_long_head(1ull << 40), greeting + zmtp_long_head(~0ull)}) {
+            RawPeer peer(port);
+            peer.send(bytes);
+            ++tried;
+            EXPECT_TRUE(peer.is_ended()) << "try " << tried;
+        }
+        // Half a greeting, and gone.
+        for (std::size_t size = 0; size < greeting.size(); size += 7, ++tried)
+            RawPeer(port).send(greeting.substr(0, size));
+    }
+    EXPECT_TRUE(attacked.counts("connections_accepted", accepted + tried));
+    EXPECT_TRUE(attacked.counts("refused_handshakes_broken", 1));
+    EXPECT_TRUE(attacked.counts("refused_handshakes_broken", 3 * 10));
+    attacked.expect_unharmed();
+}
+
+TEST(HostilePorts, FramesThatEndTooSoonOrNever) {
+    UnderAttack attacked;
+    struct Case {
+        std::string port;
+        const char* type;
+    };
+    for (const auto& [port, type] :
+         {Case{attacked.door(), "DEALER"}, Case{attacked.control(), "DEALER"}, Case{attacked.gossip(), "SUB"}}) {
+        for (int i = 0; i < 50; ++i) {
+            RawPeer peer(port);
+            ASSERT_TRUE(peer.shake(type));
+            peer.send(zmtp_frame(std::string(200, '\1')).substr(0, 100));  // cut, and gone
+        }
+        for (const auto bytes : {3ull << 20, 1ull << 32, 1ull << 62}) {
+            RawPeer peer(port);
+            ASSERT_TRUE(peer.shake(type));
+            peer.send(zmtp_long_head(bytes) + "x");
+            EXPECT_TRUE(peer.is_ended()) << port << ": a frame said to have " << bytes << " bytes";
+        }
+    }
+    attacked.expect_unharmed();
+}
+
+TEST(HostilePorts, TwoThousandHalfOpenConnections) {
+    UnderAttack attacked;
+    std::vector<RawPeer> peers;
+    for (int i = 0; i < 1600; ++i) peers.emplace_back(attacked.door());
+    for (int i = 0; i < 200; ++i) peers.emplace_back(attacked.control());
+    for (int i = 0; i < 200; ++i) peers.emplace_back(attacked.gossip());
+    EXPECT_TRUE(lets_in(attacked));
+    attacked.expect_serving();
+    for (auto& peer : peers) ASSERT_TRUE(peer.is_ended());
+    EXPECT_TRUE(attacked.counts("refused_handshakes_broken", peers.size()));
+    EXPECT_TRUE(eventually([&] { return attacked.counter("connections_door") < 20; }));
+    attacked.expect_unharmed();
+}
+
+TEST(HostilePorts, MoreConnectionsThanAPortTakes) {
+    UnderAttack attacked({"--connections", "64"});
+    const auto handshake = zmtp_greeting() + zmtp_ready("DEALER");
+    {
+        std::vector<RawPeer> peers;
+        while (peers.size() < 64) peers.emplace_back(attacked.door()).send(handshake);
+        ASSERT_TRUE(eventually([&] { return attacked.counter_from_inside("connections_held_off") >= 1; }));
+        const auto accepted = attacked.counter_from_inside("connections_accepted");
+        const Process late({MUSTER_PATH, "--node", attacked.door(), "nodes"});
+        attacked.expect_serving(300);
+        EXPECT_LT(attacked.counter_from_inside("connections_accepted"), accepted + 8) << "other ports alone";
+        EXPECT_LT(attacked.counter_from_inside("connections_door"), 80u);
+        EXPECT_TRUE(late.lines().empty());
+    }
+    EXPECT_TRUE(lets_in(attacked));
+    EXPECT_TRUE(attacked.counts("connections_held_off", 1));
+    attacked.expect_unharmed();
+}
+
+TEST(HostilePorts, AMillionSubscriptions) {
+    UnderAttack attacked;
+    constexpr std::uint32_t kTopics = 1'000'000;
+    constexpr std::uint32_t kAtOnce = 1000;
+    std::uint32_t sent = 0;
+    while (sent < kTopics) {
+        RawPeer peer(attacked.gossip());
+        bool taken = peer.shake("SUB");
+        while (taken && sent < kTopics) {
+            std::string bytes;
+            for (std::uint32_t i = 0; i < kAtOnce; ++i, ++sent)
+                bytes += zmtp_frame(std::string("\1") + std::to_string(sent * 2654435761u));
+            taken = peer.send(bytes);
+        }
+    }
+    EXPECT_TRUE(attacked.counts("subscriptions_refused", 10));
+    attacked.expect_unharmed(200);
+}
+
+TEST(HostilePorts, LongSubscriptions) {
+    UnderAttack attacked;
+    for (int i = 0; i < 50; ++i) {
+        RawPeer peer(attacked.gossip());
+        ASSERT_TRUE(peer.shake("SUB"));
+        peer.send(zmtp_frame('\1' + std::string(4000, static_cast<char>('a' + i % 26))));
+        EXPECT_TRUE(peer.is_ended());
+    }
+    attacked.expect_unharmed();
+}
+
+// Another's presence is not ended by who says so, and what is no subscription is counted.
+TEST(HostilePorts, UnsubscribesOthers) {
+    UnderAttack attacked;
+    const NodeId other = attacked.id_of(1);
+    const std::string presence = "@default/" + other.name + '/' + std::to_string(other.incarnation.value);
+    const auto lost = attacked.counter("links_lost");
+    RawPeer peer(attacked.gossip());
+    ASSERT_TRUE(peer.shake("SUB"));
+    for (int i = 0; i < 100; ++i) peer.send(zmtp_frame('\0' + presence));
+    for (int i = 0; i < 100; ++i) peer.send(zmtp_frame("no subscription"));
+    EXPECT_TRUE(attacked.counts("subscriptions_refused", 100));
+    EXPECT_TRUE(attacked.counts("bad_subscriptions", 100));
+    EXPECT_EQ(attacked.counter("links_lost"), lost);
+    attacked.expect_unharmed();
+}
+
+TEST(HostilePorts, MessagesWithoutEnd) {
+    UnderAttack attacked({"--connection-bytes", "33554432"});
+    const std::string part = zmtp_frame(std::string(1'000'000, 'x'), true);
+    for (const auto& port : {attacked.door(), attacked.control()}) {
+        RawPeer peer(port);
+        ASSERT_TRUE(peer.shake("DEALER"));
+        int sent = 0;
+        while (sent < 2000 && peer.send(part)) ++sent;
+        EXPECT_LT(sent, 2000) << "2 GB were taken";
+    }
+    EXPECT_TRUE(attacked.counts("connections_overfull_in", 2));
+    attacked.expect_unharmed(400);
+}
+
+TEST(HostilePorts, Http) {
+    UnderAttack attacked;
+    std::mt19937_64 random(2);
+    std::vector<RawPeer> silent;
+    for (int i = 0; i < 20; ++i) silent.emplace_back(attacked.http()).send("GET /heal");
+    for (int i = 0; i < 50; ++i) {
+        RawPeer(attacked.http()).send(noise(random, 1 + random() % 20000));
+        RawPeer(attacked.http()).send("GET /" + std::string(100'000, 'x') + " HTTP/1.1\r\n\r\n");
+        RawPeer(attacked.http())
+            .send("POST /status HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\n" + noise(random, 3000));
+    }
+    const auto answers = [&] {
+        RawPeer good(attacked.http());
+        good.send("GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        return good.is_ended(seconds(2));
+    };
+    EXPECT_TRUE(eventually(answers, seconds(60)));
+    attacked.expect_unharmed();
+}
+
+}  // namespace
+}  // namespace muster::test

@@ -1,0 +1,155 @@
+// Workers that want more than they may have, or do not listen; and whoever says hello without end.
+#include <gtest/gtest.h>
+
+#include "proto/codec.hpp"
+#include "tests/integration/raw_peer.hpp"
+#include "tests/integration/under_attack.hpp"
+
+namespace muster::test {
+namespace {
+
+using proto::Body;
+using proto::Message;
+using std::chrono::seconds;
+
+std::string to_frame(const std::string& name, std::uint64_t token, std::uint64_t seq, Body body) {
+    return zmtp_frame(proto::encode(Message{{"default", name, token, seq}, std::move(body)}));
+}
+
+/// A worker without its library.
+struct RawWorker {
+    RawWorker(const std::string& door, std::string own_name, int receive_buffer = 0)
+        : peer(door, receive_buffer), name(std::move(own_name)) {
+        EXPECT_TRUE(peer.shake("DEALER"));
+        peer.send(to_frame(name, 0, 0, proto::WorkerHello{}));
+        while (const auto frame = peer.read_frame()) {
+            auto decoded = proto::decode(*frame);
+            const auto* welcome = decoded ? std::get_if<proto::WorkerWelcome>(&decoded->body) : nullptr;
+            if (welcome == nullptr) continue;
+            token = welcome->token.value;
+            return;
+        }
+        ADD_FAILURE() << name << " was not let in";
+    }
+    bool ask(Body body) { return peer.send(to_frame(name, token, ++requests, std::move(body)), seconds(2)); }
+
+    RawPeer peer;
+    std::string name;
+    std::uint64_t token = 0;
+    std::uint64_t requests = 0;
+};
+
+void expect_overloaded(const Result<Joined>& result, const std::string& what) {
+    ASSERT_FALSE(result.ok()) << what;
+    EXPECT_EQ(result.error().code, ErrorCode::overloaded) << result.error().text;
+    EXPECT_NE(result.error().text.find(what), std::string::npos) << result.error().text;
+}
+
+TEST(HostileWorkers, WantMoreThanTheyMayHave) {
+    UnderAttack attacked(
+        {"--worker-members", "100", "--worker-groups", "8", "--worker-bytes", "20000", "--worker-watches", "3"});
+    auto worker = Worker::connect({.nodes = {attacked.door()}, .name = "greedy"});
+    ASSERT_TRUE(worker) << worker.error().text;
+    const auto join = [&](const Group& group, std::uint64_t count, Meta meta = {}) {
+        JoinOptions options;
+        options.count = count;
+        options.meta = std::move(meta);
+        return (*worker)->join(
+            group, [](const Notification&) {}, options);
+    };
+    expect_overloaded(join({"g", "0"}, 101), "100 members");
+    for (int i = 0; i < 8; ++i) ASSERT_TRUE(join({"g", std::to_string(i)}, 1));
+    expect_overloaded(join({"g", "8"}, 1), "8 groups");
+    ASSERT_TRUE(join({"g", "0"}, 50));
+    Result<Joined> last = join({"g", "0"}, 1);
+    for (int i = 0; last && i < 40; ++i)
+        last = join({"g", "0"}, 1, {{"k", std::string(250, 'a') + std::to_string(i)}, {"l", std::string(250, 'b')}});
+    expect_overloaded(last, "20000 bytes");
+    for (int i = 0; i < 3; ++i) ASSERT_TRUE((*worker)->watch({"g", "0"}, [](const WatchEvent&) {}));
+    const auto watch = (*worker)->watch({"g", "0"}, [](const WatchEvent&) {});
+    ASSERT_FALSE(watch);
+    EXPECT_EQ(watch.error().code, ErrorCode::overloaded);
+    for (const auto* name : {"joins_refused_members", "joins_refused_groups", "joins_refused_bytes", "watches_refused"})
+        EXPECT_TRUE(attacked.counts(name, 1));
+    // What has left makes room.
+    ASSERT_TRUE((*worker)->leave({"g", "1"}, 1));
+    EXPECT_TRUE(join({"g", "8"}, 1));
+    attacked.expect_unharmed();
+}
+
+TEST(HostileWorkers, AskMoreThanIsAnswered) {
+    UnderAttack attacked({"--worker-requests", "1024"});
+    RawWorker worker(attacked.door(), "asker");
+    worker.ask(proto::JoinRequest{{"a", "b"}, 1, {}, false, 0});
+    // Their own member never acknowledges, so that none has an answer.
+    const std::string data = "\xc0";
+    for (int i = 0; i < 1200; ++i)
+        ASSERT_TRUE(worker.ask(proto::NotifyRequest{NotificationKind::created, {"a", "b"}, {data}, true, 60'000}));
+    EXPECT_TRUE(attacked.counts("requests_refused", 1));
+    attacked.expect_unharmed();
+}
+
+TEST(HostileWorkers, AcknowledgeWhatWasNeverSent) {
+    UnderAttack attacked;
+    RawWorker worker(attacked.door(), "liar");
+    worker.peer.send(to_frame("liar", worker.token, 0, proto::WorkerHeartbeat{1'000'000}));
+    worker.peer.send(to_frame("liar", worker.token, 0, proto::WorkerHeartbeat{~std::uint64_t{0}}));
+    EXPECT_TRUE(attacked.counts("acks_of_unsent_stream", 2));
+    attacked.expect_unharmed();
+}
+
+TEST(HostileWorkers, NeverRead) {
+    UnderAttack attacked({"--connection-bytes", "16777216"});
+    auto crowd = Worker::connect({.nodes = {attacked.door()}, .name = "crowd"});
+    ASSERT_TRUE(crowd);
+    JoinOptions options;
+    options.count = 20'000;
+    options.meta = {{"zone", std::string(100, 'z')}};
+    ASSERT_TRUE((*crowd)->join(
+        {"large", "group"}, [](const Notification&) {}, options));
+    // One is a member of the group that is notified, and hears nothing of it; the other asks and asks, which would be
+    // some ten gigabytes of answers.
+    RawWorker asker(attacked.door(), "asker", 4096);
+    for (int i = 0; i < 3000 && asker.ask(proto::MembersRequest{{"large", "group"}, false}); ++i) {
+    }
+    EXPECT_TRUE(attacked.counts("connections_overfull_out", 1));
+    EXPECT_TRUE(asker.peer.is_ended());
+    attacked.expect_unharmed(300);
+}
+
+TEST(HostileWorkers, SayHelloWithoutEnd) {
+    UnderAttack attacked({"--workers", "50"});
+    RawPeer one(attacked.door());
+    ASSERT_TRUE(one.shake("DEALER"));
+    for (int i = 0; i < 20'000; ++i)
+        ASSERT_TRUE(one.send(to_frame("hello-" + std::to_string(i), 0, 0, proto::WorkerHello{})));
+    attacked.expect_serving();
+    EXPECT_LE(attacked.counter("workers_refused_too_many"), 0u) << "one connection, one session";
+    std::vector<RawPeer> many;
+    for (int i = 0; i < 200; ++i) {
+        many.emplace_back(attacked.door()).shake("DEALER");
+        many.back().send(to_frame("hello-" + std::to_string(i), 0, 0, proto::WorkerHello{}));
+    }
+    EXPECT_TRUE(eventually([&] { return attacked.counter_from_inside("workers_refused_too_many") >= 140; }));
+    attacked.expect_serving();
+    many.clear();
+    EXPECT_TRUE(attacked.counts("workers_refused_too_many", 140));
+    attacked.expect_unharmed();
+}
+
+TEST(HostileWorkers, SayHelloAsNodesWithoutEnd) {
+    UnderAttack attacked({"--peers", "16"});
+    RawPeer peer(attacked.door());
+    ASSERT_TRUE(peer.shake("DEALER"));
+    for (int i = 0; i < 5000; ++i) {
+        const std::string name = "phantom-" + std::to_string(i);
+        const NodeId id{name, Incarnation{7}};
+        const proto::PeerRecord record{id, 0, NodeState::alive, "127.0.0.1:1", "127.0.0.1:1", "127.0.0.1:1", {}};
+        ASSERT_TRUE(peer.send(to_frame(name, 7, 0, proto::Hello{record})));
+    }
+    EXPECT_TRUE(attacked.counts("peers_refused", 4900));
+    attacked.expect_unharmed();
+}
+
+}  // namespace
+}  // namespace muster::test
