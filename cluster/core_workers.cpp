@@ -14,13 +14,19 @@ Duration duration_of(std::uint64_t ms) {
     return std::chrono::milliseconds(std::min(ms, kLongestWait));
 }
 
+/// Where keys are used, workers are told whose key to expect there.
+std::string front_door(const std::string& name, const std::string& address, bool has_keys) {
+    std::string named = name + "@" + address;
+    return has_keys && named.size() <= limits::kAddress ? named : address;
+}
+
 }  // namespace
 
 void Core::Impl::worker_hello(const proto::Message& message, const Sender& sender, Route route) {
     std::vector<std::string> others;
     for (const auto& [name, peer] : peers.all())
         if (peer.is_live() && !peer.record.address.empty() && others.size() < limits::kNodesInWelcome)
-            others.push_back(peer.record.address);
+            others.push_back(front_door(name, peer.record.address, ctx.options.notary != nullptr));
     sessions.hello(message, sender, route, ready, self_info(), std::move(others));
 }
 

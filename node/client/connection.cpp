@@ -60,7 +60,7 @@ std::vector<Connection::Key> Connection::keys_for(const std::string& address) {
     const std::string name(name_in(address));
     std::vector<Key> keys;
     for (const auto& node : name.empty() ? keys_->nodes() : std::vector{name})
-        for (const auto& key : keys_->keys_of_node(node)) keys.emplace_back(key);
+        for (const auto& key : keys_->keys_of_node(node)) keys.push_back({node, key});
     if (keys.size() <= kKeysAtOnce) return keys;
     const auto first = static_cast<std::ptrdiff_t>(rotation_ % keys.size());
     std::rotate(keys.begin(), keys.begin() + first, keys.end());
@@ -79,7 +79,7 @@ bool Connection::open(const std::string& address) {
         for (const Key& key : keys_for(address)) {
             zmq::socket_t socket(context_, zmq::socket_type::dealer);
             set_options(socket, place.front() == '[');
-            if (key) keys::be_client(socket.handle(), *keys_->own(), *key);
+            if (key.key) keys::be_client(socket.handle(), *keys_->own(), *key.key);
             socket.connect("tcp://" + place);
             tries_.push_back({key, std::move(socket)});
         }
@@ -134,6 +134,7 @@ bool Connection::receive(zmq::message_t& frame) {
             continue;
         }
         if (tries_.size() > 1) keep(i);
+        peer_ = tries_.front().key.node;
         return true;
     }
     return false;

@@ -46,9 +46,15 @@ public:
     [[nodiscard]] std::vector<int> fds() const;
     /// Whether there is something to receive.
     [[nodiscard]] bool has_input() const;
+    /// The node whose key the other end of what was received last has; empty: without keys.
+    [[nodiscard]] const std::string& peer() const { return peer_; }
 
 private:
-    using Key = std::optional<keys::PublicKey>;  // of the other end; empty: without keys
+    struct Key {
+        std::string node;                         // whose it is
+        std::optional<keys::PublicKey> key = {};  // empty: without keys
+        bool operator==(const Key&) const = default;
+    };
     struct Try {
         Key key;
         zmq::socket_t socket;
@@ -60,6 +66,7 @@ private:
     zmq::context_t& context_;
     const std::shared_ptr<keys::Keyring> keys_;
     std::string address_;
+    std::string peer_;
     std::vector<Try> tries_;               // one, once something was heard
     std::map<std::string, Key> answered_;  // by address: tried first of all
     std::size_t rotation_ = 0;

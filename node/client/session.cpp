@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "proto/utf8.hpp"
+
 namespace muster::client {
 namespace {
 
@@ -117,8 +119,14 @@ void Session::refused(const proto::Refuse& refuse) {
     attempt_failed({refuse.code, address_ + " says: " + refuse.text}, for_good);
 }
 
-void Session::welcomed(const proto::Header& header, proto::WorkerWelcome&& welcome) {
+void Session::welcomed(const proto::Header& header, proto::WorkerWelcome&& welcome, const std::string& peer) {
     if (state_ != State::greeting || !welcome.token) return;
+    const std::string_view expected = peer.empty() ? name_in(address_) : peer;
+    const std::string& name = welcome.node.id.name;
+    if (header.origin != name || (!expected.empty() && expected != name))
+        return attempt_failed({ErrorCode::refused, address_ + ": " + printable(name) + " answered instead of " +
+                                                       printable(expected.empty() ? header.origin : expected)},
+                              true);
     const bool same = welcome.resumed && welcome.token == token_;
     const bool had_one = static_cast<bool>(token_);
     state_ = State::attached;
@@ -197,14 +205,15 @@ void Session::undecodable(Instant now, proto::DecodeError why) {
 
 // ---- messages and time -----------------------------------------------------
 
-void Session::message_arrived(Instant now, proto::Message&& message) {
+void Session::message_arrived(Instant now, proto::Message&& message, const std::string& peer) {
     now_ = now;
     if (state_ != State::greeting && state_ != State::attached) return;
     last_heard_ = now;
     const auto seq = message.header.seq;
     auto& body = message.body;
     if (const auto* refuse = std::get_if<proto::Refuse>(&body)) return refused(*refuse);
-    if (auto* welcome = std::get_if<proto::WorkerWelcome>(&body)) return welcomed(message.header, std::move(*welcome));
+    if (auto* welcome = std::get_if<proto::WorkerWelcome>(&body))
+        return welcomed(message.header, std::move(*welcome), peer);
     if (state_ != State::attached) return;
     if (auto* deliveries = std::get_if<proto::Deliveries>(&body)) return take_deliveries(seq, std::move(*deliveries));
     if (const auto* gap = std::get_if<proto::Gap>(&body)) return take_stream_item(seq, *gap);

@@ -44,8 +44,8 @@ public:
 
     /// Begins to attach; goes on for ever.
     void start(Instant now);
-    /// A frame of the open connection.
-    void message_arrived(Instant now, proto::Message&& message);
+    /// A frame of the open connection. `peer`: the node that has proved its key there; empty: none has.
+    void message_arrived(Instant now, proto::Message&& message, const std::string& peer = {});
     void undecodable(Instant now, proto::DecodeError why);
     /// Answer to Check: nothing listens at that address.
     void connection_refused(Instant now, const std::string& address);
@@ -101,7 +101,7 @@ private:
     void next_attempt();
     void wait_for_retry();
     void say_hello();
-    void welcomed(const proto::Header& header, proto::WorkerWelcome&& welcome);
+    void welcomed(const proto::Header& header, proto::WorkerWelcome&& welcome, const std::string& peer);
     void new_session(const proto::Header& header);
     void resumed();
     void refused(const proto::Refuse& refuse);

@@ -240,7 +240,8 @@ void WorkerLoop::receive() {
         if (frame.more()) continue;  // nothing of ours has parts
         auto decoded = proto::decode({static_cast<const char*>(frame.data()), frame.size()});
         const bool was_attached = session_.is_attached();
-        decoded ? session_.message_arrived(now, std::move(*decoded)) : session_.undecodable(now, decoded.error());
+        decoded ? session_.message_arrived(now, std::move(*decoded), connection_.peer())
+                : session_.undecodable(now, decoded.error());
         if (was_attached && !session_.is_attached()) break;  // what follows belongs to a connection given up
     }
     perform();

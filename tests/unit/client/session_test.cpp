@@ -70,6 +70,35 @@ TEST(Session, AnotherMajorVersionIsARefusal) {
     EXPECT_EQ(d.session.problem().code, ErrorCode::wrong_version);
 }
 
+TEST(Session, AnotherNodeThanTheAddressNamesIsARefusal) {
+    Driver d({"b@a:1"});
+    d.welcome(42);  // a's
+    EXPECT_FALSE(d.session.is_attached());
+    EXPECT_TRUE(d.session.is_rejected());
+    EXPECT_EQ(d.session.problem().text, "b@a:1: a answered instead of b");
+}
+
+TEST(Session, AWelcomeInAnotherNameThanThatOfTheKeyIsARefusal) {
+    Driver d({"a:1"});
+    const NodeInfo node{{"a", Incarnation{1700}}, NodeState::alive, "a:1"};
+    const proto::WorkerWelcome welcome{SessionToken{42}, false, 500, 2000, 1000, node, {}};
+    d.session.message_arrived(d.now, {{"default", "a", 1700, 0}, welcome}, "b");
+    EXPECT_FALSE(d.session.is_attached());
+    EXPECT_EQ(d.session.problem().text, "a:1: a answered instead of b");
+
+    Driver good({"a:1"});
+    good.session.message_arrived(good.now, {{"default", "a", 1700, 0}, welcome}, "a");
+    EXPECT_TRUE(good.session.is_attached());
+}
+
+TEST(Session, AWelcomeSaidByAnotherThanItIsOfIsARefusal) {
+    Driver d({"a:1"});
+    const NodeInfo node{{"b", Incarnation{1700}}, NodeState::alive, "a:1"};
+    d.hear(proto::WorkerWelcome{SessionToken{42}, false, 500, 2000, 1000, node, {}});
+    EXPECT_FALSE(d.session.is_attached());
+    EXPECT_EQ(d.session.problem().code, ErrorCode::refused);
+}
+
 TEST(Session, IsNotRejectedWhileOneNodeMayStillCome) {
     Driver d;
     d.hear(proto::Refuse{ErrorCode::wrong_scope, "this is scope x"});

@@ -299,6 +299,13 @@ TEST_F(Keys, ASessionBelongsToItsKey) {
     EXPECT_TRUE(std::get<proto::WorkerWelcome>(attach(Route{7}, own, token)).resumed);
 }
 
+TEST_F(Keys, WorkersAreToldWhoseKeyToExpectAtOtherNodes) {
+    net.worker_key = {Sender::Role::worker, "w"};
+    net.tell("a", Route{5}, "w", {}, 0, proto::WorkerHello{});
+    EXPECT_EQ(std::get<proto::WorkerWelcome>(net.heard(Route{5}).front().body).nodes,
+              (std::vector<std::string>{"b@b:door", "c@c:door"}));
+}
+
 TEST_F(Keys, AnObserverMayOnlyRead) {
     net.worker_key = {Sender::Role::observer, "o"};
     net.tell("a", Route{5}, "o", {}, 0, proto::WorkerHello{});
