@@ -174,6 +174,16 @@ void Discovery::add_targets() {
     }
 }
 
+bool Discovery::is_to_be_seen_again(const Target& target) const {
+    const Timing& timing = ctx_.options.timing;
+    return target.seed && ctx_.now - target.dialed >= (target.self ? timing.own_seed_again : timing.seed_again);
+}
+
+void Discovery::dial(const std::string& address, Target& target, Seq seq) {
+    target.dialed = ctx_.now;
+    ctx_.emit(Dial{address, ctx_.message(proto::Hello{peers_.self_record(seq)})});
+}
+
 void Discovery::tick(Seq seq) {
     add_targets();
     for (auto it = targets_.begin(); it != targets_.end();) {
@@ -193,7 +203,9 @@ void Discovery::tick(Seq seq) {
             target.wait = std::clamp(2 * target.wait, timing.redial_min, timing.redial_max);
             target.due = ctx_.now + ctx_.random.jitter(target.wait);
             target.open = true;
-            ctx_.emit(Dial{address, ctx_.message(proto::Hello{peers_.self_record(seq)})});
+            dial(address, target, seq);
+        } else if (!wanted && is_to_be_seen_again(target)) {
+            dial(address, target, seq);
         }
         it = !wanted && !target.seed ? targets_.erase(it) : std::next(it);
     }

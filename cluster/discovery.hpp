@@ -34,6 +34,7 @@ private:
         bool open = false;  // a hello is under way
         Instant due{};
         Duration wait{};
+        Instant dialed = kLongAgo;
         Instant complained_at = kLongAgo;
         Instant refused_since = kNever;  // our name, without a break
         Instant refused_at = kLongAgo;
@@ -48,6 +49,9 @@ private:
     [[nodiscard]] const Peer* holder_of(const proto::PeerRecord& newcomer) const;
     void complain(Target& target, Note::Kind kind, const std::string& text);
     [[nodiscard]] bool is_wanted(const Target& target) const;
+    /// Whether it is time to see who else is behind a seed.
+    [[nodiscard]] bool is_to_be_seen_again(const Target& target) const;
+    void dial(const std::string& address, Target& target, Seq seq);
     void add_targets();
 
     Context& ctx_;

@@ -30,6 +30,9 @@ struct Timing {
     Duration relay_lease = milliseconds(2000);              // for which a relay passes on what it hears
     Duration redial_min = milliseconds(200);                // seeds and lost peers: doubling, jittered
     Duration redial_max = milliseconds(1000);
+    // A seed may be a name of several hosts, of which other ones can be behind it later.
+    Duration own_seed_again = milliseconds(5000);   // one at which this node itself answers
+    Duration seed_again = std::chrono::minutes(1);  // one at which a live node answers
     Duration reconnect_after = milliseconds(3000);  // a connected but silent link is opened anew
     Duration pull_retry = milliseconds(300);
     Duration link_retry = milliseconds(250);

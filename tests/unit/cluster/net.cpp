@@ -102,7 +102,9 @@ void Net::perform(const std::string& node, Action& action) {
     } else if (auto* dial = std::get_if<Dial>(&action)) {
         const Route route{++last_route_};
         dialers_[route] = node + " " + dial->address;
-        send(at(dial->address), {Channel::door, route, {}, std::move(dial->message), key_of(node)});
+        const auto name = hosts.find(at(dial->address));
+        for (const auto& host : name == hosts.end() ? std::vector{at(dial->address)} : name->second)
+            send(host, {Channel::door, route, {}, dial->message, key_of(node)});
     } else if (auto* door = std::get_if<SendDoor>(&action)) {
         const auto dialer = dialers_.find(door->route);
         if (dialer == dialers_.end()) {

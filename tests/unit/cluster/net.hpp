@@ -72,10 +72,11 @@ public:
     std::function<void(Options&)> adjust;  // of nodes started from now on
     /// Sees every step that was made, before its actions are done.
     std::function<void(const std::string& node, const Core& core, const Actions& actions)> on_step;
-    bool keys = false;                     // connections have senders; notaries are for `adjust` to give
-    Sender worker_key;                     // of those that tell
-    bool check_every_step = true;          // of a core's invariants: costs a look at its whole table
-    int checks_in_vain = 0;                // so many CheckProcess find the port still open
+    std::map<std::string, std::vector<std::string>> hosts;  // of names that are no node's own
+    bool keys = false;             // connections have senders; notaries are for `adjust` to give
+    Sender worker_key;             // of those that tell
+    bool check_every_step = true;  // of a core's invariants: costs a look at its whole table
+    int checks_in_vain = 0;        // so many CheckProcess find the port still open
     Instant now = Instant{} + std::chrono::seconds(100);
 
 private:
