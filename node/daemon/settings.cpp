@@ -38,16 +38,6 @@ Wrong set_busy_poll(Config& config, const Values& values) {
     return std::nullopt;
 }
 
-Wrong set_size(std::size_t& to, const std::string& text, std::size_t least) {
-    constexpr std::uint64_t kMost = std::uint64_t{1} << 40;
-    const auto value = number(text, kMost);
-    if (!value || *value < least)
-        return "\"" + text + "\" is no size of a queue: give a number from " + std::to_string(least) + " to " +
-               std::to_string(kMost);
-    to = *value;
-    return std::nullopt;
-}
-
 Wrong set_limit(std::size_t& to, const std::string& text, std::size_t least = 1) {
     constexpr std::uint64_t kMost = std::uint64_t{1} << 40;
     const auto value = number(text, kMost);
@@ -163,17 +153,17 @@ constexpr std::array kSettings{
             [](Config& c, const Values& v) { return set_milliseconds(c.node.ready_wait, v.back()); }},
     Setting{
         "backlog_items", "N", "what may wait for one worker, at least 16 (default 65536)", false,
-        [](Config& c, const Values& v) { return set_size(c.node.backlog_items, v.back(), node::kLeastQueueItems); }},
+        [](Config& c, const Values& v) { return set_limit(c.node.backlog_items, v.back(), node::kLeastQueueItems); }},
     Setting{
         "backlog_bytes", "BYTES", "the same in bytes, at least 4194304 (default 67108864)", false,
-        [](Config& c, const Values& v) { return set_size(c.node.backlog_bytes, v.back(), node::kLeastQueueBytes); }},
+        [](Config& c, const Values& v) { return set_limit(c.node.backlog_bytes, v.back(), node::kLeastQueueBytes); }},
     Setting{"backlog_policy", "POLICY",
             "when it is full: drop_oldest, refuse_newest or disconnect the worker (default drop_oldest)", false,
             [](Config& c, const Values& v) { return set_policy(c.node.backlog_policy, v.back()); }},
     Setting{"link_items", "N", "what may wait for one other node, at least 16 (default 65536)", false,
-            [](Config& c, const Values& v) { return set_size(c.node.link_items, v.back(), node::kLeastQueueItems); }},
+            [](Config& c, const Values& v) { return set_limit(c.node.link_items, v.back(), node::kLeastQueueItems); }},
     Setting{"link_bytes", "BYTES", "the same in bytes, at least 4194304 (default 67108864)", false,
-            [](Config& c, const Values& v) { return set_size(c.node.link_bytes, v.back(), node::kLeastQueueBytes); }},
+            [](Config& c, const Values& v) { return set_limit(c.node.link_bytes, v.back(), node::kLeastQueueBytes); }},
     Setting{"link_policy", "POLICY",
             "when it is full: drop_oldest, or refuse_newest with the whole notify (default drop_oldest)", false,
             set_link_policy},

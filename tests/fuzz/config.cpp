@@ -80,7 +80,12 @@ void check(const Config& config) {
     for (const auto time : {node.session_grace, node.ready_wait, node.link_retention})
         MUSTER_CHECK(time.count() >= 0 && time <= kMost);
     for (const auto items : {node.backlog_items, node.link_items}) MUSTER_CHECK(items >= node::kLeastQueueItems);
-    for (const auto bytes : {node.backlog_bytes, node.link_bytes}) MUSTER_CHECK(bytes >= node::kLeastQueueBytes);
+    for (const auto bytes : {node.backlog_bytes, node.link_bytes, node.connection_bytes})
+        MUSTER_CHECK(bytes >= node::kLeastQueueBytes);
+    MUSTER_CHECK(node.connections >= node::kLeastConnections && node.worker_requests >= node::kLeastRequests);
+    for (const auto most :
+         {node.workers, node.worker_members, node.worker_groups, node.worker_bytes, node.worker_watches, node.peers})
+        MUSTER_CHECK(most > 0);
     MUSTER_CHECK(node.link_policy != OverflowPolicy::disconnect);
     MUSTER_CHECK(config.log_format == "text" || config.log_format == "json");
     MUSTER_CHECK(!config.log_level.empty());

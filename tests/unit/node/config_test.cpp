@@ -230,7 +230,7 @@ TEST(Config, NamesFlagOrVariable) {
     EXPECT_TRUE(has(wrong({"--scope", ""}), "--scope: "));
     EXPECT_TRUE(has(wrong({}, {{"MUSTER_HTTP", "x"}}), "MUSTER_HTTP: \"x\" is not HOST:PORT"));
     EXPECT_TRUE(has(wrong({"--backlog-items", "15"}),
-                    "--backlog-items: \"15\" is no size of a queue: give a number "
+                    "--backlog-items: \"15\" is no limit: give a number "
                     "from 16 to 1099511627776"));
     EXPECT_TRUE(has(wrong({"--link-bytes", "4194303"}), "from 4194304"));
     EXPECT_TRUE(has(wrong({}, {{"MUSTER_BACKLOG_BYTES", "64M"}}), "MUSTER_BACKLOG_BYTES: \"64M\""));
