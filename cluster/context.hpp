@@ -7,6 +7,7 @@
 
 #include "cluster/action.hpp"
 #include "cluster/counters.hpp"
+#include "cluster/durations.hpp"
 #include "cluster/options.hpp"
 #include "cluster/random.hpp"
 
@@ -24,6 +25,7 @@ struct Context {
     Actions* actions = nullptr;  // of the step under way
     Random random;
     Counters counters;
+    Durations durations;
     std::string proof;        // of this life: see seal.hpp
     std::uint64_t stamp = 0;  // of the message sealed last
 

@@ -348,6 +348,10 @@ Status Core::Impl::status() const {
                   totals.groups, totals.members,    sessions.size(), {}};
     status.counters = ctx.counters.by_name();
     status.counters["link_queue"] = links.queued();
+    status.counters["link_queue_bytes"] = links.queued_bytes();
+    const auto backlog = sessions.backlog();
+    status.counters["backlog_queue"] = backlog.items;
+    status.counters["backlog_queue_bytes"] = backlog.bytes;
     return status;
 }
 
@@ -396,6 +400,9 @@ std::vector<NodeInfo> Core::nodes() const {
 }
 Status Core::status() const {
     return impl_->status();
+}
+const Durations& Core::durations() const {
+    return impl_->ctx.durations;
 }
 Seq Core::applied(const std::string& node) const {
     return impl_->replicator.applied(node);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cluster/action.hpp"
+#include "cluster/durations.hpp"
 #include "cluster/event.hpp"
 #include "cluster/options.hpp"
 
@@ -48,6 +49,7 @@ public:
     /// This node and every node it has not forgotten, by name.
     [[nodiscard]] std::vector<NodeInfo> nodes() const;
     [[nodiscard]] Status status() const;
+    [[nodiscard]] const Durations& durations() const;
 
     /// The log position applied for a node's current incarnation; 0 when unknown.
     [[nodiscard]] Seq applied(const std::string& node) const;

@@ -148,9 +148,10 @@ void Link::flush(Context& context, Peers& peers) {
     if (retry_at_ <= context.now) {
         ++attempts_;
         detour = attempts_ % 2 == 0;
+        context.count("link_retries");
+        context.count("link_items_resent", sent_ - acked_);
         sent_ = acked_;
         in_flight_ = 0;
-        context.count("link_retries");
     }
     if (can_send(context.options.bounds)) {
         send_window(context, peers, detour);
@@ -313,6 +314,12 @@ std::size_t Links::queued() const {
     std::size_t items = 0;
     for (const auto& [name, link] : links_) items += link.items() + link.losses();
     return items;
+}
+
+std::size_t Links::queued_bytes() const {
+    std::size_t bytes = 0;
+    for (const auto& [name, link] : links_) bytes += link.bytes();
+    return bytes;
 }
 
 std::optional<std::string> Links::over_bounds() const {

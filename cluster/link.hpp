@@ -118,6 +118,8 @@ public:
     [[nodiscard]] std::optional<std::string> over_bounds() const;
     /// Items and losses that are not acknowledged.
     [[nodiscard]] std::size_t queued() const;
+    /// The same in bytes on the wire, roughly; without losses.
+    [[nodiscard]] std::size_t queued_bytes() const;
 
 private:
     Link& with(const NodeId& peer);

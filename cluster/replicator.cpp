@@ -116,11 +116,13 @@ void Replicator::settle(Copy& copy) {
     const bool may_show = copy.live && copy.position_told && !copy.replica->is_shown();
     if (may_show && applied >= copy.reveal_at) reveal(copy);
     if (applied >= copy.known && !copy.wants_snapshot) {
-        copy.pull_due = kNever;
+        if (copy.behind_since != kNever) ctx_.durations.repair.add(ctx_.now - copy.behind_since);
+        copy.pull_due = copy.behind_since = kNever;
         copy.tries = 0;
         copy.incoming.reset();
     } else if (copy.pull_due == kNever) {
         if (applied < copy.known) ctx_.count("gaps");
+        copy.behind_since = ctx_.now;
         pull_at(copy, ctx_.now);
     }
 }
@@ -168,7 +170,7 @@ void Replicator::hide(Copy& copy, Reason reason) {
     copy.live = false;
     if (copy.replica->is_shown()) copy.replica->tell_all(WatchEvent::Kind::leave, reason, merges_);
     copy.replica->show(false);
-    copy.pull_due = kNever;
+    copy.pull_due = copy.behind_since = kNever;
     copy.incoming.reset();
 }
 
@@ -190,6 +192,7 @@ void Replicator::on(const Transition& transition) {
     copy.position_told = !ctx_.options.notary;  // else the news may be another's, who is not believed about it
     copy.reveal_at = copy.known = std::max(copy.known, transition.seq);
     pull_at(copy, copy.pull_due);  // one that came due while it was not live
+    if (copy.pull_due != kNever) copy.behind_since = ctx_.now;
     settle(copy);
 }
 
@@ -234,9 +237,9 @@ void Replicator::pull(const proto::Pull& pull, const std::string& from) {
         send_snapshot(*replica, from);
 }
 
-std::vector<proto::Delta> Replicator::cut(const Replica& replica, Seq& from) const {
-    std::vector<proto::Delta> deltas;
-    std::size_t size = 0;
+Replicator::Cut Replicator::cut(const Replica& replica, Seq& from) const {
+    Cut cut;
+    auto& [deltas, size] = cut;
     while (from <= replica.applied() && (deltas.empty() || size < limits::kChunkBytes)) {
         auto delta = replica.log().at(from);
         const auto more = wire_size(delta);
@@ -245,14 +248,15 @@ std::vector<proto::Delta> Replicator::cut(const Replica& replica, Seq& from) con
         deltas.push_back(std::move(delta));
         from = from.next();
     }
-    return deltas;
+    return cut;
 }
 
 void Replicator::send_deltas(const Replica& replica, Seq have, const std::string& to) {
     Seq next = have.next();
     for (std::size_t i = 0; i < kDeltaFramesPerPull && next <= replica.applied(); ++i) {
         const Seq first = next;
-        auto deltas = cut(replica, next);
+        auto [deltas, size] = cut(replica, next);
+        ctx_.count("repair_bytes_sent", size);
         peers_.send(to, proto::Deltas{replica.id(), first, std::move(deltas)}, replica.applied().value);
     }
 }
@@ -271,7 +275,10 @@ void Replicator::send_snapshot(const Replica& replica, const std::string& to) {
 bool Replicator::pump(const std::string& to, SnapshotSender& sender) {
     const Replica* replica = table_of(sender.about());
     if (!replica || sender.is_done()) return false;
-    while (auto chunk = sender.next(*replica)) peers_.send(to, std::move(*chunk), replica->applied().value);
+    while (auto chunk = sender.next(*replica)) {
+        ctx_.count("repair_bytes_sent", sender.size());
+        peers_.send(to, std::move(*chunk), replica->applied().value);
+    }
     return true;
 }
 

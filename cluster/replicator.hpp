@@ -90,6 +90,7 @@ private:
         bool wants_snapshot = false;  // the table is wrong, and takes no more deltas
         std::optional<SnapshotReceiver> incoming;
         Instant pull_due = kNever;
+        Instant behind_since = kNever;
         unsigned tries = 0;
         unsigned begun_anew = 0;  // snapshots since the last one that was whole
     };
@@ -116,7 +117,11 @@ private:
     /// False when it is over: done, or without its table.
     bool pump(const std::string& to, SnapshotSender& sender);
     void publish_committed();
-    [[nodiscard]] std::vector<proto::Delta> cut(const Replica& replica, Seq& from) const;
+    struct Cut {
+        std::vector<proto::Delta> deltas;
+        std::size_t size = 0;  // on the wire
+    };
+    [[nodiscard]] Cut cut(const Replica& replica, Seq& from) const;
     [[nodiscard]] const Replica* table_of(const NodeId& origin) const;
 
     Context& ctx_;

@@ -75,7 +75,7 @@ void Router::send_and_wait(const Call& call, const Targets& targets, proto::Noti
     const auto ticket = ++last_ticket_;
     notice.ticket = ticket;
     notice.wait_ms = static_cast<std::uint64_t>(std::max<std::int64_t>(0, call.timeout / milliseconds(1)));
-    Pending& pending = pending_[ticket] = {call.caller, report, {}, ctx_.now + call.timeout};
+    Pending& pending = pending_[ticket] = {call.caller, report, {}, ctx_.now + call.timeout, ctx_.now};
     for (const auto& target : targets) pending.outstanding[target.node.name] = target.members;
     send(targets, std::move(notice), size, report);
     for (const auto& miss : report.missed) settle(ticket, miss.node, 0, {miss});
@@ -239,6 +239,7 @@ void Router::settle(std::uint64_t ticket, const std::string& node, std::uint64_t
 void Router::finish_if_done(std::uint64_t ticket) {
     const auto it = pending_.find(ticket);
     if (it == pending_.end() || !it->second.outstanding.empty()) return;
+    ctx_.durations.report.add(ctx_.now - it->second.begun);
     answers_.emplace_back(it->second.caller, std::move(it->second.report));
     pending_.erase(it);
 }

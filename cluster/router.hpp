@@ -47,6 +47,7 @@ private:
         NotifyReport report;
         std::map<std::string, std::uint64_t> outstanding;  // members, by node
         Instant deadline;
+        Instant begun;
     };
     /// A notice spread over this node's members, for a node that waits.
     struct Spread {

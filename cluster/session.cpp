@@ -28,6 +28,7 @@ void Session::attach(Route route, std::uint64_t received) {
     route_ = route;
     heard_ = ctx_.now;
     if (received < acked_ || received > highest_) received = acked_;
+    if (sent_ > received) ctx_.count("stream_items_resent", sent_ - received);
     sent_ = received;  // the rest goes again
     in_flight_ = 0;
     for (std::uint64_t number = acked_; number < sent_; ++number) in_flight_ += stream_[number - acked_].size;
@@ -59,7 +60,7 @@ bool Session::push(proto::StreamItem item, std::size_t size, Waiter waiter, std:
         return true;
     }
     bytes_ += size;
-    stream_.push_back({std::move(item), size, members, waiter});
+    stream_.push_back({std::move(item), size, members, waiter, ctx_.now});
     return true;
 }
 
@@ -90,7 +91,7 @@ void Session::make_gap(std::deque<Item>::iterator dropped) {
     const auto unsent = stream_.begin() + static_cast<std::ptrdiff_t>(highest_ - acked_);
     const auto gap_at = [](auto it) { return std::get_if<proto::Gap>(&it->body); };
     bytes_ -= dropped->size;
-    *dropped = {proto::Gap{dropped->members}, 0, 0, {}};
+    *dropped = {proto::Gap{dropped->members}, 0, 0, {}, {}};
     ++gaps_;
     auto at = dropped;
     if (at != unsent && gap_at(std::prev(at))) --at;
@@ -107,7 +108,7 @@ void Session::drop(std::uint64_t members, Waiter waiter, std::vector<Outcome>& o
 }
 
 void Session::lose(std::uint64_t members) {
-    stream_.push_back({proto::Gap{}, 0, members, {}});
+    stream_.push_back({proto::Gap{}, 0, members, {}, {}});
     make_gap(std::prev(stream_.end()));
 }
 
@@ -119,6 +120,7 @@ void Session::acked(std::uint64_t received, std::vector<Outcome>& outcomes) {
         bytes_ -= item.size;
         if (acked_ < sent_) in_flight_ -= item.size;
         if (std::holds_alternative<proto::Gap>(item.body)) --gaps_;
+        if (std::holds_alternative<proto::Delivery>(item.body)) ctx_.durations.delivery.add(ctx_.now - item.since);
         stream_.pop_front();
     }
     sent_ = std::max(sent_, acked_);

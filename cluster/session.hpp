@@ -28,6 +28,9 @@ public:
     [[nodiscard]] Instant heard() const { return heard_; }
     /// Whether more is kept than the bounds allow. Gaps take no room, but no two that wait stand side by side.
     [[nodiscard]] bool is_over() const;
+    /// Of the stream, not acknowledged.
+    [[nodiscard]] std::size_t items() const { return stream_.size(); }
+    [[nodiscard]] std::size_t bytes() const { return bytes_; }
 
     /// The worker is behind this route now and has received the stream up to `received`.
     void attach(Route route, std::uint64_t received);
@@ -72,6 +75,7 @@ private:
         std::size_t size = 0;
         std::uint64_t members = 0;  // of a Delivery
         Waiter waiter;
+        Instant since{};  // a Delivery is here
     };
     [[nodiscard]] bool is_full(std::size_t more) const;
     bool make_room(std::size_t size, bool for_delivery, std::vector<Outcome>& outcomes);

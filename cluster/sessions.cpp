@@ -255,6 +255,15 @@ std::vector<Outcome> Sessions::take_outcomes() {
     return std::exchange(outcomes_, {});
 }
 
+Sessions::Backlog Sessions::backlog() const {
+    Backlog backlog;
+    for (const auto& [token, session] : sessions_) {
+        backlog.items += session.items();
+        backlog.bytes += session.bytes();
+    }
+    return backlog;
+}
+
 std::optional<std::string> Sessions::over_bounds() const {
     const Bounds& bounds = ctx_.options.bounds;
     if (sessions_.size() > bounds.sessions) return "sessions";

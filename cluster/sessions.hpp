@@ -59,6 +59,12 @@ public:
     std::vector<Ended> take_ended();
     std::vector<Outcome> take_outcomes();
     [[nodiscard]] std::size_t size() const { return sessions_.size(); }
+    /// What is in all streams and not acknowledged.
+    struct Backlog {
+        std::size_t items = 0;
+        std::size_t bytes = 0;
+    };
+    [[nodiscard]] Backlog backlog() const;
     [[nodiscard]] std::optional<std::string> over_bounds() const;
 
 private:

@@ -35,6 +35,8 @@ public:
     void acked(const proto::SnapshotAck& ack, Instant now);
     /// The next chunk that may go now, if any. `replica` is always the one that it began with.
     std::optional<proto::SnapshotChunk> next(const Replica& replica);
+    /// Of the chunk that was cut last, on the wire.
+    [[nodiscard]] std::size_t size() const { return size_; }
     [[nodiscard]] bool is_done() const { return count_ > 0 && acked_ == count_; }
     [[nodiscard]] const NodeId& about() const { return about_; }
     [[nodiscard]] Instant moved() const { return moved_; }
@@ -50,7 +52,7 @@ private:
     std::size_t chunk_bytes_;
     GroupRef group_ = 0;    // the next chunk begins here
     MemberNumber member_;   // and there
-    std::size_t size_ = 0;  // of the chunk that is being cut
+    std::size_t size_ = 0;  // of the chunk that is being cut, or was last
     std::uint64_t sent_ = 0;
     std::uint64_t acked_ = 0;
     std::uint64_t count_ = 0;  // 0: the last one is not cut yet

@@ -12,8 +12,7 @@ namespace {
 constexpr auto kLongestSleep = std::chrono::milliseconds(500);
 constexpr auto kHousekeeping = std::chrono::seconds(1);
 
-std::chrono::nanoseconds until(cluster::Instant deadline) {
-    const auto at = now();
+std::chrono::nanoseconds until(cluster::Instant deadline, cluster::Instant at) {
     if (deadline <= at) return std::chrono::nanoseconds(0);
     if (deadline >= at + kLongestSleep) return kLongestSleep;
     return deadline - at;
@@ -55,9 +54,7 @@ void Loop::run() {
     engine_.step(cluster::Tick{});
     while (!engine_.is_closed()) {
         if (perform()) awake_until_ = now() + busy_poll_;
-        const auto awake = std::max(awake_until_ - now(), cluster::Duration(0));
-        sockets_->wait(until(engine_.deadline()), awake);
-        turned_ = now();
+        wait();
         if (auto error = sockets_->follow_keys(emit_)) sink_.stopped(*std::move(error));
         sockets_->drain(emit_);
         if (auto outcomes = sink_.take_outcomes(); !outcomes.empty())
@@ -73,6 +70,22 @@ void Loop::run() {
     }
     perform();
     sockets_.reset();
+}
+
+void Loop::wait() {
+    const auto due = engine_.deadline();
+    const auto asleep = now();
+    sockets_->wait(until(due, asleep), std::max(awake_until_ - asleep, cluster::Duration(0)));
+    const auto awake = now();
+    const std::lock_guard lock(times_mutex_);
+    times_.turns.add(asleep - turned_.load());
+    if (due > asleep && awake >= due) times_.lateness.add(awake - due);
+    turned_ = awake;
+}
+
+Loop::Times Loop::times() const {
+    const std::lock_guard lock(times_mutex_);
+    return times_;
 }
 
 bool Loop::perform() {

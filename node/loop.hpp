@@ -1,11 +1,13 @@
 // The one thread that owns a node's sockets and timers.
 #pragma once
 
+#include <muster/histogram.hpp>
 #include <muster/result.hpp>
 
 #include <atomic>
 #include <chrono>
 #include <memory>
+#include <mutex>
 #include <thread>
 #include <vector>
 
@@ -49,8 +51,16 @@ public:
     /// Since the last turn began; a loop that has ended counts as turning no more.
     [[nodiscard]] std::chrono::milliseconds age() const;
 
+    struct Times {
+        Histogram turns;     // from waking up to waiting again
+        Histogram lateness;  // from when a timer was due to waking up for it
+    };
+    [[nodiscard]] Times times() const;
+
 private:
     void run();
+    /// Returns when there is something to do.
+    void wait();
     /// Whether something was among it that others may soon answer.
     bool perform();
     void hand_over(cluster::Action&& action);
@@ -64,6 +74,8 @@ private:
     cluster::Instant awake_until_{};
     cluster::Instant housekept_{};
     std::atomic<cluster::Instant> turned_;
+    mutable std::mutex times_mutex_;
+    Times times_;
     std::thread thread_;
 };
 

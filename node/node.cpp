@@ -20,6 +20,11 @@ std::optional<Error> why_wrong(const Group& group) {
 
 }  // namespace
 
+Result<Done> Node::check(const Options& options) {
+    if (auto wrong = Impl::why_not(options)) return *std::move(wrong);
+    return Done{};
+}
+
 Result<std::unique_ptr<Node>> Node::start(Options options) {
     auto impl = Impl::start(std::move(options));
     if (!impl) return impl.error();
@@ -49,6 +54,14 @@ bool Node::wait_ready(std::chrono::milliseconds timeout) const {
 std::chrono::milliseconds Node::loop_age() const {
     const std::lock_guard lock(impl_->closing);
     return impl_->loop ? impl_->loop->age() : std::chrono::milliseconds::max();
+}
+
+Result<Node::Latencies> Node::latencies() const {
+    const std::lock_guard lock(impl_->closing);
+    if (!impl_->loop) return *impl_->engine->why_closed();
+    auto times = impl_->loop->times();
+    auto core = impl_->engine->ask([](const cluster::Core& of_node) { return of_node.durations(); });
+    return Latencies{times.turns, times.lateness, core.report, core.delivery, core.repair};
 }
 
 Result<std::string> Node::reload_keys() {

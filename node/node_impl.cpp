@@ -138,6 +138,18 @@ std::size_t bytes_of(const WatchEvent& event) {
 
 }  // namespace
 
+std::optional<Error> Node::Impl::why_not(const Node::Options& options) {
+    if (auto wrong = why_wrong(options)) return wrong;
+    if (!options.key_file.empty()) {
+        const auto keys = keys::Keyring::open({options.key_file, options.keys_dir, options.name});
+        if (!keys) return keys.error();
+    }
+    const auto host =
+        node::host_to_bind(options.listen, options.advertise, !options.key_file.empty() || options.insecure);
+    if (!host) return host.error();
+    return std::nullopt;
+}
+
 Result<std::unique_ptr<Node::Impl>> Node::Impl::start(Node::Options given, node::Lose lose) {
     if (auto wrong = why_wrong(given)) return *std::move(wrong);
     node::raise_descriptor_limit();

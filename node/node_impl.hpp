@@ -30,6 +30,8 @@ struct Node::Impl final : node::Sink {
     explicit Impl(Node::Options given) : options(std::move(given)) {}
     ~Impl() override;
 
+    /// What of the options, and of the files that they name, start() would refuse.
+    static std::optional<Error> why_not(const Node::Options& options);
     /// Checks the options, binds, starts the threads.
     static Result<std::unique_ptr<Impl>> start(Node::Options options, node::Lose lose = {});
     void close();

@@ -72,17 +72,28 @@ Sockets::Sockets(const SocketOptions& options, FrameCounts& counts, std::shared_
 
 Sockets::~Sockets() = default;
 
-std::optional<Error> Sockets::bind(const SocketOptions& options) {
-    const auto listen = parse_address(options.listen);
-    if (!listen) return listen.error();
-    const auto advertise = parse_address(options.advertise.empty() ? options.listen : options.advertise);
-    if (!advertise) return advertise.error();
-    if (is_any(advertise->host))
-        return Error{ErrorCode::bad_request, "nobody can connect to " + to_string(*advertise) +
+Result<std::string> host_to_bind(const std::string& listen, const std::string& advertise, bool may_reach_others) {
+    const auto bound = parse_address(listen);
+    if (!bound) return bound.error();
+    const auto told = parse_address(advertise.empty() ? listen : advertise);
+    if (!told) return told.error();
+    if (is_any(told->host))
+        return Error{ErrorCode::bad_request, "nobody can connect to " + to_string(*told) +
                                                  ": say with --advertise HOST:PORT what others are to use"};
-    const auto host = bindable(listen->host);
+    auto host = bindable(bound->host);
+    if (host && !may_reach_others && !is_loopback(*host))
+        return Error{ErrorCode::bad_request, "without keys a node listens on loopback only, not on " + listen +
+                                                 ": give it --key and --keys, or --insecure in a network where "
+                                                 "everyone may read and change everything"};
+    return host;
+}
+
+std::optional<Error> Sockets::bind(const SocketOptions& options) {
+    const auto host = host_to_bind(options.listen, options.advertise, options.keys || options.insecure);
     if (!host) return host.error();
-    if (auto error = may_bind(options, *host)) return error;
+    const auto listen = parse_address(options.listen);
+    const auto advertise = parse_address(options.advertise.empty() ? options.listen : options.advertise);
+    tell_security(options, *host);
     const auto door = door_.bind(*host, listen->port);
     if (!door) return door.error();
     const auto control = control_socket_.bind(*host, options.control_port);
@@ -96,17 +107,12 @@ std::optional<Error> Sockets::bind(const SocketOptions& options) {
     return std::nullopt;
 }
 
-std::optional<Error> Sockets::may_bind(const SocketOptions& options, const std::string& host) {
+void Sockets::tell_security(const SocketOptions& options, const std::string& host) {
     counts_.secured(options.keys ? Secured::curve : Secured::loopback);
-    if (options.keys || is_loopback(host)) return std::nullopt;
-    if (!options.insecure)
-        return Error{ErrorCode::bad_request, "without keys a node listens on loopback only, not on " + options.listen +
-                                                 ": give it --key and --keys, or --insecure in a network where "
-                                                 "everyone may read and change everything"};
+    if (options.keys || is_loopback(host)) return;
     counts_.secured(Secured::insecure);
     log_(kWarning, "insecure: whoever reaches " + options.listen +
                        " can read and change everything; --key and --keys would prevent it");
-    return std::nullopt;
 }
 
 void Sockets::wait(std::chrono::nanoseconds timeout, std::chrono::microseconds awake) {

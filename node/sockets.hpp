@@ -69,7 +69,7 @@ private:
     std::optional<Error> bind(const SocketOptions& options);
     void take_resolved(const Emit& emit);
     void watch_connections();
-    std::optional<Error> may_bind(const SocketOptions& options, const std::string& host);
+    void tell_security(const SocketOptions& options, const std::string& host);
     std::optional<Error> reopen(const Emit& emit);
     void answer_status(const cluster::SendDoor& send, const Emit& emit);
 
@@ -92,6 +92,10 @@ private:
     std::vector<zmq::pollitem_t> items_;
     cluster::Instant checked_{};
 };
+
+/// The numeric address that "host:port" `listen` names. Errors: bad_request (others could not connect to it; or it is
+/// no loopback, and that is not allowed), unreachable.
+Result<std::string> host_to_bind(const std::string& listen, const std::string& advertise, bool may_reach_others);
 
 /// So many file descriptors as the system grants; running out of them spins libzmq's thread.
 void raise_descriptor_limit();

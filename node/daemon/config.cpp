@@ -12,23 +12,32 @@
 #include <vector>
 
 #include "node/address.hpp"
+#include "node/daemon/nearest.hpp"
 #include "node/daemon/settings.hpp"
 
 namespace muster::daemon {
 namespace {
 
 using Values = std::vector<std::string>;
+using Problems = std::vector<std::string>;
 
-Error bad(std::string text) {
-    // One line, whatever a library or the user put into it.
+std::string one_line(std::string text) {
+    // Whatever a library or the user put into it.
     std::replace_if(
         text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < ' '; }, ' ');
-    return {ErrorCode::bad_request, std::move(text)};
+    return text;
 }
 
-std::optional<Error> apply(const Setting& setting, const Values& values, const std::string& source, Config& config) {
-    if (const auto wrong = setting.apply(config, values)) return bad(source + ": " + *wrong);
-    return std::nullopt;
+void apply(const Setting& setting, const Values& values, const std::string& source, Loaded& to) {
+    if (const auto wrong = setting.apply(to.config, values)) to.problems.push_back(one_line(source + ": " + *wrong));
+}
+
+/// "did you mean seed? …" for people who typed something like it.
+std::string meant(const std::string& typed, std::string (*name)(const Setting&), const std::string& otherwise) {
+    std::vector<std::string> known;
+    for (const auto& setting : settings()) known.push_back(name(setting));
+    const auto near = nearest(typed, known);
+    return near ? "did you mean " + *near + "?" : otherwise;
 }
 
 Values split(const std::string& text) {
@@ -55,42 +64,56 @@ std::optional<Values> texts_of(const Setting& setting, const toml::node& node) {
     return values;
 }
 
-std::optional<Error> apply_file(const std::string& path, Config& config) {
+std::string example_of(const Setting& setting) {
+    const std::string key(setting.key);
+    if (setting.list) return "a list of texts, as in " + key + " = [\"" + setting.type + "\"]";
+    if (setting.is_switch()) return "true or false, as in " + key + " = true";
+    return "a text or a number, as in " + key + " = \"" + setting.type + "\"";
+}
+
+void apply_entry(const std::string& path, const toml::key& key, const toml::node& value, Loaded& to) {
+    const std::string name(key.str());
+    const std::string place = path + ":" + std::to_string(key.source().begin.line) + ": " + name;
+    const auto all = settings();
+    const auto found = std::find_if(all.begin(), all.end(), [&](const Setting& s) { return name == s.key; });
+    if (found != all.end()) {
+        if (const auto values = texts_of(*found, value)) return apply(*found, *values, place, to);
+        to.problems.push_back(one_line(place + ": give " + example_of(*found)));
+    } else if (value.is_table()) {
+        to.problems.push_back(one_line(place + ": no section is known: write the settings without one"));
+    } else {
+        std::string known;
+        for (const auto& setting : all) known += (known.empty() ? "" : ", ") + std::string(setting.key);
+        const auto key_of = [](const Setting& setting) { return std::string(setting.key); };
+        to.problems.push_back(one_line(place + ": no such setting: " + meant(name, key_of, "use one of " + known)));
+    }
+}
+
+void apply_file(const std::string& path, Loaded& to) {
     toml::table table;
     try {
         table = toml::parse_file(path);
     } catch (const toml::parse_error& error) {
         const auto line = error.source().begin.line;
-        if (line == 0) return bad(path + ": cannot read it: check the name given to --config");
-        return bad(path + ":" + std::to_string(line) + ": " + std::string(error.description()));
+        return to.problems.push_back(
+            line == 0 ? one_line(path + ": cannot read it: check the name given to --config")
+                      : one_line(path + ":" + std::to_string(line) + ": " + std::string(error.description())));
     }
-    for (const auto& entry : table) {
-        const auto& key = entry.first;
-        const std::string place = path + ":" + std::to_string(key.source().begin.line) + ": " + std::string(key.str());
-        const auto all = settings();
-        const auto found = std::find_if(all.begin(), all.end(), [&](const Setting& s) { return key.str() == s.key; });
-        if (found == all.end()) {
-            std::string known;
-            for (const auto& setting : all) known += (known.empty() ? "" : ", ") + std::string(setting.key);
-            return bad(place + ": no such setting: use one of " + known);
-        }
-        const auto values = texts_of(*found, entry.second);
-        if (!values)
-            return bad(place + ": give a " + (found->list ? "list of texts" : "text or a number") + ", as in " +
-                       found->key + " = " + (found->list ? "[\"HOST:PORT\"]" : "\"" + std::string(found->type) + "\""));
-        if (auto wrong = apply(*found, *values, place, config)) return wrong;
-    }
-    return std::nullopt;
+    using Entry = std::pair<const toml::key*, const toml::node*>;
+    std::vector<Entry> entries;
+    for (const auto& entry : table) entries.emplace_back(&entry.first, &entry.second);
+    std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
+        return a.first->source().begin.line < b.first->source().begin.line;
+    });
+    for (const auto& [key, value] : entries) apply_entry(path, *key, *value, to);
 }
 
-std::optional<Error> apply_environment(const Environment& environment, Config& config) {
+void apply_environment(const Environment& environment, Loaded& to) {
     for (const auto& setting : settings()) {
-        const char* text = environment(setting.variable().c_str());
-        if (text == nullptr || *text == '\0') continue;
-        const Values values = setting.list ? split(text) : Values{text};
-        if (auto wrong = apply(setting, values, setting.variable(), config)) return wrong;
+        const auto found = environment.find(setting.variable());
+        if (found == environment.end() || found->second.empty()) continue;
+        apply(setting, setting.list ? split(found->second) : Values{found->second}, found->first, to);
     }
-    return std::nullopt;
 }
 
 std::string host_name() {
@@ -107,23 +130,51 @@ std::string reason_of(const CLI::ParseError& error) {
 }
 
 /// HTTP has no keys, so that what it tells stays on the machine unless that is wanted.
-std::optional<Error> why_open_to_all(const Config& config) {
-    if (config.http.empty() || config.node.insecure) return std::nullopt;
+void check_http(Loaded& loaded) {
+    const Config& config = loaded.config;
+    if (config.http.empty() || config.node.insecure) return;
     const auto host = node::parse_address(config.http)->host;
     const auto all = node::is_numeric(host) ? std::vector{host} : node::resolve(host);
-    if (!all.empty() && std::all_of(all.begin(), all.end(), node::is_loopback)) return std::nullopt;
-    return bad("--http " + config.http + ": everyone who reaches it could read it, also where the node has keys: " +
-               "give an address of loopback, or --insecure");
+    if (!all.empty() && std::all_of(all.begin(), all.end(), node::is_loopback)) return;
+    loaded.problems.push_back(one_line("--http " + config.http +
+                                       ": everyone who reaches it could read it, also where the node has keys: " +
+                                       "give an address of loopback, or --insecure"));
+}
+
+void check_as_a_whole(Loaded& loaded) {
+    const auto& name = loaded.config.node.name;
+    if (!is_valid_name(name))
+        loaded.problems.push_back(one_line("the host's name \"" + name + "\" is no node name: give one with --name"));
+    check_http(loaded);
+}
+
+std::string why_not_expected(const std::string& word) {
+    if (!word.starts_with("-")) return word + ": not expected here: see musterd --help";
+    const auto flag_of = [](const Setting& setting) { return setting.flag(); };
+    return word + ": no such option: " + meant(word.substr(0, word.find('=')), flag_of, "see musterd --help");
 }
 
 }  // namespace
 
-Result<std::variant<Config, Shown>> load_config(int argc, const char* const* argv, const Environment& environment) {
+Environment environment_of_process() {
+    Environment environment;
+    for (char** entry = ::environ; entry != nullptr && *entry != nullptr; ++entry) {
+        const std::string_view text(*entry);
+        const auto end = text.find('=');
+        if (text.starts_with("MUSTER_") && end != std::string_view::npos)
+            environment.emplace(text.substr(0, end), text.substr(end + 1));
+    }
+    return environment;
+}
+
+Loaded load_config(int argc, const char* const* argv, const Environment& environment) {
     CLI::App app("One node of a muster cluster: serves workers, and keeps its view of the groups with other nodes.",
                  "musterd");
+    Loaded loaded;
     std::string file;
     app.add_option("--config", file, "TOML file with any of these settings (session_grace for --session-grace)")
         ->type_name("FILE");
+    app.add_flag("--check-config", loaded.only_check, "say what is wrong with the settings, or ok, and start nothing");
     app.set_version_flag("--version", "musterd " MUSTER_VERSION);
     std::map<const Setting*, Values> given;
     for (const auto& setting : settings()) {
@@ -133,31 +184,33 @@ Result<std::variant<Config, Shown>> load_config(int argc, const char* const* arg
     }
     app.footer(
         "A setting comes from its flag, then MUSTER_<NAME> (MUSTER_SESSION_GRACE), then the file, then its default.");
+    app.allow_extras();
     try {
         app.parse(argc, argv);
     } catch (const CLI::CallForHelp&) {
-        return std::variant<Config, Shown>(Shown{app.help()});
+        loaded.shown = app.help();
+        return loaded;
     } catch (const CLI::CallForVersion& version) {
-        return std::variant<Config, Shown>(Shown{std::string(version.what()) + "\n"});
+        loaded.shown = std::string(version.what()) + "\n";
+        return loaded;
     } catch (const CLI::ParseError& error) {
-        return bad(reason_of(error) + ": see musterd --help");
+        loaded.problems.push_back(one_line(reason_of(error) + ": see musterd --help"));
+        return loaded;
+    }
+    if (const auto extras = app.remaining(); !extras.empty()) {
+        loaded.problems.push_back(one_line(why_not_expected(extras.front())));
+        return loaded;
     }
 
-    Config config;
-    config.node.name = host_name();
-    if (const char* named = environment("MUSTER_CONFIG"); file.empty() && named != nullptr) file = named;
-    if (!file.empty())
-        if (auto wrong = apply_file(file, config)) return *wrong;
-    if (auto wrong = apply_environment(environment, config)) return *wrong;
-    for (const auto& setting : settings()) {
-        const Values& values = given[&setting];
-        if (values.empty()) continue;
-        if (auto wrong = apply(setting, values, setting.flag(), config)) return *wrong;
-    }
-    if (!is_valid_name(config.node.name))
-        return bad("the host's name \"" + config.node.name + "\" is no node name: give one with --name");
-    if (auto wrong = why_open_to_all(config)) return *wrong;
-    return std::variant<Config, Shown>(std::move(config));
+    loaded.config.node.name = host_name();
+    if (const auto named = environment.find("MUSTER_CONFIG"); file.empty() && named != environment.end())
+        file = named->second;
+    if (!file.empty()) apply_file(file, loaded);
+    apply_environment(environment, loaded);
+    for (const auto& setting : settings())
+        if (const Values& values = given[&setting]; !values.empty()) apply(setting, values, setting.flag(), loaded);
+    check_as_a_whole(loaded);
+    return loaded;
 }
 
 }  // namespace muster::daemon

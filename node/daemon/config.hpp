@@ -3,9 +3,9 @@
 
 #include <muster/node.hpp>
 
-#include <functional>
+#include <map>
 #include <string>
-#include <variant>
+#include <vector>
 
 namespace muster::daemon {
 
@@ -16,18 +16,22 @@ struct Config {
     std::string log_format = "text";
 };
 
-/// What --help or --version print, instead of a start.
-struct Shown {
-    std::string text;
-};
+/// Variables by name.
+using Environment = std::map<std::string, std::string>;
+/// Those of the process that begin with MUSTER_.
+Environment environment_of_process();
 
-/// getenv, or a test's own.
-using Environment = std::function<const char*(const char*)>;
+struct Loaded {
+    Config config;
+    std::string shown;        // what --help or --version print, instead of a start; empty: neither was asked for
+    bool only_check = false;  // --check-config
+    /// Each in one line that names the flag, variable, or file and line; none: the config is good.
+    std::vector<std::string> problems;
+};
 
 /// A setting comes from its flag (--session-grace), then the environment
 /// (MUSTER_SESSION_GRACE; lists with commas), then the TOML file that --config or
 /// MUSTER_CONFIG names (session_grace), then its default.
-/// Errors: bad_request, one line that names the flag, variable, or file and line.
-Result<std::variant<Config, Shown>> load_config(int argc, const char* const* argv, const Environment& environment);
+Loaded load_config(int argc, const char* const* argv, const Environment& environment);
 
 }  // namespace muster::daemon

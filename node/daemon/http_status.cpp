@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "node/address.hpp"
+#include "node/daemon/metrics.hpp"
 
 namespace muster::daemon {
 namespace {
@@ -57,6 +58,11 @@ struct HttpStatus::Impl {
             if (!status) return answer(response, false, "", status.error().text.c_str());
             response.set_content(to_json(*status).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n",
                                  "application/json");
+        });
+        server.Get("/metrics", [&node](const httplib::Request&, httplib::Response& response) {
+            const auto measured = measure(node);
+            if (!measured) return answer(response, false, "", measured.error().text.c_str());
+            response.set_content(to_prometheus(*measured), kPrometheusType);
         });
         thread = std::thread([this] { server.listen_after_bind(); });
     }

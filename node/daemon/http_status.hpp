@@ -9,7 +9,8 @@
 namespace muster::daemon {
 
 /// /healthz: 200 while the node's thread turns, else 503. /readyz: 200 when the
-/// node is ready, else 503. /status: the node's Status as JSON.
+/// node is ready, else 503. /status: the node's Status as JSON. /metrics: for
+/// Prometheus.
 /// Threads of its own; at most two requests at a time, others wait.
 class HttpStatus {
 public:

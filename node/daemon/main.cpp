@@ -6,11 +6,12 @@
 #include <unistd.h>
 
 #include <csignal>
-#include <cstdlib>
 #include <functional>
 #include <iostream>
 #include <mutex>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "node/daemon/config.hpp"
 #include "node/daemon/http_status.hpp"
@@ -21,7 +22,7 @@
 namespace {
 
 using muster::daemon::Config;
-using muster::daemon::Shown;
+using muster::daemon::Loaded;
 
 constexpr int kDone = 0;
 constexpr int kFailed = 1;
@@ -30,6 +31,25 @@ constexpr int kBadUsage = 2;
 int fail(const muster::Error& error) {
     std::cerr << "musterd: " << muster::printable(error.text) << std::endl;
     return error.code == muster::ErrorCode::bad_request ? kBadUsage : kFailed;
+}
+
+/// One line about the first one, and where to see the others.
+muster::Error first_of(const std::vector<std::string>& problems) {
+    const auto others = problems.size() - 1;
+    const std::string more =
+        others == 0 ? "" : " (and " + std::to_string(others) + " more: see musterd --check-config)";
+    return {muster::ErrorCode::bad_request, problems.front() + more};
+}
+
+/// --check-config: as a start does, but binds, starts and writes nothing.
+int check(Loaded loaded) {
+    if (loaded.problems.empty())
+        if (const auto checked = muster::Node::check(loaded.config.node); !checked)
+            loaded.problems.push_back(checked.error().text);
+    for (const auto& problem : loaded.problems) std::cerr << "musterd: " << muster::printable(problem) << std::endl;
+    if (!loaded.problems.empty()) return kBadUsage;
+    std::cout << "ok" << std::endl;
+    return kDone;
 }
 
 /// A descriptor that is readable once the process is asked to end, or to read its keys again.
@@ -107,13 +127,14 @@ int run(Config config) {
 
 int main(int argc, char** argv) {
     try {
-        const auto config = muster::daemon::load_config(argc, argv, [](const char* name) { return std::getenv(name); });
-        if (!config) return fail(config.error());
-        if (const auto* shown = std::get_if<Shown>(&*config)) {
-            std::cout << shown->text;
+        auto loaded = muster::daemon::load_config(argc, argv, muster::daemon::environment_of_process());
+        if (!loaded.shown.empty()) {
+            std::cout << loaded.shown;
             return kDone;
         }
-        return run(std::get<Config>(*config));
+        if (loaded.only_check) return check(std::move(loaded));
+        if (!loaded.problems.empty()) return fail(first_of(loaded.problems));
+        return run(std::move(loaded.config));
     } catch (const std::exception& error) {
         std::cerr << "musterd: " << error.what() << std::endl;
         return kFailed;

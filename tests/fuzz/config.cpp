@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include <cstdlib>
-#include <map>
 #include <sstream>
 
 #include "cluster/check.hpp"
@@ -44,8 +43,8 @@ std::string_view part(std::string_view& text, char separator) {
     return taken;
 }
 
-std::map<std::string, std::string> variables_of(std::string_view text) {
-    std::map<std::string, std::string> variables;
+Environment variables_of(std::string_view text) {
+    Environment variables;
     while (!text.empty()) {
         auto line = part(text, '\n');
         const std::string name(part(line, '='));
@@ -103,17 +102,9 @@ void run(std::string_view text) {
     }
     std::vector<const char*> arguments;
     for (const auto& word : words) arguments.push_back(word.c_str());
-    const Environment environment = [&](const char* name) -> const char* {
-        const auto found = variables.find(name);
-        return found == variables.end() ? nullptr : found->second.c_str();
-    };
-    const auto loaded = daemon::load_config(static_cast<int>(arguments.size()), arguments.data(), environment);
-    if (!loaded) {
-        MUSTER_CHECK(loaded.error().code == ErrorCode::bad_request);
-        check_one_line(loaded.error().text);
-    } else if (const auto* config = std::get_if<Config>(&*loaded)) {
-        check(*config);
-    }
+    const auto loaded = daemon::load_config(static_cast<int>(arguments.size()), arguments.data(), variables);
+    for (const auto& problem : loaded.problems) check_one_line(problem);
+    if (loaded.problems.empty() && loaded.shown.empty()) check(loaded.config);
 }
 
 }  // namespace

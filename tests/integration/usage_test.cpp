@@ -58,6 +58,34 @@ TEST(Usage, BadSettingsOfTheDaemonAreStatus2AndNameTheLine) {
     std::filesystem::remove(file);
 }
 
+TEST(Usage, CheckConfigTellsEveryProblemAndStartsNothing) {
+    const auto check = [](Words words) {
+        words.insert(words.begin(), {MUSTERD_PATH, "--check-config"});
+        return run(std::move(words));
+    };
+    // Port 1 could be bound by root at most, and it need not be free.
+    const auto good = check({"--name", "a", "--listen", "127.0.0.1:1", "--http", "127.0.0.1:1"});
+    EXPECT_EQ(good.status, 0) << good.errors;
+    EXPECT_EQ(good.lines, Words{"ok"});
+    EXPECT_EQ(good.errors, "");
+
+    const auto file = std::filesystem::temp_directory_path() / ("muster-check-" + std::to_string(::getpid()) + ".toml");
+    std::ofstream(file) << "name = \"a\"\nlistenn = \"127.0.0.1:7100\"\nlog_level = \"loud\"\n";
+    const auto bad = check({"--config", file.string()});
+    EXPECT_EQ(bad.status, 2);
+    EXPECT_EQ(bad.errors, "musterd: " + file.string() +
+                              ":2: listenn: no such setting: did you mean listen?\nmusterd: " + file.string() +
+                              ":3: log_level: \"loud\" is none of: debug, info, warn, error\n");
+    expect_one_line(musterd({"--config", file.string()}), 2, "did you mean listen? (and 1 more: see musterd --check-");
+    std::filesystem::remove(file);
+
+    // What only the whole shows, and what is in other files.
+    expect_one_line(check({"--key", "a.key"}), 2, "belong together");
+    expect_one_line(check({"--name", "a", "--key", "/no/such/a.key", "--keys", "/no/such"}), 2, "/no/such");
+    expect_one_line(check({"--listen", "0.0.0.0:7100"}), 2, "--advertise");
+    expect_one_line(check({"--listen", "0.0.0.0:7100", "--advertise", "10.0.0.1:7100"}), 2, "--insecure");
+}
+
 TEST(Usage, AnUnreachableNodeIsStatus3) {
     expect_one_line(muster({"--node", "127.0.0.1:" + std::to_string(free_port()), "nodes"}), 3, "127.0.0.1");
 }

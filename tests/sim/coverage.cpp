@@ -25,6 +25,7 @@ constexpr std::string_view kPaths[] = {
     "link_items_early",
     "link_items_given_up",
     "link_items_repeated",
+    "link_items_resent",
     "link_overflows",
     "link_retries",
     "links_lost",
@@ -59,6 +60,7 @@ constexpr std::string_view kPaths[] = {
     "relayed_sent",
     "relays_broken",
     "relays_refused",
+    "repair_bytes_sent",
     "requests_repeated",
     "seals_broken",
     "seals_forged",
@@ -66,6 +68,7 @@ constexpr std::string_view kPaths[] = {
     "snapshots_broken",
     "snapshots_sent",
     "snapshots_taken",
+    "stream_items_resent",
     "suspicions",
     "tables_forged",
     "workers_given_up",
@@ -76,6 +79,8 @@ constexpr std::string_view kPaths[] = {
 /// Beyond the size of a simulated run; unit tests reach them.
 constexpr std::string_view kPathsNotHere[] = {
     "acks_of_unsent_stream",          // workers here do not lie
+    "backlog_queue",                  // a level, not a count
+    "backlog_queue_bytes",            // the same
     "hellos_refused_key",             // nodes here have their own
     "hellos_refused_not_alive",       // nodes do not say so of themselves
     "joins_refused_bytes",            // 64 MiB
@@ -83,6 +88,7 @@ constexpr std::string_view kPathsNotHere[] = {
     "joins_refused_members",          // 1,048,576
     "link_data_for_another_life",     // a message of another life is refused before
     "link_queue",                     // a level, not a count
+    "link_queue_bytes",               // the same
     "notices_forged",                 // would take the place of a notice of the link
     "peers_refused",                  // 4,096 nodes
     "queries_refused",                // 4,096 wait

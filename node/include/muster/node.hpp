@@ -1,6 +1,7 @@
 // A node of the cluster inside this process.
 #pragma once
 
+#include <muster/histogram.hpp>
 #include <muster/tracker.hpp>
 
 #include <chrono>
@@ -83,6 +84,19 @@ public:
         std::function<void(const Error& error)> on_stopped{};
     };
 
+    /// How long things took since the start.
+    struct Latencies {
+        Histogram turn;      // of the node's own thread, without its waiting
+        Histogram lateness;  // of that thread, when a timer of it was due
+        Histogram report;    // from a notify with wait at this node to its report
+        Histogram delivery;  // from a notification going to a worker here to the worker having handled it
+        Histogram repair;    // from a copy of another node's table being behind to its being complete again
+    };
+
+    /// What of the options start() would refuse, and key files that cannot be used. Binds and changes nothing.
+    /// Errors: as start().
+    static Result<Done> check(const Options& options);
+
     /// Binds and starts. Errors: bad_request (which option, and why), unreachable (port in use).
     static Result<std::unique_ptr<Node>> start(Options options);
 
@@ -104,6 +118,9 @@ public:
     /// Since the node's own thread last turned; half a second when it has nothing to do,
     /// and when it is many seconds, the node is stuck.
     [[nodiscard]] std::chrono::milliseconds loop_age() const;
+
+    /// Errors: closed.
+    [[nodiscard]] Result<Latencies> latencies() const;
 
     using Tracker::join;
     using Tracker::leave;
