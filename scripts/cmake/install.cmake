@@ -32,6 +32,8 @@ if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
 endif()
 install(FILES LICENSE CHANGELOG.md README.md SECURITY.md proto/PROTOCOL.md node/OPERATING.md node/COMING_FROM.md
     node/daemon/musterd.toml DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(FILES scripts/deploy/grafana-dashboard.json scripts/deploy/prometheus-alerts.yaml
+    DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
 install(FILES scripts/man/muster.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 install(FILES scripts/man/musterd.8 DESTINATION ${CMAKE_INSTALL_MANDIR}/man8)
 install(FILES scripts/completion/muster scripts/completion/musterd
