@@ -34,6 +34,7 @@ install(FILES LICENSE CHANGELOG.md README.md SECURITY.md proto/PROTOCOL.md node/
     node/daemon/musterd.toml DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(FILES scripts/deploy/grafana-dashboard.json scripts/deploy/prometheus-alerts.yaml
     DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
+install(DIRECTORY node/examples DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT dev)
 install(FILES scripts/man/muster.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 install(FILES scripts/man/musterd.8 DESTINATION ${CMAKE_INSTALL_MANDIR}/man8)
 install(FILES scripts/completion/muster scripts/completion/musterd

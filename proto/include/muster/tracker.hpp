@@ -20,7 +20,7 @@ using OnWatch = std::function<void(const WatchEvent&)>;
 
 struct JoinOptions {
     std::uint64_t count = 1;  // members to make, in one delta
-    Meta meta;
+    Meta meta{};
     bool visible = false;  // return only when every live node has them
     std::chrono::milliseconds timeout{5000};
 };

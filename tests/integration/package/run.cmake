@@ -17,6 +17,10 @@ run(${CMAKE_COMMAND} -S ${OUTSIDE_DIR} -B ${WORK_DIR}/build -G ${GENERATOR}
 run(${CMAKE_COMMAND} --build ${WORK_DIR}/build)
 run(${WORK_DIR}/build/headers)
 run(${WORK_DIR}/build/worker_and_node)
+# An example, as it is installed.
+run(${CMAKE_COMMAND} -S ${prefix}/${DOCDIR}/examples -B ${WORK_DIR}/examples -G ${GENERATOR}
+    -DCMAKE_PREFIX_PATH=${prefix} -DCMAKE_CXX_COMPILER=${CXX} ${flags})
+run(${CMAKE_COMMAND} --build ${WORK_DIR}/examples --target worker_pool)
 # The same without CMake, as a Makefile would.
 execute_process(COMMAND ${CMAKE_COMMAND} -E env PKG_CONFIG_PATH=${prefix}/${LIBDIR}/pkgconfig
     pkg-config --cflags --libs muster
