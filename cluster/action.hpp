@@ -98,6 +98,7 @@ struct IdentityChanged {
 struct Note {
     enum class Kind : std::uint8_t {
         ready,
+        syncing,  // how far it is
         node_up,
         node_suspect,
         node_down,

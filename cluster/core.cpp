@@ -15,6 +15,8 @@ constexpr Duration kReadyPatience = std::chrono::seconds(10);
 constexpr std::size_t kRecordsPerNews = 1024;
 constexpr Duration kProofInterval = std::chrono::seconds(10);
 constexpr int kSettleRounds = 1000;  // far beyond any chain of causes
+constexpr Duration kFirstProgress = std::chrono::seconds(1);
+constexpr Duration kRarestProgress = std::chrono::seconds(10);
 
 }  // namespace
 
@@ -28,6 +30,8 @@ std::string_view to_string(Note::Kind kind) {
     switch (kind) {
         case Note::Kind::ready:
             return "ready";
+        case Note::Kind::syncing:
+            return "syncing";
         case Note::Kind::node_up:
             return "node up";
         case Note::Kind::node_suspect:
@@ -250,7 +254,24 @@ void Core::Impl::tick() {
     for (auto& [origin, lessees] : leases)
         std::erase_if(lessees, [&](const auto& lease) { return lease.second <= ctx.now; });
     std::erase_if(leases, [](const auto& entry) { return entry.second.empty(); });
+    tell_progress();
     become_ready();
+}
+
+/// What lasts is told after a second, and then less and less often.
+void Core::Impl::tell_progress() {
+    const auto progress = replicator.progress();
+    if (progress.is_whole()) {
+        syncing_since = kNever;
+    } else if (syncing_since == kNever) {
+        syncing_since = ctx.now;
+        progress_gap = kFirstProgress;
+        progress_due = ctx.now + progress_gap;
+    } else if (ctx.now >= progress_due) {
+        ctx.note(Note::Kind::syncing, "", to_text(progress, ctx.now - syncing_since));
+        progress_gap = std::min(2 * progress_gap, kRarestProgress);
+        progress_due = ctx.now + progress_gap;
+    }
 }
 
 void Core::Impl::become_ready() {
@@ -352,6 +373,9 @@ Status Core::Impl::status() const {
     const auto backlog = sessions.backlog();
     status.counters["backlog_queue"] = backlog.items;
     status.counters["backlog_queue_bytes"] = backlog.bytes;
+    const auto progress = replicator.progress();
+    status.counters["members_missing"] = progress.known - progress.taken;
+    status.counters["tables_missing"] = progress.tables - progress.whole;
     return status;
 }
 

@@ -50,6 +50,7 @@ struct Core::Impl {
     void publish_news();
     void publish_heartbeat();
     void become_ready();
+    void tell_progress();
     void shut_down();
     [[nodiscard]] bool wants_flush() const;
     [[nodiscard]] bool has_met_all_peers() const;
@@ -99,6 +100,7 @@ struct Core::Impl {
 
     // core_workers.cpp: what workers ask
     void worker_hello(const proto::Message& message, const Sender& sender, Route route);
+    [[nodiscard]] std::string why_not_ready() const;
     void request(Sessions::Request request);
     void query(Sessions::Request request);
     void answer_query(const Sessions::Request& request);
@@ -134,8 +136,11 @@ struct Core::Impl {
     bool ready = false;
     bool stopping = false;
     bool stopped = false;
-    Instant ready_deadline{};  // seeds in vain
-    Instant ready_patience{};  // peers that do not sync
+    Instant ready_deadline{};        // seeds in vain
+    Instant ready_patience{};        // peers that do not sync
+    Instant syncing_since = kNever;  // tables are missing since then
+    Instant progress_due{};
+    Duration progress_gap{};
     Instant tick_due{};
     Instant observed{};  // last step
     Instant heartbeat_due{};

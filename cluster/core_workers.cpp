@@ -27,7 +27,14 @@ void Core::Impl::worker_hello(const proto::Message& message, const Sender& sende
     for (const auto& [name, peer] : peers.all())
         if (peer.is_live() && !peer.record.address.empty() && others.size() < limits::kNodesInWelcome)
             others.push_back(front_door(name, peer.record.address, ctx.options.notary != nullptr));
-    sessions.hello(message, sender, route, ready, self_info(), std::move(others));
+    sessions.hello(message, sender, route, ready ? "" : why_not_ready(), self_info(), std::move(others));
+}
+
+std::string Core::Impl::why_not_ready() const {
+    const auto progress = replicator.progress();
+    const std::string text = "this node has not synced yet";
+    if (progress.is_whole()) return text + ": try again shortly";
+    return text + " (" + to_text(progress) + "): try again shortly";
 }
 
 void Core::Impl::request(Sessions::Request request) {

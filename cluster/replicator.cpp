@@ -382,11 +382,20 @@ Seq Replicator::applied(const std::string& node) const {
     return it == copies_.end() ? Seq{} : it->second.replica->applied();
 }
 
-bool Replicator::is_synced() const {
-    return std::all_of(copies_.begin(), copies_.end(), [](const auto& entry) {
-        const Copy& copy = entry.second;
-        return !copy.live || (copy.replica->is_shown() && copy.replica->applied() >= copy.reveal_at);
-    });
+SyncProgress Replicator::progress() const {
+    SyncProgress progress;
+    for (const auto& [name, copy] : copies_) {
+        if (!copy.live) continue;
+        const Seq applied = copy.replica->applied();
+        const bool is_whole = copy.replica->is_shown() && applied >= copy.reveal_at;
+        if (is_whole)
+            progress.add(true, copy.replica->member_count(), copy.replica->member_count());
+        else if (copy.incoming)
+            progress.add(false, copy.incoming->table().member_count(), copy.incoming->members());
+        else
+            progress.add(false, applied.value, std::max(copy.known, copy.reveal_at).value);
+    }
+    return progress;
 }
 
 void Replicator::check() const {

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "cluster/peers.hpp"
+#include "cluster/progress.hpp"
 #include "cluster/replica.hpp"
 #include "cluster/snapshot.hpp"
 
@@ -72,7 +73,9 @@ public:
     [[nodiscard]] const Replica* shown(const std::string& node) const;
     [[nodiscard]] Seq applied(const std::string& node) const;
     /// Up to date with all that is known of every live node.
-    [[nodiscard]] bool is_synced() const;
+    [[nodiscard]] bool is_synced() const { return progress().is_whole(); }
+    /// How far it is with that.
+    [[nodiscard]] SyncProgress progress() const;
     /// Changes of shown tables that nobody has taken yet.
     Merges& merges() { return merges_; }
 

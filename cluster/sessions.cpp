@@ -70,8 +70,8 @@ Session* Sessions::find(SessionToken token) {
     return it == sessions_.end() ? nullptr : &it->second;
 }
 
-void Sessions::hello(const proto::Message& message, const Sender& sender, Route route, bool ready, const NodeInfo& node,
-                     std::vector<std::string> other_nodes) {
+void Sessions::hello(const proto::Message& message, const Sender& sender, Route route, const std::string& not_ready,
+                     const NodeInfo& node, std::vector<std::string> other_nodes) {
     const auto& hello = std::get<proto::WorkerHello>(message.body);
     if (message.header.scope != ctx_.options.scope)
         return refuse(route, ErrorCode::wrong_scope,
@@ -80,7 +80,7 @@ void Sessions::hello(const proto::Message& message, const Sender& sender, Route 
     if (ctx_.options.notary && !may_attach)
         return refuse(route, ErrorCode::refused,
                       "this key is none of a worker: use one that the nodes have in workers/");
-    if (!ready) return refuse(route, ErrorCode::not_ready, "this node has not synced yet: try again shortly");
+    if (!not_ready.empty()) return refuse(route, ErrorCode::not_ready, not_ready);
 
     Session* session = find(hello.token);
     const bool resumed = session && session->worker() == message.header.origin && session->sender() == sender;

@@ -30,9 +30,10 @@ public:
         Reason reason = Reason::worker_down;
     };
 
-    /// A worker's hello; `other_nodes`: where else it may go.
-    void hello(const proto::Message& message, const Sender& sender, Route route, bool ready, const NodeInfo& node,
-               std::vector<std::string> other_nodes);
+    /// A worker's hello; `not_ready`: why it cannot be served yet, empty when it can; `other_nodes`: where else it may
+    /// go.
+    void hello(const proto::Message& message, const Sender& sender, Route route, const std::string& not_ready,
+               const NodeInfo& node, std::vector<std::string> other_nodes);
     /// Any other message of a worker.
     std::optional<Request> message(proto::Message message, const Sender& sender, Route route);
     void route_lost(Route route);

@@ -16,7 +16,7 @@ void SnapshotSender::acked(const proto::SnapshotAck& ack, Instant now) {
 
 std::optional<proto::SnapshotChunk> SnapshotSender::next(const Replica& replica) {
     if (count_ > 0 || sent_ >= acked_ + kWindow) return std::nullopt;
-    proto::SnapshotChunk chunk{about_, as_of_, replica.digest(), sent_++, 0, {}};
+    proto::SnapshotChunk chunk{about_, as_of_, replica.digest(), sent_++, 0, {}, replica.member_count()};
     if (fill(replica, chunk)) chunk.count = count_ = sent_;
     return chunk;
 }
@@ -60,6 +60,7 @@ bool SnapshotReceiver::take(const proto::SnapshotChunk& chunk, Seq position, con
     if (complete_ || from != from_ || chunk.as_of != as_of_ || chunk.index != next_ || position < as_of_) return false;
     if (last && chunk.count != chunk.index + 1) return false;
     ++next_;
+    members_ = chunk.members;
     for (const auto& part : chunk.groups) table_->add(part);
     if (last) {
         complete_ = true;

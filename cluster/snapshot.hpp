@@ -79,6 +79,8 @@ public:
     [[nodiscard]] Seq as_of() const { return as_of_; }
     [[nodiscard]] Seq end() const { return end_; }
     [[nodiscard]] std::uint64_t digest() const { return digest_; }
+    /// In the whole table, as the last chunk said; 0: it did not.
+    [[nodiscard]] std::uint64_t members() const { return members_; }
     Replica& table() { return *table_; }
     [[nodiscard]] const Replica& table() const { return *table_; }
     std::unique_ptr<Replica> take_table() { return std::move(table_); }
@@ -89,6 +91,7 @@ private:
     Seq end_;
     std::uint64_t digest_ = 0;
     std::uint64_t next_ = 0;
+    std::uint64_t members_ = 0;
     bool complete_ = false;
     std::unique_ptr<Replica> table_;
 };

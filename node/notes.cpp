@@ -21,6 +21,8 @@ constexpr Wording wording(Kind kind) {
     switch (kind) {
         case Kind::ready:
             return {1, "ready", ""};
+        case Kind::syncing:
+            return {1, "syncing", ""};
         case Kind::node_up:
             return {1, "node ", " is up"};
         case Kind::node_suspect:

@@ -78,6 +78,7 @@ private:
     void put(const Text& value) { string(utf8_prefix(value.text, limits::kText)); }
     void put(const Bytes& value) { bytes(value.text); }
     void put(const Appended& value) { bytes(value.text); }
+    void put(const AppendedNumber& value) { put(value.value); }
     void put(const Data& value) { bytes(value.msgpack); }
     template <class E>
     void put(const OneOf<E>& value) {
@@ -176,7 +177,8 @@ public:
 
 private:
     template <class Field>
-    static constexpr bool kIsAppended = std::is_same_v<std::remove_cvref_t<Field>, Appended>;
+    static constexpr bool kIsAppended = std::is_same_v<std::remove_cvref_t<Field>, Appended> ||
+                                        std::is_same_v<std::remove_cvref_t<Field>, AppendedNumber>;
 
     template <class Field>
     bool take(Field& part) {
@@ -214,6 +216,7 @@ private:
     bool get(const Text& to) { return string(to.text, limits::kText); }
     bool get(const Bytes& to) { return bytes(to.text, to.limit); }
     bool get(const Appended& to) { return bytes(to.text, to.limit); }
+    bool get(const AppendedNumber& to) { return get(to.value); }
     bool get(Data& to) { return bytes(to.msgpack, limits::kData) && is_valid_data(to.msgpack); }
     template <class E>
     bool get(const OneOf<E>& to) {

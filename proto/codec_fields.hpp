@@ -17,6 +17,7 @@ struct Address { std::string& text; };     // or empty: not known
 struct Text { std::string& text; };
 struct Bytes { std::string& text; std::size_t limit; };
 struct Appended { std::string& text; std::size_t limit; };  // Bytes at the end, which older minors leave out
+struct AppendedNumber { std::uint64_t& value; };            // the same
 struct GroupPart { std::string& text; };   // a store or feature
 struct GroupOrAll { Group& group; };  // both names empty: every group
 template <class E>
@@ -61,7 +62,7 @@ template <class Io> bool fields(Io& io, Goodbye&) { return io(); }
 template <class Io> bool fields(Io& io, PeerNews& m) { return io(m.peers); }
 template <class Io> bool fields(Io& io, Pull& m) { return io(m.about, m.have, m.snapshot); }
 template <class Io> bool fields(Io& io, SnapshotChunk& m) {
-    return io(m.about, m.as_of, m.digest, m.index, m.count, m.groups);
+    return io(m.about, m.as_of, m.digest, m.index, m.count, m.groups, AppendedNumber{m.members});
 }
 template <class Io> bool fields(Io& io, SnapshotAck& m) { return io(m.about, m.as_of, m.next); }
 template <class Io> bool fields(Io& io, Probe& m) { return io(m.target, m.pass_on); }

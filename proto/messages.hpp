@@ -227,6 +227,7 @@ struct SnapshotChunk {
     std::uint64_t index = 0;
     std::uint64_t count = 0;  // chunks in all; 0 except in the last
     std::vector<GroupRuns> groups;
+    std::uint64_t members = 0;  // of the whole table as of header.seq; 0: not told
     bool operator==(const SnapshotChunk&) const = default;
 };
 

@@ -74,6 +74,8 @@ private:
     void put(const proto::Text& to) { to.text = input_.pick(words_.workers); }
     void put(const proto::Bytes& to);
     void put(const proto::Appended& to) { to.text = input_.bytes(std::min(input_.below(4), to.limit)); }
+    // Takes no input, so that kept inputs go on meaning what they meant: the most that anybody can claim.
+    void put(const proto::AppendedNumber& to) { to.value = ~std::uint64_t{0}; }
     void put(proto::PeerRecord& to) {
         (void)proto::fields(*this, to);
         if (words_.prove) words_.prove(to);

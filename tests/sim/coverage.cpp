@@ -89,12 +89,14 @@ constexpr std::string_view kPathsNotHere[] = {
     "link_data_for_another_life",     // a message of another life is refused before
     "link_queue",                     // a level, not a count
     "link_queue_bytes",               // the same
+    "members_missing",                // the same
     "notices_forged",                 // would take the place of a notice of the link
     "peers_refused",                  // 4,096 nodes
     "queries_refused",                // 4,096 wait
     "requests_of_observers_refused",  // workers here are none
     "requests_refused",               // 4,096 wait
     "snapshots_refused",              // 256 snapshots under way
+    "tables_missing",                 // a level
     "waits_refused",                  // 65,536
     "watches_refused",                // 1,024
     "workers_refused_key",            // workers here have one

@@ -98,8 +98,10 @@ json body(const Goodbye&) { return json::object(); }
 json body(const PeerNews& m) { return {{"peers", say(m.peers)}}; }
 json body(const Pull& m) { return {{"about", say(m.about)}, {"have", m.have.value}, {"snapshot", m.snapshot}}; }
 json body(const SnapshotChunk& m) {
-    return {{"about", say(m.about)}, {"as_of", m.as_of.value}, {"digest", m.digest}, {"index", m.index},
-            {"count", m.count}, {"groups", say(m.groups)}};
+    json says = {{"about", say(m.about)}, {"as_of", m.as_of.value}, {"digest", m.digest}, {"index", m.index},
+                 {"count", m.count}, {"groups", say(m.groups)}};
+    if (m.members != 0) says["members"] = m.members;  // appended after 0.1.0
+    return says;
 }
 json body(const SnapshotAck& m) { return {{"about", say(m.about)}, {"as_of", m.as_of.value}, {"next", m.next}}; }
 json body(const Probe& m) { return {{"target", say(m.target)}, {"pass_on", m.pass_on}}; }

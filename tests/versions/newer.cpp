@@ -64,6 +64,7 @@ private:
     }
     static json tree(const Bytes& value) { return bytes(value.text); }
     static json tree(const Appended& value) { return bytes(value.text); }
+    static json tree(const AppendedNumber& value) { return value.value; }
     static json tree(const Data& value) { return bytes(value.msgpack); }
     template <class E>
     static json tree(const OneOf<E>& value) {

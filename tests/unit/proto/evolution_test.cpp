@@ -132,7 +132,7 @@ TEST(Evolution, AnotherMajorIsRefusedWhateverFollows) {
     }
 }
 
-/// As spoken before peer records had proofs, and `Heard` a heartbeat.
+/// As spoken before peer records had proofs, `Heard` a heartbeat, and chunks the number of all members.
 TEST(Evolution, WhatWasAppendedMayBeMissing) {
     const auto hello =
         decode(from_hex("980101a764656661756c74a161cf00060a24181e40012a9792a162cf00060a24181e40020202ad31"
@@ -140,8 +140,16 @@ TEST(Evolution, WhatWasAppendedMayBeMissing) {
     const auto heard =
         decode(from_hex("9a0118a764656661756c74a161cf00060a24181e40012a9792a162cf00060a24181e40020202ad31"
                         "302e302e302e323a37313030ad31302e302e302e323a37313031ad31302e302e302e323a3731303229637880"));
+    const auto chunk = decode(from_hex(
+        "9d0115a764656661756c74a161cf00060a24181e40012a92a161cf00060a24181e400129630103919292a66f7264657273ad7375"
+        "62736372697074696f6e7391940503a3772d3182a3706964a23137a47a6f6e65a2657580"));
     for (const auto& sample : ordinary_samples()) {
-        if (sample.name == "Hello") {
+        if (sample.name == "SnapshotChunk") {
+            ASSERT_TRUE(chunk);
+            Message untold = sample.message;
+            std::get<SnapshotChunk>(untold.body).members = 0;
+            EXPECT_TRUE(*Decoded(chunk) == untold);
+        } else if (sample.name == "Hello") {
             ASSERT_TRUE(hello);
             EXPECT_TRUE(*Decoded(hello) == sample.message);
         } else if (sample.name == "Heard") {

@@ -133,7 +133,8 @@ TEST(Hostile, AMessageWithoutItsLastFieldIsRefused) {
     for (const auto& sample : ordinary_samples()) {
         auto tree = tree_of(encode(sample.message));
         tree.erase(tree.size() - 2);
-        if (sample.name == "Heard") tree.erase(tree.size() - 2);  // its last one may be missing
+        const bool may_miss_one = sample.name == "Heard" || sample.name == "SnapshotChunk";
+        if (may_miss_one) tree.erase(tree.size() - 2);
         EXPECT_EQ(verdict(frame_of(tree)), "bad_field") << sample.name;
     }
 }

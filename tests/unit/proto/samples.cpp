@@ -122,7 +122,7 @@ void add_node_messages(Builder& b) {
         .add("Goodbye", Goodbye{})
         .add("PeerNews", PeerNews{{record()}})
         .add("Pull", Pull{node("b"), Seq{6}, true})
-        .add("SnapshotChunk", SnapshotChunk{node(), Seq{41}, 99, 1, 3, {{group(), {run()}}}})
+        .add("SnapshotChunk", SnapshotChunk{node(), Seq{41}, 99, 1, 3, {{group(), {run()}}}, 3})
         .add("SnapshotAck", SnapshotAck{node(), Seq{41}, 2})
         .add("Probe", Probe{node("c"), true})
         .add("Heard", Heard{record(), 99, 120})
@@ -180,7 +180,8 @@ void add_extreme_node_messages(Builder& b) {
         .add("Heartbeat", Heartbeat{kMax, kMax, kMax})
         .add("PeerNews", PeerNews{})
         .add("Pull", Pull{far_node(), Seq{kMax}, false})
-        .add("SnapshotChunk", SnapshotChunk{far_node(), Seq{kMax}, kMax, kMax, kMax, {{far, {far_run()}}, {far, {}}}})
+        .add("SnapshotChunk",
+             SnapshotChunk{far_node(), Seq{kMax}, kMax, kMax, kMax, {{far, {far_run()}}, {far, {}}}, kMax})
         .add("SnapshotAck", SnapshotAck{far_node(), Seq{kMax}, kMax})
         .add("Probe", Probe{far_node(), false})
         .add("Heard", Heard{far_record(), kMax, kMax})
