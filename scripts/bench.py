@@ -17,6 +17,8 @@ import sys
 import tempfile
 import time
 
+from lab.progress import Progress, duration
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PG_SOURCE = ROOT / "tests/bench/peers/bench_pg.erl"
 PATIENCE = 1800.0  # seconds, for one repetition of one row
@@ -221,19 +223,22 @@ def measure(build, options):
     steps = plan(options)
     pace = 0.3 if options.quick else max(0.3, options.ms / 2000)  # not all of it is measuring
     total = sum(step[0] for step in steps) * pace
-    print(f"bench: {len(steps)} runs, about {max(1, round(total / 60))} min", file=sys.stderr, flush=True)
-    begin, failed = time.monotonic(), []
+    print(f"bench: {len(steps)} runs, about {duration(total)}", file=sys.stderr, flush=True)
+    progress, done, failed = Progress("bench"), 0.0, []
     with contextlib.ExitStack() as stack:
         programs = Programs(build, options, stack)
-        for number, (_, repetition, program, row) in enumerate(steps, 1):
-            print(f"bench: {time.monotonic() - begin:5.0f} s  {number}/{len(steps)}  {row}, repetition "
-                  f"{repetition + 1}, {program}", file=sys.stderr, flush=True)
+        for number, (seconds, repetition, program, row) in enumerate(steps, 1):
+            progress.show(done * pace / total, f"run {number} of {len(steps)}: {row}, repetition {repetition + 1}, "
+                          f"{program}", at_once=True)
+            done += seconds
             try:
                 for line in programs.run(program, row):
                     results.add(line, row in STEADY)
             except (Failed, subprocess.SubprocessError, OSError) as error:
                 failed.append(str(error))
+                progress.clear()
                 print(f"bench: {error}", file=sys.stderr, flush=True)
+    progress.clear()
     return results, failed
 
 

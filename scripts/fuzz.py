@@ -15,6 +15,8 @@ import tempfile
 import time
 import tomllib
 
+from lab.progress import Progress
+
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 KEPT = ROOT / "tests/fuzz/corpus"
 GOLDEN = ROOT / "tests/unit/proto/golden.txt"
@@ -25,7 +27,6 @@ DICTIONARIES = {"codec": "msgpack", "json": "json", "config": "config"}
 LIMITS = ["-timeout=60", "-rss_limit_mb=1024"]
 SHOWN = 40  # lines of a finding
 NOT_OURS = r" in (fuzzer::|__libc_start|_start|main)|/libstdc\+\+|libc\.so|^NOTE: |^ +Combine "
-PROGRESS = 15  # seconds
 TEETH_SECONDS = 60
 MOST_LEARNED = 200  # inputs of a target
 
@@ -39,7 +40,7 @@ def say(text):
 
 
 def escaped(data):
-    """Printable bytes as they are, others as \\n, \\\\ or \\xNN; or behind 0x all in hex, where that is shorter."""
+    """Printable bytes as they are, others as \\n, \\\\ or \\xNN; or behind 0x all of it in hex, if shorter."""
     plain = {0x0A: "\\n", 0x5C: "\\\\"}
     text = "".join(plain.get(b) or (chr(b) if 32 <= b < 127 else f"\\x{b:02x}") for b in data)
     return f"0x{data.hex()}" if len(text) > 2 + 2 * len(data) or text.startswith("0x") else text
@@ -102,21 +103,22 @@ class Fuzzer:
             options.append(f"-dict={ROOT / 'tests/fuzz' / (DICTIONARIES[self.target] + '.dict')}")
         return options
 
-    def run(self, seconds, seed):
-        """Whether nothing was found."""
+    def run(self, seconds, seed, progress, before, of):
+        """Whether nothing was found. `before`: seconds of `of` that other targets have had."""
         command = [str(self.program), str(self.learned), str(self.kept), *self.options(), f"-seed={seed}",
                    f"-max_total_time={seconds}", f"-artifact_prefix={self.findings}/{self.target}-"]
         say(f"{self.target}: {len(list(self.kept.iterdir()))} kept inputs, "
             f"{len(list(self.learned.iterdir()))} learned earlier, {seconds} s")
-        begin = told = time.monotonic()
+        begin = time.monotonic()
         lines = collections.deque(maxlen=2000)
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                               errors="replace") as fuzzer:
             for line in fuzzer.stdout:
                 lines.append(line.rstrip())
-                if "cov: " in line and time.monotonic() - told >= PROGRESS:
-                    told = time.monotonic()
-                    say(f"  {told - begin:5.0f} s  {short(line)}")
+                if "cov: " in line:
+                    progress.show((before + min(time.monotonic() - begin, seconds)) / of,
+                                  f"{self.target}: {short(line)}")
+        progress.clear()
         if fuzzer.returncode == 0:
             last = next((line for line in reversed(lines) if "DONE" in line), "")
             say(f"  {time.monotonic() - begin:5.0f} s  {short(last)}; nothing found")
@@ -142,8 +144,8 @@ class Fuzzer:
         with tempfile.TemporaryDirectory() as merged:
             subprocess.run([str(self.program), "-set_cover_merge=1", "-use_counters=0", *self.options(), merged,
                             str(self.kept), str(self.learned)], check=True, stderr=subprocess.DEVNULL)
-            inputs = sorted({f.read_bytes() for f in pathlib.Path(merged).iterdir()} - written_by_hand(self.target),
-                            key=len)[:MOST_LEARNED]
+            found = {file.read_bytes() for file in pathlib.Path(merged).iterdir()} - written_by_hand(self.target)
+            inputs = sorted(found, key=len)[:MOST_LEARNED]
         keep(KEPT / f"{self.target}.learned", inputs)
         say(f"{self.target}: {len(inputs)} learned inputs kept, {sum(map(len, inputs))} bytes")
 
@@ -212,7 +214,9 @@ def main():
         for target in targets:
             shutil.rmtree(options.build / "corpus/learned" / target, ignore_errors=True)
     fuzzers = [Fuzzer(options.build, target) for target in targets]
-    found = [fuzzer.target for fuzzer in fuzzers if not fuzzer.run(options.seconds, options.seed)]
+    progress, of = Progress("fuzz"), options.seconds * len(fuzzers)
+    found = [fuzzer.target for number, fuzzer in enumerate(fuzzers)
+             if not fuzzer.run(options.seconds, options.seed, progress, options.seconds * number, of)]
     if options.learn and not found:
         for fuzzer in fuzzers:
             fuzzer.learn()

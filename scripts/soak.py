@@ -17,6 +17,7 @@ from lab.judge import Judge
 from lab.keys import Keys
 from lab.node import Lab, Loopback
 from lab.processes import until
+from lab.progress import Progress
 from lab.storm import Busy, Storm
 
 STORM = (25.0, 45.0)  # seconds between calm points
@@ -102,6 +103,7 @@ class Soak:
         self.workload = Workload(self.fleet, self.random, options.workers, churn, notifiers, self.storm.is_free)
         self.busy = Busy(lab.children)
         self.lateness = Lateness(self.timeline)
+        self.progress = Progress("soak")
         self.told = 0
 
     def run(self):
@@ -136,13 +138,21 @@ class Soak:
                 self.storm.step(now)
             self.workload.step(min(now - last, 1.0))
             self.fleet.look_after()
+            self._show_progress(now)
             if now - learn > 5 and self.fleet.running:
                 running = [node for node in self.fleet.nodes if node.name in self.fleet.running]
                 self.fleet.learn(self.random.choice(running))
                 learn = now
             last = now
 
+    def _show_progress(self, now):
+        faults = sum(number for kind, number in self.fleet.counts.items() if kind.startswith("fault: "))
+        self.progress.show((now - self.zero) / (60 * self.options.minutes),
+                           f"{faults} faults, {self.fleet.counts['deliveries']} deliveries, "
+                           f"{len(self.fleet.violations)} violations")
+
     def _tell(self, seconds):
+        self.progress.clear()
         fleet = self.fleet
         say(f"{time.monotonic() - self.zero:7.1f} s  calm: equal after {seconds:.2f} s; {len(fleet.workers)} workers, "
             f"{fleet.events()} watcher events, {fleet.counts['deliveries']} deliveries, "
@@ -154,6 +164,7 @@ class Soak:
         self.told = len(fleet.violations)
 
     def _verdict(self):
+        self.progress.clear()
         fleet, tally = self.fleet, self.judge.tally
         counters = [(node.ask("status") or {}).get("counters", {}) for node in fleet.nodes]
         faults = {kind[7:]: number for kind, number in sorted(fleet.counts.items()) if kind.startswith("fault: ")}

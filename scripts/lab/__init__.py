@@ -8,5 +8,6 @@
     judge       whether what was seen may be seen, given the faults
     fleet       the nodes, watchers, workers and notifiers of a soak
     storm       faults drawn from a seed
+    progress    how far a long run is
     calm        what must hold at all nodes once faults have ended
 """

@@ -12,8 +12,11 @@ thread_local std::uint64_t running_seed = 0;
 
 class Batch {
 public:
-    Batch(const Wishes& wishes, std::uint64_t runs, const std::function<bool(const Wishes&, const Outcome&)>& failed)
-        : wishes_(wishes), failed_(failed), hashes_(runs) {}
+    Batch(const Wishes& wishes, std::uint64_t runs, const std::function<bool(const Wishes&, const Outcome&)>& failed,
+          const std::function<void(const BatchProgress&)>& progressed)
+        : wishes_(wishes), failed_(failed), progressed_(progressed), hashes_(runs) {
+        if (progressed_) wishes_.lived = [this](Duration passed) { lived(passed); };
+    }
 
     void work() {
         for (std::uint64_t i = next_++; i < hashes_.size() && !stopped_; i = next_++) {
@@ -29,10 +32,17 @@ public:
     }
 
 private:
+    void lived(Duration passed) {
+        const std::lock_guard lock(mutex_);
+        progress_.lived += passed;
+        progressed_(progress_);
+    }
+
     void take(const Wishes& wishes, std::uint64_t i, const Outcome& outcome) {
         const std::lock_guard lock(mutex_);
         hashes_[i] = outcome.hash;
-        ++result_.runs;
+        progress_.runs = ++result_.runs;
+        if (progressed_) progressed_(progress_);
         result_.coverage.add(outcome.coverage);
         result_.simulated += outcome.ended;
         result_.slowest = std::max(result_.slowest, outcome.settled_after);
@@ -40,8 +50,10 @@ private:
         if (outcome.verdict != Verdict::good && !stopped_ && !failed_(wishes, outcome)) stopped_ = true;
     }
 
-    const Wishes wishes_;
+    Wishes wishes_;
     const std::function<bool(const Wishes&, const Outcome&)>& failed_;
+    const std::function<void(const BatchProgress&)>& progressed_;
+    BatchProgress progress_;
     std::atomic<std::uint64_t> next_ = 0;
     std::atomic<bool> stopped_ = false;
     std::mutex mutex_;
@@ -52,8 +64,9 @@ private:
 }  // namespace
 
 BatchResult run_batch(const Wishes& wishes, std::uint64_t runs, unsigned jobs,
-                      const std::function<bool(const Wishes&, const Outcome&)>& failed) {
-    Batch batch(wishes, runs, failed);
+                      const std::function<bool(const Wishes&, const Outcome&)>& failed,
+                      const std::function<void(const BatchProgress&)>& progressed) {
+    Batch batch(wishes, runs, failed, progressed);
     std::vector<std::thread> threads;
     for (unsigned i = 1; i < jobs; ++i) threads.emplace_back([&batch] { batch.work(); });
     batch.work();

@@ -20,8 +20,9 @@ struct Wishes {
     Duration faults{0};  // length of the safety phase
     bool verbose = false;
     std::optional<bool> keys{};
-    bool never_heal = false;  // canary: the cluster stays split, so liveness must be missed
-    bool newer = false;       // some nodes and workers speak a newer minor, whatever the seed says
+    bool never_heal = false;                // canary: the cluster stays split, so liveness must be missed
+    std::function<void(Duration)> lived{};  // hears of the virtual time of the safety phase, bit by bit, as it passes
+    bool newer = false;                     // some nodes and workers speak a newer minor, whatever the seed says
 };
 
 /// Of all nodes but outsiders.

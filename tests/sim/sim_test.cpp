@@ -2,10 +2,12 @@
 #include <gtest/gtest.h>
 
 #include <cinttypes>
+#include <sstream>
 #include <thread>
 
 #include "tests/sim/batch.hpp"
 #include "tests/sim/notices.hpp"
+#include "tests/sim/progress.hpp"
 
 namespace muster::sim {
 namespace {
@@ -35,6 +37,51 @@ TEST(RandomRuns, a_batch_is_the_same_on_any_number_of_threads) {
     wishes.seed = 4001;
     const auto never = [](const Wishes&, const Outcome&) { return false; };
     EXPECT_EQ(run_batch(wishes, 12, 1, never).hash, run_batch(wishes, 12, 3, never).hash);
+}
+
+TEST(RandomRuns, a_batch_says_how_far_it_is_and_is_the_same) {
+    Wishes wishes;
+    wishes.seed = 4001;
+    wishes.faults = seconds(25);
+    const auto never = [](const Wishes&, const Outcome&) { return false; };
+    std::vector<BatchProgress> told;
+    const auto progressed = [&](const BatchProgress& progress) { told.push_back(progress); };
+    const BatchResult result = run_batch(wishes, 3, 2, never, progressed);
+    EXPECT_EQ(result.hash, run_batch(wishes, 3, 1, never).hash);
+    ASSERT_EQ(told.size(), 3u * (3 + 1)) << "27 s come in three parts, and each run has an end";
+    for (std::size_t i = 1; i < told.size(); ++i) {
+        EXPECT_GE(told[i].runs, told[i - 1].runs);
+        EXPECT_GE(told[i].lived, told[i - 1].lived);
+    }
+    EXPECT_EQ(told.back().runs, 3u);
+    EXPECT_EQ(told.back().lived, 3 * seconds(27));
+}
+
+TEST(Progress, is_a_line_every_so_often_with_the_time_that_is_left) {
+    using namespace std::chrono_literals;
+    std::ostringstream out;
+    const ProgressLine::Clock::time_point begin{};
+    ProgressLine line("sim", out, false, 10, begin);
+    line.show(begin + 9s, 0.05, "1 of 8 runs");
+    EXPECT_EQ(out.str(), "");
+    line.show(begin + 10s, 0.25, "2 of 8 runs");
+    line.show(begin + 19s, 0.5, "4 of 8 runs");
+    line.show(begin + 600s, 0.75, "6 of 8 runs");
+    line.clear();
+    EXPECT_EQ(out.str(),
+              "sim: 25 %, 2 of 8 runs, 10 s, some 30 s left\n"
+              "sim: 75 %, 6 of 8 runs, 10 min, some 3 min left\n");
+}
+
+TEST(Progress, rewrites_its_line_on_a_terminal_and_leaves_nothing_behind) {
+    using namespace std::chrono_literals;
+    std::ostringstream out;
+    const ProgressLine::Clock::time_point begin{};
+    ProgressLine line("sim", out, true, 10, begin);
+    line.show(begin + 1s, 0.5, "1 of 2 runs");
+    line.clear();
+    line.clear();
+    EXPECT_EQ(out.str(), "\r\x1b[Ksim: 50 %, 1 of 2 runs, 1 s, some 1 s left\r\x1b[K");
 }
 
 TEST(RandomRuns, thirty_nodes_keep_every_invariant_too) {

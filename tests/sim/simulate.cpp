@@ -6,9 +6,11 @@
 #include <cinttypes>
 #include <csignal>
 #include <cstdio>
+#include <iostream>
 #include <thread>
 
 #include "tests/sim/batch.hpp"
+#include "tests/sim/progress.hpp"
 
 namespace muster::sim {
 namespace {
@@ -27,6 +29,7 @@ struct Order {
     double minutes = 0;
     unsigned jobs = std::max(1u, std::thread::hardware_concurrency());
     bool keep_going = false;
+    double progress = 10;  // seconds between lines about it; 0: none
 };
 
 std::string again(const Order& order, std::uint64_t seed) {
@@ -49,9 +52,22 @@ void report_crash(int) {
     _exit(written < 0 ? kCrashed + 128 : kCrashed);
 }
 
+/// How much of the order is done: by the virtual time, where it is known how much that will be.
+double part_of(const Order& order, const BatchProgress& progress) {
+    const auto runs = static_cast<double>(order.runs);
+    if (order.minutes <= 0) return static_cast<double>(progress.runs) / runs;
+    return static_cast<double>(progress.lived.count()) / (runs * static_cast<double>(order.wishes.faults.count()));
+}
+
 int run(const Order& order) {
     int code = kGood;
+    ProgressLine line("muster_simulate", std::cerr, isatty(STDERR_FILENO) == 1, order.progress);
+    const auto progressed = [&](const BatchProgress& progress) {
+        line.show(ProgressLine::Clock::now(), part_of(order, progress),
+                  std::to_string(progress.runs) + " of " + std::to_string(order.runs) + " runs");
+    };
     const auto failed = [&](const Wishes& wishes, const Outcome& outcome) {
+        line.clear();
         std::printf("%s: seed %" PRIu64 " at %.3f s: %s\n  again: %s\n",
                     outcome.verdict == Verdict::unsafe ? "safety broken" : "liveness missed", wishes.seed,
                     static_cast<double>(outcome.ended.count()) / 1e6, outcome.why.c_str(),
@@ -60,7 +76,9 @@ int run(const Order& order) {
         if (code == kGood || exit_code(outcome.verdict) < code) code = exit_code(outcome.verdict);
         return order.keep_going;
     };
-    const BatchResult result = run_batch(order.wishes, order.runs, order.wishes.verbose ? 1 : order.jobs, failed);
+    const BatchResult result = run_batch(order.wishes, order.runs, order.wishes.verbose ? 1 : order.jobs, failed,
+                                         order.progress > 0 ? progressed : std::function<void(const BatchProgress&)>());
+    line.clear();
     std::printf("%" PRIu64 " runs, %.1f simulated minutes, %" PRIu64
                 " deliveries, slowest to settle %.1f s, hash %016" PRIx64 "\n%s",
                 result.runs, static_cast<double>(result.simulated.count()) / 60e6, result.delivered,
@@ -91,6 +109,9 @@ int main(int argc, char** argv) {
         ->check(CLI::Range(0.001, 10000.0));
     app.add_option("--jobs", order.jobs, "threads; one per processor if not said, and one with --verbose")
         ->check(CLI::Range(1, 256));
+    app.add_option("--progress", order.progress,
+                   "seconds between lines on standard error that say how far it is; 0: none")
+        ->check(CLI::NonNegativeNumber);
     app.add_flag("--newer", order.wishes.newer, "in every run some nodes and workers speak a newer minor");
     app.add_flag("--keep-going", order.keep_going, "go on after a run that failed");
     app.add_flag("--verbose", order.wishes.verbose, "print every event and action");

@@ -8,6 +8,7 @@ namespace {
 constexpr Duration kLiveness = seconds(20);      // after the healing, all must be settled
 constexpr Duration kRollCall = seconds(10);      // and the notifications of the roll call delivered
 constexpr Duration kStraightAfter = seconds(6);  // the healing: a death, the doubt of who is cut off, and a lease
+constexpr Duration kHeardOf = seconds(10);       // virtual time between two words on how far it is
 constexpr Duration kLook = milliseconds(100);    // between two looks
 
 class Simulation {
@@ -16,7 +17,8 @@ public:
         : world_(draw_profile(wishes, random.fork()), random.fork(), wishes.verbose ? Transcript::print : nullptr),
           model_(world_),
           workload_(world_, model_),
-          faults_(world_, workload_) {
+          faults_(world_, workload_),
+          lived_(wishes.lived) {
         world_.observer = &model_;
         world_.sabotage = sabotage;
     }
@@ -38,6 +40,14 @@ public:
     }
 
 private:
+    void live_until(Duration end) {
+        while (world_.clock.now() < end) {
+            const Duration begin = world_.clock.now();
+            world_.clock.run_until(std::min(end, begin + kHeardOf));
+            if (lived_) lived_(world_.clock.now() - begin);
+        }
+    }
+
     void play(Outcome& outcome) {
         if (world_.trace()) world_.line("", world_.profile.to_text());
         Random random = world_.random.fork();
@@ -53,7 +63,7 @@ private:
         }
         workload_.start();
         faults_.start();
-        world_.clock.run_until(world_.profile.faults + seconds(2));
+        live_until(world_.profile.faults + seconds(2));
         if (world_.trace()) world_.line("!", "heal");
         workload_.stop();
         faults_.stop();
@@ -121,6 +131,7 @@ private:
     Model model_;
     Workload workload_;
     Faults faults_;
+    const std::function<void(Duration)> lived_;
 };
 
 }  // namespace
