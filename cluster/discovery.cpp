@@ -107,7 +107,8 @@ bool Discovery::welcome(const proto::Message& message, const std::string& addres
         return false;
     }
     if (const Peer* holder = holder_of(welcome.self)) {  // whoever came first stays
-        complain(target, Note::Kind::name_taken, address + ": " + taken(welcome.self.id.name, holder->record.address));
+        complain(target, Note::Kind::name_taken, "",
+                 address + ": " + taken(welcome.self.id.name, holder->record.address));
         return false;
     }
     if (welcome.known > ctx_.self.incarnation) {
@@ -139,19 +140,18 @@ void Discovery::refused(const proto::Refuse& refusal, const std::string& address
     if (it == targets_.end()) return;
     Target& target = it->second;
     const bool is_taken = refusal.code == ErrorCode::name_taken;
-    complain(target, is_taken ? Note::Kind::name_taken : Note::Kind::dial_refused,
-             address + " refuses this node: " + refusal.text);
-    if (!is_taken) return;
+    if (!is_taken) return complain(target, Note::Kind::dial_refused, address, refusal.text);
+    complain(target, Note::Kind::name_taken, "", address + " refuses this node: " + refusal.text);
     target.refused_at = ctx_.now;
     target.refused_since = std::min(target.refused_since, ctx_.now);
     if (ctx_.now - target.refused_since >= ctx_.options.timing.name_conflict_wait)
         ctx_.emit(Stop{{ErrorCode::name_taken, refusal.text}});
 }
 
-void Discovery::complain(Target& target, Note::Kind kind, const std::string& text) {
+void Discovery::complain(Target& target, Note::Kind kind, const std::string& who, const std::string& text) {
     if (ctx_.now - target.complained_at <= kComplainEvery) return;
     target.complained_at = ctx_.now;
-    ctx_.note(kind, "", text);
+    ctx_.note(kind, who, text);
 }
 
 bool Discovery::is_refused() const {

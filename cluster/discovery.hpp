@@ -47,7 +47,7 @@ private:
     bool is_known_proven(const proto::Welcome& welcome);
     /// Whether another node of this name, at another address, is believed alive.
     [[nodiscard]] const Peer* holder_of(const proto::PeerRecord& newcomer) const;
-    void complain(Target& target, Note::Kind kind, const std::string& text);
+    void complain(Target& target, Note::Kind kind, const std::string& who, const std::string& text);
     [[nodiscard]] bool is_wanted(const Target& target) const;
     /// Whether it is time to see who else is behind a seed.
     [[nodiscard]] bool is_to_be_seen_again(const Target& target) const;

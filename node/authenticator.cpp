@@ -40,6 +40,15 @@ std::vector<zmq::message_t> receive_all(zmq::socket_t& socket) {
     return frames;
 }
 
+LogLine keys_read(const keys::Keyring::Changes& changes) {
+    const auto what = keys::to_string(changes);
+    return {1, "keys_read", "keys were read again: " + what, {{"detail", what}}};
+}
+
+LogLine keys_broken(const Error& why) {
+    return {3, "keys_broken", "keys stay as they were: " + why.text, {{"detail", why.text}}};
+}
+
 }  // namespace
 
 Authenticator::Authenticator(zmq::context_t& context, std::shared_ptr<keys::Keyring> keys, FrameCounts& counts,
@@ -58,7 +67,7 @@ Authenticator::~Authenticator() {
     thread_.join();
 }
 
-std::vector<std::pair<int, std::string>> Authenticator::take_news() {
+std::vector<LogLine> Authenticator::take_news() {
     const std::lock_guard lock(mutex_);
     return std::exchange(news_, {});
 }
@@ -131,14 +140,9 @@ std::optional<keys::Identity> Authenticator::admitted(const std::vector<zmq::mes
 void Authenticator::look_at_files() {
     const auto reloaded = keys_->reload_if_changed();
     if (!reloaded) return;
-    std::pair<int, std::string> line;
-    if (*reloaded)
-        line = {1, "keys were read again: " + keys::to_string(**reloaded)};
-    else
-        line = {3, "keys stay as they were: " + reloaded->error().text};
     {
         const std::lock_guard lock(mutex_);
-        news_.push_back(std::move(line));
+        news_.push_back(*reloaded ? keys_read(**reloaded) : keys_broken(reloaded->error()));
     }
     loop_->notify();
 }

@@ -1,6 +1,8 @@
 // Who may connect to a node's sockets: asked by libzmq for every handshake.
 #pragma once
 
+#include <muster/log_line.hpp>
+
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -42,8 +44,8 @@ public:
     Authenticator(const Authenticator&) = delete;
     Authenticator& operator=(const Authenticator&) = delete;
 
-    /// What became of changed key files since the last call, with a severity as on_log has it.
-    std::vector<std::pair<int, std::string>> take_news();
+    /// What became of changed key files since the last call.
+    std::vector<LogLine> take_news();
 
 private:
     void run(zmq::socket_t zap) noexcept;
@@ -59,7 +61,7 @@ private:
     Wakeup told_;  // to stop
     std::atomic<bool> stop_ = false;
     std::mutex mutex_;  // of the news
-    std::vector<std::pair<int, std::string>> news_;
+    std::vector<LogLine> news_;
     std::thread thread_;
 };
 

@@ -20,14 +20,14 @@ constexpr auto kWarnEvery = std::chrono::seconds(60);
 }  // namespace
 
 Dialer::Dialer(zmq::context_t& context, FrameCounts& counts, Resolver& resolver, Security& security, Expected expected,
-               Warn warn)
+               Log log)
     : context_(context),
       counts_(counts),
       resolver_(resolver),
       security_(security),
       expected_(std::move(expected)),
-      warn_(warn),
-      other_majors_(std::move(warn)) {}
+      log_(log),
+      other_majors_(counts, std::move(log)) {}
 
 void Dialer::dial(const std::string& address, const proto::Message& message) {
     const auto parsed = parse_address(address);
@@ -51,15 +51,18 @@ bool Dialer::resolved(const Resolver::Found& found) {
     const auto hello = std::exchange(name->second.waiting, std::nullopt);
     if (!hello) return false;
     if (found.numeric.empty())
-        warn_of(found.address, "cannot resolve " + found.address + ": check the name; trying again");
+        warn_of(found.address, {2,
+                                "unresolved",
+                                "cannot resolve " + found.address + ": check the name; trying again",
+                                {{"address", found.address}}});
     std::size_t dialed = 0;
     for (const auto& numeric : found.numeric)
         if (dialed++ < kMaxAddresses) send_to(found.address, numeric, *hello);
     return true;
 }
 
-void Dialer::warn_of(const std::string& dialed, const std::string& text) {
-    if (warned_.try_emplace(dialed, now()).second) warn_(text);
+void Dialer::warn_of(const std::string& dialed, LogLine line) {
+    if (warned_.try_emplace(dialed, now()).second) log_(std::move(line));
 }
 
 void Dialer::send_to(const std::string& dialed, const std::string& numeric, const std::string& hello) {
@@ -82,8 +85,11 @@ std::vector<Dialer::Key> Dialer::keys_for(const std::string& dialed, const std::
     for (const auto& node : name == expected_.end() ? ring.nodes() : std::vector{name->second})
         for (const auto& key : ring.keys_of_node(node)) keys.emplace_back(key);
     if (keys.empty())
-        warn_of(dialed, "no key of " + name->second + ", which is to be at " + dialed + ": put " + name->second +
-                            ".pub into nodes/; trying again");
+        warn_of(dialed, {2,
+                         "key_missing",
+                         "no key of " + name->second + ", which is to be at " + dialed + ": put " + name->second +
+                             ".pub into nodes/; trying again",
+                         {{"node", name->second}, {"address", dialed}}});
     if (keys.size() <= kKeysAtOnce) return keys;
     if (at - trial.since >= kTrial) {
         close_others({numeric, {}});

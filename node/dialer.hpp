@@ -31,13 +31,12 @@ public:
     static constexpr std::size_t kMaxConnections = 512;
     static constexpr std::size_t kKeysAtOnce = 16;
     /// Told of a name that has no address (or no key) and of nodes of another major, at most once a minute for each.
-    using Warn = OtherMajors::Warn;
 
     /// Names of nodes by the addresses at which they are expected.
     using Expected = std::map<std::string, std::string>;
 
     Dialer(zmq::context_t& context, FrameCounts& counts, Resolver& resolver, Security& security, Expected expected,
-           Warn warn);
+           Log log);
 
     void dial(const std::string& address, const proto::Message& message);
     void hang_up(const std::string& address);
@@ -81,7 +80,7 @@ private:
     bool answered(const Place& place, cluster::Sender& sender);
     void close_others(const Place& place);
     void make_room();
-    void warn_of(const std::string& dialed, const std::string& text);
+    void warn_of(const std::string& dialed, LogLine line);
     void undecodable(const std::string& dialed, std::string_view frame, proto::DecodeError why);
 
     zmq::context_t& context_;
@@ -89,7 +88,7 @@ private:
     Resolver& resolver_;
     Security& security_;
     const Expected expected_;
-    Warn warn_;
+    Log log_;
     OtherMajors other_majors_;
     std::map<Place, Connection> connections_;
     std::map<std::string, Trial> trials_;  // by numeric address; with keys

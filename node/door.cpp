@@ -30,15 +30,14 @@ zmq::socket_t make_router(zmq::context_t& context, int send_queue) {
 
 }  // namespace
 
-Door::Door(zmq::context_t& context, FrameCounts& counts, Security& security, Connections::Bounds bounds,
-           OtherMajors::Warn warn)
+Door::Door(zmq::context_t& context, FrameCounts& counts, Security& security, Connections::Bounds bounds, Log log)
     : context_(context),
       counts_(counts),
       security_(security),
       router_(make_router(context, kWorkerQueue)),
       connections_(context, bounds, counts, counts.connections.door),
       routes_(kMaxRoutes, kRouteIdle),
-      other_majors_(std::move(warn)) {}
+      other_majors_(counts, std::move(log)) {}
 
 Result<std::uint16_t> Door::bind(const std::string& host, std::uint16_t port) {
     security_.open_server(router_, kAllRoles);

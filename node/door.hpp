@@ -20,9 +20,8 @@ namespace muster::node {
 /// The address a user types: hellos of nodes, and all that workers say.
 class Door {
 public:
-    /// `warn` is told of those who speak another major version.
-    Door(zmq::context_t& context, FrameCounts& counts, Security& security, Connections::Bounds bounds,
-         OtherMajors::Warn warn);
+    /// `log` is told of those who speak another major version.
+    Door(zmq::context_t& context, FrameCounts& counts, Security& security, Connections::Bounds bounds, Log log);
     Door(const Door&) = delete;
     Door& operator=(const Door&) = delete;
 

@@ -41,6 +41,7 @@ public:
     void bad(proto::DecodeError error) { ++bad_[static_cast<std::size_t>(error)]; }
     void bad_parts() { ++bad_parts_; }
     void unsent() { ++unsent_; }
+    void held_back() { ++held_back_; }
     void subscriptions_refused(std::size_t topics) { subscriptions_refused_ += topics; }
     void bad_subscription() { ++bad_subscriptions_; }
     void presence_refused() { ++presence_refused_; }
@@ -65,6 +66,7 @@ public:
         counters["frames_not_sent"] = unsent_;
         counters["bad_frames_parts"] = bad_parts_;
         counters["handler_exceptions"] = handler_threw_;
+        counters["log_lines_held_back"] = held_back_;
         counters["subscriptions_refused"] = subscriptions_refused_;
         counters["bad_subscriptions"] = bad_subscriptions_;
         counters["presence_refused"] = presence_refused_;
@@ -88,6 +90,7 @@ private:
     Count unsent_ = 0;
     Count bad_parts_ = 0;
     Count handler_threw_ = 0;
+    Count held_back_ = 0;
     Count subscriptions_refused_ = 0;
     Count bad_subscriptions_ = 0;
     Count presence_refused_ = 0;

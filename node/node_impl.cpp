@@ -172,9 +172,8 @@ Result<std::unique_ptr<Node::Impl>> Node::Impl::start(Node::Options given, node:
                                      options.insecure,
                                      expected_at(options.seeds),
                                      {options.connections, options.connection_bytes}};
-    auto sockets =
-        node::Sockets::open(wanted, *impl->counts, impl->wakeup,
-                            [raw = impl.get()](int severity, const std::string& line) { raw->log(severity, line); });
+    auto sockets = node::Sockets::open(wanted, *impl->counts, impl->wakeup,
+                                       [raw = impl.get()](LogLine line) { raw->log(std::move(line)); });
     if (!sockets) return sockets.error();
     impl->address = (*sockets)->address();
     node::HandlerPool::Options handlers{.threads = options.handler_threads, .max_threads = options.max_handler_threads};
@@ -315,7 +314,7 @@ void Node::Impl::tell(cluster::TellWatcher&& tell) {
 }
 
 void Node::Impl::note(cluster::Note&& note) {
-    if (const auto line = limiter.take(note, node::now())) log(line->severity, line->text);
+    log(node::to_line(note));
 }
 
 void Node::Impl::stopped(Error&& error) {
@@ -323,8 +322,12 @@ void Node::Impl::stopped(Error&& error) {
     if (options.on_stopped) options.on_stopped(error);
 }
 
-void Node::Impl::log(int severity, const std::string& line) const {
-    if (options.on_log) options.on_log(severity, line);
+void Node::Impl::log(LogLine line) {
+    if (!options.on_log) return;
+    if (const auto told = limiter.take(std::move(line), node::now()))
+        options.on_log(*told);
+    else
+        counts->held_back();
 }
 
 }  // namespace muster

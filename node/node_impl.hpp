@@ -16,6 +16,7 @@
 #include "node/frame_counts.hpp"
 #include "node/handovers.hpp"
 #include "node/keys/keyring.hpp"
+#include "node/line_limiter.hpp"
 #include "node/loop.hpp"
 #include "node/notes.hpp"
 #include "node/outcome_box.hpp"
@@ -62,7 +63,8 @@ struct Node::Impl final : node::Sink {
     void identity_changed(const NodeId&) override {}
     void stopped(Error&& error) override;
 
-    void log(int severity, const std::string& line) const;
+    /// The loop's, or the starter's before there is a loop.
+    void log(LogLine line);
 
     using WatchInbox = node::Inbox<WatchEvent>;
     struct Watcher {
@@ -80,7 +82,7 @@ struct Node::Impl final : node::Sink {
     std::optional<node::Engine> engine;
     std::shared_ptr<keys::Keyring> keys;  // empty: none
     std::string address;
-    node::NoteLimiter limiter;            // the loop's
+    node::LineLimiter limiter;            // the loop's
     node::Handovers handovers{outcomes};  // the loop's
     std::atomic<std::uint64_t> last_handler = 0;
 

@@ -1,15 +1,12 @@
 #include "node/notes.hpp"
 
+#include <algorithm>
 #include <string_view>
-
-#include "proto/utf8.hpp"
 
 namespace muster::node {
 namespace {
 
 using Kind = cluster::Note::Kind;
-
-constexpr auto kWindow = std::chrono::seconds(10);
 
 struct Wording {
     int severity;
@@ -55,32 +52,42 @@ constexpr Wording wording(Kind kind) {
     return {1, "", ""};
 }
 
+/// "node down" as programs want it: node_down.
+std::string event_of(Kind kind) {
+    std::string name(to_string(kind));
+    std::replace(name.begin(), name.end(), ' ', '_');
+    return name;
+}
+
+std::string_view field_of(Kind kind) {
+    switch (kind) {
+        case Kind::worker_up:
+        case Kind::worker_resumed:
+        case Kind::worker_lost:
+        case Kind::worker_down:
+        case Kind::overflow:
+            return "worker";
+        case Kind::dial_refused:
+            return "address";
+        default:
+            return "node";
+    }
+}
+
 }  // namespace
 
 LogLine to_line(const cluster::Note& note) {
     const Wording words = wording(note.kind);
-    std::string text(words.before);
+    LogLine line{words.severity, event_of(note.kind), std::string(words.before), {}};
     // Those without a place for a name speak of this node itself.
-    if (!words.after.empty() || words.before.ends_with(' ')) text += note.node;
-    text += words.after;
-    if (!note.text.empty()) text += ": " + note.text;
-    // The other side's words must not make lines of their own.
-    return {words.severity, printable(text)};
-}
-
-std::optional<LogLine> NoteLimiter::take(const cluster::Note& note, cluster::Instant now) {
-    Window& window = windows_[static_cast<std::size_t>(note.kind)];
-    if (now - window.start >= kWindow) {
-        window.start = now;
-        window.lines = 0;
+    if (!words.after.empty() || words.before.ends_with(' ')) {
+        line.text += note.node;
+        line.fields.emplace(field_of(note.kind), note.node);
     }
-    if (++window.lines > kBurst) {
-        ++window.held_back;
-        return std::nullopt;
-    }
-    LogLine line = to_line(note);
-    if (window.held_back != 0) line.text += " (and " + std::to_string(window.held_back) + " more like it)";
-    window.held_back = 0;
+    line.text += words.after;
+    if (note.text.empty()) return line;
+    line.text += ": " + note.text;
+    line.fields.emplace("detail", note.text);
     return line;
 }
 

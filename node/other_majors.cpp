@@ -1,5 +1,6 @@
 #include "node/other_majors.hpp"
 
+#include "node/line_limiter.hpp"
 #include "proto/codec.hpp"
 
 namespace muster::node {
@@ -19,13 +20,14 @@ void OtherMajors::heard(const std::string& who, std::string_view frame, cluster:
     std::erase_if(told_, [&](const auto& one) { return now - one.second >= kEvery; });
     if (told_.contains(who) || told_.size() >= kNames) {
         ++held_back_;
+        counts_.held_back();
         return;
     }
     told_.emplace(who, now);
-    std::string line = who + " speaks " + major_and_ours(frame);
-    if (held_back_ != 0) line += " (and " + std::to_string(held_back_) + " more like it)";
+    LogLine line{2, "other_major", who + " speaks " + major_and_ours(frame), {{"from", who}}};
+    if (held_back_ != 0) add_held_back(line, held_back_);
     held_back_ = 0;
-    if (warn_) warn_(line);
+    if (log_) log_(std::move(line));
 }
 
 }  // namespace muster::node

@@ -118,8 +118,8 @@ Security::Changes Security::take_changes() {
     return changes;
 }
 
-std::vector<std::pair<int, std::string>> Security::take_news() {
-    return authenticator_ ? authenticator_->take_news() : std::vector<std::pair<int, std::string>>{};
+std::vector<LogLine> Security::take_news() {
+    return authenticator_ ? authenticator_->take_news() : std::vector<LogLine>{};
 }
 
 }  // namespace muster::node

@@ -48,7 +48,7 @@ public:
         bool seen = false;     // a node was seen with another key
     };
     Changes take_changes();
-    std::vector<std::pair<int, std::string>> take_news();
+    std::vector<LogLine> take_news();
 
 private:
     const std::shared_ptr<keys::Keyring> keys_;

@@ -14,7 +14,6 @@
 namespace muster::node {
 namespace {
 
-constexpr int kWarning = 2;
 constexpr std::size_t kBudget = 256;  // messages of one socket in one turn
 constexpr std::size_t kSubscriptions = 8192;
 constexpr auto kCheckEvery = std::chrono::milliseconds(50);
@@ -60,12 +59,10 @@ Sockets::Sockets(const SocketOptions& options, FrameCounts& counts, std::shared_
       security_(context_, options.keys, counts, wakeup_),
       resolver_(wakeup_),
       gossip_socket_(context_, options.scope, options.self, counts, security_, bounds_of(options, true), options.lose),
-      door_(context_, counts, security_, bounds_of(options, false),
-            [this](const std::string& line) { log_(kWarning, line); }),
+      door_(context_, counts, security_, bounds_of(options, false), log_),
       control_socket_(context_, counts, security_, bounds_of(options, true)),
       links_(context_, counts, security_),
-      dialer_(context_, counts, resolver_, security_, options.expected,
-              [this](const std::string& line) { log_(kWarning, line); }),
+      dialer_(context_, counts, resolver_, security_, options.expected, log_),
       prober_(resolver_) {
     door_.set_header({options.scope, options.self.name, options.self.incarnation.value, 0});
 }
@@ -111,8 +108,11 @@ void Sockets::tell_security(const SocketOptions& options, const std::string& hos
     counts_.secured(options.keys ? Secured::curve : Secured::loopback);
     if (options.keys || is_loopback(host)) return;
     counts_.secured(Secured::insecure);
-    log_(kWarning, "insecure: whoever reaches " + options.listen +
-                       " can read and change everything; --key and --keys would prevent it");
+    log_({2,
+          "insecure",
+          "insecure: whoever reaches " + options.listen +
+              " can read and change everything; --key and --keys would prevent it",
+          {{"address", options.listen}}});
 }
 
 void Sockets::wait(std::chrono::nanoseconds timeout, std::chrono::microseconds awake) {
@@ -235,7 +235,7 @@ void Sockets::answer_status(const cluster::SendDoor& send, const Emit& emit) {
 
 std::optional<Error> Sockets::follow_keys(const Emit& emit) {
     if (!security_.has_keys()) return std::nullopt;
-    for (const auto& [severity, line] : security_.take_news()) log_(severity, line);
+    for (auto& line : security_.take_news()) log_(std::move(line));
     const auto changes = security_.take_changes();
     if (changes.own || changes.removed)
         if (auto error = reopen(emit)) return error;

@@ -36,9 +36,6 @@ struct SocketOptions {
 /// Opened by any thread, then used by the loop's alone.
 class Sockets {
 public:
-    /// Severity 0 debug … 3 error.
-    using Log = std::function<void(int severity, const std::string& line)>;
-
     /// Errors: bad_request (an address is none, or not to be bound without keys), unreachable (port in use).
     static Result<std::unique_ptr<Sockets>> open(const SocketOptions& options, FrameCounts& counts,
                                                  std::shared_ptr<Wakeup> wakeup, Log log);

@@ -176,6 +176,8 @@ constexpr std::array kMetrics{
                   "Signs of life under more names than a node keeps"},
     CounterMetric{"routes_forgotten", "muster_routes_forgotten_total", "", "",
                   "Ways back to who came through the front door, forgotten for newer ones"},
+    CounterMetric{"log_lines_held_back", "muster_log_lines_held_back_total", "", "",
+                  "Lines of the log that were left out because too many of their kind came"},
     CounterMetric{"handler_exceptions", "muster_handler_exceptions_total", "", "", "Exceptions out of handlers"},
     CounterMetric{"security_curve", "muster_security", "mode", "curve",
                   "1 for the way in which others are admitted; none of both: loopback only"},

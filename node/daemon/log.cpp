@@ -25,6 +25,29 @@ std::int64_t unix_milliseconds() {
     return std::chrono::duration_cast<std::chrono::milliseconds>(since).count();
 }
 
+/// `value` as it is, or quoted where it would not be told from what stands around it.
+std::string quoted(const std::string& value) {
+    const auto is_plain = [](unsigned char c) { return c > ' ' && c != '"' && c != '=' && c != '\\' && c != '\x7f'; };
+    if (!value.empty() && std::all_of(value.begin(), value.end(), is_plain)) return value;
+    return nlohmann::json(value).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+std::string text_of(const LogLine& line) {
+    std::string text = std::string(kNames[index_of(line.severity)]) + ' ' + line.text + " event=" + line.event;
+    for (const auto& [name, value] : line.fields) text += ' ' + name + '=' + quoted(value);
+    return text;
+}
+
+std::string json_of(const LogLine& line) {
+    nlohmann::ordered_json object{{"time_ms", unix_milliseconds()},
+                                  {"level", kNames[index_of(line.severity)]},
+                                  {"event", line.event},
+                                  {"message", line.text}};
+    for (const auto& [name, value] : line.fields) object[name] = value;
+    // Names and texts come from other machines; what is no UTF-8 must not end the log.
+    return object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
 }  // namespace
 
 Log make_log(const std::string& level, const std::string& format) {
@@ -33,19 +56,11 @@ Log make_log(const std::string& level, const std::string& format) {
     logger->set_level(lowest == kNames.end() ? spdlog::level::info
                                              : kLevels[static_cast<std::size_t>(lowest - kNames.begin())]);
     logger->flush_on(spdlog::level::debug);
-    if (format != "json") {
-        logger->set_pattern("%Y-%m-%dT%H:%M:%S.%e %v");
-        return [logger](int severity, const std::string& line) {
-            logger->log(kLevels[index_of(severity)], "{} {}", kNames[index_of(severity)], line);
-        };
-    }
-    logger->set_pattern("%v");
-    return [logger](int severity, const std::string& line) {
-        const nlohmann::json object{
-            {"time_ms", unix_milliseconds()}, {"level", kNames[index_of(severity)]}, {"message", line}};
-        // Names and texts come from other machines; what is no UTF-8 must not end the log.
-        logger->log(kLevels[index_of(severity)], "{}",
-                    object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+    const bool is_json = format == "json";
+    logger->set_pattern(is_json ? "%v" : "%Y-%m-%dT%H:%M:%S.%e %v");
+    return [logger, is_json](const LogLine& line) {
+        const auto log_level = kLevels[index_of(line.severity)];
+        if (logger->should_log(log_level)) logger->log(log_level, "{}", is_json ? json_of(line) : text_of(line));
     };
 }
 

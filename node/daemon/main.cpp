@@ -73,10 +73,11 @@ struct End {
 };
 
 void reload_keys(muster::Node& node, const muster::daemon::Log& log) {
+    // As the node's own look at the files does.
     if (const auto changes = node.reload_keys())
-        log(1, "keys were read again: " + *changes);
+        log({1, "keys_read", "keys were read again: " + *changes, {{"detail", *changes}}});
     else
-        log(3, "keys stay as they were: " + changes.error().text);
+        log({3, "keys_broken", "keys stay as they were: " + changes.error().text, {{"detail", changes.error().text}}});
 }
 
 /// Returns when the process is asked to end, or the node has ended.
@@ -107,7 +108,10 @@ int run(Config config) {
     auto started = muster::Node::start(config.node);
     if (!started) return fail(started.error());
     muster::Node& node = **started;
-    log(1, "node " + node.id().name + " of scope " + config.node.scope + " listens on " + node.address());
+    log({1,
+         "started",
+         "node " + node.id().name + " of scope " + config.node.scope + " listens on " + node.address(),
+         {{"node", node.id().name}, {"scope", config.node.scope}, {"address", node.address()}}});
 
     std::unique_ptr<muster::daemon::HttpStatus> http;
     if (!config.http.empty()) {
@@ -117,7 +121,7 @@ int run(Config config) {
     }
     const auto error = wait_for(signals, end, [&] { reload_keys(node, log); });
     if (error) return fail(*error);
-    log(1, "leaving");
+    log({1, "leaving", "leaving", {}});
     http.reset();
     node.close();
     return kDone;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <muster/histogram.hpp>
+#include <muster/log_line.hpp>
 #include <muster/tracker.hpp>
 
 #include <chrono>
@@ -76,9 +77,9 @@ public:
         /// So many notifications, times members, were dropped from the inbox of a join to `group`. Called where
         /// they would have been: on the handler's thread, between the calls before and after them.
         std::function<void(const Group& group, std::uint64_t missed)> on_gap{};
-        /// One line for each event worth telling, on the node's own thread; it must not block.
-        /// Severity 0 debug … 3 error.
-        std::function<void(int severity, const std::string& line)> on_log{};
+        /// One line for each event worth telling, on the node's own thread; it must not block. Of one kind of event
+        /// at most 20 in ten seconds; the next one says how many were held back.
+        std::function<void(const LogLine& line)> on_log{};
         /// The node ended by itself (its name is taken by a live node); called once, on the node's own thread,
         /// which must not destroy the Node.
         std::function<void(const Error& error)> on_stopped{};

@@ -14,7 +14,8 @@ const std::string kText = " speaks version 7 of the protocol, this node version 
 
 TEST(OtherMajors, AreToldOnceAMinuteEachWithWhatWasHeldBack) {
     std::vector<std::string> lines;
-    OtherMajors majors([&](const std::string& line) { lines.push_back(line); });
+    FrameCounts counts;
+    OtherMajors majors(counts, [&](const LogLine& line) { lines.push_back(line.text); });
     cluster::Instant at{seconds(1000)};
     for (int i = 0; i < 5; ++i) majors.heard("a", kFrame, at);
     majors.heard("b", kFrame, at + seconds(1));
@@ -26,9 +27,13 @@ TEST(OtherMajors, AreToldOnceAMinuteEachWithWhatWasHeldBack) {
 
 TEST(OtherMajors, AreBoundedHoweverManyThereAre) {
     std::size_t lines = 0;
-    OtherMajors majors([&](const std::string&) { ++lines; });
+    FrameCounts counts;
+    OtherMajors majors(counts, [&](const LogLine&) { ++lines; });
     for (int i = 0; i < 1000; ++i) majors.heard(std::to_string(i), kFrame, cluster::Instant{seconds(1000)});
     EXPECT_EQ(lines, OtherMajors::kNames);
+    std::map<std::string, std::uint64_t> counters;
+    counts.add_to(counters);
+    EXPECT_EQ(counters.at("log_lines_held_back"), 1000 - OtherMajors::kNames);
 }
 
 }  // namespace

@@ -32,7 +32,7 @@ protected:
             SocketOptions options{"test", self, "127.0.0.1:0", "", 0, 0};
             options.keys = keys;
             options.expected = std::move(expected);
-            auto made = Sockets::open(options, counts, wakeup, [](int, const std::string&) {});
+            auto made = Sockets::open(options, counts, wakeup, [](const LogLine&) {});
             EXPECT_TRUE(made) << made.error().text;
             sockets = *std::move(made);
         }

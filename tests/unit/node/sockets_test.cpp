@@ -29,7 +29,7 @@ struct Side {
         : self{name, Incarnation{7}}, wakeup(std::make_shared<Wakeup>()) {
         const SocketOptions options{"test", self, listen, "", 0, 0};
         auto opened =
-            Sockets::open(options, counts, wakeup, [this](int, const std::string& line) { warnings.push_back(line); });
+            Sockets::open(options, counts, wakeup, [this](const LogLine& line) { warnings.push_back(line.text); });
         EXPECT_TRUE(opened.ok()) << opened.error().text;
         if (opened) sockets = std::move(*opened);
     }
@@ -146,7 +146,7 @@ TEST(Sockets, EveryInterfaceNeedsSomethingToAdvertise) {
     EXPECT_NE(refused.error().text.find("--advertise"), std::string::npos);
     options.advertise = "127.0.0.1:0";
     options.insecure = true;
-    const auto opened = Sockets::open(options, counts, std::make_shared<Wakeup>(), [](int, const std::string&) {});
+    const auto opened = Sockets::open(options, counts, std::make_shared<Wakeup>(), [](const LogLine&) {});
     ASSERT_TRUE(opened.ok());
     EXPECT_TRUE((*opened)->address().starts_with("127.0.0.1:")) << (*opened)->address();
 }
