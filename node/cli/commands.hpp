@@ -46,6 +46,11 @@ struct NotifyArguments {
     std::uint64_t count = 1;
 };
 
+struct TopArguments {
+    bool once = false;
+    double interval = 1;  // seconds between two looks
+};
+
 struct KeygenArguments {
     std::string name;
     std::string folder;    // empty: where one is
@@ -55,6 +60,7 @@ struct KeygenArguments {
 int show_nodes(const Settings& settings);
 int show_groups(const Settings& settings);
 int show_status(const Settings& settings);
+int top(const Settings& settings, const TopArguments& arguments);
 int show_members(const Settings& settings, const Group& group, bool local);
 int show_key(const Settings& settings, const Group& group);
 int join(const Settings& settings, const JoinArguments& arguments);

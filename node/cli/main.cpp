@@ -21,6 +21,7 @@ struct Typed {
     NotifyArguments notify;
     Stay stay;
     KeygenArguments keygen;
+    TopArguments top;
     std::string node_a;
     std::string node_b;
     std::function<int()> run;
@@ -136,6 +137,14 @@ void add_keygen(CLI::App& app, Typed& typed) {
     command->callback([&] { typed.run = [&] { return keygen(typed.settings, typed.keygen); }; });
 }
 
+void add_top(CLI::App& app, Typed& typed) {
+    auto* command = app.add_subcommand("top", "nodes, groups and rates, live; q ends it");
+    command->add_flag("--once", typed.top.once, "print one picture and end, as it does without a terminal");
+    command->add_option("--interval", typed.top.interval, "seconds between two looks (default 1)")
+        ->check(CLI::Range(0.1, 3600.0));
+    command->callback([&] { typed.run = [&] { return top(typed.settings, typed.top); }; });
+}
+
 int main_of(int argc, char** argv) {
     CLI::App app("muster: cluster-wide tracker groups", "muster");
     Typed typed;
@@ -145,6 +154,7 @@ int main_of(int argc, char** argv) {
     add_notify(app, typed);
     add_watch(app, typed);
     add_keygen(app, typed);
+    add_top(app, typed);
     app.set_version_flag("--version", MUSTER_VERSION);
     try {
         app.parse(argc, argv);

@@ -15,6 +15,12 @@ void write(const std::string& line) {
     std::fflush(stdout);
 }
 
+/// Of UTF-8: all bytes but those that go on with a character.
+std::size_t characters(const std::string& text) {
+    return static_cast<std::size_t>(std::count_if(
+        text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0u) != 0x80u; }));
+}
+
 }  // namespace
 
 void print(const std::string& line) {
@@ -31,20 +37,26 @@ void complain(std::string text) {
     std::fprintf(stderr, "muster: %s\n", printable(text).c_str());
 }
 
-void print_table(const std::vector<std::vector<std::string>>& rows) {
+std::vector<std::string> table_lines(const std::vector<std::vector<std::string>>& rows) {
     std::vector<std::size_t> widths;
     for (const auto& row : rows) {
         widths.resize(std::max(widths.size(), row.size()));
-        for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+        for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], characters(row[i]));
     }
+    std::vector<std::string> lines;
     for (const auto& row : rows) {
         std::string line;
         for (std::size_t i = 0; i < row.size(); ++i) {
             line += row[i];
-            if (i + 1 < row.size()) line.append(widths[i] - row[i].size() + 2, ' ');
+            if (i + 1 < row.size()) line.append(widths[i] - characters(row[i]) + 2, ' ');
         }
-        print(line.substr(0, line.find_last_not_of(' ') + 1));
+        lines.push_back(line.substr(0, line.find_last_not_of(' ') + 1));
     }
+    return lines;
+}
+
+void print_table(const std::vector<std::vector<std::string>>& rows) {
+    for (const auto& line : table_lines(rows)) print(line);
 }
 
 Json json_of(const Group& group) {

@@ -20,6 +20,7 @@ void print_json(const Json& object);
 void complain(std::string text);
 
 /// Rows with columns of equal width; the first row is the head.
+std::vector<std::string> table_lines(const std::vector<std::vector<std::string>>& rows);
 void print_table(const std::vector<std::vector<std::string>>& rows);
 
 Json json_of(const Group& group);  // store, feature, key

@@ -1,0 +1,85 @@
+#include "node/cli/terminal.hpp"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <cstdlib>
+
+#include "proto/utf8.hpp"
+
+namespace muster::cli {
+namespace {
+
+constexpr std::size_t kUsualRows = 24;
+constexpr const char* kEnter = "\x1b[?1049h\x1b[?25l\x1b[?7l";  // second screen, no cursor, lines are cut
+constexpr const char* kLeave = "\x1b[0m\x1b[?7h\x1b[?25h\x1b[?1049l";
+
+void write_all(const std::string& text) {
+    for (std::size_t at = 0; at < text.size();) {
+        const auto written = ::write(STDOUT_FILENO, text.data() + at, text.size() - at);
+        if (written <= 0) return;
+        at += static_cast<std::size_t>(written);
+    }
+}
+
+const char* code_of(Style style) {
+    switch (style) {
+        case Style::head:
+            return "\x1b[1m";
+        case Style::bad:
+            return "\x1b[1;31m";
+        case Style::doubtful:
+            return "\x1b[33m";
+        case Style::plain:
+            break;
+    }
+    return "";
+}
+
+}  // namespace
+
+bool Terminal::is_there() {
+    const char* kind = std::getenv("TERM");
+    return ::isatty(STDOUT_FILENO) == 1 && kind != nullptr && std::string(kind) != "dumb";
+}
+
+Terminal::Terminal() {
+    const char* no_colours = std::getenv("NO_COLOR");  // a convention of many programs
+    has_colours_ = no_colours == nullptr || *no_colours == '\0';
+    has_input_ = ::tcgetattr(STDIN_FILENO, &before_) == 0;
+    enter();
+}
+
+Terminal::~Terminal() {
+    leave();
+}
+
+void Terminal::enter() {
+    if (has_input_) {
+        termios quiet = before_;
+        quiet.c_lflag &= ~static_cast<tcflag_t>(ICANON | ECHO);
+        ::tcsetattr(STDIN_FILENO, TCSANOW, &quiet);
+    }
+    write_all(kEnter);
+}
+
+void Terminal::leave() {
+    write_all(kLeave);
+    if (has_input_) ::tcsetattr(STDIN_FILENO, TCSANOW, &before_);
+}
+
+std::size_t Terminal::rows() const {
+    winsize size{};
+    return ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 0 ? size.ws_row : kUsualRows;
+}
+
+void Terminal::draw(const std::vector<Line>& lines) const {
+    std::string text = "\x1b[H";
+    for (std::size_t i = 0; i < lines.size(); ++i) {
+        const char* code = has_colours_ ? code_of(lines[i].style) : "";
+        text += (i == 0 ? "" : "\r\n") + std::string(code) + printable(lines[i].text) + "\x1b[0m\x1b[K";
+    }
+    write_all(text + "\x1b[J");
+}
+
+}  // namespace muster::cli
