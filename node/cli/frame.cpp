@@ -80,6 +80,13 @@ std::size_t count(const Sample& sample, NodeState state) {
         std::count_if(sample.nodes.begin(), sample.nodes.end(), [&](const auto& node) { return node.state == state; }));
 }
 
+/// Says how much there is, and does not count what happened.
+bool is_level(const std::string& counter) {
+    static const Names kOpen{"connections_control", "connections_door", "connections_gossip", "connections_peers"};
+    return counter.find("_queue") != std::string::npos || counter.ends_with("_missing") ||
+           counter.starts_with("security_") || std::find(kOpen.begin(), kOpen.end(), counter) != kOpen.end();
+}
+
 Style style_of(NodeState state) {
     if (state == NodeState::down) return Style::bad;
     return state == NodeState::suspect ? Style::doubtful : Style::plain;
@@ -219,8 +226,7 @@ Json json_of(const View& view) {
     }
     object["per_second"] = Json::object();
     for (const auto& [name, value] : now.status.counters) {
-        const bool is_level = name.find("_queue") != std::string::npos || name.starts_with("security_");
-        if (!is_level) object["per_second"][name] = rates.of(Names{name});
+        if (!is_level(name)) object["per_second"][name] = rates.of(Names{name});
     }
     return object;
 }
