@@ -22,6 +22,7 @@ struct ConnectionCounts {
     // Connections that this node has ended:
     Count overfull_in = 0;   // more had come than was taken in
     Count overfull_out = 0;  // more was to go than the other side took
+    Count flooding = 0;      // subscribed without end
 
     void add_to(std::map<std::string, std::uint64_t>& counters) const {
         counters["connections_door"] = door;
@@ -32,6 +33,7 @@ struct ConnectionCounts {
         counters["connections_held_off"] = held_off;
         counters["connections_overfull_in"] = overfull_in;
         counters["connections_overfull_out"] = overfull_out;
+        counters["connections_flooding"] = flooding;
         counters["handshakes"] = shaken;
     }
 };

@@ -9,7 +9,7 @@ namespace {
 
 constexpr int kPublishQueue = 4000;            // messages to one subscriber; beyond them it loses some, and pulls
 constexpr int kHearQueue = 20000;              // messages of one peer
-constexpr int kSubscriptionQueue = 1000;       // of one subscriber
+constexpr int kSubscriptionQueue = 32;         // of one subscriber, all taken in by one call
 constexpr int kSubscriptionBuffer = 32 << 10;  // of one subscriber in the kernel: what is there before it is cut off
 // The longest topic has 152 bytes, the longest handshake (of CURVE) 400; libzmq takes some 48 bytes for each byte.
 constexpr std::int64_t kSubscriptionBytes = 512;

@@ -38,6 +38,7 @@ Loop::Loop(Engine& engine, std::unique_ptr<Sockets> sockets, Sink& sink, std::ch
       busy_poll_(busy_poll),
       emit_([this](cluster::EventBody body) { engine_.step(std::move(body)); }),
       turned_(now()) {
+    sockets_->guard([this] { return age(); });
     const SignalsBlocked blocked;
     thread_ = std::thread([this] { run(); });
 }

@@ -97,6 +97,7 @@ std::optional<Error> Sockets::bind(const SocketOptions& options) {
     if (!control) return control.error();
     const auto gossip = gossip_socket_.bind(*host, options.gossip_port);
     if (!gossip) return gossip.error();
+    publisher_port_ = *gossip;
     // Port 0 of an advertised address means the port that was found; another one is a forwarded port.
     address_ = with_port(advertise->host, advertise->port == 0 ? *door : advertise->port);
     control_address_ = with_port(advertise->host, *control);
@@ -253,6 +254,10 @@ std::optional<Error> Sockets::reopen(const Emit& emit) {
     if (auto error = gossip_socket_.reopen()) return error;
     if (auto error = control_socket_.reopen()) return error;
     return door_.reopen();
+}
+
+void Sockets::guard(std::function<std::chrono::milliseconds()> loop_age) {
+    flood_guard_.emplace(std::move(loop_age), publisher_port_, counts_.connections);
 }
 
 void Sockets::expire() {

@@ -3,7 +3,11 @@
 
 #include <muster/result.hpp>
 
+#include <chrono>
+#include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +17,7 @@
 #include "node/alarm.hpp"
 #include "node/dialer.hpp"
 #include "node/door.hpp"
+#include "node/flood_guard.hpp"
 #include "node/gossip.hpp"
 #include "node/peer_links.hpp"
 #include "node/prober.hpp"
@@ -60,6 +65,8 @@ public:
     std::optional<Error> follow_keys(const Emit& emit);
     /// Housekeeping, about once a second.
     void expire();
+    /// Begins to end connections that hold up the loop. `loop_age`: see FloodGuard; to be there as long as this.
+    void guard(std::function<std::chrono::milliseconds()> loop_age);
 
 private:
     Sockets(const SocketOptions& options, FrameCounts& counts, std::shared_ptr<Wakeup> wakeup, Log log);
@@ -88,6 +95,8 @@ private:
     std::string gossip_address_;
     std::vector<zmq::pollitem_t> items_;
     cluster::Instant checked_{};
+    std::uint16_t publisher_port_ = 0;
+    std::optional<FloodGuard> flood_guard_;  // ends first
 };
 
 /// The numeric address that "host:port" `listen` names. Errors: bad_request (others could not connect to it; or it is

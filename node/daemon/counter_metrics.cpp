@@ -171,6 +171,8 @@ constexpr std::array kMetrics{
     CounterMetric{"connections_overfull_in", "muster_connections_overfull_total", "way", "in",
                   "Connections that were ended because too much lay in them"},
     CounterMetric{"connections_overfull_out", "muster_connections_overfull_total", "way", "out", ""},
+    CounterMetric{"connections_flooding", "muster_connections_flooding_total", "", "",
+                  "Connections that were ended, since they subscribed without end"},
     CounterMetric{"subscriptions_refused", "muster_subscriptions_refused_total", "", "",
                   "Topics beyond what one connection may subscribe to"},
     CounterMetric{"bad_subscriptions", "muster_bad_subscriptions_total", "", "",
