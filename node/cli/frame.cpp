@@ -16,8 +16,8 @@ struct Named {
 };
 
 /// What is shown a second, of the asked node.
-const std::vector<Named>& flows() {
-    static const std::vector<Named> flows{
+const std::array<Named, 10>& flows() {
+    static const std::array<Named, 10> flows{{
         {"notify calls", {"notifications"}},
         {"matched", {"notifications_matched"}},
         {"delivered here", {"notifications_delivered"}},
@@ -28,7 +28,7 @@ const std::vector<Named>& flows() {
         {"repairs", {"pulls_sent", "pulls_answered"}},
         {"frames in", {"frames_received"}},
         {"frames out", {"frames_sent"}},
-    };
+    }};
     return flows;
 }
 
@@ -129,18 +129,15 @@ void add_head(const View& view, std::vector<Line>& lines) {
 
 void add_flows(const View& view, std::vector<Line>& lines) {
     const Rates rates(view.before, *view.now);
-    Row names{"a second"};
-    Row values{""};
-    for (const auto& [name, counters] : flows()) {
-        names.emplace_back(name);
-        values.push_back(rates.are_known() ? rate_text(rates.of(counters)) : "-");
-    }
-    // Two rows of half of them each: on most terminals all would not fit in one.
-    const auto half = static_cast<std::ptrdiff_t>(names.size() / 2 + 1);
-    for (const auto& [from, to] : {std::pair{std::ptrdiff_t{1}, half}, {half, std::ptrdiff_t(names.size())}}) {
-        std::string line = from == 1 ? "a second  " : "          ";
-        for (auto i = from; i < to; ++i)
-            line += names[static_cast<std::size_t>(i)] + ' ' + values[static_cast<std::size_t>(i)] + "   ";
+    // Two lines of half of them each: on most terminals all would not fit in one.
+    const std::size_t half = flows().size() / 2;
+    for (const std::size_t first : {std::size_t{0}, half}) {
+        std::string line = first == 0 ? "a second" : "        ";
+        for (std::size_t i = first; i < first + half; ++i) {
+            const auto& [name, counters] = flows()[i];
+            line += (i == first ? "  " : "   ") + std::string(name) + ' ' +
+                    (rates.are_known() ? rate_text(rates.of(counters)) : "-");
+        }
         lines.push_back({line});
     }
     const Status& status = view.now->status;

@@ -69,7 +69,8 @@ class OnATerminal:
 def pictures(text):
     """The lines of all that was drawn as a whole, without styles."""
     whole = re.findall(r"\x1b\[H(.*?)\x1b\[J", text, re.DOTALL)
-    return [re.sub(r"\x1b\[[0-9;]*[mK]", "", picture).split("\r\n") for picture in whole]
+    plain = (re.sub(r"\x1b\[[0-9;]*[mK]", "", picture) for picture in whole)
+    return [re.split("\r+\n", picture) for picture in plain]  # the terminal adds its own
 
 
 def has(text):
@@ -129,7 +130,6 @@ class Top(unittest.TestCase):
         [group] = told["groups"]
         self.assertEqual((group["store"], group["members"], group["change_per_second"]), ("orders", 3, 0))
         self.assertGreater(told["per_second"]["frames_received"], 0)
-        self.assertEqual(told["per_second"]["notifications"], 0)
         self.assertNotIn("link_queue", told["per_second"])
 
     def test_is_live_and_leaves_the_terminal_as_it_was(self):
@@ -158,8 +158,9 @@ class Top(unittest.TestCase):
         self.assertTrue(top.shows(has("nodes 2 alive")))
         other.kill()
         self.assertTrue(top.shows(has("1 down")))
-        table = [line for line in pictures(top.text)[-1] if re.match(r"(NODE|a|b) ", line)]
-        self.assertRegex(table[1], r"b +down +\ds ")
+        picture = pictures(top.text)[-1]
+        [head] = [at for at, line in enumerate(picture) if line.startswith("NODE ")]
+        self.assertRegex(picture[head + 1], r"^b +down +\d+s ")
         self.assertIn("\x1b[1;31mb ", top.text)
 
     def test_names_of_others_do_nothing_to_the_terminal(self):
