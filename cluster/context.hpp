@@ -8,13 +8,15 @@
 #include "cluster/action.hpp"
 #include "cluster/counters.hpp"
 #include "cluster/durations.hpp"
+#include "cluster/journal.hpp"
 #include "cluster/options.hpp"
 #include "cluster/random.hpp"
 
 namespace muster::cluster {
 
 struct Context {
-    explicit Context(Options given) : options(std::move(given)), self(options.self), random(options.random_seed) {}
+    explicit Context(Options given)
+        : options(std::move(given)), self(options.self), random(options.random_seed), journal(options.bounds.journal) {}
 
     Context(const Context&) = delete;
     Context& operator=(const Context&) = delete;
@@ -26,6 +28,7 @@ struct Context {
     Random random;
     Counters counters;
     Durations durations;
+    Journal journal;
     std::string proof;        // of this life: see seal.hpp
     std::uint64_t stamp = 0;  // of the message sealed last
 

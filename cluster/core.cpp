@@ -367,8 +367,7 @@ Status Core::Impl::status() const {
     const auto totals = replicator.totals();
     Status status{self_info(),   ctx.options.scope, ready,           replicator.own().applied().value,
                   totals.groups, totals.members,    sessions.size(), {}};
-    status.counters = ctx.counters.by_name();
-    status.counters["link_queue"] = links.queued();
+    status.counters = counters();
     status.counters["link_queue_bytes"] = links.queued_bytes();
     const auto backlog = sessions.backlog();
     status.counters["backlog_queue"] = backlog.items;
@@ -377,6 +376,12 @@ Status Core::Impl::status() const {
     status.counters["members_missing"] = progress.known - progress.taken;
     status.counters["tables_missing"] = progress.tables - progress.whole;
     return status;
+}
+
+std::map<std::string, std::uint64_t> Core::Impl::counters() const {
+    auto counters = ctx.counters.by_name();
+    counters["link_queue"] = links.queued();
+    return counters;
 }
 
 // ---- the public face -------------------------------------------------------------

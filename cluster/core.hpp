@@ -1,10 +1,13 @@
 // What one node knows and decides. Pure: no socket, clock, thread or log.
 #pragma once
 
+#include <muster/insight.hpp>
 #include <muster/types.hpp>
 
+#include <map>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "cluster/action.hpp"
@@ -50,6 +53,16 @@ public:
     [[nodiscard]] std::vector<NodeInfo> nodes() const;
     [[nodiscard]] Status status() const;
     [[nodiscard]] const Durations& durations() const;
+    /// Those of the status that take no look at every group or worker.
+    [[nodiscard]] std::map<std::string, std::uint64_t> counters() const;
+
+    /// What is known of this node and of every node it has not forgotten, by name. Takes one step per node.
+    [[nodiscard]] std::vector<NodeView> views(Instant now) const;
+    /// A part of a walk through all groups that looks at `most` places; `from` is 0, then the `next` of the part
+    /// before. A group that stands all the while is met once; others may be.
+    [[nodiscard]] GroupsPart groups_part(std::uint64_t from, std::uint64_t most) const;
+    /// What changed lately beyond `version`, oldest first; nothing without Bounds::journal.
+    [[nodiscard]] std::vector<Change> changes(std::uint64_t version, Instant now) const;
 
     /// The log position applied for a node's current incarnation; 0 when unknown.
     [[nodiscard]] Seq applied(const std::string& node) const;

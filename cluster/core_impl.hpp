@@ -114,6 +114,9 @@ struct Core::Impl {
     [[nodiscard]] std::vector<NodeInfo> nodes() const;
     [[nodiscard]] std::vector<GroupInfo> groups() const;
     [[nodiscard]] Status status() const;
+    [[nodiscard]] std::map<std::string, std::uint64_t> counters() const;
+    [[nodiscard]] std::vector<NodeView> views(Instant now) const;
+    [[nodiscard]] GroupsPart groups_part(std::uint64_t from, std::uint64_t most) const;
 
     Context ctx;
     Peers peers;

@@ -139,7 +139,8 @@ void Core::Impl::from_node(proto::Message& message, Channel channel, const Passa
     if (!is_known_life(from)) return;
     const bool fresh = is_fresh(message, passage);
     if (fresh && (channel == Channel::gossip || !passage.relay.empty())) pass_on_to_lessees(message, passage);
-    if (std::holds_alternative<proto::Goodbye>(message.body)) return peers.declare(from, NodeState::left);
+    if (std::holds_alternative<proto::Goodbye>(message.body))
+        return peers.declare(from, NodeState::left, "it said goodbye");
 
     // A refutation must count before the message that carries it is weighed.
     if (const auto* news = std::get_if<proto::PeerNews>(&message.body))

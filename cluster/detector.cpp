@@ -56,7 +56,7 @@ void Detector::check_process(Peer& peer) {
 }
 
 void Detector::process_gone(const NodeId& id) {
-    peers_.declare(id, NodeState::down);
+    peers_.declare(id, NodeState::down, "its process has ended: its port refuses connections");
 }
 
 void Detector::tick() {
@@ -101,7 +101,10 @@ void Detector::tick(Peer& peer, bool cut_off) {
     if (peer.record.state != NodeState::suspect) return;
     const bool confirmed = peer.accusers.size() >= 2;
     const Duration limit = (confirmed ? timing.down_confirmed : timing.down_after) * (cut_off ? 2 : 1);
-    if (ctx_.now - peer.since >= limit) peers_.declare(peer.record.id, NodeState::down);
+    if (ctx_.now - peer.since < limit) return;
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(silent).count();
+    peers_.declare(peer.record.id, NodeState::down,
+                   "silent for " + std::to_string(seconds) + " s" + (confirmed ? ", and to other nodes, too" : ""));
 }
 
 void Detector::ask_others(Peer& peer, bool hears) {

@@ -88,6 +88,7 @@ void Link::admit() {
     } else {
         window_.push_back({std::move(waiting_.front().item), waiting_.front().size});
         waiting_.pop_front();
+        ++notices_sent_;
     }
 }
 
@@ -113,8 +114,10 @@ std::vector<proto::LinkItem> Link::take(proto::LinkData data) {
     std::uint64_t number = data.first;
     for (auto& item : data.items) {
         if (number == received_ + 1) {
-            if (const auto* notice = std::get_if<proto::SharedNotice>(&item))
+            if (const auto* notice = std::get_if<proto::SharedNotice>(&item)) {
                 owed_bytes_ += (*notice)->data.msgpack.size();
+                ++notices_received_;
+            }
             fresh.push_back(std::move(item));
             ++received_;
         }
@@ -308,6 +311,11 @@ bool Links::wants_flush() const {
 void Links::flush() {
     for (auto& [name, link] : links_)
         if (peers_.find_live(link.peer()) && link.wants_flush(ctx_)) link.flush(ctx_, peers_);
+}
+
+const Link* Links::find(const NodeId& peer) const {
+    const auto found = links_.find(peer.name);
+    return found == links_.end() || found->second.peer() != peer ? nullptr : &found->second;
 }
 
 std::size_t Links::queued() const {

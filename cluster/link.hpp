@@ -25,6 +25,9 @@ public:
     /// Items that wait or are not acknowledged.
     [[nodiscard]] std::size_t items() const { return window_.size() + reports_.size() + waiting_.size(); }
     [[nodiscard]] std::size_t bytes() const { return bytes_; }
+    /// Notices that were numbered, and that were taken, since the link stands.
+    [[nodiscard]] std::uint64_t notices_sent() const { return notices_sent_; }
+    [[nodiscard]] std::uint64_t notices_received() const { return notices_received_; }
     /// Whether more is kept than the bounds allow. Losses are kept apart, one for a group.
     [[nodiscard]] bool is_over(const Bounds& bounds) const;
     /// Groups with a loss that is still to be told.
@@ -82,7 +85,10 @@ private:
     std::uint64_t sent_ = 0;     // up to this number, since the last return to acked_
     std::size_t in_flight_ = 0;  // bytes of acked_ + 1 … sent_
 
+    std::uint64_t notices_sent_ = 0;
+
     std::uint64_t received_ = 0;  // from the other side
+    std::uint64_t notices_received_ = 0;
     // Since the last acknowledgement:
     std::size_t owed_items_ = 0;
     std::size_t owed_bytes_ = 0;
@@ -120,6 +126,8 @@ public:
     [[nodiscard]] std::size_t queued() const;
     /// The same in bytes on the wire, roughly; without losses.
     [[nodiscard]] std::size_t queued_bytes() const;
+    /// With this life; nullptr when nothing was ever to pass.
+    [[nodiscard]] const Link* find(const NodeId& peer) const;
 
 private:
     Link& with(const NodeId& peer);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cluster/group_index.hpp"
+#include "cluster/journal.hpp"
 
 namespace muster::cluster {
 
@@ -22,9 +23,17 @@ struct Merge {
 /// Gathers the names of groups that have changed, and of groups that are watched the members too.
 class Merges {
 public:
-    /// Members of this group have changed.
-    void changed(const Group& group) {
+    Merges() = default;
+    /// Tells the journal as well, as of the time that stands at `now`. Both outlive this.
+    Merges(Journal& journal, const Instant& now) : journal_(journal.is_kept() ? &journal : nullptr), now_(&now) {}
+
+    /// So many of the node's members of this group have come or gone.
+    void changed(const Group& group, WatchEvent::Kind kind, const std::string& node, Reason reason,
+                 std::uint64_t members) {
         if (changed_.empty() || changed_.back() != group) changed_.push_back(group);
+        if (!journal_) return;
+        const auto what = kind == WatchEvent::Kind::join ? Change::Kind::joined : Change::Kind::left;
+        journal_->members(*now_, what, node, reason, group, members);
     }
     void tell(Merge merge) { told_.push_back(std::move(merge)); }
 
@@ -33,6 +42,8 @@ public:
     std::vector<Merge> take_told() { return std::exchange(told_, {}); }
 
 private:
+    Journal* journal_ = nullptr;  // nobody is to read one
+    const Instant* now_ = nullptr;
     std::vector<Group> changed_;
     std::vector<Merge> told_;
 };

@@ -73,6 +73,7 @@ struct Bounds {
     std::size_t answer_bytes_per_turn = 4u << 20;  // of long answers; the last whatever its size
     std::size_t peers = 4096;
     std::size_t pending_reports = 65536;  // notify calls that wait
+    std::size_t journal = 0;              // changes kept for people to read, of two sorts each; 0: none
 };
 
 struct Options {

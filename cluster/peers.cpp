@@ -107,7 +107,8 @@ void Peers::merge_believed(const PeerRecord& news, const std::string& reporter) 
         ctx_.count("deaths_disbelieved");
         return tell_obituary(*peer, news);
     }
-    apply(*peer, news);
+    const std::string denial = news.state == NodeState::alive ? "it denies its death" : "it says so itself";
+    apply(*peer, news, reporter == news.id.name ? denial : "as node " + reporter + " says");
     news_[news.id.name] = peer->record;
 }
 
@@ -122,6 +123,8 @@ void Peers::merge_self(const PeerRecord& news) {
     refutation_ = news.refutation + 1;
     ctx_.count("refutations");
     ctx_.note(Note::Kind::self_accused, ctx_.self.name, "believed " + std::string(to_string(news.state)) + ", refuted");
+    ctx_.journal.node(ctx_.now, Change::Kind::self_accused, ctx_.self.name,
+                      "it was believed " + std::string(to_string(news.state)) + ", and denied it");
     news_[ctx_.self.name] = self_record(seq_);
 }
 
@@ -141,16 +144,18 @@ void Peers::add(const PeerRecord& news) {
     peer.heard_direct = ctx_.now - ctx_.options.timing.suspect_after;  // nothing heard yet
     transitions_.push_back({Transition::Kind::up, news.id, news.seq});
     ctx_.note(Note::Kind::node_up, news.id.name, "at " + news.address);
+    ctx_.journal.node(ctx_.now, Change::Kind::node_up, news.id.name, "at " + news.address);
     connect(peer);
     news_[news.id.name] = peer.record;
 }
 
-void Peers::apply(Peer& peer, const PeerRecord& news) {
+void Peers::apply(Peer& peer, const PeerRecord& news, const std::string& why) {
     const bool was_live = peer.is_live();
     const bool new_life = news.id != peer.record.id;
     if (new_life && was_live) {
         transitions_.push_back({Transition::Kind::down, peer.record.id, {}});
         ctx_.note(Note::Kind::node_down, peer.record.id.name, "restarted");
+        ctx_.journal.node(ctx_.now, Change::Kind::node_down, peer.record.id.name, "its earlier life: it was restarted");
     }
 
     const PeerRecord old = std::exchange(peer.record, news);
@@ -175,6 +180,7 @@ void Peers::apply(Peer& peer, const PeerRecord& news) {
         if (new_life || !was_live) {
             transitions_.push_back({Transition::Kind::up, news.id, peer.record.seq});
             ctx_.note(Note::Kind::node_up, news.id.name, "at " + peer.record.address);
+            ctx_.journal.node(ctx_.now, Change::Kind::node_up, news.id.name, new_life ? "a new life" : why);
         }
         // After a death, true or not, its sockets may still be waiting out their backoff.
         if (new_life || !peer.connected || (!was_live && !is_just_opened(peer))) connect(peer);
@@ -184,6 +190,7 @@ void Peers::apply(Peer& peer, const PeerRecord& news) {
     if (was_live && !new_life)
         transitions_.push_back({left ? Transition::Kind::left : Transition::Kind::down, news.id, {}});
     ctx_.note(left ? Note::Kind::node_left : Note::Kind::node_down, news.id.name, "");
+    ctx_.journal.node(ctx_.now, left ? Change::Kind::node_left : Change::Kind::node_down, news.id.name, why);
     peer.greeted = false;
     if (left) disconnect(peer);
 }
@@ -203,7 +210,7 @@ void Peers::confirm_alive(const NodeId& id, std::uint64_t refutation, const Evid
         PeerRecord news = peer->record;
         news.state = NodeState::alive;
         news.refutation = refutation;
-        apply(*peer, news);
+        apply(*peer, news, "it denies its death");
         news_[id.name] = peer->record;
     }
     peer->record.refutation = std::max(peer->record.refutation, refutation);
@@ -213,7 +220,10 @@ void Peers::confirm_alive(const NodeId& id, std::uint64_t refutation, const Evid
         peer->heard_direct = ctx_.now;
         peer->reconnect_wait = ctx_.options.timing.reconnect_after;
     }
-    if (peer->record.state == NodeState::suspect && is_hearing(*peer)) set_state(*peer, NodeState::alive);
+    if (peer->record.state == NodeState::suspect && is_hearing(*peer)) {
+        set_state(*peer, NodeState::alive);
+        ctx_.journal.node(ctx_.now, Change::Kind::node_heard, id.name, evidence.direct ? "" : "through others");
+    }
 }
 
 /// Whoever serves is kept: each change of relay leaves a lease behind.
@@ -232,6 +242,9 @@ void Peers::suspect(Peer& peer) {
     set_state(peer, NodeState::suspect);
     ctx_.count("suspicions");
     ctx_.note(Note::Kind::node_suspect, peer.record.id.name, "silent");
+    const auto silent = std::chrono::duration_cast<std::chrono::milliseconds>(ctx_.now - peer.heard).count();
+    ctx_.journal.node(ctx_.now, Change::Kind::node_suspect, peer.record.id.name,
+                      "nothing of it for " + std::to_string(silent) + " ms, neither directly nor through others");
 }
 
 void Peers::set_state(Peer& peer, NodeState state) const {
@@ -240,12 +253,12 @@ void Peers::set_state(Peer& peer, NodeState state) const {
     peer.accusers.clear();
 }
 
-void Peers::declare(const NodeId& id, NodeState down_or_left) {
+void Peers::declare(const NodeId& id, NodeState down_or_left, const std::string& why) {
     Peer* peer = find_live(id);
     if (!peer) return;
     PeerRecord news = peer->record;
     news.state = down_or_left;
-    apply(*peer, news);
+    apply(*peer, news, why);
     news_[id.name] = peer->record;
 }
 

@@ -83,8 +83,8 @@ public:
     /// A sign of life of exactly this life. Answers a node that was believed
     /// dead with its own obituary, so that it can refute.
     void confirm_alive(const NodeId& id, std::uint64_t refutation, const Evidence& evidence);
-    /// This node is sure that this life of the peer is gone.
-    void declare(const NodeId& id, NodeState down_or_left);
+    /// This node is sure that this life of the peer is gone; `why` in words.
+    void declare(const NodeId& id, NodeState down_or_left, const std::string& why);
     void suspect(Peer& peer);
     /// The peer knows of us: no more hellos for now.
     void greeted(const NodeId& id);
@@ -136,7 +136,7 @@ private:
     /// Its sockets are too fresh to be opened again.
     [[nodiscard]] bool is_just_opened(const Peer& peer) const;
     void hear_through(Peer& peer, const Evidence& evidence);
-    void apply(Peer& peer, const proto::PeerRecord& news);
+    void apply(Peer& peer, const proto::PeerRecord& news, const std::string& why);
     void set_state(Peer& peer, NodeState state) const;
     void tell_obituary(Peer& peer, const proto::PeerRecord& obituary);
 

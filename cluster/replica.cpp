@@ -173,9 +173,15 @@ void Replica::append_members(const Run& run, std::vector<Member>& members) const
 }
 
 void Replica::tell(GroupRef group, Kind kind, Reason reason, const std::vector<Run>& runs, Merges& merges) const {
+    std::uint64_t members = 0;
+    for (const Run& run : runs) members += run.count;
+    merges.changed(index_.name(group), kind, id_.name, reason, members);
+    if (index_.is_watched(group)) tell_watchers(group, kind, reason, runs, merges);
+}
+
+void Replica::tell_watchers(GroupRef group, Kind kind, Reason reason, const std::vector<Run>& runs,
+                            Merges& merges) const {
     const Group& name = index_.name(group);
-    merges.changed(name);
-    if (!index_.is_watched(group)) return;
     Merge merge{group, name, kind, reason, {}};
     for (const Run& run : runs) append_members(run, merge.members);
     merges.tell(std::move(merge));
@@ -184,9 +190,11 @@ void Replica::tell(GroupRef group, Kind kind, Reason reason, const std::vector<R
 void Replica::tell_all(Kind kind, Reason reason, Merges& merges) const {
     std::vector<Run> runs;
     for (const Part& part : parts_) {
+        merges.changed(index_.name(part.group), kind, id_.name, reason, part.members.size());
+        if (!index_.is_watched(part.group)) continue;
         runs.clear();
-        if (index_.is_watched(part.group)) part.members.for_each_run([&](const Run& run) { runs.push_back(run); });
-        tell(part.group, kind, reason, runs, merges);
+        part.members.for_each_run([&](const Run& run) { runs.push_back(run); });
+        tell_watchers(part.group, kind, reason, runs, merges);
     }
 }
 

@@ -82,6 +82,8 @@ private:
     void account(GroupRef group, const Run& joined);
     [[nodiscard]] std::uint64_t weight(GroupRef group, const Run& run) const;
     void tell(GroupRef group, WatchEvent::Kind kind, Reason reason, const std::vector<Run>& runs, Merges& merges) const;
+    void tell_watchers(GroupRef group, WatchEvent::Kind kind, Reason reason, const std::vector<Run>& runs,
+                       Merges& merges) const;
 
     NodeId id_;
     GroupIndex& index_;

@@ -24,6 +24,7 @@ Replicator::Replicator(Context& context, Peers& peers)
     : ctx_(context),
       peers_(peers),
       groups_(context.options.key, mix64(~context.options.random_seed)),
+      merges_(context.journal, context.now),
       salt_(mix64(context.options.random_seed)) {
     own_ = make_replica(ctx_.self);
     own_->show(true);
@@ -142,6 +143,7 @@ void Replicator::heard_position(const NodeId& origin, Seq seq, std::uint64_t dig
     if (seq == copy->replica->applied() && digest != copy->replica->digest() && !copy->wants_snapshot) {
         ctx_.count("digest_mismatches");
         ctx_.note(Note::Kind::digest_mismatch, origin.name, "at position " + std::to_string(seq.value));
+        ctx_.journal.node(ctx_.now, Change::Kind::table_wrong, origin.name, "");
         copy->wants_snapshot = true;
     }
     want(*copy, seq);
@@ -223,6 +225,11 @@ const Replica* Replicator::table_of(const NodeId& origin) const {
     if (origin == own_->id()) return own_.get();
     const auto it = copies_.find(origin.name);
     return it == copies_.end() || it->second.replica->id() != origin ? nullptr : it->second.replica.get();
+}
+
+Seq Replicator::known(const NodeId& origin) const {
+    const auto it = copies_.find(origin.name);
+    return it == copies_.end() || it->second.replica->id() != origin ? Seq{} : it->second.known;
 }
 
 void Replicator::pull(const proto::Pull& pull, const std::string& from) {
@@ -331,6 +338,7 @@ void Replicator::end_snapshot(Copy& copy) {
     std::erase_if(senders_, [&](const auto& entry) { return entry.second.about() == id; });
     ctx_.count("snapshots_taken");
     ctx_.note(Note::Kind::snapshot_taken, id.name, "as of " + std::to_string(begun.value));
+    ctx_.journal.node(ctx_.now, Change::Kind::table_taken, id.name, "");
     copy.wants_snapshot = false;
     copy.tries = copy.begun_anew = 0;
 }

@@ -72,6 +72,10 @@ public:
     [[nodiscard]] Totals totals() const;
     [[nodiscard]] const Replica* shown(const std::string& node) const;
     [[nodiscard]] Seq applied(const std::string& node) const;
+    /// The table of this life, shown or not; nullptr when there is none.
+    [[nodiscard]] const Replica* table_of(const NodeId& origin) const;
+    /// The highest position heard of; 0 without a table.
+    [[nodiscard]] Seq known(const NodeId& origin) const;
     /// Up to date with all that is known of every live node.
     [[nodiscard]] bool is_synced() const { return progress().is_whole(); }
     /// How far it is with that.
@@ -125,7 +129,6 @@ private:
         std::size_t size = 0;  // on the wire
     };
     [[nodiscard]] Cut cut(const Replica& replica, Seq& from) const;
-    [[nodiscard]] const Replica* table_of(const NodeId& origin) const;
 
     Context& ctx_;
     Peers& peers_;

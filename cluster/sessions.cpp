@@ -23,7 +23,12 @@ bool is_done_once(const proto::Body& body) {
            std::holds_alternative<UnwatchRequest>(body);
 }
 
-/// More than a look at what is there, which is all that an observer may have.
+/// Observers, and other nodes that show their people how tables differ.
+bool may_only_read(const Sender& sender) {
+    return sender.role == Sender::Role::observer || sender.role == Sender::Role::node;
+}
+
+/// More than a look at what is there, which is all that those who may only read may have.
 bool changes_anything(const proto::Body& body) {
     using namespace proto;
     return std::holds_alternative<JoinRequest>(body) || std::holds_alternative<LeaveRequest>(body) ||
@@ -76,8 +81,7 @@ void Sessions::hello(const proto::Message& message, const Sender& sender, Route 
     if (message.header.scope != ctx_.options.scope)
         return refuse(route, ErrorCode::wrong_scope,
                       "this node serves scope '" + ctx_.options.scope + "', not '" + message.header.scope + "'");
-    const bool may_attach = sender.role == Sender::Role::worker || sender.role == Sender::Role::observer;
-    if (ctx_.options.notary && !may_attach)
+    if (ctx_.options.notary && sender.role == Sender::Role::anyone)
         return refuse(route, ErrorCode::refused,
                       "this key is none of a worker: use one that the nodes have in workers/");
     if (!not_ready.empty()) return refuse(route, ErrorCode::not_ready, not_ready);
@@ -92,6 +96,8 @@ void Sessions::hello(const proto::Message& message, const Sender& sender, Route 
     }
     attach(*session, route, resumed ? hello.received : 0);
     ctx_.note(resumed ? Note::Kind::worker_resumed : Note::Kind::worker_up, session->worker(), "");
+    ctx_.journal.worker(ctx_.now, resumed ? Change::Kind::worker_resumed : Change::Kind::worker_up, session->worker(),
+                        "");
     const SessionTiming& timing = ctx_.options.session;
     session->send(proto::WorkerWelcome{session->token(), resumed, milliseconds_of(timing.heartbeat),
                                        milliseconds_of(timing.ttl), milliseconds_of(timing.grace), node,
@@ -128,7 +134,7 @@ std::optional<Sessions::Request> Sessions::message(proto::Message message, const
     } else if (is_request(message.body)) {
         const std::uint64_t number = message.header.seq;
         if (!session->begin(number, is_done_once(message.body))) return std::nullopt;
-        if (sender.role != Sender::Role::observer || !changes_anything(message.body))
+        if (!may_only_read(sender) || !changes_anything(message.body))
             return Request{{token, number}, session->worker(), std::move(message.body)};
         ctx_.count("requests_of_observers_refused");
         session->reply(number, proto::ErrorReply{ErrorCode::refused, "this key may only read: use a worker's"});
@@ -162,6 +168,7 @@ void Sessions::lose(Session& session) {
     session.detach();
     lost_.emplace(ctx_.now + ctx_.options.session.grace, session.token());
     ctx_.note(Note::Kind::worker_lost, session.worker(), "");
+    ctx_.journal.worker(ctx_.now, Change::Kind::worker_lost, session.worker(), "");
     end_lost();
 }
 
@@ -181,6 +188,8 @@ void Sessions::end(SessionToken token, Reason reason) {
     lost_.erase({session.lost_at() + ctx_.options.session.grace, token});
     session.close(outcomes_);
     ctx_.note(Note::Kind::worker_down, session.worker(), std::string(to_string(reason)));
+    ctx_.journal.worker(ctx_.now, Change::Kind::worker_down, session.worker(),
+                        reason == Reason::left ? "it said goodbye" : "its connection was lost");
     ended_.push_back({token, session.worker(), reason});
     sessions_.erase(it);
 }
@@ -201,6 +210,7 @@ void Sessions::push(SessionToken token, proto::StreamItem item, std::size_t size
     const std::string why = is_news ? "it does not keep up with its watches" : "it does not keep up";
     ctx_.count("workers_given_up");
     ctx_.note(Note::Kind::overflow, session->worker(), why);
+    ctx_.journal.worker(ctx_.now, Change::Kind::overflow, session->worker(), why);
     session->send(proto::Refuse{ErrorCode::overloaded, "this worker is given up: " + why});
     end(token, Reason::worker_down);
 }

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "node/clock.hpp"
 #include "node/node_impl.hpp"
 
 namespace muster {
@@ -9,6 +10,8 @@ namespace {
 
 /// Beyond the time a call was given, in case the loop itself is stuck.
 constexpr std::chrono::milliseconds kPatience{2000};
+
+constexpr std::uint64_t kGroupsAtOnce = 512;
 
 std::optional<Error> why_wrong(const Group& group) {
     if (const auto why = why_invalid_part(group.store); !why.empty())
@@ -138,6 +141,28 @@ Result<Status> Node::status() {
     auto status = impl_->engine->ask([](const cluster::Core& core) { return core.status(); });
     impl_->counts->add_to(status.counters);
     return status;
+}
+
+Result<std::map<std::string, std::uint64_t>> Node::counters() {
+    if (auto closed = impl_->engine->why_closed()) return *closed;
+    auto counters = impl_->engine->ask([](const cluster::Core& core) { return core.counters(); });
+    impl_->counts->add_to(counters);
+    return counters;
+}
+
+Result<std::vector<NodeView>> Node::views() {
+    if (auto closed = impl_->engine->why_closed()) return *closed;
+    return impl_->engine->ask([](const cluster::Core& core) { return core.views(node::now()); });
+}
+
+Result<GroupsPart> Node::groups_part(std::uint64_t from) {
+    if (auto closed = impl_->engine->why_closed()) return *closed;
+    return impl_->engine->ask([&](const cluster::Core& core) { return core.groups_part(from, kGroupsAtOnce); });
+}
+
+Result<std::vector<Change>> Node::changes(std::uint64_t version) {
+    if (auto closed = impl_->engine->why_closed()) return *closed;
+    return impl_->engine->ask([&](const cluster::Core& core) { return core.changes(version, node::now()); });
 }
 
 Result<NotifyReport> Node::notify(NotificationKind kind, const Group& group, const Data& data,

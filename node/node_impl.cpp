@@ -108,6 +108,7 @@ cluster::Options core_options(const Node::Options& options, const NodeId& self, 
     core.bounds.backlog_items = options.backlog_items;
     core.bounds.backlog_bytes = options.backlog_bytes;
     core.bounds.link_items = options.link_items;
+    core.bounds.journal = options.journal;
     core.bounds.backlog_policy = options.backlog_policy;
     core.bounds.link_bytes = options.link_bytes;
     core.bounds.link_policy = options.link_policy;

@@ -1,3 +1,4 @@
+#include <muster/insight.hpp>
 #include <muster/types.hpp>
 
 namespace muster {
@@ -115,6 +116,42 @@ std::string_view to_string(WatchEvent::Kind kind) {
             return "join";
         case WatchEvent::Kind::leave:
             return "leave";
+    }
+    return "unknown";
+}
+
+std::string_view to_string(Change::Kind kind) {
+    switch (kind) {
+        case Change::Kind::node_up:
+            return "node_up";
+        case Change::Kind::node_suspect:
+            return "node_suspect";
+        case Change::Kind::node_heard:
+            return "node_heard";
+        case Change::Kind::node_down:
+            return "node_down";
+        case Change::Kind::node_left:
+            return "node_left";
+        case Change::Kind::self_accused:
+            return "self_accused";
+        case Change::Kind::joined:
+            return "joined";
+        case Change::Kind::left:
+            return "left";
+        case Change::Kind::table_taken:
+            return "table_taken";
+        case Change::Kind::table_wrong:
+            return "table_wrong";
+        case Change::Kind::worker_up:
+            return "worker_up";
+        case Change::Kind::worker_resumed:
+            return "worker_resumed";
+        case Change::Kind::worker_lost:
+            return "worker_lost";
+        case Change::Kind::worker_down:
+            return "worker_down";
+        case Change::Kind::overflow:
+            return "overflow";
     }
     return "unknown";
 }

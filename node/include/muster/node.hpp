@@ -2,6 +2,7 @@
 #pragma once
 
 #include <muster/histogram.hpp>
+#include <muster/insight.hpp>
 #include <muster/log_line.hpp>
 #include <muster/tracker.hpp>
 
@@ -9,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -74,6 +76,8 @@ public:
         /// most 1 s: what comes then finds no processor asleep. Costs as much processor time, which other threads
         /// can have at any moment. 0: they sleep at once.
         std::chrono::microseconds busy_poll{100};
+        /// So many changes() are kept, of nodes and of members and workers each; 0: none.
+        std::size_t journal = 0;
         /// So many notifications, times members, were dropped from the inbox of a join to `group`. Called where
         /// they would have been: on the handler's thread, between the calls before and after them.
         std::function<void(const Group& group, std::uint64_t missed)> on_gap{};
@@ -122,6 +126,17 @@ public:
 
     /// Errors: closed.
     [[nodiscard]] Result<Latencies> latencies() const;
+
+    /// Those of status() that take no look at every group or worker. Errors: closed.
+    Result<std::map<std::string, std::uint64_t>> counters();
+    /// This node and every other that it has not forgotten, by name. Errors: closed.
+    Result<std::vector<NodeView>> views();
+    /// A part of a walk through all groups that keeps the node for some 100 us at most, however many there are.
+    /// `from` is 0, then the `next` of the part before. A group that stands all the while is met once; one that comes
+    /// or goes meanwhile may be. Errors: closed.
+    Result<GroupsPart> groups_part(std::uint64_t from);
+    /// What changed lately beyond `version` (0: all that is kept), oldest first. Errors: closed.
+    Result<std::vector<Change>> changes(std::uint64_t version);
 
     using Tracker::join;
     using Tracker::leave;

@@ -290,7 +290,6 @@ TEST_F(Keys, ASessionBelongsToItsKey) {
         net.tell("a", route, "w", token, 0, proto::WorkerHello{token, 0});
         return net.heard(route).front().body;
     };
-    EXPECT_TRUE(std::holds_alternative<proto::Refuse>(attach(Route{5}, key_of("b"), {})));
     EXPECT_TRUE(std::holds_alternative<proto::Refuse>(attach(Route{5}, {}, {})));
     const auto token = std::get<proto::WorkerWelcome>(attach(Route{5}, own, {})).token;
     EXPECT_FALSE(std::get<proto::WorkerWelcome>(attach(Route{6}, other, token)).resumed);
@@ -306,25 +305,30 @@ TEST_F(Keys, WorkersAreToldWhoseKeyToExpectAtOtherNodes) {
               (std::vector<std::string>{"b@b:door", "c@c:door"}));
 }
 
-TEST_F(Keys, AnObserverMayOnlyRead) {
-    net.worker_key = {Sender::Role::observer, "o"};
-    net.tell("a", Route{5}, "o", {}, 0, proto::WorkerHello{});
-    const auto token = std::get<proto::WorkerWelcome>(net.heard(Route{5}).front().body).token;
-    std::uint64_t number = 0;
-    const auto answer = [&](proto::Body body) {
-        net.tell("a", Route{5}, "o", token, ++number, std::move(body));
-        const auto heard = net.heard(Route{5});
-        const auto reply = std::ranges::find(heard, number, [](const auto& message) { return message.header.seq; });
-        return reply == heard.end() ? proto::Body{} : reply->body;
-    };
-    const auto code = [&](proto::Body body) { return std::get<proto::ErrorReply>(answer(std::move(body))).code; };
-    EXPECT_EQ(code(proto::JoinRequest{kOrders, 1, {}, false, 0}), ErrorCode::refused);
-    EXPECT_EQ(code(proto::LeaveRequest{kOrders, {}, 1}), ErrorCode::refused);
-    EXPECT_EQ(code(proto::NotifyRequest{NotificationKind::created, kOrders, {"\x01"}, false, 0}), ErrorCode::refused);
-    EXPECT_EQ(counter("a", "requests_of_observers_refused"), 3u);
-    EXPECT_EQ(std::get<proto::MembersReply>(answer(proto::MembersRequest{kOrders, false})).members.size(), 1u);
-    EXPECT_TRUE(std::holds_alternative<proto::DoneReply>(answer(proto::WatchRequest{kOrders})));
-    EXPECT_EQ(net.members("a", kOrders).size(), 1u);
+/// Observers, and nodes at another's door.
+TEST_F(Keys, WhoIsNoWorkerMayOnlyRead) {
+    std::uint64_t refused = 0;
+    for (const Sender& key : {Sender{Sender::Role::observer, "o"}, key_of("b")}) {
+        net.worker_key = key;
+        net.tell("a", Route{5}, "o", {}, 0, proto::WorkerHello{});
+        const auto token = std::get<proto::WorkerWelcome>(net.heard(Route{5}).front().body).token;
+        std::uint64_t number = 0;
+        const auto answer = [&](proto::Body body) {
+            net.tell("a", Route{5}, "o", token, ++number, std::move(body));
+            const auto heard = net.heard(Route{5});
+            const auto reply = std::ranges::find(heard, number, [](const auto& message) { return message.header.seq; });
+            return reply == heard.end() ? proto::Body{} : reply->body;
+        };
+        const auto code = [&](proto::Body body) { return std::get<proto::ErrorReply>(answer(std::move(body))).code; };
+        EXPECT_EQ(code(proto::JoinRequest{kOrders, 1, {}, false, 0}), ErrorCode::refused);
+        EXPECT_EQ(code(proto::LeaveRequest{kOrders, {}, 1}), ErrorCode::refused);
+        EXPECT_EQ(code(proto::NotifyRequest{NotificationKind::created, kOrders, {"\x01"}, false, 0}),
+                  ErrorCode::refused);
+        EXPECT_EQ(counter("a", "requests_of_observers_refused"), refused += 3);
+        EXPECT_EQ(std::get<proto::MembersReply>(answer(proto::MembersRequest{kOrders, false})).members.size(), 1u);
+        EXPECT_TRUE(std::holds_alternative<proto::DoneReply>(answer(proto::WatchRequest{kOrders})));
+        EXPECT_EQ(net.members("a", kOrders).size(), 1u);
+    }
 }
 
 }  // namespace

@@ -1,0 +1,71 @@
+// What a core tells those who look after it.
+#include <algorithm>
+
+#include "cluster/core_impl.hpp"
+
+namespace muster::cluster {
+namespace {
+
+std::chrono::milliseconds age(Instant now, Instant at) {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(std::max(now - at, Duration{}));
+}
+
+}  // namespace
+
+std::vector<NodeView> Core::Impl::views(Instant now) const {
+    std::vector<NodeView> views;
+    const auto view_table = [](NodeView& view, const Replica& replica) {
+        view.shown = replica.is_shown();
+        view.applied = replica.applied().value;
+        view.groups = replica.parts().size();
+        view.members = replica.member_count();
+    };
+    NodeView& self = views.emplace_back();
+    self.node = self_info();
+    view_table(self, replicator.own());
+    self.known = self.applied;
+    for (const auto& [name, peer] : peers.all()) {
+        NodeView& view = views.emplace_back();
+        view.node = {peer.record.id, peer.record.state, peer.record.address};
+        view.state_age = age(now, peer.since);
+        view.heard_age = age(now, peer.heard);
+        if (!peers.is_hearing_directly(peer)) view.via = peer.via;
+        if (const Replica* replica = replicator.table_of(peer.record.id)) view_table(view, *replica);
+        view.known = std::max(view.applied, replicator.known(peer.record.id).value);
+        if (const Link* link = links.find(peer.record.id)) {
+            view.notices_sent = link->notices_sent();
+            view.notices_received = link->notices_received();
+            view.waiting = link->items() + link->losses();
+        }
+    }
+    std::ranges::sort(views, {}, [](const NodeView& view) { return view.node.id; });
+    return views;
+}
+
+GroupsPart Core::Impl::groups_part(std::uint64_t from, std::uint64_t most) const {
+    const GroupIndex& groups = replicator.groups();
+    const std::uint64_t end = std::min<std::uint64_t>(groups.limit(), from + most);
+    GroupsPart part;
+    for (auto ref = static_cast<GroupRef>(from); ref < end; ++ref) {
+        std::uint64_t members = 0;
+        replicator.for_each_shown_in(ref, [&](const Replica&, const MemberList& list) { members += list.size(); });
+        if (members > 0) part.groups.push_back({groups.name(ref), members});
+    }
+    part.next = end < groups.limit() ? end : 0;
+    return part;
+}
+
+std::map<std::string, std::uint64_t> Core::counters() const {
+    return impl_->counters();
+}
+std::vector<NodeView> Core::views(Instant now) const {
+    return impl_->views(now);
+}
+GroupsPart Core::groups_part(std::uint64_t from, std::uint64_t most) const {
+    return impl_->groups_part(from, most);
+}
+std::vector<Change> Core::changes(std::uint64_t version, Instant now) const {
+    return impl_->ctx.journal.since(version, now);
+}
+
+}  // namespace muster::cluster
