@@ -29,7 +29,7 @@ std::vector<NodeView> Core::Impl::views(Instant now) const {
         view.node = {peer.record.id, peer.record.state, peer.record.address};
         view.state_age = age(now, peer.since);
         view.heard_age = age(now, peer.heard);
-        if (!peers.is_hearing_directly(peer)) view.via = peer.via;
+        if (peers.is_hearing(peer) && !peers.is_hearing_directly(peer)) view.via = peer.via;
         if (const Replica* replica = replicator.table_of(peer.record.id)) view_table(view, *replica);
         view.known = std::max(view.applied, replicator.known(peer.record.id).value);
         if (const Link* link = links.find(peer.record.id)) {

@@ -7,6 +7,7 @@
 
 #include "node/address.hpp"
 #include "node/daemon/metrics.hpp"
+#include "node/daemon/page/page.hpp"
 
 namespace muster::daemon {
 namespace {
@@ -38,40 +39,48 @@ nlohmann::json to_json(const Status& status) {
 }  // namespace
 
 struct HttpStatus::Impl {
+    Impl(Node& given, Access access, const std::string& address)
+        : node(given), page(given, std::move(access), address) {}
+
+    Node& node;
+    Page page;
     httplib::Server server;
     std::thread thread;
 
-    void serve(Node& node) {
-        server.new_task_queue = [] { return new httplib::ThreadPool(kThreads); };
+    void serve() {
+        server.new_task_queue = [] { return new httplib::ThreadPool(kThreads + Page::kThreads); };
         server.set_read_timeout(std::chrono::seconds(2));
         server.set_write_timeout(std::chrono::seconds(2));
         server.set_keep_alive_max_count(1);  // a kept connection would hold a thread
         server.set_payload_max_length(1024);
-        server.Get("/healthz", [&node](const httplib::Request&, httplib::Response& response) {
+        server.Get("/healthz", [this](const httplib::Request&, httplib::Response& response) {
             answer(response, node.loop_age() < kStuck, "ok", "the node's thread is stuck");
         });
-        server.Get("/readyz", [&node](const httplib::Request&, httplib::Response& response) {
+        server.Get("/readyz", [this](const httplib::Request&, httplib::Response& response) {
             answer(response, node.is_ready(), "ready", "not ready");
         });
-        server.Get("/status", [&node](const httplib::Request&, httplib::Response& response) {
-            const auto status = node.status();
+        server.Get("/status", [this](const httplib::Request&, httplib::Response& response) {
+            auto status = node.status();
             if (!status) return answer(response, false, "", status.error().text.c_str());
+            page.add_to(status->counters);
             response.set_content(to_json(*status).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n",
                                  "application/json");
         });
-        server.Get("/metrics", [&node](const httplib::Request&, httplib::Response& response) {
-            const auto measured = measure(node);
+        server.Get("/metrics", [this](const httplib::Request&, httplib::Response& response) {
+            auto measured = measure(node);
             if (!measured) return answer(response, false, "", measured.error().text.c_str());
+            page.add_to(measured->status.counters);
             response.set_content(to_prometheus(*measured), kPrometheusType);
         });
+        page.serve(server);
         thread = std::thread([this] { server.listen_after_bind(); });
     }
 };
 
-Result<std::unique_ptr<HttpStatus>> HttpStatus::start(const std::string& address, Node& node) {
+Result<std::unique_ptr<HttpStatus>> HttpStatus::start(const std::string& address, Node& node, Access access) {
     const auto parsed = node::parse_address(address);
     if (!parsed) return parsed.error();
-    auto impl = std::make_unique<Impl>();
+    auto impl = std::make_unique<Impl>(node, std::move(access), address);
     // Without this, a port that another process listens on could be shared with it.
     impl->server.set_socket_options([](socket_t socket) {
         const int yes = 1;
@@ -82,13 +91,14 @@ Result<std::unique_ptr<HttpStatus>> HttpStatus::start(const std::string& address
     if (!bound)
         return Error{ErrorCode::unreachable,
                      "cannot serve HTTP on " + address + ": choose another --http or stop what uses it"};
-    impl->serve(node);
+    impl->serve();
     return std::unique_ptr<HttpStatus>(new HttpStatus(std::move(impl)));
 }
 
 HttpStatus::HttpStatus(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 HttpStatus::~HttpStatus() {
+    impl_->page.close();
     impl_->server.stop();
     impl_->thread.join();
 }

@@ -6,16 +6,19 @@
 #include <memory>
 #include <string>
 
+#include "node/daemon/page/comparison.hpp"
+
 namespace muster::daemon {
 
 /// /healthz: 200 while the node's thread turns, else 503. /readyz: 200 when the
 /// node is ready, else 503. /status: the node's Status as JSON. /metrics: for
-/// Prometheus.
-/// Threads of its own; at most two requests at a time, others wait.
+/// Prometheus. The rest is the page's (page/page.hpp).
+/// Threads of its own; so many requests at a time, others wait.
 class HttpStatus {
 public:
-    /// `node` outlives it. Errors: bad_request, unreachable (port in use).
-    static Result<std::unique_ptr<HttpStatus>> start(const std::string& address, Node& node);
+    /// `node` outlives it. `access`: for what the page asks other nodes. Errors: bad_request, unreachable (port in
+    /// use).
+    static Result<std::unique_ptr<HttpStatus>> start(const std::string& address, Node& node, Access access);
     ~HttpStatus();
 
 private:

@@ -27,6 +27,7 @@ using muster::daemon::Loaded;
 constexpr int kDone = 0;
 constexpr int kFailed = 1;
 constexpr int kBadUsage = 2;
+constexpr std::size_t kJournal = 512;  // changes of a sort for the page
 
 int fail(const muster::Error& error) {
     std::cerr << "musterd: " << muster::printable(error.text) << std::endl;
@@ -105,6 +106,7 @@ int run(Config config) {
         end.error = error;
         end.told.notify();
     };
+    if (!config.http.empty()) config.node.journal = kJournal;
     auto started = muster::Node::start(config.node);
     if (!started) return fail(started.error());
     muster::Node& node = **started;
@@ -115,7 +117,8 @@ int run(Config config) {
 
     std::unique_ptr<muster::daemon::HttpStatus> http;
     if (!config.http.empty()) {
-        auto serving = muster::daemon::HttpStatus::start(config.http, node);
+        auto serving = muster::daemon::HttpStatus::start(
+            config.http, node, {config.node.scope, config.node.key_file, config.node.keys_dir});
         if (!serving) return fail(serving.error());
         http = std::move(*serving);
     }

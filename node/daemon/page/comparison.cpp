@@ -1,0 +1,147 @@
+#include "node/daemon/page/comparison.hpp"
+
+#include <muster/worker.hpp>
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "node/daemon/page/digests.hpp"
+
+namespace muster::daemon {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kConnect{2000};
+constexpr milliseconds kSnapshots{10000};
+constexpr milliseconds kStep{50};
+constexpr milliseconds kSettle{2000};  // for what is on its way between the nodes: some heartbeats
+
+/// Ends a watch of the node's with the scope.
+class Watching {
+public:
+    Watching(Node& node, Watch watch) : node_(node), watch_(watch) {}
+    ~Watching() { node_.unwatch(watch_); }
+    Watching(const Watching&) = delete;
+    Watching& operator=(const Watching&) = delete;
+
+private:
+    Node& node_;
+    const Watch watch_;
+};
+
+std::vector<MemberId> missing(const Members& from, const Members& those_of) {
+    std::vector<MemberId> ids;
+    // Both are in one order: by node name, then number.
+    auto other = from.begin();
+    const auto is_before = [](const MemberId& a, const MemberId& b) { return a < b; };
+    for (const auto& member : those_of) {
+        while (other != from.end() && is_before(other->id, member.id)) ++other;
+        if (other != from.end() && other->id == member.id) continue;
+        ids.push_back(member.id);
+        if (ids.size() == Comparison::kMostExamples) break;
+    }
+    return ids;
+}
+
+/// What differs in this group now; nothing when nothing does any more.
+Result<std::vector<Comparison::Difference>> look_at(Node& node, Worker& worker, const Group& group) {
+    const auto here = node.members(group);
+    if (!here) return here.error();
+    const auto there = worker.members(group);
+    if (!there) return there.error();
+    Comparison::Difference difference{group, here->size(), there->size(), missing(*there, *here),
+                                      missing(*here, *there)};
+    std::vector<Comparison::Difference> found;
+    if (!difference.only_here.empty() || !difference.only_there.empty()) found.push_back(std::move(difference));
+    return found;
+}
+
+}  // namespace
+
+Result<Comparison::Outcome> Comparison::run(const std::string& with) {
+    const auto other = find(with);
+    if (!other) return other.error();
+    {
+        const std::lock_guard lock(mutex_);
+        if (closed_) return Error{ErrorCode::closed, "this node is ending"};
+        if (running_) return Error{ErrorCode::overloaded, "another comparison is under way: try again in some seconds"};
+        running_ = true;
+    }
+    auto outcome = compare(*other);
+    const std::lock_guard lock(mutex_);
+    running_ = false;
+    return outcome;
+}
+
+void Comparison::close() {
+    const std::lock_guard lock(mutex_);
+    closed_ = true;
+    closing_.notify_all();
+}
+
+bool Comparison::pause(milliseconds time) {
+    std::unique_lock lock(mutex_);
+    return !closing_.wait_for(lock, time, [&] { return closed_; });
+}
+
+Result<NodeInfo> Comparison::find(const std::string& name) {
+    const auto views = node_.views();
+    if (!views) return views.error();
+    std::uint64_t members = 0;
+    for (const auto& view : *views) members += view.shown ? view.members : 0;
+    if (members > kMostMembers)
+        return Error{ErrorCode::overloaded, "too many members to compare here: use `muster diff`"};
+    const auto found = std::ranges::find(*views, name, [](const NodeView& view) { return view.node.id.name; });
+    if (found == views->end() || name == node_.id().name)
+        return Error{ErrorCode::bad_request, "no other node is called so"};
+    if (found->node.state != NodeState::alive)
+        return Error{ErrorCode::bad_request,
+                     "node " + name + " is " + std::string(to_string(found->node.state)) + ": it cannot be asked"};
+    return found->node;
+}
+
+Result<Comparison::Outcome> Comparison::compare(const NodeInfo& other) {
+    Worker::Options options;
+    options.nodes = {access_.key_file.empty() ? other.address : other.id.name + "@" + other.address};
+    options.name = "page-of-" + node_.id().name.substr(0, 56);
+    options.scope = access_.scope;
+    options.key_file = access_.key_file;
+    options.keys_dir = access_.keys_dir;
+    options.connect_timeout = kConnect;
+    auto worker = Worker::connect(std::move(options));
+    if (!worker) return worker.error();
+
+    const auto here = std::make_shared<Digests>();
+    const auto there = std::make_shared<Digests>();
+    const auto own = node_.watch_all([here](const WatchEvent& event) { here->take(event); });
+    if (!own) return own.error();
+    const Watching watching(node_, *own);
+    if (auto watched = (*worker)->watch_all([there](const WatchEvent& event) { there->take(event); }); !watched)
+        return watched.error();
+
+    for (milliseconds waited{}; !here->has_begun() || !there->has_begun(); waited += kStep) {
+        if (waited >= kSnapshots) return Error{ErrorCode::timeout, "no table came within 10 s: look at both logs"};
+        if (!pause(kStep)) return Error{ErrorCode::closed, "this node is ending"};
+    }
+    auto groups = Digests::differing(*here, *there);
+    for (milliseconds waited{}; !groups.empty() && waited < kSettle; waited += kStep) {
+        if (!pause(kStep)) return Error{ErrorCode::closed, "this node is ending"};
+        // What differed all the time; what changes now is on its way.
+        const auto still = Digests::differing(*here, *there);
+        std::erase_if(groups, [&](const Group& group) { return !std::ranges::binary_search(still, group); });
+    }
+    Outcome outcome{other.id.name, {here->groups(), here->members()}, {there->groups(), there->members()}, 0, {}};
+    outcome.differ = groups.size();
+    for (const auto& group : groups) {
+        if (outcome.differences.size() == kMostGroups) break;
+        auto difference = look_at(node_, **worker, group);
+        if (!difference) return difference.error();
+        outcome.differ -= difference->empty() ? 1 : 0;
+        std::ranges::move(*difference, std::back_inserter(outcome.differences));
+    }
+    return outcome;
+}
+
+}  // namespace muster::daemon

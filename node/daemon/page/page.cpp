@@ -1,0 +1,251 @@
+#include "node/daemon/page/page.hpp"
+
+#include <httplib.h>
+
+#include <atomic>
+#include <charconv>
+#include <chrono>
+#include <utility>
+
+#include "node/daemon/page/files.hpp"
+#include "node/daemon/page/group_list.hpp"
+#include "node/daemon/page/json.hpp"
+#include "node/daemon/page/pulse.hpp"
+#include "node/daemon/page/visitor.hpp"
+
+namespace muster::daemon {
+namespace {
+
+constexpr auto kTurn = std::chrono::milliseconds(1000);  // after which a viewer that has gone is noticed
+constexpr std::size_t kMembersAtOnce = 100;
+
+using httplib::Request;
+using httplib::Response;
+
+void refuse(Response& response, int status, const std::string& why) {
+    response.status = status;
+    response.set_content(to_text({{"error", why}}) + "\n", "application/json");
+}
+
+void answer(Response& response, const Json& json) {
+    response.set_content(to_text(json) + "\n", "application/json");
+}
+
+int status_of(const Error& error) {
+    switch (error.code) {
+        case ErrorCode::bad_request:
+            return 400;
+        case ErrorCode::overloaded:
+        case ErrorCode::closed:
+            return 503;
+        case ErrorCode::timeout:
+            return 504;
+        default:
+            return 502;
+    }
+}
+
+/// 0 when there is none, or it is none.
+std::size_t number_in(const Request& request, const char* name) {
+    const std::string text = request.get_param_value(name);
+    std::size_t number = 0;
+    std::from_chars(text.data(), text.data() + text.size(), number);
+    return number;
+}
+
+Json json_of(const std::vector<MemberId>& members) {
+    Json list = Json::array();
+    for (const auto& id : members) list.push_back(to_string(id));
+    return list;
+}
+
+Json json_of(const Comparison::Outcome& outcome) {
+    Json differences = Json::array();
+    for (const auto& difference : outcome.differences)
+        differences.push_back({{"group", to_json(difference.group)},
+                               {"here", difference.here},
+                               {"there", difference.there},
+                               {"only_here", json_of(difference.only_here)},
+                               {"only_there", json_of(difference.only_there)}});
+    const auto table = [](const Comparison::Table& t) { return Json{{"groups", t.groups}, {"members", t.members}}; };
+    return {{"with", outcome.with},
+            {"here", table(outcome.here)},
+            {"there", table(outcome.there)},
+            {"differ", outcome.differ},
+            {"differences", std::move(differences)}};
+}
+
+/// A place among those that may be taken at once, held for the scope.
+class Place {
+public:
+    Place(std::atomic<std::size_t>& taken, std::size_t most) : taken_(taken), has_(++taken <= most) {}
+    ~Place() { --taken_; }
+    Place(const Place&) = delete;
+    Place& operator=(const Place&) = delete;
+    explicit operator bool() const { return has_; }
+
+private:
+    std::atomic<std::size_t>& taken_;
+    const bool has_;
+};
+
+}  // namespace
+
+const std::size_t Page::kThreads = Pulse::kViewers + kQuestions;
+
+struct Page::Impl {
+    Impl(Node& given, Access access, std::string served)
+
+        : node(given),
+          served_on(std::move(served)),
+          groups(given),
+          comparison(given, std::move(access)),
+          pulse(given, [this] { groups.forget_if_idle(); }) {}
+
+    using Handler = void (Impl::*)(const Request&, Response&);
+
+    void file(const PageFile& file, const Request& request, Response& response);
+    void events(const Request&, Response& response);
+    void state(const Request&, Response& response);
+    void find_groups(const Request& request, Response& response);
+    void show_group(const Request& request, Response& response);
+    void compare(const Request& request, Response& response);
+
+    /// Whether the request was meant for this node; else it has been refused.
+    bool lets_in(const Request& request, Response& response, bool is_page);
+    /// A handler for what the page's scripts ask.
+    auto script(Handler handler) {
+        return [this, handler](const Request& request, Response& response) {
+            if (lets_in(request, response, false)) (this->*handler)(request, response);
+        };
+    }
+    /// The same for what takes time: kQuestions at once.
+    auto question(Handler handler) {
+        return [this, handler](const Request& request, Response& response) {
+            if (!lets_in(request, response, false)) return;
+            const Place place(questions, kQuestions);
+            if (place) return (this->*handler)(request, response);
+            ++refused;
+            refuse(response, 503, "too many ask at once: try again");
+        };
+    }
+
+    Node& node;
+    const std::string served_on;
+    GroupList groups;
+    Comparison comparison;
+    Pulse pulse;
+    std::atomic<std::size_t> questions = 0;
+    std::atomic<std::uint64_t> refused = 0;
+};
+
+Page::Page(Node& node, Access access, std::string served_on)
+    : impl_(std::make_unique<Impl>(node, std::move(access), std::move(served_on))) {}
+Page::~Page() = default;
+
+void Page::close() {
+    impl_->pulse.close();
+    impl_->comparison.close();
+}
+
+void Page::add_to(std::map<std::string, std::uint64_t>& counters) const {
+    const auto counts = impl_->pulse.counts();
+    counters["page_viewers"] = counts.viewers;
+    counters["page_viewers_refused"] = counts.refused;
+    counters["page_viewers_fallen_behind"] = counts.fallen_behind;
+    counters["page_requests_refused"] = impl_->refused;
+}
+
+void Page::serve(httplib::Server& server) {
+    Impl* impl = impl_.get();
+    for (const PageFile& file : page_files()) {
+        const bool is_index = file.name == "index.html";
+        std::string path = is_index ? "/" : "/page/" + std::string(file.name);
+        for (auto at = path.find('.'); at != std::string::npos; at = path.find('.', at + 2)) path.insert(at, 1, '\\');
+        server.Get(path,
+                   [impl, &file](const Request& request, Response& response) { impl->file(file, request, response); });
+    }
+    server.Get("/events", impl->script(&Impl::events));
+    server.Get("/page/state", impl->script(&Impl::state));
+    server.Get("/page/groups", impl->question(&Impl::find_groups));
+    server.Get("/page/group", impl->question(&Impl::show_group));
+    server.Get("/page/compare", impl->question(&Impl::compare));
+}
+
+bool Page::Impl::lets_in(const Request& request, Response& response, bool is_page) {
+    protect(response);
+    const std::string host = request.get_header_value("Host");
+    if (!host.empty() && !is_known_host(host, served_on)) {
+        ++refused;
+        refuse(response, 421, "this node does not know itself by that name: use its address, or let the proxy do so");
+        return false;
+    }
+    if (!is_page && !is_from_here(request)) {
+        ++refused;
+        refuse(response, 403, "only this node's own page may ask this");
+        return false;
+    }
+    return true;
+}
+
+void Page::Impl::file(const PageFile& file, const Request& request, Response& response) {
+    if (!lets_in(request, response, file.name == "index.html")) return;
+    response.set_content(file.bytes.data(), file.bytes.size(), std::string(file.type).c_str());
+}
+
+void Page::Impl::events(const Request&, Response& response) {
+    const auto viewer = pulse.enter();
+    if (!viewer) return refuse(response, 503, "as many as may look at this page do so");
+    const auto leave = std::shared_ptr<void>(nullptr, [this, viewer](void*) { pulse.leave(viewer); });
+    response.set_header("X-Accel-Buffering", "no");
+    response.set_chunked_content_provider("text/event-stream", [viewer, leave](std::size_t, httplib::DataSink& sink) {
+        const auto frame = viewer->take(kTurn);
+        if (viewer->is_closed() || !sink.is_writable()) return false;
+        return !frame || sink.write(frame->data(), frame->size());
+    });
+}
+
+void Page::Impl::state(const Request&, Response& response) {
+    response.set_content(pulse.state() + "\n", "application/json");
+}
+
+void Page::Impl::find_groups(const Request& request, Response& response) {
+    const auto order =
+        request.get_param_value("order") == "members" ? GroupList::Order::by_members : GroupList::Order::by_name;
+    const std::size_t from = number_in(request, "from");
+    const auto page = groups.find(request.get_param_value("search"), order, from);
+    if (!page) return refuse(response, status_of(page.error()), page.error().text);
+    Json list = Json::array();
+    for (const auto& info : page->groups) list.push_back({{"group", to_json(info.group)}, {"members", info.members}});
+    answer(response, {{"total", page->total},
+                      {"matched", page->matched},
+                      {"from", from},
+                      {"page", GroupList::kPage},
+                      {"groups", std::move(list)}});
+}
+
+void Page::Impl::show_group(const Request& request, Response& response) {
+    const Group group{request.get_param_value("store"), request.get_param_value("feature")};
+    for (const auto& part : {group.store, group.feature})
+        if (const auto why = why_invalid_part(part); !why.empty()) return refuse(response, 400, std::string(why));
+    const auto members = node.members(group);
+    if (!members) return refuse(response, status_of(members.error()), members.error().text);
+    const std::size_t from = std::min(number_in(request, "from"), members->size());
+    Json list = Json::array();
+    for (std::size_t i = from; i < std::min(members->size(), from + kMembersAtOnce); ++i)
+        list.push_back(to_json((*members)[i]));
+    answer(response, {{"group", to_json(group)},
+                      {"key", to_string(group_key(group))},
+                      {"total", members->size()},
+                      {"from", from},
+                      {"page", kMembersAtOnce},
+                      {"members", std::move(list)}});
+}
+
+void Page::Impl::compare(const Request& request, Response& response) {
+    const auto outcome = comparison.run(request.get_param_value("with"));
+    if (!outcome) return refuse(response, status_of(outcome.error()), outcome.error().text);
+    answer(response, json_of(*outcome));
+}
+
+}  // namespace muster::daemon

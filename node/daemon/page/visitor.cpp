@@ -1,0 +1,55 @@
+#include "node/daemon/page/visitor.hpp"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+#include <cctype>
+
+namespace muster::daemon {
+namespace {
+
+constexpr const char* kPolicy =
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
+
+/// Without the port, lower case; "[::1]:80" is "::1".
+std::string name_in(std::string host) {
+    if (host.starts_with('[')) {
+        host = host.substr(1, host.find(']') - 1);
+    } else if (std::ranges::count(host, ':') == 1) {
+        host.resize(host.find(':'));
+    }
+    std::ranges::transform(host, host.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    if (host.ends_with('.')) host.pop_back();
+    return host;
+}
+
+bool is_address(const std::string& name) {
+    in6_addr any{};
+    return ::inet_pton(AF_INET, name.c_str(), &any) == 1 || ::inet_pton(AF_INET6, name.c_str(), &any) == 1;
+}
+
+}  // namespace
+
+bool is_known_host(const std::string& host, const std::string& served_on) {
+    const std::string name = name_in(host);
+    return name == name_in(served_on) || is_address(name) || name.find('.') == std::string::npos ||
+           name.ends_with(".localhost");
+}
+
+bool is_from_here(const httplib::Request& request) {
+    const std::string site = request.get_header_value("Sec-Fetch-Site");
+    return site.empty() || site == "same-origin" || site == "none";
+}
+
+void protect(httplib::Response& response) {
+    response.set_header("Content-Security-Policy", kPolicy);
+    response.set_header("X-Content-Type-Options", "nosniff");
+    response.set_header("X-Frame-Options", "DENY");
+    response.set_header("Referrer-Policy", "no-referrer");
+    response.set_header("Cross-Origin-Opener-Policy", "same-origin");
+    response.set_header("Cross-Origin-Resource-Policy", "same-origin");
+    response.set_header("Cache-Control", "no-store");
+}
+
+}  // namespace muster::daemon

@@ -1,0 +1,18 @@
+# Puts Playwright, exactly as package-lock.json names it, into the folder TO beside what uses it. Nothing is loaded when
+# it is there already.
+foreach(file package.json package-lock.json browser.mjs)
+    file(COPY_FILE ${FROM}/${file} ${TO}/${file} ONLY_IF_DIFFERENT)
+endforeach()
+file(SHA256 ${TO}/package-lock.json lock)
+set(stamp ${TO}/installed)
+if(EXISTS ${stamp})
+    file(READ ${stamp} installed)
+    if(installed STREQUAL lock)
+        return()
+    endif()
+endif()
+execute_process(COMMAND ${NPM} ci --ignore-scripts --no-audit --no-fund WORKING_DIRECTORY ${TO} RESULT_VARIABLE failed)
+if(failed)
+    message(FATAL_ERROR "npm could not install Playwright: see above; it needs the registry, or a mirror in .npmrc")
+endif()
+file(WRITE ${stamp} ${lock})
