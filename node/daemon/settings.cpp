@@ -193,7 +193,7 @@ constexpr std::array kSettings{
             [](Config& c, const Values& v) { return set_limit(c.node.peers, v.back()); }},
     Setting{"busy_poll", "US", "how long the node stays awake after traffic, for latency (default 0)", false,
             set_busy_poll},
-    Setting{"http", "HOST:PORT", "serve /healthz, /readyz, /status and /metrics there, to anyone (default: not at all)",
+    Setting{"http", "HOST:PORT", "serve a page, /healthz, /readyz, /status and /metrics there, to anyone (default: no)",
             false, [](Config& c, const Values& v) { return set_address(c.http, v.back()); }},
     Setting{"log_level", "LEVEL", "debug, info, warn or error (default info)", false,
             [](Config& c, const Values& v) {
