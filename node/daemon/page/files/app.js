@@ -137,7 +137,7 @@ function verdict() {
   if (!state.ready) return ["doubt", `Node ${state.self} is still syncing`, "It does not serve workers yet."];
   const behind = present.filter((node) => node.behind > 0 || !node.shown);
   if (behind.length) return ["doubt", `All ${many(present.length, "node")} alive; ${many(behind.length, "table")} not up to date yet`, behind[0].name];
-  return ["good", present.length === 1 ? "This node is alone, and well" : `All ${many(present.length, "node")} alive and in step`, ""];
+  return ["good", present.length === 1 ? "This node is alone, and well" : (present.length === 2 ? "Both nodes" : `All ${many(present.length, "node")}`) + " alive and in step", ""];
 }
 
 function shownRate(name) {

@@ -37,7 +37,9 @@ export class Picture {
     this.size = shown.length > 48 ? 7 : shown.length > NAMED ? 9 : shown.length > 14 ? 15 : 21;
     this.named = shown.length <= NAMED;
     keep(this.edges, shown, (n) => n.name, () => this.makeEdge(), (e, n) => this.updateEdge(e, n, self));
-    keep(this.circles, [...shown, self], (n) => n.name, () => this.makeCircle(), (e, n) => this.updateCircle(e, n, state, now));
+    const onTop = (node) => (node.state === "alive" ? 0 : 1);
+    const stacked = [...shown].sort((a, b) => onTop(a) - onTop(b));
+    keep(this.circles, [...stacked, self], (n) => n.name, () => this.makeCircle(), (e, n) => this.updateCircle(e, n, state, now));
     const left = others.length - shown.length;
     const words = [many(1 + others.length, "node"), left ? many(left, "of them is", "of them are") + " not drawn" : ""];
     say(by("picture-words"), words.filter(Boolean).join(", ") + (others.some((n) => n.via) ? "; dashed: heard through another" : ""));
@@ -49,6 +51,10 @@ export class Picture {
     set(this.root, "viewBox", `0 0 ${WIDTH} ${height}`);
     this.middle = height / 2 - 12;
     this.places.clear();
+    if (shown.length === 1) {
+      this.places.set(shown[0].name, [WIDTH * 0.28, this.middle]);
+      return void this.places.set(self.name, [WIDTH * 0.72, this.middle]);
+    }
     this.places.set(self.name, [WIDTH / 2, this.middle]);
     const crowded = shown.length > NAMED;
     shown.forEach((node, i) => {
@@ -109,6 +115,12 @@ export class Picture {
     const above = !isSelf && y < this.middle - 20;
     set(label, "y", above ? -size : size);
     set(label, "dy", above ? "-0.6em" : "1.3em");
+    // At the sides, names go inwards.
+    const side = x < 120 ? "start" : x > WIDTH - 120 ? "end" : "middle";
+    for (const text of [label, sub]) {
+      set(text, "text-anchor", side);
+      set(text, "x", side === "middle" ? 0 : side === "start" ? -size - 6 : size + 6);
+    }
     const words = trouble ? stateWords(node, now) : this.named ? many(node.members, "member") : "";
     say(sub, words);
     set(sub, "y", above ? -size : size);
