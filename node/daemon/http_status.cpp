@@ -2,17 +2,21 @@
 
 #include <httplib.h>
 
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <nlohmann/json.hpp>
 #include <thread>
 
 #include "node/address.hpp"
 #include "node/daemon/metrics.hpp"
 #include "node/daemon/page/page.hpp"
+#include "node/daemon/request_stream.hpp"
 
 namespace muster::daemon {
 namespace {
 
-constexpr std::size_t kThreads = 16;  // whoever says nothing holds one for two seconds
+constexpr std::size_t kThreads = 16;  // whoever says nothing holds one for two seconds, and nobody for long
 constexpr auto kStuck = std::chrono::seconds(5);
 
 void answer(httplib::Response& response, bool good, const char* yes, const char* no) {
@@ -36,6 +40,19 @@ nlohmann::json to_json(const Status& status) {
             {"counters", status.counters}};
 }
 
+/// One request a connection, which brings no more than a RequestStream takes: the library alone keeps lines and bodies
+/// of any length, and a connection for as long as a byte comes now and then.
+class Server final : public httplib::Server {
+    bool process_and_close_socket(socket_t socket) override {
+        RequestStream stream(socket);
+        bool closed = false;
+        const bool answered = process_request(stream, true, closed, nullptr);
+        ::shutdown(socket, SHUT_RDWR);
+        ::close(socket);
+        return answered;
+    }
+};
+
 }  // namespace
 
 struct HttpStatus::Impl {
@@ -44,15 +61,11 @@ struct HttpStatus::Impl {
 
     Node& node;
     Page page;
-    httplib::Server server;
+    Server server;
     std::thread thread;
 
     void serve() {
         server.new_task_queue = [] { return new httplib::ThreadPool(kThreads + Page::kThreads); };
-        server.set_read_timeout(std::chrono::seconds(2));
-        server.set_write_timeout(std::chrono::seconds(2));
-        server.set_keep_alive_max_count(1);  // a kept connection would hold a thread
-        server.set_payload_max_length(1024);
         server.Get("/healthz", [this](const httplib::Request&, httplib::Response& response) {
             answer(response, node.loop_age() < kStuck, "ok", "the node's thread is stuck");
         });
