@@ -11,6 +11,7 @@
 #include <thread>
 #include <zmq.hpp>
 
+#include "proto/codec.hpp"
 #include "tests/integration/keys.hpp"
 
 namespace muster::test {
@@ -123,6 +124,57 @@ TEST(Curve, StrangersAreRefusedAndCounted) {
         EXPECT_TRUE(!name.starts_with("bad_frames") || value == 0) << name;
     const auto refused = run({MUSTER_PATH, "--node", cluster.address(0), "--key", x, "--keys", keys.folder(), "nodes"});
     EXPECT_EQ(refused.status, 3) << refused.errors;
+}
+
+NodeId id_of(const Cluster& cluster, const std::string& name) {
+    const auto answer = Json::parse(cluster.muster(0, {"nodes"}).lines.at(0));
+    for (const auto& node : answer.at("nodes"))
+        if (node.at("name") == name) return {name, Incarnation{node.at("incarnation").get<std::uint64_t>()}};
+    throw std::runtime_error("n1 does not know " + name);
+}
+
+// Forged origins, and replays of earlier lives: whoever has a member's key and speaks for another.
+TEST(Curve, AMemberSpeaksForItselfAlone) {
+    const Keys keys(3);
+    auto places = keys.places(3);
+    const auto control = std::to_string(free_port());
+    places[0].more.insert(places[0].more.end(), {"--control-port", control});
+    Cluster cluster(places);
+    const auto member = cluster.stay(2, {"join", "s", "f", "--visible"});
+    ASSERT_TRUE(member->wait_for_line("joined"));
+    const NodeId own = id_of(cluster, "n2");
+    const NodeId other = id_of(cluster, "n3");
+    Stranger liar("127.0.0.1:" + control);
+    liar.has(text_in(keys.key("n2"), "public-key"), text_in(keys.key("n2"), "secret-key"),
+             text_in(keys.pub("node", "n1"), "public-key"));
+    liar.socket.connect(liar.endpoint);
+    const auto said_by = [](const NodeId& as, proto::Body body) {
+        return proto::encode({{"default", as.name, as.incarnation.value, 1}, std::move(body)});
+    };
+    const auto say = [&](const std::string& frame) { liar.socket.send(zmq::buffer(frame)); };
+    const auto counts = [&](const std::string& counter) {
+        return wait_until([&] { return status_of(cluster, 0).at("counters").value(counter, 0) >= 1; });
+    };
+    const std::string forged = said_by(other, proto::Goodbye{});
+    say(forged);
+    EXPECT_TRUE(counts("messages_of_false_senders"));
+    say(said_by(own, proto::Relay{"n1", forged, 0}));
+    EXPECT_TRUE(counts("messages_unsealed"));
+    const proto::Sealed sealed{1u << 30, forged, std::string(64, 's')};
+    say(said_by(own, proto::Relay{"n1", said_by(other, sealed), 0}));
+    EXPECT_TRUE(counts("seals_forged"));
+    say(said_by(own, proto::Deltas{other, Seq{2}, {}}));
+    EXPECT_TRUE(counts("tables_forged"));
+    const auto say_down = [&](std::uint64_t incarnation) {
+        say(said_by(own, proto::PeerNews{{{{"n3", Incarnation{incarnation}}, 0, NodeState::down, "", "", "", {}}}}));
+    };
+    say_down(other.incarnation.value + 1);
+    EXPECT_TRUE(counts("lives_unproven"));
+    say_down(other.incarnation.value - 1);
+    EXPECT_TRUE(counts("news_older"));
+    EXPECT_TRUE(cluster.wait_alive(0, 3)) << cluster.node(0).errors();
+    EXPECT_EQ(members_seen(cluster, 0, "s"), 1U);
+    EXPECT_EQ(cluster.node(0).errors().find("node n3 is down"), std::string::npos) << cluster.node(0).errors();
 }
 
 TEST(Curve, AKeyIsReplacedWithoutALoss) {

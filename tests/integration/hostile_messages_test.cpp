@@ -40,44 +40,95 @@ struct Bad {
     std::string frame;
 };
 
-std::vector<Bad> bad_frames() {
+/// A ping that is sound but for an option with this value.
+std::string ping_with(const std::string& value) {
+    std::string frame = ping();
+    frame.back() = '\x81';
+    return frame + '\x05' + value;
+}
+
+std::string asked(Body body, const std::string& origin = "w", const std::string& scope = "default") {
+    return proto::encode(Message{{scope, origin, 7, 1}, std::move(body)});
+}
+
+std::string notify(const std::string& data) {
+    return asked(proto::NotifyRequest{NotificationKind::created, {"a", "b"}, {data}, false, 0});
+}
+
+/// `count` of something short, as a list.
+std::string list_of(std::uint32_t count, char element = '\xc0') {
+    std::string bytes("\xdd");
+    for (int shift = 24; shift >= 0; shift -= 8) bytes += static_cast<char>(count >> shift & 0xff);
+    return bytes + std::string(count, element);
+}
+
+/// Bytes that are no message of ours, or not of this version.
+std::vector<Bad> no_messages() {
     std::string wrong_major = ping();
     wrong_major[1] = 2;
     std::string unknown_type = ping();
     unknown_type[2] = 0x7f;
-    const auto notify = [](const std::string& data) {
-        return proto::encode(Message{{"default", "w", 7, 1},
-                                     proto::NotifyRequest{NotificationKind::created, {"a", "b"}, {data}, false, 0}});
-    };
-    const std::string header("\x99\x01\x28", 3);
     return {{"bad_frames_malformed", "\xc1 nonsense"},
             {"bad_frames_malformed", ping().substr(0, 5)},
-            {"bad_frames_malformed", "\xdd\xff\xff\xff\xff"},              // an array of four thousand million
-            {"bad_frames_malformed", "\xdf\xff\xff\xff\xff\x01"},          // a map of as many
-            {"bad_frames_malformed", "\xc6\xff\xff\xff\xff"},              // bytes
-            {"bad_frames_malformed", "\x99\x01\xdd\x00\x10\x00\x00\x01"},  // an array in a field
-            {"bad_frames_malformed", nested(500'000)},
             {"bad_frames_malformed", std::string(1000, '\xdd')},
             {"bad_frames_trailing_bytes", ping() + 'x'},
             {"bad_frames_trailing_bytes", ping() + ping()},
             {"bad_frames_wrong_major", wrong_major},
             {"bad_frames_unknown_type", unknown_type},
-            {"bad_frames_bad_field", notify(nested(100))},
-            {"bad_frames_bad_field", notify(std::string(limits::kData + 1, '\xc0'))},
             {"bad_frames_too_large", std::string(limits::kFrame + 1, '\x01')},
             {"bad_frames_too_large", std::string(2 * limits::kFrame - 1, '\x01')}};
 }
 
-TEST(HostileMessages, BadFrames) {
-    UnderAttack attacked;
+/// Counts, depths and lengths beyond what is allowed; each alone is what is wrong.
+std::vector<Bad> bombs() {
+    const auto items = static_cast<std::uint32_t>(limits::kItems);
+    Meta meta;
+    for (std::size_t i = 0; i <= limits::kMetaEntries; ++i) meta[std::to_string(i)] = "x";
+    proto::Delta many;
+    many.changes.emplace_back(Group{"a", "b"}).joins.push_back({MemberNumber{1}, limits::kMembersPerCall + 1, "", {}});
+    const NodeId n2{"n2", Incarnation{7}};
+    const proto::PeerRecord record{n2, 0, NodeState::alive, "a:1", "a:1", "a:1", {}};
+    const std::string too_long(limits::kData, 'x');
+    return {{"bad_frames_malformed", "\xdd\xff\xff\xff\xff"},      // an array of four thousand million
+            {"bad_frames_malformed", "\xdf\xff\xff\xff\xff\x01"},  // a map of as many
+            {"bad_frames_malformed", "\xc6\xff\xff\xff\xff"},      // bytes
+            {"bad_frames_malformed", std::string("\x99\x01\xdd\x00\x10\x00\x00\x01", 8)},  // an array in a field
+            {"bad_frames_malformed", nested(500'000)},
+            {"bad_frames_malformed", ping_with(nested(limits::kDepth - 1))},
+            {"bad_frames_malformed", ping_with(list_of(items + 1))},
+            {"bad_frames_malformed",
+             asked(proto::LeaveRequest{{"a", "b"}, std::vector(limits::kItems + 1, MemberNumber{1}), 0})},
+            {"bad_frames_bad_field", notify(nested(limits::kDataDepth + 1))},
+            {"bad_frames_bad_field", notify(std::string("\xc6\x00\x08\x00\x00", 5) + too_long)},
+            {"bad_frames_bad_field", asked(proto::Deltas{n2, Seq{1}, {many}})},
+            {"bad_frames_bad_field", asked(proto::JoinRequest{{"a", "b"}, 1, meta, false, 0})},
+            {"bad_frames_bad_field",
+             asked(proto::JoinRequest{{std::string(limits::kGroupPart + 1, 'a'), "b"}, 1, {}, false, 0})},
+            {"bad_frames_bad_field", asked(proto::Heard{record, 0, 0, std::string(limits::kBeat + 1, 'b')})},
+            {"bad_frames_bad_field", asked(proto::Ping{1}, "w", std::string(limits::kScope + 1, 's'))},
+            {"bad_frames_bad_field", asked(proto::Ping{1}, "no name")},
+            {"bad_frames_bad_field", asked(proto::JoinRequest{{"\xff", "b"}, 1, {}, false, 0})}};
+}
+
+/// So many times, at each port for messages.
+void throw_frames(UnderAttack& attacked, const std::vector<Bad>& frames) {
     constexpr std::uint64_t kTimes = 20;
-    for (const auto& port : {attacked.door(), attacked.control()}) {
-        for (const auto& bad : bad_frames()) {
+    for (const auto& port : {attacked.door(), attacked.control()})
+        for (std::size_t i = 0; i < frames.size(); ++i) {
+            const auto& bad = frames[i];
             const auto before = attacked.counter_from_inside(bad.counter);
             Speaker speaker(port);
-            for (std::uint64_t i = 0; i < kTimes; ++i) speaker.frame(bad.frame);
-            EXPECT_TRUE(attacked.counts(bad.counter, before + kTimes));
+            for (std::uint64_t time = 0; time < kTimes; ++time) speaker.frame(bad.frame);
+            EXPECT_TRUE(attacked.counts(bad.counter, before + kTimes)) << "frame " << i;
         }
+}
+
+// Truncated and over-long frames, trailing bytes, wrong versions.
+TEST(HostileMessages, BadFrames) {
+    UnderAttack attacked;
+    throw_frames(attacked, no_messages());
+    constexpr std::uint64_t kTimes = 20;
+    for (const auto& port : {attacked.door(), attacked.control()}) {
         const auto before = attacked.counter("bad_frames_parts");
         Speaker speaker(port);
         for (std::uint64_t i = 0; i < kTimes; ++i) speaker.peer().send(zmtp_frame(ping(), true) + zmtp_frame(ping()));
@@ -86,6 +137,14 @@ TEST(HostileMessages, BadFrames) {
     attacked.expect_unharmed();
 }
 
+// msgpack bombs.
+TEST(HostileMessages, CountsAndDepths) {
+    UnderAttack attacked;
+    throw_frames(attacked, bombs());
+    attacked.expect_unharmed();
+}
+
+// Wrong scope; a replay of an earlier incarnation.
 TEST(HostileMessages, AtTheDoorOfAnotherScopeOrSession) {
     UnderAttack attacked;
     const NodeId worker{"w", Incarnation{0}};
@@ -115,6 +174,7 @@ TEST(HostileMessages, AtTheDoorOfAnotherScopeOrSession) {
     attacked.expect_unharmed();
 }
 
+// Wrong scope; replays of an earlier incarnation; relays that would not end.
 TEST(HostileMessages, BetweenNodesOfAnotherScopeOrLife) {
     UnderAttack attacked;
     const NodeId other = attacked.id_of(1);
@@ -136,9 +196,12 @@ TEST(HostileMessages, BetweenNodesOfAnotherScopeOrLife) {
     EXPECT_TRUE(attacked.counts("relays_broken", 1));
     speaker.say(other, proto::Relay{"nowhere", ping(), 0});
     EXPECT_TRUE(attacked.counts("relays_refused", 1));
+    speaker.say(other, proto::Relay{"n3", ping(), limits::kHops});
+    EXPECT_TRUE(attacked.counts("relays_refused", 2));
     attacked.expect_unharmed();
 }
 
+// A peer that acknowledges what was never sent.
 TEST(HostileMessages, AcknowledgesWhatWasNeverSent) {
     UnderAttack attacked;
     const NodeId self = attacked.id_of(0);
@@ -162,8 +225,8 @@ TEST(HostileMessages, AcknowledgesWhatWasNeverSent) {
     attacked.expect_unharmed();
 }
 
-// Without keys anybody may speak as a member. What does not fit is refused, and what does is mended when who was spoken
-// for goes on: its own delta comes too late, and its next heartbeat has another digest.
+// Forged origins: without keys anybody may speak as a member. What does not fit is refused, and what does is mended
+// when who was spoken for goes on: its own delta comes too late, and its next heartbeat has another digest.
 TEST(HostileMessages, SpeaksForAMember) {
     UnderAttack attacked;
     const NodeId other = attacked.id_of(1);

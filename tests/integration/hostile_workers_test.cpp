@@ -21,15 +21,21 @@ struct RawWorker {
     RawWorker(const std::string& door, std::string own_name, int receive_buffer = 0)
         : peer(door, receive_buffer), name(std::move(own_name)) {
         EXPECT_TRUE(peer.shake("DEALER"));
-        peer.send(to_frame(name, 0, 0, proto::WorkerHello{}));
+        const auto welcome = hello({});
+        EXPECT_TRUE(welcome) << name << " was not let in";
+        if (welcome) token = welcome->token.value;
+    }
+    std::optional<proto::WorkerWelcome> hello(const proto::WorkerHello& greeting) {
+        peer.send(to_frame(name, 0, 0, greeting));
         while (const auto frame = peer.read_frame()) {
             auto decoded = proto::decode(*frame);
             const auto* welcome = decoded ? std::get_if<proto::WorkerWelcome>(&decoded->body) : nullptr;
-            if (welcome == nullptr) continue;
-            token = welcome->token.value;
-            return;
+            if (welcome != nullptr) return *welcome;
         }
-        ADD_FAILURE() << name << " was not let in";
+        return std::nullopt;
+    }
+    bool acknowledge(std::uint64_t received) {
+        return peer.send(to_frame(name, token, 0, proto::WorkerHeartbeat{received}), seconds(2));
     }
     bool ask(Body body) { return peer.send(to_frame(name, token, ++requests, std::move(body)), seconds(2)); }
 
@@ -92,13 +98,20 @@ TEST(HostileWorkers, AskMoreThanIsAnswered) {
 TEST(HostileWorkers, AcknowledgeWhatWasNeverSent) {
     UnderAttack attacked;
     RawWorker worker(attacked.door(), "liar");
-    worker.peer.send(to_frame("liar", worker.token, 0, proto::WorkerHeartbeat{1'000'000}));
-    worker.peer.send(to_frame("liar", worker.token, 0, proto::WorkerHeartbeat{~std::uint64_t{0}}));
+    worker.acknowledge(1'000'000);
+    worker.acknowledge(~std::uint64_t{0});
     EXPECT_TRUE(attacked.counts("acks_of_unsent_stream", 2));
+    // Nor does a resume begin behind what was sent.
+    for (const std::uint64_t received : {std::uint64_t{1'000'000}, ~std::uint64_t{0}}) {
+        const auto welcome = worker.hello({SessionToken{worker.token}, received});
+        ASSERT_TRUE(welcome) << "resumed after " << received;
+        EXPECT_TRUE(welcome->resumed);
+    }
     attacked.expect_unharmed();
 }
 
-TEST(HostileWorkers, NeverRead) {
+// A worker that never reads: answers, of which it asks for some ten gigabytes.
+TEST(HostileWorkers, NeverReadAnswers) {
     UnderAttack attacked({"--connection-bytes", "16777216"});
     auto crowd = Worker::connect({.nodes = {attacked.door()}, .name = "crowd"});
     ASSERT_TRUE(crowd);
@@ -107,14 +120,31 @@ TEST(HostileWorkers, NeverRead) {
     options.meta = {{"zone", std::string(100, 'z')}};
     ASSERT_TRUE((*crowd)->join(
         {"large", "group"}, [](const Notification&) {}, options));
-    // One is a member of the group that is notified, and hears nothing of it; the other asks and asks, which would be
-    // some ten gigabytes of answers.
     RawWorker asker(attacked.door(), "asker", 4096);
     for (int i = 0; i < 3000 && asker.ask(proto::MembersRequest{{"large", "group"}, false}); ++i) {
     }
     EXPECT_TRUE(attacked.counts("connections_overfull_out", 1));
     EXPECT_TRUE(asker.peer.is_ended());
     attacked.expect_unharmed(300);
+}
+
+// A worker that never reads: notifications, while it goes on saying that it lives.
+TEST(HostileWorkers, NeverReadNotifications) {
+    UnderAttack attacked({"--backlog-bytes", "4194304"});
+    RawWorker member(attacked.door(), "member", 4096);
+    const Group flooded{"flooded", "group"};
+    ASSERT_TRUE(member.ask(proto::JoinRequest{flooded, 1, {}, false, 0}));
+    auto notifier = Worker::connect({.nodes = {attacked.door()}, .name = "notifier"});
+    ASSERT_TRUE(notifier);
+    constexpr std::size_t kBytes = 256 << 10;
+    const Data data{std::string("\xc6\x00\x04\x00\x00", 5) + std::string(kBytes, 'x')};
+    for (int i = 0; i < 1000; ++i) {
+        const auto report = (*notifier)->notify_updated(flooded, data);
+        ASSERT_TRUE(report) << report.error().text;
+        ASSERT_TRUE(i % 10 != 0 || member.acknowledge(0));
+    }
+    EXPECT_TRUE(attacked.counts("notifications_dropped", 900));
+    attacked.expect_unharmed(100);
 }
 
 TEST(HostileWorkers, SayHelloWithoutEnd) {

@@ -171,20 +171,30 @@ TEST_F(Keys, AddressesAndPositionsAreTheNodesOwnAffair) {
     b_tells_a(proto::PeerNews{{elsewhere}});
     expect_c_stands();
     for (const auto& node : net.core("a").nodes()) EXPECT_TRUE(node.id.name != "c" || node.address == "c:door");
+    auto newcomer = hello_of_s().self;
+    newcomer.seq = Seq{1u << 20};
+    b_tells_a(proto::PeerNews{{newcomer}});
+    net.run(milliseconds(500));
+    EXPECT_EQ(state("a", "s"), NodeState::alive);
     EXPECT_EQ(counter("a", "pulls_sent"), pulls);
+}
+
+bool is_heartbeat(const proto::Message& published) {
+    auto inner = proto::decode(std::get<proto::Sealed>(published.body).message);
+    return inner && std::holds_alternative<proto::Heartbeat>(inner->body);
 }
 
 TEST_F(Keys, WhatWasSaidBeforeIsNoSignOfLife) {
     const auto kept = net.published["c"];
+    const auto beat = std::find_if(kept.rbegin(), kept.rend(), is_heartbeat);
+    ASSERT_NE(beat, kept.rend());
     const NodeId dead = c();
     net.checks_in_vain = 1000;
     net.kill("c");
     for (int i = 0; i < 60; ++i) {
         for (const auto& message : kept) net.call("a", MessageArrived{Channel::gossip, {}, {}, message, {}});
-        b_tells_a(proto::Heard{{dead, 0, NodeState::alive, "c:door", "c:control", "c:gossip", Seq{}, {}},
-                               0,
-                               0,
-                               proto::encode(kept.back())});
+        b_tells_a(proto::Heard{
+            {dead, 0, NodeState::alive, "c:door", "c:control", "c:gossip", Seq{}, {}}, 0, 0, proto::encode(*beat)});
         net.run(milliseconds(100));
     }
     EXPECT_EQ(state("a", "c"), NodeState::down);
