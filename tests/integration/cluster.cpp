@@ -1,5 +1,6 @@
 #include "tests/integration/cluster.hpp"
 
+#include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 #include <utility>
@@ -19,6 +20,11 @@ Json first_object(const Finished& finished) {
     if (finished.status != 0 || finished.lines.empty()) return nullptr;
     const auto object = Json::parse(finished.lines.front(), nullptr, false);
     return object.is_discarded() ? Json(nullptr) : object;
+}
+
+std::string musterd_path() {
+    const char* another = std::getenv("MUSTERD");
+    return another == nullptr ? MUSTERD_PATH : another;
 }
 
 std::vector<Place> on_loopback(std::size_t nodes) {
@@ -49,7 +55,7 @@ std::vector<std::string> Cluster::addresses() const {
 
 void Cluster::start(std::size_t i) {
     const std::string& program = places_[i].musterd;
-    std::vector<std::string> line = {program.empty() ? MUSTERD_PATH : program, "--name", name(i), "--listen",
+    std::vector<std::string> line = {program.empty() ? musterd_path() : program, "--name", name(i), "--listen",
                                      address(i)};
     for (const auto& other : addresses())
         if (other != address(i)) line.insert(line.end(), {"--seed", other});

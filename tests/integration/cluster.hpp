@@ -14,11 +14,12 @@ struct Place {
     std::vector<std::string> enter;   // what its programs are started with: words before their own; may be empty
     std::string address;              // "host:port" of its node, for everyone else
     std::vector<std::string> more{};  // added to its node's command line; the last of a flag counts
-    std::string musterd{};            // the node's program, when it is not MUSTERD_PATH
+    std::string musterd{};            // the node's program, when it is not that of all
 };
 
 /// Nodes "n1", "n2", …, each seeded with all others, ready when the constructor
-/// returns. Programs: MUSTERD_PATH and MUSTER_PATH, compile definitions.
+/// returns. Programs: MUSTERD_PATH and MUSTER_PATH, compile definitions; instead of the former what MUSTERD in the
+/// environment says.
 /// Throws when a node is not ready in time; its standard error is in the text.
 class Cluster {
 public:

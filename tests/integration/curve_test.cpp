@@ -21,7 +21,7 @@ namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
 bool wait_until(const std::function<bool()>& holds, milliseconds timeout = kPatience) {
-    const auto until = std::chrono::steady_clock::now() + timeout;
+    const auto until = std::chrono::steady_clock::now() + hurried(timeout);
     while (!holds()) {
         if (std::chrono::steady_clock::now() >= until) return false;
         std::this_thread::sleep_for(milliseconds(50));

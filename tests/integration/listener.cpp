@@ -110,7 +110,7 @@ std::vector<std::string> received(const Listener& worker) {
 }
 
 bool eventually(const std::function<bool()>& holds, milliseconds timeout) {
-    const auto until = Clock::now() + timeout;
+    const auto until = Clock::now() + hurried(timeout);
     while (!holds()) {
         if (Clock::now() >= until) return false;
         std::this_thread::sleep_for(kBetweenAsking);

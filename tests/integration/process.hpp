@@ -23,6 +23,10 @@ using std::chrono::milliseconds;
 /// How long anything may take on a loaded machine before a test calls it hung.
 inline constexpr milliseconds kPatience{15000};
 
+/// What a test waits for something that it makes happen itself: as long as usual, or with MUSTER_TEST_HURRY=N in the
+/// environment an Nth of that, for who expects the test to fail.
+milliseconds hurried(milliseconds usual);
+
 /// One child process, with standard output and standard error read line by line.
 /// Killed, if it still runs, when the object ends. Thread-safe.
 class Process {

@@ -12,6 +12,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "tests/integration/process.hpp"
+
 namespace muster::test {
 namespace {
 
@@ -38,7 +40,7 @@ sockaddr_in to_socket_address(const std::string& address) {
 
 bool wait_for(int socket, short events, std::chrono::milliseconds patience) {
     pollfd item{socket, events, 0};
-    return ::poll(&item, 1, static_cast<int>(patience.count())) > 0;
+    return ::poll(&item, 1, static_cast<int>(hurried(patience).count())) > 0;
 }
 
 }  // namespace
@@ -139,7 +141,7 @@ std::optional<std::string> RawPeer::read_frame(std::chrono::milliseconds patienc
 }
 
 bool RawPeer::is_ended(std::chrono::milliseconds patience) {
-    const auto until = std::chrono::steady_clock::now() + patience;
+    const auto until = std::chrono::steady_clock::now() + hurried(patience);
     while (!ended_) {
         const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
         if (left.count() <= 0) return false;

@@ -21,6 +21,7 @@ import tomllib
 KEYS = {"name", "file", "mistake", "original", "mutated"}
 FOR_SIMULATOR = {"caught_as", "within_runs"}
 FOR_FUZZER = {"target"}  # known to scripts/fuzz.py
+FOR_DEFENCE = {"test", "seen"}  # known to tests/integration/mutants/run.py
 CAUGHT_AS = {"unsafe", "stalled", "either"}
 
 
@@ -68,7 +69,7 @@ def copy_of(source, text, mutants):
 
 def check(mutant):
     name = mutant.get("name", "a mutant without a name")
-    keys = KEYS | (FOR_FUZZER if "target" in mutant else FOR_SIMULATOR)
+    keys = KEYS | next((some for some in (FOR_FUZZER, FOR_DEFENCE) if some & mutant.keys()), FOR_SIMULATOR)
     missing = keys - mutant.keys()
     unknown = mutant.keys() - keys - {"within"}
     if missing or unknown:
@@ -77,9 +78,7 @@ def check(mutant):
     if not re.fullmatch(r"(cluster|proto|node(/\w+)?)/\w+\.cpp", mutant["file"]):
         raise Unusable(f"mutants.toml: {name}: file must be a .cpp of the library, not a header: those are compiled "
                        f"into other programs' parts as well")
-    if "target" in mutant:
-        return
-    if mutant["caught_as"] not in CAUGHT_AS:
+    if "caught_as" in keys and mutant["caught_as"] not in CAUGHT_AS:
         raise Unusable(f"mutants.toml: {name}: caught_as must be one of {sorted(CAUGHT_AS)}")
 
 
@@ -96,7 +95,7 @@ def generate(listed, root, output):
     for number, mutant in mutants:
         check(mutant)
         by_file.setdefault(mutant["file"], []).append((number, mutant))
-        if "target" in mutant:
+        if "caught_as" not in mutant:
             continue
         rows.append(f'{{{number}, "{mutant["name"]}", "{mutant["mistake"]}", Caught::{mutant["caught_as"]}, '
                     f'{mutant["within_runs"]}}},\n')
