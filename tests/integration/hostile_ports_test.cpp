@@ -143,6 +143,18 @@ TEST(HostilePorts, AMillionSubscriptions) {
     attacked.expect_unharmed(200);
 }
 
+TEST(HostilePorts, MoreSubscriptionsThanAPeerNeeds) {
+    UnderAttack attacked;
+    for (int i = 0; i < 20; ++i) {
+        RawPeer peer(attacked.gossip());
+        ASSERT_TRUE(peer.shake("SUB"));
+        for (char topic = 'a'; topic <= 'z'; ++topic) peer.send(zmtp_frame(std::string("\1") + topic));
+        EXPECT_TRUE(peer.is_ended());
+    }
+    EXPECT_TRUE(attacked.counts("subscriptions_refused", 20));
+    attacked.expect_unharmed();
+}
+
 /// So many subscriptions to topics of 500 bytes that nobody else has.
 std::string long_subscriptions(std::mt19937_64& random, int count) {
     std::string bytes;
@@ -215,7 +227,7 @@ TEST(HostilePorts, Http) {
     UnderAttack attacked;
     std::mt19937_64 random(2);
     std::vector<RawPeer> silent;
-    for (int i = 0; i < 20; ++i) silent.emplace_back(attacked.http()).send("GET /heal");
+    for (int i = 0; i < 60; ++i) silent.emplace_back(attacked.http()).send("GET /heal");
     for (int i = 0; i < 50; ++i) {
         RawPeer(attacked.http()).send(noise(random, 1 + random() % 20000));
         RawPeer(attacked.http())
