@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <optional>
@@ -16,8 +17,11 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds kGlance(50);
-constexpr milliseconds kStands(100);            // twice the time between two ticks of the core
+constexpr milliseconds kGlance(25);
+constexpr milliseconds kStands(75);  // more than the time between two ticks of the core
+constexpr milliseconds kGlanceOnAlert(10);
+constexpr std::chrono::seconds kAlert(10);      // since somebody was found
+constexpr int kRest = 10;                       // times as long as a look takes
 constexpr std::uint64_t kMostMeanwhile = 8192;  // bytes of one connection between two glances
 
 /// Bytes that came in, if this is a connection to that port of this process.
@@ -49,16 +53,22 @@ FloodGuard::~FloodGuard() {
 }
 
 void FloodGuard::run() {
+    using Clock = std::chrono::steady_clock;
     std::optional<Received> before;
+    Clock::time_point alert_until{};
+    Clock::duration rest = kGlance;
     while (!stopped_) {
-        std::this_thread::sleep_for(kGlance);
-        if (loop_age_() < kStands) {
+        std::this_thread::sleep_for(rest);
+        const auto began = Clock::now();
+        rest = kGlance;
+        if (began >= alert_until && loop_age_() < kStands) {
             before.reset();
             continue;
         }
         auto now = look();
-        if (before) end_those_who_sent(*before, now);
+        if (before && end_those_who_sent(*before, now)) alert_until = began + kAlert;
         before = std::move(now);
+        if (began < alert_until) rest = std::max<Clock::duration>(kGlanceOnAlert, kRest * (Clock::now() - began));
     }
 }
 
@@ -72,14 +82,17 @@ FloodGuard::Received FloodGuard::look() const {
     return received;
 }
 
-void FloodGuard::end_those_who_sent(const Received& before, const Received& now) {
+bool FloodGuard::end_those_who_sent(const Received& before, const Received& now) {
+    bool some = false;
     for (const auto& [descriptor, bytes] : now) {
         const auto found = before.find(descriptor);
         const auto earlier = found == before.end() || found->second > bytes ? 0 : found->second;
         if (bytes - earlier <= kMostMeanwhile) continue;
         ++counts_.flooding;
         ::shutdown(descriptor, SHUT_RDWR);
+        some = true;
     }
+    return some;
 }
 
 }  // namespace muster::node

@@ -17,8 +17,9 @@ namespace muster::node {
 /// this ends the connections to the publisher that go on sending: who subscribes to what nodes publish sends some
 /// hundred bytes and then nothing.
 ///
-/// A thread of its own, which looks at the loop some times a second and at connections only while it stands. A
-/// descriptor may be another connection's by the time it is ended: then that one is made anew by whoever made it.
+/// A thread of its own, which looks at the loop some times a second and at connections only while it stands, and for
+/// some seconds after it has found one, so that those that follow are ended before the loop stands again. A descriptor
+/// may be another connection's by the time it is ended: then that one is made anew by whoever made it.
 class FloodGuard {
 public:
     /// `loop_age`: since the loop's last turn began. Any thread. `publisher`: the port that subscribers connect to.
@@ -32,7 +33,8 @@ private:
 
     void run();
     [[nodiscard]] Received look() const;
-    void end_those_who_sent(const Received& before, const Received& now);
+    /// Whether there were any.
+    bool end_those_who_sent(const Received& before, const Received& now);
 
     const std::function<std::chrono::milliseconds()> loop_age_;
     const std::uint16_t publisher_;
