@@ -324,6 +324,7 @@ class Handlers(Case):
         with self.assertRaises(Error) as caught:
             muster.Worker.connect([self.a.address], timeout=0.5)
         self.assertEqual(caught.exception.code, ErrorCode.unreachable)
+        self.assertIn(f"no node answers at {self.a.address}: check", caught.exception.text)
 
     def test_a_worker_that_nobody_holds_any_more_says_goodbye(self):
         worker = muster.Worker.connect([self.a.address], timeout=PATIENCE)

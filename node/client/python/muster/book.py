@@ -45,6 +45,10 @@ class AddressBook:
             if keys and address.name and not keys.candidates(address.name):
                 raise bad_request(f"no key of {address.name} is there: put {address.name}.pub into the keys' nodes/")
 
+    def __str__(self) -> str:
+        """What the user wrote."""
+        return ", ".join(map(str, self._written))
+
     def learn(self, addresses: Sequence[str]) -> None:
         """Front doors of other live nodes; takes the place of those learned before."""
         known = {str(address) for address in self._written}

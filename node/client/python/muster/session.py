@@ -435,7 +435,10 @@ class Session:
             self._connecting = None
 
     def _no_answer(self) -> str:
-        return "no node answered in time: are they up, and are the addresses right?"
+        return (
+            f"no node answers at {self._book}: check that musterd runs there, that the address is right, and that "
+            "both know each other's key where keys are used"
+        )
 
 
 def _bounded(ms: int) -> float:
