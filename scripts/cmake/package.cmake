@@ -35,13 +35,14 @@ set(CPACK_STRIP_FILES ON)
 set(CPACK_PRE_BUILD_SCRIPTS ${debian}/compress.cmake)
 set(CPACK_COMPONENTS_ALL ${muster_components})
 set(CPACK_DEB_COMPONENT_INSTALL ON)
-set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "cluster-wide tracker groups")
+set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "")  # each component's description begins with its own
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 set(CPACK_DEBIAN_ENABLE_COMPONENT_DEPENDS OFF)
 
 set(CPACK_DEBIAN_MUSTER_PACKAGE_NAME muster)
-set(CPACK_COMPONENT_MUSTER_DESCRIPTION "Services on many hosts join groups, named by a store and a feature, at any
+set(CPACK_COMPONENT_MUSTER_DESCRIPTION "cluster-wide tracker groups: daemon and command line
+Services on many hosts join groups, named by a store and a feature, at any
 node of a cluster. Every node knows every member, and one call reaches them
 all.
 
@@ -53,13 +54,16 @@ set(CPACK_DEBIAN_MUSTER_PACKAGE_CONTROL_EXTRA
     ${debian}/conffiles ${debian}/postinst ${debian}/prerm ${debian}/postrm)
 
 set(CPACK_DEBIAN_DEV_PACKAGE_NAME libmuster-dev)
-set(CPACK_COMPONENT_DEV_DESCRIPTION "Headers and static libraries for a worker, or a node of the cluster inside
+set(CPACK_COMPONENT_DEV_DESCRIPTION "cluster-wide tracker groups: library for C++
+Headers and static libraries for a worker, or a node of the cluster inside
 the process, in C++20; with files for CMake and pkg-config.")
 set(CPACK_DEBIAN_DEV_PACKAGE_SECTION libdevel)
 set(CPACK_DEBIAN_DEV_PACKAGE_DEPENDS "libzmq3-dev, cppzmq-dev, libsodium-dev, pkg-config")
+set(CPACK_DEBIAN_DEV_PACKAGE_SUGGESTS "cmake, g++, nlohmann-json3-dev")  # to build the examples
 
 set(CPACK_DEBIAN_PYTHON_PACKAGE_NAME python3-muster)
-set(CPACK_COMPONENT_PYTHON_DESCRIPTION "A worker in Python: joins and leaves groups, looks up and watches their
+set(CPACK_COMPONENT_PYTHON_DESCRIPTION "cluster-wide tracker groups: library for Python
+A worker in Python: joins and leaves groups, looks up and watches their
 members, notifies them; with threads or asyncio.")
 set(CPACK_DEBIAN_PYTHON_PACKAGE_SECTION python)
 set(CPACK_DEBIAN_PYTHON_PACKAGE_ARCHITECTURE all)
