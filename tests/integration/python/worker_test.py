@@ -2,6 +2,7 @@
 """Workers in Python and in C++ at three real nodes: each sees, tells and outlives the other."""
 
 import asyncio
+import concurrent.futures
 import re
 import signal
 import subprocess
@@ -239,6 +240,64 @@ class Failing(Case):
         self.assertLessEqual(joined.all[0].unseen, 1)
 
 
+class Posting(Case):
+    def data_of(self, process):
+        return [line["data"] for _, line in process.lines if line["event"] == "created"]
+
+    def member_in_cpp(self, node):
+        cpp = self.cpp(node, "join", *GROUP, "--visible")
+        self.line(cpp, event="joined")
+        return cpp
+
+    def test_they_reach_both_languages_in_order_once_and_each_has_its_report(self):
+        cpp, told = self.member_in_cpp(self.b), Told()
+        self.connect(self.c).join(GROUP, told, visible=True)
+        wire = self.wire(self.a)
+        worker = self.connect(wire.address)
+        self.until(lambda: len(worker.members(GROUP)) == 2, "both are seen at a")
+        reports = []
+        for i in range(1500):
+            if i % 500 == 250:
+                wire.cut()
+            reports.append(worker.post(muster.Kind.created, GROUP, i, wait=True, timeout=2 * PATIENCE))
+        for report in (each.result(0) for each in concurrent.futures.as_completed(reports, 3 * PATIENCE)):
+            self.assertEqual((report.matched, report.delivered, report.missed), (2, 2, ()))
+        self.assertEqual([n.data for n in told.all], list(range(1500)))
+        self.until(lambda: len(self.data_of(cpp)) >= 1500, "the worker in C++ has printed all")
+        self.assertEqual(self.data_of(cpp), list(range(1500)))
+        self.assertGreaterEqual(worker.counters["resumed"], 1)
+        self.assertEqual((worker.counters["sessions"], worker.counters["posts_refused"]), (1, 0))
+
+    def test_of_those_under_way_when_the_node_dies_each_is_answered_and_none_is_doubled(self):
+        cpp = self.member_in_cpp(self.b)
+        worker = self.connect(self.a, self.c)
+        self.until(lambda: len(worker.members(GROUP)) == 1, "it is seen at a")
+        post = lambda i: worker.post(muster.Kind.created, GROUP, i, wait=True, timeout=2 * PATIENCE)  # noqa: E731
+        reports = []
+        for i in range(1000):
+            if i == 500:
+                self.a.kill()
+            reports.append(post(i))
+        delivered = []
+        for i, each in enumerate(reports):
+            try:
+                delivered += [i] * each.result(3 * PATIENCE).delivered
+            except Error as error:
+                self.assertEqual(error.code, ErrorCode.unknown_session)
+        self.assertEqual(worker.node.id.name, "c")
+        self.assertEqual(delivered[-1], 999)
+        self.until(lambda: set(delivered) <= set(self.data_of(cpp)), "what was reported has come")
+        self.assertEqual(len(self.data_of(cpp)), len(set(self.data_of(cpp))))
+
+    def test_what_was_posted_before_the_end_goes_before_the_goodbye(self):
+        cpp = self.member_in_cpp(self.a)
+        with self.connect(self.a) as worker:
+            reports = [worker.post(muster.Kind.created, GROUP, i) for i in range(100)]
+        codes = {each.exception(0).code for each in reports if each.exception(PATIENCE)}
+        self.assertLessEqual(codes, {ErrorCode.closed})
+        self.until(lambda: self.data_of(cpp) == list(range(100)), "all have come")
+
+
 class Overflowing(Case):
     OPTIONS = (*Case.OPTIONS, "--backlog-items", "16", "--backlog-policy", "drop_oldest")
 
@@ -381,7 +440,9 @@ class Asyncio(Case):
                 *(worker.notify_updated(GROUP, i, wait=True, timeout=PATIENCE) for i in range(50))
             )
             self.assertEqual({r.delivered for r in reports}, {2})
-            self.assertEqual(told, list(range(50)))
+            posted = [await worker.post(muster.Kind.updated, GROUP, i, wait=True) for i in range(50, 800)]
+            self.assertEqual({(await report).delivered for report in posted}, {2})
+            self.assertEqual(told, list(range(800)))
             time.sleep(3)  # an event loop that is busy for longer than the session's patience
             self.assertEqual([m.id for m in await worker.local_members(GROUP)], joined.members)
             self.assertEqual(worker.counters["sessions"], 1)

@@ -3,8 +3,9 @@
 import asyncio
 import logging
 import os
+import time
 import weakref
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import TracebackType
 from typing import TypeVar
 
@@ -14,6 +15,7 @@ from .calls import Call
 from .errors import Error
 from .loop import Loop
 from .options import Options
+from .posts import PostCall, Posts
 from .session import Session
 from .types import GroupInfo, Joined, Kind, Member, MemberId, NodeInfo, NotifyReport, OnAttachment, OnGap
 from .types import OnNotification, OnWatch, Status
@@ -37,6 +39,7 @@ class Worker:
         self._session = session
         self._loop = loop
         self._handlers = handlers
+        self._posts = Posts(loop.ask)
         self._finalizer = weakref.finalize(self, loop.close)
 
     @classmethod
@@ -88,7 +91,7 @@ class Worker:
 
     @property
     def counters(self) -> dict[str, int]:
-        return self._session.all_counters()
+        return self._session.all_counters() | {"posts_refused": self._posts.refused}
 
     async def join(
         self,
@@ -141,6 +144,33 @@ class Worker:
         self, group: tuple[str, str], data: object = None, *, wait: bool = False, timeout: float = 5.0
     ) -> NotifyReport:
         return await self.notify(Kind.deleted, group, data, wait=wait, timeout=timeout)
+
+    async def post(
+        self, kind: Kind, group: tuple[str, str], data: object = None, *, wait: bool = False, timeout: float = 5.0
+    ) -> asyncio.Future[NotifyReport]:
+        """Awaits its place alone, and returns the future report: `report = await (await worker.post(…))`.
+
+        Cancelled before it has its place, nothing is sent. Of a report that nobody asks for nothing is logged.
+        """
+        events = asyncio.get_running_loop()
+        report: asyncio.Future[NotifyReport] = events.create_future()
+        try:
+            call = PostCall(kind, group, data, wait, timeout, time.monotonic())
+        except Error as error:
+            _copy(error, report)
+            return report
+        call.future.add_done_callback(
+            lambda done: _at(events, lambda: _copy(done.exception() or done.result(), report))
+        )
+        self._posts.ask(call)
+        if not call.placed.done():
+            placed: asyncio.Future[None] = events.create_future()
+            call.placed.add_done_callback(lambda _: _in(events, placed, None))
+            try:
+                await asyncio.wait([placed], timeout=timeout)
+            finally:
+                self._posts.withdraw(call)
+        return report
 
     async def watch(self, group: tuple[str, str], handler: OnWatch, *, timeout: float = 5.0) -> Watch:
         return await self._ask(calls.WatchCall(group, handler, timeout))
@@ -229,11 +259,21 @@ class _Handlers:
 
 
 def _in(events: asyncio.AbstractEventLoop, future: "asyncio.Future[T]", result: T) -> None:
-    def settle() -> None:
-        if not future.done():
-            future.set_result(result)
+    _at(events, lambda: _copy(result, future))
 
+
+def _at(events: asyncio.AbstractEventLoop, what: Callable[[], object]) -> None:
     try:
-        events.call_soon_threadsafe(settle)
+        events.call_soon_threadsafe(what)
     except RuntimeError:
         pass  # the event loop has ended
+
+
+def _copy(result: T | BaseException, future: "asyncio.Future[T]") -> None:
+    if future.done():
+        return
+    if isinstance(result, BaseException):
+        future.set_exception(result)
+        future.exception()  # whether anybody asks for it is not asyncio's business
+    else:
+        future.set_result(result)

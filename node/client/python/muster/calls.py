@@ -49,6 +49,10 @@ class Call(abc.ABC, Generic[T]):
         self.future: Future[T] = Future()
         self.is_unwanted = False  # it has succeeded when nobody waited any more
 
+    def due(self, now: float) -> float:
+        """When its time is over, if it is asked for now."""
+        return now + self.patience
+
     def begin(self, parts: Parts) -> None:
         """It was asked for. May settle it."""
 
@@ -112,8 +116,8 @@ class JoinCall(Call[Joined]):
 
     def request(self, parts: Parts, left: float) -> Outgoing:
         parts.roster.begin_join(self.join.group)
-        wait = min(left, self.timeout)
-        return messages.JoinRequest(self.join.group, self.count, self.join.meta, self.visible, _ms(wait))
+        wait = _node_ms(self, left)
+        return messages.JoinRequest(self.join.group, self.count, self.join.meta, self.visible, wait)
 
     def answered(self, parts: Parts, reply: Reply) -> bool:
         assert isinstance(reply, messages.JoinReply)
@@ -305,7 +309,7 @@ class NotifyCall(Call[NotifyReport]):
             self.patience += AFTER_THE_NODE
 
     def request(self, parts: Parts, left: float) -> Outgoing:
-        return messages.NotifyRequest(self.kind, self.group, self.data, self.wait, _ms(min(left, self.timeout)))
+        return messages.NotifyRequest(self.kind, self.group, self.data, self.wait, _node_ms(self, left))
 
     def answered(self, parts: Parts, reply: Reply) -> bool:
         assert isinstance(reply, messages.NotifyReply)
@@ -398,8 +402,9 @@ def unexpected(call: Call[T], reply: Reply) -> bool:
     return not isinstance(reply, (call.REPLY, ErrorReply))
 
 
-def _ms(seconds: float) -> int:
-    return max(1, round(seconds * 1000))
+def _node_ms(call: Call[T], left: float) -> int:
+    """How long the node may wait, so that its answer still comes in time."""
+    return max(1, round((left - call.patience + call.timeout) * 1000))
 
 
 def _checked_count(count: int) -> int:

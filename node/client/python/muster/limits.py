@@ -14,8 +14,10 @@ LIST = 65_536  # elements of an array or map in a message
 MEMBERS_A_CALL = 65_536  # of one join or leave
 WELCOME_NODES = 64  # addresses of other nodes
 
-IN_FLIGHT = 512  # requests sent and not answered; the protocol asks for fewer than 1024
-IN_FLIGHT_BYTES = 32 << 20  # the same, in bytes
+IN_FLIGHT = 1023  # requests sent and not answered; the protocol asks for fewer than 1024
+IN_FLIGHT_BYTES = 64 << 20  # the same, in bytes
+POSTS = 512  # without an answer; other calls find room beside a thread that posts all the time
+POSTED_BYTES = 32 << 20  # of their data
 WAITING_CALLS = 65_536  # calls that wait to be sent; beyond it: overloaded
 INBOX_BYTES = 64 << 20  # of data taken and not handled
 ANSWER_MEMBERS = 1 << 24  # members in one answer or snapshot that comes in parts; groups likewise

@@ -30,7 +30,7 @@ class Requests:
 
     def ask(self, now: float, call: AnyCall) -> None:
         """It waits to be sent, unless it is settled at once."""
-        call.deadline = now + call.patience
+        call.deadline = call.due(now)
         if len(self._waiting) >= limits.WAITING_CALLS:
             self._waiting = deque(one for one in self._waiting if not one.future.done())
         if len(self._waiting) >= limits.WAITING_CALLS:
