@@ -2,6 +2,7 @@
 """Workers in Python and in C++ with keys, at nodes that let nobody in without."""
 
 import os
+import signal
 import subprocess
 import unittest
 
@@ -49,6 +50,23 @@ class Keys(Case):
         self.a.kill()
         self.until(lambda: worker.node.id.name == "b", "it goes to b")
         self.assertEqual(len(worker.local_members(GROUP, timeout=PATIENCE)), 2)
+
+    def test_keys_that_change_are_found_without_a_new_worker(self):
+        attached = Told()
+        worker = self.connect("a@" + self.a.address, on_attachment=lambda yes, text: attached(yes))
+        worker.join(GROUP)
+        self.assertTrue(attached.wait(lambda all: all == [True]))
+        self.a.kill()
+        self.a.process.wait()
+        (self.folder / "a.key").unlink()
+        subprocess.run([self.lab.muster, "keygen", "a", "--dir", str(self.folder)], check=True, capture_output=True)
+        (self.folder / "a.pub").rename(self.folder / "trusted/nodes/a.pub")
+        for node in (self.b, self.c):
+            node.process.send_signal(signal.SIGHUP)
+        self.assertEqual(worker.node.id.name, "a")
+        self.a.start()
+        self.assertTrue(attached.wait(lambda all: all[-2:] == [False, True]), attached.all)
+        self.assertEqual(len(worker.members(GROUP, timeout=PATIENCE)), 1)
 
     def test_who_is_not_let_in(self):
         for key in ("stranger", None):

@@ -57,9 +57,9 @@ class Worker:
         keys: str | os.PathLike[str] | None = None,
     ) -> "Worker":
         options = Options(nodes, name, scope, inbox, on_gap, on_attachment, key, keys)
-        session, pair = options.session()
+        session, ring = options.session()
         handlers = _Handlers(asyncio.get_running_loop())
-        loop = Loop(session, pair, handlers.put)
+        loop = Loop(session, ring, handlers.put)
         handlers.start(loop)
         worker = cls(session, loop, handlers)
         try:

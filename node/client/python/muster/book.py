@@ -1,7 +1,7 @@
 """The nodes that a worker may go to, and in which order."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from . import limits
@@ -30,7 +30,8 @@ class Target:
 class AddressBook:
     """Goes round the list for ever. What is learned from a node follows what the user wrote."""
 
-    def __init__(self, nodes: Sequence[str], keys: NodeKeys | None, rng: random.Random) -> None:
+    def __init__(self, nodes: Sequence[str], keys: Callable[[], NodeKeys] | None, rng: random.Random) -> None:
+        """`keys` gives those that are trusted now."""
         if isinstance(nodes, str) or not nodes:
             raise bad_request("no node is given: name one or more in a list, as in ['127.0.0.1:7100']")
         self._written = list(dict.fromkeys(parse_address(text) for text in nodes))
@@ -41,8 +42,9 @@ class AddressBook:
         self._rounds = 0  # since a hello was answered last
         self._never: dict[Address, Error] = {}
         self._proven: dict[str, Target] = {}  # by address
+        known = keys() if keys else None
         for address in self._written:
-            if keys and address.name and not keys.candidates(address.name):
+            if known and address.name and not known.candidates(address.name):
                 raise bad_request(f"no key of {address.name} is there: put {address.name}.pub into the keys' nodes/")
 
     def __str__(self) -> str:
@@ -80,6 +82,11 @@ class AddressBook:
         """Seconds for a hello that may go to a node under the wrong key."""
         return min(usual, GUESS * 2.0 ** min(self._rounds - 1, 8))
 
+    def again(self, target: Target) -> list[Target]:
+        """The ways to where a node has been, the likeliest first; none when it is not trusted any more."""
+        keys = self._keys() if self._keys else None
+        return [way for way in self._ways_to(target.address, keys) if way.node == target.node]
+
     def answered(self) -> None:
         """Somebody is there, who is not ready yet: no need to ask less and less often."""
         self._rounds = 1
@@ -115,15 +122,16 @@ class AddressBook:
     def _ways(self) -> list[Target]:
         addresses = self._written + self._learned
         hopeful = [address for address in addresses if address not in self._never]
-        return [way for address in hopeful or addresses for way in self._ways_to(address)]
+        keys = self._keys() if self._keys else None
+        return [way for address in hopeful or addresses for way in self._ways_to(address, keys)]
 
-    def _ways_to(self, address: Address) -> list[Target]:
-        if self._keys is None:
+    def _ways_to(self, address: Address, keys: NodeKeys | None) -> list[Target]:
+        if keys is None:
             return [Target(address, address.name)]
-        found = self._keys.candidates(address.name)
+        found = keys.candidates(address.name)
         ways = [Target(address, name, key, len(found) > 1) for name, key in found]
         proven = self._proven.get(str(address))
-        if proven is None:
+        if proven is None or (proven.node, proven.key) not in found:
             return ways
         # The key that was right the last time comes first, with the usual patience.
         return [proven] + [way for way in ways if way.key != proven.key]

@@ -1,5 +1,6 @@
 """CURVE keys: the worker's own pair, and those of the nodes that it trusts."""
 
+import logging
 import os
 import pathlib
 import stat
@@ -9,10 +10,12 @@ from dataclasses import dataclass
 
 from zmq.utils import z85
 
-from .errors import bad_request
+from .errors import Error, bad_request
 from .reader import is_name
 
 MOST_BYTES = 16_384  # of a key file
+
+log = logging.getLogger("muster")
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,38 @@ class NodeKeys:
         return [(each, key) for each in names for key in self.by_name[each]]
 
 
+class KeyRing:
+    """The keys of the files as they are now: those that have changed are read again."""
+
+    def __init__(self, key: str | os.PathLike[str], keys: str | os.PathLike[str]) -> None:
+        """Raises Error(bad_request); after that, with files that are wrong, what was known goes on."""
+        self._key, self._keys = pathlib.Path(key), pathlib.Path(keys)
+        self._seen = self._stats()
+        self.pair, self._nodes = load_pair(key), load_nodes(keys)
+
+    def nodes(self) -> NodeKeys:
+        """Looks at the files; `pair` is as new as this."""
+        stats = self._stats()
+        if stats != self._seen:
+            self._seen = stats
+            try:
+                self.pair, self._nodes = load_pair(self._key), load_nodes(self._keys)
+                log.info("the keys were read again")
+            except Error as error:
+                log.warning("the keys have changed, and those of before stay: %s", error.text)
+        return self._nodes
+
+    def _stats(self) -> list[object]:
+        found: list[object] = []
+        for path in [self._key, self._keys / "nodes", *_public_files(self._keys)]:
+            try:
+                stat = path.stat()
+                found.append((path, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size, stat.st_ino))
+            except OSError:
+                found.append(path)
+        return found
+
+
 def load_pair(path: str | os.PathLike[str]) -> KeyPair:
     """Reads NAME.key. Raises Error(bad_request) for a file that is none, or that others may read."""
     texts = _read(pathlib.Path(path), private=True)
@@ -45,10 +80,12 @@ def load_pair(path: str | os.PathLike[str]) -> KeyPair:
 def load_nodes(folder: str | os.PathLike[str]) -> NodeKeys:
     """Reads FOLDER/nodes/*.pub. Raises Error(bad_request) for a file that is wrong, and when there is none."""
     found: dict[str, tuple[bytes, ...]] = {}
-    for path in sorted(pathlib.Path(folder, "nodes").glob("*.pub")):
+    for path in _public_files(pathlib.Path(folder)):
         if not is_name(path.stem):
             raise bad_request(f"{path}: a key's file is named after its node, as in a.pub")
         texts = _read(path)
+        if "secret-key" in texts:
+            raise bad_request(f"{path}: has a secret key: put the file NAME.pub there, and make a new pair")
         keys = [_key(texts, "public-key", path)]
         if "old-public-key" in texts:
             keys.append(_key(texts, "old-public-key", path))
@@ -56,6 +93,10 @@ def load_nodes(folder: str | os.PathLike[str]) -> NodeKeys:
     if not found:
         raise bad_request(f"{folder}: no key of a node is there: put NAME.pub of each node into {folder}/nodes")
     return NodeKeys(found)
+
+
+def _public_files(folder: pathlib.Path) -> list[pathlib.Path]:
+    return sorted(path for path in (folder / "nodes").glob("*.pub") if not path.name.startswith("."))
 
 
 def _read(path: pathlib.Path, private: bool = False) -> dict[str, object]:

@@ -14,7 +14,7 @@ from .actions import Action, Close, Entry, Log, Open, Probe, Send
 from .book import Target
 from .calls import Call
 from .errors import Error, ErrorCode
-from .keys import KeyPair
+from .keys import KeyRing
 from .limits import FRAME
 from .session import Connecting, Session, State
 from .watches import Watch
@@ -31,10 +31,10 @@ log = logging.getLogger("muster")
 class Loop:
     """Everything that happens to the session happens on this one thread; others post what they want."""
 
-    def __init__(self, session: Session, pair: KeyPair | None, deliver: Callable[[Entry], None]) -> None:
+    def __init__(self, session: Session, ring: KeyRing | None, deliver: Callable[[Entry], None]) -> None:
         """`deliver` is called on the loop's thread and must not block."""
         self._session = session
-        self._pair = pair
+        self._ring = ring
         self._deliver = deliver
         self._context = zmq.Context()
         self._dealer: zmq.Socket[bytes] | None = None
@@ -187,9 +187,9 @@ class Loop:
         dealer.setsockopt(zmq.CONNECT_TIMEOUT, 2000)
         dealer.setsockopt(zmq.RECONNECT_IVL, -1)  # one socket, one connection: that it ended must not be hidden
         dealer.setsockopt(zmq.IPV6, 1)
-        if self._pair and target.key:
-            dealer.setsockopt(zmq.CURVE_PUBLICKEY, self._pair.public)
-            dealer.setsockopt(zmq.CURVE_SECRETKEY, self._pair.secret)
+        if self._ring and target.key:
+            dealer.setsockopt(zmq.CURVE_PUBLICKEY, self._ring.pair.public)
+            dealer.setsockopt(zmq.CURVE_SECRETKEY, self._ring.pair.secret)
             dealer.setsockopt(zmq.CURVE_SERVERKEY, target.key)
         dealer.connect(f"tcp://{target.address}")
         self._dealer = dealer

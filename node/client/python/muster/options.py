@@ -12,7 +12,7 @@ from . import limits
 from .book import AddressBook
 from .errors import bad_request
 from .group import utf8_size
-from .keys import KeyPair, load_nodes, load_pair
+from .keys import KeyRing
 from .reader import is_name
 from .session import Identity, Session
 from .types import OnAttachment, OnGap
@@ -33,7 +33,7 @@ class Options:
     key: str | os.PathLike[str] | None
     keys: str | os.PathLike[str] | None
 
-    def session(self) -> tuple[Session, KeyPair | None]:
+    def session(self) -> tuple[Session, KeyRing | None]:
         """Raises Error(bad_request)."""
         name = self.name or default_name()
         if not isinstance(name, str) or not is_name(name):
@@ -46,12 +46,10 @@ class Options:
             raise bad_request(
                 "a key needs keys to trust, and keys a key of one's own: give both key and keys, or neither"
             )
-        pair = load_pair(self.key) if self.key is not None else None
-        trusted = load_nodes(self.keys) if self.keys is not None else None
-        rng = random.Random()
-        book = AddressBook(self.nodes, trusted, rng)
+        ring = KeyRing(self.key, self.keys) if self.key is not None and self.keys is not None else None
+        book = AddressBook(self.nodes, ring.nodes if ring else None, random.Random())
         identity = Identity(name, self.scope)
-        return Session(identity, book, self.inbox, self.on_gap, self.on_attachment), pair
+        return Session(identity, book, self.inbox, self.on_gap, self.on_attachment), ring
 
 
 def default_name() -> str:

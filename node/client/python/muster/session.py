@@ -86,6 +86,7 @@ class Session:
         self._token = 0
         self._home: Target | None = None  # where the token counts
         self._resume_until = 0.0  # until then the home comes before other nodes
+        self._resumes = 0  # hellos there since the connection was lost
         self._wants_room = False  # items were not taken; resume when there is room
         self._attached_at = 0.0
         self._short_sessions = 0  # in a row
@@ -170,7 +171,7 @@ class Session:
         """Says goodbye. Idempotent."""
         if self.state is State.closed:
             return
-        at_home = self._target and self._home and self._target.address == self._home.address
+        at_home = self._target and self._is_home(self._target)
         if self._token and at_home and self.state in (State.attached, State.greeting):
             self._send(WorkerHeartbeat(self._stream.handled))
             self._send(WorkerGoodbye())
@@ -269,8 +270,9 @@ class Session:
 
     def _next(self, now: float) -> None:
         """Says hello where it is most promising."""
-        if self._home and now < self._resume_until:
-            return self._greet(now, self._home)
+        if self._home and now < self._resume_until and (ways := self._book.again(self._home)):
+            self._resumes += 1
+            return self._greet(now, ways[(self._resumes - 1) % len(ways)])
         target = self._book.next()
         if target is None:
             return self._pause(now, self._book.pause())
@@ -282,7 +284,7 @@ class Session:
         self._until = now + seconds
 
     def _greet(self, now: float, target: Target) -> None:
-        at_home = self._home is not None and target.address == self._home.address
+        at_home = self._is_home(target)
         self._attempt += 1
         self.counters["hellos"] += 1
         self._target = target
@@ -295,6 +297,10 @@ class Session:
         self._actions.append(Probe(self._attempt, target))
         self._told = hello.received
 
+    def _is_home(self, target: Target) -> bool:
+        """Whether the session is kept there."""
+        return self._home is not None and (target.address, target.node) == (self._home.address, self._home.node)
+
     def _welcomed(self, now: float, header: Header, welcome: WorkerWelcome) -> None:
         target = self._target
         node = welcome.node.id
@@ -302,7 +308,7 @@ class Session:
             raise Malformed("a welcome in another's name")
         if target.node is not None and target.node != node.name:
             return self._refused(now, Refuse(ErrorCode.refused, f"{node.name} answered instead of {target.node}"))
-        at_home = self._home is not None and target.address == self._home.address
+        at_home = self._is_home(target)
         same = at_home and welcome.token == self._token and node == self.node.id
         if welcome.resumed and not same:
             raise Malformed("another session than the one asked for")
@@ -396,6 +402,7 @@ class Session:
         """The session stands; the connection does not."""
         assert self._home is not None
         self._book.lost(self._home)
+        self._resumes = 0
         self._resume_until = now + min(max(self._grace, HELLO_AGAIN), LONGEST_RESUME)
         if now - self._attached_at < NOT_READY:
             return self._pause(now, NOT_READY)  # not again and again without a pause

@@ -75,15 +75,15 @@ class Worker:
         on_gap         called with how many notifications were lost for good (deliveries to members)
         on_attachment  called with (True, "attached to a at host:port") or (False, why it lost its node)
         key, keys      encryption: the file NAME.key with this worker's own pair, and the folder whose nodes/*.pub are
-                       the keys of the nodes to trust. Both or neither
+                       the keys of the nodes to trust. Both or neither; when they change they are read again
 
         Raises Error: bad_request (an option), unreachable (no node answered in time), or what all nodes refused it for:
         wrong_scope, wrong_version, not_ready, overloaded, refused.
         """
         options = Options(nodes, name, scope, inbox, on_gap, on_attachment, key, keys)
-        session, pair = options.session()
+        session, ring = options.session()
         handlers = _Handlers(session.identity.name)
-        loop = Loop(session, pair, handlers.put)
+        loop = Loop(session, ring, handlers.put)
         handlers.start(loop)
         worker = cls(session, loop, handlers)
         try:

@@ -8,12 +8,12 @@ import tempfile
 import unittest
 
 import zmq
-from support import A, B, Driver, welcome
+from support import A, B, HELLO, Driver, welcome
 
 from muster import Error, Worker
 from muster.address import parse_address
-from muster.book import AddressBook
-from muster.keys import NodeKeys, load_nodes, load_pair
+from muster.book import AddressBook, Target
+from muster.keys import KeyRing, NodeKeys, load_nodes, load_pair
 from muster.options import default_name
 from muster.reader import is_name
 
@@ -114,6 +114,7 @@ class KeyFiles(unittest.TestCase):
         text = f'public-key = "{self.public.decode()}"\nold-public-key = "{old.decode()}"\n'
         self.write("nodes/b.pub", text, 0o644)
         self.write("nodes/notes.txt", "nothing")
+        self.write("nodes/.b.pub", "what an editor keeps")
         keys = load_nodes(self.folder)
         self.assertEqual(keys.by_name, {"a": (self.public,), "b": (self.public, old)})
         self.assertEqual(keys.candidates("b"), [("b", self.public), ("b", old)])
@@ -126,6 +127,34 @@ class KeyFiles(unittest.TestCase):
         self.assertIn("a.pub", self.wrong(load_nodes, self.folder))
         os.rename(self.folder / "nodes/a.pub", self.folder / "nodes/-.pub")
         self.assertIn("-.pub", self.wrong(load_nodes, self.folder))
+        os.rename(self.folder / "nodes/-.pub", self.folder / "nodes/a.pub")
+        self.write("nodes/a.pub", self.pair_text())
+        self.assertIn("secret", self.wrong(load_nodes, self.folder))
+
+    def test_files_that_change_are_read_again_and_wrong_ones_change_nothing(self):
+        self.write("w.key", self.pair_text())
+        self.write("nodes/a.pub", f'public-key = "{self.public.decode()}"\n')
+        ring = KeyRing(self.folder / "w.key", self.folder)
+        self.assertIs(ring.nodes(), ring.nodes(), "nothing has changed")
+        other = zmq.curve_keypair()
+        self.write("nodes/b.pub", f'public-key = "{other[0].decode()}"\n')
+        self.assertEqual(ring.nodes().by_name, {"a": (self.public,), "b": (other[0],)})
+        self.write("w.key", f'public-key = "{other[0].decode()}"\nsecret-key = "{other[1].decode()}"\n')
+        ring.nodes()
+        self.assertEqual(ring.pair.secret, other[1])
+        for name in ("w.key", "nodes/a.pub"):
+            before = ring.nodes()
+            path = self.write(name, "half a ke")
+            with self.assertLogs("muster", "WARNING") as logs:
+                self.assertIs(ring.nodes(), before)
+                self.assertIs(ring.nodes(), before)
+            self.assertEqual((len(logs.output), name in logs.output[0]), (1, True))
+            path.write_text(self.pair_text().splitlines()[0] if name == "nodes/a.pub" else self.pair_text())
+            self.assertIsNot(ring.nodes(), before)
+        (self.folder / "w.key").unlink()
+        with self.assertLogs("muster", "WARNING"):
+            ring.nodes()
+        self.assertEqual((ring.pair.secret, len(ring.nodes().by_name)), (self.secret, 2))
 
 
 class Guessing(unittest.TestCase):
@@ -151,6 +180,38 @@ class Guessing(unittest.TestCase):
         driver.refuse_connection()
         driver.wait(0.2)
         self.assertEqual({t.key[:1] for t in driver.targets[3:]}, {b"C"})
+
+    def test_names_that_a_welcome_tells_say_whose_keys_are_tried(self):
+        driver = Driver(["b@" + A], self.KEYS).start()
+        driver.attach(node="b", others=["a@" + B, "z@" + C])
+        driver.wait(1, alive=True)
+        driver.session.unsendable(driver.now)
+        driver.act()
+        driver.refuse_connection()
+        self.assertEqual(driver.targets[-1], Target(parse_address("a@" + B), "a", b"A" * 40))
+        driver.attach(node="a", token=8)
+        self.assertNotIn(C, driver.opened, "no key of z is trusted")
+
+    def test_a_key_that_has_changed_is_tried_where_the_session_is_kept(self):
+        now = NodeKeys({"a": (b"A" * 40,), "b": (b"B" * 40,)})
+        driver = Driver([A])
+        driver.book._keys = lambda: now
+        driver.start()
+        driver.attach(node="a")
+        driver.wait(1, alive=True)
+        now = NodeKeys({"a": (b"C" * 40, b"A" * 40), "b": (b"B" * 40,)})
+        driver.session.unsendable(driver.now)
+        driver.act()
+        driver.wait(0.6)
+        self.assertEqual([(t.node, t.key[:1]) for t in driver.targets[1:]], [("a", b"A"), ("a", b"C")])
+        self.assertEqual(driver.take(HELLO).fields, [7, 0])
+        driver.hear(welcome(resumed=True))
+        now = NodeKeys({"b": (b"B" * 40,)})
+        driver.wait(1, alive=True)
+        driver.session.unsendable(driver.now)
+        driver.act()
+        self.assertEqual(driver.targets[-1].node, "b", "a is not trusted any more")
+        self.assertEqual(driver.take(HELLO).fields, [0, 0])
 
     def test_another_name_than_the_keys_is_refused(self):
         driver = Driver(["b@" + A], self.KEYS).start()
