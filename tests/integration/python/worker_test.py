@@ -74,7 +74,7 @@ class Together(Case):
 
         slow, other = self.connect(self.a), self.connect(self.b)
         slow.join(GROUP, handler, visible=True)
-        report = other.notify_created(GROUP, 1, wait=True, timeout=0.5)
+        report = other.notify_created(GROUP, 1, wait=True, timeout=3.0)
         self.assertTrue(entered.wait(PATIENCE))
         self.assertEqual((report.matched, report.delivered), (1, 0))
         self.assertEqual([(m.node, m.members, str(m.reason)) for m in report.missed], [("a", 1, "timeout")])
@@ -229,7 +229,7 @@ class Failing(Case):
         self.c.process.send_signal(signal.SIGSTOP)  # so that visible cannot be said for a while
         self.addCleanup(self.c.process.send_signal, signal.SIGCONT)
         joined = Told()
-        joining = threading.Thread(target=lambda: joined(worker.join(GROUP, told, visible=True, timeout=1.5)))
+        joining = threading.Thread(target=lambda: joined(worker.join(GROUP, told, visible=True, timeout=3.0)))
         joining.start()
         self.until(lambda: self.workers_at(self.b), "b has the member")
         self.assertEqual(joined.all, [])

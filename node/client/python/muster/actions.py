@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from .book import Target
 
 
+LAST_HANDLER = 0.2  # seconds for it to return before the goodbye, so that its notification counts as delivered
+
+
 class Owner:
     """Whose handler it is. Handlers of one that is not active any more are not called."""
 

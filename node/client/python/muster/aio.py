@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import TracebackType
 from typing import TypeVar
 
-from . import calls
+from . import actions, calls
 from .actions import Entry, Owner, Step
 from .calls import Call
 from .errors import Error
@@ -70,6 +70,7 @@ class Worker:
         return worker
 
     async def close(self) -> None:
+        await self._handlers.end(actions.LAST_HANDLER)
         await asyncio.to_thread(self._finalizer)
         await self._handlers.end()
 
@@ -229,25 +230,26 @@ class _Handlers:
             async with self._changed:
                 await self._changed.wait_for(lambda: self._running is not owner)
 
-    async def end(self) -> None:
+    async def end(self, patience: float | None = None) -> None:
         """No handler is called any more; waits for the one that runs, unless called in it."""
         self._is_over = True
         self._entries.put_nowait(None)
         if self._task and asyncio.current_task() is not self._task:
-            await asyncio.wait([self._task])
+            await asyncio.wait([self._task], timeout=patience)
 
     async def _run(self) -> None:
         assert self._loop
         while (entry := await self._entries.get()) is not None:
             for step in entry.steps:
-                if step.owner.active and not self._is_over:
+                if self._is_over:
+                    return
+                if step.owner.active:
                     self._running = step.owner
                     await self._call(step)
                     async with self._changed:
                         self._running = None
                         self._changed.notify_all()
-            if not self._is_over:
-                self._loop.handled(entry)
+            self._loop.handled(entry)
 
     async def _call(self, step: Step) -> None:
         try:

@@ -49,7 +49,7 @@ class AddressBook:
 
     def __str__(self) -> str:
         """What the user wrote."""
-        return ", ".join(map(str, self._written))
+        return ", ".join(f"{address.name}@{address}" if address.name else str(address) for address in self._written)
 
     def learn(self, addresses: Sequence[str]) -> None:
         """Front doors of other live nodes; takes the place of those learned before."""

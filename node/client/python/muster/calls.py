@@ -17,7 +17,7 @@ from .watches import Watch, Watches
 from .wire import Malformed
 
 T = TypeVar("T")
-AFTER_THE_NODE = 1.0  # seconds: where the node itself waits for the timeout, its answer has so long to come
+ON_ITS_WAY = 0.2  # seconds, and at most a tenth of the timeout: where the node itself waits, its answer has so long
 LONGEST = 86_400.0  # seconds that a call may take
 
 
@@ -42,7 +42,6 @@ class Call(abc.ABC, Generic[T]):
         if not 0 < timeout <= LONGEST:
             raise bad_request(f"the timeout is {timeout} s: use more than 0, and at most a day")
         self.timeout = timeout
-        self.patience = timeout
         self.deadline = 0.0
         self.number = 0  # of the request; 0: not sent
         self.frame = b""
@@ -51,7 +50,7 @@ class Call(abc.ABC, Generic[T]):
 
     def due(self, now: float) -> float:
         """When its time is over, if it is asked for now."""
-        return now + self.patience
+        return now + self.timeout
 
     def begin(self, parts: Parts) -> None:
         """It was asked for. May settle it."""
@@ -111,8 +110,6 @@ class JoinCall(Call[Joined]):
         self.join = Join(checked_group(group), checked_meta(meta), handler)
         self.count = _checked_count(count)
         self.visible = visible
-        if visible:
-            self.patience += AFTER_THE_NODE
 
     def request(self, parts: Parts, left: float) -> Outgoing:
         parts.roster.begin_join(self.join.group)
@@ -305,8 +302,6 @@ class NotifyCall(Call[NotifyReport]):
     def __init__(self, kind: Kind, group: tuple[str, str], data: object, wait: bool, timeout: float) -> None:
         super().__init__(timeout)
         self.kind, self.group, self.data, self.wait = Kind(kind), checked_group(group), wire.data_bytes(data), wait
-        if wait:
-            self.patience += AFTER_THE_NODE
 
     def request(self, parts: Parts, left: float) -> Outgoing:
         return messages.NotifyRequest(self.kind, self.group, self.data, self.wait, _node_ms(self, left))
@@ -404,7 +399,7 @@ def unexpected(call: Call[T], reply: Reply) -> bool:
 
 def _node_ms(call: Call[T], left: float) -> int:
     """How long the node may wait, so that its answer still comes in time."""
-    return max(1, round((left - call.patience + call.timeout) * 1000))
+    return max(1, round((left - min(call.timeout / 10, ON_ITS_WAY)) * 1000))
 
 
 def _checked_count(count: int) -> int:

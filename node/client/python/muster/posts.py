@@ -19,7 +19,7 @@ class PostCall(NotifyCall):
     ) -> None:
         super().__init__(kind, group, data, wait, timeout)
         self.placed: Future[bool] = Future()  # False: there was no place for it
-        self._until = now + self.patience
+        self._until = now + self.timeout
         self.future.set_running_or_notify_cancel()  # what was posted is not taken back
 
     def due(self, now: float) -> float:

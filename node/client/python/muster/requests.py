@@ -43,7 +43,7 @@ class Requests:
     def restore(self, now: float, calls: list[AnyCall]) -> None:
         """What a new session needs before anything else is asked for in it."""
         for call in calls:
-            call.deadline = now + call.patience
+            call.deadline = call.due(now)
         self._restoring.extend(calls)
 
     def next_frame(self, now: float, encode: Callable[[int, Outgoing], bytes]) -> bytes | None:
@@ -107,13 +107,17 @@ class Requests:
         elif not call.must_be_known and call.number in self._in_flight:
             self._forget(call)
 
-    def expire(self, now: float) -> None:
+    def expire(self, now: float, problem: Error | None) -> None:
+        """`problem`: why no node can be asked, None when one can."""
         while self._deadlines and self._deadlines[0][0] <= now:
             call = heapq.heappop(self._deadlines)[2]
             if call.future.done():
                 continue
-            text = "no answer came in time" if call.number else "no node took it in time"
-            call.fail(Error(ErrorCode.timeout, f"{text}: try again, or allow more than {call.timeout:g} s"))
+            if call.number or problem is None:
+                text = "no answer came in time: it may still be done; allow more time"
+                call.fail(Error(ErrorCode.timeout, text))
+            else:
+                call.fail(problem)
             self._give_up(call)
 
     def next_deadline(self) -> float:

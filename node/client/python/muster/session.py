@@ -78,7 +78,7 @@ class Session:
         self._stream = Stream(self._parts.roster, self._parts.watches, inbox, on_gap)
         self._actions: list[Action] = []
         self._connecting: Connecting | None = None
-        self._refusal: Error | None = None  # the last one before the first attachment
+        self._refusal: Error | None = None  # the last one since it was attached
 
         self._attempt = 0
         self._target: Target | None = None
@@ -120,9 +120,9 @@ class Session:
         if now - self._ticked > STOPPED:  # silence while nobody listened says nothing
             self._heard = max(self._heard, now - QUIET)
         self._ticked = now
-        self._requests.expire(now)
+        self._requests.expire(now, None if self.state is State.attached else self._problem())
         if self._connecting and now >= self._connecting.deadline:
-            self._connecting_failed(self._refusal or Error(ErrorCode.unreachable, self._no_answer()))
+            self._connecting_failed(self._problem())
         if self.state is State.attached:
             self._tick_attached(now)
         elif self.state is State.greeting and now >= self._until:
@@ -321,6 +321,7 @@ class Session:
         self._heard = self._beat = self._attached_at = now
         self._wants_room = False
         self._resume_until = 0.0
+        self._refusal = None
         self._book.welcomed(target)
         self._book.learn(welcome.nodes)
         if welcome.resumed:
@@ -441,11 +442,12 @@ class Session:
             self._connecting.fail(error)
             self._connecting = None
 
-    def _no_answer(self) -> str:
-        return (
-            f"no node answers at {self._book}: check that musterd runs there, that the address is right, and that "
-            "both know each other's key where keys are used"
-        )
+    def _problem(self) -> Error:
+        """Why it is not attached."""
+        if self._refusal:
+            return Error(self._refusal.code, self._refusal.text)
+        text = f"no node answers at {self._book}: check that musterd runs there, that the address is right, and that "
+        return Error(ErrorCode.unreachable, text + "both know each other's key where keys are used")
 
 
 def _bounded(ms: int) -> float:

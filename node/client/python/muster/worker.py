@@ -11,7 +11,7 @@ from concurrent.futures import Future
 from types import TracebackType
 from typing import TypeVar
 
-from . import calls
+from . import actions, calls
 from .actions import Entry, Owner
 from .calls import Call
 from .errors import Error
@@ -37,9 +37,9 @@ class Worker:
 
     Handlers run one at a time on one thread of the worker's own. A notification counts as delivered when its handlers
     have returned, also when they raised: that is logged (logger "muster") and changes nothing. All calls may be made on
-    any thread, and in handlers; they answer within their timeout (in seconds), where the node itself waits (`visible`,
-    `wait`) at most one second later. They raise muster.Error, whose `code` says why: bad_request, not_joined,
-    overloaded, timeout, closed, unknown_session (a notify whose session ended: it may or may not have been sent).
+    any thread, and in handlers, and answer within their timeout (in seconds). They raise muster.Error, whose `code`
+    says why: bad_request, not_joined, overloaded, unreachable (no node could be asked), timeout (it may still be done),
+    closed, unknown_session (a notify whose session ended: it may or may not have been sent).
 
     Threads do not survive a fork: make the worker in the process that uses it.
     """
@@ -94,7 +94,10 @@ class Worker:
         return worker
 
     def close(self) -> None:
-        """Says goodbye: the members leave at once, and all calls raise `closed`. No handler is called afterwards."""
+        """Says goodbye: the members leave at once, and all calls raise `closed`. No handler is called afterwards.
+
+        The goodbye waits a moment for the handler that runs, so that what it handles counts as delivered.
+        """
         self._finalizer()
 
     def __enter__(self) -> "Worker":
@@ -279,26 +282,27 @@ class _Handlers:
             with self._changed:
                 self._changed.wait_for(lambda: self._running is not owner)
 
-    def end(self) -> None:
+    def end(self, patience: float | None = None) -> None:
         """No handler is called any more; waits for the one that runs, unless called in it."""
         self._is_over = True
         self._entries.put(None)
         if threading.current_thread() is not self._thread:
-            self._thread.join()
+            self._thread.join(patience)
 
     def _run(self) -> None:
         assert self._loop
         while (entry := self._entries.get()) is not None:
             for step in entry.steps:
+                if self._is_over:
+                    return
                 self._become(step.owner)
-                if step.owner.active and not self._is_over:
+                if step.owner.active:
                     try:
                         step.handler(*step.arguments)
                     except BaseException:  # also sys.exit(): the handlers after it are called
                         log.exception("a handler failed")
                 self._become(None)
-            if not self._is_over:
-                self._loop.handled(entry)
+            self._loop.handled(entry)
 
     def _become(self, owner: Owner | None) -> None:
         with self._changed:
@@ -307,5 +311,6 @@ class _Handlers:
 
 
 def _end(loop: Loop, handlers: _Handlers) -> None:
+    handlers.end(actions.LAST_HANDLER)
     loop.close()
     handlers.end()

@@ -115,7 +115,7 @@ class Asking(Case):
         self.driver.act()
         call = self.driver.ask(calls.NotifyCall(1, GROUP, 1, False, 0.2))
         self.driver.wait(0.3)
-        self.assertEqual(self.code(call), "timeout")
+        self.assertEqual(self.code(call), "unreachable")
         self.driver.hear(welcome(resumed=True))
         self.assertNotIn(NOTIFY, self.driver.kinds())
 
@@ -196,12 +196,14 @@ class Joining(Case):
         self.new_session()
         self.assertNotIn(JOIN, self.driver.kinds())
 
-    def test_visible_joins_have_a_moment_more_than_the_node(self):
-        call = self.driver.ask(join(visible=True, timeout=1.0))
-        self.driver.wait(1.5, alive=True)
-        self.assertFalse(call.future.done())
-        self.driver.wait(0.6, alive=True)
-        self.assertEqual(self.code(call), "timeout")
+    def test_the_node_has_a_moment_less_than_the_caller_for_its_answer_to_come(self):
+        for timeout, node in ((1.0, 900), (10.0, 9800)):
+            call = self.driver.ask(join(visible=True, timeout=timeout))
+            self.assertEqual(self.driver.take(JOIN).fields[4], node)
+            self.driver.wait(timeout - 0.05, alive=True)
+            self.assertFalse(call.future.done())
+            self.driver.wait(0.1, alive=True)
+            self.assertEqual(self.code(call), "timeout")
 
 
 class Leaving(Case):
@@ -253,7 +255,7 @@ class Leaving(Case):
         self.driver.act()
         call = self.driver.ask(calls.LeaveCall(GROUP, 1, 0.2))
         self.driver.wait(0.3)
-        self.assertEqual(self.code(call), "timeout")
+        self.assertEqual(self.code(call), "unreachable")
         self.driver.hear(welcome(resumed=True))
         self.assertEqual(self.leave(), joined)
 

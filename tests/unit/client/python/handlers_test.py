@@ -1,0 +1,114 @@
+#!/usr/bin/env python3
+"""How a worker ends while a handler runs: what that handles is told before the goodbye, and nothing more is handled."""
+
+import asyncio
+import threading
+import unittest
+
+from support import GROUP  # noqa: F401 (the path of the package)
+
+import muster
+from muster import actions, aio, worker
+from muster.actions import Entry, Owner, Step
+
+PATIENCE = 15.0  # seconds that anything may take on a loaded machine before a test calls it hung
+
+
+class Loop:
+    def __init__(self):
+        self.said = []
+        self.goodbye = threading.Event()
+
+    def ask(self, call):
+        raise AssertionError("nothing is asked for here")
+
+    def handled(self, entry):
+        self.said.append(entry.number)
+
+    def close(self):
+        self.said.append("goodbye")
+        self.goodbye.set()
+
+
+class Ending(unittest.TestCase):
+    def setUp(self):
+        self.loop = Loop()
+        self.addCleanup(setattr, actions, "LAST_HANDLER", actions.LAST_HANDLER)
+
+    def entries(self, first):
+        """Two of two handlers each, of which the first one takes its time."""
+        handlers = [[first, self.called], [self.called, self.called]]
+        return [Entry(1, n + 1, tuple(Step(Owner(), each, (n,)) for each in handlers[n])) for n in range(2)]
+
+    def called(self, number):
+        self.loop.said.append(f"called for {number + 1}")
+
+    def with_threads(self):
+        actions.LAST_HANDLER = PATIENCE
+        entered, free = threading.Event(), threading.Event()
+        handlers = worker._Handlers("w")
+        ended = muster.Worker(None, self.loop, handlers)
+        handlers.start(self.loop)
+        for entry in self.entries(lambda number: (entered.set(), free.wait(PATIENCE))):
+            handlers.put(entry)
+        self.assertTrue(entered.wait(PATIENCE))
+        closing = threading.Thread(target=ended.close)
+        closing.start()
+        closing.join(0.2)
+        said = list(self.loop.said)
+        free.set()
+        closing.join(PATIENCE)
+        return said, self.loop.said
+
+    async def with_asyncio(self):
+        actions.LAST_HANDLER = PATIENCE
+        entered, free = asyncio.Event(), asyncio.Event()
+
+        async def first(number):
+            entered.set()
+            await free.wait()
+
+        handlers = aio._Handlers(asyncio.get_running_loop())
+        ended = aio.Worker(None, self.loop, handlers)
+        handlers.start(self.loop)
+        for entry in self.entries(first):
+            handlers.put(entry)
+        await asyncio.wait_for(entered.wait(), PATIENCE)
+        closing = asyncio.create_task(ended.close())
+        await asyncio.sleep(0.2)
+        said = list(self.loop.said)
+        free.set()
+        await asyncio.wait_for(closing, PATIENCE)
+        return said, self.loop.said
+
+    def run_with_asyncio(self):
+        return asyncio.run(self.with_asyncio())
+
+    def test_the_goodbye_waits_for_the_handler_that_runs(self):
+        for run in (self.with_threads, self.run_with_asyncio):
+            self.loop.said.clear()
+            self.assertEqual(run(), ([], ["goodbye"]), "the second handler was not called: not delivered")
+
+    def test_what_the_last_handler_of_an_item_has_handled_is_told_before_it(self):
+        self.called = lambda number: None
+        whole = self.entries
+        self.entries = lambda first: [Entry(each.epoch, each.number, each.steps[:1]) for each in whole(first)]
+        for run in (self.with_threads, self.run_with_asyncio):
+            self.loop.said.clear()
+            self.assertEqual(run(), ([], [1, "goodbye"]))
+
+    def test_but_not_for_long(self):
+        actions.LAST_HANDLER = 0.01
+        handlers = worker._Handlers("w")
+        ended = muster.Worker(None, self.loop, handlers)
+        handlers.start(self.loop)
+        entered, in_time = threading.Event(), []
+        step = Step(Owner(), lambda: (entered.set(), in_time.append(self.loop.goodbye.wait(PATIENCE))), ())
+        handlers.put(Entry(1, 1, (step,)))
+        self.assertTrue(entered.wait(PATIENCE))
+        ended.close()
+        self.assertEqual((in_time, self.loop.said), ([True], ["goodbye", 1]))
+
+
+if __name__ == "__main__":
+    unittest.main()
