@@ -44,6 +44,7 @@ class Keys(Case):
         told = Told()
         worker = self.connect("a@" + self.a.address, self.b, name="python")
         worker.join(GROUP, told, visible=True)
+        self.assertEqual(worker.status().security, "curve")
         self.until(lambda: len(worker.members(GROUP)) == 2, "both are seen")
         self.assertEqual(worker.notify_created(GROUP, 7, wait=True, timeout=PATIENCE).delivered, 2)
         self.assertEqual(self.line(cpp, event="created")["data"], 7)

@@ -34,6 +34,7 @@ class Together(Case):
         self.assertEqual({n.id.name: n.state for n in worker.nodes()}, dict.fromkeys("abc", NodeState.alive))
         status = worker.status()
         self.assertEqual((status.node.id.name, status.ready, status.members, status.scope), ("a", True, 5, "default"))
+        self.assertEqual(status.security, "loopback")
         self.assertEqual(self.b.ask("members", *GROUP)["key"], str(muster.group_key(GROUP)))
         self.assertEqual(worker.leave(GROUP, 2), joined.members[1:])
         self.assertEqual(worker.leave(GROUP, joined.members), joined.members[:1])

@@ -11,6 +11,9 @@ from . import aio
 from .errors import Error, ErrorCode
 from .group import GroupKey, group_key
 from .types import (
+    SNAPSHOTS,
+    STREAMS,
+    SUBSCRIPTIONS,
     Event,
     Group,
     GroupInfo,
@@ -53,6 +56,9 @@ __all__ = [
     "Notification",
     "NotifyReport",
     "Reason",
+    "SNAPSHOTS",
+    "STREAMS",
+    "SUBSCRIPTIONS",
     "Status",
     "Watch",
     "WatchEvent",

@@ -51,6 +51,11 @@ class NodeState(Word):
     left = 4
 
 
+SUBSCRIPTIONS = "subscriptions"  # the predefined features; any other text is allowed
+STREAMS = "streams"
+SNAPSHOTS = "snapshots"
+
+
 class Group(NamedTuple):
     """The identity of a group; where one is asked for, ("store", "feature") does as well."""
 
@@ -66,7 +71,7 @@ class NodeId(NamedTuple):
 
 
 class MemberId(NamedTuple):
-    """One join of one group by one owner, unique in the cluster and over time."""
+    """One join of one group by one owner, unique in the cluster and over time. `str` gives node/incarnation/number."""
 
     node: NodeId
     number: int
@@ -156,6 +161,15 @@ class Status:
     members: int
     workers: int  # sessions, those in their grace included
     counters: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def security(self) -> str:
+        """As its counters say: "curve" (only those whose keys the node trusts can speak to it), "loopback" (no keys:
+        whoever is on its machine) or "insecure" (no keys: whoever reaches it).
+        """
+        if self.counters.get("security_curve"):
+            return "curve"
+        return "insecure" if self.counters.get("security_insecure") else "loopback"
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import unittest
 
 from support import GROUP, LIFE, ROOT
 
+import muster
 from muster import Event, Kind, MissReason, NodeId, NodeInfo, NodeState, NotifyReport, Reason, group_key
 from muster import limits, messages
 from muster.codec import Header, decode, encode
@@ -65,6 +66,10 @@ class Page(unittest.TestCase):
         self.assertGreaterEqual(len(rows), 6)
         for store, feature, _, key in rows:
             self.assertEqual(str(group_key((store, feature))), key)
+
+    def test_predefined_features(self):
+        text = re.search(r"The features (.+) are predefined", PAGE).group(1)
+        self.assertEqual(re.findall(r"`(\w+)`", text), [muster.SUBSCRIPTIONS, muster.STREAMS, muster.SNAPSHOTS])
 
     def test_limits(self):
         page = {row[0]: int(row[1]) for row in table("limit", "at most")}
