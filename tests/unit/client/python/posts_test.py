@@ -2,6 +2,7 @@
 """Posts: many notifications under way, a bounded number without an answer, a report for each."""
 
 import asyncio
+import gc
 import threading
 import time
 import unittest
@@ -85,6 +86,9 @@ class AtASession(unittest.TestCase):
         self.assertEqual(placed, limits.POSTED_BYTES // (size + 5))  # 5: the head of a bin
         small = self.post(1)
         self.assertFalse(small.placed.done(), "those before it come first")
+        self.answer(1)
+        self.assertTrue(asked[placed].placed.done(), "its bytes are free again")
+        placed += 1
         for call in asked[placed:]:
             self.posts.withdraw(call)
         self.turn()
@@ -161,6 +165,24 @@ class AtASession(unittest.TestCase):
         self.driver.session.close(self.driver.now)
         self.turn()
         self.assertEqual({code(call.future) for call in [*asked, self.post()]}, {"closed"})
+
+
+class AtTheEnd(unittest.TestCase):
+    def test_those_that_wait_fail_one_after_the_other(self):
+        sent = []
+
+        def send(call):
+            sent.append(call)
+            if len(sent) > limits.POSTS:  # nobody takes them any more
+                call.fail(Error(ErrorCode.closed, "closed"))
+
+        posts = Posts(send)
+        asked = [PostCall(Kind.created, GROUP, i, False, 5.0, 0.0) for i in range(limits.POSTS + 3000)]
+        for call in asked:
+            posts.ask(call)
+        asked[0].fail(Error(ErrorCode.closed, "closed"))
+        self.assertEqual(sent, asked)
+        self.assertEqual({code(call.future) for call in asked[limits.POSTS :]}, {"closed"})
 
 
 class Loop:
@@ -287,8 +309,11 @@ class WithAsyncio(unittest.IsolatedAsyncioTestCase):
         await self.worker.close()
         self.assertEqual(await self.code(await waits), "closed")
         self.assertEqual(await self.code(reports.pop()), "closed")
+        self.loop.asked.clear()
         del reports, waits
-        await asyncio.sleep(0.05)
+        for _ in range(2):  # what is to be told of those that nobody asked for is told when they are collected
+            gc.collect()
+            await asyncio.sleep(0)
         self.assertEqual(said, [])
 
     async def test_cancelled_before_it_has_its_place_it_is_not_sent(self):
