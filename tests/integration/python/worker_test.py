@@ -142,6 +142,7 @@ class Failing(Case):
         worker = self.connect(self.a, self.b, name="python", on_attachment=lambda yes, text: attached((yes, text)))
         joined = worker.join(GROUP, told, count=2, meta={"k": "v"}, visible=True)
         worker.watch(GROUP, events)
+        self.assertTrue(events.wait(lambda all: len(all) == 1))  # the snapshot is the stream's, not the call's
         self.a.kill()
         self.assertTrue(attached.wait(lambda all: [yes for yes, _ in all] == [True, False, True]), attached.all)
         self.assertEqual(worker.node.id.name, "b")
