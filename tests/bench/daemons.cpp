@@ -13,7 +13,10 @@ constexpr std::string_view kListens = " listens on ";
 std::string await_address(Child& daemon) {
     for (;;) {
         const auto line = daemon.answer();
-        if (const auto at = line.find(kListens); at != std::string::npos) return line.substr(at + kListens.size());
+        if (const auto at = line.find(kListens); at != std::string::npos) {
+            const auto begin = at + kListens.size();
+            return line.substr(begin, line.find(' ', begin) - begin);
+        }
     }
 }
 
