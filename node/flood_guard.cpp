@@ -17,9 +17,8 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds kGlance(25);
-constexpr milliseconds kStands(75);  // more than the time between two ticks of the core
-constexpr milliseconds kGlanceOnAlert(10);
+constexpr milliseconds kGlance(10);
+constexpr milliseconds kStands(60);             // more than the time between two ticks of the core
 constexpr std::chrono::seconds kAlert(10);      // since somebody was found
 constexpr int kRest = 10;                       // times as long as a look takes
 constexpr std::uint64_t kMostMeanwhile = 8192;  // bytes of one connection between two glances
@@ -68,7 +67,7 @@ void FloodGuard::run() {
         auto now = look();
         if (before && end_those_who_sent(*before, now)) alert_until = began + kAlert;
         before = std::move(now);
-        if (began < alert_until) rest = std::max<Clock::duration>(kGlanceOnAlert, kRest * (Clock::now() - began));
+        rest = std::max<Clock::duration>(kGlance, kRest * (Clock::now() - began));
     }
 }
 
