@@ -45,10 +45,15 @@ std::string system_text() {
     return std::strerror(errno);  // NOLINT(concurrency-mt-unsafe): glibc's is
 }
 
+std::string why_not_opened() {
+    const bool denied = errno == EACCES;
+    return "cannot be read: " + system_text() + (denied ? ": give it to the user that this program runs as" : "");
+}
+
 std::optional<Error> read_text(const std::string& path, bool secret, Text& text) {
     const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
     struct stat about {};
-    if (file.get() < 0 || ::fstat(file.get(), &about) != 0) return bad(path, "cannot be read: " + system_text());
+    if (file.get() < 0 || ::fstat(file.get(), &about) != 0) return bad(path, why_not_opened());
     if (!S_ISREG(about.st_mode)) return bad(path, "is no file");
     if (secret && (about.st_mode & (S_IRWXG | S_IRWXO)) != 0)
         return bad(path, "others may read this secret key: chmod 600 it, or better make a new one");
