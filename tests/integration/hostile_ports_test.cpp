@@ -171,6 +171,9 @@ std::string long_subscriptions(std::mt19937_64& random, int count) {
 
 /// libzmq takes in all that a connection subscribes to before it lets the node's thread go on.
 TEST(HostilePorts, SubscriptionsWithoutEnd) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    GTEST_SKIP() << "what libzmq has stored of the first flood takes seconds to be freed";
+#endif
     UnderAttack attacked;
     std::mt19937_64 random(3);
     const auto bytes = long_subscriptions(random, 100'000);
