@@ -6,7 +6,7 @@ import signal
 import subprocess
 from dataclasses import dataclass, field
 
-from lab.processes import Children, Process, free_port
+from lab.processes import Children, Process, free_port, until
 
 
 @dataclass
@@ -94,3 +94,12 @@ class Node:
         watcher = self.muster("watch")
         watcher.wait_for(lambda line: line["event"] == "snapshot")
         return watcher
+
+
+def start_together(nodes, patience):
+    """Starts nodes that know each other. The first that does not see all of them alive in time (s), or None."""
+    for node in nodes:
+        node.seeds = [other.address for other in nodes if other is not node]
+        node.start()
+    return next((node.name for node in nodes if not until(lambda: len(node.alive()) == len(nodes), patience, 0.05)[0]),
+                None)

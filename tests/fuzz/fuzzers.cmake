@@ -24,7 +24,6 @@ target_include_directories(muster_dream PUBLIC ${PROJECT_SOURCE_DIR})
 target_link_libraries(muster_dream PUBLIC muster_proto PRIVATE muster_options)
 
 # Deliberate mistakes, planted into copies of these sources (mutants.toml).
-find_package(Python3 REQUIRED COMPONENTS Interpreter)
 set(mutated_codec proto/reader.cpp)
 set(mutated_core cluster/peers.cpp cluster/sessions.cpp)
 set(mutated_session node/client/session_stream.cpp)
@@ -32,21 +31,8 @@ set(mutated_config node/daemon/settings.cpp)
 set(mutated_json proto/reader.cpp)
 set(mutated_state_file node/client/saved_session.cpp)
 
-set(copies "")
-foreach(target ${targets})
-    list(APPEND copies ${mutated_${target}})
-endforeach()
-list(REMOVE_DUPLICATES copies)
-list(TRANSFORM copies PREPEND ${PROJECT_SOURCE_DIR}/ OUTPUT_VARIABLE sources)
-list(TRANSFORM copies PREPEND ${CMAKE_CURRENT_BINARY_DIR}/)
-set(generate ${PROJECT_SOURCE_DIR}/tests/sim/mutants/generate.py)
-add_custom_command(
-    OUTPUT ${copies}
-    COMMAND Python3::Interpreter -B ${generate} ${CMAKE_CURRENT_SOURCE_DIR}/mutants.toml ${PROJECT_SOURCE_DIR}
-            ${CMAKE_CURRENT_BINARY_DIR}
-    DEPENDS ${generate} mutants.toml ${sources}
-    COMMENT "Planting mistakes into copies of what is fuzzed"
-    VERBATIM)
+include(${PROJECT_SOURCE_DIR}/tests/sim/mutants/plant.cmake)
+plant_mutants(${CMAKE_CURRENT_SOURCE_DIR}/mutants.toml copies)
 
 add_custom_target(muster_fuzzers)
 

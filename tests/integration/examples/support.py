@@ -14,7 +14,7 @@ import unittest
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from lab.node import Lab, Node  # noqa: E402
+from lab.node import Lab, Node, start_together  # noqa: E402
 from lab.processes import free_port, until  # noqa: E402,F401
 
 PATIENCE = 20.0  # seconds that anything may take on a loaded machine before a test calls it hung
@@ -96,10 +96,7 @@ class Case(unittest.TestCase):
         self.a, self.b, self.c = self.nodes
         for node in self.nodes:
             self.addCleanup(node.log.close)
-            node.seeds = [other.address for other in self.nodes if other is not node]
-            node.start()
-        for node in self.nodes:
-            self.until(lambda: len(node.alive()) == 3, f"{node.name} sees all nodes")
+        self.assertIsNone(start_together(self.nodes, PATIENCE), "it does not see all nodes")
 
     def until(self, predicate, what):
         self.assertTrue(until(predicate, PATIENCE, 0.05)[0], what)

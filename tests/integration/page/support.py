@@ -14,7 +14,7 @@ import urllib.parse
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "node/client/python")]
 
-from lab.node import Lab, Node  # noqa: E402
+from lab.node import Lab, Node, start_together  # noqa: E402
 from lab.processes import free_port, until  # noqa: E402
 
 import muster  # noqa: E402
@@ -36,11 +36,8 @@ class Case(unittest.TestCase):
         for node in fresh:
             self.addCleanup(node.log.close)
             node.http = f"127.0.0.1:{free_port()}"
-            node.seeds = [other.address for other in fresh if other is not node]
             node.options = ("--http", node.http, *options(node.name))
-            node.start()
-        for node in fresh:
-            self.until(lambda: len(node.alive()) == len(fresh), f"{node.name} sees all nodes")
+        self.assertIsNone(start_together(fresh, PATIENCE), "it does not see all nodes")
         return fresh
 
     def until(self, predicate, what, patience=PATIENCE):

@@ -12,7 +12,7 @@ import unittest
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "node/client/python")]
 
-from lab.node import Lab, Node  # noqa: E402
+from lab.node import Lab, Node, start_together  # noqa: E402
 from lab.processes import Process, until  # noqa: E402
 
 import muster  # noqa: E402
@@ -122,10 +122,7 @@ class Case(unittest.TestCase):
         self.a, self.b, self.c = self.nodes
         for node in self.nodes:
             self.addCleanup(node.log.close)
-            node.seeds = [other.address for other in self.nodes if other is not node]
-            node.start()
-        for node in self.nodes:
-            self.until(lambda: len(node.alive()) == 3, f"{node.name} sees all nodes")
+        self.assertIsNone(start_together(self.nodes, PATIENCE), "it does not see all nodes")
 
     def options_of(self, name):
         """Of the node with this name."""
