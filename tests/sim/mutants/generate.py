@@ -75,7 +75,7 @@ def check(mutant):
     if missing or unknown:
         raise Unusable(f"mutants.toml: {name}: has no {sorted(missing)}, and {sorted(unknown)} is unknown: "
                        f"write the keys that the top of the file explains")
-    if not re.fullmatch(r"(cluster|proto|node(/\w+)?)/\w+\.cpp", mutant["file"]):
+    if not re.fullmatch(r"(cluster|proto|node)(/\w+)*/\w+\.cpp", mutant["file"]):
         raise Unusable(f"mutants.toml: {name}: file must be a .cpp of the library, not a header: those are compiled "
                        f"into other programs' parts as well")
     if "caught_as" in keys and mutant["caught_as"] not in CAUGHT_AS:
