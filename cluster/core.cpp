@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <utility>
 
+#include "cluster/base/wire_size.hpp"
 #include "cluster/check.hpp"
 #include "cluster/core_impl.hpp"
 #include "cluster/seal.hpp"
-#include "cluster/wire_size.hpp"
 
 namespace muster::cluster {
 namespace {

@@ -9,7 +9,7 @@
 #include <map>
 #include <string>
 
-#include "cluster/context.hpp"
+#include "cluster/base/context.hpp"
 #include "cluster/core.hpp"
 #include "cluster/detector.hpp"
 #include "cluster/discovery.hpp"

@@ -1,8 +1,8 @@
 // What workers ask of this node.
 #include <utility>
 
+#include "cluster/base/wire_size.hpp"
 #include "cluster/core_impl.hpp"
-#include "cluster/wire_size.hpp"
 #include "proto/limits.hpp"
 
 namespace muster::cluster {

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "cluster/base/random.hpp"
 #include "cluster/check.hpp"
-#include "cluster/random.hpp"
 #include "cluster/replica.hpp"
 
 namespace muster::cluster {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "cluster/wire_size.hpp"
+#include "cluster/base/wire_size.hpp"
 #include "proto/limits.hpp"
 
 namespace muster::cluster {

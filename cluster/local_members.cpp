@@ -5,9 +5,9 @@
 #include <set>
 #include <utility>
 
+#include "cluster/base/random.hpp"
+#include "cluster/base/wire_size.hpp"
 #include "cluster/check.hpp"
-#include "cluster/random.hpp"
-#include "cluster/wire_size.hpp"
 #include "proto/limits.hpp"
 #include "proto/utf8.hpp"
 

@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "cluster/caller.hpp"
-#include "cluster/context.hpp"
+#include "cluster/base/caller.hpp"
+#include "cluster/base/context.hpp"
 #include "cluster/flat_index.hpp"
 #include "cluster/member_list.hpp"
 #include "cluster/replicator.hpp"

@@ -6,8 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "cluster/base/journal.hpp"
 #include "cluster/group_index.hpp"
-#include "cluster/journal.hpp"
 
 namespace muster::cluster {
 

@@ -1,7 +1,7 @@
 #include "cluster/owner_table.hpp"
 
+#include "cluster/base/random.hpp"
 #include "cluster/check.hpp"
-#include "cluster/random.hpp"
 
 namespace muster::cluster {
 namespace {

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "cluster/context.hpp"
+#include "cluster/base/context.hpp"
 #include "proto/messages.hpp"
 
 namespace muster::cluster {

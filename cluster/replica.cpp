@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "cluster/base/random.hpp"
 #include "cluster/check.hpp"
-#include "cluster/random.hpp"
 
 namespace muster::cluster {
 namespace {

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <utility>
 
+#include "cluster/base/random.hpp"
+#include "cluster/base/wire_size.hpp"
 #include "cluster/check.hpp"
-#include "cluster/random.hpp"
 #include "cluster/seal.hpp"
-#include "cluster/wire_size.hpp"
 #include "proto/limits.hpp"
 
 namespace muster::cluster {

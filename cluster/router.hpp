@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "cluster/caller.hpp"
+#include "cluster/base/caller.hpp"
 #include "cluster/link.hpp"
 #include "cluster/routes.hpp"
 #include "cluster/sessions.hpp"

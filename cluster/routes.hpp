@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "cluster/action.hpp"
-#include "cluster/caller.hpp"
+#include "cluster/base/caller.hpp"
 #include "cluster/local_members.hpp"
 #include "cluster/replicator.hpp"
 

@@ -6,7 +6,7 @@
 #include <optional>
 #include <string>
 
-#include "cluster/context.hpp"
+#include "cluster/base/context.hpp"
 #include "proto/messages.hpp"
 
 namespace muster::cluster {

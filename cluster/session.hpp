@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "cluster/context.hpp"
+#include "cluster/base/context.hpp"
 
 namespace muster::cluster {
 

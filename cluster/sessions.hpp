@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "cluster/caller.hpp"
+#include "cluster/base/caller.hpp"
 #include "cluster/session.hpp"
 
 namespace muster::cluster {

@@ -5,7 +5,7 @@
 #include <set>
 #include <string>
 
-#include "cluster/caller.hpp"
+#include "cluster/base/caller.hpp"
 #include "cluster/peers.hpp"
 #include "cluster/replicator.hpp"
 

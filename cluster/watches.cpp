@@ -4,7 +4,7 @@
 #include <iterator>
 #include <utility>
 
-#include "cluster/wire_size.hpp"
+#include "cluster/base/wire_size.hpp"
 #include "proto/limits.hpp"
 
 namespace muster::cluster {

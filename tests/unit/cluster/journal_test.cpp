@@ -1,5 +1,5 @@
 // What a core tells those who look after it: what has changed and why, every node, all groups.
-#include "cluster/journal.hpp"
+#include "cluster/base/journal.hpp"
 
 #include <gtest/gtest.h>
 

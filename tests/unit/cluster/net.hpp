@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "cluster/caller.hpp"
+#include "cluster/base/caller.hpp"
 #include "cluster/core.hpp"
 
 namespace muster::cluster::test {

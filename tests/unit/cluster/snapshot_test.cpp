@@ -5,7 +5,7 @@
 #include <map>
 #include <memory>
 
-#include "cluster/random.hpp"
+#include "cluster/base/random.hpp"
 #include "cluster/snapshot.hpp"
 
 namespace muster::cluster::test {

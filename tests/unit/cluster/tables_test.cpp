@@ -5,10 +5,10 @@
 #include <map>
 #include <string>
 
+#include "cluster/base/random.hpp"
 #include "cluster/delta_log.hpp"
 #include "cluster/flat_index.hpp"
 #include "cluster/member_list.hpp"
-#include "cluster/random.hpp"
 #include "cluster/slots.hpp"
 
 namespace muster::cluster::test {

@@ -4,7 +4,7 @@
 #include <optional>
 #include <set>
 
-#include "cluster/random.hpp"
+#include "cluster/base/random.hpp"
 #include "node/zmq_io.hpp"
 #include "proto/codec.hpp"
 #include "tests/unit/node/nodes.hpp"

@@ -1,4 +1,4 @@
-#include "cluster/journal.hpp"
+#include "cluster/base/journal.hpp"
 
 #include <algorithm>
 #include <utility>

@@ -6,11 +6,11 @@
 #include <utility>
 
 #include "cluster/action.hpp"
-#include "cluster/counters.hpp"
+#include "cluster/base/counters.hpp"
+#include "cluster/base/journal.hpp"
+#include "cluster/base/random.hpp"
 #include "cluster/durations.hpp"
-#include "cluster/journal.hpp"
 #include "cluster/options.hpp"
-#include "cluster/random.hpp"
 
 namespace muster::cluster {
 
