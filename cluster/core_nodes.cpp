@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "cluster/core_impl.hpp"
-#include "cluster/seal.hpp"
+#include "cluster/membership/seal.hpp"
 #include "proto/codec.hpp"
 #include "proto/limits.hpp"
 

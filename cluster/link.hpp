@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "cluster/peers.hpp"
+#include "cluster/membership/peers.hpp"
 
 namespace muster::cluster {
 

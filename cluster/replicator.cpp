@@ -6,7 +6,7 @@
 #include "cluster/base/random.hpp"
 #include "cluster/base/wire_size.hpp"
 #include "cluster/check.hpp"
-#include "cluster/seal.hpp"
+#include "cluster/membership/seal.hpp"
 #include "proto/limits.hpp"
 
 namespace muster::cluster {

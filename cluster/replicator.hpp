@@ -15,7 +15,7 @@
 #include <string>
 #include <vector>
 
-#include "cluster/peers.hpp"
+#include "cluster/membership/peers.hpp"
 #include "cluster/progress.hpp"
 #include "cluster/replica.hpp"
 #include "cluster/snapshot.hpp"

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "cluster/base/caller.hpp"
-#include "cluster/peers.hpp"
+#include "cluster/membership/peers.hpp"
 #include "cluster/replicator.hpp"
 
 namespace muster::cluster {

@@ -7,7 +7,7 @@
 #include <set>
 
 #include "cluster/check.hpp"
-#include "cluster/seal.hpp"
+#include "cluster/membership/seal.hpp"
 #include "proto/codec.hpp"
 #include "tests/fuzz/dream.hpp"
 #include "tests/sim/notary.hpp"

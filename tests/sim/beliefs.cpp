@@ -1,6 +1,6 @@
 // The model's judgement of what nodes believe of each other and of their
 // workers: deaths, returns, and what must be gone at the end.
-#include "cluster/seal.hpp"
+#include "cluster/membership/seal.hpp"
 #include "proto/codec.hpp"
 #include "tests/sim/model.hpp"
 

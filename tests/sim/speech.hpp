@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "cluster/seal.hpp"
+#include "cluster/membership/seal.hpp"
 #include "proto/codec.hpp"
 #include "tests/sim/network.hpp"
 #include "tests/sim/notary.hpp"

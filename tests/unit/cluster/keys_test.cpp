@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "cluster/seal.hpp"
+#include "cluster/membership/seal.hpp"
 #include "proto/codec.hpp"
 #include "tests/sim/notary.hpp"
 #include "tests/unit/cluster/net.hpp"

@@ -1,11 +1,11 @@
-#include "cluster/peers.hpp"
+#include "cluster/membership/peers.hpp"
 
 #include <algorithm>
 #include <utility>
 
 #include "cluster/check.hpp"
-#include "cluster/precedence.hpp"
-#include "cluster/seal.hpp"
+#include "cluster/membership/precedence.hpp"
+#include "cluster/membership/seal.hpp"
 #include "proto/codec.hpp"
 
 namespace muster::cluster {

@@ -1,9 +1,9 @@
-#include "cluster/detector.hpp"
+#include "cluster/membership/detector.hpp"
 
 #include <algorithm>
 #include <utility>
 
-#include "cluster/seal.hpp"
+#include "cluster/membership/seal.hpp"
 
 namespace muster::cluster {
 namespace {

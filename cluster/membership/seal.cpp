@@ -1,4 +1,4 @@
-#include "cluster/seal.hpp"
+#include "cluster/membership/seal.hpp"
 
 #include <string_view>
 #include <utility>

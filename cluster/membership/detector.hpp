@@ -16,7 +16,7 @@
 // noise of a loaded machine only after the first false alarm.
 #pragma once
 
-#include "cluster/peers.hpp"
+#include "cluster/membership/peers.hpp"
 
 namespace muster::cluster {
 

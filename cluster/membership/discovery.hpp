@@ -5,7 +5,7 @@
 #include <map>
 #include <string>
 
-#include "cluster/peers.hpp"
+#include "cluster/membership/peers.hpp"
 
 namespace muster::cluster {
 

@@ -1,8 +1,8 @@
-#include "cluster/discovery.hpp"
+#include "cluster/membership/discovery.hpp"
 
 #include <algorithm>
 
-#include "cluster/seal.hpp"
+#include "cluster/membership/seal.hpp"
 
 namespace muster::cluster {
 namespace {
