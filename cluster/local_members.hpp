@@ -10,10 +10,10 @@
 
 #include "cluster/base/caller.hpp"
 #include "cluster/base/context.hpp"
-#include "cluster/flat_index.hpp"
-#include "cluster/member_list.hpp"
 #include "cluster/replicator.hpp"
-#include "cluster/slots.hpp"
+#include "cluster/tables/flat_index.hpp"
+#include "cluster/tables/member_list.hpp"
+#include "cluster/tables/slots.hpp"
 
 namespace muster::cluster {
 

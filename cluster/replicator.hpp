@@ -17,8 +17,8 @@
 
 #include "cluster/membership/peers.hpp"
 #include "cluster/progress.hpp"
-#include "cluster/replica.hpp"
 #include "cluster/snapshot.hpp"
+#include "cluster/tables/replica.hpp"
 
 namespace muster::cluster {
 

@@ -16,7 +16,7 @@
 #include <optional>
 #include <string>
 
-#include "cluster/replica.hpp"
+#include "cluster/tables/replica.hpp"
 #include "cluster/time.hpp"
 #include "proto/messages.hpp"
 

@@ -6,10 +6,10 @@
 #include <string>
 
 #include "cluster/base/random.hpp"
-#include "cluster/delta_log.hpp"
-#include "cluster/flat_index.hpp"
-#include "cluster/member_list.hpp"
-#include "cluster/slots.hpp"
+#include "cluster/tables/delta_log.hpp"
+#include "cluster/tables/flat_index.hpp"
+#include "cluster/tables/member_list.hpp"
+#include "cluster/tables/slots.hpp"
 
 namespace muster::cluster::test {
 namespace {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "cluster/base/journal.hpp"
-#include "cluster/group_index.hpp"
+#include "cluster/tables/group_index.hpp"
 
 namespace muster::cluster {
 

@@ -1,4 +1,4 @@
-#include "cluster/delta_log.hpp"
+#include "cluster/tables/delta_log.hpp"
 
 namespace muster::cluster {
 

@@ -7,13 +7,13 @@
 #include <cstdint>
 #include <vector>
 
-#include "cluster/delta_log.hpp"
-#include "cluster/flat_index.hpp"
-#include "cluster/group_index.hpp"
-#include "cluster/member_list.hpp"
-#include "cluster/merge.hpp"
 #include "cluster/options.hpp"
-#include "cluster/owner_table.hpp"
+#include "cluster/tables/delta_log.hpp"
+#include "cluster/tables/flat_index.hpp"
+#include "cluster/tables/group_index.hpp"
+#include "cluster/tables/member_list.hpp"
+#include "cluster/tables/merge.hpp"
+#include "cluster/tables/owner_table.hpp"
 #include "proto/messages.hpp"
 
 namespace muster::cluster {

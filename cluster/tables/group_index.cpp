@@ -1,10 +1,10 @@
-#include "cluster/group_index.hpp"
+#include "cluster/tables/group_index.hpp"
 
 #include <algorithm>
 
 #include "cluster/base/random.hpp"
 #include "cluster/check.hpp"
-#include "cluster/replica.hpp"
+#include "cluster/tables/replica.hpp"
 
 namespace muster::cluster {
 namespace {

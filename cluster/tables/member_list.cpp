@@ -1,4 +1,4 @@
-#include "cluster/member_list.hpp"
+#include "cluster/tables/member_list.hpp"
 
 #include <algorithm>
 #include <iterator>

@@ -8,8 +8,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "cluster/flat_index.hpp"
-#include "cluster/slots.hpp"
+#include "cluster/tables/flat_index.hpp"
+#include "cluster/tables/slots.hpp"
 
 namespace muster::cluster {
 

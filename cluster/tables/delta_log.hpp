@@ -7,8 +7,8 @@
 #include <deque>
 #include <vector>
 
-#include "cluster/group_index.hpp"
-#include "cluster/member_list.hpp"
+#include "cluster/tables/group_index.hpp"
+#include "cluster/tables/member_list.hpp"
 #include "proto/messages.hpp"
 
 namespace muster::cluster {

@@ -1,4 +1,4 @@
-#include "cluster/replica.hpp"
+#include "cluster/tables/replica.hpp"
 
 #include <algorithm>
 #include <utility>

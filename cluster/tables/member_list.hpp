@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "cluster/owner_table.hpp"
+#include "cluster/tables/owner_table.hpp"
 #include "proto/messages.hpp"
 
 namespace muster::cluster {

@@ -1,4 +1,4 @@
-#include "cluster/owner_table.hpp"
+#include "cluster/tables/owner_table.hpp"
 
 #include "cluster/base/random.hpp"
 #include "cluster/check.hpp"
