@@ -17,7 +17,7 @@
 #include "cluster/membership/discovery.hpp"
 #include "cluster/membership/peers.hpp"
 #include "cluster/queries.hpp"
-#include "cluster/replicator.hpp"
+#include "cluster/replication/replicator.hpp"
 #include "cluster/router.hpp"
 #include "cluster/sessions.hpp"
 #include "cluster/visibility.hpp"

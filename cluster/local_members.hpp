@@ -10,7 +10,7 @@
 
 #include "cluster/base/caller.hpp"
 #include "cluster/base/context.hpp"
-#include "cluster/replicator.hpp"
+#include "cluster/replication/replicator.hpp"
 #include "cluster/tables/flat_index.hpp"
 #include "cluster/tables/member_list.hpp"
 #include "cluster/tables/slots.hpp"

@@ -12,7 +12,7 @@
 #include "cluster/action.hpp"
 #include "cluster/base/caller.hpp"
 #include "cluster/local_members.hpp"
-#include "cluster/replicator.hpp"
+#include "cluster/replication/replicator.hpp"
 
 namespace muster::cluster {
 

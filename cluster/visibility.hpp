@@ -7,7 +7,7 @@
 
 #include "cluster/base/caller.hpp"
 #include "cluster/membership/peers.hpp"
-#include "cluster/replicator.hpp"
+#include "cluster/replication/replicator.hpp"
 
 namespace muster::cluster {
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "cluster/replicator.hpp"
+#include "cluster/replication/replicator.hpp"
 #include "cluster/sessions.hpp"
 
 namespace muster::cluster {

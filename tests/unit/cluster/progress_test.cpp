@@ -4,7 +4,7 @@
 #include <deque>
 #include <limits>
 
-#include "cluster/progress.hpp"
+#include "cluster/replication/sync_progress.hpp"
 #include "tests/unit/cluster/net.hpp"
 
 namespace muster::cluster::test {

@@ -6,7 +6,7 @@
 #include <memory>
 
 #include "cluster/base/random.hpp"
-#include "cluster/snapshot.hpp"
+#include "cluster/replication/snapshot.hpp"
 
 namespace muster::cluster::test {
 namespace {

@@ -1,4 +1,4 @@
-#include "cluster/snapshot.hpp"
+#include "cluster/replication/snapshot.hpp"
 
 #include <algorithm>
 #include <utility>

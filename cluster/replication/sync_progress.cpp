@@ -1,4 +1,4 @@
-#include "cluster/progress.hpp"
+#include "cluster/replication/sync_progress.hpp"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "cluster/replicator.hpp"
+#include "cluster/replication/replicator.hpp"
 
 #include <algorithm>
 #include <utility>

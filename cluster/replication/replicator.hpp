@@ -16,8 +16,8 @@
 #include <vector>
 
 #include "cluster/membership/peers.hpp"
-#include "cluster/progress.hpp"
-#include "cluster/snapshot.hpp"
+#include "cluster/replication/snapshot.hpp"
+#include "cluster/replication/sync_progress.hpp"
 #include "cluster/tables/replica.hpp"
 
 namespace muster::cluster {
