@@ -12,16 +12,16 @@
 #include "cluster/base/context.hpp"
 #include "cluster/core.hpp"
 #include "cluster/link.hpp"
-#include "cluster/local_members.hpp"
 #include "cluster/membership/detector.hpp"
 #include "cluster/membership/discovery.hpp"
 #include "cluster/membership/peers.hpp"
-#include "cluster/queries.hpp"
 #include "cluster/replication/replicator.hpp"
 #include "cluster/router.hpp"
-#include "cluster/sessions.hpp"
-#include "cluster/visibility.hpp"
-#include "cluster/watches.hpp"
+#include "cluster/workers/local_members.hpp"
+#include "cluster/workers/queries.hpp"
+#include "cluster/workers/sessions.hpp"
+#include "cluster/workers/visibility.hpp"
+#include "cluster/workers/watches.hpp"
 
 namespace muster::cluster {
 

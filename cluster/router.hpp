@@ -9,7 +9,7 @@
 #include "cluster/base/caller.hpp"
 #include "cluster/link.hpp"
 #include "cluster/routes.hpp"
-#include "cluster/sessions.hpp"
+#include "cluster/workers/sessions.hpp"
 
 namespace muster::cluster {
 

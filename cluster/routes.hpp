@@ -11,8 +11,8 @@
 
 #include "cluster/action.hpp"
 #include "cluster/base/caller.hpp"
-#include "cluster/local_members.hpp"
 #include "cluster/replication/replicator.hpp"
+#include "cluster/workers/local_members.hpp"
 
 namespace muster::cluster {
 

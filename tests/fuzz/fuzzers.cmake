@@ -25,7 +25,7 @@ target_link_libraries(muster_dream PUBLIC muster_proto PRIVATE muster_options)
 
 # Deliberate mistakes, planted into copies of these sources (mutants.toml).
 set(mutated_codec proto/reader.cpp)
-set(mutated_core cluster/membership/peers.cpp cluster/sessions.cpp)
+set(mutated_core cluster/membership/peers.cpp cluster/workers/sessions.cpp)
 set(mutated_session node/client/session_stream.cpp)
 set(mutated_config node/daemon/settings.cpp)
 set(mutated_json proto/reader.cpp)

@@ -1,4 +1,4 @@
-#include "cluster/sessions.hpp"
+#include "cluster/workers/sessions.hpp"
 
 #include <algorithm>
 #include <utility>

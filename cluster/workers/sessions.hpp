@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "cluster/base/caller.hpp"
-#include "cluster/session.hpp"
+#include "cluster/workers/session.hpp"
 
 namespace muster::cluster {
 

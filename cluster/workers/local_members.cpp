@@ -1,4 +1,4 @@
-#include "cluster/local_members.hpp"
+#include "cluster/workers/local_members.hpp"
 
 #include <algorithm>
 #include <map>

@@ -6,7 +6,7 @@
 #include <map>
 #include <optional>
 
-#include "cluster/sessions.hpp"
+#include "cluster/workers/sessions.hpp"
 
 namespace muster::cluster {
 

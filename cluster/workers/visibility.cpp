@@ -1,4 +1,4 @@
-#include "cluster/visibility.hpp"
+#include "cluster/workers/visibility.hpp"
 
 #include <algorithm>
 #include <utility>

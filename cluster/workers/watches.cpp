@@ -1,4 +1,4 @@
-#include "cluster/watches.hpp"
+#include "cluster/workers/watches.hpp"
 
 #include <algorithm>
 #include <iterator>

@@ -1,4 +1,4 @@
-#include "cluster/session.hpp"
+#include "cluster/workers/session.hpp"
 
 #include <algorithm>
 #include <utility>

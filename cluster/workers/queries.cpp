@@ -1,4 +1,4 @@
-#include "cluster/queries.hpp"
+#include "cluster/workers/queries.hpp"
 
 #include <utility>
 

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "cluster/replication/replicator.hpp"
-#include "cluster/sessions.hpp"
+#include "cluster/workers/sessions.hpp"
 
 namespace muster::cluster {
 
