@@ -1,4 +1,4 @@
-#include "cluster/routes.hpp"
+#include "cluster/delivery/routes.hpp"
 
 namespace muster::cluster {
 

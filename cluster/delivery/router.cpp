@@ -1,4 +1,4 @@
-#include "cluster/router.hpp"
+#include "cluster/delivery/router.hpp"
 
 #include <algorithm>
 #include <utility>

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "cluster/base/caller.hpp"
-#include "cluster/link.hpp"
-#include "cluster/routes.hpp"
+#include "cluster/delivery/link.hpp"
+#include "cluster/delivery/routes.hpp"
 #include "cluster/workers/sessions.hpp"
 
 namespace muster::cluster {

@@ -1,4 +1,4 @@
-#include "cluster/link.hpp"
+#include "cluster/delivery/link.hpp"
 
 #include <algorithm>
 #include <utility>
