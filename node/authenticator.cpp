@@ -7,9 +7,9 @@
 #include <cstring>
 #include <string_view>
 
-#include "node/clock.hpp"
-#include "node/signals_blocked.hpp"
-#include "node/zmq_io.hpp"
+#include "node/io/clock.hpp"
+#include "node/io/signals_blocked.hpp"
+#include "node/io/zmq_io.hpp"
 
 namespace muster::node {
 namespace {

@@ -16,9 +16,9 @@
 
 #include <zmq.hpp>
 
-#include "node/frame_counts.hpp"
+#include "node/io/node_counters.hpp"
+#include "node/io/wakeup.hpp"
 #include "node/keys/keyring.hpp"
-#include "node/wakeup.hpp"
 
 namespace muster::node {
 

@@ -7,8 +7,8 @@
 
 #include <zmq.hpp>
 
-#include "node/frame_counts.hpp"
-#include "node/zmq_io.hpp"
+#include "node/io/node_counters.hpp"
+#include "node/io/zmq_io.hpp"
 
 namespace muster::node {
 

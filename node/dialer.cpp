@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
-#include "node/address.hpp"
-#include "node/clock.hpp"
-#include "node/zmq_io.hpp"
+#include "node/io/address.hpp"
+#include "node/io/clock.hpp"
+#include "node/io/zmq_io.hpp"
 #include "proto/codec.hpp"
 
 namespace muster::node {

@@ -12,8 +12,8 @@
 
 #include "cluster/time.hpp"
 #include "node/gossip.hpp"
+#include "node/io/resolver.hpp"
 #include "node/other_majors.hpp"
-#include "node/resolver.hpp"
 #include "node/security.hpp"
 
 namespace muster::node {

@@ -1,7 +1,7 @@
 #include "node/door.hpp"
 
-#include "node/clock.hpp"
-#include "node/zmq_io.hpp"
+#include "node/io/clock.hpp"
+#include "node/io/zmq_io.hpp"
 #include "proto/codec.hpp"
 #include "proto/limits.hpp"
 

@@ -10,10 +10,10 @@
 
 #include "node/connections.hpp"
 #include "node/gossip.hpp"
+#include "node/io/zmq_io.hpp"
 #include "node/other_majors.hpp"
 #include "node/route_map.hpp"
 #include "node/security.hpp"
-#include "node/zmq_io.hpp"
 
 namespace muster::node {
 

@@ -3,7 +3,7 @@
 #include <type_traits>
 #include <utility>
 
-#include "node/clock.hpp"
+#include "node/io/clock.hpp"
 
 namespace muster::node {
 namespace {

@@ -15,10 +15,10 @@
 #include <vector>
 
 #include "cluster/core.hpp"
+#include "node/io/wakeup.hpp"
 #include "node/own_members.hpp"
 #include "node/thread_views.hpp"
 #include "node/view_cache.hpp"
-#include "node/wakeup.hpp"
 
 namespace muster::node {
 

@@ -10,7 +10,7 @@
 #include <optional>
 #include <system_error>
 
-#include "node/signals_blocked.hpp"
+#include "node/io/signals_blocked.hpp"
 
 namespace muster::node {
 namespace {

@@ -8,7 +8,7 @@
 #include <map>
 #include <thread>
 
-#include "node/connection_counts.hpp"
+#include "node/io/connection_counts.hpp"
 
 namespace muster::node {
 

@@ -1,7 +1,7 @@
 #include "node/gossip.hpp"
 
-#include "node/address.hpp"
-#include "node/zmq_io.hpp"
+#include "node/io/address.hpp"
+#include "node/io/zmq_io.hpp"
 #include "proto/codec.hpp"
 
 namespace muster::node {

@@ -13,7 +13,7 @@
 
 #include "cluster/action.hpp"
 #include "node/connections.hpp"
-#include "node/frame_counts.hpp"
+#include "node/io/node_counters.hpp"
 #include "node/security.hpp"
 #include "node/subscribers.hpp"
 #include "node/topics.hpp"

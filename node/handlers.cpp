@@ -4,8 +4,8 @@
 #include <system_error>
 #include <utility>
 
-#include "node/busy_poll.hpp"
-#include "node/signals_blocked.hpp"
+#include "node/io/busy_poll.hpp"
+#include "node/io/signals_blocked.hpp"
 
 namespace muster::node {
 namespace {

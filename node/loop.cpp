@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "node/clock.hpp"
-#include "node/signals_blocked.hpp"
+#include "node/io/clock.hpp"
+#include "node/io/signals_blocked.hpp"
 
 namespace muster::node {
 namespace {

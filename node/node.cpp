@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "node/clock.hpp"
+#include "node/io/clock.hpp"
 #include "node/node_impl.hpp"
 
 namespace muster {

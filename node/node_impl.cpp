@@ -6,8 +6,8 @@
 #include <random>
 
 #include "cluster/check.hpp"
-#include "node/address.hpp"
-#include "node/clock.hpp"
+#include "node/io/address.hpp"
+#include "node/io/clock.hpp"
 #include "node/notary.hpp"
 #include "node/queue_limits.hpp"
 #include "proto/limits.hpp"

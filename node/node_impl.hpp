@@ -13,10 +13,10 @@
 #include <vector>
 
 #include "node/engine.hpp"
-#include "node/frame_counts.hpp"
 #include "node/handovers.hpp"
+#include "node/io/line_limiter.hpp"
+#include "node/io/node_counters.hpp"
 #include "node/keys/keyring.hpp"
-#include "node/line_limiter.hpp"
 #include "node/loop.hpp"
 #include "node/notes.hpp"
 #include "node/outcome_box.hpp"

@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "cluster/action.hpp"
-#include "node/frame_counts.hpp"
 #include "node/inbox.hpp"
+#include "node/io/node_counters.hpp"
 #include "node/outcome_box.hpp"
 
 namespace muster::node {

@@ -1,6 +1,6 @@
 #include "node/other_majors.hpp"
 
-#include "node/line_limiter.hpp"
+#include "node/io/line_limiter.hpp"
 #include "proto/codec.hpp"
 
 namespace muster::node {

@@ -10,7 +10,7 @@
 #include <string_view>
 
 #include "cluster/time.hpp"
-#include "node/frame_counts.hpp"
+#include "node/io/node_counters.hpp"
 
 namespace muster::node {
 

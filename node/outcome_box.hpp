@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "cluster/event.hpp"
-#include "node/wakeup.hpp"
+#include "node/io/wakeup.hpp"
 
 namespace muster::node {
 

@@ -1,6 +1,6 @@
 #include "node/peer_links.hpp"
 
-#include "node/zmq_io.hpp"
+#include "node/io/zmq_io.hpp"
 #include "proto/codec.hpp"
 
 namespace muster::node {

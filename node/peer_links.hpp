@@ -6,7 +6,7 @@
 
 #include <zmq.hpp>
 
-#include "node/frame_counts.hpp"
+#include "node/io/node_counters.hpp"
 #include "node/security.hpp"
 #include "proto/messages.hpp"
 

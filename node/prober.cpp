@@ -7,8 +7,8 @@
 
 #include <cerrno>
 
-#include "node/address.hpp"
-#include "node/clock.hpp"
+#include "node/io/address.hpp"
+#include "node/io/clock.hpp"
 
 namespace muster::node {
 namespace {

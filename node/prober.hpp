@@ -8,7 +8,7 @@
 #include <zmq.hpp>
 
 #include "node/gossip.hpp"
-#include "node/resolver.hpp"
+#include "node/io/resolver.hpp"
 
 namespace muster::node {
 

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "node/io/zmq_io.hpp"
 #include "node/keys/curve.hpp"
-#include "node/zmq_io.hpp"
 
 namespace muster::node {
 namespace {

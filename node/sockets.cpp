@@ -6,10 +6,10 @@
 #include <cerrno>
 #include <utility>
 
-#include "node/address.hpp"
-#include "node/busy_poll.hpp"
-#include "node/clock.hpp"
-#include "node/zmq_io.hpp"
+#include "node/io/address.hpp"
+#include "node/io/busy_poll.hpp"
+#include "node/io/clock.hpp"
+#include "node/io/zmq_io.hpp"
 
 namespace muster::node {
 namespace {

@@ -14,11 +14,11 @@
 #include <zmq.hpp>
 
 #include "cluster/action.hpp"
-#include "node/alarm.hpp"
 #include "node/dialer.hpp"
 #include "node/door.hpp"
 #include "node/flood_guard.hpp"
 #include "node/gossip.hpp"
+#include "node/io/alarm.hpp"
 #include "node/peer_links.hpp"
 #include "node/prober.hpp"
 

@@ -11,7 +11,7 @@
 #include <system_error>
 #include <utility>
 
-#include "node/signals_blocked.hpp"
+#include "node/io/signals_blocked.hpp"
 
 namespace muster::client {
 namespace {

@@ -4,7 +4,7 @@
 #include <string_view>
 #include <utility>
 
-#include "node/signals_blocked.hpp"
+#include "node/io/signals_blocked.hpp"
 
 namespace muster::client {
 namespace {

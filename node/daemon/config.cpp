@@ -11,9 +11,9 @@
 #include <sstream>
 #include <vector>
 
-#include "node/address.hpp"
 #include "node/daemon/nearest.hpp"
 #include "node/daemon/settings.hpp"
+#include "node/io/address.hpp"
 
 namespace muster::daemon {
 namespace {

@@ -8,10 +8,10 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
-#include "node/address.hpp"
 #include "node/daemon/metrics.hpp"
 #include "node/daemon/page/page.hpp"
 #include "node/daemon/request_stream.hpp"
+#include "node/io/address.hpp"
 
 namespace muster::daemon {
 namespace {

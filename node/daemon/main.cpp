@@ -16,7 +16,7 @@
 #include "node/daemon/config.hpp"
 #include "node/daemon/http_status.hpp"
 #include "node/daemon/log.hpp"
-#include "node/wakeup.hpp"
+#include "node/io/wakeup.hpp"
 #include "proto/utf8.hpp"
 
 namespace {

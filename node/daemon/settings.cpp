@@ -5,7 +5,7 @@
 #include <charconv>
 #include <cstdint>
 
-#include "node/address.hpp"
+#include "node/io/address.hpp"
 #include "node/queue_limits.hpp"
 #include "proto/limits.hpp"
 

@@ -10,7 +10,7 @@
 #include <sstream>
 
 #include "cluster/check.hpp"
-#include "node/address.hpp"
+#include "node/io/address.hpp"
 #include "node/queue_limits.hpp"
 #include "proto/limits.hpp"
 #include "tests/fuzz/input.hpp"

@@ -13,7 +13,7 @@ target_link_libraries(muster_fuzz_client PUBLIC muster_proto PRIVATE muster_opti
 
 set(daemon ${PROJECT_SOURCE_DIR}/node/daemon)
 add_library(muster_fuzz_daemon STATIC EXCLUDE_FROM_ALL
-    ${daemon}/config.cpp ${daemon}/nearest.cpp ${daemon}/settings.cpp ${PROJECT_SOURCE_DIR}/node/address.cpp)
+    ${daemon}/config.cpp ${daemon}/nearest.cpp ${daemon}/settings.cpp ${PROJECT_SOURCE_DIR}/node/io/address.cpp)
 target_include_directories(muster_fuzz_daemon PUBLIC ${PROJECT_SOURCE_DIR}/node/include PRIVATE ${PROJECT_SOURCE_DIR})
 target_compile_definitions(muster_fuzz_daemon PRIVATE MUSTER_VERSION="${PROJECT_VERSION}")
 target_link_libraries(muster_fuzz_daemon

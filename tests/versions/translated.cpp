@@ -12,7 +12,7 @@
 #include <string>
 
 #include "node/client/connection.hpp"
-#include "node/zmq_io.hpp"
+#include "node/io/zmq_io.hpp"
 #include "proto/codec.hpp"
 #include "tests/versions/newer.hpp"
 

@@ -1,4 +1,4 @@
-#include "node/address.hpp"
+#include "node/io/address.hpp"
 
 #include <gtest/gtest.h>
 

@@ -12,7 +12,7 @@
 #include <thread>
 
 #include "node/daemon/counter_metrics.hpp"
-#include "node/frame_counts.hpp"
+#include "node/io/node_counters.hpp"
 
 namespace muster::daemon {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "node/line_limiter.hpp"
+#include "node/io/line_limiter.hpp"
 
 namespace muster::node {
 namespace {

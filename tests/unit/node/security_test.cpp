@@ -7,7 +7,7 @@
 #include <optional>
 #include <vector>
 
-#include "node/clock.hpp"
+#include "node/io/clock.hpp"
 #include "node/sockets.hpp"
 #include "tests/unit/keys/folder.hpp"
 #include "tests/unit/node/support.hpp"

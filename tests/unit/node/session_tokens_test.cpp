@@ -5,7 +5,7 @@
 #include <set>
 
 #include "cluster/base/random.hpp"
-#include "node/zmq_io.hpp"
+#include "node/io/zmq_io.hpp"
 #include "proto/codec.hpp"
 #include "tests/unit/node/nodes.hpp"
 

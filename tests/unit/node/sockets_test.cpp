@@ -10,9 +10,9 @@
 #include <sstream>
 #include <vector>
 
-#include "node/address.hpp"
+#include "node/io/address.hpp"
+#include "node/io/zmq_io.hpp"
 #include "node/topics.hpp"
-#include "node/zmq_io.hpp"
 #include "proto/codec.hpp"
 #include "tests/unit/node/support.hpp"
 

@@ -1,4 +1,4 @@
-#include "node/zmq_io.hpp"
+#include "node/io/zmq_io.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -7,7 +7,7 @@
 #include <thread>
 #include <utility>
 
-#include "node/address.hpp"
+#include "node/io/address.hpp"
 
 namespace muster::node {
 namespace {

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "node/wakeup.hpp"
+#include "node/io/wakeup.hpp"
 
 namespace muster::node {
 

@@ -1,9 +1,9 @@
-#include "node/resolver.hpp"
+#include "node/io/resolver.hpp"
 
 #include <algorithm>
 #include <thread>
 
-#include "node/address.hpp"
+#include "node/io/address.hpp"
 
 namespace muster::node {
 

@@ -7,7 +7,7 @@
 #include <map>
 #include <string>
 
-#include "node/connection_counts.hpp"
+#include "node/io/connection_counts.hpp"
 #include "proto/codec.hpp"
 
 namespace muster::node {

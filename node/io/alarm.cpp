@@ -1,4 +1,4 @@
-#include "node/alarm.hpp"
+#include "node/io/alarm.hpp"
 
 #include <sys/timerfd.h>
 #include <unistd.h>

@@ -1,4 +1,4 @@
-#include "node/wakeup.hpp"
+#include "node/io/wakeup.hpp"
 
 #include <sys/eventfd.h>
 #include <unistd.h>

@@ -1,4 +1,4 @@
-#include "node/line_limiter.hpp"
+#include "node/io/line_limiter.hpp"
 
 #include "proto/utf8.hpp"
 
