@@ -11,10 +11,10 @@
 #include <zmq.hpp>
 
 #include "cluster/time.hpp"
+#include "node/admission/security.hpp"
 #include "node/gossip.hpp"
 #include "node/io/resolver.hpp"
 #include "node/other_majors.hpp"
-#include "node/security.hpp"
 
 namespace muster::node {
 

@@ -8,12 +8,12 @@
 
 #include <zmq.hpp>
 
-#include "node/connections.hpp"
+#include "node/admission/connections.hpp"
+#include "node/admission/security.hpp"
 #include "node/gossip.hpp"
 #include "node/io/zmq_io.hpp"
 #include "node/other_majors.hpp"
 #include "node/route_map.hpp"
-#include "node/security.hpp"
 
 namespace muster::node {
 

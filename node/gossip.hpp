@@ -12,10 +12,10 @@
 #include <zmq.hpp>
 
 #include "cluster/action.hpp"
-#include "node/connections.hpp"
+#include "node/admission/connections.hpp"
+#include "node/admission/security.hpp"
+#include "node/admission/subscribers.hpp"
 #include "node/io/node_counters.hpp"
-#include "node/security.hpp"
-#include "node/subscribers.hpp"
 #include "node/topics.hpp"
 
 namespace muster::node {

@@ -6,9 +6,9 @@
 #include <random>
 
 #include "cluster/check.hpp"
+#include "node/admission/key_notary.hpp"
 #include "node/io/address.hpp"
 #include "node/io/clock.hpp"
-#include "node/notary.hpp"
 #include "node/queue_limits.hpp"
 #include "proto/limits.hpp"
 

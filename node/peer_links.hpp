@@ -6,8 +6,8 @@
 
 #include <zmq.hpp>
 
+#include "node/admission/security.hpp"
 #include "node/io/node_counters.hpp"
-#include "node/security.hpp"
 #include "proto/messages.hpp"
 
 namespace muster::node {

@@ -14,9 +14,9 @@
 #include <zmq.hpp>
 
 #include "cluster/action.hpp"
+#include "node/admission/flood_guard.hpp"
 #include "node/dialer.hpp"
 #include "node/door.hpp"
-#include "node/flood_guard.hpp"
 #include "node/gossip.hpp"
 #include "node/io/alarm.hpp"
 #include "node/peer_links.hpp"

@@ -1,5 +1,5 @@
 // Who is ended while the loop stands: with plain sockets, since how fast libzmq is shall not matter.
-#include "node/flood_guard.hpp"
+#include "node/admission/flood_guard.hpp"
 
 #include <arpa/inet.h>
 #include <gtest/gtest.h>

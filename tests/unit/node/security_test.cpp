@@ -1,5 +1,5 @@
 // The sockets of nodes that have keys.
-#include "node/security.hpp"
+#include "node/admission/security.hpp"
 
 #include <gtest/gtest.h>
 

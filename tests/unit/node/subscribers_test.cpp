@@ -1,4 +1,4 @@
-#include "node/subscribers.hpp"
+#include "node/admission/subscribers.hpp"
 
 #include <gtest/gtest.h>
 #include <sys/socket.h>

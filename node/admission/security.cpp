@@ -1,4 +1,4 @@
-#include "node/security.hpp"
+#include "node/admission/security.hpp"
 
 #include <algorithm>
 #include <utility>

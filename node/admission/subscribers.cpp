@@ -1,4 +1,4 @@
-#include "node/subscribers.hpp"
+#include "node/admission/subscribers.hpp"
 
 #include <sys/socket.h>
 #include <sys/stat.h>

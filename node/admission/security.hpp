@@ -11,7 +11,7 @@
 #include <zmq.hpp>
 
 #include "cluster/event.hpp"
-#include "node/authenticator.hpp"
+#include "node/admission/authenticator.hpp"
 
 namespace muster::node {
 

@@ -1,4 +1,4 @@
-#include "node/authenticator.hpp"
+#include "node/admission/authenticator.hpp"
 
 #include <algorithm>
 #include <array>

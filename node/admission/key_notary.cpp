@@ -1,4 +1,4 @@
-#include "node/notary.hpp"
+#include "node/admission/key_notary.hpp"
 
 namespace muster::node {
 

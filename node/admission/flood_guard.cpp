@@ -1,4 +1,4 @@
-#include "node/flood_guard.hpp"
+#include "node/admission/flood_guard.hpp"
 
 #include <linux/tcp.h>
 #include <netinet/in.h>

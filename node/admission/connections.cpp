@@ -1,4 +1,4 @@
-#include "node/connections.hpp"
+#include "node/admission/connections.hpp"
 
 #include <linux/filter.h>
 #include <linux/tcp.h>
