@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "node/engine.hpp"
-#include "node/sockets.hpp"
+#include "node/sockets/sockets.hpp"
 
 namespace muster::node {
 

@@ -1,4 +1,4 @@
-#include "node/other_majors.hpp"
+#include "node/sockets/other_majors.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "node/route_map.hpp"
+#include "node/sockets/route_map.hpp"
 
 #include <gtest/gtest.h>
 

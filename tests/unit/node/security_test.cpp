@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "node/io/clock.hpp"
-#include "node/sockets.hpp"
+#include "node/sockets/sockets.hpp"
 #include "tests/unit/keys/folder.hpp"
 #include "tests/unit/node/support.hpp"
 

@@ -1,5 +1,5 @@
 // The sockets without a core: what one side performs, the other emits.
-#include "node/sockets.hpp"
+#include "node/sockets/sockets.hpp"
 
 #include <gtest/gtest.h>
 
@@ -12,7 +12,7 @@
 
 #include "node/io/address.hpp"
 #include "node/io/zmq_io.hpp"
-#include "node/topics.hpp"
+#include "node/sockets/topics.hpp"
 #include "proto/codec.hpp"
 #include "tests/unit/node/support.hpp"
 

@@ -1,4 +1,4 @@
-#include "node/prober.hpp"
+#include "node/sockets/prober.hpp"
 
 #include <netdb.h>
 #include <poll.h>

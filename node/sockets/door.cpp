@@ -1,4 +1,4 @@
-#include "node/door.hpp"
+#include "node/sockets/door.hpp"
 
 #include "node/io/clock.hpp"
 #include "node/io/zmq_io.hpp"

@@ -10,10 +10,10 @@
 
 #include "node/admission/connections.hpp"
 #include "node/admission/security.hpp"
-#include "node/gossip.hpp"
 #include "node/io/zmq_io.hpp"
-#include "node/other_majors.hpp"
-#include "node/route_map.hpp"
+#include "node/sockets/gossip.hpp"
+#include "node/sockets/other_majors.hpp"
+#include "node/sockets/route_map.hpp"
 
 namespace muster::node {
 

@@ -12,9 +12,9 @@
 
 #include "cluster/time.hpp"
 #include "node/admission/security.hpp"
-#include "node/gossip.hpp"
 #include "node/io/resolver.hpp"
-#include "node/other_majors.hpp"
+#include "node/sockets/gossip.hpp"
+#include "node/sockets/other_majors.hpp"
 
 namespace muster::node {
 

@@ -1,4 +1,4 @@
-#include "node/gossip.hpp"
+#include "node/sockets/gossip.hpp"
 
 #include "node/io/address.hpp"
 #include "node/io/zmq_io.hpp"

@@ -1,4 +1,4 @@
-#include "node/dialer.hpp"
+#include "node/sockets/dialer.hpp"
 
 #include <algorithm>
 

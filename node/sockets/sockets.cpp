@@ -1,4 +1,4 @@
-#include "node/sockets.hpp"
+#include "node/sockets/sockets.hpp"
 
 #include <sys/resource.h>
 

@@ -1,4 +1,4 @@
-#include "node/peer_links.hpp"
+#include "node/sockets/peer_links.hpp"
 
 #include "node/io/zmq_io.hpp"
 #include "proto/codec.hpp"

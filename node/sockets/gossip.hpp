@@ -16,7 +16,7 @@
 #include "node/admission/security.hpp"
 #include "node/admission/subscribers.hpp"
 #include "node/io/node_counters.hpp"
-#include "node/topics.hpp"
+#include "node/sockets/topics.hpp"
 
 namespace muster::node {
 

@@ -15,12 +15,12 @@
 
 #include "cluster/action.hpp"
 #include "node/admission/flood_guard.hpp"
-#include "node/dialer.hpp"
-#include "node/door.hpp"
-#include "node/gossip.hpp"
 #include "node/io/alarm.hpp"
-#include "node/peer_links.hpp"
-#include "node/prober.hpp"
+#include "node/sockets/dialer.hpp"
+#include "node/sockets/door.hpp"
+#include "node/sockets/gossip.hpp"
+#include "node/sockets/peer_links.hpp"
+#include "node/sockets/prober.hpp"
 
 namespace muster::node {
 

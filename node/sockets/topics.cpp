@@ -1,4 +1,4 @@
-#include "node/topics.hpp"
+#include "node/sockets/topics.hpp"
 
 #include <charconv>
 
