@@ -15,8 +15,8 @@
 #include <vector>
 
 #include "cluster/core.hpp"
+#include "node/handlers/own_members.hpp"
 #include "node/io/wakeup.hpp"
-#include "node/own_members.hpp"
 #include "node/thread_views.hpp"
 #include "node/view_cache.hpp"
 

@@ -13,14 +13,14 @@
 #include <vector>
 
 #include "node/engine.hpp"
-#include "node/handovers.hpp"
+#include "node/handlers/handovers.hpp"
+#include "node/handlers/outcome_box.hpp"
+#include "node/handlers/own_members.hpp"
 #include "node/io/line_limiter.hpp"
 #include "node/io/node_counters.hpp"
 #include "node/keys/keyring.hpp"
 #include "node/loop.hpp"
 #include "node/notes.hpp"
-#include "node/outcome_box.hpp"
-#include "node/own_members.hpp"
 
 namespace muster {
 

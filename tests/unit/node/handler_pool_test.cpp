@@ -7,7 +7,7 @@
 #include <thread>
 #include <vector>
 
-#include "node/inbox.hpp"
+#include "node/handlers/inbox.hpp"
 #include "tests/unit/node/support.hpp"
 
 namespace muster::node {

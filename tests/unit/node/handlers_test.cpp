@@ -1,4 +1,4 @@
-#include "node/inbox.hpp"
+#include "node/handlers/inbox.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "node/notification_inbox.hpp"
+#include "node/handlers/notification_inbox.hpp"
 
 #include <utility>
 

@@ -1,4 +1,4 @@
-#include "node/handlers.hpp"
+#include "node/handlers/handler_pool.hpp"
 
 #include <algorithm>
 #include <system_error>

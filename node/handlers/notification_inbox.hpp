@@ -11,9 +11,9 @@
 #include <vector>
 
 #include "cluster/action.hpp"
-#include "node/inbox.hpp"
+#include "node/handlers/inbox.hpp"
+#include "node/handlers/outcome_box.hpp"
 #include "node/io/node_counters.hpp"
-#include "node/outcome_box.hpp"
 
 namespace muster::node {
 

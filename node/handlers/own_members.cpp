@@ -1,4 +1,4 @@
-#include "node/own_members.hpp"
+#include "node/handlers/own_members.hpp"
 
 #include <algorithm>
 #include <iterator>

@@ -1,4 +1,4 @@
-#include "node/handovers.hpp"
+#include "node/handlers/handovers.hpp"
 
 #include <optional>
 #include <utility>

@@ -17,7 +17,7 @@
 #include <utility>
 #include <vector>
 
-#include "node/handlers.hpp"
+#include "node/handlers/handler_pool.hpp"
 
 namespace muster::node {
 

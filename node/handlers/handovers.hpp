@@ -7,8 +7,8 @@
 #include <unordered_map>
 #include <vector>
 
-#include "node/notification_inbox.hpp"
-#include "node/own_members.hpp"
+#include "node/handlers/notification_inbox.hpp"
+#include "node/handlers/own_members.hpp"
 
 namespace muster::node {
 
