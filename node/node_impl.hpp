@@ -12,14 +12,14 @@
 #include <unordered_map>
 #include <vector>
 
-#include "node/engine.hpp"
+#include "node/engine/engine.hpp"
+#include "node/engine/loop.hpp"
 #include "node/handlers/handovers.hpp"
 #include "node/handlers/outcome_box.hpp"
 #include "node/handlers/own_members.hpp"
 #include "node/io/line_limiter.hpp"
 #include "node/io/node_counters.hpp"
 #include "node/keys/keyring.hpp"
-#include "node/loop.hpp"
 #include "node/notes.hpp"
 
 namespace muster {

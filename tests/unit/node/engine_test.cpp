@@ -1,4 +1,4 @@
-#include "node/engine.hpp"
+#include "node/engine/engine.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "node/thread_views.hpp"
+#include "node/engine/thread_views.hpp"
 
 #include <gtest/gtest.h>
 

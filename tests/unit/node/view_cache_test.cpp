@@ -1,4 +1,4 @@
-#include "node/view_cache.hpp"
+#include "node/engine/view_cache.hpp"
 
 #include <gtest/gtest.h>
 

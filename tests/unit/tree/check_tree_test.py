@@ -15,7 +15,7 @@ CLEAN = {
     "proto/limits.hpp": "#pragma once\n",
     "cluster/core.hpp": '#pragma once\n#include "proto/codec.hpp"\n// std::thread and ::now( in a comment\n',
     "cluster/core.cpp": '#include "cluster/core.hpp"\nconst char* text = "unordered_map \\" zmq";\nint n = 1\'000;\n',
-    "node/loop.cpp": '#include <zmq.hpp>\n#include "cluster/core.hpp"\n#include <muster/node.hpp>\n',
+    "node/engine/loop.cpp": '#include <zmq.hpp>\n#include "cluster/core.hpp"\n#include <muster/node.hpp>\n',
     "node/include/muster/node.hpp": "#pragma once\n#include <muster/ids.hpp>\n// zmq::socket_t\n",
     "node/wire.hpp": '#pragma once\n#include "proto/codec.hpp"\n',
     "node/client/worker.cpp": '#include <zmq.hpp>\n#include "node/wire.hpp"\n#include <muster/worker.hpp>\n',
@@ -60,8 +60,8 @@ class CheckTree(unittest.TestCase):
 
     def test_counters_are_explained(self):
         self.assert_caught("guide", "cluster/core.cpp", 'void f() { ctx.count("leaps"); }\n')
-        self.assert_caught("guide", "node/loop.cpp", 'void f() { counters["frames"] = 1; }\n')
-        self.assertEqual(self.planted("node/loop.cpp", 'void f() { counters["gaps"] = 1; }\n'), [])
+        self.assert_caught("guide", "node/engine/loop.cpp", 'void f() { counters["frames"] = 1; }\n')
+        self.assertEqual(self.planted("node/engine/loop.cpp", 'void f() { counters["gaps"] = 1; }\n'), [])
 
     def test_folders(self):
         self.assert_caught("folders", "src/main.cpp", "")
@@ -80,13 +80,13 @@ class CheckTree(unittest.TestCase):
         self.assert_caught("include", "node/wire.hpp", '#include "cluster/core.hpp"\n')
 
     def test_includes_are_written_from_the_root(self):
-        self.assert_caught("include", "node/loop.cpp", '#include "wire.hpp"\n')
-        self.assert_caught("include", "node/loop.cpp", "#include <muster/unknown.hpp>\n")
-        self.assert_caught("include", "node/loop.cpp", '#include "proto/include/muster/ids.hpp"\n')
+        self.assert_caught("include", "node/engine/loop.cpp", '#include "wire.hpp"\n')
+        self.assert_caught("include", "node/engine/loop.cpp", "#include <muster/unknown.hpp>\n")
+        self.assert_caught("include", "node/engine/loop.cpp", '#include "proto/include/muster/ids.hpp"\n')
 
     def test_libraries(self):
-        self.assert_caught("library", "node/loop.cpp", "#include <msgpack.hpp>\n")
-        self.assert_caught("library", "node/loop.cpp", "#include <msgpack/unpack.hpp>\n")
+        self.assert_caught("library", "node/engine/loop.cpp", "#include <msgpack.hpp>\n")
+        self.assert_caught("library", "node/engine/loop.cpp", "#include <msgpack/unpack.hpp>\n")
         self.assert_caught("library", "tests/unit/sim/a.cpp", "#include <zmq.h>\n")
         self.assertIn("library", self.planted("proto/codec.cpp", "#include <zmq_addon.hpp>\n"))
         self.assert_caught("include", "cluster/core.cpp", "#include <nlohmann/json.hpp>\n")
@@ -105,39 +105,39 @@ class CheckTree(unittest.TestCase):
                      "#include <unordered_map>\n", "std::unordered_set<int> s;\n", "int x = rand();\n",
                      'auto* v = std::getenv("X");\n', "std::cerr << 1;\n"):
             self.assert_caught("pure", "cluster/core.cpp", text)
-        self.assertEqual(self.planted("node/loop.cpp", "std::mutex m; std::unordered_map<int, int> u;\n"), [])
+        self.assertEqual(self.planted("node/engine/loop.cpp", "std::mutex m; std::unordered_map<int, int> u;\n"), [])
 
     def test_functions(self):
         for signature in ("void f()", "int Class::f(int x) const noexcept", "TEST(Suite, Name)", "auto f() -> V<int>",
                           "template <class T> T f(T t)", "template <class A, class B = X<A>>\nstruct A B::f(A a)",
                           "Class::Class(int x) : a_(x), b_{x}", "Class::Class(int x) : a_{x}, b_(x)",
                           "bool operator==(const A& a, const B& b)"):
-            self.assert_caught("function", "node/loop.cpp", function(signature))
+            self.assert_caught("function", "node/engine/loop.cpp", function(signature))
             shorter = function(signature).replace("    x();\n", "", 1)
-            self.assertEqual(self.planted("node/loop.cpp", shorter), [], signature)
+            self.assertEqual(self.planted("node/engine/loop.cpp", shorter), [], signature)
         for frame in ("namespace a {{\n{}}}\n", "class A : public B {{\npublic:\n{}}};\n", 'extern "C" {{\n{}}}\n',
                       "namespace {{\nstruct A final {{\n{}}};\n}}\n"):
-            self.assert_caught("function", "node/loop.cpp", frame.format(function("void f()")))
+            self.assert_caught("function", "node/engine/loop.cpp", frame.format(function("void f()")))
 
     def test_braces_in_texts_and_comments_are_none(self):
         noise = 'const char* a = "{{{"; char b = \'{\'; // {{{\n/* {{{ */ auto c = R"x({{{ )" )x";\n'
-        self.assert_caught("function", "node/loop.cpp", noise + function("void f()"))
+        self.assert_caught("function", "node/engine/loop.cpp", noise + function("void f()"))
 
     def test_tables_and_classes_may_be_long(self):
         rows = "    {1, 2},\n" * 100
-        self.assertEqual(self.planted("node/loop.cpp", f"const Row kRows[] = {{\n{rows}}};\n"), [])
-        self.assertEqual(self.planted("node/loop.cpp", f"void f() {{\n}}\nconst Map kMap{{\n{rows}}};\n"), [])
-        self.assertEqual(self.planted("node/loop.cpp", "struct A {\n" + "    int x = f();\n" * 100 + "};\n"), [])
+        self.assertEqual(self.planted("node/engine/loop.cpp", f"const Row kRows[] = {{\n{rows}}};\n"), [])
+        self.assertEqual(self.planted("node/engine/loop.cpp", f"void f() {{\n}}\nconst Map kMap{{\n{rows}}};\n"), [])
+        self.assertEqual(self.planted("node/engine/loop.cpp", "struct A {\n" + "    int x = f();\n" * 100 + "};\n"), [])
 
     def test_lines(self):
-        for name in ("node/loop.cpp", "node/wire.hpp", "scripts/build", "CMakeLists.txt", "tests/x.py"):
+        for name in ("node/engine/loop.cpp", "node/wire.hpp", "scripts/build", "CMakeLists.txt", "tests/x.py"):
             self.assert_caught("line", name, ("// " if "pp" in name else "#  ") + "x" * 118 + "\n")
-        self.assertEqual(self.planted("node/loop.cpp", "// " + "x" * 117 + "\n"), [])
+        self.assertEqual(self.planted("node/engine/loop.cpp", "// " + "x" * 117 + "\n"), [])
         self.assertEqual(self.planted("proto/PAGE.md", "x" * 500), [])
 
     def test_leftovers(self):
         for word in check_tree.LEFTOVER:
-            self.assert_caught("leftover", "node/loop.cpp", f"// {word} later\n")
+            self.assert_caught("leftover", "node/engine/loop.cpp", f"// {word} later\n")
             self.assert_caught("leftover", "proto/PAGE.md", f"see {word}\n")
             self.assert_caught("leftover", "scripts/build", f"cd {word}\n")
 

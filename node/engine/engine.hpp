@@ -15,10 +15,10 @@
 #include <vector>
 
 #include "cluster/core.hpp"
+#include "node/engine/thread_views.hpp"
+#include "node/engine/view_cache.hpp"
 #include "node/handlers/own_members.hpp"
 #include "node/io/wakeup.hpp"
-#include "node/thread_views.hpp"
-#include "node/view_cache.hpp"
 
 namespace muster::node {
 

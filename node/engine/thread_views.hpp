@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "node/view_cache.hpp"
+#include "node/engine/view_cache.hpp"
 
 namespace muster::node {
 

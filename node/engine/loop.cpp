@@ -1,4 +1,4 @@
-#include "node/loop.hpp"
+#include "node/engine/loop.hpp"
 
 #include <algorithm>
 #include <utility>

@@ -11,7 +11,7 @@
 #include <thread>
 #include <vector>
 
-#include "node/engine.hpp"
+#include "node/engine/engine.hpp"
 #include "node/sockets/sockets.hpp"
 
 namespace muster::node {
