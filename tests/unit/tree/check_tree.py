@@ -41,7 +41,7 @@ MAY_INCLUDE = {
     "tests/sim": ["tests", "cluster", "proto"],
 }
 NEVER_REACH_CLUSTER = ["node/client/", "node/cli/"]
-ZMQ_FOLDERS = ["node/", "tests/integration/", "tests/bench/", "tests/unit/node/", "tests/unit/client/"]
+ZMQ_FOLDERS = ["node/", "tests/integration/", "tests/bench/", "tests/unit/node/"]
 PROTO_LIBRARIES = {"msgpack.hpp", "nlohmann/json.hpp", "xxhash.h"}
 
 IMPURE = [r"::now\s*\(", r"random_device", r"\bstd::j?thread\b", r"\bmutex\b", r"condition_variable", r"\bzmq\b",

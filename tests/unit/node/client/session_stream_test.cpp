@@ -1,7 +1,7 @@
 // The stream: in order, once, acknowledged when handled.
 #include <gmock/gmock.h>
 
-#include "tests/unit/client/driver.hpp"
+#include "tests/unit/node/client/driver.hpp"
 
 namespace muster::client {
 namespace {

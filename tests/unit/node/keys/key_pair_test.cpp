@@ -6,7 +6,7 @@
 #include <filesystem>
 
 #include "node/keys/key_file.hpp"
-#include "tests/unit/keys/folder.hpp"
+#include "tests/unit/node/keys/folder.hpp"
 
 namespace muster::keys {
 namespace {

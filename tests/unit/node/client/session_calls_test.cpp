@@ -1,7 +1,7 @@
 // Requests and their answers within one session.
 #include <gmock/gmock.h>
 
-#include "tests/unit/client/driver.hpp"
+#include "tests/unit/node/client/driver.hpp"
 
 namespace muster::client {
 namespace {

@@ -1,7 +1,7 @@
 // Attaching, staying attached, failing over.
 #include <gmock/gmock.h>
 
-#include "tests/unit/client/driver.hpp"
+#include "tests/unit/node/client/driver.hpp"
 
 namespace muster::client {
 namespace {

@@ -7,7 +7,7 @@
 #include <mutex>
 #include <thread>
 
-#include "tests/unit/client/fake_node.hpp"
+#include "tests/unit/node/client/fake_node.hpp"
 
 namespace muster::client {
 namespace {

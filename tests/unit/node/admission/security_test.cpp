@@ -9,7 +9,7 @@
 
 #include "node/io/clock.hpp"
 #include "node/sockets/sockets.hpp"
-#include "tests/unit/keys/folder.hpp"
+#include "tests/unit/node/keys/folder.hpp"
 #include "tests/unit/node/support.hpp"
 
 namespace muster::node {

@@ -1,4 +1,4 @@
-#include "tests/unit/keys/folder.hpp"
+#include "tests/unit/node/keys/folder.hpp"
 
 #include <cstdlib>
 #include <filesystem>

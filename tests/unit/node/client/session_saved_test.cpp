@@ -1,7 +1,7 @@
 // A session that another process goes on with: what is kept of it, and what is done with that.
 #include <gmock/gmock.h>
 
-#include "tests/unit/client/driver.hpp"
+#include "tests/unit/node/client/driver.hpp"
 
 namespace muster::client {
 namespace {

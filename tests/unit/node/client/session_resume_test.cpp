@@ -1,7 +1,7 @@
 // What survives a lost connection, and what a new session is told.
 #include <gmock/gmock.h>
 
-#include "tests/unit/client/driver.hpp"
+#include "tests/unit/node/client/driver.hpp"
 
 namespace muster::client {
 namespace {

@@ -1,4 +1,4 @@
-#include "tests/unit/client/fake_node.hpp"
+#include "tests/unit/node/client/fake_node.hpp"
 
 #include <unistd.h>
 

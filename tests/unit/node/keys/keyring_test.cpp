@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <thread>
 
-#include "tests/unit/keys/folder.hpp"
+#include "tests/unit/node/keys/folder.hpp"
 
 namespace muster::keys {
 namespace {

@@ -4,7 +4,7 @@ import pathlib
 import random
 import sys
 
-ROOT = pathlib.Path(__file__).resolve().parents[4]
+ROOT = pathlib.Path(__file__).resolve().parents[5]
 sys.path.insert(0, str(ROOT / "node/client/python"))
 
 import msgpack  # noqa: E402
