@@ -6,6 +6,7 @@ usage: check_tree.py [ROOT]   prints one line per finding; exit status 1 when th
   folders    only the folders that ARCHITECTURE names stand at the root
   include    node -> cluster -> proto, never back; client and cli never reach cluster, not even indirectly;
              private headers are written from the root, public ones as <muster/x.hpp>
+  order      a room includes only rooms that stand before it in ROOMS; node/ sees of cluster/ only its face
   library    msgpack is known to proto/codec.cpp alone, ZeroMQ to node/ alone
   public     public headers show the standard library and other public headers, no wire type
   pure       cluster/ has no clock, randomness, thread, lock, socket, log or unordered container
@@ -40,6 +41,30 @@ MAY_INCLUDE = {
     "tests/unit/cluster": ["tests", "cluster", "proto"],
     "tests/sim": ["tests", "cluster", "proto"],
 }
+# The rooms in the order in which they may include: each only itself and those in earlier rows. The longest matching
+# prefix decides; a prefix that does not end with / names files.
+ROOMS = [
+    ["proto/"],
+    ["cluster/"],  # the face: what goes in and out of the core, and what all parts share with its users
+    ["cluster/base/"],
+    ["cluster/membership/", "cluster/tables/"],
+    ["cluster/replication/"],
+    ["cluster/workers/"],
+    ["cluster/delivery/"],
+    ["cluster/core"],
+    ["node/io/"],
+    ["node/keys/"],
+    ["node/admission/"],
+    ["node/handlers/"],
+    ["node/sockets/"],
+    ["node/engine/"],
+    ["node/"],
+    ["node/client/"],
+    ["node/daemon/", "node/cli/", "node/examples/"],
+]
+RANKS = {prefix: rank for rank, row in enumerate(ROOMS) for prefix in row}
+# The headers of cluster/ that node/ may include: those that stand directly in it but for the core's inside.
+FACE = re.compile(r"cluster/(?!core_)\w+\.hpp")
 NEVER_REACH_CLUSTER = ["node/client/", "node/cli/"]
 ZMQ_FOLDERS = ["node/", "tests/integration/", "tests/bench/", "tests/unit/node/"]
 PROTO_LIBRARIES = {"msgpack.hpp", "nlohmann/json.hpp", "xxhash.h"}
@@ -55,6 +80,13 @@ SHOWN = re.compile(r'\bcounters\["([a-z_]+)"\] *=')
 PATHS_LIST = "tests/sim/coverage.cpp"
 GUIDE = "node/OPERATING.md"
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)
+
+
+def room_of(name):
+    """The row's prefix in ROOMS that a file belongs to; None outside of the rooms. Public headers belong to no room."""
+    if "/include/muster/" in name:
+        return None
+    return max((prefix for prefix in RANKS if name.startswith(prefix)), key=len, default=None)
 
 
 class Tree:
@@ -131,6 +163,17 @@ class Tree:
                 self.find("include", name, line, "public headers are included as <muster/x.hpp>")
             if owner and not any(path.startswith(f + "/") for f in MAY_INCLUDE[owner]):
                 self.find("include", name, line, f"{owner}/ must not include {path}")
+                continue
+            self.check_order(name, line, path)
+
+    def check_order(self, name, line, path):
+        room, other = room_of(name), room_of(path)
+        if not room or not other or room == other:
+            return
+        if RANKS[other] >= RANKS[room]:
+            self.find("order", name, line, f"{room} must not include {path}: {other} does not stand before it")
+        elif name.startswith("node/") and path.startswith("cluster/") and not FACE.fullmatch(path):
+            self.find("order", name, line, f"{path} is inside cluster/: node/ includes only its face")
 
     def check_reach(self):
         for start in self.code:

@@ -76,6 +76,26 @@ class CheckTree(unittest.TestCase):
         self.assert_caught("include", "tests/sim/world.cpp", '#include "node/wire.hpp"\n')
         self.assert_caught("include", "tests/unit/proto/codec_test.cpp", '#include "cluster/core.hpp"\n')
 
+    def test_rooms_have_an_order(self):
+        inside = "#pragma once\n"
+        for name, included in (("cluster/base/context.hpp", "cluster/tables/replica.hpp"),
+                               ("cluster/membership/peers.cpp", "cluster/tables/replica.hpp"),
+                               ("cluster/tables/replica.cpp", "cluster/workers/sessions.hpp"),
+                               ("cluster/event.hpp", "cluster/base/context.hpp"),
+                               ("cluster/delivery/router.cpp", "cluster/core.hpp"),
+                               ("node/io/clock.cpp", "node/engine/loop.hpp"),
+                               ("node/engine/engine.cpp", "cluster/core_impl.hpp"),
+                               ("node/engine/engine.cpp", "cluster/tables/replica.hpp")):
+            changes = {included: CLEAN.get(included, inside), name: f'#include "{included}"\n'}
+            self.assertEqual(set(self.rules(**changes)), {"order"}, f"{name} includes {included}")
+        for name, included in (("cluster/tables/replica.cpp", "cluster/base/context.hpp"),
+                               ("cluster/base/context.hpp", "cluster/event.hpp"),
+                               ("cluster/core_impl.hpp", "cluster/delivery/router.hpp"),
+                               ("node/engine/engine.cpp", "cluster/core.hpp"),
+                               ("node/engine/engine.cpp", "node/sockets/door.hpp")):
+            changes = {included: CLEAN.get(included, inside), name: f'#include "{included}"\n'}
+            self.assertEqual(self.rules(**changes), [], f"{name} includes {included}")
+
     def test_client_reaches_cluster_through_nothing(self):
         self.assert_caught("include", "node/wire.hpp", '#include "cluster/core.hpp"\n')
 
