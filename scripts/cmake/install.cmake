@@ -30,8 +30,8 @@ if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
     install(FILES ${unit} DESTINATION lib/systemd/system)
     install(FILES scripts/systemd/muster.sysusers DESTINATION lib/sysusers.d RENAME muster.conf)
 endif()
-install(FILES LICENSE CHANGELOG.md README.md SECURITY.md proto/PROTOCOL.md node/OPERATING.md node/COMING_FROM.md
-    node/daemon/musterd.toml DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(FILES LICENSE CHANGELOG.md README.md SECURITY.md proto/PROTOCOL.md node/OPERATING.md node/USING.md
+    node/COMING_FROM.md node/daemon/musterd.toml DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(FILES scripts/deploy/grafana-dashboard.json scripts/deploy/prometheus-alerts.yaml
     DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
 install(DIRECTORY node/examples DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT dev)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The C++ programs of the README, word for word but for the addresses, at real nodes."""
+"""The C++ programs of README.md and USING.md, unchanged except for the addresses, at real nodes."""
 
 import os
 import unittest
@@ -29,7 +29,7 @@ class Readme(Case):
         answer = self.c.ask("notify", "deleted", "orders", "subscriptions", '{"order": 8}', "--wait")
         self.assertEqual((answer["matched"], answer["delivered"]), (1, 1))
         self.end(program)
-        self.assertIn("told 1 members", program.lines)
+        self.assertIn("notified 1 members", program.lines)
         self.assertIn('created {"order":7}', program.lines)
         self.assertIn('deleted {"order":8}', program.lines)
 

@@ -1,4 +1,4 @@
-"""Three real nodes, and the examples as the README starts them."""
+"""Three real nodes, and the examples as USING.md starts them."""
 
 import os
 import pathlib
@@ -18,7 +18,7 @@ from lab.node import Lab, Node, start_together  # noqa: E402
 from lab.processes import free_port, until  # noqa: E402,F401
 
 PATIENCE = 20.0  # seconds that anything may take on a loaded machine before a test calls it hung
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+GUIDE = (ROOT / "node/USING.md").read_text(encoding="utf-8")
 
 
 class Program:
@@ -110,11 +110,11 @@ class Case(unittest.TestCase):
         return Program(self, [path, *arguments])
 
     def example(self, *begins, **places_of):
-        """The first example of the README that begins so, at other places."""
-        for words in commands(README[README.index("\n### Examples"):].split("\n##", 2)[1], r"^    "):
+        """The first command of USING.md, "Examples", that begins with these words, at other places."""
+        for words in commands(GUIDE[GUIDE.index("\n## Examples"):].split("\n##", 2)[1], r"^    "):
             if words[: len(begins)] == list(begins):
                 return self.start(words, places_of["places"])
-        raise AssertionError(f"the README shows no {' '.join(begins)}")
+        raise AssertionError(f"USING.md shows no {' '.join(begins)}")
 
     def muster(self, node, *arguments):
         """What a command of the command line tool prints, which must succeed."""

@@ -1,18 +1,21 @@
-"""Writes each C++ program of a README to a file of its own: readme_programs.py README DIRECTORY [ELSEWHERE].
+"""Writes the C++ programs of some pages to a file each: readme_programs.py DIRECTORY [--elsewhere] PAGE...
 
-With ELSEWHERE the addresses in it are taken from the environment: "127.0.0.1:7100" from README_7100.
+The files are readme_0.cpp, readme_1.cpp, ... in the order of the pages. With --elsewhere the programs take their
+addresses from the environment: "127.0.0.1:7100" from README_7100.
 """
 
 import pathlib
 import re
 import sys
 
-readme, directory = (pathlib.Path(argument) for argument in sys.argv[1:3])
-programs = re.findall(r"^```cpp\n(.*?)^```", readme.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-if len(programs) < 2:
-    sys.exit(f"{readme}: a worker and a node were expected, {len(programs)} program(s) found")
-directory.mkdir(parents=True, exist_ok=True)
-for number, program in enumerate(programs):
-    if len(sys.argv) > 3:
+directory, *pages = sys.argv[1:]
+elsewhere = pages[0] == "--elsewhere"
+texts = [pathlib.Path(page).read_text(encoding="utf-8") for page in pages[elsewhere:]]
+programs = [re.findall(r"^```cpp\n(.*?)^```", text, re.MULTILINE | re.DOTALL) for text in texts]
+if not all(programs):
+    sys.exit(f"expected a C++ program in each page, found {list(map(len, programs))}")
+pathlib.Path(directory).mkdir(parents=True, exist_ok=True)
+for number, program in enumerate(sum(programs, [])):
+    if elsewhere:
         program = "#include <cstdlib>\n" + re.sub(r'"127\.0\.0\.1:(\d+)"', r'std::getenv("README_\1")', program)
-    (directory / f"readme_{number}.cpp").write_text(program, encoding="utf-8")
+    pathlib.Path(directory, f"readme_{number}.cpp").write_text(program, encoding="utf-8")

@@ -11,7 +11,8 @@ set(flags "")
 if(SANITIZE)
     set(flags -DCMAKE_CXX_FLAGS=-fsanitize=${SANITIZE})
 endif()
-run(python3 -B ${OUTSIDE_DIR}/../readme_programs.py ${README} ${WORK_DIR}/readme)
+run(python3 -B ${OUTSIDE_DIR}/../readme_programs.py ${WORK_DIR}/readme
+    ${SOURCE_DIR}/README.md ${SOURCE_DIR}/node/USING.md)
 run(${CMAKE_COMMAND} -S ${OUTSIDE_DIR} -B ${WORK_DIR}/build -G ${GENERATOR}
     -DCMAKE_PREFIX_PATH=${prefix} -DCMAKE_CXX_COMPILER=${CXX} -DREADME_PROGRAMS=${WORK_DIR}/readme ${flags})
 run(${CMAKE_COMMAND} --build ${WORK_DIR}/build)

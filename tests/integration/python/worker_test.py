@@ -415,7 +415,7 @@ class Readme(Case):
         self.assertEqual(len(printed), 3)
         for output in printed[:2]:
             self.assertIn("created {'order': 7}", output)
-            self.assertIn("told 1 members", output)
+            self.assertIn("notified 1 members", output)
         self.assertIn("join [Group(store='orders', feature='subscriptions')]", printed[2])
 
 

@@ -14,10 +14,12 @@ usage: check_tree.py [ROOT]   prints one line per finding; exit status 1 when th
   line       no line is longer than 120 columns
   paths      the simulator's list of what a batch must exercise names every counter of cluster/
   guide      the guide for operators explains every counter of cluster/ and node/
+  pages      links in pages lead to a file, and to a heading that exists; README is at most 8 KB
   leftover   nothing is marked as to be done, and no path of somebody's machine is mentioned
 """
 
 import pathlib
+import posixpath
 import re
 import sys
 
@@ -79,6 +81,8 @@ COUNTER = re.compile(r'\bcount\("([a-z_]+)"')
 SHOWN = re.compile(r'\bcounters\["([a-z_]+)"\] *=')
 PATHS_LIST = "tests/sim/coverage.cpp"
 GUIDE = "node/OPERATING.md"
+README_BYTES = 8192
+LINK = re.compile(r"\]\(([^)\s]+)\)")
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)
 
 
@@ -122,6 +126,8 @@ class Tree:
         self.check_paths()
         self.check_guide()
         for name, text in self.files.items():
+            if name.endswith(".md"):
+                self.check_page(name, text)
             self.check_lines(name, text)
         return self.findings
 
@@ -235,6 +241,18 @@ class Tree:
             if last - first + 1 > MAX_FUNCTION:
                 self.find("function", name, first, f"{last - first + 1} lines; at most {MAX_FUNCTION}")
 
+    def check_page(self, name, text):
+        if name == "README.md" and len(text.encode()) > README_BYTES:
+            self.find("pages", name, 0, f"{len(text.encode())} bytes; at most {README_BYTES}")
+        for match in LINK.finditer(text):
+            path, _, anchor = match.group(1).partition("#")
+            if ":" in path:
+                continue  # on another host
+            page = posixpath.normpath(posixpath.join(posixpath.dirname(name), path)) if path else name
+            if not (self.root / page).exists() or (anchor and anchor not in anchors(self.files.get(page, ""))):
+                line = text.count("\n", 0, match.start()) + 1
+                self.find("pages", name, line, f"{match.group(1)} leads nowhere")
+
     def check_lines(self, name, text):
         code = pathlib.Path(name).suffix in CODE | {".py", ".sh", ".cmake", ""} or name.endswith("CMakeLists.txt")
         for number, line in enumerate(text.splitlines(), 1):
@@ -243,6 +261,12 @@ class Tree:
             for word in LEFTOVER:
                 if word in line:
                     self.find("leftover", name, number, f"'{word}'")
+
+
+def anchors(markdown):
+    """The names that GitHub gives to the headings of a page."""
+    headings = re.findall(r"^#+ (.*)$", markdown, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 TOKEN = re.compile(r'//[^\n]*|/\*.*?\*/|(?:u8|[uUL])?R"([^(\s]*)\(.*?\)\1"|"(?:\\.|[^"\\\n])*"|'

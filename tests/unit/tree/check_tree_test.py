@@ -63,6 +63,17 @@ class CheckTree(unittest.TestCase):
         self.assert_caught("guide", "node/engine/loop.cpp", 'void f() { counters["frames"] = 1; }\n')
         self.assertEqual(self.planted("node/engine/loop.cpp", 'void f() { counters["gaps"] = 1; }\n'), [])
 
+    def test_links_lead_somewhere(self):
+        good = "# How it works\n[a](node/wire.hpp) [b](#how-it-works) [c](https://x.example/y#z)\n"
+        self.assertEqual(self.rules(**{"README.md": good}), [])
+        for link in ("node/none.hpp", "#how", "node/OPERATING.md#none"):
+            self.assertEqual(self.rules(**{"README.md": good + f"[d]({link})\n"}), ["pages"], link)
+        self.assertEqual(self.rules(**{"node/OPERATING.md": "| `gaps` | [a](../README.md) |\n"}), ["pages"])
+
+    def test_readme_is_short(self):
+        self.assertEqual(self.rules(**{"README.md": "x" * 8192}), [])
+        self.assertEqual(self.rules(**{"README.md": "x" * 8193}), ["pages"])
+
     def test_folders(self):
         self.assert_caught("folders", "src/main.cpp", "")
         self.assertEqual(self.planted(".cache/index", ""), [])

@@ -154,12 +154,12 @@ TEST(Config, EveryLimitHasItsPlace) {
               "--worker-requests: \"1023\" is no limit: give a number from 1024 to 1099511627776");
 }
 
-/// The rows of README's table "Limits" that name a setting: the setting and what is said to be its default.
-std::map<std::string, std::string> limits_in_readme() {
+/// The rows with a setting in OPERATING.md's table of limits: each setting with its default.
+std::map<std::string, std::string> limits_in_guide() {
     std::map<std::string, std::string> rows;
-    std::ifstream readme(MUSTER_README);
+    std::ifstream guide(MUSTER_GUIDE);
     bool in_table = false;
-    for (std::string line; std::getline(readme, line);) {
+    for (std::string line; std::getline(guide, line);) {
         if (has(line, "| limit | setting |")) in_table = true;
         if (line.empty()) in_table = false;
         const auto flag = line.find("| `--");
@@ -186,7 +186,7 @@ TEST(Config, TheTableOfLimitsIsTheCodes) {
                                                       {"--backlog-bytes", text(options.backlog_bytes)},
                                                       {"--link-items", text(options.link_items)},
                                                       {"--link-bytes", text(options.link_bytes)}};
-    EXPECT_EQ(limits_in_readme(), defaults);
+    EXPECT_EQ(limits_in_guide(), defaults);
     for (const auto& setting : settings()) {
         const auto found = defaults.find(setting.flag());
         if (found == defaults.end()) continue;
