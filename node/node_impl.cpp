@@ -7,6 +7,7 @@
 
 #include "cluster/check.hpp"
 #include "node/admission/key_notary.hpp"
+#include "node/handlers/call_guarded.hpp"
 #include "node/io/address.hpp"
 #include "node/io/clock.hpp"
 #include "node/queue_limits.hpp"
@@ -99,7 +100,7 @@ cluster::Options core_options(const Node::Options& options, const NodeId& self, 
     core.control = sockets.control();
     core.gossip = sockets.gossip();
     for (const auto& seed : options.seeds) core.seeds.push_back(node::parse_named_address(seed)->address);
-    if (keys) core.notary = std::make_shared<node::Notary>(keys);
+    if (keys) core.notary = std::make_shared<node::KeyNotary>(keys);
     std::random_device random;
     core.random_seed = (std::uint64_t{random()} << 32) | random();
     core.secret = unguessable;
@@ -236,7 +237,7 @@ Result<std::vector<MemberId>> Node::Impl::leave(const Group& group, const node::
 Result<Watch> Node::Impl::watch(const Group& group, OnWatch handler) {
     if (!handler) return bad("a watch needs a handler");
     const auto run = [handler = std::move(handler), counted = counts](const WatchEvent& event) {
-        counted->guard([&] { handler(event); });
+        node::call_guarded(*counted, [&] { handler(event); });
     };
     const WatchInbox::Limits limits{kWatchEvents, kWatchBytes};
     Watcher watcher{group, {}, std::make_shared<WatchInbox>(*pool, limits, run)};

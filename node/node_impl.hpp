@@ -76,7 +76,7 @@ struct Node::Impl final : node::Sink {
     const Node::Options options;
     std::shared_ptr<node::Wakeup> wakeup = std::make_shared<node::Wakeup>();
     // Shared with the handlers, which may outlive the node that they end.
-    std::shared_ptr<node::FrameCounts> counts = std::make_shared<node::FrameCounts>();
+    std::shared_ptr<node::NodeCounters> counts = std::make_shared<node::NodeCounters>();
     std::shared_ptr<node::OutcomeBox> outcomes = std::make_shared<node::OutcomeBox>(wakeup);
     std::optional<node::HandlerPool> pool;
     std::optional<node::Engine> engine;

@@ -51,7 +51,7 @@ LogLine keys_broken(const Error& why) {
 
 }  // namespace
 
-Authenticator::Authenticator(zmq::context_t& context, std::shared_ptr<keys::Keyring> keys, FrameCounts& counts,
+Authenticator::Authenticator(zmq::context_t& context, std::shared_ptr<keys::Keyring> keys, NodeCounters& counts,
                              std::shared_ptr<Wakeup> loop, Seen seen)
     : keys_(std::move(keys)), counts_(counts), loop_(std::move(loop)), seen_(std::move(seen)) {
     zmq::socket_t zap(context, zmq::socket_type::rep);

@@ -37,7 +37,7 @@ public:
     /// A node has shown this key. Called on the authenticator's thread.
     using Seen = std::function<void(const std::string& node, const keys::PublicKey& key)>;
 
-    Authenticator(zmq::context_t& context, std::shared_ptr<keys::Keyring> keys, FrameCounts& counts,
+    Authenticator(zmq::context_t& context, std::shared_ptr<keys::Keyring> keys, NodeCounters& counts,
                   std::shared_ptr<Wakeup> loop, Seen seen);
     /// No socket of the context may be bound any more.
     ~Authenticator();
@@ -55,7 +55,7 @@ private:
     void look_at_files();
 
     const std::shared_ptr<keys::Keyring> keys_;
-    FrameCounts& counts_;
+    NodeCounters& counts_;
     const std::shared_ptr<Wakeup> loop_;
     const Seen seen_;
     Wakeup told_;  // to stop

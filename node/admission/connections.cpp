@@ -34,7 +34,7 @@ void drop_attempts(int listener, bool drop) {
 
 }  // namespace
 
-Connections::Connections(zmq::context_t& context, Bounds bounds, FrameCounts& counts, ConnectionCounts::Count& size)
+Connections::Connections(zmq::context_t& context, Bounds bounds, NodeCounters& counts, ConnectionCounts::Count& size)
     : context_(context), bounds_(bounds), counts_(counts), size_(size) {}
 
 Connections::~Connections() {

@@ -29,7 +29,7 @@ public:
         std::size_t bytes = 0;
     };
     /// `size`: how many are open.
-    Connections(zmq::context_t& context, Bounds bounds, FrameCounts& counts, ConnectionCounts::Count& size);
+    Connections(zmq::context_t& context, Bounds bounds, NodeCounters& counts, ConnectionCounts::Count& size);
     ~Connections();
     Connections(const Connections&) = delete;
     Connections& operator=(const Connections&) = delete;
@@ -63,7 +63,7 @@ private:
     zmq::socket_t monitor_;
     void* watched_ = nullptr;
     Bounds bounds_;
-    FrameCounts& counts_;
+    NodeCounters& counts_;
     int listener_ = -1;
     bool full_ = false;
     std::map<int, Flow> open_;  // by descriptor

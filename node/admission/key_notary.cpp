@@ -2,11 +2,11 @@
 
 namespace muster::node {
 
-std::string Notary::sign(std::string_view bytes) {
+std::string KeyNotary::sign(std::string_view bytes) {
     return keys_->sign(bytes);
 }
 
-bool Notary::is_signed_by(const std::string& node, std::string_view bytes, std::string_view signature) {
+bool KeyNotary::is_signed_by(const std::string& node, std::string_view bytes, std::string_view signature) {
     return keys_->is_signed_by(node, bytes, signature);
 }
 

@@ -8,9 +8,9 @@
 
 namespace muster::node {
 
-class Notary final : public cluster::Notary {
+class KeyNotary final : public cluster::Notary {
 public:
-    explicit Notary(std::shared_ptr<const keys::Keyring> keys) : keys_(std::move(keys)) {}
+    explicit KeyNotary(std::shared_ptr<const keys::Keyring> keys) : keys_(std::move(keys)) {}
 
     std::string sign(std::string_view bytes) override;
     bool is_signed_by(const std::string& node, std::string_view bytes, std::string_view signature) override;

@@ -30,7 +30,7 @@ std::string_view property_of(zmq::message_t& frame, const char* name) {
 
 }  // namespace
 
-Security::Security(zmq::context_t& context, std::shared_ptr<keys::Keyring> keys, FrameCounts& counts,
+Security::Security(zmq::context_t& context, std::shared_ptr<keys::Keyring> keys, NodeCounters& counts,
                    std::shared_ptr<Wakeup> loop)
     : keys_(std::move(keys)), counts_(counts), loop_(std::move(loop)) {
     if (!keys_) return;

@@ -19,7 +19,7 @@ namespace muster::node {
 class Security {
 public:
     /// `keys`: empty for none. With keys, the authenticator runs when this returns.
-    Security(zmq::context_t& context, std::shared_ptr<keys::Keyring> keys, FrameCounts& counts,
+    Security(zmq::context_t& context, std::shared_ptr<keys::Keyring> keys, NodeCounters& counts,
              std::shared_ptr<Wakeup> loop);
 
     [[nodiscard]] bool has_keys() const { return keys_ != nullptr; }
@@ -52,7 +52,7 @@ public:
 
 private:
     const std::shared_ptr<keys::Keyring> keys_;
-    FrameCounts& counts_;
+    NodeCounters& counts_;
     const std::shared_ptr<Wakeup> loop_;
     mutable std::mutex mutex_;                     // of what was seen
     std::map<std::string, keys::PublicKey> seen_;  // of nodes, the latest

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "node/handlers/call_guarded.hpp"
+
 namespace muster::node {
 namespace {
 
@@ -20,7 +22,7 @@ void call_for_each_member(const OnNotification& handler, const Waiting& waiting,
     std::uint64_t watched = waiting.watched();
     for (const MemberNumber member : waiting.members()) {
         notification.members.front() = member;
-        reports.counts->guard([&] { handler(notification); });
+        call_guarded(*reports.counts, [&] { handler(notification); });
         HandlerPool::call_ended();
         if (watched == 0) continue;
         --watched;
@@ -38,7 +40,7 @@ std::shared_ptr<NotificationInbox> make_inbox(HandlerPool& pool, const Notificat
                                               OnNotification handler, NotificationInbox::OnGap on_gap,
                                               HandlerReports reports) {
     auto gap = [on_gap = std::move(on_gap), counts = reports.counts](std::uint64_t missed) {
-        if (on_gap) counts->guard([&] { on_gap(missed); });
+        if (on_gap) call_guarded(*counts, [&] { on_gap(missed); });
     };
     auto missed = [outcomes = reports.outcomes](const Waiting& waiting, MissReason reason) {
         if (const auto watched = waiting.watched(); watched != 0) outcomes->add({waiting.fan_out(), watched, reason});

@@ -74,7 +74,7 @@ using NotificationInbox = Inbox<Waiting>;
 
 /// Where the node is told what became of notifications. Handlers may outlive the node, and so does this.
 struct HandlerReports {
-    std::shared_ptr<FrameCounts> counts;
+    std::shared_ptr<NodeCounters> counts;
     std::shared_ptr<OutcomeBox> outcomes;
 };
 

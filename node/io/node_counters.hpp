@@ -34,7 +34,7 @@ enum class Secured : std::uint8_t {
 };
 
 /// Any thread.
-class FrameCounts {
+class NodeCounters {
 public:
     void received() { ++received_; }
     void sent() { ++sent_; }
@@ -48,17 +48,8 @@ public:
     void routes_forgotten(std::size_t routes) { routes_forgotten_ += routes; }
     [[nodiscard]] bool has_keys() const { return secured_ == Secured::curve; }
     void secured(Secured how) { secured_ = how; }
+    void handler_threw() { ++handler_threw_; }
     void refused(Refusal why) { ++refused_[static_cast<std::size_t>(why)]; }
-
-    /// Calls a user's handler, whose fault ends neither the node nor the others. Any thread.
-    template <class Call>
-    void guard(const Call& call) {
-        try {
-            call();
-        } catch (...) {
-            ++handler_threw_;
-        }
-    }
 
     void add_to(std::map<std::string, std::uint64_t>& counters) const {
         counters["frames_received"] = received_;

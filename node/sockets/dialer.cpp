@@ -19,7 +19,7 @@ constexpr auto kWarnEvery = std::chrono::seconds(60);
 
 }  // namespace
 
-Dialer::Dialer(zmq::context_t& context, FrameCounts& counts, Resolver& resolver, Security& security, Expected expected,
+Dialer::Dialer(zmq::context_t& context, NodeCounters& counts, Resolver& resolver, Security& security, Expected expected,
                Log log)
     : context_(context),
       counts_(counts),

@@ -12,8 +12,8 @@
 
 #include "cluster/time.hpp"
 #include "node/admission/security.hpp"
+#include "node/io/emit.hpp"
 #include "node/io/resolver.hpp"
-#include "node/sockets/gossip.hpp"
 #include "node/sockets/other_majors.hpp"
 
 namespace muster::node {
@@ -30,12 +30,12 @@ class Dialer {
 public:
     static constexpr std::size_t kMaxConnections = 512;
     static constexpr std::size_t kKeysAtOnce = 16;
-    /// Told of a name that has no address (or no key) and of nodes of another major, at most once a minute for each.
-
     /// Names of nodes by the addresses at which they are expected.
     using Expected = std::map<std::string, std::string>;
 
-    Dialer(zmq::context_t& context, FrameCounts& counts, Resolver& resolver, Security& security, Expected expected,
+    /// `log` gets a warning, at most once a minute for each address, when a name has no address, when a node has no
+    /// trusted key, and when a node speaks another major version.
+    Dialer(zmq::context_t& context, NodeCounters& counts, Resolver& resolver, Security& security, Expected expected,
            Log log);
 
     void dial(const std::string& address, const proto::Message& message);
@@ -84,7 +84,7 @@ private:
     void undecodable(const std::string& dialed, std::string_view frame, proto::DecodeError why);
 
     zmq::context_t& context_;
-    FrameCounts& counts_;
+    NodeCounters& counts_;
     Resolver& resolver_;
     Security& security_;
     const Expected expected_;

@@ -29,17 +29,17 @@ zmq::socket_t make_publisher(zmq::context_t& context) {
 
 }  // namespace
 
-Gossip::Gossip(zmq::context_t& context, std::string scope, NodeId self, FrameCounts& counts, Security& security,
+Gossip::Gossip(zmq::context_t& context, std::string scope, NodeId self, NodeCounters& counts, Security& security,
                Connections::Bounds bounds, Lose lose)
-    : context_(context),
-      security_(security),
+    : security_(security),
       scope_(std::move(scope)),
       topic_(gossip_topic(scope_)),
       self_(std::move(self)),
       counts_(counts),
       lose_(std::move(lose)),
-      pub_(make_publisher(context)),
-      connections_(context, bounds, counts, counts.connections.gossip),
+      server_(
+          context, [&context] { return make_publisher(context); }, kNodesOnly, security, bounds, counts,
+          counts.connections.gossip),
       sub_(context, zmq::socket_type::sub),
       heard_(context, bounds, counts, counts.connections.peers),
       echo_(context, zmq::socket_type::sub) {
@@ -58,30 +58,22 @@ Gossip::Gossip(zmq::context_t& context, std::string scope, NodeId self, FrameCou
 }
 
 Result<std::uint16_t> Gossip::bind(const std::string& host, std::uint16_t port) {
-    security_.open_server(pub_, kNodesOnly);
-    connections_.watch(pub_);
-    auto bound = bind_tcp(pub_, host, port);
-    if (!bound) return bound;
-    host_ = host;
-    port_ = *bound;
-    connect_echo();
+    auto bound = server_.bind(host, port);
+    if (bound) connect_echo();
     return bound;
 }
 
 void Gossip::connect_echo() {
-    const auto address = with_port(is_any(host_) ? "127.0.0.1" : host_, port_);
+    const auto address = with_port(is_any(server_.host()) ? "127.0.0.1" : server_.host(), server_.port());
     node::disconnect(echo_, address);
     if (security_.has_keys()) security_.prepare(echo_, security_.keys().own()->public_key());
     node::connect(echo_, address);
 }
 
 std::optional<Error> Gossip::reopen() {
-    auto fresh = make_publisher(context_);
-    security_.open_server(fresh, kNodesOnly);
-    connections_.watch(fresh);
     presence_ = Presence();
     subscribers_ = Subscribers();
-    return rebind_tcp(pub_, std::move(fresh), host_, port_);
+    return server_.reopen();
 }
 
 void Gossip::follow_keys(bool own) {
@@ -95,7 +87,7 @@ void Gossip::publish(const cluster::Publish& publish) {
     buffer_ = topic_;
     buffer_ += publish.kind == cluster::Publish::Kind::heartbeat ? kBeat : kNews;
     proto::encode(publish.message, buffer_);
-    if (send(pub_, buffer_) == Sent::yes)
+    if (send(server_.socket(), buffer_) == Sent::yes)
         counts_.sent();
     else
         counts_.unsent();
@@ -158,8 +150,8 @@ std::size_t Gossip::drain(zmq::socket_t& socket, const Emit& emit, std::size_t b
 std::size_t Gossip::drain_subscriptions(const Emit& emit, std::size_t budget) {
     Parts parts;
     std::size_t taken = 0;
-    for (; taken < budget && receive(pub_, parts); ++taken) {
-        const int descriptor = connections_.took(parts);
+    for (; taken < budget && receive(server_.socket(), parts); ++taken) {
+        const int descriptor = server_.connections().took(parts);
         if (parts.count == 1)
             subscription(text_of(parts.first), descriptor, emit);
         else

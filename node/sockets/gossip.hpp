@@ -12,16 +12,15 @@
 #include <zmq.hpp>
 
 #include "cluster/action.hpp"
-#include "node/admission/connections.hpp"
-#include "node/admission/security.hpp"
 #include "node/admission/subscribers.hpp"
-#include "node/io/node_counters.hpp"
+#include "node/io/emit.hpp"
+#include "node/sockets/server_socket.hpp"
 #include "node/sockets/topics.hpp"
 
 namespace muster::node {
 
-/// Where the sockets put what they hear. Called on the loop's thread.
-using Emit = std::function<void(cluster::EventBody)>;
+/// True for publications to drop, for tests: libzmq does the same when the queue of a slow subscriber is full.
+using Lose = std::function<bool(const proto::Message&)>;
 
 /// An XPUB that every peer subscribes to, and one SUB that is connected to every
 /// peer's XPUB. A second SUB hears this node's own heartbeats: their delay tells
@@ -30,12 +29,9 @@ using Emit = std::function<void(cluster::EventBody)>;
 ///
 /// One frame a message: the topic, its kind, then the message. PUB drops silently when a
 /// subscriber is beyond the high-water mark; the core numbers and repairs.
-/// Chooses publications that nobody shall get: what PUB does by itself to a slow subscriber, on purpose.
-using Lose = std::function<bool(const proto::Message&)>;
-
 class Gossip {
 public:
-    Gossip(zmq::context_t& context, std::string scope, NodeId self, FrameCounts& counts, Security& security,
+    Gossip(zmq::context_t& context, std::string scope, NodeId self, NodeCounters& counts, Security& security,
            Connections::Bounds bounds, Lose lose = {});
 
     /// Binds the publisher and connects to it. `host` is numeric.
@@ -56,10 +52,9 @@ public:
     /// Up to `budget` subscriptions seen.
     std::size_t drain_subscriptions(const Emit& emit, std::size_t budget);
 
-    [[nodiscard]] zmq::socket_t& publisher() { return pub_; }
+    [[nodiscard]] ServerSocket& server() { return server_; }
     [[nodiscard]] zmq::socket_t& subscriber() { return sub_; }
     [[nodiscard]] zmq::socket_t& echo() { return echo_; }
-    [[nodiscard]] Connections& connections() { return connections_; }
     [[nodiscard]] Connections& heard() { return heard_; }
 
 private:
@@ -67,21 +62,17 @@ private:
     void subscription(std::string_view frame, int descriptor, const Emit& emit);
     void connect_echo();
 
-    zmq::context_t& context_;
     Security& security_;
     std::string scope_;
     std::string topic_;
     NodeId self_;
     std::set<std::string> own_presence_;  // of every incarnation this process took
-    FrameCounts& counts_;
+    NodeCounters& counts_;
     Lose lose_;
-    zmq::socket_t pub_;
-    Connections connections_;
+    ServerSocket server_;
     zmq::socket_t sub_;
     Connections heard_;
     zmq::socket_t echo_;
-    std::string host_;
-    std::uint16_t port_ = 0;
     std::map<std::string, std::string> addresses_;                // peer -> where it is connected
     std::map<std::string, std::optional<keys::PublicKey>> keys_;  // peer -> its key when it was connected last
     std::map<std::string, std::string> owners_;                   // address -> the peer it was connected for

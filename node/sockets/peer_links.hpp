@@ -16,7 +16,7 @@ namespace muster::node {
 /// lost; a queue that is full drops the new one, and the core repeats.
 class PeerLinks {
 public:
-    PeerLinks(zmq::context_t& context, FrameCounts& counts, Security& security)
+    PeerLinks(zmq::context_t& context, NodeCounters& counts, Security& security)
         : context_(context), counts_(counts), security_(security) {}
 
     /// Replaces an earlier link of this peer. A peer that is not trusted has none.
@@ -35,7 +35,7 @@ private:
     };
 
     zmq::context_t& context_;
-    FrameCounts& counts_;
+    NodeCounters& counts_;
     Security& security_;
     std::map<std::string, Link> links_;
     std::string buffer_;

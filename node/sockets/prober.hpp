@@ -7,8 +7,8 @@
 
 #include <zmq.hpp>
 
+#include "node/io/emit.hpp"
 #include "node/io/resolver.hpp"
-#include "node/sockets/gossip.hpp"
 
 namespace muster::node {
 

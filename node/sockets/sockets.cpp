@@ -44,14 +44,14 @@ Overloaded(F...) -> Overloaded<F...>;
 
 }  // namespace
 
-Result<std::unique_ptr<Sockets>> Sockets::open(const SocketOptions& options, FrameCounts& counts,
+Result<std::unique_ptr<Sockets>> Sockets::open(const SocketOptions& options, NodeCounters& counts,
                                                std::shared_ptr<Wakeup> wakeup, Log log) {
     std::unique_ptr<Sockets> sockets(new Sockets(options, counts, std::move(wakeup), std::move(log)));
     if (auto error = sockets->bind(options)) return *std::move(error);
     return sockets;
 }
 
-Sockets::Sockets(const SocketOptions& options, FrameCounts& counts, std::shared_ptr<Wakeup> wakeup, Log log)
+Sockets::Sockets(const SocketOptions& options, NodeCounters& counts, std::shared_ptr<Wakeup> wakeup, Log log)
     : counts_(counts),
       log_(std::move(log)),
       context_(1, kMaxSockets),
@@ -91,9 +91,9 @@ std::optional<Error> Sockets::bind(const SocketOptions& options) {
     const auto listen = parse_address(options.listen);
     const auto advertise = parse_address(options.advertise.empty() ? options.listen : options.advertise);
     tell_security(options, *host);
-    const auto door = door_.bind(*host, listen->port);
+    const auto door = door_.server().bind(*host, listen->port);
     if (!door) return door.error();
-    const auto control = control_socket_.bind(*host, options.control_port);
+    const auto control = control_socket_.server().bind(*host, options.control_port);
     if (!control) return control.error();
     const auto gossip = gossip_socket_.bind(*host, options.gossip_port);
     if (!gossip) return gossip.error();
@@ -124,8 +124,9 @@ void Sockets::wait(std::chrono::nanoseconds timeout, std::chrono::microseconds a
     items_.clear();
     items_.push_back({nullptr, wakeup_->fd(), ZMQ_POLLIN, 0});
     if (is_short) items_.push_back({nullptr, alarm_.fd(), ZMQ_POLLIN, 0});
-    for (zmq::socket_t* socket : {&gossip_socket_.subscriber(), &gossip_socket_.echo(), &gossip_socket_.publisher(),
-                                  &control_socket_.socket(), &door_.socket()})
+    for (zmq::socket_t* socket :
+         {&gossip_socket_.subscriber(), &gossip_socket_.echo(), &gossip_socket_.server().socket(),
+          &control_socket_.server().socket(), &door_.server().socket()})
         items_.push_back({socket->handle(), 0, ZMQ_POLLIN, 0});
     dialer_.add_to(items_);
     prober_.add_to(items_);
@@ -155,8 +156,8 @@ void Sockets::drain(const Emit& emit) {
 void Sockets::watch_connections() {
     const bool check = now() - checked_ >= kCheckEvery;
     if (check) checked_ = now();
-    for (Connections* socket : {&gossip_socket_.connections(), &gossip_socket_.heard(), &control_socket_.connections(),
-                                &door_.connections()}) {
+    for (Connections* socket : {&gossip_socket_.server().connections(), &gossip_socket_.heard(),
+                                &control_socket_.server().connections(), &door_.server().connections()}) {
         socket->drain();
         if (check) socket->check();
     }
@@ -252,7 +253,7 @@ std::optional<Error> Sockets::follow_keys(const Emit& emit) {
 std::optional<Error> Sockets::reopen(const Emit& emit) {
     drain(emit);
     if (auto error = gossip_socket_.reopen()) return error;
-    if (auto error = control_socket_.reopen()) return error;
+    if (auto error = control_socket_.server().reopen()) return error;
     return door_.reopen();
 }
 

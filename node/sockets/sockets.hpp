@@ -16,6 +16,7 @@
 #include "cluster/action.hpp"
 #include "node/admission/flood_guard.hpp"
 #include "node/io/alarm.hpp"
+#include "node/sockets/control.hpp"
 #include "node/sockets/dialer.hpp"
 #include "node/sockets/door.hpp"
 #include "node/sockets/gossip.hpp"
@@ -42,7 +43,7 @@ struct SocketOptions {
 class Sockets {
 public:
     /// Errors: bad_request (an address is none, or not to be bound without keys), unreachable (port in use).
-    static Result<std::unique_ptr<Sockets>> open(const SocketOptions& options, FrameCounts& counts,
+    static Result<std::unique_ptr<Sockets>> open(const SocketOptions& options, NodeCounters& counts,
                                                  std::shared_ptr<Wakeup> wakeup, Log log);
     ~Sockets();
 
@@ -69,7 +70,7 @@ public:
     void guard(std::function<std::chrono::milliseconds()> loop_age);
 
 private:
-    Sockets(const SocketOptions& options, FrameCounts& counts, std::shared_ptr<Wakeup> wakeup, Log log);
+    Sockets(const SocketOptions& options, NodeCounters& counts, std::shared_ptr<Wakeup> wakeup, Log log);
     std::optional<Error> bind(const SocketOptions& options);
     void take_resolved(const Emit& emit);
     void watch_connections();
@@ -77,7 +78,7 @@ private:
     std::optional<Error> reopen(const Emit& emit);
     void answer_status(const cluster::SendDoor& send, const Emit& emit);
 
-    FrameCounts& counts_;
+    NodeCounters& counts_;
     const Log log_;
     zmq::context_t context_;
     std::shared_ptr<Wakeup> wakeup_;

@@ -61,7 +61,7 @@ protected:
         }
 
         NodeId self;
-        FrameCounts counts;
+        NodeCounters counts;
         std::shared_ptr<Wakeup> wakeup = std::make_shared<Wakeup>();
         std::shared_ptr<keys::Keyring> keys;
         std::vector<MessageArrived> messages;
@@ -177,7 +177,7 @@ TEST(AuthenticatorDeathTest, ItsEndIsTheProcesssEnd) {
         {
             const keys::Folder folder;
             (void)folder.trust("node", "a");
-            FrameCounts counts;
+            NodeCounters counts;
             zmq::context_t context;
             const auto ring = keys::Keyring::open({folder.path("a.key"), folder.path(), "a"});
             const Authenticator authenticator(context, *ring, counts, std::make_shared<Wakeup>(),

@@ -49,7 +49,7 @@ TEST(Metrics, KnowEveryCounterOnce) {
     Names all = counters_of_the_core();
     EXPECT_GT(all.size(), 70u);
     std::map<std::string, std::uint64_t> of_sockets;
-    node::FrameCounts().add_to(of_sockets);
+    node::NodeCounters().add_to(of_sockets);
     for (const auto& [name, count] : of_sockets) all.insert(name);
     all.insert({"page_viewers", "page_viewers_refused", "page_viewers_fallen_behind", "page_requests_refused"});
 

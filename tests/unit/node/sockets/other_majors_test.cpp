@@ -14,7 +14,7 @@ const std::string kText = " speaks version 7 of the protocol, this node version 
 
 TEST(OtherMajors, AreToldOnceAMinuteEachWithWhatWasHeldBack) {
     std::vector<std::string> lines;
-    FrameCounts counts;
+    NodeCounters counts;
     OtherMajors majors(counts, [&](const LogLine& line) { lines.push_back(line.text); });
     cluster::Instant at{seconds(1000)};
     for (int i = 0; i < 5; ++i) majors.heard("a", kFrame, at);
@@ -27,7 +27,7 @@ TEST(OtherMajors, AreToldOnceAMinuteEachWithWhatWasHeldBack) {
 
 TEST(OtherMajors, AreBoundedHoweverManyThereAre) {
     std::size_t lines = 0;
-    FrameCounts counts;
+    NodeCounters counts;
     OtherMajors majors(counts, [&](const LogLine&) { ++lines; });
     for (int i = 0; i < 1000; ++i) majors.heard(std::to_string(i), kFrame, cluster::Instant{seconds(1000)});
     EXPECT_EQ(lines, OtherMajors::kNames);

@@ -61,7 +61,7 @@ struct Side {
     }
 
     NodeId self;
-    FrameCounts counts;
+    NodeCounters counts;
     std::shared_ptr<Wakeup> wakeup;
     std::vector<EventBody> events;
     std::vector<std::string> warnings;
@@ -129,7 +129,7 @@ TEST(Sockets, PortsAreFreeOnesBelowTheEphemeralRange) {
 
 TEST(Sockets, APortInUseIsSaidSo) {
     const Side a("a");
-    FrameCounts counts;
+    NodeCounters counts;
     const SocketOptions options{"test", {"b", Incarnation{1}}, a.sockets->address(), "", 0, 0};
     const auto opened = Sockets::open(options, counts, std::make_shared<Wakeup>(), {});
     ASSERT_FALSE(opened.ok());
@@ -139,7 +139,7 @@ TEST(Sockets, APortInUseIsSaidSo) {
 }
 
 TEST(Sockets, EveryInterfaceNeedsSomethingToAdvertise) {
-    FrameCounts counts;
+    NodeCounters counts;
     SocketOptions options{"test", {"b", Incarnation{1}}, "0.0.0.0:0", "", 0, 0};
     const auto refused = Sockets::open(options, counts, std::make_shared<Wakeup>(), {});
     ASSERT_FALSE(refused.ok());

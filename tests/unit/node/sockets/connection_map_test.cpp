@@ -1,4 +1,4 @@
-#include "node/sockets/route_map.hpp"
+#include "node/sockets/connection_map.hpp"
 
 #include <gtest/gtest.h>
 
@@ -13,8 +13,8 @@ constexpr Instant at(int second) {
     return Instant(seconds(second));
 }
 
-TEST(RouteMap, MapsBothWays) {
-    RouteMap routes(10, seconds(60));
+TEST(ConnectionMap, MapsBothWays) {
+    ConnectionMap routes(10, seconds(60));
     const Route a = routes.route_of("A", 3, at(1));
     const Route b = routes.route_of("B", 3, at(1));
     EXPECT_NE(a, b);
@@ -24,8 +24,8 @@ TEST(RouteMap, MapsBothWays) {
     EXPECT_EQ(routes.way_of(Route{99}, at(2)), nullptr);
 }
 
-TEST(RouteMap, NeverUsesARouteTwice) {
-    RouteMap routes(10, seconds(60));
+TEST(ConnectionMap, NeverUsesARouteTwice) {
+    ConnectionMap routes(10, seconds(60));
     const Route first = routes.route_of("A", 3, at(1));
     routes.forget(first);
     EXPECT_EQ(routes.way_of(first, at(1)), nullptr);
@@ -33,16 +33,16 @@ TEST(RouteMap, NeverUsesARouteTwice) {
     EXPECT_EQ(routes.way_of(first, at(1)), nullptr);
 }
 
-TEST(RouteMap, KnowsTheConnectionThatWasUsedLast) {
-    RouteMap routes(10, seconds(60));
+TEST(ConnectionMap, KnowsTheConnectionThatWasUsedLast) {
+    ConnectionMap routes(10, seconds(60));
     const Route a = routes.route_of("A", 3, at(1));
     EXPECT_EQ(routes.way_of(a, at(1))->descriptor, 3);
     EXPECT_EQ(routes.route_of("A", 4, at(2)), a);
     EXPECT_EQ(routes.way_of(a, at(2))->descriptor, 4);
 }
 
-TEST(RouteMap, ForgetsTheLongestUnusedWhenFull) {
-    RouteMap routes(2, seconds(60));
+TEST(ConnectionMap, ForgetsTheLongestUnusedWhenFull) {
+    ConnectionMap routes(2, seconds(60));
     const Route a = routes.route_of("A", 3, at(1));
     const Route b = routes.route_of("B", 3, at(2));
     EXPECT_NE(routes.way_of(a, at(3)), nullptr);  // sending is use
@@ -55,8 +55,8 @@ TEST(RouteMap, ForgetsTheLongestUnusedWhenFull) {
     EXPECT_NE(routes.way_of(c, at(5)), nullptr);
 }
 
-TEST(RouteMap, ForgetsWhatIsIdle) {
-    RouteMap routes(10, seconds(60));
+TEST(ConnectionMap, ForgetsWhatIsIdle) {
+    ConnectionMap routes(10, seconds(60));
     const Route a = routes.route_of("A", 3, at(0));
     const Route b = routes.route_of("B", 3, at(50));
     routes.expire(at(60));
@@ -67,8 +67,8 @@ TEST(RouteMap, ForgetsWhatIsIdle) {
     EXPECT_NE(routes.way_of(b, at(61)), nullptr);
 }
 
-TEST(RouteMap, TakesRoutingIdsOfAnyBytes) {
-    RouteMap routes(10, seconds(60));
+TEST(ConnectionMap, TakesRoutingIdsOfAnyBytes) {
+    ConnectionMap routes(10, seconds(60));
     const std::string zero("\0\0", 2);
     const Route a = routes.route_of(zero, 3, at(0));
     EXPECT_NE(routes.route_of(std::string("\0", 1), 3, at(0)), a);

@@ -19,9 +19,9 @@ namespace muster::node {
 /// that was unused for longest is forgotten, and so is any that was unused for
 /// `idle`. Sessions never are: a node speaks to them every 100 ms. What is
 /// forgotten gets a new route when it speaks again.
-class RouteMap {
+class ConnectionMap {
 public:
-    RouteMap(std::size_t max_routes, cluster::Duration idle) : max_routes_(max_routes), idle_(idle) {}
+    ConnectionMap(std::size_t max_routes, cluster::Duration idle) : max_routes_(max_routes), idle_(idle) {}
 
     struct Way {
         std::string routing_id;

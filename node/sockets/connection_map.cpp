@@ -1,10 +1,10 @@
-#include "node/sockets/route_map.hpp"
+#include "node/sockets/connection_map.hpp"
 
 #include <iterator>
 
 namespace muster::node {
 
-cluster::Route RouteMap::route_of(std::string_view routing_id, int descriptor, cluster::Instant now) {
+cluster::Route ConnectionMap::route_of(std::string_view routing_id, int descriptor, cluster::Instant now) {
     if (const auto found = by_id_.find(routing_id); found != by_id_.end()) {
         touch(found->second, now);
         found->second->way.descriptor = descriptor;
@@ -20,33 +20,33 @@ cluster::Route RouteMap::route_of(std::string_view routing_id, int descriptor, c
     return entries_.front().route;
 }
 
-const RouteMap::Way* RouteMap::way_of(cluster::Route route, cluster::Instant now) {
+const ConnectionMap::Way* ConnectionMap::way_of(cluster::Route route, cluster::Instant now) {
     const auto found = by_route_.find(route);
     if (found == by_route_.end()) return nullptr;
     touch(found->second, now);
     return &found->second->way;
 }
 
-void RouteMap::forget(cluster::Route route) {
+void ConnectionMap::forget(cluster::Route route) {
     if (const auto found = by_route_.find(route); found != by_route_.end()) erase(found->second);
 }
 
-void RouteMap::clear() {
+void ConnectionMap::clear() {
     by_route_.clear();
     by_id_.clear();
     entries_.clear();
 }
 
-void RouteMap::expire(cluster::Instant now) {
+void ConnectionMap::expire(cluster::Instant now) {
     while (!entries_.empty() && now - entries_.back().used > idle_) erase(std::prev(entries_.end()));
 }
 
-void RouteMap::touch(Entries::iterator entry, cluster::Instant now) {
+void ConnectionMap::touch(Entries::iterator entry, cluster::Instant now) {
     entry->used = now;
     entries_.splice(entries_.begin(), entries_, entry);
 }
 
-void RouteMap::erase(Entries::iterator entry) {
+void ConnectionMap::erase(Entries::iterator entry) {
     by_id_.erase(entry->way.routing_id);
     by_route_.erase(entry->route);
     entries_.erase(entry);

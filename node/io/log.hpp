@@ -1,0 +1,12 @@
+// How parts of the node write to its log.
+#pragma once
+
+#include <muster/log_line.hpp>
+
+#include <functional>
+
+namespace muster::node {
+
+using Log = std::function<void(LogLine)>;
+
+}  // namespace muster::node

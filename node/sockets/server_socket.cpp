@@ -1,0 +1,49 @@
+#include "node/sockets/server_socket.hpp"
+
+#include <utility>
+
+#include "node/io/zmq_io.hpp"
+#include "proto/limits.hpp"
+
+namespace muster::node {
+namespace {
+
+constexpr int kReceiveQueue = 1000;  // messages of one connection
+// Twice the longest valid frame, so that a frame that is somewhat too long is received and counted. A longer one makes
+// libzmq close the connection.
+constexpr std::int64_t kLongestFrame = 2 * static_cast<std::int64_t>(limits::kFrame);
+
+}  // namespace
+
+zmq::socket_t make_router(zmq::context_t& context, int send_queue) {
+    zmq::socket_t socket(context, zmq::socket_type::router);
+    set_common_options(socket);
+    socket.set(zmq::sockopt::linger, 200);
+    socket.set(zmq::sockopt::sndhwm, send_queue);
+    socket.set(zmq::sockopt::rcvhwm, kReceiveQueue);
+    socket.set(zmq::sockopt::maxmsgsize, kLongestFrame);
+    socket.set(zmq::sockopt::router_mandatory, true);
+    return socket;
+}
+
+void ServerSocket::prepare(zmq::socket_t& socket) {
+    security_.open_server(socket, domain_);
+    connections_.watch(socket);
+}
+
+Result<std::uint16_t> ServerSocket::bind(const std::string& host, std::uint16_t port) {
+    prepare(socket_);
+    auto bound = bind_tcp(socket_, host, port);
+    if (!bound) return bound;
+    host_ = host;
+    port_ = *bound;
+    return bound;
+}
+
+std::optional<Error> ServerSocket::reopen() {
+    auto fresh = make_();
+    prepare(fresh);  // the old socket is watched no more before rebind_tcp() closes it
+    return rebind_tcp(socket_, std::move(fresh), host_, port_);
+}
+
+}  // namespace muster::node

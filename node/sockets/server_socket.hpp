@@ -1,0 +1,58 @@
+// A socket that others connect to.
+#pragma once
+
+#include <muster/result.hpp>
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include <zmq.hpp>
+
+#include "node/admission/connections.hpp"
+#include "node/admission/security.hpp"
+
+namespace muster::node {
+
+/// A bound socket. Its connections are counted and bounded (`Connections`) and, with keys, authenticated (`Security`).
+class ServerSocket {
+public:
+    /// Makes a socket of the wanted type, with its options set. Called again for each reopen().
+    using Make = std::function<zmq::socket_t()>;
+
+    /// `domain`: kNodesOnly or kAllRoles. `open`: the number of open connections is written there.
+    ServerSocket(zmq::context_t& context, Make make, const char* domain, Security& security, Connections::Bounds bounds,
+                 NodeCounters& counters, ConnectionCounts::Count& open)
+        : make_(std::move(make)),
+          domain_(domain),
+          security_(security),
+          socket_(make_()),
+          connections_(context, bounds, counters, open) {}
+
+    /// Binds to host:port, as bind_tcp(). Returns the port.
+    Result<std::uint16_t> bind(const std::string& host, std::uint16_t port);
+    /// Closes every connection. The port stays the same. Errors: as bind_tcp().
+    std::optional<Error> reopen();
+
+    [[nodiscard]] zmq::socket_t& socket() { return socket_; }
+    [[nodiscard]] Connections& connections() { return connections_; }
+    [[nodiscard]] const std::string& host() const { return host_; }
+    [[nodiscard]] std::uint16_t port() const { return port_; }
+
+private:
+    void prepare(zmq::socket_t& socket);
+
+    const Make make_;
+    const char* const domain_;
+    Security& security_;
+    zmq::socket_t socket_;
+    Connections connections_;  // destroyed before the socket that it watches
+    std::string host_;
+    std::uint16_t port_ = 0;
+};
+
+/// A ROUTER for messages of peers or workers. `send_queue`: messages that wait for one connection.
+zmq::socket_t make_router(zmq::context_t& context, int send_queue);
+
+}  // namespace muster::node
