@@ -35,7 +35,9 @@ std::map<std::string, double> samples_of(const std::string& text) {
 Names counters_of_the_core() {
     Names names;
     const std::regex counted(R"re(\bcount\("([a-z_]+)"|\bcounters\["([a-z_]+)"\] =)re");
-    for (const auto& file : std::filesystem::directory_iterator(std::filesystem::path(MUSTER_SOURCE_DIR) / "cluster")) {
+    for (const auto& file :
+         std::filesystem::recursive_directory_iterator(std::filesystem::path(MUSTER_SOURCE_DIR) / "cluster")) {
+        if (!file.is_regular_file()) continue;
         std::stringstream text;
         text << std::ifstream(file.path()).rdbuf();
         const std::string source = text.str();
