@@ -25,28 +25,40 @@ Error bad(std::string text) {
     return {ErrorCode::bad_request, std::move(text)};
 }
 
-std::optional<Error> why_wrong_handlers(const Node::Options& options) {
-    if (options.handler_threads == 0 || options.inbox == 0 || options.inbox_bytes == 0)
-        return bad("handler_threads, inbox and inbox_bytes are at least 1");
-    if (options.max_handler_threads < options.handler_threads || options.max_handler_threads > kMostThreads)
-        return bad("max_handler_threads is at least handler_threads (" + std::to_string(options.handler_threads) +
-                   ") and at most " + std::to_string(kMostThreads));
-    if (options.busy_poll.count() < 0 || options.busy_poll > std::chrono::seconds(1))
-        return bad("busy_poll is 0 to 1000000 us");
-    if (options.inbox_policy == OverflowPolicy::disconnect)
-        return bad("inbox_policy: a handler cannot be disconnected; choose drop_oldest or refuse_newest");
+std::optional<Error> why_wrong_queues(const Node::Options::Queues& queues) {
+    for (const auto& [name, queue] : {std::pair("backlog", &queues.backlog), std::pair("link", &queues.link)})
+        if (queue->items < node::kLeastQueueItems || queue->bytes < node::kLeastQueueBytes)
+            return bad("queues." + std::string(name) + ": at least 16 items and 4194304 bytes");
+    if (queues.link.policy == OverflowPolicy::disconnect)
+        return bad("queues.link.policy: only workers can be disconnected; choose drop_oldest or refuse_newest");
+    if (queues.inbox.items == 0 || queues.inbox.bytes == 0) return bad("queues.inbox: at least 1 item and 1 byte");
+    if (queues.inbox.policy == OverflowPolicy::disconnect)
+        return bad("queues.inbox.policy: a handler cannot be disconnected; choose drop_oldest or refuse_newest");
     return std::nullopt;
 }
 
-std::optional<Error> why_wrong_limits(const Node::Options& options) {
-    for (const std::size_t limit : {options.workers, options.worker_members, options.worker_groups,
-                                    options.worker_bytes, options.worker_watches, options.peers})
+std::optional<Error> why_wrong_limits(const Node::Options::Limits& limits) {
+    for (const std::size_t limit : {limits.workers, limits.worker_members, limits.worker_groups, limits.worker_bytes,
+                                    limits.worker_watches, limits.peers, limits.handler_threads})
         if (limit == 0)
-            return bad("workers, worker_members, worker_groups, worker_bytes, worker_watches and peers are at least 1");
-    if (options.connections < node::kLeastConnections || options.connection_bytes < node::kLeastQueueBytes)
-        return bad("connections are at least 16, connection_bytes at least 4194304");
-    if (options.worker_requests < node::kLeastRequests)
-        return bad("worker_requests are at least 1024: a worker may have so many on their way");
+            return bad(
+                "limits: workers, worker_members, worker_groups, worker_bytes, worker_watches, peers and "
+                "handler_threads are at least 1");
+    if (limits.connections < node::kLeastConnections || limits.connection_bytes < node::kLeastQueueBytes)
+        return bad("limits: connections is at least 16, connection_bytes at least 4194304");
+    if (limits.worker_requests < node::kLeastRequests)
+        return bad("limits.worker_requests is at least 1024: a worker may send so many before it has an answer");
+    if (limits.max_handler_threads < limits.handler_threads || limits.max_handler_threads > kMostThreads)
+        return bad("limits.max_handler_threads is at least handler_threads (" + std::to_string(limits.handler_threads) +
+                   ") and at most " + std::to_string(kMostThreads));
+    return std::nullopt;
+}
+
+std::optional<Error> why_wrong_timing(const Node::Options::Timing& timing) {
+    if (std::min({timing.session_grace, timing.ready_wait, timing.link_retention}).count() < 0)
+        return bad("timing: session_grace, ready_wait and link_retention cannot be negative");
+    if (timing.busy_poll.count() < 0 || timing.busy_poll > std::chrono::seconds(1))
+        return bad("timing.busy_poll is 0 to 1000000 us");
     return std::nullopt;
 }
 
@@ -64,18 +76,11 @@ std::optional<Error> why_wrong(const Node::Options& options) {
             return bad("advertise: " + advertise.error().text);
     for (const auto& seed : options.seeds)
         if (auto address = node::parse_named_address(seed); !address) return bad("seed: " + address.error().text);
-    if (options.key_file.empty() != options.keys_dir.empty())
+    if (options.security.key_file.empty() != options.security.keys_dir.empty())
         return bad("key and keys belong together: give the node's own NAME.key and the folder of those it trusts");
-    if (options.session_grace.count() < 0 || options.ready_wait.count() < 0)
-        return bad("session_grace and ready_wait cannot be negative");
-    if (std::min(options.backlog_items, options.link_items) < node::kLeastQueueItems ||
-        std::min(options.backlog_bytes, options.link_bytes) < node::kLeastQueueBytes)
-        return bad("backlog_items and link_items are at least 16, backlog_bytes and link_bytes at least 4194304");
-    if (options.link_policy == OverflowPolicy::disconnect)
-        return bad("link_policy is drop_oldest or refuse_newest: only workers can be disconnected");
-    if (options.link_retention.count() < 0) return bad("link_retention cannot be negative");
-    if (auto wrong = why_wrong_limits(options)) return wrong;
-    return why_wrong_handlers(options);
+    if (auto wrong = why_wrong_queues(options.queues)) return wrong;
+    if (auto wrong = why_wrong_limits(options.limits)) return wrong;
+    return why_wrong_timing(options.timing);
 }
 
 /// Microseconds since 1970: grows with every start, on every machine whose clock is not set back.
@@ -104,23 +109,24 @@ cluster::Options core_options(const Node::Options& options, const NodeId& self, 
     std::random_device random;
     core.random_seed = (std::uint64_t{random()} << 32) | random();
     core.secret = unguessable;
-    core.timing.ready_wait = options.ready_wait;
-    core.session.grace = options.session_grace;
-    core.bounds.backlog_items = options.backlog_items;
-    core.bounds.backlog_bytes = options.backlog_bytes;
-    core.bounds.link_items = options.link_items;
-    core.bounds.journal = options.journal;
-    core.bounds.backlog_policy = options.backlog_policy;
-    core.bounds.link_bytes = options.link_bytes;
-    core.bounds.link_policy = options.link_policy;
-    core.timing.link_retention = options.link_retention;
-    core.bounds.sessions = options.workers;
-    core.bounds.members_per_owner = options.worker_members;
-    core.bounds.groups_per_owner = options.worker_groups;
-    core.bounds.bytes_per_owner = options.worker_bytes;
-    core.bounds.watches_per_session = options.worker_watches;
-    core.bounds.requests_per_session = options.worker_requests;
-    core.bounds.peers = options.peers;
+    core.timing.ready_wait = options.timing.ready_wait;
+    core.timing.link_retention = options.timing.link_retention;
+    core.session.grace = options.timing.session_grace;
+    core.bounds.backlog_items = options.queues.backlog.items;
+    core.bounds.backlog_bytes = options.queues.backlog.bytes;
+    core.bounds.backlog_policy = options.queues.backlog.policy;
+    core.bounds.link_items = options.queues.link.items;
+    core.bounds.link_bytes = options.queues.link.bytes;
+    core.bounds.link_policy = options.queues.link.policy;
+    const Node::Options::Limits& limits = options.limits;
+    core.bounds.sessions = limits.workers;
+    core.bounds.members_per_owner = limits.worker_members;
+    core.bounds.groups_per_owner = limits.worker_groups;
+    core.bounds.bytes_per_owner = limits.worker_bytes;
+    core.bounds.watches_per_session = limits.worker_watches;
+    core.bounds.requests_per_session = limits.worker_requests;
+    core.bounds.peers = limits.peers;
+    core.bounds.journal = limits.journal;
     return core;
 }
 
@@ -142,12 +148,13 @@ std::size_t bytes_of(const WatchEvent& event) {
 
 std::optional<Error> Node::Impl::why_not(const Node::Options& options) {
     if (auto wrong = why_wrong(options)) return wrong;
-    if (!options.key_file.empty()) {
-        const auto keys = keys::Keyring::open({options.key_file, options.keys_dir, options.name});
+    const auto& security = options.security;
+    if (!security.key_file.empty()) {
+        const auto keys = keys::Keyring::open({security.key_file, security.keys_dir, options.name});
         if (!keys) return keys.error();
     }
     const auto host =
-        node::host_to_bind(options.listen, options.advertise, !options.key_file.empty() || options.insecure);
+        node::host_to_bind(options.listen, options.advertise, !security.key_file.empty() || security.insecure);
     if (!host) return host.error();
     return std::nullopt;
 }
@@ -158,8 +165,8 @@ Result<std::unique_ptr<Node::Impl>> Node::Impl::start(Node::Options given, node:
     auto impl = std::make_unique<Impl>(std::move(given));
     const auto& options = impl->options;
     const NodeId self{options.name, new_incarnation()};
-    if (!options.key_file.empty()) {
-        auto keys = keys::Keyring::open({options.key_file, options.keys_dir, options.name});
+    if (const auto& security = options.security; !security.key_file.empty()) {
+        auto keys = keys::Keyring::open({security.key_file, security.keys_dir, options.name});
         if (!keys) return keys.error();
         impl->keys = *std::move(keys);
     }
@@ -171,18 +178,19 @@ Result<std::unique_ptr<Node::Impl>> Node::Impl::start(Node::Options given, node:
                                      options.gossip_port,
                                      std::move(lose),
                                      impl->keys,
-                                     options.insecure,
+                                     options.security.insecure,
                                      expected_at(options.seeds),
-                                     {options.connections, options.connection_bytes}};
+                                     {options.limits.connections, options.limits.connection_bytes}};
     auto sockets = node::Sockets::open(wanted, *impl->counts, impl->wakeup,
                                        [raw = impl.get()](LogLine line) { raw->log(std::move(line)); });
     if (!sockets) return sockets.error();
     impl->address = (*sockets)->address();
-    node::HandlerPool::Options handlers{.threads = options.handler_threads, .max_threads = options.max_handler_threads};
-    handlers.busy_poll = options.busy_poll;
+    node::HandlerPool::Options handlers{.threads = options.limits.handler_threads,
+                                        .max_threads = options.limits.max_handler_threads};
+    handlers.busy_poll = options.timing.busy_poll;
     impl->pool.emplace(handlers);
     impl->engine.emplace(core_options(options, self, **sockets, impl->keys), impl->wakeup);
-    impl->loop.emplace(*impl->engine, std::move(*sockets), *impl, options.busy_poll);
+    impl->loop.emplace(*impl->engine, std::move(*sockets), *impl, options.timing.busy_poll);
     return impl;
 }
 
@@ -200,7 +208,8 @@ void Node::Impl::close() {
 cluster::HandlerId Node::Impl::add_handler(const Group& group, OnNotification handler) {
     const std::uint64_t number = ++last_handler;
     if (!handler) return cluster::HandlerId{number | node::kIdleHandler};
-    const node::NotificationInbox::Limits limits{options.inbox, options.inbox_bytes, options.inbox_policy};
+    const auto& queue = options.queues.inbox;
+    const node::NotificationInbox::Limits limits{queue.items, queue.bytes, queue.policy};
     node::NotificationInbox::OnGap on_gap;
     if (options.on_gap) on_gap = [group, on_gap = options.on_gap](std::uint64_t missed) { on_gap(group, missed); };
     auto inbox = node::make_inbox(*pool, limits, std::move(handler), std::move(on_gap), {counts, outcomes});

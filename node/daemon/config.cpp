@@ -132,7 +132,7 @@ std::string reason_of(const CLI::ParseError& error) {
 /// HTTP has no keys, so that what it tells stays on the machine unless that is wanted.
 void check_http(Loaded& loaded) {
     const Config& config = loaded.config;
-    if (config.http.empty() || config.node.insecure) return;
+    if (config.http.empty() || config.node.security.insecure) return;
     const auto host = node::parse_address(config.http)->host;
     const auto all = node::is_numeric(host) ? std::vector{host} : node::resolve(host);
     if (!all.empty() && std::all_of(all.begin(), all.end(), node::is_loopback)) return;

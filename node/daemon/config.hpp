@@ -10,7 +10,7 @@
 namespace muster::daemon {
 
 struct Config {
-    Node::Options node{.busy_poll = std::chrono::microseconds(0)};
+    Node::Options node{.timing = {.busy_poll = std::chrono::microseconds(0)}};
     std::string http;  // "host:port"; empty: no HTTP
     std::string log_level = "info";
     std::string log_format = "text";

@@ -106,7 +106,7 @@ int run(Config config) {
         end.error = error;
         end.told.notify();
     };
-    if (!config.http.empty()) config.node.journal = kJournal;
+    if (!config.http.empty()) config.node.limits.journal = kJournal;
     auto started = muster::Node::start(config.node);
     if (!started) return fail(started.error());
     muster::Node& node = **started;
@@ -118,7 +118,7 @@ int run(Config config) {
     std::unique_ptr<muster::daemon::HttpStatus> http;
     if (!config.http.empty()) {
         auto serving = muster::daemon::HttpStatus::start(
-            config.http, node, {config.node.scope, config.node.key_file, config.node.keys_dir});
+            config.http, node, {config.node.scope, config.node.security.key_file, config.node.security.keys_dir});
         if (!serving) return fail(serving.error());
         http = std::move(*serving);
     }

@@ -34,7 +34,7 @@ Wrong set_milliseconds(std::chrono::milliseconds& to, const std::string& text) {
 Wrong set_busy_poll(Config& config, const Values& values) {
     const auto value = number(values.back(), 1'000'000);
     if (!value) return "\"" + values.back() + "\" is no time: give microseconds from 0 to 1000000";
-    config.node.busy_poll = std::chrono::microseconds(*value);
+    config.node.timing.busy_poll = std::chrono::microseconds(*value);
     return std::nullopt;
 }
 
@@ -58,7 +58,7 @@ Wrong set_policy(OverflowPolicy& to, const std::string& text) {
 Wrong set_link_policy(Config& config, const Values& values) {
     if (values.back() == to_string(OverflowPolicy::disconnect))
         return std::string("only workers can be disconnected: write drop_oldest or refuse_newest");
-    return set_policy(config.node.link_policy, values.back());
+    return set_policy(config.node.queues.link.policy, values.back());
 }
 
 Wrong set_port(std::uint16_t& to, const std::string& text) {
@@ -137,60 +137,68 @@ constexpr std::array kSettings{
     Setting{"seed", "HOST:PORT", "another node of the cluster, or NAME@HOST:PORT; may be given more than once", true,
             set_seeds},
     Setting{"key", "FILE", "this node's own NAME.key, made by muster keygen; goes with --keys", false,
-            [](Config& c, const Values& v) { return set_text(c.node.key_file, v.back()); }},
+            [](Config& c, const Values& v) { return set_text(c.node.security.key_file, v.back()); }},
     Setting{"keys", "DIR", "folder of the keys that it trusts: nodes/, workers/, observers/; goes with --key", false,
-            [](Config& c, const Values& v) { return set_text(c.node.keys_dir, v.back()); }},
+            [](Config& c, const Values& v) { return set_text(c.node.security.keys_dir, v.back()); }},
     Setting{"insecure", "", "without keys, listen (and with --http, serve) also where others can reach it", false,
-            [](Config& c, const Values& v) { return set_switch(c.node.insecure, v.back()); }},
+            [](Config& c, const Values& v) { return set_switch(c.node.security.insecure, v.back()); }},
     Setting{"scope", "SCOPE", "nodes of different scopes share nothing (default \"default\")", false, set_scope},
     Setting{"control_port", "PORT", "for messages between nodes (default 0: any free one below 32768)", false,
             [](Config& c, const Values& v) { return set_port(c.node.control_port, v.back()); }},
     Setting{"gossip_port", "PORT", "for publications to nodes (default 0: any free one below 32768)", false,
             [](Config& c, const Values& v) { return set_port(c.node.gossip_port, v.back()); }},
     Setting{"session_grace", "MS", "how long a lost worker keeps its members (default 1000)", false,
-            [](Config& c, const Values& v) { return set_milliseconds(c.node.session_grace, v.back()); }},
+            [](Config& c, const Values& v) { return set_milliseconds(c.node.timing.session_grace, v.back()); }},
     Setting{"ready_wait", "MS", "how long seeds that do not answer are waited for (default 3000)", false,
-            [](Config& c, const Values& v) { return set_milliseconds(c.node.ready_wait, v.back()); }},
-    Setting{
-        "backlog_items", "N", "what may wait for one worker, at least 16 (default 65536)", false,
-        [](Config& c, const Values& v) { return set_limit(c.node.backlog_items, v.back(), node::kLeastQueueItems); }},
-    Setting{
-        "backlog_bytes", "BYTES", "the same in bytes, at least 4194304 (default 67108864)", false,
-        [](Config& c, const Values& v) { return set_limit(c.node.backlog_bytes, v.back(), node::kLeastQueueBytes); }},
+            [](Config& c, const Values& v) { return set_milliseconds(c.node.timing.ready_wait, v.back()); }},
+    Setting{"backlog_items", "N", "what may wait for one worker, at least 16 (default 65536)", false,
+            [](Config& c, const Values& v) {
+                return set_limit(c.node.queues.backlog.items, v.back(), node::kLeastQueueItems);
+            }},
+    Setting{"backlog_bytes", "BYTES", "the same in bytes, at least 4194304 (default 67108864)", false,
+            [](Config& c, const Values& v) {
+                return set_limit(c.node.queues.backlog.bytes, v.back(), node::kLeastQueueBytes);
+            }},
     Setting{"backlog_policy", "POLICY",
             "when it is full: drop_oldest, refuse_newest or disconnect the worker (default drop_oldest)", false,
-            [](Config& c, const Values& v) { return set_policy(c.node.backlog_policy, v.back()); }},
+            [](Config& c, const Values& v) { return set_policy(c.node.queues.backlog.policy, v.back()); }},
     Setting{"link_items", "N", "what may wait for one other node, at least 16 (default 65536)", false,
-            [](Config& c, const Values& v) { return set_limit(c.node.link_items, v.back(), node::kLeastQueueItems); }},
+            [](Config& c, const Values& v) {
+                return set_limit(c.node.queues.link.items, v.back(), node::kLeastQueueItems);
+            }},
     Setting{"link_bytes", "BYTES", "the same in bytes, at least 4194304 (default 67108864)", false,
-            [](Config& c, const Values& v) { return set_limit(c.node.link_bytes, v.back(), node::kLeastQueueBytes); }},
+            [](Config& c, const Values& v) {
+                return set_limit(c.node.queues.link.bytes, v.back(), node::kLeastQueueBytes);
+            }},
     Setting{"link_policy", "POLICY",
             "when it is full: drop_oldest, or refuse_newest with the whole notify (default drop_oldest)", false,
             set_link_policy},
     Setting{"link_retention", "MS", "how long it is kept for a node that is down (default 300000)", false,
-            [](Config& c, const Values& v) { return set_milliseconds(c.node.link_retention, v.back()); }},
-    Setting{
-        "connections", "N", "to one port at a time, at least 16 (default 16384)", false,
-        [](Config& c, const Values& v) { return set_limit(c.node.connections, v.back(), node::kLeastConnections); }},
+            [](Config& c, const Values& v) { return set_milliseconds(c.node.timing.link_retention, v.back()); }},
+    Setting{"connections", "N", "to one port at a time, at least 16 (default 16384)", false,
+            [](Config& c, const Values& v) {
+                return set_limit(c.node.limits.connections, v.back(), node::kLeastConnections);
+            }},
     Setting{"connection_bytes", "BYTES", "on the way in or out of one, at least 4194304 (default 268435456)", false,
             [](Config& c, const Values& v) {
-                return set_limit(c.node.connection_bytes, v.back(), node::kLeastQueueBytes);
+                return set_limit(c.node.limits.connection_bytes, v.back(), node::kLeastQueueBytes);
             }},
     Setting{"workers", "N", "attached at a time (default 65536)", false,
-            [](Config& c, const Values& v) { return set_limit(c.node.workers, v.back()); }},
+            [](Config& c, const Values& v) { return set_limit(c.node.limits.workers, v.back()); }},
     Setting{"worker_members", "N", "members of one worker (default 1048576)", false,
-            [](Config& c, const Values& v) { return set_limit(c.node.worker_members, v.back()); }},
+            [](Config& c, const Values& v) { return set_limit(c.node.limits.worker_members, v.back()); }},
     Setting{"worker_groups", "N", "groups that they are in (default 65536)", false,
-            [](Config& c, const Values& v) { return set_limit(c.node.worker_groups, v.back()); }},
+            [](Config& c, const Values& v) { return set_limit(c.node.limits.worker_groups, v.back()); }},
     Setting{"worker_bytes", "BYTES", "of these groups' names and the metadata (default 67108864)", false,
-            [](Config& c, const Values& v) { return set_limit(c.node.worker_bytes, v.back()); }},
+            [](Config& c, const Values& v) { return set_limit(c.node.limits.worker_bytes, v.back()); }},
     Setting{"worker_watches", "N", "watches of one worker (default 1024)", false,
-            [](Config& c, const Values& v) { return set_limit(c.node.worker_watches, v.back()); }},
-    Setting{
-        "worker_requests", "N", "its requests without an answer, at least 1024 (default 4096)", false,
-        [](Config& c, const Values& v) { return set_limit(c.node.worker_requests, v.back(), node::kLeastRequests); }},
+            [](Config& c, const Values& v) { return set_limit(c.node.limits.worker_watches, v.back()); }},
+    Setting{"worker_requests", "N", "its requests without an answer, at least 1024 (default 4096)", false,
+            [](Config& c, const Values& v) {
+                return set_limit(c.node.limits.worker_requests, v.back(), node::kLeastRequests);
+            }},
     Setting{"peers", "N", "other nodes that are known (default 4096)", false,
-            [](Config& c, const Values& v) { return set_limit(c.node.peers, v.back()); }},
+            [](Config& c, const Values& v) { return set_limit(c.node.limits.peers, v.back()); }},
     Setting{"busy_poll", "US", "how long the node stays awake after traffic, for latency (default 0)", false,
             set_busy_poll},
     Setting{"http", "HOST:PORT", "serve a page, /healthz, /readyz, /status and /metrics there, to anyone (default: no)",

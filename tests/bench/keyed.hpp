@@ -17,10 +17,16 @@ inline std::string keys_folder() {
 /// Options of the node of this name, or of a worker ("w").
 template <class Options>
 Options keyed(Options options, const std::string& name) {
-    if (const auto folder = keys_folder(); !folder.empty()) {
-        options.key_file = folder + "/" + name + ".key";
-        options.keys_dir = folder;
-    }
+    const auto folder = keys_folder();
+    if (folder.empty()) return options;
+    const auto set = [&](auto& security) {
+        security.key_file = folder + "/" + name + ".key";
+        security.keys_dir = folder;
+    };
+    if constexpr (requires { options.security; })
+        set(options.security);
+    else
+        set(options);
     return options;
 }
 

@@ -35,7 +35,7 @@ Node::Options node_options(const std::string& name, const std::string& scope, st
     options.listen = "127.0.0.1:0";
     options.scope = scope;
     options.seeds = std::move(seeds);
-    options.ready_wait = std::chrono::milliseconds(300);
+    options.timing.ready_wait = std::chrono::milliseconds(300);
     return keyed(std::move(options), name);
 }
 

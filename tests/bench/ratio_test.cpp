@@ -39,7 +39,7 @@ protected:
     /// A node that takes no processor time for what does not count here.
     std::unique_ptr<Node> start(const std::string& name, std::vector<std::string> seeds) {
         auto options = node_options(name, scope, std::move(seeds));
-        options.busy_poll = std::chrono::microseconds(0);
+        options.timing.busy_poll = std::chrono::microseconds(0);
         return start_node(std::move(options));
     }
 

@@ -73,19 +73,21 @@ void check(const Config& config) {
         const auto named = node::parse_named_address(seed);
         MUSTER_CHECK(named.ok() && node::parse_address(named->address)->port != 0);
     }
-    if (!config.http.empty() && !node.insecure)
+    if (!config.http.empty() && !node.security.insecure)
         MUSTER_CHECK(node::is_loopback(node::parse_address(config.http)->host));  // no name means anything here
     constexpr std::chrono::milliseconds kMost = std::chrono::hours(1);
-    for (const auto time : {node.session_grace, node.ready_wait, node.link_retention})
+    for (const auto time : {node.timing.session_grace, node.timing.ready_wait, node.timing.link_retention})
         MUSTER_CHECK(time.count() >= 0 && time <= kMost);
-    for (const auto items : {node.backlog_items, node.link_items}) MUSTER_CHECK(items >= node::kLeastQueueItems);
-    for (const auto bytes : {node.backlog_bytes, node.link_bytes, node.connection_bytes})
+    for (const auto items : {node.queues.backlog.items, node.queues.link.items})
+        MUSTER_CHECK(items >= node::kLeastQueueItems);
+    for (const auto bytes : {node.queues.backlog.bytes, node.queues.link.bytes, node.limits.connection_bytes})
         MUSTER_CHECK(bytes >= node::kLeastQueueBytes);
-    MUSTER_CHECK(node.connections >= node::kLeastConnections && node.worker_requests >= node::kLeastRequests);
-    for (const auto most :
-         {node.workers, node.worker_members, node.worker_groups, node.worker_bytes, node.worker_watches, node.peers})
+    MUSTER_CHECK(node.limits.connections >= node::kLeastConnections &&
+                 node.limits.worker_requests >= node::kLeastRequests);
+    for (const auto most : {node.limits.workers, node.limits.worker_members, node.limits.worker_groups,
+                            node.limits.worker_bytes, node.limits.worker_watches, node.limits.peers})
         MUSTER_CHECK(most > 0);
-    MUSTER_CHECK(node.link_policy != OverflowPolicy::disconnect);
+    MUSTER_CHECK(node.queues.link.policy != OverflowPolicy::disconnect);
     MUSTER_CHECK(config.log_format == "text" || config.log_format == "json");
     MUSTER_CHECK(!config.log_level.empty());
 }

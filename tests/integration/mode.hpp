@@ -29,8 +29,8 @@ Options with_keys(Options options) {
 template <class Options>
 Options with_node_keys(Options options) {
     if (const auto flags = key_flags(options.name); !flags.empty()) {
-        options.key_file = flags[1];
-        options.keys_dir = flags[3];
+        options.security.key_file = flags[1];
+        options.security.keys_dir = flags[3];
     }
     return options;
 }

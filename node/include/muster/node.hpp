@@ -17,74 +17,115 @@
 
 namespace muster {
 
-/// The same node that `musterd` runs, with handlers of its own: it also serves
-/// workers. One thread owns its sockets; handlers run on others, the calls of
-/// one join or watch in order and never two at once.
+/// The same node that `musterd` runs, in this process. It also serves workers.
 ///
-/// A handler that blocks holds back its own join alone: where all
-/// `handler_threads` are blocked, further ones are started within some 100 ms,
-/// and end when they are not needed any more. Only `max_handler_threads` blocked
-/// handlers at once hold back the others; nothing holds back the node.
+/// Threads: one thread of the node owns its sockets. Handlers run on other
+/// threads. The calls of one join or watch are made in order, one at a time.
+/// A handler that blocks delays only its own join. When all
+/// `limits.handler_threads` threads are blocked, the node starts another one
+/// within about 100 ms and ends it when it is idle again. Other joins wait only
+/// while `limits.max_handler_threads` handlers block at the same time. Handlers
+/// never block the node.
 ///
-/// What waits for a join's handler is bounded by `inbox` and `inbox_bytes`. What
-/// finds no room is dropped as `inbox_policy` says, told to `on_gap`, and
-/// reported as `overflow` to who notified with wait. There, `delivered` counts
-/// the members whose handler has returned (or thrown; a join without a handler
-/// takes all at once), and `left` those that left before it was called.
+/// Delivery: notifications wait for a join's handler in an inbox, which
+/// `queues.inbox` bounds. A notification that does not fit is dropped by the
+/// inbox's policy, reported to `on_gap`, and reported as `overflow` to a
+/// notifier that waits. In a NotifyReport, `delivered` counts members whose
+/// handler has returned or thrown (members that joined without a handler count
+/// immediately), and `left` counts members that left before their handler was
+/// called.
 class Node final : public Tracker {
 public:
     struct Options {
-        std::string name{};                     // unique in the cluster: 1-64 of [A-Za-z0-9._-]
-        std::string listen = "127.0.0.1:7100";  // port 0: any free one
-        std::string advertise{};                // what others connect to; empty: as `listen`
-        std::uint16_t control_port = 0;         // node to node; 0: any free one below 32768
-        std::uint16_t gossip_port = 0;          // publications; 0: any free one below 32768
-        std::vector<std::string> seeds{};       // "[NAME@]host:port" of other nodes, retried for ever
+        /// Bounds of a queue. It holds one notification that is larger than `bytes` only while it holds nothing else.
+        struct Queue {
+            std::size_t items = 65536;
+            std::size_t bytes = std::size_t{64} << 20;
+            OverflowPolicy policy = OverflowPolicy::drop_oldest;
+        };
+
+        /// What waits for a receiver that is slow or away.
+        struct Queues {
+            /// For one worker: items of its stream that it has not acknowledged. At least 16 items and 4 MiB.
+            /// `refuse_newest` refuses the notification for this worker only; other members still receive it.
+            Queue backlog{};
+            /// For one other node: notifications and reports that it has not acknowledged. At least 16 items and 4 MiB.
+            /// `refuse_newest` refuses the whole notify call; `disconnect` is not allowed.
+            Queue link{};
+            /// For the handler of one join of this process: notifications times members of the join. At least 1 item
+            /// and 1 byte. `disconnect` is not allowed.
+            Queue inbox{};
+        };
+
+        /// Counts and sizes. Each is at least 1 unless it says otherwise.
+        struct Limits {
+            /// Connections to one port, at least 16. The system's limit on open files may lower it.
+            std::size_t connections = 16384;
+            /// Bytes on their way in, and bytes on their way out, of one connection. At least 4 MiB.
+            std::size_t connection_bytes = std::size_t{256} << 20;
+            std::size_t workers = 65536;  // attached at the same time, those in their grace period included
+            // What one worker, or one join of this process, may have:
+            std::size_t worker_members = std::size_t{1} << 20;
+            std::size_t worker_groups = 65536;                 // groups that its members are in
+            std::size_t worker_bytes = std::size_t{64} << 20;  // names of these groups, and metadata of the members
+            std::size_t worker_watches = 1024;
+            std::size_t worker_requests = 4096;    // not answered yet; at least 1024
+            std::size_t peers = 4096;              // other nodes that this node knows, down ones included
+            std::size_t handler_threads = 2;       // threads for handlers that always run
+            std::size_t max_handler_threads = 64;  // while handlers block; from handler_threads to 4096
+            /// Entries that changes() keeps: so many of nodes, and so many of members and workers. 0: none.
+            std::size_t journal = 0;
+        };
+
+        /// Without keys anybody who reaches the node may speak to it, so it binds to loopback only.
+        struct Security {
+            /// This node's own NAME.key, and the folder with the keys that it trusts (nodes/, workers/, observers/).
+            /// Give both or neither. With both, every connection is encrypted and authenticated. Changes of the
+            /// files take effect within seconds; see reload_keys().
+            std::string key_file{};
+            std::string keys_dir{};
+            bool insecure = false;  // without keys: may bind to any address. With keys: no effect
+        };
+
+        struct Timing {
+            /// How long a worker that lost its connection keeps its members. 0: not at all.
+            std::chrono::milliseconds session_grace{1000};
+            /// How long the node waits for seeds that do not answer before it becomes ready.
+            std::chrono::milliseconds ready_wait{3000};
+            /// How long `queues.link` keeps notifications for a node that is down.
+            std::chrono::milliseconds link_retention = std::chrono::minutes(5);
+            /// After traffic, the node's own thread and one handler thread poll for so long before they sleep, so that
+            /// what arrives then does not wait for a thread to wake up. 0 to 1 s. Polling uses only CPU time that is
+            /// otherwise idle; 0 sleeps immediately.
+            std::chrono::microseconds busy_poll{100};
+        };
+
+        /// Unique in the cluster: 1 to 64 of [A-Za-z0-9._-], beginning with a letter or digit.
+        std::string name{};
+        /// "HOST:PORT" or "[IPv6]:PORT" that workers and other nodes connect to. Port 0: any free port.
+        std::string listen = "127.0.0.1:7100";
+        /// "HOST:PORT" that others are told to connect to. Empty: `listen`. Needed behind NAT.
+        std::string advertise{};
+        std::uint16_t control_port = 0;  // for messages between nodes. 0: any free port below 32768
+        std::uint16_t gossip_port = 0;   // for publications to other nodes. 0: any free port below 32768
+        /// "[NAME@]HOST:PORT" of other nodes. The node tries them until they answer, without end; one is enough.
+        /// With NAME@ only the node of that name is accepted there.
+        std::vector<std::string> seeds{};
+        /// Nodes of different scopes share nothing. 1 to 64 bytes without control characters.
         std::string scope = "default";
-        /// This node's own NAME.key, and the folder of the keys that it trusts (nodes/, workers/, observers/): both,
-        /// and every connection is encrypted and proves who it is; or neither. Changes are noticed within seconds.
-        std::string key_file{};
-        std::string keys_dir{};
-        /// Without keys only loopback is bound, since everyone may speak; this allows any address. With keys: nothing.
-        bool insecure = false;
-        std::chrono::milliseconds session_grace{1000};
-        std::chrono::milliseconds ready_wait{3000};
-        // Bounds of what waits for others; at least 16 items and 4 MiB each.
-        std::size_t backlog_items = 65536;                            // for one worker: of its stream, not acknowledged
-        std::size_t backlog_bytes = std::size_t{64} << 20;            // the same
-        OverflowPolicy backlog_policy = OverflowPolicy::drop_oldest;  // refuse_newest is for this worker alone
-        std::size_t link_items = 65536;                  // for one node: notifications and reports, not acknowledged
-        std::size_t link_bytes = std::size_t{64} << 20;  // the same
-        OverflowPolicy link_policy = OverflowPolicy::drop_oldest;  // refuse_newest refuses the whole notify call
-        std::chrono::milliseconds link_retention = std::chrono::minutes(5);  // of it, for a node that is down
-        // What one who connects may take.
-        std::size_t connections = 16384;                        // to one port; at least 16; within the system's limit
-        std::size_t connection_bytes = std::size_t{256} << 20;  // on its way in or out, of one; at least 4 MiB
-        std::size_t workers = 65536;
-        std::size_t worker_members = std::size_t{1} << 20;  // of one worker, or of one join of this process
-        std::size_t worker_groups = 65536;                  // the same, that its members are in
-        std::size_t worker_bytes = std::size_t{64} << 20;   // the same, of groups' names and metadata
-        std::size_t worker_watches = 1024;
-        std::size_t worker_requests = 4096;  // that have no answer yet; at least 1024
-        std::size_t peers = 4096;            // other nodes that are known, those that are down included
-        std::size_t handler_threads = 2;
-        std::size_t max_handler_threads = 64;  // while handlers block; at most 4096
-        std::size_t inbox = 65536;             // notifications that wait for one join's handler, times its members
-        std::size_t inbox_bytes = 64u << 20;   // of the same; one notification beyond either waits if it is alone
-        OverflowPolicy inbox_policy = OverflowPolicy::drop_oldest;  // or refuse_newest
-        /// After each turn with traffic, the node's own thread and one of the handlers' stay awake for so long, at
-        /// most 1 s: what comes then finds no processor asleep. Costs as much processor time, which other threads
-        /// can have at any moment. 0: they sleep at once.
-        std::chrono::microseconds busy_poll{100};
-        /// So many changes() are kept, of nodes and of members and workers each; 0: none.
-        std::size_t journal = 0;
-        /// So many notifications, times members, were dropped from the inbox of a join to `group`. Called where
-        /// they would have been: on the handler's thread, between the calls before and after them.
+
+        Security security{};
+        Queues queues{};
+        Limits limits{};
+        Timing timing{};
+
+        /// Called when notifications to a join of `group` were dropped from its inbox. `missed` counts them once for
+        /// each member of the join. Called on a handler thread, between the calls before and after the gap.
         std::function<void(const Group& group, std::uint64_t missed)> on_gap{};
-        /// One line for each event worth telling, on the node's own thread; it must not block. Of one kind of event
-        /// at most 20 in ten seconds; the next one says how many were held back.
+        /// Called for each event worth logging, on the node's own thread; it must not block. At most 20 lines of one
+        /// kind of event in ten seconds; the next line of that kind says how many were held back.
         std::function<void(const LogLine& line)> on_log{};
-        /// The node ended by itself (its name is taken by a live node); called once, on the node's own thread,
+        /// Called once if the node ends by itself, because a live node has its name. Called on the node's own thread,
         /// which must not destroy the Node.
         std::function<void(const Error& error)> on_stopped{};
     };

@@ -126,7 +126,7 @@ TEST(EmbeddedDelivery, CountsOnlyWhenTheHandlerHasReturned) {
 TEST(EmbeddedDelivery, WhatFindsNoRoomIsReportedAndToldExactly) {
     for (const std::uint64_t members : {1u, 2u, 300u}) {
         auto given = options("a");
-        given.inbox = members;
+        given.queues.inbox.items = members;
         Busy busy(std::move(given), members);
         const auto other = start(options("b", {busy.node->address()}));
         ASSERT_EQ(other->members(kGroup)->size(), members + 1);
@@ -150,8 +150,8 @@ TEST(EmbeddedDelivery, WhatFindsNoRoomIsReportedAndToldExactly) {
 
 TEST(EmbeddedDelivery, ARefusedOneIsReportedAtOnceAndToldInItsPlace) {
     auto given = options("a");
-    given.inbox = 1;
-    given.inbox_policy = OverflowPolicy::refuse_newest;
+    given.queues.inbox.items = 1;
+    given.queues.inbox.policy = OverflowPolicy::refuse_newest;
     Busy busy(std::move(given));
     auto taken = busy.notify(*busy.node, '1');
     const NotifyReport refused = busy.notify(*busy.node, '2').get();
@@ -164,7 +164,7 @@ TEST(EmbeddedDelivery, ARefusedOneIsReportedAtOnceAndToldInItsPlace) {
 
 TEST(EmbeddedDelivery, TheInboxIsBoundedInBytesToo) {
     auto given = options("a");
-    given.inbox_bytes = 2000;
+    given.queues.inbox.bytes = 2000;
     Busy busy(std::move(given));
     const Data large{"\xda\x05\xdc" + std::string(1500, 'x')};  // str 16, 1500 bytes
     auto first = std::async(std::launch::async, [&] { return *busy.node->notify_created(kGroup, large, kWait); });
@@ -198,7 +198,7 @@ TEST(EmbeddedDelivery, AHandlerThatThrowsWasCalledAndOneThatIsEmptyTakesAll) {
 
 TEST(EmbeddedDelivery, AnOnGapThatThrowsIsCountedToo) {
     auto given = options("a");
-    given.inbox = 1;
+    given.queues.inbox.items = 1;
     Busy busy(std::move(given));
     busy.gap_throws = true;
     auto dropped = busy.notify(*busy.node, '1');
@@ -239,14 +239,15 @@ TEST(EmbeddedDelivery, RefusesOptionsThatMakeNoSense) {
         EXPECT_FALSE(node.ok());
         return node.ok() ? Error{} : node.error();
     };
-    const Error policy = why([](Node::Options& given) { given.inbox_policy = OverflowPolicy::disconnect; });
+    const Error policy = why([](Node::Options& given) { given.queues.inbox.policy = OverflowPolicy::disconnect; });
     EXPECT_EQ(policy.code, ErrorCode::bad_request);
     EXPECT_NE(policy.text.find("drop_oldest or refuse_newest"), std::string::npos) << policy.text;
-    EXPECT_EQ(why([](Node::Options& given) { given.inbox = 0; }).code, ErrorCode::bad_request);
-    EXPECT_EQ(why([](Node::Options& given) { given.inbox_bytes = 0; }).code, ErrorCode::bad_request);
-    EXPECT_EQ(why([](Node::Options& given) { given.max_handler_threads = 1; }).code, ErrorCode::bad_request);
-    EXPECT_EQ(why([](Node::Options& given) { given.max_handler_threads = 5000; }).code, ErrorCode::bad_request);
-    EXPECT_EQ(why([](Node::Options& given) { given.busy_poll = std::chrono::hours(1); }).code, ErrorCode::bad_request);
+    EXPECT_EQ(why([](Node::Options& given) { given.queues.inbox.items = 0; }).code, ErrorCode::bad_request);
+    EXPECT_EQ(why([](Node::Options& given) { given.queues.inbox.bytes = 0; }).code, ErrorCode::bad_request);
+    EXPECT_EQ(why([](Node::Options& given) { given.limits.max_handler_threads = 1; }).code, ErrorCode::bad_request);
+    EXPECT_EQ(why([](Node::Options& given) { given.limits.max_handler_threads = 5000; }).code, ErrorCode::bad_request);
+    EXPECT_EQ(why([](Node::Options& given) { given.timing.busy_poll = std::chrono::hours(1); }).code,
+              ErrorCode::bad_request);
 }
 
 }  // namespace

@@ -113,12 +113,12 @@ TEST(Node, RefusesWrongOptions) {
     auto wrong = options("a");
     wrong.listen = "nowhere";
     EXPECT_EQ(why(wrong).code, ErrorCode::bad_request);
-    for (const auto queue : {&Node::Options::backlog_items, &Node::Options::backlog_bytes, &Node::Options::link_items,
-                             &Node::Options::link_bytes}) {
-        auto small = options("a");
-        small.*queue = 15;
-        EXPECT_EQ(why(small).code, ErrorCode::bad_request);
-    }
+    for (const auto queue : {&Node::Options::Queues::backlog, &Node::Options::Queues::link})
+        for (const auto bound : {&Node::Options::Queue::items, &Node::Options::Queue::bytes}) {
+            auto small = options("a");
+            small.queues.*queue.*bound = 15;
+            EXPECT_EQ(why(small).code, ErrorCode::bad_request);
+        }
     const auto running = start(options("a"));
     auto taken = options("b");
     taken.listen = running->address();
@@ -196,7 +196,7 @@ TEST(Node, ABlockedHandlerHoldsUpNoOther) {
 
 TEST(Node, AFullInboxDropsTheOldestAndTellsTheGap) {
     auto given = options("a");
-    given.inbox = 2;
+    given.queues.inbox.items = 2;
     Seen<std::uint64_t> gaps;
     given.on_gap = [&](const Group& group, std::uint64_t missed) {
         EXPECT_EQ(group, kGroup);

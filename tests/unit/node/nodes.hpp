@@ -21,7 +21,7 @@ inline Node::Options options(const std::string& scope, const std::string& name, 
     options.name = name;
     options.listen = "127.0.0.1:0";
     options.scope = scope;
-    options.ready_wait = std::chrono::milliseconds(300);
+    options.timing.ready_wait = std::chrono::milliseconds(300);
     options.seeds = std::move(seeds);
     return options;
 }

@@ -55,16 +55,16 @@ bool has(const std::string& text, const std::string& part) {
 }
 
 TEST(Config, SwitchNeedsNoValue) {
-    EXPECT_FALSE(good({}).node.insecure);
-    EXPECT_TRUE(good({"--insecure"}).node.insecure);
-    EXPECT_TRUE(good({"--insecure", "--name", "n"}).node.insecure);
-    EXPECT_TRUE(good({}, {{"MUSTER_INSECURE", "1"}}).node.insecure);
+    EXPECT_FALSE(good({}).node.security.insecure);
+    EXPECT_TRUE(good({"--insecure"}).node.security.insecure);
+    EXPECT_TRUE(good({"--insecure", "--name", "n"}).node.security.insecure);
+    EXPECT_TRUE(good({}, {{"MUSTER_INSECURE", "1"}}).node.security.insecure);
     const File file("insecure = true\nkey = \"n.key\"\nkeys = \"trusted\"\n");
     const Config config = good({"--config", file.path()});
-    EXPECT_TRUE(config.node.insecure);
-    EXPECT_EQ(config.node.key_file, "n.key");
-    EXPECT_EQ(config.node.keys_dir, "trusted");
-    EXPECT_FALSE(good({"--config", file.path()}, {{"MUSTER_INSECURE", "false"}}).node.insecure);
+    EXPECT_TRUE(config.node.security.insecure);
+    EXPECT_EQ(config.node.security.key_file, "n.key");
+    EXPECT_EQ(config.node.security.keys_dir, "trusted");
+    EXPECT_FALSE(good({"--config", file.path()}, {{"MUSTER_INSECURE", "false"}}).node.security.insecure);
     EXPECT_TRUE(has(wrong({}, {{"MUSTER_INSECURE", "perhaps"}}), "MUSTER_INSECURE"));
 }
 
@@ -86,8 +86,8 @@ TEST(Config, DefaultsToTheHostsName) {
     EXPECT_EQ(config.node.name, name);
     EXPECT_EQ(config.node.listen, "127.0.0.1:7100");
     EXPECT_EQ(config.node.scope, "default");
-    EXPECT_EQ(config.node.session_grace.count(), 1000);
-    EXPECT_EQ(config.node.busy_poll.count(), 0);
+    EXPECT_EQ(config.node.timing.session_grace.count(), 1000);
+    EXPECT_EQ(config.node.timing.busy_poll.count(), 0);
     EXPECT_TRUE(config.http.empty());
     EXPECT_EQ(config.log_format, "text");
 }
@@ -98,8 +98,8 @@ TEST(Config, FlagThenVariableThenFileThenDefault) {
     const Config config = good({"--config", file.path(), "--name", "g"}, variables);
     EXPECT_EQ(config.node.name, "g");
     EXPECT_EQ(config.node.scope, "e");
-    EXPECT_EQ(config.node.session_grace.count(), 1);
-    EXPECT_EQ(config.node.ready_wait.count(), 3000);
+    EXPECT_EQ(config.node.timing.session_grace.count(), 1);
+    EXPECT_EQ(config.node.timing.ready_wait.count(), 3000);
     EXPECT_EQ(config.node.seeds, (std::vector<std::string>{"e:1", "e:2"}));
     EXPECT_EQ(good({"--config", file.path()}).node.seeds, (std::vector<std::string>{"f:1", "f:2"}));
     EXPECT_EQ(good({"--seed", "g:1", "--seed", "g:2"}, variables).node.seeds, (std::vector<std::string>{"g:1", "g:2"}));
@@ -120,16 +120,16 @@ TEST(Config, EverySettingHasItsPlace) {
     EXPECT_EQ(config.node.advertise, "h:2");
     EXPECT_EQ(config.node.control_port, 3);
     EXPECT_EQ(config.node.gossip_port, 4);
-    EXPECT_EQ(config.node.session_grace.count(), 5);
-    EXPECT_EQ(config.node.ready_wait.count(), 6);
-    EXPECT_EQ(config.node.backlog_items, 16u);
-    EXPECT_EQ(config.node.backlog_bytes, 4194304u);
-    EXPECT_EQ(config.node.link_items, 17u);
-    EXPECT_EQ(config.node.link_bytes, 4194305u);
-    EXPECT_EQ(config.node.backlog_policy, OverflowPolicy::disconnect);
-    EXPECT_EQ(config.node.link_policy, OverflowPolicy::refuse_newest);
-    EXPECT_EQ(config.node.link_retention.count(), 8);
-    EXPECT_EQ(config.node.busy_poll.count(), 9);
+    EXPECT_EQ(config.node.timing.session_grace.count(), 5);
+    EXPECT_EQ(config.node.timing.ready_wait.count(), 6);
+    EXPECT_EQ(config.node.queues.backlog.items, 16u);
+    EXPECT_EQ(config.node.queues.backlog.bytes, 4194304u);
+    EXPECT_EQ(config.node.queues.link.items, 17u);
+    EXPECT_EQ(config.node.queues.link.bytes, 4194305u);
+    EXPECT_EQ(config.node.queues.backlog.policy, OverflowPolicy::disconnect);
+    EXPECT_EQ(config.node.queues.link.policy, OverflowPolicy::refuse_newest);
+    EXPECT_EQ(config.node.timing.link_retention.count(), 8);
+    EXPECT_EQ(config.node.timing.busy_poll.count(), 9);
     EXPECT_EQ(config.http, "127.0.0.1:7");
     EXPECT_EQ(config.log_level, "error");
     EXPECT_EQ(config.log_format, "json");
@@ -139,15 +139,15 @@ TEST(Config, EveryLimitHasItsPlace) {
     const Config config = good({"--connections", "16", "--connection-bytes", "4194306", "--workers", "17",
                                 "--worker-members", "18", "--worker-groups", "19", "--worker-bytes", "20",
                                 "--worker-watches", "21", "--worker-requests", "1024", "--peers", "22"});
-    EXPECT_EQ(config.node.connections, 16u);
-    EXPECT_EQ(config.node.connection_bytes, 4194306u);
-    EXPECT_EQ(config.node.workers, 17u);
-    EXPECT_EQ(config.node.worker_members, 18u);
-    EXPECT_EQ(config.node.worker_groups, 19u);
-    EXPECT_EQ(config.node.worker_bytes, 20u);
-    EXPECT_EQ(config.node.worker_watches, 21u);
-    EXPECT_EQ(config.node.worker_requests, 1024u);
-    EXPECT_EQ(config.node.peers, 22u);
+    EXPECT_EQ(config.node.limits.connections, 16u);
+    EXPECT_EQ(config.node.limits.connection_bytes, 4194306u);
+    EXPECT_EQ(config.node.limits.workers, 17u);
+    EXPECT_EQ(config.node.limits.worker_members, 18u);
+    EXPECT_EQ(config.node.limits.worker_groups, 19u);
+    EXPECT_EQ(config.node.limits.worker_bytes, 20u);
+    EXPECT_EQ(config.node.limits.worker_watches, 21u);
+    EXPECT_EQ(config.node.limits.worker_requests, 1024u);
+    EXPECT_EQ(config.node.limits.peers, 22u);
     EXPECT_EQ(wrong({"--connections", "15"}),
               "--connections: \"15\" is no limit: give a number from 16 to 1099511627776");
     EXPECT_EQ(wrong({"--worker-requests", "1023"}),
@@ -171,21 +171,22 @@ std::map<std::string, std::string> limits_in_guide() {
 }
 
 TEST(Config, TheTableOfLimitsIsTheCodes) {
-    const Node::Options options;
+    const Node::Options::Limits limits;
+    const Node::Options::Queues queues;
     const auto text = [](std::uint64_t number) { return std::to_string(number); };
-    const std::map<std::string, std::string> defaults{{"--connections", text(options.connections)},
-                                                      {"--connection-bytes", text(options.connection_bytes)},
-                                                      {"--workers", text(options.workers)},
-                                                      {"--worker-members", text(options.worker_members)},
-                                                      {"--worker-groups", text(options.worker_groups)},
-                                                      {"--worker-bytes", text(options.worker_bytes)},
-                                                      {"--worker-watches", text(options.worker_watches)},
-                                                      {"--worker-requests", text(options.worker_requests)},
-                                                      {"--peers", text(options.peers)},
-                                                      {"--backlog-items", text(options.backlog_items)},
-                                                      {"--backlog-bytes", text(options.backlog_bytes)},
-                                                      {"--link-items", text(options.link_items)},
-                                                      {"--link-bytes", text(options.link_bytes)}};
+    const std::map<std::string, std::string> defaults{{"--connections", text(limits.connections)},
+                                                      {"--connection-bytes", text(limits.connection_bytes)},
+                                                      {"--workers", text(limits.workers)},
+                                                      {"--worker-members", text(limits.worker_members)},
+                                                      {"--worker-groups", text(limits.worker_groups)},
+                                                      {"--worker-bytes", text(limits.worker_bytes)},
+                                                      {"--worker-watches", text(limits.worker_watches)},
+                                                      {"--worker-requests", text(limits.worker_requests)},
+                                                      {"--peers", text(limits.peers)},
+                                                      {"--backlog-items", text(queues.backlog.items)},
+                                                      {"--backlog-bytes", text(queues.backlog.bytes)},
+                                                      {"--link-items", text(queues.link.items)},
+                                                      {"--link-bytes", text(queues.link.bytes)}};
     EXPECT_EQ(limits_in_guide(), defaults);
     for (const auto& setting : settings()) {
         const auto found = defaults.find(setting.flag());

@@ -27,7 +27,7 @@ Frame frame(const std::string& text) {
 
 std::unique_ptr<Node> a_node() {
     auto options = test::options("page", "a", {});
-    options.journal = 64;
+    options.limits.journal = 64;
     return start(std::move(options));
 }
 
