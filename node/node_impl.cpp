@@ -283,11 +283,11 @@ void Node::Impl::deliver(cluster::Deliver&& deliver) {
 }
 
 void Node::Impl::deliver(const cluster::DeliverGap& gap) {
-    delivered();  // what came before the gap
+    flush_deliveries();  // what came before the gap
     if (const auto inbox = inbox_of(gap.handler)) inbox->lose(gap.missed);
 }
 
-void Node::Impl::delivered() {
+void Node::Impl::flush_deliveries() {
     handovers.hand_out([this](cluster::HandlerId handler) { return inbox_of(handler); });
 }
 

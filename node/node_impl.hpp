@@ -27,7 +27,7 @@ namespace muster {
 /// Every join is a handler of its own to the core, with an inbox of its own. A
 /// watch keeps its number when it has to begin anew with another snapshot,
 /// because its handler was too slow for the changes.
-struct Node::Impl final : node::Sink {
+struct Node::Impl final : node::LoopCallbacks {
     explicit Impl(Node::Options given) : options(std::move(given)) {}
     ~Impl() override;
 
@@ -52,15 +52,14 @@ struct Node::Impl final : node::Sink {
     /// Of this life.
     [[nodiscard]] NodeId id() const { return {options.name, engine->incarnation()}; }
 
-    // ---- node::Sink; the loop's thread ----
+    // ---- node::LoopCallbacks; the loop's thread ----
 
     void deliver(cluster::Deliver&& deliver) override;
     void deliver(const cluster::DeliverGap& gap) override;
-    void delivered() override;
+    void flush_deliveries() override;
     std::vector<cluster::Outcome> take_outcomes() override { return outcomes->take(); }
     void tell(cluster::TellWatcher&& tell) override;
     void note(cluster::Note&& note) override;
-    void identity_changed(const NodeId&) override {}
     void stopped(Error&& error) override;
 
     /// The loop's, or the starter's before there is a loop.

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "node/io/clock.hpp"
+#include "node/io/overloaded.hpp"
 
 namespace muster::node {
 namespace {
@@ -140,20 +141,20 @@ void Engine::advance(cluster::EventBody body) {
 }
 
 void Engine::sort_out() {
-    for (auto& action : fresh_) {
-        if (auto* answered = std::get_if<cluster::Answer>(&action)) {
-            answer(std::move(*answered));
-        } else if (const auto* changed = std::get_if<cluster::GroupChanged>(&action)) {
-            views_.drop(changed->group);
-        } else {
-            // Member ids name the incarnation, so every view of own members is out of date.
-            if (const auto* changed_self = std::get_if<cluster::IdentityChanged>(&action)) {
-                views_.clear();
-                incarnation_.store(changed_self->self.incarnation.value, std::memory_order_release);
-            }
-            outbox_.push_back(std::move(action));
-        }
-    }
+    // What callers must see as soon as their call returns is performed here, under the lock. The loop performs the
+    // rest.
+    const Overloaded sort{
+        [this](cluster::Answer& action) { answer(std::move(action)); },
+        [this](cluster::GroupChanged& action) { views_.drop(action.group); },
+        [this](cluster::IdentityChanged& action) {
+            // Member ids contain the incarnation, so every view that has own members is out of date.
+            views_.clear();
+            incarnation_.store(action.self.incarnation.value, std::memory_order_release);
+            outbox_.emplace_back(std::move(action));  // sockets use the identity, too
+        },
+        [this](auto& action) { outbox_.emplace_back(std::move(action)); },
+    };
+    for (auto& action : fresh_) std::visit(sort, action);
     fresh_.clear();
     if (const bool ready = core_.is_ready(); ready != ready_.load(std::memory_order_relaxed)) {
         ready_.store(ready, std::memory_order_release);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "node/io/clock.hpp"
+#include "node/io/overloaded.hpp"
 #include "node/io/signals_blocked.hpp"
 
 namespace muster::node {
@@ -18,23 +19,33 @@ std::chrono::nanoseconds until(cluster::Instant deadline, cluster::Instant at) {
     return deadline - at;
 }
 
-/// What users do, and not what the node does to stay alive.
-bool is_traffic(const cluster::Action& action) {
-    if (const auto* publish = std::get_if<cluster::Publish>(&action))
-        return publish->kind == cluster::Publish::Kind::deltas;
-    if (const auto* send = std::get_if<cluster::SendPeer>(&action))
-        return std::holds_alternative<proto::LinkData>(send->message.body);
-    if (const auto* send = std::get_if<cluster::SendDoor>(&action))
-        return !std::holds_alternative<proto::NodeHeartbeat>(send->message.body);
-    return std::holds_alternative<cluster::Deliver>(action) || std::holds_alternative<cluster::TellWatcher>(action);
+/// Whether the action is caused by joins, leaves and notifications, and not only by what keeps the node alive.
+bool is_traffic(const cluster::Publish& action) {
+    return action.kind == cluster::Publish::Kind::deltas;
+}
+bool is_traffic(const cluster::SendPeer& action) {
+    return std::holds_alternative<proto::LinkData>(action.message.body);
+}
+bool is_traffic(const cluster::SendDoor& action) {
+    return !std::holds_alternative<proto::NodeHeartbeat>(action.message.body);
+}
+bool is_traffic(const cluster::Deliver&) {
+    return true;
+}
+bool is_traffic(const cluster::TellWatcher&) {
+    return true;
+}
+template <class Other>
+bool is_traffic(const Other&) {
+    return false;
 }
 
 }  // namespace
 
-Loop::Loop(Engine& engine, std::unique_ptr<Sockets> sockets, Sink& sink, std::chrono::microseconds busy_poll)
+Loop::Loop(Engine& engine, std::unique_ptr<Sockets> sockets, LoopCallbacks& node, std::chrono::microseconds busy_poll)
     : engine_(engine),
       sockets_(std::move(sockets)),
-      sink_(sink),
+      node_(node),
       busy_poll_(busy_poll),
       emit_([this](cluster::EventBody body) { engine_.step(std::move(body)); }),
       turned_(now()) {
@@ -56,9 +67,9 @@ void Loop::run() {
     while (!engine_.is_closed()) {
         if (perform()) awake_until_ = now() + busy_poll_;
         wait();
-        if (auto error = sockets_->follow_keys(emit_)) sink_.stopped(*std::move(error));
+        if (auto error = sockets_->follow_keys(emit_)) node_.stopped(*std::move(error));
         sockets_->drain(emit_);
-        if (auto outcomes = sink_.take_outcomes(); !outcomes.empty())
+        if (auto outcomes = node_.take_outcomes(); !outcomes.empty())
             engine_.step(cluster::HandlerOutcomes{std::move(outcomes)});
         if (engine_.is_due()) {
             sockets_->drain_nodes(emit_);
@@ -90,29 +101,27 @@ Loop::Times Loop::times() const {
 }
 
 bool Loop::perform() {
+    // Each action has one performer: the sockets, which overload perform() for theirs, or the node. An action that has
+    // none does not compile.
+    const Overloaded performer{
+        [](cluster::Answer&) {},  // performed by the engine, like the next
+        [](cluster::GroupChanged&) {},
+        [this](cluster::Deliver& action) { node_.deliver(std::move(action)); },
+        [this](cluster::DeliverGap& action) { node_.deliver(action); },
+        [this](cluster::TellWatcher& action) { node_.tell(std::move(action)); },
+        [this](cluster::Note& action) { node_.note(std::move(action)); },
+        [this](cluster::Stop& action) { node_.stopped(std::move(action.error)); },
+        [this](auto& action) { sockets_->perform(action, emit_); },
+    };
     engine_.take(actions_);
-    const bool traffic = std::any_of(actions_.begin(), actions_.end(), is_traffic);
-    for (auto& action : actions_)
-        if (!sockets_->perform(action, emit_) || std::holds_alternative<cluster::IdentityChanged>(action))
-            hand_over(std::move(action));
+    bool traffic = false;
+    for (auto& action : actions_) {
+        traffic = traffic || std::visit([](const auto& one) { return is_traffic(one); }, action);
+        std::visit(performer, action);
+    }
     actions_.clear();
-    sink_.delivered();
+    node_.flush_deliveries();
     return traffic;
-}
-
-void Loop::hand_over(cluster::Action&& action) {
-    if (auto* deliver = std::get_if<cluster::Deliver>(&action))
-        sink_.deliver(std::move(*deliver));
-    else if (const auto* gap = std::get_if<cluster::DeliverGap>(&action))
-        sink_.deliver(*gap);
-    else if (auto* tell = std::get_if<cluster::TellWatcher>(&action))
-        sink_.tell(std::move(*tell));
-    else if (auto* note = std::get_if<cluster::Note>(&action))
-        sink_.note(std::move(*note));
-    else if (const auto* identity = std::get_if<cluster::IdentityChanged>(&action))
-        sink_.identity_changed(identity->self);
-    else if (auto* stop = std::get_if<cluster::Stop>(&action))
-        sink_.stopped(std::move(stop->error));
 }
 
 }  // namespace muster::node

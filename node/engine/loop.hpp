@@ -16,21 +16,20 @@
 
 namespace muster::node {
 
-/// What the core asks for that is no socket's business. Called on the loop's
-/// thread; must not block.
-class Sink {
+/// The node, as its loop sees it: performs the actions that concern handlers, watchers, the log and the end of the
+/// node. An interface because engine/ may not include the node. Called on the loop's thread. Must not block.
+class LoopCallbacks {
 public:
-    virtual ~Sink() = default;
+    virtual ~LoopCallbacks() = default;
     virtual void deliver(cluster::Deliver&& deliver) = 0;
     virtual void deliver(const cluster::DeliverGap& gap) = 0;
-    /// Nothing more is delivered in this turn.
-    virtual void delivered() = 0;
-    /// What became of deliveries that a fan-out asked about, since the last call.
+    /// Called at the end of each turn. Puts the notifications of that turn into the inboxes of their handlers.
+    virtual void flush_deliveries() = 0;
+    /// Outcomes of notifications that a fan-out awaits, since the last call.
     virtual std::vector<cluster::Outcome> take_outcomes() = 0;
     virtual void tell(cluster::TellWatcher&& tell) = 0;
     virtual void note(cluster::Note&& note) = 0;
-    virtual void identity_changed(const NodeId& self) = 0;
-    /// The node ends by itself; the loop ends after this.
+    /// The node cannot go on. It closes the engine, which ends the loop.
     virtual void stopped(Error&& error) = 0;
 };
 
@@ -39,9 +38,9 @@ public:
 /// the core asks for.
 class Loop {
 public:
-    /// `sink` and `engine` outlive the loop. After a turn in which something went on to members or watchers, or was on
+    /// `node` and `engine` outlive the loop. After a turn in which something went on to members or watchers, or was on
     /// its way to them, the loop stays awake for `busy_poll`.
-    Loop(Engine& engine, std::unique_ptr<Sockets> sockets, Sink& sink, std::chrono::microseconds busy_poll);
+    Loop(Engine& engine, std::unique_ptr<Sockets> sockets, LoopCallbacks& node, std::chrono::microseconds busy_poll);
     /// The engine must have been closed: waits until its last actions are
     /// performed and the sockets are closed, some 200 ms.
     ~Loop();
@@ -63,11 +62,10 @@ private:
     void wait();
     /// Whether something was among it that others may soon answer.
     bool perform();
-    void hand_over(cluster::Action&& action);
 
     Engine& engine_;
     std::unique_ptr<Sockets> sockets_;
-    Sink& sink_;
+    LoopCallbacks& node_;
     const std::chrono::microseconds busy_poll_;
     Emit emit_;
     cluster::Actions actions_;

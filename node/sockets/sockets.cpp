@@ -35,13 +35,6 @@ Connections::Bounds bounds_of(const SocketOptions& options, bool for_nodes) {
     return {for_nodes ? shares.nodes : shares.door, options.connections.bytes};
 }
 
-template <class... F>
-struct Overloaded : F... {
-    using F::operator()...;
-};
-template <class... F>
-Overloaded(F...) -> Overloaded<F...>;
-
 }  // namespace
 
 Result<std::unique_ptr<Sockets>> Sockets::open(const SocketOptions& options, NodeCounters& counts,
@@ -179,60 +172,48 @@ void Sockets::take_resolved(const Emit& emit) {
     }
 }
 
-bool Sockets::perform(const cluster::Action& action, const Emit& emit) {
-    return std::visit(Overloaded{
-                          [&](const cluster::Publish& a) {
-                              gossip_socket_.publish(a);
-                              return true;
-                          },
-                          [&](const cluster::SendPeer& a) {
-                              links_.send_to(a.peer, a.message);
-                              return true;
-                          },
-                          [&](const cluster::SendDoor& a) {
-                              if (std::holds_alternative<proto::StatusReply>(a.message.body))
-                                  answer_status(a, emit);
-                              else
-                                  door_.send_to(a.route, a.message, emit);
-                              return true;
-                          },
-                          [&](const cluster::Dial& a) {
-                              dialer_.dial(a.address, a.message);
-                              return true;
-                          },
-                          [&](const cluster::HangUp& a) {
-                              dialer_.hang_up(a.address);
-                              return true;
-                          },
-                          [&](const cluster::ConnectPeer& a) {
-                              links_.connect(a.peer.name, a.control);
-                              gossip_socket_.connect(a.peer.name, a.gossip);
-                              return true;
-                          },
-                          [&](const cluster::DisconnectPeer& a) {
-                              links_.disconnect(a.peer);
-                              gossip_socket_.disconnect(a.peer);
-                              return true;
-                          },
-                          [&](const cluster::CheckProcess& a) {
-                              prober_.check(a.peer, a.address, emit);
-                              return true;
-                          },
-                          [&](const cluster::IdentityChanged& a) {
-                              gossip_socket_.identity_changed(a.self);
-                              door_.set_identity(a.self);
-                              return true;
-                          },
-                          [](const auto&) { return false; },
-                      },
-                      action);
+void Sockets::perform(const cluster::Publish& action, const Emit&) {
+    gossip_socket_.publish(action);
 }
 
-/// With the sockets' own counters, which the core does not know.
-void Sockets::answer_status(const cluster::SendDoor& send, const Emit& emit) {
-    auto message = send.message;
+void Sockets::perform(const cluster::SendPeer& action, const Emit&) {
+    links_.send_to(action.peer, action.message);
+}
+
+void Sockets::perform(const cluster::SendDoor& action, const Emit& emit) {
+    if (!std::holds_alternative<proto::StatusReply>(action.message.body))
+        return door_.send_to(action.route, action.message, emit);
+    // The core does not know the counters of the sockets.
+    auto message = action.message;
     counts_.add_to(std::get<proto::StatusReply>(message.body).status.counters);
-    door_.send_to(send.route, message, emit);
+    door_.send_to(action.route, message, emit);
+}
+
+void Sockets::perform(const cluster::Dial& action, const Emit&) {
+    dialer_.dial(action.address, action.message);
+}
+
+void Sockets::perform(const cluster::HangUp& action, const Emit&) {
+    dialer_.hang_up(action.address);
+}
+
+void Sockets::perform(const cluster::ConnectPeer& action, const Emit&) {
+    links_.connect(action.peer.name, action.control);
+    gossip_socket_.connect(action.peer.name, action.gossip);
+}
+
+void Sockets::perform(const cluster::DisconnectPeer& action, const Emit&) {
+    links_.disconnect(action.peer);
+    gossip_socket_.disconnect(action.peer);
+}
+
+void Sockets::perform(const cluster::CheckProcess& action, const Emit& emit) {
+    prober_.check(action.peer, action.address, emit);
+}
+
+void Sockets::perform(const cluster::IdentityChanged& action, const Emit&) {
+    gossip_socket_.identity_changed(action.self);
+    door_.set_identity(action.self);
 }
 
 std::optional<Error> Sockets::follow_keys(const Emit& emit) {

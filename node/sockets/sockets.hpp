@@ -60,8 +60,16 @@ public:
     /// Takes in what nodes have sent until nothing is there: nobody is to be
     /// judged silent whose words lie in a socket. (Stops after some 20,000.)
     void drain_nodes(const Emit& emit);
-    /// True when the action was one for a socket.
-    bool perform(const cluster::Action& action, const Emit& emit);
+    /// One overload for each action that sockets perform. `emit` is called when an action fails at once.
+    void perform(const cluster::Publish& action, const Emit& emit);
+    void perform(const cluster::SendPeer& action, const Emit& emit);
+    void perform(const cluster::SendDoor& action, const Emit& emit);
+    void perform(const cluster::Dial& action, const Emit& emit);
+    void perform(const cluster::HangUp& action, const Emit& emit);
+    void perform(const cluster::ConnectPeer& action, const Emit& emit);
+    void perform(const cluster::DisconnectPeer& action, const Emit& emit);
+    void perform(const cluster::CheckProcess& action, const Emit& emit);
+    void perform(const cluster::IdentityChanged& action, const Emit& emit);
     /// Does what a change of keys asks for: every turn. With an error, a socket could not be opened anew.
     std::optional<Error> follow_keys(const Emit& emit);
     /// Housekeeping, about once a second.
@@ -76,7 +84,6 @@ private:
     void watch_connections();
     void tell_security(const SocketOptions& options, const std::string& host);
     std::optional<Error> reopen(const Emit& emit);
-    void answer_status(const cluster::SendDoor& send, const Emit& emit);
 
     NodeCounters& counts_;
     const Log log_;

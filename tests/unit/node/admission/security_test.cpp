@@ -36,7 +36,10 @@ protected:
             EXPECT_TRUE(made) << made.error().text;
             sockets = *std::move(made);
         }
-        void perform(const cluster::Action& action) { sockets->perform(action, emit); }
+        template <class Action>
+    void perform(const Action& action) {
+        sockets->perform(action, emit);
+    }
         void connect(const Side& to) {
             perform(cluster::ConnectPeer{to.self, to.sockets->control(), to.sockets->gossip()});
         }

@@ -34,7 +34,10 @@ struct Side {
         if (opened) sockets = std::move(*opened);
     }
 
-    void perform(const cluster::Action& action) { sockets->perform(action, emit); }
+    template <class Action>
+    void perform(const Action& action) {
+        sockets->perform(action, emit);
+    }
     void turn(int milliseconds) {
         sockets->wait(std::chrono::milliseconds(milliseconds));
         sockets->drain(emit);
