@@ -22,9 +22,15 @@ enum class Refusal : std::uint8_t {
     no_user,       // a message of a connection that nobody admitted
     removed_key,   // a message of one whose key is not trusted any more
 };
-inline constexpr std::array kRefusals{"handshakes_unknown_key",  "handshakes_wrong_role", "handshakes_no_key",
-                                      "handshakes_other_server", "handshakes_broken",     "messages_no_user",
-                                      "messages_removed_key"};
+/// The counter of each.
+inline constexpr std::array kRefusals{"refused_handshakes_unknown_key", "refused_handshakes_wrong_role",
+                                      "refused_handshakes_no_key",      "refused_handshakes_other_server",
+                                      "refused_handshakes_broken",      "refused_messages_no_user",
+                                      "refused_messages_removed_key"};
+/// The counter of each proto::DecodeError.
+inline constexpr std::array kBadFrames{"bad_frames_too_large",    "bad_frames_malformed",   "bad_frames_trailing_bytes",
+                                       "bad_frames_unknown_type", "bad_frames_wrong_major", "bad_frames_bad_field"};
+static_assert(kBadFrames.size() == proto::kDecodeErrors);
 
 /// How far a node is open to others.
 enum class Secured : std::uint8_t {
@@ -65,10 +71,8 @@ public:
         connections.add_to(counters);
         counters["security_curve"] = secured_ == Secured::curve ? 1 : 0;
         counters["security_insecure"] = secured_ == Secured::insecure ? 1 : 0;
-        for (std::size_t i = 0; i < refused_.size(); ++i)
-            counters["refused_" + std::string(kRefusals[i])] = refused_[i];
-        for (std::size_t i = 0; i < bad_.size(); ++i)
-            counters["bad_frames_" + std::string(to_string(static_cast<proto::DecodeError>(i)))] = bad_[i];
+        for (std::size_t i = 0; i < refused_.size(); ++i) counters[kRefusals[i]] = refused_[i];
+        for (std::size_t i = 0; i < bad_.size(); ++i) counters[kBadFrames[i]] = bad_[i];
     }
 
     ConnectionCounts connections;

@@ -13,7 +13,8 @@ usage: check_tree.py [ROOT]   prints one line per finding; exit status 1 when th
   function   no function is longer than 70 lines
   line       no line is longer than 120 columns
   paths      the simulator's list of what a batch must exercise names every counter of cluster/
-  guide      the guide for operators explains every counter of cluster/ and node/
+  guide      OPERATING.md explains each counter of cluster/ and node/; each counter that it explains is a literal there,
+             so that one search for its name finds its code
   pages      links in pages lead to a file, and to a heading that exists; README is at most 8 KB
   leftover   nothing is marked as to be done, and no path of somebody's machine is mentioned
 """
@@ -81,6 +82,7 @@ COUNTER = re.compile(r'\bcount\("([a-z_]+)"')
 SHOWN = re.compile(r'\bcounters\["([a-z_]+)"\] *=')
 PATHS_LIST = "tests/sim/coverage.cpp"
 GUIDE = "node/OPERATING.md"
+METRICS_LIST = "node/daemon/counter_metrics.cpp"
 README_BYTES = 8192
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)
@@ -215,6 +217,14 @@ class Tree:
                 if f"`{match.group(1)}`" not in guide:
                     line = self.code[name].count("\n", 0, match.start()) + 1
                     self.find("guide", name, line, f"'{match.group(1)}' is not explained in {GUIDE}")
+        _, _, tables = guide.partition("\n## Every counter\n")
+        tables, _, _ = tables.partition("\n## ")
+        counting = [text for name, text in self.code.items()
+                    if name.startswith(("cluster/", "node/")) and name != METRICS_LIST]
+        for cell in re.findall(r"^\| (`[^|]*`) \|", tables, re.MULTILINE):
+            for counter in re.findall(r"`(\w+)`", cell):
+                if not any(f'"{counter}"' in text for text in counting):
+                    self.find("guide", GUIDE, 0, f"no code counts '{counter}'")
 
     def check_libraries(self, name):
         for line, _, target in self.includes(name):

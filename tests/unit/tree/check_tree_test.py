@@ -63,6 +63,15 @@ class CheckTree(unittest.TestCase):
         self.assert_caught("guide", "node/engine/loop.cpp", 'void f() { counters["frames"] = 1; }\n')
         self.assertEqual(self.planted("node/engine/loop.cpp", 'void f() { counters["gaps"] = 1; }\n'), [])
 
+    def test_explained_counters_are_in_the_code(self):
+        guide = "# Guide\n\n## Every counter\n\n| `gaps`, `hops` | both |\n\n## Every line\n\n| `leaps` | none |\n"
+        pages = {"node/OPERATING.md": guide, "cluster/core.cpp": 'void f() { ctx.count("gaps"); }\n'}
+        self.assertEqual(self.rules(**pages), ["guide"])
+        metrics = {"node/daemon/counter_metrics.cpp": 'const char* name = "hops";\n'}
+        self.assertEqual(self.rules(**pages, **metrics), ["guide"])
+        shown = {"node/engine/loop.cpp": 'void f() { counters["hops"] = 1; }\n'}
+        self.assertEqual(self.rules(**pages, **shown), [])
+
     def test_links_lead_somewhere(self):
         good = "# How it works\n[a](node/wire.hpp) [b](#how-it-works) [c](https://x.example/y#z)\n"
         self.assertEqual(self.rules(**{"README.md": good}), [])
