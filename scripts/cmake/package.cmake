@@ -1,7 +1,7 @@
-# What `cpack -G DEB` makes: muster (programs, manual, completion, service), libmuster-dev (headers, static libraries,
-# files for CMake and pkg-config) and python3-muster. scripts/package builds and tries them.
+# The packages of `cpack -G DEB`: muster (programs, manual, completion, service), libmuster-dev (headers, static
+# libraries, files for CMake and pkg-config) and python3-muster. scripts/package builds and tests them.
 set(MUSTER_MAINTAINER "muster maintainers <maintainers@muster.example>" CACHE STRING
-    "Maintainer in the packages' control files; whoever gives packages to others names themselves")
+    "Maintainer in the packages' control files; set it to your name if you distribute packages")
 set(debian ${PROJECT_SOURCE_DIR}/scripts/debian)
 set(muster_components muster dev python)
 set(muster_packages muster libmuster-dev python3-muster)
@@ -9,7 +9,7 @@ set(muster_packages muster libmuster-dev python3-muster)
 string(TIMESTAMP now "%a, %d %b %Y %H:%M:%S +0000" UTC)  # SOURCE_DATE_EPOCH, where it is set
 file(WRITE ${PROJECT_BINARY_DIR}/changelog "muster (${PROJECT_VERSION}) unstable; urgency=medium
 
-  * /usr/share/doc/muster/CHANGELOG.md says what has changed.
+  * See /usr/share/doc/muster/CHANGELOG.md.
 
  -- ${MUSTER_MAINTAINER}  ${now}
 ")
@@ -42,9 +42,9 @@ set(CPACK_DEBIAN_ENABLE_COMPONENT_DEPENDS OFF)
 
 set(CPACK_DEBIAN_MUSTER_PACKAGE_NAME muster)
 set(CPACK_COMPONENT_MUSTER_DESCRIPTION "cluster-wide tracker groups: daemon and command line
-Services on many hosts join groups, named by a store and a feature, at any
-node of a cluster. Every node knows every member, and one call reaches them
-all.
+Services on many hosts join groups at any node of a cluster. A store and a
+feature name a group. Every node knows every member, and one call notifies all
+members of a group.
 
 This package has the daemon musterd, its service, and the command line muster.")
 set(CPACK_DEBIAN_MUSTER_PACKAGE_SECTION net)
@@ -55,16 +55,16 @@ set(CPACK_DEBIAN_MUSTER_PACKAGE_CONTROL_EXTRA
 
 set(CPACK_DEBIAN_DEV_PACKAGE_NAME libmuster-dev)
 set(CPACK_COMPONENT_DEV_DESCRIPTION "cluster-wide tracker groups: library for C++
-Headers and static libraries for a worker, or a node of the cluster inside
-the process, in C++20; with files for CMake and pkg-config.")
+Headers and static libraries to write a worker, or a program with a node of
+the cluster inside, in C++20. Has files for CMake and pkg-config.")
 set(CPACK_DEBIAN_DEV_PACKAGE_SECTION libdevel)
 set(CPACK_DEBIAN_DEV_PACKAGE_DEPENDS "libzmq3-dev, cppzmq-dev, libsodium-dev, pkg-config")
 set(CPACK_DEBIAN_DEV_PACKAGE_SUGGESTS "cmake, g++, nlohmann-json3-dev")  # to build the examples
 
 set(CPACK_DEBIAN_PYTHON_PACKAGE_NAME python3-muster)
 set(CPACK_COMPONENT_PYTHON_DESCRIPTION "cluster-wide tracker groups: library for Python
-A worker in Python: joins and leaves groups, looks up and watches their
-members, notifies them; with threads or asyncio.")
+A worker in Python, with threads or asyncio. It joins and leaves groups, looks
+up and watches their members, and notifies them.")
 set(CPACK_DEBIAN_PYTHON_PACKAGE_SECTION python)
 set(CPACK_DEBIAN_PYTHON_PACKAGE_ARCHITECTURE all)
 set(CPACK_DEBIAN_PYTHON_PACKAGE_DEPENDS
