@@ -4,16 +4,8 @@
 
 #include "cluster/base/random.hpp"
 #include "cluster/check.hpp"
-#include "cluster/tables/replica.hpp"
 
 namespace muster::cluster {
-namespace {
-
-bool by_origin(const Replica* a, const Replica* b) {
-    return a->id().name < b->id().name;
-}
-
-}  // namespace
 
 std::uint64_t GroupIndex::hash_of(const Group& group) const {
     return mix64(key_of_(group).value ^ salt_);
@@ -44,17 +36,10 @@ void GroupIndex::release(GroupRef ref) {
     slots_.give_back(ref);
 }
 
-void GroupIndex::add_holder(GroupRef ref, const Replica& holder) {
-    auto& holders = slots_[ref].holders;
-    holders.insert(std::upper_bound(holders.begin(), holders.end(), &holder, by_origin), &holder);
-}
-
 void GroupIndex::remove_holder(GroupRef ref, const Replica& holder) {
     auto& holders = slots_[ref].holders;
-    // Two tables of one origin stand here for a moment, when one replaces the other.
-    const auto [first, last] = std::equal_range(holders.begin(), holders.end(), &holder, by_origin);
-    const auto at = std::find(first, last, &holder);
-    MUSTER_CHECK(at != last);
+    const auto at = std::find(holders.begin(), holders.end(), &holder);
+    MUSTER_CHECK(at != holders.end());
     holders.erase(at);
 }
 

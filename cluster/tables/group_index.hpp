@@ -5,6 +5,7 @@
 
 #include <muster/group.hpp>
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -42,9 +43,15 @@ public:
     /// All numbers in use are below; among them are some that are not.
     [[nodiscard]] GroupRef limit() const { return slots_.limit(); }
 
-    /// The tables with members in this group, by the names of their origins.
+    /// The tables with members in this group, in the order that add_holder was given.
     [[nodiscard]] const std::vector<const Replica*>& holders(GroupRef ref) const { return slots_[ref].holders; }
-    void add_holder(GroupRef ref, const Replica& holder);
+    /// The index does not look into a table: `before(const Replica*, const Replica*)` sorts them. Equals stay in the
+    /// order in which they came.
+    template <class Before>
+    void add_holder(GroupRef ref, const Replica& holder, Before before) {
+        auto& holders = slots_[ref].holders;
+        holders.insert(std::upper_bound(holders.begin(), holders.end(), &holder, before), &holder);
+    }
     void remove_holder(GroupRef ref, const Replica& holder);
 
     /// Whether anyone watches this group, or all of them.

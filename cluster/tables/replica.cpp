@@ -11,6 +11,10 @@ namespace {
 
 using Kind = WatchEvent::Kind;
 
+bool by_origin(const Replica* a, const Replica* b) {
+    return a->id().name < b->id().name;
+}
+
 /// A member's share of the digest; shares are added, so their order is free.
 std::uint64_t weight_of_member(GroupKey group, MemberNumber number, std::uint64_t owner_hash) {
     return mix64(mix64(group.value ^ mix64(number.value)) + owner_hash);
@@ -68,7 +72,7 @@ Replica::Part& Replica::acquire(GroupRef group) {
         parts_.push_back({group, {}});
         place_by_group_.insert(mix64(group), at);
         index_.use(group);
-        index_.add_holder(group, *this);
+        index_.add_holder(group, *this, by_origin);
     }
     return parts_[at];
 }
