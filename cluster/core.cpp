@@ -69,13 +69,13 @@ Core::Impl::Impl(Options options)
       peers(ctx),
       discovery(ctx, peers),
       detector(ctx, peers),
-      replicator(ctx, peers),
-      local(ctx, replicator),
+      replicas(ctx, peers),
+      local(ctx, replicas),
       links(ctx, peers),
       sessions(ctx),
-      watches(ctx, replicator, sessions),
-      visibility(ctx, peers, replicator),
-      routes(replicator, local),
+      watches(ctx, replicas, sessions),
+      visibility(ctx, peers, replicas),
+      routes(replicas, local),
       router(ctx, routes, links, sessions) {
     ctx.proof = proof_of(ctx, peers.self_record({}));
 }
@@ -139,19 +139,19 @@ bool Core::Impl::settle_once() {
     bool moved = false;
     for (const auto& transition : peers.take_transitions()) {
         moved = true;
-        replicator.on(transition);
+        replicas.on(transition);
         links.on(transition);
         router.on(transition);
         visibility.on(transition);
     }
-    for (auto& group : replicator.merges().changed_groups()) {
+    for (auto& group : replicas.updates().changed_groups()) {
         routes.changed(group);
         ctx.emit(GroupChanged{std::move(group)});
     }
-    replicator.merges().changed_groups().clear();
-    const auto merges = replicator.merges().take_told();
-    watches.tell(merges);
-    moved = moved || !merges.empty();
+    replicas.updates().changed_groups().clear();
+    const auto updates = replicas.updates().take();
+    watches.tell(updates);
+    moved = moved || !updates.empty();
     for (const auto& ended : sessions.take_ended()) {
         moved = true;
         watches.session_ended(ended.token);
@@ -244,10 +244,10 @@ void Core::Impl::tick() {
         proof_due = ctx.now + kProofInterval;
         ctx.proof = proof_of(ctx, peers.self_record({}));
     }
-    discovery.tick(replicator.own().applied());
+    discovery.tick(replicas.own().applied());
     peers.forget_old();
     settle();
-    replicator.tick();
+    replicas.tick();
     links.tick();
     sessions.tick();
     router.tick();
@@ -260,7 +260,7 @@ void Core::Impl::tick() {
 
 /// What lasts is told after a second, and then less and less often.
 void Core::Impl::tell_progress() {
-    const auto progress = replicator.progress();
+    const auto progress = replicas.progress();
     if (progress.is_whole()) {
         syncing_since = kNever;
     } else if (syncing_since == kNever) {
@@ -281,7 +281,7 @@ void Core::Impl::become_ready() {
     });
     const bool met = greeted_by_one || discovery.has_met_anyone();
     const bool in_vain = !met && ctx.now >= ready_deadline;
-    const bool synced = met && has_met_all_peers() && replicator.is_synced();
+    const bool synced = met && has_met_all_peers() && replicas.is_synced();
     if (!in_vain && !synced && ctx.now < ready_patience) return;
     ready = true;
     ctx.note(Note::Kind::ready, ctx.self.name,
@@ -292,20 +292,20 @@ bool Core::Impl::has_met_all_peers() const {
     return std::all_of(peers.all().begin(), peers.all().end(), [&](const auto& entry) {
         const Peer& peer = entry.second;
         // One that only others reach cannot greet: that its table has come through them is as good.
-        const bool through_others = !peer.via.empty() && peers.is_hearing(peer) && replicator.shown(entry.first);
+        const bool through_others = !peer.via.empty() && peers.is_hearing(peer) && replicas.shown(entry.first);
         return !peer.is_live() || peer.greeted || peer.record.state == NodeState::suspect || through_others;
     });
 }
 
 bool Core::Impl::wants_flush() const {
-    return heartbeat_due <= ctx.now || peers.has_news() || replicator.wants_flush() || links.wants_flush() ||
+    return heartbeat_due <= ctx.now || peers.has_news() || replicas.wants_flush() || links.wants_flush() ||
            sessions.wants_flush() || visibility.wants_flush() || !queries.empty();
 }
 
 void Core::Impl::flush() {
     // A heartbeat, and who is asked whether a join is visible, must not know of deltas that nobody was sent.
     const bool beats = ctx.now >= heartbeat_due;
-    replicator.flush(beats || stopping || visibility.wants_flush());
+    replicas.flush(beats || stopping || visibility.wants_flush());
     publish_news();
     if (beats) publish_heartbeat();
     visibility.flush();
@@ -330,14 +330,14 @@ void Core::Impl::publish_news() {
 void Core::Impl::publish_heartbeat() {
     heartbeat_due = ctx.now + ctx.options.timing.heartbeat;
     const auto self = peers.self_record({});
-    const Replica& own = replicator.own();
+    const Replica& own = replicas.own();
     publish(ctx, proto::Heartbeat{self.refutation, own.digest(), peers.digest()}, own.applied().value);
 }
 
 void Core::Impl::shut_down() {
     stopping = true;
     flush();
-    const auto seq = replicator.own().applied().value;
+    const auto seq = replicas.own().applied().value;
     publish(ctx, proto::Goodbye{}, seq);
     for (const auto& [name, peer] : peers.all())
         if (peer.is_live()) ctx.emit(SendPeer{name, ctx.message(proto::Goodbye{}, seq)});
@@ -360,19 +360,19 @@ std::vector<NodeInfo> Core::Impl::nodes() const {
 }
 
 std::vector<GroupInfo> Core::Impl::groups() const {
-    return group_sizes(replicator);
+    return group_sizes(replicas);
 }
 
 Status Core::Impl::status() const {
-    const auto totals = replicator.totals();
-    Status status{self_info(),   ctx.options.scope, ready,           replicator.own().applied().value,
+    const auto totals = replicas.totals();
+    Status status{self_info(),   ctx.options.scope, ready,           replicas.own().applied().value,
                   totals.groups, totals.members,    sessions.size(), {}};
     status.counters = counters();
     status.counters["link_queue_bytes"] = links.queued_bytes();
     const auto backlog = sessions.backlog();
     status.counters["backlog_queue"] = backlog.items;
     status.counters["backlog_queue_bytes"] = backlog.bytes;
-    const auto progress = replicator.progress();
+    const auto progress = replicas.progress();
     status.counters["members_missing"] = progress.known - progress.taken;
     status.counters["tables_missing"] = progress.tables - progress.whole;
     return status;
@@ -407,7 +407,7 @@ Instant Core::next_deadline() const {
     if (impl_->stopped) return kNever;
     if (!impl_->started || impl_->wants_flush()) return impl_->ctx.now;
     return std::min(
-        {impl_->tick_due, impl_->replicator.next_publish(), impl_->sessions.next_end(), impl_->detector.next_check()});
+        {impl_->tick_due, impl_->replicas.next_publish(), impl_->sessions.next_end(), impl_->detector.next_check()});
 }
 
 const NodeId& Core::self() const {
@@ -418,7 +418,7 @@ bool Core::is_ready() const {
 }
 
 std::vector<Member> Core::members(const Group& group, bool local) const {
-    return members_of(impl_->replicator, group, local ? impl_->ctx.self.name : std::string());
+    return members_of(impl_->replicas, group, local ? impl_->ctx.self.name : std::string());
 }
 
 std::vector<GroupInfo> Core::groups() const {
@@ -434,16 +434,16 @@ const Durations& Core::durations() const {
     return impl_->ctx.durations;
 }
 Seq Core::applied(const std::string& node) const {
-    return impl_->replicator.applied(node);
+    return impl_->replicas.applied(node);
 }
 
 void Core::check() const {
-    impl_->replicator.check();
+    impl_->replicas.check();
     impl_->local.check();
 }
 
 std::optional<std::string> Core::over_bounds() const {
-    if (auto over = impl_->replicator.over_bounds()) return over;
+    if (auto over = impl_->replicas.over_bounds()) return over;
     if (auto over = impl_->links.over_bounds()) return over;
     if (auto over = impl_->router.over_bounds()) return over;
     return impl_->sessions.over_bounds();

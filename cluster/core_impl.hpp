@@ -16,7 +16,7 @@
 #include "cluster/membership/detector.hpp"
 #include "cluster/membership/discovery.hpp"
 #include "cluster/membership/peers.hpp"
-#include "cluster/replication/replicator.hpp"
+#include "cluster/replication/replicas.hpp"
 #include "cluster/workers/local_members.hpp"
 #include "cluster/workers/queries.hpp"
 #include "cluster/workers/sessions.hpp"
@@ -122,7 +122,7 @@ struct Core::Impl {
     Peers peers;
     Discovery discovery;
     Detector detector;
-    Replicator replicator;
+    Replicas replicas;
     LocalMembers local;
     Links links;
     Sessions sessions;

@@ -28,7 +28,7 @@ bool is_published(const proto::Message& message) {
 void Core::Impl::at_door(MessageArrived& event) {
     proto::Message& message = event.message;
     if (const auto* hello = std::get_if<proto::Hello>(&message.body)) {
-        if (discovery.hello(message, event.sender, event.route, replicator.own().applied())) greeted(hello->self);
+        if (discovery.hello(message, event.sender, event.route, replicas.own().applied())) greeted(hello->self);
     } else if (std::holds_alternative<proto::WorkerHello>(message.body)) {
         worker_hello(message, event.sender, event.route);
     } else if (auto wanted = sessions.message(std::move(message), event.sender, event.route)) {
@@ -51,7 +51,7 @@ void Core::Impl::at_dial(MessageArrived& event) {
 /// Hello or welcome has told where the other's log stands.
 void Core::Impl::greeted(const proto::PeerRecord& record) {
     settle();  // its table stands only after its transition
-    replicator.greeted(record.id, record.seq);
+    replicas.greeted(record.id, record.seq);
     told_position(record.id, record.refutation, record.seq);
 }
 
@@ -59,17 +59,17 @@ void Core::Impl::greeted(const proto::PeerRecord& record) {
 /// it had then: so words from before the denial do not count.
 void Core::Impl::told_position(const NodeId& id, std::uint64_t refutation, Seq position) {
     const Peer* peer = peers.find_live(id);
-    if (peer && refutation >= peer->record.refutation) replicator.position_told(id, position);
+    if (peer && refutation >= peer->record.refutation) replicas.position_told(id, position);
 }
 
 /// An earlier life of this node had a later clock.
 void Core::Impl::adopt(Incarnation incarnation) {
-    if (ready || replicator.own().applied() != Seq{})
+    if (ready || replicas.own().applied() != Seq{})
         return ctx.emit(
             Stop{{ErrorCode::name_taken, "an earlier life of this node had a later clock: start it again"}});
     ctx.self.incarnation = incarnation;
     ctx.proof = proof_of(ctx, peers.self_record({}));
-    replicator.adopt(incarnation);
+    replicas.adopt(incarnation);
     routes.clear();
     ctx.count("incarnations_adopted");
     ctx.emit(IdentityChanged{ctx.self});
@@ -164,22 +164,22 @@ void Core::Impl::take(proto::Message& message, const std::string& relay_name) {
     const NodeId from{message.header.origin, Incarnation{message.header.incarnation}};
     auto& body = message.body;
     if (auto* deltas = std::get_if<proto::Deltas>(&body)) {
-        replicator.deltas(std::move(*deltas));
+        replicas.deltas(std::move(*deltas));
     } else if (std::holds_alternative<proto::Heartbeat>(body)) {
         heartbeat(from, message);
     } else if (const auto* pull = std::get_if<proto::Pull>(&body)) {
-        replicator.pull(*pull, from.name);
+        replicas.pull(*pull, from.name);
     } else if (const auto* chunk = std::get_if<proto::SnapshotChunk>(&body)) {
-        replicator.chunk(*chunk, Seq{message.header.seq}, from.name);
+        replicas.chunk(*chunk, Seq{message.header.seq}, from.name);
     } else if (const auto* ack = std::get_if<proto::SnapshotAck>(&body)) {
-        replicator.chunk_acked(*ack, from.name);
+        replicas.chunk_acked(*ack, from.name);
     } else if (const auto* asked = std::get_if<proto::Probe>(&body)) {
         probe(from, *asked);
     } else if (const auto* answer = std::get_if<proto::Heard>(&body)) {
         heard(from, *answer);
     } else if (const auto* ping = std::get_if<proto::Ping>(&body)) {
         if (!relay_name.empty()) peers.found_deaf(from.name);  // nobody else passes a ping on
-        replicator.heard_position(from, Seq{message.header.seq});
+        replicas.heard_position(from, Seq{message.header.seq});
         visibility.pinged(from, ping->nonce, Seq{message.header.seq});
     } else if (const auto* pong = std::get_if<proto::Pong>(&body)) {
         visibility.ponged(from.name, *pong);
@@ -196,7 +196,7 @@ void Core::Impl::take(proto::Message& message, const std::string& relay_name) {
 
 void Core::Impl::heartbeat(const NodeId& from, const proto::Message& message) {
     const auto& beat = std::get<proto::Heartbeat>(message.body);
-    replicator.heard_position(from, Seq{message.header.seq}, beat.digest);
+    replicas.heard_position(from, Seq{message.header.seq}, beat.digest);
     told_position(from, beat.refutation, Seq{message.header.seq});
     Peer* peer = peers.find_live(from);
     if (!peer) return;
@@ -229,7 +229,7 @@ void Core::Impl::probe(const NodeId& from, const proto::Probe& probe) {
 
     proto::Heard heard{target->record, 0, 0};
     heard.target.state = NodeState::alive;
-    if (const Replica* replica = replicator.shown(probe.target.name)) {
+    if (const Replica* replica = replicas.shown(probe.target.name)) {
         // Not less than what is known of it: who has believed it dead shows it again with what it has here.
         heard.target.seq = std::max(heard.target.seq, replica->applied());
         if (heard.target.seq == replica->applied()) heard.digest = replica->digest();
@@ -252,7 +252,7 @@ void Core::Impl::heard(const NodeId& from, const proto::Heard& heard) {
     peers.confirm_alive(heard.target.id, heard.target.refutation,
                         {false, from.name, std::chrono::milliseconds(heard.age_ms)});
     settle();
-    replicator.heard_position(heard.target.id, sign->position);
+    replicas.heard_position(heard.target.id, sign->position);
     told_position(heard.target.id, sign->refutation, sign->position);
 }
 

@@ -22,7 +22,7 @@ std::vector<NodeView> Core::Impl::views(Instant now) const {
     };
     NodeView& self = views.emplace_back();
     self.node = self_info();
-    view_table(self, replicator.own());
+    view_table(self, replicas.own());
     self.known = self.applied;
     for (const auto& [name, peer] : peers.all()) {
         NodeView& view = views.emplace_back();
@@ -30,8 +30,8 @@ std::vector<NodeView> Core::Impl::views(Instant now) const {
         view.state_age = age(now, peer.since);
         view.heard_age = age(now, peer.heard);
         if (peers.is_hearing(peer) && !peers.is_hearing_directly(peer)) view.via = peer.via;
-        if (const Replica* replica = replicator.table_of(peer.record.id)) view_table(view, *replica);
-        view.known = std::max(view.applied, replicator.known(peer.record.id).value);
+        if (const Replica* replica = replicas.table_of(peer.record.id)) view_table(view, *replica);
+        view.known = std::max(view.applied, replicas.known(peer.record.id).value);
         if (const Link* link = links.find(peer.record.id)) {
             view.notices_sent = link->notices_sent();
             view.notices_received = link->notices_received();
@@ -43,12 +43,12 @@ std::vector<NodeView> Core::Impl::views(Instant now) const {
 }
 
 GroupsPart Core::Impl::groups_part(std::uint64_t from, std::uint64_t most) const {
-    const GroupIndex& groups = replicator.groups();
+    const GroupIndex& groups = replicas.groups();
     const std::uint64_t end = std::min<std::uint64_t>(groups.limit(), from + most);
     GroupsPart part;
     for (auto ref = static_cast<GroupRef>(from); ref < end; ++ref) {
         std::uint64_t members = 0;
-        replicator.for_each_shown_in(ref, [&](const Replica&, const MemberList& list) { members += list.size(); });
+        replicas.for_each_shown_in(ref, [&](const Replica&, const MemberList& list) { members += list.size(); });
         if (members > 0) part.groups.push_back({groups.name(ref), members});
     }
     part.next = end < groups.limit() ? end : 0;

@@ -31,7 +31,7 @@ void Core::Impl::worker_hello(const proto::Message& message, const Sender& sende
 }
 
 std::string Core::Impl::why_not_ready() const {
-    const auto progress = replicator.progress();
+    const auto progress = replicas.progress();
     const std::string text = "this node has not synced yet";
     if (progress.is_whole()) return text + ": try again shortly";
     return text + " (" + to_text(progress) + "): try again shortly";
@@ -103,7 +103,7 @@ void Core::Impl::join_request(const SessionRequest& id, const std::string& worke
 void Core::Impl::members_request(const SessionRequest& id, const proto::MembersRequest& request) {
     proto::MembersReply part{{}, false};
     std::size_t size = 0;
-    for (auto& member : members_of(replicator, request.group, request.local ? ctx.self.name : std::string())) {
+    for (auto& member : members_of(replicas, request.group, request.local ? ctx.self.name : std::string())) {
         if (size > limits::kChunkBytes) {
             sessions.reply(id, std::exchange(part, {{}, false}));
             size = 0;

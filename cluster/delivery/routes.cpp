@@ -3,22 +3,22 @@
 namespace muster::cluster {
 
 const Routes::Route& Routes::of(const Group& group) {
-    const GroupRef ref = replicator_.groups().find(group);
+    const GroupRef ref = replicas_.groups().find(group);
     if (ref == kNoGroup) return nowhere_;
-    const std::uint64_t life = replicator_.groups().life(ref);
-    if (ref < kept_.size() && kept_[ref].life == life) return kept_[ref].route;
+    const std::uint64_t generation = replicas_.groups().generation(ref);
+    if (ref < kept_.size() && kept_[ref].generation == generation) return kept_[ref].route;
     if (count_ >= kGroups) clear();
     if (ref >= kept_.size()) kept_.resize(ref + 1);
     Kept& kept = kept_[ref];
-    if (kept.life == 0) ++count_;
-    kept = {life, find(ref)};
+    if (kept.generation == 0) ++count_;
+    kept = {generation, find(ref)};
     return kept.route;
 }
 
 void Routes::changed(const Group& group) {
     if (count_ == 0) return;
-    const GroupRef ref = replicator_.groups().find(group);
-    if (ref >= kept_.size() || kept_[ref].life == 0) return;
+    const GroupRef ref = replicas_.groups().find(group);
+    if (ref >= kept_.size() || kept_[ref].generation == 0) return;
     kept_[ref] = {};
     --count_;
 }
@@ -30,7 +30,7 @@ void Routes::clear() {
 
 Routes::Route Routes::find(GroupRef group) const {
     Route route;
-    replicator_.for_each_shown_in(group, [&](const Replica& replica, const MemberList& members) {
+    replicas_.for_each_shown_in(group, [&](const Replica& replica, const MemberList& members) {
         route.targets.push_back({replica.id(), members.size(), members.newest()});
         route.matched += members.size();
     });

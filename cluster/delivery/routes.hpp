@@ -11,7 +11,7 @@
 
 #include "cluster/action.hpp"
 #include "cluster/base/caller.hpp"
-#include "cluster/replication/replicator.hpp"
+#include "cluster/replication/replicas.hpp"
 #include "cluster/workers/local_members.hpp"
 
 namespace muster::cluster {
@@ -21,7 +21,7 @@ class Routes {
 public:
     static constexpr std::size_t kGroups = 16384;
 
-    Routes(const Replicator& replicator, const LocalMembers& local) : replicator_(replicator), local_(local) {}
+    Routes(const Replicas& replicas, const LocalMembers& local) : replicas_(replicas), local_(local) {}
 
     using SharedMembers = std::shared_ptr<const std::vector<MemberNumber>>;  // ascending
 
@@ -46,16 +46,16 @@ public:
 
 private:
     struct Kept {
-        std::uint64_t life = 0;  // 0: nothing is kept
+        std::uint64_t generation = 0;  // 0: nothing is kept
         Route route;
     };
     [[nodiscard]] Route find(GroupRef group) const;
 
-    const Replicator& replicator_;
+    const Replicas& replicas_;
     const LocalMembers& local_;
     const Route nowhere_;
     // By GroupRef. The number of a group that has vanished may pass to another, or to the same one later, without
-    // members: so each is kept for one life of its number.
+    // members: so each is kept for one generation of its number.
     std::vector<Kept> kept_;
     std::size_t count_ = 0;
 };

@@ -46,7 +46,7 @@ bool SnapshotSender::fill(const Replica& replica, const MemberList& members, pro
             }
             const auto count = std::min<std::uint64_t>(left, limits::kMembersPerCall);
             const OwnerTable& owners = replica.owners();
-            part.joins.push_back({first, count, owners.worker(run.owner), owners.meta(run.owner)});
+            part.joins.push_back({first, count, owners.worker(run.tag), owners.meta(run.tag)});
             size_ += wire_size(part.joins.back());
             left -= count;
         }

@@ -18,7 +18,7 @@ void DeltaLog::drop_first() {
     const Start next = starts_.empty() ? end() : starts_.front();
     for (; begin_.run != next.run; ++begin_.run) {
         meta_weight_ -= meta_weight(runs_.front());
-        if (const OwnerRef owner = runs_.front().owner; owner != kNoOwner) owners_.release(owner);
+        if (const OwnerRef owner = runs_.front().tag; owner != kNoOwner) owners_.release(owner);
         runs_.pop_front();
     }
     for (; begin_.change != next.change; ++begin_.change) {
@@ -39,7 +39,7 @@ proto::Delta DeltaLog::at(Seq seq) const {
         to.group = groups_.name(change.group);
         to.reason = change.reason;
         for (std::uint32_t i = 0; i < change.joins; ++i, ++run)
-            to.joins.push_back({run->first, run->count, owners_.worker(run->owner), owners_.meta(run->owner)});
+            to.joins.push_back({run->first, run->count, owners_.worker(run->tag), owners_.meta(run->tag)});
         for (std::uint32_t i = 0; i < change.leaves; ++i, ++run) to.leaves.push_back({run->first, run->count});
     }
     return delta;

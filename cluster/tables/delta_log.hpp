@@ -68,7 +68,7 @@ private:
     };
     [[nodiscard]] std::size_t weight() const { return starts_.size() + changes_.size() + runs_.size() + meta_weight_; }
     [[nodiscard]] std::size_t meta_weight(const Run& run) const {
-        return run.owner == kNoOwner ? 0 : owners_.meta_bytes(run.owner) / 64;
+        return run.tag == kNoOwner ? 0 : owners_.meta_bytes(run.tag) / 64;
     }
     [[nodiscard]] Start end() const;
     void drop_first();

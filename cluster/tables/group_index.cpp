@@ -15,12 +15,12 @@ GroupRef GroupIndex::acquire(const Group& group) {
     const std::uint64_t hash = hash_of(group);
     GroupRef ref = find(group, hash);
     if (ref == kNoGroup) {
-        ref = slots_.take();
+        ref = slots_.create();
         Slot& slot = slots_[ref];
         slot.name = group;
         slot.hash = hash;
         slot.key = group_key(group);
-        slot.life = ++lives_;
+        slot.generation = ++generations_;
         by_hash_.insert(hash, ref);
     }
     ++slots_[ref].uses;
@@ -33,7 +33,7 @@ void GroupIndex::release(GroupRef ref) {
     if (--slot.uses > 0) return;
     MUSTER_CHECK(slot.holders.empty() && slot.watchers == 0);
     by_hash_.erase(slot.hash, ref);
-    slots_.give_back(ref);
+    slots_.erase(ref);
 }
 
 void GroupIndex::remove_holder(GroupRef ref, const Replica& holder) {

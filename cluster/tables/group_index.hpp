@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "cluster/tables/flat_index.hpp"
-#include "cluster/tables/slots.hpp"
+#include "cluster/tables/slab.hpp"
 
 namespace muster::cluster {
 
@@ -39,7 +39,7 @@ public:
     /// The published key, whatever this index uses: digests are compared between nodes.
     [[nodiscard]] GroupKey key(GroupRef ref) const { return slots_[ref].key; }
     /// Differs for each time that the number was given to a group; never 0.
-    [[nodiscard]] std::uint64_t life(GroupRef ref) const { return slots_[ref].life; }
+    [[nodiscard]] std::uint64_t generation(GroupRef ref) const { return slots_[ref].generation; }
     /// All numbers in use are below; among them are some that are not.
     [[nodiscard]] GroupRef limit() const { return slots_.limit(); }
 
@@ -65,7 +65,7 @@ private:
         Group name;
         std::uint64_t hash = 0;
         GroupKey key;
-        std::uint64_t life = 0;
+        std::uint64_t generation = 0;
         std::uint32_t uses = 0;
         std::uint32_t watchers = 0;
         std::vector<const Replica*> holders;
@@ -77,10 +77,10 @@ private:
 
     KeyFunction key_of_;
     std::uint64_t salt_;
-    Slots<Slot> slots_;
+    Slab<Slot> slots_;
     FlatIndex by_hash_;
     std::uint32_t watch_all_ = 0;
-    std::uint64_t lives_ = 0;
+    std::uint64_t generations_ = 0;
 };
 
 }  // namespace muster::cluster

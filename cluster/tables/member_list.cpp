@@ -18,7 +18,7 @@ bool ends_before(const Run& run, MemberNumber number) {
 }
 
 bool goes_on(const Run& run, const Run& next) {
-    return run.owner == next.owner && run.first.plus(run.count) == next.first && run.count <= UINT32_MAX - next.count;
+    return run.tag == next.tag && run.first.plus(run.count) == next.first && run.count <= UINT32_MAX - next.count;
 }
 
 }  // namespace
@@ -108,16 +108,16 @@ Run MemberList::cut(MemberNumber first, MemberNumber last) {
     if (run.first > last) return {};
     const MemberNumber from = std::max(first, run.first);
     const MemberNumber to = std::min(last, run.last());
-    const Run piece{from, static_cast<std::uint32_t>(to.value - from.value + 1), run.owner};
+    const Run piece{from, static_cast<std::uint32_t>(to.value - from.value + 1), run.tag};
     const auto before = static_cast<std::uint32_t>(from.value - run.first.value);
     const auto behind = static_cast<std::uint32_t>(run.last().value - to.value);
     size_ -= piece.count;
     if (before == 0 && behind == 0) {
         erase(at);
     } else if (before == 0) {
-        run = {to.next(), behind, run.owner};
+        run = {to.next(), behind, run.tag};
     } else {
-        const Run rest{to.next(), behind, run.owner};
+        const Run rest{to.next(), behind, run.tag};
         run.count = before;
         if (behind > 0) put({at.block, at.run + 1}, rest);
     }

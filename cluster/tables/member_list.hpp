@@ -15,7 +15,7 @@ namespace muster::cluster {
 struct Run {
     MemberNumber first;
     std::uint32_t count = 0;
-    OwnerRef owner = 0;
+    std::uint32_t tag = 0;
 
     [[nodiscard]] MemberNumber last() const { return first.plus(count - 1); }
     bool operator==(const Run&) const = default;
@@ -34,7 +34,7 @@ public:
             return;
         }
         for (std::uint32_t i = 0; i < run.count; ++i)
-            if (const Run one{run.first.plus(i), 1, run.owner}; insert(one)) added(one);
+            if (const Run one{run.first.plus(i), 1, run.tag}; insert(one)) added(one);
     }
     /// Removes what stands here of the numbers `first` to `last`, and calls `removed(Run)` for each piece.
     template <class Removed>
@@ -66,7 +66,7 @@ public:
             for (; at.run < runs.size(); ++at.run) {
                 Run run = runs[at.run];
                 if (run.first < first)
-                    run = {first, static_cast<std::uint32_t>(run.count - (first.value - run.first.value)), run.owner};
+                    run = {first, static_cast<std::uint32_t>(run.count - (first.value - run.first.value)), run.tag};
                 if (!visit(run)) return;
             }
         }

@@ -24,7 +24,7 @@ OwnerRef OwnerTable::acquire(const std::string& worker, const Meta& meta, std::u
         const std::uint64_t hash = hash_owner(worker, meta);
         latest_ = by_hash_.find(mix64(hash ^ salt_), [&](OwnerRef ref) { return is(ref, worker, meta); });
         if (latest_ == kNoOwner) {
-            latest_ = slots_.take();
+            latest_ = slots_.create();
             std::size_t bytes = 0;
             for (const auto& [key, value] : meta) bytes += key.size() + value.size();
             slots_[latest_] = {worker, meta, hash, 0, bytes};
@@ -41,7 +41,7 @@ void OwnerTable::release(OwnerRef ref, std::uint64_t uses) {
     slot.uses -= uses;
     if (slot.uses > 0) return;
     by_hash_.erase(mix64(slot.hash ^ salt_), ref);
-    slots_.give_back(ref);
+    slots_.erase(ref);
     if (latest_ == ref) latest_ = kNoOwner;
 }
 

@@ -8,7 +8,7 @@
 #include <string>
 
 #include "cluster/tables/flat_index.hpp"
-#include "cluster/tables/slots.hpp"
+#include "cluster/tables/slab.hpp"
 
 namespace muster::cluster {
 
@@ -46,7 +46,7 @@ private:
     }
 
     std::uint64_t salt_;
-    Slots<Slot> slots_;
+    Slab<Slot> slots_;
     FlatIndex by_hash_;
     OwnerRef latest_ = kNoOwner;  // mostly the next one, too
 };

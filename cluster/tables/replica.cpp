@@ -26,13 +26,13 @@ std::vector<Run> missing_from(const MemberList* there, const OwnerTable& owners_
     std::vector<Run> missing;
     here.for_each_run([&](const Run& run) {
         for (std::uint32_t i = 0; i < run.count;) {
-            const Run from{run.first.plus(i), run.count - i, run.owner};
+            const Run from{run.first.plus(i), run.count - i, run.tag};
             const Run other = there ? there->find(from.first) : Run{};
-            const bool same = other.count > 0 && owners_there.hash(other.owner) == owners_here.hash(run.owner);
+            const bool same = other.count > 0 && owners_there.hash(other.tag) == owners_here.hash(run.tag);
             // As many at once as stand in one run there; those that do not stand there are few.
             const auto known = other.count > 0 ? other.last().value - from.first.value + 1 : 1;
             const auto step = static_cast<std::uint32_t>(std::min<std::uint64_t>(from.count, known));
-            if (!same) missing.push_back({from.first, step, run.owner});
+            if (!same) missing.push_back({from.first, step, run.tag});
             i += step;
         }
     });
@@ -92,7 +92,7 @@ void Replica::drop_if_empty(GroupRef group) {
 
 std::uint64_t Replica::weight(GroupRef group, const Run& run) const {
     const GroupKey key = index_.key(group);
-    const std::uint64_t owner = owners_.hash(run.owner);
+    const std::uint64_t owner = owners_.hash(run.tag);
     std::uint64_t sum = 0;
     for (std::uint32_t i = 0; i < run.count; ++i) sum += weight_of_member(key, run.first.plus(i), owner);
     return sum;
@@ -101,24 +101,24 @@ std::uint64_t Replica::weight(GroupRef group, const Run& run) const {
 void Replica::account(GroupRef group, const Run& joined) {
     digest_ += weight(group, joined);
     member_count_ += joined.count;
-    owners_.use(joined.owner, joined.count);
+    owners_.use(joined.tag, joined.count);
 }
 
 // ---- deltas ------------------------------------------------------------------------
 
-void Replica::apply(const proto::Delta& delta, Merges* merges) {
+void Replica::apply(const proto::Delta& delta, GroupUpdates* updates) {
     applied_ = applied_.next();
     log_.begin(applied_);
     for (const auto& change : delta.changes) {
         const GroupRef group = index_.acquire(change.group);
         log_.change(group, change.reason);
-        if (!change.joins.empty()) join(group, change, merges);
-        if (!change.leaves.empty()) leave(group, change, merges);
+        if (!change.joins.empty()) join(group, change, updates);
+        if (!change.leaves.empty()) leave(group, change, updates);
     }
     log_.trim();
 }
 
-void Replica::join(GroupRef group, const proto::Change& change, Merges* merges) {
+void Replica::join(GroupRef group, const proto::Change& change, GroupUpdates* updates) {
     Part& part = acquire(group);
     touched_.clear();
     for (const auto& run : change.joins) {
@@ -126,14 +126,14 @@ void Replica::join(GroupRef group, const proto::Change& change, Merges* merges) 
         log_.joined(joined);
         part.members.add(joined, [&](const Run& piece) {
             account(group, piece);
-            if (merges) touched_.push_back(piece);
+            if (updates) touched_.push_back(piece);
         });
     }
     if (part.members.empty()) drop_if_empty(group);
-    if (!touched_.empty()) tell(group, Kind::join, Reason::left, touched_, *merges);
+    if (!touched_.empty()) tell(group, Kind::join, Reason::left, touched_, *updates);
 }
 
-void Replica::leave(GroupRef group, const proto::Change& change, Merges* merges) {
+void Replica::leave(GroupRef group, const proto::Change& change, GroupUpdates* updates) {
     for (const auto& run : change.leaves) log_.left(run);
     const std::uint32_t at = place_of(group);
     if (at == FlatIndex::kNone) return;
@@ -145,8 +145,8 @@ void Replica::leave(GroupRef group, const proto::Change& change, Merges* merges)
             touched_.push_back(piece);
         });
     }
-    if (merges && !touched_.empty()) tell(group, Kind::leave, change.reason, touched_, *merges);
-    for (const Run& piece : touched_) owners_.release(piece.owner, piece.count);
+    if (updates && !touched_.empty()) tell(group, Kind::leave, change.reason, touched_, *updates);
+    for (const Run& piece : touched_) owners_.release(piece.tag, piece.count);
     drop_if_empty(group);
 }
 
@@ -164,7 +164,7 @@ void Replica::add(const proto::GroupRuns& from) {
     for (const auto& run : from.joins) {
         const Run joined{run.first, static_cast<std::uint32_t>(run.count), owners_.acquire(run.worker, run.meta, 1)};
         part.members.add(joined, [&](const Run& piece) { account(group, piece); });
-        owners_.release(joined.owner);
+        owners_.release(joined.tag);
     }
     index_.release(group);
 }
@@ -173,43 +173,44 @@ void Replica::add(const proto::GroupRuns& from) {
 
 void Replica::append_members(const Run& run, std::vector<Member>& members) const {
     for (std::uint32_t i = 0; i < run.count; ++i)
-        members.push_back({{id_, run.first.plus(i)}, owners_.worker(run.owner), owners_.meta(run.owner)});
+        members.push_back({{id_, run.first.plus(i)}, owners_.worker(run.tag), owners_.meta(run.tag)});
 }
 
-void Replica::tell(GroupRef group, Kind kind, Reason reason, const std::vector<Run>& runs, Merges& merges) const {
+void Replica::tell(GroupRef group, Kind kind, Reason reason, const std::vector<Run>& runs,
+                   GroupUpdates& updates) const {
     std::uint64_t members = 0;
     for (const Run& run : runs) members += run.count;
-    merges.changed(index_.name(group), kind, id_.name, reason, members);
-    if (index_.is_watched(group)) tell_watchers(group, kind, reason, runs, merges);
+    updates.changed(index_.name(group), kind, id_.name, reason, members);
+    if (index_.is_watched(group)) tell_watchers(group, kind, reason, runs, updates);
 }
 
 void Replica::tell_watchers(GroupRef group, Kind kind, Reason reason, const std::vector<Run>& runs,
-                            Merges& merges) const {
+                            GroupUpdates& updates) const {
     const Group& name = index_.name(group);
-    Merge merge{group, name, kind, reason, {}};
-    for (const Run& run : runs) append_members(run, merge.members);
-    merges.tell(std::move(merge));
+    GroupUpdate update{group, name, kind, reason, {}};
+    for (const Run& run : runs) append_members(run, update.members);
+    updates.add(std::move(update));
 }
 
-void Replica::tell_all(Kind kind, Reason reason, Merges& merges) const {
+void Replica::tell_all(Kind kind, Reason reason, GroupUpdates& updates) const {
     std::vector<Run> runs;
     for (const Part& part : parts_) {
-        merges.changed(index_.name(part.group), kind, id_.name, reason, part.members.size());
+        updates.changed(index_.name(part.group), kind, id_.name, reason, part.members.size());
         if (!index_.is_watched(part.group)) continue;
         runs.clear();
         part.members.for_each_run([&](const Run& run) { runs.push_back(run); });
-        tell_watchers(part.group, kind, reason, runs, merges);
+        tell_watchers(part.group, kind, reason, runs, updates);
     }
 }
 
-void Replica::tell_difference(const Replica& next, Merges& merges) const {
+void Replica::tell_difference(const Replica& next, GroupUpdates& updates) const {
     for (const Part& part : parts_) {
         const auto gone = missing_from(next.find(part.group), next.owners_, part.members, owners_);
-        if (!gone.empty()) tell(part.group, Kind::leave, Reason::left, gone, merges);
+        if (!gone.empty()) tell(part.group, Kind::leave, Reason::left, gone, updates);
     }
     for (const Part& part : next.parts_) {
         const auto fresh = missing_from(find(part.group), owners_, part.members, next.owners_);
-        if (!fresh.empty()) next.tell(part.group, Kind::join, Reason::left, fresh, merges);
+        if (!fresh.empty()) next.tell(part.group, Kind::join, Reason::left, fresh, updates);
     }
 }
 

@@ -11,8 +11,8 @@
 #include "cluster/tables/delta_log.hpp"
 #include "cluster/tables/flat_index.hpp"
 #include "cluster/tables/group_index.hpp"
+#include "cluster/tables/group_updates.hpp"
 #include "cluster/tables/member_list.hpp"
-#include "cluster/tables/merge.hpp"
 #include "cluster/tables/owner_table.hpp"
 #include "proto/messages.hpp"
 
@@ -51,8 +51,8 @@ public:
     void show(bool shown) { shown_ = shown; }
 
     /// Takes the delta numbered applied() + 1. What is told twice (a join of a number that stands, a leave of one that
-    /// does not) changes nothing. `merges` may be nullptr: nobody is to know.
-    void apply(const proto::Delta& delta, Merges* merges);
+    /// does not) changes nothing. `updates` may be nullptr: nobody is to know.
+    void apply(const proto::Delta& delta, GroupUpdates* updates);
 
     /// A table that is put together from a snapshot: stands at `as_of`, and has what `add` brings beside the deltas
     /// after that. Nobody hears of it.
@@ -60,10 +60,10 @@ public:
     void add(const proto::GroupRuns& part);
 
     /// Every group as one merge: all joined, or all gone for `reason`.
-    void tell_all(WatchEvent::Kind kind, Reason reason, Merges& merges) const;
+    void tell_all(WatchEvent::Kind kind, Reason reason, GroupUpdates& updates) const;
     /// What changes for who has seen this table and now sees `next`, of the same origin.
     /// Leaves found this way have lost their reason; they are told as `left`.
-    void tell_difference(const Replica& next, Merges& merges) const;
+    void tell_difference(const Replica& next, GroupUpdates& updates) const;
 
     /// Appends a run's members.
     void append_members(const Run& run, std::vector<Member>& members) const;
@@ -77,13 +77,14 @@ private:
     [[nodiscard]] std::uint32_t place_of(GroupRef group) const;
     Part& acquire(GroupRef group);
     void drop_if_empty(GroupRef group);
-    void join(GroupRef group, const proto::Change& change, Merges* merges);
-    void leave(GroupRef group, const proto::Change& change, Merges* merges);
+    void join(GroupRef group, const proto::Change& change, GroupUpdates* updates);
+    void leave(GroupRef group, const proto::Change& change, GroupUpdates* updates);
     void account(GroupRef group, const Run& joined);
     [[nodiscard]] std::uint64_t weight(GroupRef group, const Run& run) const;
-    void tell(GroupRef group, WatchEvent::Kind kind, Reason reason, const std::vector<Run>& runs, Merges& merges) const;
+    void tell(GroupRef group, WatchEvent::Kind kind, Reason reason, const std::vector<Run>& runs,
+              GroupUpdates& updates) const;
     void tell_watchers(GroupRef group, WatchEvent::Kind kind, Reason reason, const std::vector<Run>& runs,
-                       Merges& merges) const;
+                       GroupUpdates& updates) const;
 
     NodeId id_;
     GroupIndex& index_;

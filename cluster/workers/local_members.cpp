@@ -73,20 +73,20 @@ std::uint32_t LocalMembers::find_membership(std::uint32_t owner, std::uint32_t g
 std::uint32_t LocalMembers::make_owner(const Owner& owner) {
     std::uint32_t at = find_owner(owner);
     if (at != kNone) return at;
-    at = owners_.take();
+    at = owners_.create();
     owners_[at].owner = owner;
     by_owner_.insert(hash_of(owner), at);
     return at;
 }
 
 std::uint32_t LocalMembers::make_group(const Group& group) {
-    const GroupRef ref = replicator_.groups().acquire(group);
+    const GroupRef ref = replicas_.groups().acquire(group);
     std::uint32_t at = find_group(ref);
     if (at != kNone) {
-        replicator_.groups().release(ref);
+        replicas_.groups().release(ref);
         return at;
     }
-    at = groups_.take();
+    at = groups_.create();
     groups_[at].ref = ref;
     by_group_.insert(mix64(ref), at);
     return at;
@@ -95,7 +95,7 @@ std::uint32_t LocalMembers::make_group(const Group& group) {
 std::uint32_t LocalMembers::make_membership(std::uint32_t owner, std::uint32_t group) {
     std::uint32_t at = find_membership(owner, group);
     if (at != kNone) return at;
-    at = memberships_.take();
+    at = memberships_.create();
     auto& of_owner = owners_[owner].memberships;
     auto& of_group = groups_[group].memberships;
     memberships_[at] = {
@@ -117,16 +117,16 @@ void LocalMembers::drop_membership(std::uint32_t at) {
              [&](std::uint32_t moved) { memberships_[moved].in_group = gone.in_group; });
     by_pair_.erase(hash_of(owner, group), at);
     owners_[owner].bytes -= bytes_of(groups_[group].ref);
-    memberships_.give_back(at);
+    memberships_.erase(at);
     if (owners_[owner].memberships.empty()) {
         by_owner_.erase(hash_of(owners_[owner].owner), owner);
-        owners_.give_back(owner);
+        owners_.erase(owner);
     }
     if (groups_[group].memberships.empty()) {
         const GroupRef ref = groups_[group].ref;
         by_group_.erase(mix64(ref), group);
-        groups_.give_back(group);
-        replicator_.groups().release(ref);
+        groups_.erase(group);
+        replicas_.groups().release(ref);
     }
 }
 
@@ -148,7 +148,7 @@ Result<proto::NumberRun> LocalMembers::join(const Owner& owner, const std::strin
     auto& change = delta.changes.emplace_back();
     change.group = group;
     change.joins.push_back({run.first, count, worker, meta});
-    replicator_.commit(std::move(delta));
+    replicas_.commit(std::move(delta));
     return run;
 }
 
@@ -166,7 +166,7 @@ std::optional<Error> LocalMembers::why_too_much(const Owner& owner, const Group&
         ctx_.count("joins_refused_members");
         return too_much(bounds.members_per_owner, " members");
     }
-    const bool new_group = find_membership(known, find_group(replicator_.groups().find(group))) == kNone;
+    const bool new_group = find_membership(known, find_group(replicas_.groups().find(group))) == kNone;
     if (new_group && has.memberships.size() >= bounds.groups_per_owner) {
         ctx_.count("joins_refused_groups");
         return too_much(bounds.groups_per_owner, " groups");
@@ -181,7 +181,7 @@ std::optional<Error> LocalMembers::why_too_much(const Owner& owner, const Group&
 }
 
 std::size_t LocalMembers::bytes_of(GroupRef group) const {
-    return kMembershipBytes + wire_size(replicator_.groups().name(group));
+    return kMembershipBytes + wire_size(replicas_.groups().name(group));
 }
 
 OwnerRef LocalMembers::take_meta(std::uint32_t owner, const Meta& meta, std::uint64_t count) {
@@ -192,9 +192,9 @@ OwnerRef LocalMembers::take_meta(std::uint32_t owner, const Meta& meta, std::uin
 }
 
 void LocalMembers::drop_meta(std::uint32_t owner, const Run& run) {
-    if (run.owner == kNoOwner) return;
-    if (metas_.uses(run.owner) == run.count) owners_[owner].bytes -= wire_size(metas_.meta(run.owner));
-    metas_.release(run.owner, run.count);
+    if (run.tag == kNoOwner) return;
+    if (metas_.uses(run.tag) == run.count) owners_[owner].bytes -= wire_size(metas_.meta(run.tag));
+    metas_.release(run.tag, run.count);
 }
 
 LocalMembers::Numbers LocalMembers::standing(const Owner& owner, GroupRef group, const Numbers& members) const {
@@ -204,7 +204,7 @@ LocalMembers::Numbers LocalMembers::standing(const Owner& owner, GroupRef group,
     std::erase_if(wanted, [&](MemberNumber number) {
         const Run run = all_.find(number);
         if (run.count == 0) return true;
-        const Membership& membership = memberships_[run.owner];
+        const Membership& membership = memberships_[run.tag];
         return groups_[membership.group].ref != group || !is_among(owners_[membership.owner].owner, owner);
     });
     return wanted;
@@ -232,7 +232,7 @@ Result<std::vector<MemberNumber>> LocalMembers::leave(const Owner& owner, const 
                                                       const std::vector<MemberNumber>& members, std::uint64_t count) {
     if (const auto why = why_invalid(group, members.empty() ? count : 1, {}); !why.empty())
         return Error{ErrorCode::bad_request, why};
-    const GroupRef ref = replicator_.groups().find(group);
+    const GroupRef ref = replicas_.groups().find(group);
     Numbers leaving = members.empty() ? latest(owner, ref, count) : standing(owner, ref, members);
     if (leaving.empty())
         return Error{ErrorCode::not_joined,
@@ -242,17 +242,17 @@ Result<std::vector<MemberNumber>> LocalMembers::leave(const Owner& owner, const 
     change.group = group;
     change.leaves = runs_of(leaving);
     for (const auto& run : change.leaves) remove(run);
-    replicator_.commit(std::move(delta));
+    replicas_.commit(std::move(delta));
     return leaving;
 }
 
 void LocalMembers::remove(const proto::NumberRun& leaving) {
     all_.remove(leaving.first, leaving.first.plus(leaving.count - 1), [&](const Run& piece) {
-        Membership& membership = memberships_[piece.owner];
+        Membership& membership = memberships_[piece.tag];
         membership.numbers.remove(piece.first, piece.last(),
                                   [&](const Run& part) { drop_meta(membership.owner, part); });
         owners_[membership.owner].members -= piece.count;
-        if (membership.numbers.empty()) drop_membership(piece.owner);
+        if (membership.numbers.empty()) drop_membership(piece.tag);
     });
 }
 
@@ -262,7 +262,7 @@ void LocalMembers::owner_gone(const Owner& owner, Reason reason) {
     std::uint32_t at = find_owner(owner);
     for (; at != kNone; at = find_owner(owner)) {
         const Membership& membership = memberships_[owners_[at].memberships.back()];
-        const Group group = replicator_.groups().name(groups_[membership.group].ref);
+        const Group group = replicas_.groups().name(groups_[membership.group].ref);
         const auto runs = runs_of(membership.numbers);
         for (const auto& run : runs) remove(run);
         for (std::size_t from = 0; from < runs.size(); from += kRunsPerChange) {
@@ -271,26 +271,26 @@ void LocalMembers::owner_gone(const Owner& owner, Reason reason) {
             delta.changes.push_back({group, reason, {}, {begin, end}});
             size += wire_size(delta.changes.back());
             if (size > limits::kChunkBytes) {
-                replicator_.commit(std::exchange(delta, {}));
+                replicas_.commit(std::exchange(delta, {}));
                 size = 0;
             }
         }
     }
-    if (!delta.changes.empty()) replicator_.commit(std::move(delta));
+    if (!delta.changes.empty()) replicas_.commit(std::move(delta));
 }
 
 void LocalMembers::check_bytes() const {
     std::map<std::uint32_t, std::size_t> bytes;
     std::set<std::pair<std::uint32_t, OwnerRef>> metas;
-    for (GroupRef ref = 0; ref < replicator_.groups().limit(); ++ref) {
+    for (GroupRef ref = 0; ref < replicas_.groups().limit(); ++ref) {
         const std::uint32_t in = find_group(ref);
         if (in == kNone) continue;
         for (const std::uint32_t at : groups_[in].memberships) {
             const std::uint32_t owner = memberships_[at].owner;
             bytes[owner] += bytes_of(ref);
             memberships_[at].numbers.for_each_run([&](const Run& run) {
-                if (run.owner != kNoOwner && metas.emplace(owner, run.owner).second)
-                    bytes[owner] += wire_size(metas_.meta(run.owner));
+                if (run.tag != kNoOwner && metas.emplace(owner, run.tag).second)
+                    bytes[owner] += wire_size(metas_.meta(run.tag));
             });
         }
     }
@@ -300,7 +300,7 @@ void LocalMembers::check_bytes() const {
 void LocalMembers::check() const {
     std::uint64_t grouped = 0;
     all_.check();
-    for (GroupRef ref = 0; ref < replicator_.groups().limit(); ++ref) {
+    for (GroupRef ref = 0; ref < replicas_.groups().limit(); ++ref) {
         const std::uint32_t in = find_group(ref);
         if (in == kNone) continue;
         MUSTER_CHECK(!groups_[in].memberships.empty());
@@ -310,12 +310,12 @@ void LocalMembers::check() const {
             MUSTER_CHECK(!one.numbers.empty() && one.group == in && find_membership(one.owner, in) == at);
             MUSTER_CHECK(owners_[one.owner].memberships[one.in_owner] == at);
             MUSTER_CHECK(groups_[in].memberships[one.in_group] == at);
-            one.numbers.for_each_run([&](const Run& run) { MUSTER_CHECK(all_.find(run.first).owner == at); });
+            one.numbers.for_each_run([&](const Run& run) { MUSTER_CHECK(all_.find(run.first).tag == at); });
             grouped += one.numbers.size();
         }
     }
     check_bytes();
-    MUSTER_CHECK(grouped == all_.size() && grouped == replicator_.own().member_count());
+    MUSTER_CHECK(grouped == all_.size() && grouped == replicas_.own().member_count());
 }
 
 }  // namespace muster::cluster

@@ -10,17 +10,17 @@
 
 #include "cluster/base/caller.hpp"
 #include "cluster/base/context.hpp"
-#include "cluster/replication/replicator.hpp"
+#include "cluster/replication/replicas.hpp"
 #include "cluster/tables/flat_index.hpp"
 #include "cluster/tables/member_list.hpp"
-#include "cluster/tables/slots.hpp"
+#include "cluster/tables/slab.hpp"
 
 namespace muster::cluster {
 
 class LocalMembers {
 public:
-    LocalMembers(Context& context, Replicator& replicator)
-        : ctx_(context), replicator_(replicator), metas_(~context.options.random_seed) {}
+    LocalMembers(Context& context, Replicas& replicas)
+        : ctx_(context), replicas_(replicas), metas_(~context.options.random_seed) {}
 
     /// New members with consecutive numbers, in one delta.
     /// Errors: bad_request (count, names, metadata), overloaded (members, groups or bytes of one owner).
@@ -97,13 +97,13 @@ private:
     [[nodiscard]] std::size_t bytes_of(GroupRef group) const;
 
     Context& ctx_;
-    Replicator& replicator_;
+    Replicas& replicas_;
     MemberNumber last_;
     MemberList all_;    // every member's membership
     OwnerTable metas_;  // by owner, so that each pays for its own
-    Slots<Membership> memberships_;
-    Slots<LocalOwner> owners_;
-    Slots<LocalGroup> groups_;
+    Slab<Membership> memberships_;
+    Slab<LocalOwner> owners_;
+    Slab<LocalGroup> groups_;
     FlatIndex by_pair_;
     FlatIndex by_owner_;
     FlatIndex by_group_;

@@ -11,7 +11,7 @@ void Visibility::wait(const Caller& caller, proto::JoinReply reply, Instant dead
         answers_.emplace_back(caller, Error{ErrorCode::overloaded, "joined, but too many joins wait to be visible"});
         return;
     }
-    Wait wait{caller, std::move(reply), replicator_.own().applied(), {}, deadline, ctx_.now};
+    Wait wait{caller, std::move(reply), replicas_.own().applied(), {}, deadline, ctx_.now};
     for (const auto& [name, peer] : peers_.all())
         if (peer.is_live()) wait.outstanding.insert(name);
     waits_.push_back(std::move(wait));
@@ -41,7 +41,7 @@ void Visibility::pong(const Owed& owed) {
 }
 
 Seq Visibility::shown(const std::string& node) const {
-    const Replica* replica = replicator_.shown(node);
+    const Replica* replica = replicas_.shown(node);
     return replica ? replica->applied() : Seq{};
 }
 
@@ -73,7 +73,7 @@ void Visibility::flush() {
         wait.ask_at = ctx_.now + ctx_.options.timing.tick;
         ask.insert(wait.outstanding.begin(), wait.outstanding.end());
     }
-    for (const auto& name : ask) peers_.send(name, proto::Ping{1}, replicator_.own().applied().value);
+    for (const auto& name : ask) peers_.send(name, proto::Ping{1}, replicas_.own().applied().value);
     std::erase_if(owed_, [&](const auto& entry) {
         if (shown(entry.first) < entry.second.seq) return false;
         pong(entry.second);

@@ -7,14 +7,14 @@
 
 #include "cluster/base/caller.hpp"
 #include "cluster/membership/peers.hpp"
-#include "cluster/replication/replicator.hpp"
+#include "cluster/replication/replicas.hpp"
 
 namespace muster::cluster {
 
 class Visibility {
 public:
-    Visibility(Context& context, Peers& peers, const Replicator& replicator)
-        : ctx_(context), peers_(peers), replicator_(replicator) {}
+    Visibility(Context& context, Peers& peers, const Replicas& replicas)
+        : ctx_(context), peers_(peers), replicas_(replicas) {}
 
     /// Answers `reply` when every node that is live now has this node's log up
     /// to its present position, or has died, or at `deadline` (counted in `unseen`).
@@ -50,7 +50,7 @@ private:
 
     Context& ctx_;
     Peers& peers_;
-    const Replicator& replicator_;
+    const Replicas& replicas_;
     std::vector<Wait> waits_;
     std::map<std::string, Owed> owed_;  // by the asking node
     Answers answers_;

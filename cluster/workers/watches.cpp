@@ -8,28 +8,28 @@
 #include "proto/limits.hpp"
 
 namespace muster::cluster {
-std::vector<Member> members_of(const Replicator& replicator, const Group& group, const std::string& node) {
+std::vector<Member> members_of(const Replicas& replicas, const Group& group, const std::string& node) {
     std::vector<Member> members;
-    const GroupRef ref = replicator.groups().find(group);
+    const GroupRef ref = replicas.groups().find(group);
     if (ref == kNoGroup) return members;
     const auto is_wanted = [&](const Replica& replica) { return node.empty() || replica.id().name == node; };
     std::size_t count = 0;
-    replicator.for_each_shown_in(ref, [&](const Replica& replica, const MemberList& list) {
+    replicas.for_each_shown_in(ref, [&](const Replica& replica, const MemberList& list) {
         if (is_wanted(replica)) count += list.size();
     });
     members.reserve(count);
-    replicator.for_each_shown_in(ref, [&](const Replica& replica, const MemberList& list) {
+    replicas.for_each_shown_in(ref, [&](const Replica& replica, const MemberList& list) {
         if (is_wanted(replica)) list.for_each_run([&](const Run& run) { replica.append_members(run, members); });
     });
     return members;
 }
 
-std::vector<GroupInfo> group_sizes(const Replicator& replicator) {
+std::vector<GroupInfo> group_sizes(const Replicas& replicas) {
     std::vector<GroupInfo> sizes;
-    const GroupIndex& groups = replicator.groups();
+    const GroupIndex& groups = replicas.groups();
     for (GroupRef ref = 0; ref < groups.limit(); ++ref) {
         std::uint64_t members = 0;
-        replicator.for_each_shown_in(ref, [&](const Replica&, const MemberList& list) { members += list.size(); });
+        replicas.for_each_shown_in(ref, [&](const Replica&, const MemberList& list) { members += list.size(); });
         if (members > 0) sizes.push_back({groups.name(ref), members});
     }
     std::ranges::sort(sizes, {}, &GroupInfo::group);
@@ -39,26 +39,26 @@ std::vector<GroupInfo> group_sizes(const Replicator& replicator) {
 WatchEvent Watches::snapshot(const Group& group) const {
     WatchEvent event{WatchEvent::Kind::snapshot, Reason::left, {}};
     if (!group.store.empty()) {
-        auto members = members_of(replicator_, group);
+        auto members = members_of(replicas_, group);
         if (!members.empty()) event.groups.push_back({group, std::move(members)});
         return event;
     }
-    for (const auto& info : group_sizes(replicator_))
-        event.groups.push_back({info.group, members_of(replicator_, info.group)});
+    for (const auto& info : group_sizes(replicas_))
+        event.groups.push_back({info.group, members_of(replicas_, info.group)});
     return event;
 }
 
 GroupRef Watches::begin(const Group& group) {
-    const GroupRef ref = group.store.empty() ? kNoGroup : replicator_.groups().acquire(group);
-    replicator_.groups().add_watcher(ref);
+    const GroupRef ref = group.store.empty() ? kNoGroup : replicas_.groups().acquire(group);
+    replicas_.groups().add_watcher(ref);
     return ref;
 }
 
 void Watches::end(GroupRef ref) {
-    replicator_.groups().remove_watcher(ref);
+    replicas_.groups().remove_watcher(ref);
     const auto it = by_group_.find(ref);
     if (it != by_group_.end() && it->second.embedded.empty() && it->second.remote.empty()) by_group_.erase(it);
-    if (ref != kNoGroup) replicator_.groups().release(ref);
+    if (ref != kNoGroup) replicas_.groups().release(ref);
 }
 
 void Watches::watch(WatchId watch, const Group& group) {
@@ -137,14 +137,14 @@ void Watches::tell(const Watchers& watchers, const WatchEvent& event) {
     for (const auto& watch : watchers.remote) push(watch, event);
 }
 
-void Watches::tell(const std::vector<Merge>& merges) {
+void Watches::tell(const std::vector<GroupUpdate>& updates) {
     const auto all = by_group_.find(kNoGroup);
-    for (const auto& merge : merges) {
-        const WatchEvent event{merge.kind, merge.reason, {{merge.group, merge.members}}};
+    for (const auto& update : updates) {
+        const WatchEvent event{update.kind, update.reason, {{update.group, update.members}}};
         if (all != by_group_.end()) tell(all->second, event);
         // Its number may be another group's by now, if nobody watched it: numbers of watched groups stay.
-        const auto one = by_group_.find(merge.ref);
-        if (one != by_group_.end() && replicator_.groups().name(merge.ref) == merge.group) tell(one->second, event);
+        const auto one = by_group_.find(update.ref);
+        if (one != by_group_.end() && replicas_.groups().name(update.ref) == update.group) tell(one->second, event);
     }
 }
 

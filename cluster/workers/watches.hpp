@@ -1,4 +1,4 @@
-// Who watches what. Watchers hear of changes from merges and from nowhere else.
+// Who watches what. Watchers hear of changes from updates and from nowhere else.
 #pragma once
 
 #include <map>
@@ -6,15 +6,15 @@
 #include <string>
 #include <vector>
 
-#include "cluster/replication/replicator.hpp"
+#include "cluster/replication/replicas.hpp"
 #include "cluster/workers/sessions.hpp"
 
 namespace muster::cluster {
 
 class Watches {
 public:
-    Watches(Context& context, Replicator& replicator, Sessions& sessions)
-        : ctx_(context), replicator_(replicator), sessions_(sessions) {}
+    Watches(Context& context, Replicas& replicas, Sessions& sessions)
+        : ctx_(context), replicas_(replicas), sessions_(sessions) {}
 
     /// Starts with a snapshot of what is shown now. Empty names: every group.
     void watch(WatchId watch, const Group& group);
@@ -25,7 +25,7 @@ public:
     Result<Done> unwatch(SessionToken token, std::uint64_t number);
     void session_ended(SessionToken token);
 
-    void tell(const std::vector<Merge>& merges);
+    void tell(const std::vector<GroupUpdate>& updates);
 
 private:
     /// Who watches one group.
@@ -41,7 +41,7 @@ private:
     void push(const SessionRequest& watch, const WatchEvent& event);
 
     Context& ctx_;
-    Replicator& replicator_;
+    Replicas& replicas_;
     Sessions& sessions_;
     std::map<WatchId, GroupRef> embedded_;
     std::map<SessionRequest, GroupRef> remote_;
@@ -49,8 +49,8 @@ private:
 };
 
 /// Members of all shown tables by node name, then number; of one node only when `node` is not empty.
-std::vector<Member> members_of(const Replicator& replicator, const Group& group, const std::string& node = {});
+std::vector<Member> members_of(const Replicas& replicas, const Group& group, const std::string& node = {});
 /// Every group with the number of its shown members, by name.
-std::vector<GroupInfo> group_sizes(const Replicator& replicator);
+std::vector<GroupInfo> group_sizes(const Replicas& replicas);
 
 }  // namespace muster::cluster

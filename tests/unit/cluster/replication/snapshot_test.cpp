@@ -121,11 +121,11 @@ TEST(Snapshot, AtMostAWindowOfChunksIsUnderWay) {
     EXPECT_FALSE(sender.next(origin.table));
 }
 
-/// What a watcher believes who has heard `merges`.
-void hear(std::vector<Merge> merges, std::map<MemberId, std::string>& view) {
-    for (const auto& merge : merges) {
-        for (const auto& member : merge.members) {
-            if (merge.kind == WatchEvent::Kind::join)
+/// What a watcher believes who has heard `updates`.
+void hear(std::vector<GroupUpdate> updates, std::map<MemberId, std::string>& view) {
+    for (const auto& update : updates) {
+        for (const auto& member : update.members) {
+            if (update.kind == WatchEvent::Kind::join)
                 EXPECT_TRUE(view.emplace(member.id, member.worker).second);
             else
                 EXPECT_EQ(view.erase(member.id), 1u);
@@ -147,16 +147,16 @@ TEST(Snapshot, IsToldAsTheDifferenceAlone) {
         for (const auto& delta : origin.deltas) after->apply(delta, nullptr);
         std::map<MemberId, std::string> view;
         std::map<MemberId, std::string> expected;
-        Merges told;
+        GroupUpdates told;
         before->tell_all(WatchEvent::Kind::join, Reason::left, told);
-        hear(told.take_told(), view);
+        hear(told.take(), view);
         before->tell_difference(*after, told);
-        const auto difference = told.take_told();
+        const auto difference = told.take();
         std::size_t heard = 0;
-        for (const auto& merge : difference) heard += merge.members.size();
+        for (const auto& update : difference) heard += update.members.size();
         hear(difference, view);
         after->tell_all(WatchEvent::Kind::join, Reason::left, told);
-        hear(told.take_told(), expected);
+        hear(told.take(), expected);
         EXPECT_EQ(view, expected) << "seed " << seed;
         EXPECT_TRUE(seed >= 50 || heard <= 40u * 5) << "at most what the deltas between changed";
     }

@@ -9,7 +9,7 @@
 #include "cluster/tables/delta_log.hpp"
 #include "cluster/tables/flat_index.hpp"
 #include "cluster/tables/member_list.hpp"
-#include "cluster/tables/slots.hpp"
+#include "cluster/tables/slab.hpp"
 
 namespace muster::cluster::test {
 namespace {
@@ -39,14 +39,14 @@ TEST(FlatIndex, FindsWhatStandsInItAndNothingElse) {
     }
 }
 
-TEST(Slots, AreUsedAgain) {
-    Slots<std::string> slots;
-    const auto a = slots.take();
+TEST(Slab, UsesErasedNumbersAgain) {
+    Slab<std::string> slots;
+    const auto a = slots.create();
     slots[a] = "a";
-    const auto b = slots.take();
-    slots.give_back(a);
+    const auto b = slots.create();
+    slots.erase(a);
     EXPECT_EQ(slots.size(), 1u);
-    EXPECT_EQ(slots.take(), a);
+    EXPECT_EQ(slots.create(), a);
     EXPECT_EQ(slots[a], "");
     EXPECT_NE(a, b);
 }
@@ -57,7 +57,7 @@ using OneRun = cluster::Run;  // within a test, Run is something else
 Model numbers_of(const MemberList& list) {
     Model numbers;
     list.for_each_run([&](const Run& run) {
-        for (std::uint32_t i = 0; i < run.count; ++i) numbers.emplace(run.first.value + i, run.owner);
+        for (std::uint32_t i = 0; i < run.count; ++i) numbers.emplace(run.first.value + i, run.tag);
     });
     return numbers;
 }
@@ -79,7 +79,7 @@ void play(Random& random, MemberList& list, Model& model, std::uint64_t& last) {
     list.remove(MemberNumber{from}, MemberNumber{to}, [&](const Run& run) {
         for (std::uint32_t i = 0; i < run.count; ++i) {
             const auto it = model.find(run.first.value + i);
-            ASSERT_TRUE(it != model.end() && it->second == run.owner && it->first >= from && it->first <= to);
+            ASSERT_TRUE(it != model.end() && it->second == run.tag && it->first >= from && it->first <= to);
             model.erase(it);
         }
     });
@@ -125,7 +125,7 @@ TEST(MemberList, CanBeWalkedFromAnyNumberOn) {
         Model seen;
         list.for_each_run_from(MemberNumber{from}, [&](const OneRun& run) {
             for (std::uint32_t i = 0; i < run.count && seen.size() < 20; ++i)
-                seen.emplace(run.first.value + i, run.owner);
+                seen.emplace(run.first.value + i, run.tag);
             return seen.size() < 20;
         });
         Model expected;

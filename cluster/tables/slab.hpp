@@ -8,10 +8,10 @@
 namespace muster::cluster {
 
 template <class T>
-class Slots {
+class Slab {
 public:
     /// A free number; what stands under it is a T{}.
-    std::uint32_t take() {
+    std::uint32_t create() {
         if (free_.empty()) {
             slots_.emplace_back();
             return static_cast<std::uint32_t>(slots_.size() - 1);
@@ -20,7 +20,7 @@ public:
         free_.pop_back();
         return at;
     }
-    void give_back(std::uint32_t at) {
+    void erase(std::uint32_t at) {
         slots_[at] = T{};
         free_.push_back(at);
     }

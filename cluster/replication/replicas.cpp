@@ -1,4 +1,4 @@
-#include "cluster/replication/replicator.hpp"
+#include "cluster/replication/replicas.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -20,24 +20,24 @@ constexpr unsigned kTriesForDeltas = 16;  // in vain, then a snapshot is given u
 
 }  // namespace
 
-Replicator::Replicator(Context& context, Peers& peers)
+Replicas::Replicas(Context& context, Peers& peers)
     : ctx_(context),
       peers_(peers),
       groups_(context.options.key, mix64(~context.options.random_seed)),
-      merges_(context.journal, context.now),
+      updates_(context.journal, context.now),
       salt_(mix64(context.options.random_seed)) {
     own_ = make_replica(ctx_.self);
     own_->show(true);
 }
 
-std::unique_ptr<Replica> Replicator::make_replica(const NodeId& id) {
+std::unique_ptr<Replica> Replicas::make_replica(const NodeId& id) {
     return std::make_unique<Replica>(id, groups_, ctx_.options.bounds, salt_);
 }
 
 // ---- this node's own table -----------------------------------------------------
 
-void Replicator::commit(proto::Delta delta) {
-    own_->apply(delta, &merges_);
+void Replicas::commit(proto::Delta delta) {
+    own_->apply(delta, &updates_);
     peers_.set_seq(own_->applied());
     ctx_.count("deltas_committed");
     const std::size_t size = wire_size(delta);
@@ -46,7 +46,7 @@ void Replicator::commit(proto::Delta delta) {
     if (committed_size_ >= limits::kChunkBytes) publish_committed();
 }
 
-void Replicator::publish_committed() {
+void Replicas::publish_committed() {
     if (committed_.empty()) return;
     const Seq first{own_->applied().value - committed_.size() + 1};
     publish(ctx_, proto::Deltas{own_->id(), first, std::exchange(committed_, {})}, own_->applied().value);
@@ -56,22 +56,22 @@ void Replicator::publish_committed() {
 
 // ---- copies of others --------------------------------------------------------
 
-Replicator::Copy* Replicator::find(const NodeId& origin) {
+Replicas::Copy* Replicas::find(const NodeId& origin) {
     const auto it = copies_.find(origin.name);
     return it == copies_.end() || it->second.replica->id() != origin ? nullptr : &it->second;
 }
 
-Replica& Replicator::open_table(Copy& copy) {
+Replica& Replicas::open_table(Copy& copy) {
     return copy.incoming && copy.incoming->is_complete() ? copy.incoming->table() : *copy.replica;
 }
 
-bool Replicator::is_frozen(const Copy& copy) {
+bool Replicas::is_frozen(const Copy& copy) {
     return copy.wants_snapshot && !(copy.incoming && copy.incoming->is_complete());
 }
 
-void Replicator::apply(Copy& copy, const proto::Delta& delta) {
+void Replicas::apply(Copy& copy, const proto::Delta& delta) {
     Replica& table = open_table(copy);
-    table.apply(delta, table.is_shown() ? &merges_ : nullptr);
+    table.apply(delta, table.is_shown() ? &updates_ : nullptr);
     if (!copy.incoming) return;
     if (copy.incoming->is_complete())
         end_snapshot(copy);
@@ -79,7 +79,7 @@ void Replicator::apply(Copy& copy, const proto::Delta& delta) {
         copy.incoming.reset();  // what it was to bring has come as deltas
 }
 
-void Replicator::deltas(proto::Deltas deltas) {
+void Replicas::deltas(proto::Deltas deltas) {
     Copy* copy = find(deltas.about);
     if (!copy) return ctx_.count("deltas_of_strangers");
     Seq seq = deltas.first;
@@ -102,7 +102,7 @@ void Replicator::deltas(proto::Deltas deltas) {
     settle(*copy);
 }
 
-void Replicator::drain_early(Copy& copy) {
+void Replicas::drain_early(Copy& copy) {
     const auto next = [&] { return open_table(copy).applied().next(); };
     while (!copy.early.empty() && !is_frozen(copy) && copy.early.begin()->first <= next()) {
         const auto node = copy.early.extract(copy.early.begin());
@@ -112,7 +112,7 @@ void Replicator::drain_early(Copy& copy) {
     }
 }
 
-void Replicator::settle(Copy& copy) {
+void Replicas::settle(Copy& copy) {
     const Seq applied = copy.replica->applied();
     const bool may_show = copy.live && copy.position_told && !copy.replica->is_shown();
     if (may_show && applied >= copy.reveal_at) reveal(copy);
@@ -128,16 +128,16 @@ void Replicator::settle(Copy& copy) {
     }
 }
 
-void Replicator::want(Copy& copy, Seq position) {
+void Replicas::want(Copy& copy, Seq position) {
     copy.known = std::max(copy.known, position);
     settle(copy);
 }
 
-void Replicator::heard_position(const NodeId& origin, Seq seq) {
+void Replicas::heard_position(const NodeId& origin, Seq seq) {
     if (Copy* copy = find(origin)) want(*copy, seq);
 }
 
-void Replicator::heard_position(const NodeId& origin, Seq seq, std::uint64_t digest) {
+void Replicas::heard_position(const NodeId& origin, Seq seq, std::uint64_t digest) {
     Copy* copy = find(origin);
     if (!copy) return;
     if (seq == copy->replica->applied() && digest != copy->replica->digest() && !copy->wants_snapshot) {
@@ -149,34 +149,34 @@ void Replicator::heard_position(const NodeId& origin, Seq seq, std::uint64_t dig
     want(*copy, seq);
 }
 
-void Replicator::position_told(const NodeId& origin, Seq seq) {
+void Replicas::position_told(const NodeId& origin, Seq seq) {
     Copy* copy = find(origin);
     if (!copy || std::exchange(copy->position_told, true)) return;
     copy->reveal_at = seq;
     want(*copy, seq);
 }
 
-void Replicator::greeted(const NodeId& origin, Seq seq) {
+void Replicas::greeted(const NodeId& origin, Seq seq) {
     Copy* copy = find(origin);
     if (!copy) return;
     if (!copy->replica->is_shown()) copy->reveal_at = std::max(copy->reveal_at, seq);
     want(*copy, seq);
 }
 
-void Replicator::reveal(Copy& copy) {
+void Replicas::reveal(Copy& copy) {
     copy.replica->show(true);
-    copy.replica->tell_all(WatchEvent::Kind::join, Reason::left, merges_);
+    copy.replica->tell_all(WatchEvent::Kind::join, Reason::left, updates_);
 }
 
-void Replicator::hide(Copy& copy, Reason reason) {
+void Replicas::hide(Copy& copy, Reason reason) {
     copy.live = false;
-    if (copy.replica->is_shown()) copy.replica->tell_all(WatchEvent::Kind::leave, reason, merges_);
+    if (copy.replica->is_shown()) copy.replica->tell_all(WatchEvent::Kind::leave, reason, updates_);
     copy.replica->show(false);
     copy.pull_due = copy.behind_since = kNever;
     copy.incoming.reset();
 }
 
-void Replicator::on(const Transition& transition) {
+void Replicas::on(const Transition& transition) {
     const NodeId& id = transition.id;
     if (transition.kind != Transition::Kind::up) {
         const bool left = transition.kind == Transition::Kind::left;
@@ -200,12 +200,12 @@ void Replicator::on(const Transition& transition) {
 
 // ---- pulls ---------------------------------------------------------------------
 
-void Replicator::pull_at(Copy& copy, Instant due) {
+void Replicas::pull_at(Copy& copy, Instant due) {
     copy.pull_due = due;
     next_pull_ = std::min(next_pull_, due);
 }
 
-void Replicator::send_pull(Copy& copy) {
+void Replicas::send_pull(Copy& copy) {
     const NodeId& about = copy.replica->id();
     std::string from = about.name;
     if (copy.tries >= kTriesForDeltas) copy.incoming.reset();
@@ -221,18 +221,18 @@ void Replicator::send_pull(Copy& copy) {
     copy.pull_due = ctx_.now + ctx_.options.timing.pull_retry;
 }
 
-const Replica* Replicator::table_of(const NodeId& origin) const {
+const Replica* Replicas::table_of(const NodeId& origin) const {
     if (origin == own_->id()) return own_.get();
     const auto it = copies_.find(origin.name);
     return it == copies_.end() || it->second.replica->id() != origin ? nullptr : it->second.replica.get();
 }
 
-Seq Replicator::known(const NodeId& origin) const {
+Seq Replicas::known(const NodeId& origin) const {
     const auto it = copies_.find(origin.name);
     return it == copies_.end() || it->second.replica->id() != origin ? Seq{} : it->second.known;
 }
 
-void Replicator::pull(const proto::Pull& pull, const std::string& from) {
+void Replicas::pull(const proto::Pull& pull, const std::string& from) {
     const Replica* replica = table_of(pull.about);
     if (!replica) return;
     if (ctx_.options.notary && replica != own_.get()) return ctx_.count("pulls_refused");
@@ -244,7 +244,7 @@ void Replicator::pull(const proto::Pull& pull, const std::string& from) {
         send_snapshot(*replica, from);
 }
 
-Replicator::Cut Replicator::cut(const Replica& replica, Seq& from) const {
+Replicas::Cut Replicas::cut(const Replica& replica, Seq& from) const {
     Cut cut;
     auto& [deltas, size] = cut;
     while (from <= replica.applied() && (deltas.empty() || size < limits::kChunkBytes)) {
@@ -258,7 +258,7 @@ Replicator::Cut Replicator::cut(const Replica& replica, Seq& from) const {
     return cut;
 }
 
-void Replicator::send_deltas(const Replica& replica, Seq have, const std::string& to) {
+void Replicas::send_deltas(const Replica& replica, Seq have, const std::string& to) {
     Seq next = have.next();
     for (std::size_t i = 0; i < kDeltaFramesPerPull && next <= replica.applied(); ++i) {
         const Seq first = next;
@@ -270,7 +270,7 @@ void Replicator::send_deltas(const Replica& replica, Seq have, const std::string
 
 // ---- snapshots -------------------------------------------------------------------
 
-void Replicator::send_snapshot(const Replica& replica, const std::string& to) {
+void Replicas::send_snapshot(const Replica& replica, const std::string& to) {
     const std::pair key(to, replica.id().name);
     senders_.erase(key);
     if (senders_.size() >= kSenders) return ctx_.count("snapshots_refused");
@@ -279,7 +279,7 @@ void Replicator::send_snapshot(const Replica& replica, const std::string& to) {
     pump(to, it->second);
 }
 
-bool Replicator::pump(const std::string& to, SnapshotSender& sender) {
+bool Replicas::pump(const std::string& to, SnapshotSender& sender) {
     const Replica* replica = table_of(sender.about());
     if (!replica || sender.is_done()) return false;
     while (auto chunk = sender.next(*replica)) {
@@ -289,20 +289,20 @@ bool Replicator::pump(const std::string& to, SnapshotSender& sender) {
     return true;
 }
 
-void Replicator::chunk_acked(const proto::SnapshotAck& ack, const std::string& from) {
+void Replicas::chunk_acked(const proto::SnapshotAck& ack, const std::string& from) {
     const auto it = senders_.find({from, ack.about.name});
     if (it == senders_.end()) return;
     it->second.acked(ack, ctx_.now);
     if (!pump(from, it->second)) senders_.erase(it);
 }
 
-void Replicator::begin_snapshot(Copy& copy, Seq as_of, const std::string& from) {
+void Replicas::begin_snapshot(Copy& copy, Seq as_of, const std::string& from) {
     copy.incoming.emplace(from, as_of, make_replica(copy.replica->id()));
     // What it has already makes room for what it will need.
     copy.early.erase(copy.early.begin(), copy.early.upper_bound(as_of));
 }
 
-void Replicator::chunk(const proto::SnapshotChunk& chunk, Seq position, const std::string& from) {
+void Replicas::chunk(const proto::SnapshotChunk& chunk, Seq position, const std::string& from) {
     Copy* copy = find(chunk.about);
     if (!copy || copy->pull_due == kNever || chunk.as_of < copy->replica->applied()) return;
     auto& incoming = copy->incoming;
@@ -324,7 +324,7 @@ void Replicator::chunk(const proto::SnapshotChunk& chunk, Seq position, const st
     settle(*copy);
 }
 
-void Replicator::end_snapshot(Copy& copy) {
+void Replicas::end_snapshot(Copy& copy) {
     if (!copy.incoming->is_caught_up()) return;
     auto fresh = copy.incoming->take_table();
     const auto digest = copy.incoming->digest();
@@ -333,7 +333,7 @@ void Replicator::end_snapshot(Copy& copy) {
     if (fresh->digest() != digest) return ctx_.count("snapshots_broken");
     const NodeId id = fresh->id();
     fresh->show(copy.replica->is_shown());
-    if (fresh->is_shown()) copy.replica->tell_difference(*fresh, merges_);
+    if (fresh->is_shown()) copy.replica->tell_difference(*fresh, updates_);
     copy.replica = std::move(fresh);
     std::erase_if(senders_, [&](const auto& entry) { return entry.second.about() == id; });
     ctx_.count("snapshots_taken");
@@ -345,16 +345,16 @@ void Replicator::end_snapshot(Copy& copy) {
 
 // ---- time ------------------------------------------------------------------------
 
-void Replicator::tick() {
+void Replicas::tick() {
     std::erase_if(copies_, [&](const auto& entry) { return !entry.second.live && !peers_.find(entry.first); });
     std::erase_if(senders_, [&](const auto& entry) { return ctx_.now - entry.second.moved() > kSenderPatience; });
 }
 
-bool Replicator::wants_flush() const {
+bool Replicas::wants_flush() const {
     return next_publish() <= ctx_.now || next_pull_ <= ctx_.now;
 }
 
-void Replicator::flush(bool at_once) {
+void Replicas::flush(bool at_once) {
     if (at_once || next_publish() <= ctx_.now) publish_committed();
     if (next_pull_ > ctx_.now) return;
     next_pull_ = kNever;
@@ -367,7 +367,7 @@ void Replicator::flush(bool at_once) {
 
 // ---- what is shown -----------------------------------------------------------------
 
-Replicator::Totals Replicator::totals() const {
+Replicas::Totals Replicas::totals() const {
     Totals totals;
     for (GroupRef group = 0; group < groups_.limit(); ++group) {
         std::uint64_t members = 0;
@@ -378,19 +378,19 @@ Replicator::Totals Replicator::totals() const {
     return totals;
 }
 
-const Replica* Replicator::shown(const std::string& node) const {
+const Replica* Replicas::shown(const std::string& node) const {
     if (node == own_->id().name) return own_.get();
     const auto it = copies_.find(node);
     return it != copies_.end() && it->second.replica->is_shown() ? it->second.replica.get() : nullptr;
 }
 
-Seq Replicator::applied(const std::string& node) const {
+Seq Replicas::applied(const std::string& node) const {
     if (node == own_->id().name) return own_->applied();
     const auto it = copies_.find(node);
     return it == copies_.end() ? Seq{} : it->second.replica->applied();
 }
 
-SyncProgress Replicator::progress() const {
+SyncProgress Replicas::progress() const {
     SyncProgress progress;
     for (const auto& [name, copy] : copies_) {
         if (!copy.live) continue;
@@ -406,7 +406,7 @@ SyncProgress Replicator::progress() const {
     return progress;
 }
 
-void Replicator::check() const {
+void Replicas::check() const {
     own_->check();
     for (const auto& [name, copy] : copies_) {
         copy.replica->check();
@@ -418,7 +418,7 @@ void Replicator::check() const {
     }
 }
 
-std::optional<std::string> Replicator::over_bounds() const {
+std::optional<std::string> Replicas::over_bounds() const {
     const Bounds& bounds = ctx_.options.bounds;
     if (own_->log().size() > bounds.log_deltas) return "own log";
     if (senders_.size() > kSenders) return "snapshot senders";

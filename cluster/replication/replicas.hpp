@@ -22,9 +22,9 @@
 
 namespace muster::cluster {
 
-class Replicator {
+class Replicas {
 public:
-    Replicator(Context& context, Peers& peers);
+    Replicas(Context& context, Peers& peers);
 
     [[nodiscard]] const Replica& own() const { return *own_; }
     [[nodiscard]] const GroupIndex& groups() const { return groups_; }
@@ -81,7 +81,7 @@ public:
     /// How far it is with that.
     [[nodiscard]] SyncProgress progress() const;
     /// Changes of shown tables that nobody has taken yet.
-    Merges& merges() { return merges_; }
+    GroupUpdates& updates() { return updates_; }
 
     void check() const;
     [[nodiscard]] std::optional<std::string> over_bounds() const;
@@ -140,7 +140,7 @@ private:
     std::map<std::string, Copy> copies_;
     Instant next_pull_ = kNever;                                             // no pull is due before
     std::map<std::pair<std::string, std::string>, SnapshotSender> senders_;  // by (to, about)
-    Merges merges_;
+    GroupUpdates updates_;
     std::uint64_t salt_;
 };
 

@@ -1,0 +1,54 @@
+// What deltas and snapshots have changed in the tables that are shown.
+#pragma once
+
+#include <muster/types.hpp>
+
+#include <utility>
+#include <vector>
+
+#include "cluster/base/journal.hpp"
+#include "cluster/tables/group_index.hpp"
+
+namespace muster::cluster {
+
+/// Members that joined or left one group: one event for the group's watchers. Watchers hear of nothing else.
+struct GroupUpdate {
+    GroupRef ref = kNoGroup;  // the group's number when it changed; may belong to another group by now
+    Group group;
+    WatchEvent::Kind kind = WatchEvent::Kind::join;
+    Reason reason = Reason::left;  // of a leave
+    std::vector<Member> members;
+};
+
+/// Gathers the names of all groups that have changed, and the members only for groups that are watched: most groups are
+/// not, and listing members costs a copy of each.
+class GroupUpdates {
+public:
+    GroupUpdates() = default;
+    /// Also writes to the journal, if that is kept, with the time that `now` has at each call. Both must outlive this.
+    GroupUpdates(Journal& journal, const Instant& now) : journal_(journal.is_kept() ? &journal : nullptr), now_(&now) {}
+
+    /// `members` of the node's members joined or left the group.
+    void changed(const Group& group, WatchEvent::Kind kind, const std::string& node, Reason reason,
+                 std::uint64_t members) {
+        if (changed_.empty() || changed_.back() != group) changed_.push_back(group);
+        if (!journal_) return;
+        const auto what = kind == WatchEvent::Kind::join ? Change::Kind::joined : Change::Kind::left;
+        journal_->members(*now_, what, node, reason, group, members);
+    }
+    /// For groups that are watched, after `changed`.
+    void add(GroupUpdate update) { updates_.push_back(std::move(update)); }
+
+    /// The groups that have changed since the caller last cleared this list, each at least once.
+    std::vector<Group>& changed_groups() { return changed_; }
+    /// The updates since the last call, in order.
+    std::vector<GroupUpdate> take() { return std::exchange(updates_, {}); }
+
+private:
+    Journal* journal_ = nullptr;  // nullptr: no journal is kept
+    const Instant* now_ = nullptr;
+    std::vector<Group> changed_;
+    std::vector<GroupUpdate> updates_;
+};
+
+}  // namespace muster::cluster
