@@ -135,6 +135,7 @@ Profile draw_profile(const Wishes& wishes, Random random) {
     draw_handlers(profile, random);
     const bool keys = random.permille(400);
     if (wishes.keys.value_or(keys)) profile.keys = random.next() | 1;
+    profile.direct_calls = wishes.direct_calls;
     draw_newer(profile, wishes, random);
     return profile;
 }

@@ -22,6 +22,7 @@ struct Wishes {
     std::optional<bool> keys{};
     bool never_heal = false;                // canary: the cluster stays split, so liveness must be missed
     std::function<void(Duration)> lived{};  // hears of the virtual time of the safety phase, bit by bit, as it passes
+    bool direct_calls = false;              // of handlers, by Core::join and Core::leave instead of events
     bool newer = false;                     // some nodes and workers speak a newer minor, whatever the seed says
 };
 
@@ -54,8 +55,9 @@ struct Profile {
     Duration work_every = milliseconds(150);  // between two calls at one node or worker
     bool calm = false;                        // no fault but jitter and lost gossip: nobody may be declared down
     bool never_heal = false;
-    bool big_groups = false;  // joins of thousands, and metadata that fills snapshots
-    bool bursts = false;      // of notifications, that fill queues
+    bool direct_calls = false;  // see Wishes
+    bool big_groups = false;    // joins of thousands, and metadata that fills snapshots
+    bool bursts = false;        // of notifications, that fill queues
     bool heal_with_cuts = false;
     bool stop_one_for_good = false;                        // at the healing
     bool replays = false;                                  // frames are kept to be given again

@@ -128,6 +128,24 @@ TEST(Determinism, a_seed_gives_the_same_transcript_twice) {
     }
 }
 
+/// Core::join and Core::leave are a second entry beside Core::step: whichever a run uses, all its cores ask for the
+/// same, byte for byte.
+TEST(Determinism, direct_calls_do_exactly_what_their_events_do) {
+    constexpr std::uint64_t kFirst = 6001;
+    constexpr std::uint64_t kRuns = 60;
+    std::printf("seeds %" PRIu64 " to %" PRIu64 "\n", kFirst, kFirst + kRuns - 1);
+    for (std::uint64_t seed = kFirst; seed < kFirst + kRuns; ++seed) {
+        Wishes wishes;
+        wishes.seed = seed;
+        const Outcome stepped = simulate(wishes);
+        wishes.direct_calls = true;
+        const Outcome called = simulate(wishes);
+        ASSERT_EQ(stepped.verdict, Verdict::good) << stepped.why << command(seed);
+        ASSERT_EQ(stepped.hash, called.hash) << called.why << command(seed);
+        ASSERT_EQ(stepped.ended, called.ended) << command(seed);
+    }
+}
+
 /// Does one kind of damage in ten runs, wherever it can be done: it is noticed
 /// as an unsafe step in at least `noticed` of them. (What is published to nobody
 /// does no damage.)

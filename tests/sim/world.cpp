@@ -231,7 +231,7 @@ void Host::step(Input input) {
     const auto* gone = std::get_if<HandlerGone>(&input.event);
     const HandlerId removed = gone ? gone->handler : HandlerId{};
     actions_.clear();
-    core_->step(Event{core_time(), std::move(input.event)}, actions_);
+    enter(std::move(input.event));
     if (world_.sabotage) world_.sabotage(*this, actions_);
     for (const Action& action : actions_) {
         if (world_.trace()) world_.line(name_, "   " + to_text(action));
@@ -244,6 +244,25 @@ void Host::step(Input input) {
         if (const auto over = core_->over_bounds()) throw Violation(name_ + ": over bounds: " + *over);
     }
     if (leaves) ending_ = true;
+}
+
+void Host::enter(EventBody&& body) {
+    const Instant now = core_time();
+    // The answer goes where step() appends it: before what the core asks for because of the call.
+    const auto answer = [this](CallId call, auto result) {
+        actions_.insert(actions_.begin(), Answer{call, std::move(result)});
+    };
+    if (const auto* join = std::get_if<LocalJoin>(&body); join && !join->visible && world_.profile.direct_calls) {
+        const auto joined = core_->join(now, *join, actions_);
+        if (joined) return answer(join->call, proto::JoinReply{{*joined}, 0});
+        return answer(join->call, joined.error());
+    }
+    if (const auto* leave = std::get_if<LocalLeave>(&body); leave && world_.profile.direct_calls) {
+        const auto left = core_->leave(now, *leave, actions_);
+        if (left) return answer(leave->call, proto::LeaveReply{*left});
+        return answer(leave->call, left.error());
+    }
+    core_->step(Event{now, std::move(body)}, actions_);
 }
 
 // ---- what the network tells ------------------------------------------------

@@ -164,6 +164,8 @@ private:
     void post_later(Duration delay, Input input);
     void turn();
     void step(Input input);
+    /// Gives the core the event, or makes the direct call that stands for it.
+    void enter(cluster::EventBody&& body);
     void arm();
     void end(bool gracefully);
     void forget();
