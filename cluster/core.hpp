@@ -36,9 +36,9 @@ public:
     /// Answer, and ignores `join.call`. Must not be called after a Shutdown.
     ///
     /// This second entry exists for speed only. Joins and leaves of an embedded node run on the caller's thread under
-    /// the node's lock. As events they take about 15 % more instructions, because the event, the Answer and the reply's list
-    /// are built only to be taken apart by the same caller. The simulator proves that both entries are equal: random
-    /// runs have the same transcript with either (tests/sim/sim_test.cpp,
+    /// the node's lock. As events they take about 15 % more instructions, because the event, the Answer and the reply's
+    /// list are built only to be taken apart by the same caller. The simulator proves that both entries are equal:
+    /// random runs have the same transcript with either (tests/sim/sim_test.cpp,
     /// direct_calls_do_exactly_what_their_events_do).
     Result<proto::NumberRun> join(Instant now, const LocalJoin& join, Actions& actions);
     /// Same as step() with a LocalLeave; see join().
