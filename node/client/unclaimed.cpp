@@ -9,6 +9,10 @@ Unclaimed::Unclaimed(std::map<std::uint64_t, SavedSession::Join> joins) : joins_
     for (const auto& [number, join] : joins_) numbers_.insert(join.members.begin(), join.members.end());
 }
 
+void Unclaimed::wait_until(Instant deadline) {
+    if (!empty() && deadline_ == Instant::max()) deadline_ = deadline;
+}
+
 std::optional<SavedSession::Join> Unclaimed::claim(const proto::JoinRequest& request) {
     const auto found = std::find_if(joins_.begin(), joins_.end(), [&](const auto& entry) {
         const auto& join = entry.second;
@@ -19,6 +23,7 @@ std::optional<SavedSession::Join> Unclaimed::claim(const proto::JoinRequest& req
     auto join = std::move(found->second);
     joins_.erase(found);
     for (const auto member : join.members) numbers_.erase(member);
+    if (empty()) deadline_ = Instant::max();
     return join;
 }
 
@@ -34,6 +39,7 @@ std::vector<SavedSession::Join> Unclaimed::take_all() {
     for (auto& [number, join] : joins_) list.push_back(std::move(join));
     joins_.clear();
     numbers_.clear();
+    deadline_ = Instant::max();
     return list;
 }
 

@@ -5,9 +5,10 @@ find_package(tomlplusplus REQUIRED)
 # Of node/ only what is fuzzed: no socket, no thread.
 set(client ${PROJECT_SOURCE_DIR}/node/client)
 add_library(muster_fuzz_client STATIC EXCLUDE_FROM_ALL
-    ${client}/address_book.cpp ${client}/requests.cpp ${client}/roster.cpp ${client}/saved_session.cpp
-    ${client}/session.cpp ${client}/session_calls.cpp ${client}/session_saved.cpp ${client}/session_stream.cpp
-    ${client}/state_file.cpp ${client}/unclaimed.cpp ${client}/watches.cpp)
+    ${client}/address_book.cpp ${client}/calls.cpp ${client}/failover.cpp ${client}/liveness.cpp ${client}/outbox.cpp
+    ${client}/replies.cpp ${client}/requests.cpp ${client}/restoration.cpp ${client}/roster.cpp
+    ${client}/saved_session.cpp ${client}/session.cpp ${client}/state_file.cpp ${client}/stream.cpp
+    ${client}/unclaimed.cpp ${client}/watches.cpp)
 target_include_directories(muster_fuzz_client PUBLIC ${client}/include PRIVATE ${PROJECT_SOURCE_DIR})
 target_link_libraries(muster_fuzz_client PUBLIC muster_proto PRIVATE muster_options)
 
@@ -26,7 +27,7 @@ target_link_libraries(muster_dream PUBLIC muster_proto PRIVATE muster_options)
 # Deliberate mistakes, planted into copies of these sources (mutants.toml).
 set(mutated_codec proto/reader.cpp)
 set(mutated_core cluster/membership/peers.cpp cluster/workers/sessions.cpp)
-set(mutated_session node/client/session_stream.cpp)
+set(mutated_session node/client/stream.cpp)
 set(mutated_config node/daemon/settings.cpp)
 set(mutated_json proto/reader.cpp)
 set(mutated_state_file node/client/saved_session.cpp)

@@ -155,7 +155,7 @@ TEST(SavedSession, NoNumberOfARequestIsUsedTwice) {
     next.join(1, 1, kOther);
     EXPECT_GT(next.requests().at(0), last);
     EXPECT_LE(next.requests().at(0), last + 4097);
-    Next third(next);
+    Next third(next, 0);  // not a copy of `next`
     third.join(1, 1, kOrders);
     EXPECT_GT(third.requests().back(), next.requests().back());
 }

@@ -1,0 +1,127 @@
+#include "node/client/failover.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace muster::client {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr auto kHelloTimeout = milliseconds(1000);
+constexpr auto kLongestResume = milliseconds(5000);  // a worker without a node gets no notifications at all
+constexpr auto kShortestStay = milliseconds(100);    // a node that is lost sooner is not tried again immediately
+constexpr auto kRetryMin = milliseconds(100);
+constexpr auto kRetryMax = milliseconds(1000);
+
+std::string comma_separated(const std::vector<std::string>& list) {
+    std::string text;
+    for (const auto& part : list) text += (text.empty() ? "" : ", ") + part;
+    return text;
+}
+
+bool is_final(ErrorCode code) {
+    return code == ErrorCode::wrong_scope || code == ErrorCode::wrong_version || code == ErrorCode::refused ||
+           code == ErrorCode::bad_request || code == ErrorCode::name_taken;
+}
+
+}  // namespace
+
+Duration Backoff::next() {
+    const auto pause = shortened_ ? kRetryMin : std::min(kRetryMin * (1 << std::min(rounds_, 4)), kRetryMax);
+    ++rounds_;
+    shortened_ = false;
+    random_ = random_ * 6364136223846793005u + 1442695040888963407u;
+    return pause + milliseconds(random_ >> 33 & 31);
+}
+
+Failover::Failover(std::vector<std::string> nodes, std::uint64_t random_seed)
+    : addresses_(std::move(nodes)), backoff_(random_seed) {}
+
+bool Failover::start(Instant now) {
+    addresses_.begin_round(home_);
+    return next_attempt(now);
+}
+
+bool Failover::tick(Instant now) {
+    if (state_ == State::greeting && now >= attempt_until_) return unanswered(now);
+    if (state_ == State::idle && now >= retry_at_) return next_attempt(now);
+    return false;
+}
+
+bool Failover::attempt(Instant now, std::string address) {
+    address_ = std::move(address);
+    state_ = State::greeting;
+    attempt_until_ = now + kHelloTimeout;
+    return true;
+}
+
+bool Failover::next_attempt(Instant now) {
+    if (auto address = addresses_.next()) return attempt(now, *std::move(address));
+    rejected_ = all_refused_ && refusal_;
+    all_refused_ = true;
+    addresses_.begin_round();
+    return wait(now);
+}
+
+bool Failover::wait(Instant now) {
+    state_ = State::idle;
+    retry_at_ = now + backoff_.next();
+    return false;
+}
+
+/// The hello or its answer can be lost like any frame, and only the home can resume the session: it is asked again.
+bool Failover::unanswered(Instant now) {
+    if (!home_.empty() && address_ == home_ && now < resumable_until_) return attempt(now, home_);
+    return unreachable(now);
+}
+
+bool Failover::unreachable(Instant now) {
+    return refused(now, {ErrorCode::unreachable, {}}, false);
+}
+
+bool Failover::refused(Instant now, const proto::Refuse& refuse) {
+    if (refuse.code == ErrorCode::not_ready) backoff_.shorten();
+    return refused(now, {refuse.code, address_ + " says: " + refuse.text}, is_final(refuse.code));
+}
+
+bool Failover::refused(Instant now, Error why, bool for_good) {
+    all_refused_ = all_refused_ && for_good;
+    refusal_ = std::move(why);
+    return next_attempt(now);
+}
+
+bool Failover::lost(Instant now, bool gone) {
+    resumable_until_ = gone ? now : now + std::min<Duration>(grace_, kLongestResume);
+    gone ? addresses_.begin_round_without(address_) : addresses_.begin_round(address_);
+    all_refused_ = false;  // one address of this round did welcome the worker
+    return now - *attached_at_ < kShortestStay ? wait(now) : next_attempt(now);
+}
+
+void Failover::attached(Instant now, Duration grace, const std::vector<std::string>& nodes) {
+    state_ = State::attached;
+    attached_at_ = now;
+    home_ = address_;
+    grace_ = grace;
+    addresses_.told(nodes);
+    backoff_.reset();
+    refusal_.reset();
+    rejected_ = false;
+}
+
+Instant Failover::next_deadline() const {
+    if (state_ == State::idle) return retry_at_;
+    if (state_ == State::greeting) return attempt_until_;
+    return Instant::max();
+}
+
+Error Failover::problem() const {
+    if (refusal_ && refusal_->code != ErrorCode::unreachable) return *refusal_;
+    return Error{
+        ErrorCode::unreachable,
+        "no node answers at " + comma_separated(addresses_.listed()) +
+            ": check that musterd runs there, that the address is right, and that both know each other's key where "
+            "keys are used"};
+}
+
+}  // namespace muster::client

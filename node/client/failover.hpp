@@ -1,0 +1,100 @@
+// Which node a worker tries next, and when.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "node/client/address_book.hpp"
+#include "node/client/time.hpp"
+#include "proto/messages.hpp"
+
+namespace muster::client {
+
+/// The pause between two rounds of the list: 100 ms, doubled after each round without success up to 1 s, plus up to
+/// 31 ms of jitter, so that workers that lost the same node do not return all at the same moment.
+class Backoff {
+public:
+    explicit Backoff(std::uint64_t random_seed) : random_(random_seed) {}
+
+    Duration next();
+    /// The next pause is the shortest one, because a node said that it is not ready yet.
+    void shorten() { shortened_ = true; }
+    void reset() { rounds_ = 0; }
+
+private:
+    std::uint64_t random_;
+    int rounds_ = 0;  // without success
+    bool shortened_ = false;
+};
+
+/// PROTOCOL.md, "Hello": tries every address of the list in rounds, for ever. Where a session could still be resumed,
+/// that node is tried first: for the session's grace period, at most 5 s, and not when its port refuses connections.
+///
+/// Functions that return bool return true if a hello is to be sent to `address()` over a new connection. The state is
+/// `greeting` then.
+class Failover {
+public:
+    enum class State { idle, greeting, attached, closed };
+
+    Failover(std::vector<std::string> nodes, std::uint64_t random_seed);
+
+    [[nodiscard]] State state() const { return state_; }
+    /// The address that is tried, or that the worker is attached to, or was last.
+    [[nodiscard]] const std::string& address() const { return address_; }
+    /// The address where the session can be resumed; empty if there is no session.
+    [[nodiscard]] const std::string& home() const { return home_; }
+    /// An earlier process had a session there.
+    void set_home(std::string address) { home_ = std::move(address); }
+
+    [[nodiscard]] bool start(Instant now);
+    [[nodiscard]] bool tick(Instant now);
+    /// The address cannot be reached. Only while `greeting`.
+    [[nodiscard]] bool unreachable(Instant now);
+    /// The node refused the hello. Only while `greeting`.
+    [[nodiscard]] bool refused(Instant now, const proto::Refuse& refuse);
+    /// The same, with the error to report. `for_good`: trying this address again cannot help.
+    [[nodiscard]] bool refused(Instant now, Error why, bool for_good);
+    /// The node was lost. `gone`: it cannot have the session any more, so it is tried last; otherwise it is tried
+    /// first.
+    [[nodiscard]] bool lost(Instant now, bool gone);
+
+    /// The node at `address()` welcomed the worker: this is the new home. `nodes`: addresses of other nodes.
+    void attached(Instant now, Duration grace, const std::vector<std::string>& nodes);
+    void close() { state_ = State::closed; }
+    /// This process did not run for so long: the node has as much more time to answer the hello.
+    void extend(Duration time) { attempt_until_ += time; }
+
+    /// When `tick` is due. Instant::max() while attached or closed.
+    [[nodiscard]] Instant next_deadline() const;
+    [[nodiscard]] bool was_attached() const { return attached_at_.has_value(); }
+    /// Every address of the last complete round refused this worker for good.
+    [[nodiscard]] bool is_rejected() const { return rejected_; }
+    /// Why the worker is not attached: the latest refusal, or `unreachable`.
+    [[nodiscard]] Error problem() const;
+
+private:
+    bool attempt(Instant now, std::string address);
+    bool next_attempt(Instant now);
+    bool wait(Instant now);
+    bool unanswered(Instant now);
+
+    State state_ = State::idle;
+    AddressBook addresses_;
+    std::string address_;
+    Instant attempt_until_{};  // while greeting
+    Backoff backoff_;
+    Instant retry_at_{};  // while idle
+
+    std::string home_;
+    Duration grace_{};
+    std::optional<Instant> attached_at_;
+    Instant resumable_until_{};  // after a loss: until then only the home is tried, unless its port is closed
+
+    bool all_refused_ = true;  // for good, in this round
+    bool rejected_ = false;
+    std::optional<Error> refusal_;  // the latest since the worker was attached
+};
+
+}  // namespace muster::client
