@@ -70,6 +70,8 @@ Core::Impl::Impl(Options options)
       discovery(ctx, peers),
       detector(ctx, peers),
       replicas(ctx, peers),
+      snapshots(ctx, peers),
+      repair(ctx, peers, replicas, snapshots),
       local(ctx, replicas),
       links(ctx, peers),
       sessions(ctx),
@@ -247,7 +249,8 @@ void Core::Impl::tick() {
     discovery.tick(replicas.own().applied());
     peers.forget_old();
     settle();
-    replicas.tick();
+    replicas.forget();
+    snapshots.drop_stalled();
     links.tick();
     sessions.tick();
     router.tick();
@@ -281,7 +284,7 @@ void Core::Impl::become_ready() {
     });
     const bool met = greeted_by_one || discovery.has_met_anyone();
     const bool in_vain = !met && ctx.now >= ready_deadline;
-    const bool synced = met && has_met_all_peers() && replicas.is_synced();
+    const bool synced = met && has_met_all_peers() && replicas.progress().is_whole();
     if (!in_vain && !synced && ctx.now < ready_patience) return;
     ready = true;
     ctx.note(Note::Kind::ready, ctx.self.name,
@@ -298,14 +301,16 @@ bool Core::Impl::has_met_all_peers() const {
 }
 
 bool Core::Impl::wants_flush() const {
-    return heartbeat_due <= ctx.now || peers.has_news() || replicas.wants_flush() || links.wants_flush() ||
-           sessions.wants_flush() || visibility.wants_flush() || !queries.empty();
+    return heartbeat_due <= ctx.now || peers.has_news() || replicas.next_publish() <= ctx.now ||
+           repair.has_due_pulls() || links.wants_flush() || sessions.wants_flush() || visibility.wants_flush() ||
+           !queries.empty();
 }
 
 void Core::Impl::flush() {
     // A heartbeat, and who is asked whether a join is visible, must not know of deltas that nobody was sent.
     const bool beats = ctx.now >= heartbeat_due;
-    replicas.flush(beats || stopping || visibility.wants_flush());
+    replicas.publish(beats || stopping || visibility.wants_flush());
+    repair.send_due_pulls();
     publish_news();
     if (beats) publish_heartbeat();
     visibility.flush();
@@ -444,6 +449,7 @@ void Core::check() const {
 
 std::optional<std::string> Core::over_bounds() const {
     if (auto over = impl_->replicas.over_bounds()) return over;
+    if (auto over = impl_->snapshots.over_bounds()) return over;
     if (auto over = impl_->links.over_bounds()) return over;
     if (auto over = impl_->router.over_bounds()) return over;
     return impl_->sessions.over_bounds();

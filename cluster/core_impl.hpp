@@ -16,6 +16,8 @@
 #include "cluster/membership/detector.hpp"
 #include "cluster/membership/discovery.hpp"
 #include "cluster/membership/peers.hpp"
+#include "cluster/replication/outgoing_snapshots.hpp"
+#include "cluster/replication/repair.hpp"
 #include "cluster/replication/replicas.hpp"
 #include "cluster/workers/local_members.hpp"
 #include "cluster/workers/queries.hpp"
@@ -123,6 +125,8 @@ struct Core::Impl {
     Discovery discovery;
     Detector detector;
     Replicas replicas;
+    OutgoingSnapshots snapshots;
+    Repair repair;
     LocalMembers local;
     Links links;
     Sessions sessions;

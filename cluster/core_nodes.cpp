@@ -51,7 +51,7 @@ void Core::Impl::at_dial(MessageArrived& event) {
 /// Hello or welcome has told where the other's log stands.
 void Core::Impl::greeted(const proto::PeerRecord& record) {
     settle();  // its table stands only after its transition
-    replicas.greeted(record.id, record.seq);
+    if (Copy* copy = replicas.find(record.id)) copy->greet(record.seq);
     told_position(record.id, record.refutation, record.seq);
 }
 
@@ -59,7 +59,8 @@ void Core::Impl::greeted(const proto::PeerRecord& record) {
 /// it had then: so words from before the denial do not count.
 void Core::Impl::told_position(const NodeId& id, std::uint64_t refutation, Seq position) {
     const Peer* peer = peers.find_live(id);
-    if (peer && refutation >= peer->record.refutation) replicas.position_told(id, position);
+    Copy* copy = replicas.find(id);
+    if (copy && peer && refutation >= peer->record.refutation) copy->confirm_position(position);
 }
 
 /// An earlier life of this node had a later clock.
@@ -164,22 +165,22 @@ void Core::Impl::take(proto::Message& message, const std::string& relay_name) {
     const NodeId from{message.header.origin, Incarnation{message.header.incarnation}};
     auto& body = message.body;
     if (auto* deltas = std::get_if<proto::Deltas>(&body)) {
-        replicas.deltas(std::move(*deltas));
+        replicas.apply(std::move(*deltas));
     } else if (std::holds_alternative<proto::Heartbeat>(body)) {
         heartbeat(from, message);
     } else if (const auto* pull = std::get_if<proto::Pull>(&body)) {
-        replicas.pull(*pull, from.name);
+        repair.answer(*pull, from.name);
     } else if (const auto* chunk = std::get_if<proto::SnapshotChunk>(&body)) {
-        replicas.chunk(*chunk, Seq{message.header.seq}, from.name);
+        repair.take(*chunk, Seq{message.header.seq}, from.name);
     } else if (const auto* ack = std::get_if<proto::SnapshotAck>(&body)) {
-        replicas.chunk_acked(*ack, from.name);
+        snapshots.acked(*ack, from.name);
     } else if (const auto* asked = std::get_if<proto::Probe>(&body)) {
         probe(from, *asked);
     } else if (const auto* answer = std::get_if<proto::Heard>(&body)) {
         heard(from, *answer);
     } else if (const auto* ping = std::get_if<proto::Ping>(&body)) {
         if (!relay_name.empty()) peers.found_deaf(from.name);  // nobody else passes a ping on
-        replicas.heard_position(from, Seq{message.header.seq});
+        if (Copy* copy = replicas.find(from)) copy->learn_position(Seq{message.header.seq});
         visibility.pinged(from, ping->nonce, Seq{message.header.seq});
     } else if (const auto* pong = std::get_if<proto::Pong>(&body)) {
         visibility.ponged(from.name, *pong);
@@ -196,7 +197,7 @@ void Core::Impl::take(proto::Message& message, const std::string& relay_name) {
 
 void Core::Impl::heartbeat(const NodeId& from, const proto::Message& message) {
     const auto& beat = std::get<proto::Heartbeat>(message.body);
-    replicas.heard_position(from, Seq{message.header.seq}, beat.digest);
+    if (Copy* copy = replicas.find(from)) copy->learn_digest(Seq{message.header.seq}, beat.digest);
     told_position(from, beat.refutation, Seq{message.header.seq});
     Peer* peer = peers.find_live(from);
     if (!peer) return;
@@ -252,7 +253,7 @@ void Core::Impl::heard(const NodeId& from, const proto::Heard& heard) {
     peers.confirm_alive(heard.target.id, heard.target.refutation,
                         {false, from.name, std::chrono::milliseconds(heard.age_ms)});
     settle();
-    replicas.heard_position(heard.target.id, sign->position);
+    if (Copy* copy = replicas.find(heard.target.id)) copy->learn_position(sign->position);
     told_position(heard.target.id, sign->refutation, sign->position);
 }
 

@@ -30,7 +30,7 @@ std::vector<NodeView> Core::Impl::views(Instant now) const {
         view.state_age = age(now, peer.since);
         view.heard_age = age(now, peer.heard);
         if (peers.is_hearing(peer) && !peers.is_hearing_directly(peer)) view.via = peer.via;
-        if (const Replica* replica = replicas.table_of(peer.record.id)) view_table(view, *replica);
+        if (const auto replica = replicas.table_of(peer.record.id)) view_table(view, *replica);
         view.known = std::max(view.applied, replicas.known(peer.record.id).value);
         if (const Link* link = links.find(peer.record.id)) {
             view.notices_sent = link->notices_sent();

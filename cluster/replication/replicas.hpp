@@ -1,22 +1,14 @@
-// Every origin's table on every node: deltas out, deltas in, gaps found and
-// filled. PROTOCOL.md, "Replication".
-//
-// Rule: an origin's deltas are applied in order and once. Whatever says that
-// more exist than were applied (a delta further on, a heartbeat, news of a
-// node) starts a pull, from the origin or from anyone who has them. A table is
-// shown (to lookups, watchers and notifications) only while its origin is
-// live, and after a return only once it has caught up with what the origin had
-// then: what left during a split does not flicker back.
+// Every node's table on this node: its own, and a copy of each other. PROTOCOL.md, "Replication".
 #pragma once
 
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "cluster/membership/peers.hpp"
-#include "cluster/replication/snapshot.hpp"
+#include "cluster/replication/copy.hpp"
+#include "cluster/replication/own_table.hpp"
 #include "cluster/replication/sync_progress.hpp"
 #include "cluster/tables/replica.hpp"
 
@@ -25,40 +17,50 @@ namespace muster::cluster {
 class Replicas {
 public:
     Replicas(Context& context, Peers& peers);
+    Replicas(const Replicas&) = delete;
+    Replicas& operator=(const Replicas&) = delete;
 
-    [[nodiscard]] const Replica& own() const { return *own_; }
-    [[nodiscard]] const GroupIndex& groups() const { return groups_; }
-    /// For those who keep uses of groups: owners of members, watchers.
-    GroupIndex& groups() { return groups_; }
-    /// A change of this node's own members: applied now, published at the next flush.
-    /// So many that they fill a frame are published at once.
-    void commit(proto::Delta delta);
-    void adopt(Incarnation incarnation) { own_->adopt(incarnation); }
+    // ---- this node's own table: see OwnTable
 
-    void deltas(proto::Deltas deltas);
-    /// The origin's log stands at `seq`, its table then having this digest.
-    void heard_position(const NodeId& origin, Seq seq, std::uint64_t digest);
-    /// The origin's log stands at least at `seq`.
-    void heard_position(const NodeId& origin, Seq seq);
-    /// A first meeting: a table not shown yet is shown when it has this much.
-    void greeted(const NodeId& origin, Seq seq);
-    /// As the origin says itself, since it came to be believed alive: before, its table is not shown.
-    void position_told(const NodeId& origin, Seq seq);
-    void pull(const proto::Pull& pull, const std::string& from);
-    /// `position`: where the log stood when the chunk was cut.
-    void chunk(const proto::SnapshotChunk& chunk, Seq position, const std::string& from);
-    void chunk_acked(const proto::SnapshotAck& ack, const std::string& from);
+    [[nodiscard]] const Replica& own() const { return *own_.replica(); }
+    void commit(proto::Delta delta) { own_.commit(std::move(delta)); }
+    void publish(bool now) { own_.publish(now); }
+    [[nodiscard]] Instant next_publish() const { return own_.next_publish(); }
+    void adopt(Incarnation incarnation) { own_.adopt(incarnation); }
 
+    // ---- copies of others: see Copy
+
+    /// The copy of this life of a node; nullptr if there is none.
+    Copy* find(const NodeId& origin);
+    void apply(proto::Deltas deltas);
     void on(const Transition& transition);
-    void tick();
-    /// Publishes what was committed, if that is due or to be done at once, and sends the pulls that are due.
-    void flush(bool at_once);
-    [[nodiscard]] bool wants_flush() const;
-    /// When what was committed is due; kNever when nothing is.
-    [[nodiscard]] Instant next_publish() const { return committed_.empty() ? kNever : publish_at_; }
+    /// Drops the copies of nodes that are not known any more.
+    void forget();
 
-    /// Calls `visit(const Replica&, const MemberList&)` for every table with members in the group that lookups,
-    /// watchers and notifications see, by the names of their nodes. It takes one step per node with members there.
+    /// No pull is due before.
+    [[nodiscard]] Instant next_pull() const { return shared_.next_pull; }
+    /// Calls `visit(Copy&)` for each live origin whose pull is due.
+    template <class Visit>
+    void for_each_due_pull(Visit visit) {
+        if (shared_.next_pull > ctx_.now) return;
+        shared_.next_pull = kNever;
+        for (auto& [name, copy] : copies_) {
+            if (!copy.is_live()) continue;
+            if (copy.pull_due() <= ctx_.now) visit(copy);
+            shared_.next_pull = std::min(shared_.next_pull, copy.pull_due());
+        }
+    }
+
+    // ---- lookups in all tables
+
+    [[nodiscard]] const GroupIndex& groups() const { return groups_; }
+    /// For parts that hold uses of groups: owners of members, watchers.
+    GroupIndex& groups() { return groups_; }
+    /// Updates of shown tables that no caller has taken yet.
+    GroupUpdates& updates() { return updates_; }
+
+    /// Calls `visit(const Replica&, const MemberList&)` for every shown table that has members in the group, in the
+    /// order of the nodes' names. Takes one step per node with members there, shown or not.
     template <class Visit>
     void for_each_shown_in(GroupRef group, Visit visit) const {
         for (const Replica* holder : groups_.holders(group))
@@ -69,79 +71,32 @@ public:
         std::uint64_t groups = 0;
         std::uint64_t members = 0;
     };
+    /// Takes one step per group and node with members there.
     [[nodiscard]] Totals totals() const;
+    /// The node's table if it is shown, else nullptr.
     [[nodiscard]] const Replica* shown(const std::string& node) const;
+    /// The table of this life of a node, shown or not; nullptr if there is none.
+    [[nodiscard]] std::shared_ptr<const Replica> table_of(const NodeId& origin) const;
+    /// The position applied of a node's table; 0 without a table.
     [[nodiscard]] Seq applied(const std::string& node) const;
-    /// The table of this life, shown or not; nullptr when there is none.
-    [[nodiscard]] const Replica* table_of(const NodeId& origin) const;
-    /// The highest position heard of; 0 without a table.
+    /// The highest position heard of; 0 without a copy of this life.
     [[nodiscard]] Seq known(const NodeId& origin) const;
-    /// Up to date with all that is known of every live node.
-    [[nodiscard]] bool is_synced() const { return progress().is_whole(); }
-    /// How far it is with that.
+    /// How far the copies of live nodes are.
     [[nodiscard]] SyncProgress progress() const;
-    /// Changes of shown tables that nobody has taken yet.
-    GroupUpdates& updates() { return updates_; }
 
     void check() const;
     [[nodiscard]] std::optional<std::string> over_bounds() const;
 
 private:
-    struct Copy {
-        std::unique_ptr<Replica> replica;
-        bool live = false;
-        bool position_told = true;  // where the log stood when the origin came to be believed alive
-        Seq reveal_at;              // not shown before this much is applied
-        Seq known;                  // highest position heard of
-        std::map<Seq, proto::Delta> early;
-        bool wants_snapshot = false;  // the table is wrong, and takes no more deltas
-        std::optional<SnapshotReceiver> incoming;
-        Instant pull_due = kNever;
-        Instant behind_since = kNever;
-        unsigned tries = 0;
-        unsigned begun_anew = 0;  // snapshots since the last one that was whole
-    };
-
-    Copy* find(const NodeId& origin);
-    [[nodiscard]] std::unique_ptr<Replica> make_replica(const NodeId& id);
-    /// What the next delta is applied to.
-    static Replica& open_table(Copy& copy);
-    /// Until a snapshot is there, deltas for a table that is wrong are kept and not applied.
-    static bool is_frozen(const Copy& copy);
-    void apply(Copy& copy, const proto::Delta& delta);
-    void drain_early(Copy& copy);
-    void settle(Copy& copy);
-    void reveal(Copy& copy);
-    void hide(Copy& copy, Reason reason);
-    void want(Copy& copy, Seq position);
-    void pull_at(Copy& copy, Instant due);
-    void begin_snapshot(Copy& copy, Seq as_of, const std::string& from);
-    /// The snapshot, once it has caught up, takes the table's place.
-    void end_snapshot(Copy& copy);
-    void send_pull(Copy& copy);
-    void send_deltas(const Replica& replica, Seq have, const std::string& to);
-    void send_snapshot(const Replica& replica, const std::string& to);
-    /// False when it is over: done, or without its table.
-    bool pump(const std::string& to, SnapshotSender& sender);
-    void publish_committed();
-    struct Cut {
-        std::vector<proto::Delta> deltas;
-        std::size_t size = 0;  // on the wire
-    };
-    [[nodiscard]] Cut cut(const Replica& replica, Seq& from) const;
+    [[nodiscard]] const Copy* find(const std::string& node) const;
 
     Context& ctx_;
     Peers& peers_;
     GroupIndex groups_;
-    std::unique_ptr<Replica> own_;
-    std::vector<proto::Delta> committed_;  // not yet published
-    std::size_t committed_size_ = 0;       // on the wire
-    Instant publish_at_{};                 // not before
-    std::map<std::string, Copy> copies_;
-    Instant next_pull_ = kNever;                                             // no pull is due before
-    std::map<std::pair<std::string, std::string>, SnapshotSender> senders_;  // by (to, about)
     GroupUpdates updates_;
-    std::uint64_t salt_;
+    Copy::Shared shared_;
+    OwnTable own_;
+    std::map<std::string, Copy> copies_;  // by name of the node
 };
 
 }  // namespace muster::cluster

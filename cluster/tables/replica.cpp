@@ -41,11 +41,11 @@ std::vector<Run> missing_from(const MemberList* there, const OwnerTable& owners_
 
 }  // namespace
 
-Replica::Replica(NodeId origin, GroupIndex& groups, const Bounds& bounds, std::uint64_t salt)
+Replica::Replica(NodeId origin, const Setup& setup)
     : id_(std::move(origin)),
-      index_(groups),
-      owners_(salt),
-      log_(index_, owners_, bounds.log_deltas, bounds.log_items) {}
+      index_(setup.groups),
+      owners_(setup.salt),
+      log_(index_, owners_, setup.bounds.log_deltas, setup.bounds.log_items) {}
 
 Replica::~Replica() {
     for (const Part& part : parts_) {

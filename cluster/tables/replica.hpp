@@ -28,7 +28,14 @@ public:
         MemberList members;
     };
 
-    Replica(NodeId origin, GroupIndex& groups, const Bounds& bounds, std::uint64_t salt);
+    /// What all replicas of a node share.
+    struct Setup {
+        GroupIndex& groups;
+        const Bounds& bounds;
+        std::uint64_t salt;  // of the owner tables
+    };
+
+    Replica(NodeId origin, const Setup& setup);
     ~Replica();
     Replica(const Replica&) = delete;
     Replica& operator=(const Replica&) = delete;

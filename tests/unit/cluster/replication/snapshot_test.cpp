@@ -41,14 +41,15 @@ struct Origin {
 
     Random random;
     GroupIndex index{key_of, 1};
-    Replica table{kOrigin, index, Bounds{}, 1};
+    Bounds bounds;
+    Replica table{kOrigin, {index, bounds, 1}};
     std::vector<proto::Delta> deltas;  // number 1 first
     std::vector<Group> homes;          // of members, number 1 first
     std::uint64_t last = 0;
 };
 
 std::unique_ptr<Replica> empty_table(GroupIndex& index) {
-    return std::make_unique<Replica>(kOrigin, index, Bounds{}, 2);
+    return std::make_unique<Replica>(kOrigin, Replica::Setup{index, Bounds{}, 2});
 }
 
 TEST(Snapshot, WithTheDeltasSinceItBeganIsTheTableWhereItEnded) {

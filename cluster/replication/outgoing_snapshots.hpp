@@ -1,0 +1,42 @@
+// The snapshots that this node is sending. PROTOCOL.md, "Snapshots".
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "cluster/membership/peers.hpp"
+#include "cluster/replication/snapshot.hpp"
+
+namespace muster::cluster {
+
+/// At most one snapshot per pair of receiver and origin, and at most 256 in all. One whose receiver acknowledges
+/// nothing for five seconds is dropped, and so is one whose table has been replaced: the receiver pulls again.
+class OutgoingSnapshots {
+public:
+    OutgoingSnapshots(Context& context, Peers& peers) : ctx_(context), peers_(peers) {}
+
+    /// Begins a snapshot of `table`, in the place of an earlier one that is still under way.
+    void begin(const std::shared_ptr<const Replica>& table, const std::string& to);
+    /// The receiver has what `ack` says: sends the chunks that may go now.
+    void acked(const proto::SnapshotAck& ack, const std::string& from);
+    void drop_stalled();
+
+    [[nodiscard]] std::optional<std::string> over_bounds() const;
+
+private:
+    struct Outgoing {
+        std::weak_ptr<const Replica> table;  // expires when the table is replaced or forgotten
+        SnapshotSender sender;
+    };
+    /// False when there is nothing left to do.
+    bool send_chunks(const std::string& to, Outgoing& outgoing);
+
+    Context& ctx_;
+    Peers& peers_;
+    std::map<std::pair<std::string, std::string>, Outgoing> outgoing_;  // by receiver and origin
+};
+
+}  // namespace muster::cluster

@@ -1,0 +1,42 @@
+// This node's own table and the publication of its deltas. PROTOCOL.md, "Replication".
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "cluster/membership/peers.hpp"
+#include "cluster/tables/replica.hpp"
+
+namespace muster::cluster {
+
+/// The only writer of this node's table. A delta takes effect here immediately. The other nodes get it with the next
+/// publication: at most one per Timing::publish_gap, unless the caller asks for one.
+class OwnTable {
+public:
+    OwnTable(Context& context, Peers& peers, const Replica::Setup& setup, GroupUpdates& updates);
+
+    [[nodiscard]] const std::shared_ptr<Replica>& replica() const { return replica_; }
+
+    /// Applies the delta under the next number. Publishes immediately when the unpublished deltas fill a frame.
+    void commit(proto::Delta delta);
+    /// Publishes all committed deltas in one message, if they are due or `now` is true.
+    void publish(bool now);
+    /// When the committed deltas are due; kNever if there are none.
+    [[nodiscard]] Instant next_publish() const { return unpublished_.empty() ? kNever : earliest_publish_; }
+
+    /// Continues under a higher incarnation. Only while the table is empty.
+    void adopt(Incarnation incarnation) { replica_->adopt(incarnation); }
+
+private:
+    void publish_all();
+
+    Context& ctx_;
+    Peers& peers_;
+    GroupUpdates& updates_;
+    std::shared_ptr<Replica> replica_;
+    std::vector<proto::Delta> unpublished_;
+    std::size_t unpublished_size_ = 0;  // on the wire
+    Instant earliest_publish_{};
+};
+
+}  // namespace muster::cluster
