@@ -35,9 +35,9 @@ struct Dial {
 struct HangUp {
     std::string address;
 };
-/// To whoever is behind this route of the front door.
+/// To whoever is behind this connection of the front door.
 struct SendDoor {
-    Route route;
+    ConnectionId connection;
     proto::Message message;
 };
 /// Subscribe to a peer's gossip and open a control link to it; replaces an
@@ -62,14 +62,14 @@ struct HandlerMembers {
 };
 using Recipients = std::vector<HandlerMembers>;
 /// A notification to handlers inside the process. With a fan-out, HandlerOutcomes must tell of each handler what
-/// became of the members that are watched.
+/// became of the members that are awaited.
 struct Deliver {
     proto::SharedNotice notice;
     std::shared_ptr<const Recipients> to;
-    FanOut fan_out{};
+    FanOutId fan_out{};
 
     /// How many of these members, the first ones, the fan-out asks about: those no newer than it matched.
-    [[nodiscard]] std::uint64_t watched(const std::vector<MemberNumber>& members) const;
+    [[nodiscard]] std::uint64_t awaited(const std::vector<MemberNumber>& members) const;
 };
 /// To a handler inside the process: so many notifications for its members were lost before this place.
 struct DeliverGap {

@@ -20,7 +20,7 @@ constexpr Duration kRarestProgress = std::chrono::seconds(10);
 
 }  // namespace
 
-std::uint64_t Deliver::watched(const std::vector<MemberNumber>& members) const {
+std::uint64_t Deliver::awaited(const std::vector<MemberNumber>& members) const {
     if (!fan_out) return 0;
     return static_cast<std::uint64_t>(std::upper_bound(members.begin(), members.end(), notice->newest) -
                                       members.begin());

@@ -62,7 +62,7 @@ struct Core::Impl {
     void on(const LinkUp& event);
     void on(const LinkLost& event) { detector.link_lost(event.peer); }
     void on(const ProcessGone& event) { detector.process_gone(event.peer); }
-    void on(const RouteLost& event) { sessions.route_lost(event.route); }
+    void on(const ConnectionLost& event) { sessions.connection_lost(event.connection); }
     void on(const LocalJoin& event);
     void on(const LocalLeave& event);
     void on(const HandlerGone& event) { local.owner_gone(event.handler, Reason::left); }
@@ -101,7 +101,7 @@ struct Core::Impl {
     void link_data(const NodeId& from, proto::LinkData data);
 
     // core_workers.cpp: what workers ask
-    void worker_hello(const proto::Message& message, const Sender& sender, Route route);
+    void worker_hello(const proto::Message& message, const Sender& sender, ConnectionId connection);
     [[nodiscard]] std::string why_not_ready() const;
     void request(Sessions::Request request);
     void query(Sessions::Request request);

@@ -28,10 +28,10 @@ bool is_published(const proto::Message& message) {
 void Core::Impl::at_door(MessageArrived& event) {
     proto::Message& message = event.message;
     if (const auto* hello = std::get_if<proto::Hello>(&message.body)) {
-        if (discovery.hello(message, event.sender, event.route, replicas.own().applied())) greeted(hello->self);
+        if (discovery.hello(message, event.sender, event.connection, replicas.own().applied())) greeted(hello->self);
     } else if (std::holds_alternative<proto::WorkerHello>(message.body)) {
-        worker_hello(message, event.sender, event.route);
-    } else if (auto wanted = sessions.message(std::move(message), event.sender, event.route)) {
+        worker_hello(message, event.sender, event.connection);
+    } else if (auto wanted = sessions.message(std::move(message), event.sender, event.connection)) {
         request(std::move(*wanted));
     }
 }

@@ -22,12 +22,12 @@ std::string front_door(const std::string& name, const std::string& address, bool
 
 }  // namespace
 
-void Core::Impl::worker_hello(const proto::Message& message, const Sender& sender, Route route) {
+void Core::Impl::worker_hello(const proto::Message& message, const Sender& sender, ConnectionId connection) {
     std::vector<std::string> others;
     for (const auto& [name, peer] : peers.all())
         if (peer.is_live() && !peer.record.address.empty() && others.size() < limits::kNodesInWelcome)
             others.push_back(front_door(name, peer.record.address, ctx.options.notary != nullptr));
-    sessions.hello(message, sender, route, ready ? "" : why_not_ready(), self_info(), std::move(others));
+    sessions.hello(message, sender, connection, ready ? "" : why_not_ready(), self_info(), std::move(others));
 }
 
 std::string Core::Impl::why_not_ready() const {

@@ -16,7 +16,7 @@
 namespace muster::cluster {
 
 /// A connection at the front door; given by the shell, not reused while it runs.
-using Route = Counter<struct RouteTag>;
+using ConnectionId = Counter<struct ConnectionTag>;
 /// A handler inside the process, chosen by the shell. Its members live until it leaves or is gone.
 using HandlerId = Counter<struct HandlerTag>;
 /// In a LocalLeave: whichever handlers of the process have the members.
@@ -27,11 +27,11 @@ using WatchId = Counter<struct WatchTag>;
 using CallId = Counter<struct CallTag>;
 
 /// Names a fan-out that wants to know what became of its deliveries; 0: none does.
-using FanOut = Counter<struct FanOutTag>;
+using FanOutId = Counter<struct FanOutTag>;
 
 /// What became of `members` deliveries of a fan-out.
 struct Outcome {
-    FanOut fan_out;
+    FanOutId fan_out;
     std::uint64_t members = 0;
     std::optional<MissReason> missed;  // empty: delivered
 
@@ -42,7 +42,7 @@ struct Outcome {
 enum class Channel : std::uint8_t {
     gossip,   // published by a peer that this node is connected to
     control,  // sent by a node to this node's control socket
-    door,     // at the front door, from whoever is behind `route`
+    door,     // at the front door, from whoever is behind `connection`
     dial,     // answer to a hello that was sent to `address`
 };
 
@@ -61,8 +61,8 @@ struct Tick {};
 
 struct MessageArrived {
     Channel channel = Channel::gossip;
-    Route route;          // door only
-    std::string address;  // dial only
+    ConnectionId connection;  // door only
+    std::string address;      // dial only
     proto::Message message;
     Sender sender{};  // but for gossip, which many write to one socket
 };
@@ -80,9 +80,9 @@ struct ProcessGone {
     NodeId peer;
 };
 
-/// A message could not be put on this route: whoever was behind it is gone, or does not read.
-struct RouteLost {
-    Route route;
+/// A message could not be put on this connection: whoever was behind it is gone, or does not read.
+struct ConnectionLost {
+    ConnectionId connection;
 };
 
 struct LocalJoin {
@@ -130,8 +130,9 @@ struct LocalUnwatch {
 /// Leave the cluster for good: a goodbye is published and nothing is answered afterwards.
 struct Shutdown {};
 
-using EventBody = std::variant<Tick, MessageArrived, LinkUp, LinkLost, ProcessGone, RouteLost, LocalJoin, LocalLeave,
-                               HandlerGone, HandlerOutcomes, LocalNotify, LocalWatch, LocalUnwatch, Shutdown>;
+using EventBody =
+    std::variant<Tick, MessageArrived, LinkUp, LinkLost, ProcessGone, ConnectionLost, LocalJoin, LocalLeave,
+                 HandlerGone, HandlerOutcomes, LocalNotify, LocalWatch, LocalUnwatch, Shutdown>;
 
 struct Event {
     Instant now;

@@ -37,7 +37,7 @@ void Router::notify(Call call) {
     const Routes::Route& route = routes_.of(call.group);
     if (const auto why = why_invalid(call, route.targets.empty()); !why.empty())
         return answers_.emplace_back(call.caller, Error{ErrorCode::bad_request, why}), void();
-    if (call.wait && pending_.size() >= ctx_.options.bounds.pending_reports) {
+    if (call.wait && pending_reports_.size() >= ctx_.options.bounds.pending_reports) {
         ctx_.count("waits_refused");
         return answers_.emplace_back(call.caller,
                                      Error{ErrorCode::overloaded, "too many notify calls wait for reports"}),
@@ -75,7 +75,7 @@ void Router::send_and_wait(const Call& call, const Targets& targets, proto::Noti
     const auto ticket = ++last_ticket_;
     notice.ticket = ticket;
     notice.wait_ms = static_cast<std::uint64_t>(std::max<std::int64_t>(0, call.timeout / milliseconds(1)));
-    Pending& pending = pending_[ticket] = {call.caller, report, {}, ctx_.now + call.timeout, ctx_.now};
+    PendingReport& pending = pending_reports_[ticket] = {call.caller, report, {}, ctx_.now + call.timeout, ctx_.now};
     for (const auto& target : targets) pending.outstanding[target.node.name] = target.members;
     send(targets, std::move(notice), size, report);
     for (const auto& miss : report.missed) settle(ticket, miss.node, 0, {miss});
@@ -96,7 +96,7 @@ void Router::send(const Targets& targets, proto::Notice notice, std::size_t size
         if (wait) notice.newest = target.newest;
         const proto::SharedNotice to_target = wait ? proto::SharedNotice(notice) : for_all;
         if (target.node == ctx_.self) {
-            spread(target.node, to_target);
+            fan_out(target.node, to_target);
             continue;
         }
         const auto put = links_.put(target.node, to_target, size);
@@ -110,8 +110,8 @@ void Router::send(const Targets& targets, proto::Notice notice, std::size_t size
 /// These gave way on the link to `node`: whoever waits for them is told; the members are by the link.
 void Router::dropped(const NodeId& node, const std::vector<std::uint64_t>& tickets) {
     for (const auto ticket : tickets) {
-        const auto it = pending_.find(ticket);
-        if (it == pending_.end()) continue;
+        const auto it = pending_reports_.find(ticket);
+        if (it == pending_reports_.end()) continue;
         const auto expected = it->second.outstanding.find(node.name);
         if (expected == it->second.outstanding.end()) continue;
         const Missed missed{node.name, expected->second, MissReason::overflow};
@@ -122,41 +122,43 @@ void Router::dropped(const NodeId& node, const std::vector<std::uint64_t>& ticke
 
 // ---- at the members' node --------------------------------------------------------
 
-FanOut Router::begin_spread(const NodeId& from, const proto::Notice& notice) {
+FanOutId Router::begin_fan_out(const NodeId& from, const proto::Notice& notice) {
     if (notice.ticket == 0) return {};
     const auto wait =
         std::min<Duration>(kLongestWait, milliseconds(std::min<std::uint64_t>(notice.wait_ms, INT32_MAX)));
     // What is known by then must arrive before the notifier stops waiting.
     const auto on_the_way = from == ctx_.self ? Duration{} : std::min<Duration>(wait / 10, kReportTravels);
-    Spread spread{from, {notice.ticket, 0, {}}, {}, 0, ctx_.now + wait - on_the_way};
-    last_spread_ = last_spread_.next();
-    spreads_.emplace(last_spread_, std::move(spread));
-    return last_spread_;
+    FanOut fan_out{from, {notice.ticket, 0, {}}, {}, 0, ctx_.now + wait - on_the_way};
+    last_fan_out_ = last_fan_out_.next();
+    fan_outs_.emplace(last_fan_out_, std::move(fan_out));
+    return last_fan_out_;
 }
 
-void Router::spread(const NodeId& from, const proto::SharedNotice& notice) {
-    const FanOut id = spreads_.size() < ctx_.options.bounds.pending_reports ? begin_spread(from, *notice) : FanOut{};
+void Router::fan_out(const NodeId& from, const proto::SharedNotice& notice) {
+    const FanOutId id =
+        fan_outs_.size() < ctx_.options.bounds.pending_reports ? begin_fan_out(from, *notice) : FanOutId{};
     const Routes::Route& route = routes_.of(notice->group);
     if (route.handlers) deliver(route.handlers, notice, id);
     for (const auto& [session, members] : route.sessions) deliver(session, members, notice, id);
     if (id) report_if_done(id);
 }
 
-void Router::deliver(const std::shared_ptr<const Recipients>& handlers, const proto::SharedNotice& notice, FanOut id) {
+void Router::deliver(const std::shared_ptr<const Recipients>& handlers, const proto::SharedNotice& notice,
+                     FanOutId id) {
     Deliver action{notice, handlers, id};
     std::uint64_t members = 0;
-    std::uint64_t watched = 0;
+    std::uint64_t awaited = 0;
     for (const auto& to : *handlers) {
         members += to.members.size();
-        watched += action.watched(to.members);
+        awaited += action.awaited(to.members);
     }
     ctx_.count("notifications_delivered", members);
-    if (id) spreads_.at(id).outstanding += watched;
+    if (id) fan_outs_.at(id).outstanding += awaited;
     ctx_.emit(std::move(action));
 }
 
 void Router::deliver(SessionToken session, const Routes::SharedMembers& members, const proto::SharedNotice& notice,
-                     FanOut id) {
+                     FanOutId id) {
     ctx_.count("notifications_delivered", members->size());
     const std::size_t size = wire_size(*notice);
     for (std::size_t at = 0; at < members->size(); at += kMembersPerDelivery) {
@@ -164,12 +166,12 @@ void Router::deliver(SessionToken session, const Routes::SharedMembers& members,
         const auto end = begin + static_cast<std::ptrdiff_t>(std::min(kMembersPerDelivery, members->size() - at));
         const bool all = begin == members->begin() && end == members->end();
         proto::Delivery delivery{notice, all ? members : std::make_shared<const std::vector<MemberNumber>>(begin, end)};
-        Session::Waiter waiter;
+        Session::Awaited awaited;
         // Who joined since is served too, but is none of those that the report is about.
-        if (id) waiter = {id, static_cast<std::uint64_t>(std::upper_bound(begin, end, notice->newest) - begin)};
-        if (waiter.members == 0) waiter = {};
-        if (waiter.fan_out) spreads_.at(id).outstanding += waiter.members;
-        sessions_.push(session, std::move(delivery), size + static_cast<std::size_t>(end - begin) * 9, waiter);
+        if (id) awaited = {id, static_cast<std::uint64_t>(std::upper_bound(begin, end, notice->newest) - begin)};
+        if (awaited.members == 0) awaited = {};
+        if (awaited.fan_out) fan_outs_.at(id).outstanding += awaited.members;
+        sessions_.push(session, std::move(delivery), size + static_cast<std::size_t>(end - begin) * 9, awaited);
     }
 }
 
@@ -189,8 +191,8 @@ void Router::took(const std::vector<Outcome>& outcomes) {
 }
 
 void Router::account(const Outcome& outcome) {
-    const auto it = spreads_.find(outcome.fan_out);
-    if (it == spreads_.end()) return;
+    const auto it = fan_outs_.find(outcome.fan_out);
+    if (it == fan_outs_.end()) return;
     it->second.outstanding -= std::min(outcome.members, it->second.outstanding);
     if (outcome.missed)
         it->second.missed[*outcome.missed] += outcome.members;
@@ -198,11 +200,11 @@ void Router::account(const Outcome& outcome) {
         it->second.report.delivered += outcome.members;
 }
 
-void Router::report_if_done(FanOut id) {
-    const auto it = spreads_.find(id);
-    if (it == spreads_.end() || it->second.outstanding > 0) return;
-    Spread done = std::move(it->second);
-    spreads_.erase(it);
+void Router::report_if_done(FanOutId id) {
+    const auto it = fan_outs_.find(id);
+    if (it == fan_outs_.end() || it->second.outstanding > 0) return;
+    FanOut done = std::move(it->second);
+    fan_outs_.erase(it);
     for (const auto& [reason, members] : done.missed) done.report.missed.push_back({ctx_.self.name, members, reason});
     if (done.from == ctx_.self)
         take(ctx_.self, done.report);
@@ -219,9 +221,9 @@ void Router::take(const NodeId& from, const proto::NoticeReport& report) {
 
 void Router::settle(std::uint64_t ticket, const std::string& node, std::uint64_t delivered,
                     std::vector<Missed> missed) {
-    const auto it = pending_.find(ticket);
-    if (it == pending_.end()) return;
-    Pending& pending = it->second;
+    const auto it = pending_reports_.find(ticket);
+    if (it == pending_reports_.end()) return;
+    PendingReport& pending = it->second;
     const auto expected = pending.outstanding.find(node);
     if (expected == pending.outstanding.end()) return;
     std::uint64_t accounted = delivered;
@@ -237,35 +239,35 @@ void Router::settle(std::uint64_t ticket, const std::string& node, std::uint64_t
 }
 
 void Router::finish_if_done(std::uint64_t ticket) {
-    const auto it = pending_.find(ticket);
-    if (it == pending_.end() || !it->second.outstanding.empty()) return;
+    const auto it = pending_reports_.find(ticket);
+    if (it == pending_reports_.end() || !it->second.outstanding.empty()) return;
     ctx_.durations.report.add(ctx_.now - it->second.begun);
     answers_.emplace_back(it->second.caller, std::move(it->second.report));
-    pending_.erase(it);
+    pending_reports_.erase(it);
 }
 
 void Router::on(const Transition& transition) {
     if (transition.kind == Transition::Kind::up) return;
     std::vector<std::uint64_t> tickets;
-    for (const auto& [ticket, pending] : pending_)
+    for (const auto& [ticket, pending] : pending_reports_)
         if (pending.outstanding.contains(transition.id.name)) tickets.push_back(ticket);
     for (const auto ticket : tickets) {
-        const auto members = pending_[ticket].outstanding[transition.id.name];
+        const auto members = pending_reports_[ticket].outstanding[transition.id.name];
         settle(ticket, transition.id.name, 0, {{transition.id.name, members, MissReason::node_down}});
         finish_if_done(ticket);
     }
 }
 
 void Router::tick() {
-    std::vector<FanOut> expired;
-    for (auto& [id, spread] : spreads_) {
-        if (ctx_.now < spread.expires) continue;
-        spread.missed[MissReason::timeout] += std::exchange(spread.outstanding, 0);
+    std::vector<FanOutId> expired;
+    for (auto& [id, fan_out] : fan_outs_) {
+        if (ctx_.now < fan_out.expires) continue;
+        fan_out.missed[MissReason::timeout] += std::exchange(fan_out.outstanding, 0);
         expired.push_back(id);
     }
-    for (const FanOut id : expired) report_if_done(id);
+    for (const FanOutId id : expired) report_if_done(id);
     std::vector<std::pair<std::uint64_t, std::map<std::string, std::uint64_t>>> late;
-    for (const auto& [ticket, pending] : pending_)
+    for (const auto& [ticket, pending] : pending_reports_)
         if (ctx_.now >= pending.deadline) late.emplace_back(ticket, pending.outstanding);
     for (const auto& [ticket, outstanding] : late) {
         for (const auto& [node, members] : outstanding) settle(ticket, node, 0, {{node, members, MissReason::timeout}});
@@ -274,8 +276,8 @@ void Router::tick() {
 }
 
 std::optional<std::string> Router::over_bounds() const {
-    if (pending_.size() > ctx_.options.bounds.pending_reports) return "pending notify calls";
-    if (spreads_.size() > ctx_.options.bounds.pending_reports) return "spreads";
+    if (pending_reports_.size() > ctx_.options.bounds.pending_reports) return "pending notify calls";
+    if (fan_outs_.size() > ctx_.options.bounds.pending_reports) return "fan-outs";
     return std::nullopt;
 }
 

@@ -30,7 +30,7 @@ public:
     void notify(Call call);
 
     /// A notice from another node for the members here.
-    void take(const NodeId& from, const proto::SharedNotice& notice) { spread(from, notice); }
+    void take(const NodeId& from, const proto::SharedNotice& notice) { fan_out(from, notice); }
     void take(const NodeId& from, const proto::NoticeReport& report);
     void take(const proto::NoticesLost& lost);
     /// What became of items that sessions and handlers were given.
@@ -42,7 +42,7 @@ public:
 
 private:
     /// A notify that waits for what became of it.
-    struct Pending {
+    struct PendingReport {
         Caller caller;
         NotifyReport report;
         std::map<std::string, std::uint64_t> outstanding;  // members, by node
@@ -50,7 +50,7 @@ private:
         Instant begun;
     };
     /// A notice spread over this node's members, for a node that waits.
-    struct Spread {
+    struct FanOut {
         NodeId from;
         proto::NoticeReport report;
         std::map<MissReason, std::uint64_t> missed;
@@ -67,13 +67,13 @@ private:
     void send(const Targets& targets, proto::Notice notice, std::size_t size, NotifyReport& report);
     void dropped(const NodeId& node, const std::vector<std::uint64_t>& tickets);
 
-    void spread(const NodeId& from, const proto::SharedNotice& notice);
-    FanOut begin_spread(const NodeId& from, const proto::Notice& notice);
-    void deliver(const std::shared_ptr<const Recipients>& handlers, const proto::SharedNotice& notice, FanOut id);
+    void fan_out(const NodeId& from, const proto::SharedNotice& notice);
+    FanOutId begin_fan_out(const NodeId& from, const proto::Notice& notice);
+    void deliver(const std::shared_ptr<const Recipients>& handlers, const proto::SharedNotice& notice, FanOutId id);
     void deliver(SessionToken session, const Routes::SharedMembers& members, const proto::SharedNotice& notice,
-                 FanOut id);
+                 FanOutId id);
     void account(const Outcome& outcome);
-    void report_if_done(FanOut id);
+    void report_if_done(FanOutId id);
     void settle(std::uint64_t ticket, const std::string& node, std::uint64_t delivered, std::vector<Missed> missed);
     void finish_if_done(std::uint64_t ticket);
 
@@ -83,9 +83,9 @@ private:
     Sessions& sessions_;
     std::uint64_t notify_seq_ = 0;
     std::uint64_t last_ticket_ = 0;
-    FanOut last_spread_;
-    std::map<std::uint64_t, Pending> pending_;
-    std::map<FanOut, Spread> spreads_;
+    FanOutId last_fan_out_;
+    std::map<std::uint64_t, PendingReport> pending_reports_;
+    std::map<FanOutId, FanOut> fan_outs_;
     Answers answers_;
 };
 

@@ -19,7 +19,7 @@ Discovery::Discovery(Context& context, Peers& peers) : ctx_(context), peers_(pee
     for (const auto& seed : ctx_.options.seeds) targets_[seed].seed = true;
 }
 
-bool Discovery::refuse(Route route, ErrorCode code, const std::string& text) {
+bool Discovery::refuse(ConnectionId connection, ErrorCode code, const std::string& text) {
     switch (code) {
         case ErrorCode::wrong_scope:
             ctx_.count("hellos_refused_wrong_scope");
@@ -34,24 +34,25 @@ bool Discovery::refuse(Route route, ErrorCode code, const std::string& text) {
             ctx_.count("hellos_refused_not_alive");
             break;
     }
-    ctx_.emit(SendDoor{route, ctx_.message(proto::Refuse{code, text})});
+    ctx_.emit(SendDoor{connection, ctx_.message(proto::Refuse{code, text})});
     return false;
 }
 
-bool Discovery::hello(const proto::Message& message, const Sender& sender, Route route, Seq seq) {
+bool Discovery::hello(const proto::Message& message, const Sender& sender, ConnectionId connection, Seq seq) {
     const auto& caller = std::get<proto::Hello>(message.body).self;
     if (message.header.scope != ctx_.options.scope)
-        return refuse(route, ErrorCode::wrong_scope,
+        return refuse(connection, ErrorCode::wrong_scope,
                       "this node serves scope '" + ctx_.options.scope + "', not '" + message.header.scope + "'");
-    if (const auto why = why_not_believed(caller, sender); !why.empty()) return refuse(route, ErrorCode::refused, why);
+    if (const auto why = why_not_believed(caller, sender); !why.empty())
+        return refuse(connection, ErrorCode::refused, why);
     const bool itself = caller.id == ctx_.self;
     if (caller.state != NodeState::alive)
-        return refuse(route, ErrorCode::bad_request, "a hello must come from a live node");
+        return refuse(connection, ErrorCode::bad_request, "a hello must come from a live node");
     if (caller.id.name == ctx_.self.name && !itself)
-        return refuse(route, ErrorCode::name_taken, taken(ctx_.self.name, ctx_.options.address));
+        return refuse(connection, ErrorCode::name_taken, taken(ctx_.self.name, ctx_.options.address));
     if (const Peer* holder = holder_of(caller))
-        return refuse(route, ErrorCode::name_taken, taken(caller.id.name, holder->record.address));
-    answer_hello(caller, route, seq);
+        return refuse(connection, ErrorCode::name_taken, taken(caller.id.name, holder->record.address));
+    answer_hello(caller, connection, seq);
     return true;
 }
 
@@ -73,7 +74,7 @@ const Peer* Discovery::holder_of(const proto::PeerRecord& newcomer) const {
     return other && known->record.address != newcomer.address ? known : nullptr;
 }
 
-void Discovery::answer_hello(const proto::PeerRecord& caller, Route route, Seq seq) {
+void Discovery::answer_hello(const proto::PeerRecord& caller, ConnectionId connection, Seq seq) {
     proto::Welcome welcome{peers_.self_record(seq), {}, {}};
     if (caller.id != ctx_.self) {
         if (const Peer* known = peers_.find(caller.id.name)) welcome.known = known->record.id.incarnation;
@@ -92,7 +93,7 @@ void Discovery::answer_hello(const proto::PeerRecord& caller, Route route, Seq s
         welcome.peers.push_back(known->record);  // it lives: let it refute
     if (ctx_.options.notary && known && known->record.id.incarnation > caller.id.incarnation)
         welcome.peers.push_back(known->record);  // the proof of what `known` says
-    ctx_.emit(SendDoor{route, ctx_.message(std::move(welcome))});
+    ctx_.emit(SendDoor{connection, ctx_.message(std::move(welcome))});
 }
 
 bool Discovery::welcome(const proto::Message& message, const std::string& address, Incarnation& adopt) {

@@ -14,7 +14,7 @@ public:
     Discovery(Context& context, Peers& peers);
 
     /// Someone's hello at the door. False when it was refused.
-    bool hello(const proto::Message& message, const Sender& sender, Route route, Seq seq);
+    bool hello(const proto::Message& message, const Sender& sender, ConnectionId connection, Seq seq);
     /// The answer to a hello of ours. True when this node has to take a higher
     /// incarnation, which is then `adopt`.
     bool welcome(const proto::Message& message, const std::string& address, Incarnation& adopt);
@@ -40,8 +40,8 @@ private:
         Instant refused_at = kLongAgo;
     };
 
-    void answer_hello(const proto::PeerRecord& caller, Route route, Seq seq);
-    bool refuse(Route route, ErrorCode code, const std::string& text);
+    void answer_hello(const proto::PeerRecord& caller, ConnectionId connection, Seq seq);
+    bool refuse(ConnectionId connection, ErrorCode code, const std::string& text);
     [[nodiscard]] std::string why_not_believed(const proto::PeerRecord& caller, const Sender& sender) const;
     /// Whether an earlier life of this node has proven to have had the incarnation that the welcome tells.
     bool is_known_proven(const proto::Welcome& welcome);

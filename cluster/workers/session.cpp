@@ -24,8 +24,8 @@ std::size_t size_of(const proto::Body& body) {
 
 }  // namespace
 
-void Session::attach(Route route, std::uint64_t received) {
-    route_ = route;
+void Session::attach(ConnectionId connection, std::uint64_t received) {
+    connection_ = connection;
     heard_ = ctx_.now;
     if (received < acked_ || received > highest_) received = acked_;
     if (sent_ > received) ctx_.count("stream_items_resent", sent_ - received);
@@ -35,7 +35,7 @@ void Session::attach(Route route, std::uint64_t received) {
 }
 
 void Session::detach() {
-    route_ = {};
+    connection_ = {};
     lost_at_ = ctx_.now;
 }
 
@@ -50,17 +50,17 @@ bool Session::is_over() const {
            gaps_ > 2 * (bounds.backlog_items + 1);  // one beside each item, and those that were sent
 }
 
-bool Session::push(proto::StreamItem item, std::size_t size, Waiter waiter, std::vector<Outcome>& outcomes) {
+bool Session::push(proto::StreamItem item, std::size_t size, Awaited awaited, std::vector<Outcome>& outcomes) {
     const auto* delivery = std::get_if<proto::Delivery>(&item);
     const std::uint64_t members = delivery ? delivery->members->size() : 0;
     if (!make_room(size, delivery != nullptr, outcomes)) {
         if (!delivery || ctx_.options.bounds.backlog_policy == OverflowPolicy::disconnect) return false;
-        drop(members, waiter, outcomes);
+        drop(members, awaited, outcomes);
         lose(members);
         return true;
     }
     bytes_ += size;
-    stream_.push_back({std::move(item), size, members, waiter, ctx_.now});
+    stream_.push_back({std::move(item), size, members, awaited, ctx_.now});
     return true;
 }
 
@@ -81,7 +81,7 @@ bool Session::drop_oldest(std::vector<Outcome>& outcomes) {
     const auto it = std::find_if(unsent, stream_.end(),
                                  [](const Item& item) { return std::holds_alternative<proto::Delivery>(item.body); });
     if (it == stream_.end()) return false;
-    drop(it->members, it->waiter, outcomes);
+    drop(it->members, it->awaited, outcomes);
     make_gap(it);
     return true;
 }
@@ -102,9 +102,9 @@ void Session::make_gap(std::deque<Item>::iterator dropped) {
     }
 }
 
-void Session::drop(std::uint64_t members, Waiter waiter, std::vector<Outcome>& outcomes) {
+void Session::drop(std::uint64_t members, Awaited awaited, std::vector<Outcome>& outcomes) {
     ctx_.count("notifications_dropped", members);
-    if (waiter.fan_out) outcomes.push_back({waiter.fan_out, waiter.members, MissReason::overflow});
+    if (awaited.fan_out) outcomes.push_back({awaited.fan_out, awaited.members, MissReason::overflow});
 }
 
 void Session::lose(std::uint64_t members) {
@@ -116,7 +116,7 @@ void Session::acked(std::uint64_t received, std::vector<Outcome>& outcomes) {
     if (received > highest_) return ctx_.count("acks_of_unsent_stream");
     for (; acked_ < received; ++acked_) {
         const Item& item = stream_.front();
-        if (item.waiter.fan_out) outcomes.push_back({item.waiter.fan_out, item.waiter.members, std::nullopt});
+        if (item.awaited.fan_out) outcomes.push_back({item.awaited.fan_out, item.awaited.members, std::nullopt});
         bytes_ -= item.size;
         if (acked_ < sent_) in_flight_ -= item.size;
         if (std::holds_alternative<proto::Gap>(item.body)) --gaps_;
@@ -130,8 +130,8 @@ void Session::close(std::vector<Outcome>& outcomes) {
     std::uint64_t members = 0;
     for (const Item& item : stream_) {
         members += item.members;
-        if (item.waiter.fan_out)
-            outcomes.push_back({item.waiter.fan_out, item.waiter.members, MissReason::worker_down});
+        if (item.awaited.fan_out)
+            outcomes.push_back({item.awaited.fan_out, item.awaited.members, MissReason::worker_down});
     }
     if (members > 0) ctx_.count("notifications_lost_with_workers", members);
     stream_.clear();
@@ -175,19 +175,19 @@ void Session::keep(std::uint64_t number, const proto::Body& body) {
 }
 
 void Session::send(proto::Body body, std::uint64_t seq) {
-    if (!route_) return;  // asked again after the resume
+    if (!connection_) return;  // asked again after the resume
     spoke_ = ctx_.now;
-    ctx_.emit(SendDoor{route_, ctx_.message(std::move(body), seq)});
+    ctx_.emit(SendDoor{connection_, ctx_.message(std::move(body), seq)});
 }
 
 void Session::heartbeat_if_quiet() {
-    if (route_ && ctx_.now - spoke_ >= ctx_.options.session.probe) send(proto::NodeHeartbeat{});
+    if (connection_ && ctx_.now - spoke_ >= ctx_.options.session.probe) send(proto::NodeHeartbeat{});
 }
 
 bool Session::wants_flush() const {
     // Half of the backlog at most: what is in flight cannot be dropped to make room.
     const Bounds& bounds = ctx_.options.bounds;
-    return route_ && sent_ - acked_ < stream_.size() &&
+    return connection_ && sent_ - acked_ < stream_.size() &&
            sent_ - acked_ < std::min(kInFlightItems, (bounds.backlog_items + 1) / 2) &&
            in_flight_ < std::min(kInFlightBytes, bounds.backlog_bytes / 2);
 }

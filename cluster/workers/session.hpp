@@ -22,8 +22,8 @@ public:
     [[nodiscard]] const std::string& worker() const { return worker_; }
     /// Whose key it was made with: no other may resume it.
     [[nodiscard]] const Sender& sender() const { return sender_; }
-    [[nodiscard]] bool is_attached() const { return static_cast<bool>(route_); }
-    [[nodiscard]] Route route() const { return route_; }
+    [[nodiscard]] bool is_attached() const { return static_cast<bool>(connection_); }
+    [[nodiscard]] ConnectionId connection() const { return connection_; }
     [[nodiscard]] Instant lost_at() const { return lost_at_; }
     [[nodiscard]] Instant heard() const { return heard_; }
     /// Whether more is kept than the bounds allow. Gaps take no room, but no two that wait stand side by side.
@@ -32,20 +32,20 @@ public:
     [[nodiscard]] std::size_t items() const { return stream_.size(); }
     [[nodiscard]] std::size_t bytes() const { return bytes_; }
 
-    /// The worker is behind this route now and has received the stream up to `received`.
-    void attach(Route route, std::uint64_t received);
+    /// The worker is behind this connection now and has received the stream up to `received`.
+    void attach(ConnectionId connection, std::uint64_t received);
     void detach();
     void hear() { heard_ = ctx_.now; }
     void excuse(Duration late) { heard_ = std::min(ctx_.now, heard_ + late); }
 
     /// What a fan-out is to be told of a Delivery.
-    struct Waiter {
-        FanOut fan_out;
+    struct Awaited {
+        FanOutId fan_out;
         std::uint64_t members = 0;  // of those in the Delivery
     };
     /// Appends to the stream. When it is full, Bounds::backlog_policy says which notifications become
     /// a Gap: the oldest not yet sent, or this one. False when that makes no room, or is not the policy.
-    bool push(proto::StreamItem item, std::size_t size, Waiter waiter, std::vector<Outcome>& outcomes);
+    bool push(proto::StreamItem item, std::size_t size, Awaited awaited, std::vector<Outcome>& outcomes);
     /// So many deliveries to members of this worker were lost before they came here; told in their place.
     void lose(std::uint64_t members);
     /// The worker has handled the stream up to `received`.
@@ -74,7 +74,7 @@ private:
         proto::StreamItem body;
         std::size_t size = 0;
         std::uint64_t members = 0;  // of a Delivery
-        Waiter waiter;
+        Awaited awaited;
         Instant since{};  // a Delivery is here
     };
     [[nodiscard]] bool is_full(std::size_t more) const;
@@ -83,13 +83,13 @@ private:
     void make_gap(std::deque<Item>::iterator dropped);
     void count_sent(const Item& item);
     void send_deliveries();
-    void drop(std::uint64_t members, Waiter waiter, std::vector<Outcome>& outcomes);
+    void drop(std::uint64_t members, Awaited awaited, std::vector<Outcome>& outcomes);
 
     Context& ctx_;
     SessionToken token_;
     std::string worker_;
     Sender sender_;
-    Route route_;
+    ConnectionId connection_;
     Instant heard_{};
     Instant spoke_{};
     Instant lost_at_{};

@@ -41,7 +41,7 @@ std::uint64_t milliseconds_of(Duration d) {
 
 }  // namespace
 
-void Sessions::refuse(Route route, ErrorCode code, std::string text) {
+void Sessions::refuse(ConnectionId connection, ErrorCode code, std::string text) {
     switch (code) {
         case ErrorCode::wrong_scope:
             ctx_.count("workers_refused_wrong_scope");
@@ -59,7 +59,7 @@ void Sessions::refuse(Route route, ErrorCode code, std::string text) {
             ctx_.count("workers_refused_unknown_session");
             break;
     }
-    ctx_.emit(SendDoor{route, ctx_.message(proto::Refuse{code, std::move(text)})});
+    ctx_.emit(SendDoor{connection, ctx_.message(proto::Refuse{code, std::move(text)})});
 }
 
 /// Whoever has a session's token has the session.
@@ -75,26 +75,26 @@ Session* Sessions::find(SessionToken token) {
     return it == sessions_.end() ? nullptr : &it->second;
 }
 
-void Sessions::hello(const proto::Message& message, const Sender& sender, Route route, const std::string& not_ready,
-                     const NodeInfo& node, std::vector<std::string> other_nodes) {
+void Sessions::hello(const proto::Message& message, const Sender& sender, ConnectionId connection,
+                     const std::string& not_ready, const NodeInfo& node, std::vector<std::string> other_nodes) {
     const auto& hello = std::get<proto::WorkerHello>(message.body);
     if (message.header.scope != ctx_.options.scope)
-        return refuse(route, ErrorCode::wrong_scope,
+        return refuse(connection, ErrorCode::wrong_scope,
                       "this node serves scope '" + ctx_.options.scope + "', not '" + message.header.scope + "'");
     if (ctx_.options.notary && sender.role == Sender::Role::anyone)
-        return refuse(route, ErrorCode::refused,
+        return refuse(connection, ErrorCode::refused,
                       "this key is none of a worker: use one that the nodes have in workers/");
-    if (!not_ready.empty()) return refuse(route, ErrorCode::not_ready, not_ready);
+    if (!not_ready.empty()) return refuse(connection, ErrorCode::not_ready, not_ready);
 
     Session* session = find(hello.token);
     const bool resumed = session && session->worker() == message.header.origin && session->sender() == sender;
     if (!resumed) {
         if (sessions_.size() >= ctx_.options.bounds.sessions)
-            return refuse(route, ErrorCode::overloaded, "this node serves as many workers as it may: use another");
+            return refuse(connection, ErrorCode::overloaded, "this node serves as many workers as it may: use another");
         const SessionToken token = new_token();
         session = &sessions_.try_emplace(token, ctx_, token, message.header.origin, sender).first->second;
     }
-    attach(*session, route, resumed ? hello.received : 0);
+    attach(*session, connection, resumed ? hello.received : 0);
     ctx_.note(resumed ? Note::Kind::worker_resumed : Note::Kind::worker_up, session->worker(), "");
     ctx_.journal.worker(ctx_.now, resumed ? Change::Kind::worker_resumed : Change::Kind::worker_up, session->worker(),
                         "");
@@ -104,27 +104,28 @@ void Sessions::hello(const proto::Message& message, const Sender& sender, Route 
                                        std::move(other_nodes)});
 }
 
-void Sessions::attach(Session& session, Route route, std::uint64_t received) {
-    const auto on_route = routes_.find(route);
-    if (on_route != routes_.end() && on_route->second != session.token()) {
-        const SessionToken old = on_route->second;  // the worker began anew on the same connection
+void Sessions::attach(Session& session, ConnectionId connection, std::uint64_t received) {
+    const auto on_connection = by_connection_.find(connection);
+    if (on_connection != by_connection_.end() && on_connection->second != session.token()) {
+        const SessionToken old = on_connection->second;  // the worker began anew on the same connection
         end(old, Reason::worker_down);
     }
     if (!session.is_attached()) lost_.erase({session.lost_at() + ctx_.options.session.grace, session.token()});
-    routes_.erase(session.route());
-    routes_[route] = session.token();
-    session.attach(route, received);
+    by_connection_.erase(session.connection());
+    by_connection_[connection] = session.token();
+    session.attach(connection, received);
     session.acked(received, outcomes_);
     list_if_wants_flush(session);
 }
 
-std::optional<Sessions::Request> Sessions::message(proto::Message message, const Sender& sender, Route route) {
+std::optional<Sessions::Request> Sessions::message(proto::Message message, const Sender& sender,
+                                                   ConnectionId connection) {
     const SessionToken token{message.header.incarnation};
     Session* session = message.header.scope == ctx_.options.scope ? find(token) : nullptr;
     if (session && session->sender() != sender) session = nullptr;
     if (session && take_last_words(*session, message)) return std::nullopt;
-    if (!session || session->route() != route) {
-        refuse(route, ErrorCode::unknown_session, "no such session on this connection: say hello");
+    if (!session || session->connection() != connection) {
+        refuse(connection, ErrorCode::unknown_session, "no such session on this connection: say hello");
         return std::nullopt;
     }
     session->hear();
@@ -157,14 +158,14 @@ bool Sessions::take_last_words(Session& session, const proto::Message& message) 
     return false;
 }
 
-void Sessions::route_lost(Route route) {
-    const auto it = routes_.find(route);
-    if (it == routes_.end()) return;
+void Sessions::connection_lost(ConnectionId connection) {
+    const auto it = by_connection_.find(connection);
+    if (it == by_connection_.end()) return;
     if (Session* session = find(it->second)) lose(*session);
 }
 
 void Sessions::lose(Session& session) {
-    routes_.erase(session.route());
+    by_connection_.erase(session.connection());
     session.detach();
     lost_.emplace(ctx_.now + ctx_.options.session.grace, session.token());
     ctx_.note(Note::Kind::worker_lost, session.worker(), "");
@@ -184,7 +185,7 @@ void Sessions::end(SessionToken token, Reason reason) {
     const auto it = sessions_.find(token);
     if (it == sessions_.end()) return;
     Session& session = it->second;
-    routes_.erase(session.route());
+    by_connection_.erase(session.connection());
     lost_.erase({session.lost_at() + ctx_.options.session.grace, token});
     session.close(outcomes_);
     ctx_.note(Note::Kind::worker_down, session.worker(), std::string(to_string(reason)));
@@ -198,14 +199,14 @@ void Sessions::reply(const SessionRequest& request, proto::Body body) {
     if (Session* session = find(request.token)) session->reply(request.number, std::move(body));
 }
 
-void Sessions::push(SessionToken token, proto::StreamItem item, std::size_t size, Session::Waiter waiter) {
+void Sessions::push(SessionToken token, proto::StreamItem item, std::size_t size, Session::Awaited awaited) {
     const bool is_news = std::holds_alternative<proto::WatchNews>(item);
     Session* session = find(token);
     const auto missed = [&](MissReason reason) {
-        if (waiter.fan_out) outcomes_.push_back({waiter.fan_out, waiter.members, reason});
+        if (awaited.fan_out) outcomes_.push_back({awaited.fan_out, awaited.members, reason});
     };
     if (!session) return missed(MissReason::worker_down);
-    if (session->push(std::move(item), size, waiter, outcomes_)) return list_if_wants_flush(*session);
+    if (session->push(std::move(item), size, awaited, outcomes_)) return list_if_wants_flush(*session);
     missed(MissReason::overflow);
     const std::string why = is_news ? "it does not keep up with its watches" : "it does not keep up";
     ctx_.count("workers_given_up");

@@ -32,18 +32,18 @@ public:
 
     /// A worker's hello; `not_ready`: why it cannot be served yet, empty when it can; `other_nodes`: where else it may
     /// go.
-    void hello(const proto::Message& message, const Sender& sender, Route route, const std::string& not_ready,
-               const NodeInfo& node, std::vector<std::string> other_nodes);
+    void hello(const proto::Message& message, const Sender& sender, ConnectionId connection,
+               const std::string& not_ready, const NodeInfo& node, std::vector<std::string> other_nodes);
     /// Any other message of a worker.
-    std::optional<Request> message(proto::Message message, const Sender& sender, Route route);
-    void route_lost(Route route);
+    std::optional<Request> message(proto::Message message, const Sender& sender, ConnectionId connection);
+    void connection_lost(ConnectionId connection);
     void excuse(Duration late);
 
     Session* find(SessionToken token);
     SessionToken new_token();
     void reply(const SessionRequest& request, proto::Body body);
     /// Appends to a session's stream; a worker for whose item there can be no room is given up.
-    void push(SessionToken token, proto::StreamItem item, std::size_t size, Session::Waiter waiter = {});
+    void push(SessionToken token, proto::StreamItem item, std::size_t size, Session::Awaited awaited = {});
     /// As Session::lose.
     void lose(SessionToken token, std::uint64_t members);
 
@@ -69,8 +69,8 @@ public:
     [[nodiscard]] std::optional<std::string> over_bounds() const;
 
 private:
-    void refuse(Route route, ErrorCode code, std::string text);
-    void attach(Session& session, Route route, std::uint64_t received);
+    void refuse(ConnectionId connection, ErrorCode code, std::string text);
+    void attach(Session& session, ConnectionId connection, std::uint64_t received);
     bool take_last_words(Session& session, const proto::Message& message);
     void lose(Session& session);
     void list_if_wants_flush(Session& session);
@@ -78,7 +78,7 @@ private:
 
     Context& ctx_;
     std::map<SessionToken, Session> sessions_;
-    std::map<Route, SessionToken> routes_;
+    std::map<ConnectionId, SessionToken> by_connection_;
     std::set<std::pair<Instant, SessionToken>> lost_;  // by the end of their grace
     std::vector<SessionToken> to_flush_;               // in the order in which they came to want it
     std::vector<Ended> ended_;

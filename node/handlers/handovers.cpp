@@ -38,7 +38,7 @@ void Handovers::hand_out(const Batch& batch, const cluster::HandlerMembers& to,
     const auto missed = is_idle(to.handler) ? std::nullopt : std::optional(MissReason::left);
     for (const Handover* handover : handovers) {
         const Waiting held(*handover, to);
-        if (const auto watched = held.watched(); watched != 0) outcomes_->add({held.fan_out(), watched, missed});
+        if (const auto awaited = held.awaited(); awaited != 0) outcomes_->add({held.fan_out(), awaited, missed});
     }
 }
 

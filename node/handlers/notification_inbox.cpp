@@ -19,13 +19,13 @@ Notification& as_notification(const proto::Notice& notice) {
 
 void call_for_each_member(const OnNotification& handler, const Waiting& waiting, const HandlerReports& reports) {
     Notification& notification = as_notification(waiting.notice());
-    std::uint64_t watched = waiting.watched();
+    std::uint64_t awaited = waiting.awaited();
     for (const MemberNumber member : waiting.members()) {
         notification.members.front() = member;
         call_guarded(*reports.counts, [&] { handler(notification); });
         HandlerPool::call_ended();
-        if (watched == 0) continue;
-        --watched;
+        if (awaited == 0) continue;
+        --awaited;
         reports.outcomes->add({waiting.fan_out(), 1, std::nullopt});
     }
 }
@@ -43,7 +43,7 @@ std::shared_ptr<NotificationInbox> make_inbox(HandlerPool& pool, const Notificat
         if (on_gap) call_guarded(*counts, [&] { on_gap(missed); });
     };
     auto missed = [outcomes = reports.outcomes](const Waiting& waiting, MissReason reason) {
-        if (const auto watched = waiting.watched(); watched != 0) outcomes->add({waiting.fan_out(), watched, reason});
+        if (const auto awaited = waiting.awaited(); awaited != 0) outcomes->add({waiting.fan_out(), awaited, reason});
     };
     auto run = [handler = std::move(handler), reports = std::move(reports)](const Waiting& waiting) {
         call_for_each_member(handler, waiting, reports);

@@ -59,9 +59,9 @@ public:
 
     [[nodiscard]] const proto::Notice& notice() const { return *handover_->deliver().notice; }
     [[nodiscard]] const std::vector<MemberNumber>& members() const { return to_->members; }
-    [[nodiscard]] cluster::FanOut fan_out() const { return handover_->deliver().fan_out; }
+    [[nodiscard]] cluster::FanOutId fan_out() const { return handover_->deliver().fan_out; }
     /// So many of the members, the first ones, the fan-out asks about.
-    [[nodiscard]] std::uint64_t watched() const { return handover_->deliver().watched(to_->members); }
+    [[nodiscard]] std::uint64_t awaited() const { return handover_->deliver().awaited(to_->members); }
     /// Roughly what it takes while it waits.
     [[nodiscard]] std::size_t bytes() const;
 

@@ -4,7 +4,7 @@
 
 namespace muster::node {
 
-cluster::Route ConnectionMap::route_of(std::string_view routing_id, int descriptor, cluster::Instant now) {
+cluster::ConnectionId ConnectionMap::route_of(std::string_view routing_id, int descriptor, cluster::Instant now) {
     if (const auto found = by_id_.find(routing_id); found != by_id_.end()) {
         touch(found->second, now);
         found->second->way.descriptor = descriptor;
@@ -14,20 +14,20 @@ cluster::Route ConnectionMap::route_of(std::string_view routing_id, int descript
         erase(std::prev(entries_.end()));
         ++evicted_;
     }
-    entries_.push_front({{std::string(routing_id), descriptor}, cluster::Route{++last_route_}, now});
+    entries_.push_front({{std::string(routing_id), descriptor}, cluster::ConnectionId{++last_route_}, now});
     by_id_.emplace(entries_.front().way.routing_id, entries_.begin());
     by_route_.emplace(entries_.front().route, entries_.begin());
     return entries_.front().route;
 }
 
-const ConnectionMap::Way* ConnectionMap::way_of(cluster::Route route, cluster::Instant now) {
+const ConnectionMap::Way* ConnectionMap::way_of(cluster::ConnectionId route, cluster::Instant now) {
     const auto found = by_route_.find(route);
     if (found == by_route_.end()) return nullptr;
     touch(found->second, now);
     return &found->second->way;
 }
 
-void ConnectionMap::forget(cluster::Route route) {
+void ConnectionMap::forget(cluster::ConnectionId route) {
     if (const auto found = by_route_.find(route); found != by_route_.end()) erase(found->second);
 }
 

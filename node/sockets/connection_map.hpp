@@ -28,10 +28,10 @@ public:
         int descriptor = -1;  // of the connection that was used last
     };
     /// The route of a routing id, made when there is none. Counts as use.
-    cluster::Route route_of(std::string_view routing_id, int descriptor, cluster::Instant now);
+    cluster::ConnectionId route_of(std::string_view routing_id, int descriptor, cluster::Instant now);
     /// The way to a route, valid until the next call; nullptr when forgotten. Counts as use.
-    const Way* way_of(cluster::Route route, cluster::Instant now);
-    void forget(cluster::Route route);
+    const Way* way_of(cluster::ConnectionId route, cluster::Instant now);
+    void forget(cluster::ConnectionId route);
     /// Forgets all; no number is used again.
     void clear();
     /// Forgets what has not been used for `idle`.
@@ -43,7 +43,7 @@ public:
 private:
     struct Entry {
         Way way;
-        cluster::Route route;
+        cluster::ConnectionId route;
         cluster::Instant used;
     };
     using Entries = std::list<Entry>;  // the latest used first
@@ -57,7 +57,7 @@ private:
     std::uint64_t last_route_ = 0;
     Entries entries_;
     std::unordered_map<std::string_view, Entries::iterator> by_id_;  // views into entries_
-    std::unordered_map<cluster::Route, Entries::iterator> by_route_;
+    std::unordered_map<cluster::ConnectionId, Entries::iterator> by_route_;
 };
 
 }  // namespace muster::node

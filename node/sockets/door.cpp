@@ -29,7 +29,7 @@ std::optional<Error> Door::reopen() {
     return server_.reopen();
 }
 
-void Door::send_to(cluster::Route route, const proto::Message& message, const Emit& emit) {
+void Door::send_to(cluster::ConnectionId route, const proto::Message& message, const Emit& emit) {
     const ConnectionMap::Way* way = routes_.way_of(route, now());
     Sent sent = Sent::unreachable;
     if (way != nullptr) {
@@ -46,7 +46,7 @@ void Door::send_to(cluster::Route route, const proto::Message& message, const Em
     counts_.unsent();
     // A full queue keeps its route: its reader is slow, and may still speak to us.
     if (sent == Sent::unreachable) routes_.forget(route);
-    emit(cluster::RouteLost{route});
+    emit(cluster::ConnectionLost{route});
 }
 
 std::size_t Door::drain(const Emit& emit, std::size_t budget) {

@@ -31,8 +31,8 @@ public:
     void set_header(proto::Header header) { header_ = std::move(header); }
     void set_identity(const NodeId& self) { header_.incarnation = self.incarnation.value; }
 
-    /// A message that cannot be put on the route emits RouteLost.
-    void send_to(cluster::Route route, const proto::Message& message, const Emit& emit);
+    /// A message that cannot be put on the route emits ConnectionLost.
+    void send_to(cluster::ConnectionId route, const proto::Message& message, const Emit& emit);
     std::size_t drain(const Emit& emit, std::size_t budget);
     /// Forgets routes that are long unused.
     void expire();

@@ -182,11 +182,11 @@ void Sockets::perform(const cluster::SendPeer& action, const Emit&) {
 
 void Sockets::perform(const cluster::SendDoor& action, const Emit& emit) {
     if (!std::holds_alternative<proto::StatusReply>(action.message.body))
-        return door_.send_to(action.route, action.message, emit);
+        return door_.send_to(action.connection, action.message, emit);
     // The core does not know the counters of the sockets.
     auto message = action.message;
     counts_.add_to(std::get<proto::StatusReply>(message.body).status.counters);
-    door_.send_to(action.route, message, emit);
+    door_.send_to(action.connection, message, emit);
 }
 
 void Sockets::perform(const cluster::Dial& action, const Emit&) {

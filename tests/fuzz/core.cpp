@@ -22,7 +22,7 @@ using std::chrono::milliseconds;
 constexpr std::size_t kMostSteps = 100;
 constexpr Duration kMostTime = std::chrono::seconds(8);
 constexpr std::size_t kMostStarts = 12;
-constexpr std::uint64_t kRoutes = 4;
+constexpr std::uint64_t kConnections = 4;
 constexpr std::uint64_t kSecret = 1;
 const std::set<std::string> kLiars{"x", "y", "z"};
 
@@ -54,7 +54,7 @@ void make_small(Options& options, std::uint8_t kind) {
     if ((kind & 128) != 0) options.session.grace = milliseconds(0);
 }
 
-/// A worker behind a route, who keeps to the rules when it likes.
+/// A worker behind a connection, who keeps to the rules when it likes.
 struct Client {
     SessionToken token;
     std::uint64_t seq = 0;
@@ -126,7 +126,7 @@ private:
     test::Net net_;
     std::set<std::string> alive_;
     std::set<std::pair<std::string, std::string>> cut_;  // from, to
-    std::map<std::string, std::map<Route, Client>> clients_;
+    std::map<std::string, std::map<ConnectionId, Client>> clients_;
     std::size_t starts_ = 0;
     std::uint64_t calls_ = 1u << 30;
     Duration spent_{};
@@ -255,7 +255,7 @@ void Play::seal(const std::string& origin, proto::Sealed& sealed) {
 void Play::hear(proto::Message message) {
     const std::string to = node();
     MessageArrived arrived{static_cast<Channel>(input_.below(4)), {}, {}, std::move(message)};
-    if (arrived.channel == Channel::door) arrived.route = Route{1 + input_.below(kRoutes)};
+    if (arrived.channel == Channel::door) arrived.connection = ConnectionId{1 + input_.below(kConnections)};
     if (arrived.channel == Channel::dial) arrived.address = input_.pick(words_.addresses);
     arrived.sender = stranger(arrived.channel);
     net_.call(to, std::move(arrived));
@@ -263,9 +263,9 @@ void Play::hear(proto::Message message) {
 
 void Play::worker() {
     const std::string to = node();
-    const Route route{1 + input_.below(kRoutes)};
-    Client& client = clients_[to][route];
-    for (const auto& message : net_.heard(route))
+    const ConnectionId connection{1 + input_.below(kConnections)};
+    Client& client = clients_[to][connection];
+    for (const auto& message : net_.heard(connection))
         if (const auto* welcome = std::get_if<proto::WorkerWelcome>(&message.body)) {
             client = {welcome->token, welcome->resumed ? client.seq : 0};
             words_.tokens.push_back(welcome->token);
@@ -276,21 +276,21 @@ void Play::worker() {
     if (keys_) net_.worker_key = {input_.byte() < 224 ? Sender::Role::worker : Sender::Role::observer, name};
     switch (input_.below(8)) {
         case 0:
-            return net_.tell(to, route, name, client.token, 0, proto::WorkerHello{client.token, input_.number()});
+            return net_.tell(to, connection, name, client.token, 0, proto::WorkerHello{client.token, input_.number()});
         case 1:
-            return net_.tell(to, route, name, client.token, 0, proto::WorkerHeartbeat{input_.number()});
+            return net_.tell(to, connection, name, client.token, 0, proto::WorkerHeartbeat{input_.number()});
         case 2:
-            return net_.tell(to, route, name, client.token, 0, dream.body());
+            return net_.tell(to, connection, name, client.token, 0, dream.body());
         case 3:
-            return net_.tell(to, route, name, client.token, ++client.seq, dream.one<proto::NotifyRequest>());
+            return net_.tell(to, connection, name, client.token, ++client.seq, dream.one<proto::NotifyRequest>());
         case 4:
-            return net_.tell(to, route, name, client.token, ++client.seq, dream.one<proto::WatchRequest>());
+            return net_.tell(to, connection, name, client.token, ++client.seq, dream.one<proto::WatchRequest>());
         case 5:
-            return net_.tell(to, route, name, client.token, ++client.seq, dream.one<proto::LeaveRequest>());
+            return net_.tell(to, connection, name, client.token, ++client.seq, dream.one<proto::LeaveRequest>());
         case 6:
-            return net_.tell(to, route, name, client.token, client.seq + input_.number(), dream.body());
+            return net_.tell(to, connection, name, client.token, client.seq + input_.number(), dream.body());
         default:
-            return net_.tell(to, route, name, client.token, ++client.seq, dream.one<proto::JoinRequest>());
+            return net_.tell(to, connection, name, client.token, ++client.seq, dream.one<proto::JoinRequest>());
     }
 }
 
@@ -355,7 +355,7 @@ void Play::change_links() {
         case 2:
             return net_.call(at, ProcessGone{other});
         case 3:
-            return net_.call(at, RouteLost{Route{1 + input_.below(kRoutes)}});
+            return net_.call(at, ConnectionLost{ConnectionId{1 + input_.below(kConnections)}});
         case 4:
             cut_.insert({at, other.name});
             return;

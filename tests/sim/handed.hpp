@@ -11,8 +11,8 @@ namespace muster::sim {
 struct Handed {
     cluster::HandlerId handler;
     Notification notification;
-    cluster::FanOut fan_out;
-    std::uint64_t watched = 0;  // of its members, by the fan-out
+    cluster::FanOutId fan_out;
+    std::uint64_t awaited = 0;  // of its members, by the fan-out
 };
 
 /// One for each recipient.
@@ -20,7 +20,7 @@ inline std::vector<Handed> handed(const cluster::Deliver& deliver) {
     std::vector<Handed> all;
     for (const auto& to : *deliver.to)
         all.push_back({to.handler, proto::to_notification(*deliver.notice, to.members), deliver.fan_out,
-                       deliver.watched(to.members)});
+                       deliver.awaited(to.members)});
     return all;
 }
 

@@ -75,8 +75,8 @@ void Handlers::returned(std::uint64_t life, const Handed& handed) {
 
 /// The loop takes what handlers have to say once a turn.
 void Handlers::tell(const Handed& handed, std::optional<MissReason> missed) {
-    if (handed.watched == 0) return;
-    outcomes_.push_back({handed.fan_out, handed.watched, missed});
+    if (handed.awaited == 0) return;
+    outcomes_.push_back({handed.fan_out, handed.awaited, missed});
     if (outcomes_.size() > 1) return;
     const Duration usual = world_.profile.handlers.usual;
     const Duration delay = usual == Duration(0) ? usual : random_.within(Duration(0), usual);

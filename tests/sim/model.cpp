@@ -81,7 +81,7 @@ void Model::gap(Host& host, HandlerId handler, std::uint64_t missed) {
 
 void Model::dropped(Host& host, const Handed& handed) {
     watched_.at(host.place()).untold[handed.handler.value] += handed.notification.members.size();
-    notices_.dropped(handed.notification, *watched_.at(host.place()).life, handed.watched);
+    notices_.dropped(handed.notification, *watched_.at(host.place()).life, handed.awaited);
 }
 
 // ---- before a step ---------------------------------------------------------
@@ -300,7 +300,7 @@ void Model::see_reply(Watched& watched, Host& host, const SendDoor& send) {
     cause_.refused = cause_.refused || std::holds_alternative<proto::Refuse>(message.body);
     const proto::Message* request = door_message();
     const bool now = request && request->header.seq == message.header.seq &&
-                     std::get<MessageArrived>(*cause_.event).route == send.route;
+                     std::get<MessageArrived>(*cause_.event).connection == send.connection;
     if (const auto* left = std::get_if<proto::LeaveReply>(&message.body)) {
         if (now && !cause_.left.empty() && numbers_of(left->members) != cause_.to_leave) {
             fail(watched, "answers a worker's leave with other members than " + to_text(cause_.to_leave));

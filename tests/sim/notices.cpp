@@ -120,10 +120,10 @@ void Notices::handled(const Notification& notification, Life& at, const Owner& o
     }
 }
 
-void Notices::dropped(const Notification& notification, const Life& at, std::uint64_t watched) {
+void Notices::dropped(const Notification& notification, const Life& at, std::uint64_t awaited) {
     const auto found = sent_.find(number_of(notification.data));
     if (found == sent_.end()) throw Violation("a notification is dropped that was never sent");
-    if (watched != 0) found->second.dropped[at.index] += watched;
+    if (awaited != 0) found->second.dropped[at.index] += awaited;
     for (const MemberNumber member : notification.members) found->second.gave_way.emplace(at.index, member.value);
 }
 

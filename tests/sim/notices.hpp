@@ -33,8 +33,8 @@ public:
     /// A member's process handles it. Throws a Violation on a duplicate, a
     /// reorder, or what was never sent to it.
     void handled(const Notification& notification, Life& at, const Owner& owner);
-    /// A handler inside a node had no room for it; the notifier is to be told of `watched` of its members.
-    void dropped(const Notification& notification, const Life& at, std::uint64_t watched);
+    /// A handler inside a node had no room for it; the notifier is to be told of `awaited` of its members.
+    void dropped(const Notification& notification, const Life& at, std::uint64_t awaited);
     /// An owner is told that its members missed notifications.
     void gap(const Life& at, const Owner& owner, std::uint64_t missed);
 

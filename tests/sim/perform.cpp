@@ -52,10 +52,10 @@ void Host::perform_one(const Action& action, const Dial& dial) {
 
 void Host::perform_one(const Action& action, const SendDoor& send) {
     const auto frames = encoded(action, send.message);
-    const auto found = routes_.find(send.route);
-    bool sent = found != routes_.end();
+    const auto found = door_connections_.find(send.connection);
+    bool sent = found != door_connections_.end();
     for (const Frame& frame : frames) sent = sent && world_.network.send(found->second, frame);
-    if (!sent) post_later(Duration(0), {RouteLost{send.route}, {}});
+    if (!sent) post_later(Duration(0), {ConnectionLost{send.connection}, {}});
 }
 
 void Host::perform_one(const Action& action, const ConnectPeer& connect) {

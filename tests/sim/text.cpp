@@ -188,13 +188,13 @@ struct EventText {
     std::string operator()(const cluster::MessageArrived& e) {
         constexpr std::string_view channels[] = {"gossip", "control", "door", "dial"};
         w("<-")(channels[static_cast<std::size_t>(e.channel)]);
-        if (e.route) w("route")(e.route);
+        if (e.connection) w("connection")(e.connection);
         return w.str() + e.address + to_text(e.message);
     }
     std::string operator()(const cluster::LinkUp& e) { return w("LinkUp")(e.peer).str(); }
     std::string operator()(const cluster::LinkLost& e) { return w("LinkLost")(e.peer).str(); }
     std::string operator()(const cluster::ProcessGone& e) { return w("ProcessGone")(e.peer).str(); }
-    std::string operator()(const cluster::RouteLost& e) { return w("RouteLost")(e.route).str(); }
+    std::string operator()(const cluster::ConnectionLost& e) { return w("ConnectionLost")(e.connection).str(); }
     std::string operator()(const cluster::LocalJoin& e) {
         return w("LocalJoin call")(e.call)("handler")(e.handler)(e.group)("count")(e.count).str();
     }
@@ -222,7 +222,7 @@ struct ActionText {
     std::string operator()(const cluster::SendPeer& a) { return " -> " + a.peer + to_text(a.message); }
     std::string operator()(const cluster::Dial& a) { return " -> dial " + a.address + to_text(a.message); }
     std::string operator()(const cluster::HangUp& a) { return " HangUp " + a.address; }
-    std::string operator()(const cluster::SendDoor& a) { return w("-> door")(a.route).str() + to_text(a.message); }
+    std::string operator()(const cluster::SendDoor& a) { return w("-> door")(a.connection).str() + to_text(a.message); }
     std::string operator()(const cluster::ConnectPeer& a) {
         return w("ConnectPeer")(a.peer)(a.control)(a.gossip).str();
     }

@@ -117,8 +117,8 @@ void Host::forget() {
     dials_.clear();
     greetings_.clear();
     dialled_.clear();
-    routes_.clear();
-    routes_of_.clear();
+    door_connections_.clear();
+    door_ids_.clear();
     subscribers_.clear();
     senders_.clear();
     handlers_.forget();
@@ -291,9 +291,9 @@ Sender Host::key() const {
 void Host::accepted(ConnectionId connection, Port port, const NodeId& tag, const Sender& key) {
     if (port != Port::gossip) senders_.emplace(connection, key);
     if (port == Port::door) {
-        const Route route{++made_routes_};
-        routes_.emplace(route, connection);
-        routes_of_.emplace(connection, route);
+        const cluster::ConnectionId id{++made_door_ids_};
+        door_connections_.emplace(id, connection);
+        door_ids_.emplace(connection, id);
     } else if (port == Port::gossip) {
         subscribers_.emplace(connection, tag);
         post({LinkUp{tag}, {}});
@@ -303,10 +303,10 @@ void Host::accepted(ConnectionId connection, Port port, const NodeId& tag, const
 void Host::dropped(ConnectionId connection, Port port) {
     senders_.erase(connection);
     if (port == Port::door) {
-        const auto found = routes_of_.find(connection);
-        if (found == routes_of_.end()) return;
-        routes_.erase(found->second);
-        routes_of_.erase(found);
+        const auto found = door_ids_.find(connection);
+        if (found == door_ids_.end()) return;
+        door_connections_.erase(found->second);
+        door_ids_.erase(found);
     } else if (port == Port::gossip) {
         const auto found = subscribers_.find(connection);
         if (found == subscribers_.end()) return;
@@ -333,8 +333,8 @@ void Host::from_client(ConnectionId connection, Port port, const Frame& frame) {
     const auto sender = senders_.find(connection);
     if (sender == senders_.end()) return;
     if (port == Port::control) return post({MessageArrived{Channel::control, {}, {}, {}, sender->second}, frame});
-    const auto found = routes_of_.find(connection);
-    if (found != routes_of_.end()) post({MessageArrived{Channel::door, found->second, {}, {}, sender->second}, frame});
+    const auto found = door_ids_.find(connection);
+    if (found != door_ids_.end()) post({MessageArrived{Channel::door, found->second, {}, {}, sender->second}, frame});
 }
 
 }  // namespace muster::sim

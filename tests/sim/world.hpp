@@ -217,11 +217,11 @@ private:
     std::map<std::string, ConnectorId> dials_;
     std::map<std::string, std::vector<Frame>> greetings_;  // hellos that wait for their connection
     std::map<ConnectorId, std::string> dialled_;
-    std::map<cluster::Route, ConnectionId> routes_;
-    std::map<ConnectionId, cluster::Route> routes_of_;
+    std::map<cluster::ConnectionId, ConnectionId> door_connections_;
+    std::map<ConnectionId, cluster::ConnectionId> door_ids_;
     std::map<ConnectionId, NodeId> subscribers_;
     std::map<ConnectionId, cluster::Sender> senders_;  // of those that speak to its door and its control socket
-    std::uint64_t made_routes_ = 0;
+    std::uint64_t made_door_ids_ = 0;
     Speech speech_;
     Handlers handlers_;
 };

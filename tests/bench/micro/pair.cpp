@@ -81,7 +81,7 @@ void Pair::perform(Side side, cluster::Action& action) {
     } else if (auto* send = std::get_if<cluster::SendPeer>(&action)) {
         letters_.push_back({there, {Channel::control, {}, {}, std::move(send->message)}});
     } else if (auto* dial = std::get_if<cluster::Dial>(&action)) {
-        letters_.push_back({there, {Channel::door, cluster::Route{1}, {}, std::move(dial->message)}});
+        letters_.push_back({there, {Channel::door, cluster::ConnectionId{1}, {}, std::move(dial->message)}});
     } else if (auto* answer = std::get_if<cluster::SendDoor>(&action)) {
         const std::string own = side == a ? "a:door" : "b:door";
         letters_.push_back({there, {Channel::dial, {}, own, std::move(answer->message)}});

@@ -13,8 +13,8 @@ using std::chrono::seconds;
 
 const Group kOrders{"orders", "streams"};
 constexpr HandlerId kMe{1};
-constexpr Route kRoute{9};
-constexpr Route kOther{10};
+constexpr ConnectionId kConnection{9};
+constexpr ConnectionId kOther{10};
 
 std::uint64_t count(const Histogram& histogram) {
     return std::accumulate(histogram.counts().begin(), histogram.counts().end(), std::uint64_t{0});
@@ -30,11 +30,11 @@ protected:
     }
     /// A worker at b, with one member.
     void attach() {
-        net.tell("b", kRoute, "w", {}, 0, proto::WorkerHello{});
-        token = std::get<proto::WorkerWelcome>(net.heard(kRoute).at(0).body).token;
-        net.tell("b", kRoute, "w", token, 1, proto::JoinRequest{kOrders, 1, {}, false, 0});
+        net.tell("b", kConnection, "w", {}, 0, proto::WorkerHello{});
+        token = std::get<proto::WorkerWelcome>(net.heard(kConnection).at(0).body).token;
+        net.tell("b", kConnection, "w", token, 1, proto::JoinRequest{kOrders, 1, {}, false, 0});
     }
-    void handle(std::uint64_t received) { net.tell("b", kRoute, "w", token, 0, proto::WorkerHeartbeat{received}); }
+    void handle(std::uint64_t received) { net.tell("b", kConnection, "w", token, 0, proto::WorkerHeartbeat{received}); }
     const Durations& durations(const std::string& node) { return net.core(node).durations(); }
     std::uint64_t counter(const std::string& node, const std::string& name) {
         const auto counters = net.core(node).status().counters;
@@ -121,7 +121,7 @@ TEST_F(DurationsOf, WhatIsSentAgainIsCounted) {
     EXPECT_EQ(counter("a", "link_queue_bytes"), 0u);
 
     handle(1);
-    net.call("b", RouteLost{kRoute});
+    net.call("b", ConnectionLost{kConnection});
     net.tell("b", kOther, "w", {}, 0, proto::WorkerHello{token, 1});
     EXPECT_EQ(counter("b", "stream_items_resent"), 2u);
 }

@@ -100,15 +100,15 @@ void Net::perform(const std::string& node, Action& action) {
         if (nodes_.at(node).connected.contains(peer->peer))
             send(peer->peer, {Channel::control, {}, {}, std::move(peer->message), key_of(node)});
     } else if (auto* dial = std::get_if<Dial>(&action)) {
-        const Route route{++last_route_};
-        dialers_[route] = node + " " + dial->address;
+        const ConnectionId connection{++last_connection_};
+        dialers_[connection] = node + " " + dial->address;
         const auto name = hosts.find(at(dial->address));
         for (const auto& host : name == hosts.end() ? std::vector{at(dial->address)} : name->second)
-            send(host, {Channel::door, route, {}, dial->message, key_of(node)});
+            send(host, {Channel::door, connection, {}, dial->message, key_of(node)});
     } else if (auto* door = std::get_if<SendDoor>(&action)) {
-        const auto dialer = dialers_.find(door->route);
+        const auto dialer = dialers_.find(door->connection);
         if (dialer == dialers_.end()) {
-            to_workers_[door->route].push_back(std::move(door->message));
+            to_workers_[door->connection].push_back(std::move(door->message));
         } else {
             const auto space = dialer->second.find(' ');
             send(dialer->second.substr(0, space),
@@ -129,10 +129,10 @@ void Net::perform(const std::string& node, Action& action) {
             letters_.push_back({node, {now, ProcessGone{check->peer}}});
     } else if (auto* deliver = std::get_if<Deliver>(&action)) {
         for (const auto& to : *deliver->to) {
-            const auto watched = deliver->watched(to.members);
-            if (watched != 0 && handlers_return)
-                letters_.push_back({node, {now, HandlerOutcomes{{{deliver->fan_out, watched, {}}}}}});
-            if (watched != 0) asked.push_back({node, deliver->fan_out, watched});
+            const auto awaited = deliver->awaited(to.members);
+            if (awaited != 0 && handlers_return)
+                letters_.push_back({node, {now, HandlerOutcomes{{{deliver->fan_out, awaited, {}}}}}});
+            if (awaited != 0) asked.push_back({node, deliver->fan_out, awaited});
             delivered.push_back({node, to.handler, proto::to_notification(*deliver->notice, to.members)});
         }
     } else if (auto* gap = std::get_if<DeliverGap>(&action)) {
@@ -170,14 +170,14 @@ CallResult Net::notify(const std::string& node, const Group& group, const std::s
     return answers.at(id);
 }
 
-void Net::tell(const std::string& node, Route route, const std::string& worker, SessionToken token, std::uint64_t seq,
-               proto::Body body) {
+void Net::tell(const std::string& node, ConnectionId connection, const std::string& worker, SessionToken token,
+               std::uint64_t seq, proto::Body body) {
     proto::Message message{{"default", worker, token.value, seq}, std::move(body)};
-    call(node, MessageArrived{Channel::door, route, {}, std::move(message), worker_key});
+    call(node, MessageArrived{Channel::door, connection, {}, std::move(message), worker_key});
 }
 
-std::vector<proto::Message> Net::heard(Route route) {
-    return std::exchange(to_workers_[route], {});
+std::vector<proto::Message> Net::heard(ConnectionId connection) {
+    return std::exchange(to_workers_[connection], {});
 }
 
 std::vector<std::string> Net::members(const std::string& node, const Group& group) {

@@ -34,11 +34,11 @@ public:
     CallResult leave(const std::string& node, HandlerId handler, const Group& group, std::uint64_t count = 1);
     CallResult notify(const std::string& node, const Group& group, const std::string& data, bool wait = false);
 
-    /// A worker's message to a node, from behind a route.
-    void tell(const std::string& node, Route route, const std::string& worker, SessionToken token, std::uint64_t seq,
-              proto::Body body);
-    /// What was sent to a route since the last call.
-    std::vector<proto::Message> heard(Route route);
+    /// A worker's message to a node, from behind a connection.
+    void tell(const std::string& node, ConnectionId connection, const std::string& worker, SessionToken token,
+              std::uint64_t seq, proto::Body body);
+    /// What was sent to a connection since the last call.
+    std::vector<proto::Message> heard(ConnectionId connection);
 
     Core& core(const std::string& node) { return *nodes_.at(node).core; }
     std::vector<std::string> members(const std::string& node, const Group& group);
@@ -57,7 +57,7 @@ public:
     /// A delivery that somebody waits for, at this node.
     struct Asked {
         std::string node;
-        FanOut fan_out;
+        FanOutId fan_out;
         std::uint64_t members = 0;
     };
     bool handlers_return = true;  // at once; else what becomes of `asked` is for the test to say
@@ -95,11 +95,11 @@ private:
 
     std::map<std::string, Node> nodes_;
     std::map<std::string, std::uint64_t> lives_;
-    std::map<Route, std::string> dialers_;  // routes that stand for a node's dial: the dialing node
-    std::map<Route, std::vector<proto::Message>> to_workers_;
+    std::map<ConnectionId, std::string> dialers_;  // routes that stand for a node's dial: the dialing node
+    std::map<ConnectionId, std::vector<proto::Message>> to_workers_;
     std::vector<Letter> letters_;
     std::uint64_t last_call_ = 0;
-    std::uint64_t last_route_ = 1u << 20;
+    std::uint64_t last_connection_ = 1u << 20;
 };
 
 }  // namespace muster::cluster::test

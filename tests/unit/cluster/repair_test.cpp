@@ -264,20 +264,20 @@ TEST_F(Repair, APortThatClosesALittleLaterIsFoundClosedWithinMilliseconds) {
 }
 
 TEST_F(Repair, AWorkerWithMoreMembersThanFitAFrameIsToldInPartsAndCanDie) {
-    const Route route{9};
-    net.tell("b", route, "w", {}, 0, proto::WorkerHello{});
-    const auto token = std::get<proto::WorkerWelcome>(net.heard(route).at(0).body).token;
+    const ConnectionId connection{9};
+    net.tell("b", connection, "w", {}, 0, proto::WorkerHello{});
+    const auto token = std::get<proto::WorkerWelcome>(net.heard(connection).at(0).body).token;
     std::uint64_t request = 0;
     for (int i = 0; i < 3; ++i)
-        net.tell("b", route, "w", token, ++request, proto::JoinRequest{kOrders, 40000, {}, false, 0});
+        net.tell("b", connection, "w", token, ++request, proto::JoinRequest{kOrders, 40000, {}, false, 0});
     std::vector<MemberNumber> odd;  // leaves 60,000 runs behind
     for (std::uint64_t n = 1; n <= 120000; n += 2) odd.emplace_back(n);
-    net.tell("b", route, "w", token, ++request, proto::LeaveRequest{kOrders, odd, 0});
+    net.tell("b", connection, "w", token, ++request, proto::LeaveRequest{kOrders, odd, 0});
     ASSERT_EQ(net.members("a", kOrders).size(), 60000u);
-    net.heard(route);
+    net.heard(connection);
     net.notify("a", kOrders, "1");
     std::size_t members = 0;
-    for (const auto& message : net.heard(route)) {
+    for (const auto& message : net.heard(connection)) {
         if (const auto* deliveries = std::get_if<proto::Deliveries>(&message.body)) {
             for (const auto& delivery : deliveries->items) members += delivery.members->size();
             EXPECT_TRUE(proto::decode(proto::encode(message)).ok());
@@ -285,16 +285,16 @@ TEST_F(Repair, AWorkerWithMoreMembersThanFitAFrameIsToldInPartsAndCanDie) {
     }
     EXPECT_EQ(members, 60000u);
     net.published.clear();
-    net.tell("b", route, "w", token, 0, proto::WorkerGoodbye{});
+    net.tell("b", connection, "w", token, 0, proto::WorkerGoodbye{});
     EXPECT_TRUE(net.members("a", kOrders).empty());
     for (const auto& message : net.published["b"]) EXPECT_TRUE(proto::decode(proto::encode(message)).ok());
 }
 
 TEST_F(Repair, AGoodbyeCountsOverWhicheverConnectionItComes) {
-    const Route route{9}, other{10};
-    net.tell("b", route, "w", {}, 0, proto::WorkerHello{});
-    const auto token = std::get<proto::WorkerWelcome>(net.heard(route).at(0).body).token;
-    net.tell("b", route, "w", token, 1, proto::JoinRequest{kOrders, 2, {}, false, 0});
+    const ConnectionId connection{9}, other{10};
+    net.tell("b", connection, "w", {}, 0, proto::WorkerHello{});
+    const auto token = std::get<proto::WorkerWelcome>(net.heard(connection).at(0).body).token;
+    net.tell("b", connection, "w", token, 1, proto::JoinRequest{kOrders, 2, {}, false, 0});
     net.tell("b", other, "x", token, 0, proto::WorkerGoodbye{});  // not its own
     net.tell("b", other, "w", SessionToken{token.value + 1}, 0, proto::WorkerGoodbye{});
     EXPECT_EQ(net.members("a", kOrders).size(), 2u);
@@ -314,8 +314,8 @@ TEST_F(Repair, ANameTakenByALiveNodeElsewhereIsRefusedAndDisturbsNothing) {
     twin.address = "elsewhere:door";
     proto::Message hello{{"default", "b", 999999, 0},
                          proto::Hello{{twin.self, 0, NodeState::alive, "elsewhere:door", "e:c", "e:g", {}}}};
-    net.call("a", MessageArrived{Channel::door, Route{5}, {}, hello});
-    const auto answers = net.heard(Route{5});
+    net.call("a", MessageArrived{Channel::door, ConnectionId{5}, {}, hello});
+    const auto answers = net.heard(ConnectionId{5});
     ASSERT_EQ(answers.size(), 1u);
     const auto& refusal = std::get<proto::Refuse>(answers[0].body);
     EXPECT_EQ(refusal.code, ErrorCode::name_taken);

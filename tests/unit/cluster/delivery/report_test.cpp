@@ -76,7 +76,7 @@ TEST_P(Report, NamesEachReasonWithItsMembers) {
 }
 
 TEST_P(Report, WhatIsSaidOfAnotherFanOutOrTooMuchChangesNothing) {
-    net.call("a", HandlerOutcomes{{{FanOut{77}, 3, std::nullopt}, {FanOut{}, 3, std::nullopt}}});
+    net.call("a", HandlerOutcomes{{{FanOutId{77}, 3, std::nullopt}, {FanOutId{}, 3, std::nullopt}}});
     EXPECT_FALSE(is_answered());
     tell(3);
     EXPECT_EQ(report().delivered, 3u);

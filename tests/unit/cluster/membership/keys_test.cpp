@@ -214,10 +214,10 @@ TEST_F(Keys, ANoticeOfAnothersIsNotPassedOn) {
 TEST_F(Keys, AHelloNeedsTheNodesOwnKey) {
     const proto::PeerRecord record{
         {"d", Incarnation{5}}, 0, NodeState::alive, "d:door", "d:control", "d:gossip", Seq{}, {}};
-    const Route route{77};
+    const ConnectionId connection{77};
     const auto refused = [&](const Sender& sender, const proto::PeerRecord& self) {
-        net.call("a", MessageArrived{Channel::door, route, {}, said_by(self.id, proto::Hello{self}), sender});
-        const auto heard = net.heard(route);
+        net.call("a", MessageArrived{Channel::door, connection, {}, said_by(self.id, proto::Hello{self}), sender});
+        const auto heard = net.heard(connection);
         return heard.size() == 1 ? std::get<proto::Refuse>(heard.front().body).text : "not refused";
     };
     EXPECT_EQ(refused({Sender::Role::worker, "w"}, record), "this key is none of a node: use the key of node 'd'");
@@ -282,9 +282,10 @@ TEST_F(Keys, AReplacedKeyProvesTheLifeThatRuns) {
     };
     net.start("r");
     const auto proof = [&] {
-        net.call("r", MessageArrived{
-                          Channel::door, Route{9}, {}, said_by({"s", Incarnation{1}}, hello_of_s()), key_of("s")});
-        return std::get<proto::Welcome>(net.heard(Route{9}).back().body).self.proof;
+        net.call("r",
+                 MessageArrived{
+                     Channel::door, ConnectionId{9}, {}, said_by({"s", Incarnation{1}}, hello_of_s()), key_of("s")});
+        return std::get<proto::Welcome>(net.heard(ConnectionId{9}).back().body).self.proof;
     };
     const auto before = proof();
     secret = 2;
@@ -295,23 +296,23 @@ TEST_F(Keys, AReplacedKeyProvesTheLifeThatRuns) {
 TEST_F(Keys, ASessionBelongsToItsKey) {
     const Sender own{Sender::Role::worker, "w"};
     const Sender other{Sender::Role::worker, "x"};
-    const auto attach = [&](Route route, const Sender& sender, SessionToken token) {
+    const auto attach = [&](ConnectionId connection, const Sender& sender, SessionToken token) {
         net.worker_key = sender;
-        net.tell("a", route, "w", token, 0, proto::WorkerHello{token, 0});
-        return net.heard(route).front().body;
+        net.tell("a", connection, "w", token, 0, proto::WorkerHello{token, 0});
+        return net.heard(connection).front().body;
     };
-    EXPECT_TRUE(std::holds_alternative<proto::Refuse>(attach(Route{5}, {}, {})));
-    const auto token = std::get<proto::WorkerWelcome>(attach(Route{5}, own, {})).token;
-    EXPECT_FALSE(std::get<proto::WorkerWelcome>(attach(Route{6}, other, token)).resumed);
-    net.tell("a", Route{6}, "w", token, 0, proto::WorkerGoodbye{});
-    EXPECT_EQ(std::get<proto::Refuse>(net.heard(Route{6}).back().body).code, ErrorCode::unknown_session);
-    EXPECT_TRUE(std::get<proto::WorkerWelcome>(attach(Route{7}, own, token)).resumed);
+    EXPECT_TRUE(std::holds_alternative<proto::Refuse>(attach(ConnectionId{5}, {}, {})));
+    const auto token = std::get<proto::WorkerWelcome>(attach(ConnectionId{5}, own, {})).token;
+    EXPECT_FALSE(std::get<proto::WorkerWelcome>(attach(ConnectionId{6}, other, token)).resumed);
+    net.tell("a", ConnectionId{6}, "w", token, 0, proto::WorkerGoodbye{});
+    EXPECT_EQ(std::get<proto::Refuse>(net.heard(ConnectionId{6}).back().body).code, ErrorCode::unknown_session);
+    EXPECT_TRUE(std::get<proto::WorkerWelcome>(attach(ConnectionId{7}, own, token)).resumed);
 }
 
 TEST_F(Keys, WorkersAreToldWhoseKeyToExpectAtOtherNodes) {
     net.worker_key = {Sender::Role::worker, "w"};
-    net.tell("a", Route{5}, "w", {}, 0, proto::WorkerHello{});
-    EXPECT_EQ(std::get<proto::WorkerWelcome>(net.heard(Route{5}).front().body).nodes,
+    net.tell("a", ConnectionId{5}, "w", {}, 0, proto::WorkerHello{});
+    EXPECT_EQ(std::get<proto::WorkerWelcome>(net.heard(ConnectionId{5}).front().body).nodes,
               (std::vector<std::string>{"b@b:door", "c@c:door"}));
 }
 
@@ -320,12 +321,12 @@ TEST_F(Keys, WhoIsNoWorkerMayOnlyRead) {
     std::uint64_t refused = 0;
     for (const Sender& key : {Sender{Sender::Role::observer, "o"}, key_of("b")}) {
         net.worker_key = key;
-        net.tell("a", Route{5}, "o", {}, 0, proto::WorkerHello{});
-        const auto token = std::get<proto::WorkerWelcome>(net.heard(Route{5}).front().body).token;
+        net.tell("a", ConnectionId{5}, "o", {}, 0, proto::WorkerHello{});
+        const auto token = std::get<proto::WorkerWelcome>(net.heard(ConnectionId{5}).front().body).token;
         std::uint64_t number = 0;
         const auto answer = [&](proto::Body body) {
-            net.tell("a", Route{5}, "o", token, ++number, std::move(body));
-            const auto heard = net.heard(Route{5});
+            net.tell("a", ConnectionId{5}, "o", token, ++number, std::move(body));
+            const auto heard = net.heard(ConnectionId{5});
             const auto reply = std::ranges::find(heard, number, [](const auto& message) { return message.header.seq; });
             return reply == heard.end() ? proto::Body{} : reply->body;
         };

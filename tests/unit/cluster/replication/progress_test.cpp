@@ -71,8 +71,8 @@ protected:
         }
     }
     std::string refusal() {
-        net.tell("b", Route{5}, "w", {}, 0, proto::WorkerHello{});
-        const auto heard = net.heard(Route{5});
+        net.tell("b", ConnectionId{5}, "w", {}, 0, proto::WorkerHello{});
+        const auto heard = net.heard(ConnectionId{5});
         const auto* refuse = heard.empty() ? nullptr : std::get_if<proto::Refuse>(&heard.front().body);
         return refuse == nullptr ? "none" : std::string(to_string(refuse->code)) + ": " + refuse->text;
     }

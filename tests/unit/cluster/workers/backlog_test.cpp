@@ -14,7 +14,7 @@ using std::chrono::seconds;
 using Strings = std::vector<std::string>;
 
 const Group kOrders{"orders", "streams"};
-constexpr Route kRoute{9};
+constexpr ConnectionId kConnection{9};
 constexpr std::size_t kBacklog = 10;  // half of it may be in flight
 
 class Backlog : public ::testing::Test {
@@ -31,15 +31,15 @@ protected:
         net.run(milliseconds(600));
         hello();
         join();
-        net.heard(kRoute);
+        net.heard(kConnection);
     }
     void hello() {
-        net.tell("b", kRoute, "w", {}, 0, proto::WorkerHello{});
-        token = std::get<proto::WorkerWelcome>(net.heard(kRoute).at(0).body).token;
+        net.tell("b", kConnection, "w", {}, 0, proto::WorkerHello{});
+        token = std::get<proto::WorkerWelcome>(net.heard(kConnection).at(0).body).token;
         request = 0;
     }
     void join(const Group& group = kOrders) {
-        net.tell("b", kRoute, "w", token, ++request, proto::JoinRequest{group, 1, {}, false, 0});
+        net.tell("b", kConnection, "w", token, ++request, proto::JoinRequest{group, 1, {}, false, 0});
     }
     void notify(int first, int last) {
         for (int i = first; i <= last; ++i) net.notify("a", kOrders, std::to_string(i));
@@ -55,9 +55,9 @@ protected:
         Strings list;
         for (int rounds = 0; rounds < 100; ++rounds) {
             const auto before = received;
-            for (const auto& message : net.heard(kRoute)) take(message, list);
+            for (const auto& message : net.heard(kConnection)) take(message, list);
             if (received == before) break;
-            net.tell("b", kRoute, "w", token, 0, proto::WorkerHeartbeat{received});
+            net.tell("b", kConnection, "w", token, 0, proto::WorkerHeartbeat{received});
         }
         return list;
     }
@@ -123,7 +123,7 @@ TEST_F(Backlog, FullEndsTheSessionWhenThatIsThePolicy) {
     const CallId call = notify_and_wait(99);
     EXPECT_TRUE(net.members("a", kOrders).empty());
     EXPECT_EQ(net.told.back().event.reason, Reason::worker_down);
-    const auto heard = net.heard(kRoute);
+    const auto heard = net.heard(kConnection);
     ASSERT_FALSE(heard.empty());
     const auto* refusal = std::get_if<proto::Refuse>(&heard.back().body);
     ASSERT_NE(refusal, nullptr);
@@ -194,9 +194,9 @@ TEST_F(Backlog, LossesInAFullBacklogStayWithinItsBounds) {
 
 TEST_F(Backlog, AWorkerThatDoesNotTakeItsWatchesIsGivenUp) {
     start(OverflowPolicy::drop_oldest);
-    net.tell("b", kRoute, "w", token, ++request, proto::WatchRequest{kOrders});
+    net.tell("b", kConnection, "w", token, ++request, proto::WatchRequest{kOrders});
     for (std::uint64_t i = 0; i < kBacklog; ++i) net.join("a", HandlerId{1}, kOrders);
-    const auto heard = net.heard(kRoute);
+    const auto heard = net.heard(kConnection);
     EXPECT_TRUE(std::holds_alternative<proto::Refuse>(heard.back().body));
     EXPECT_EQ(net.core("b").status().workers, 0u);
 }

@@ -13,7 +13,7 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 const Group kOrders{"orders", "streams"};
-constexpr Route kRoute{9};
+constexpr ConnectionId kConnection{9};
 
 class Limits : public ::testing::Test {
 protected:
@@ -24,16 +24,16 @@ protected:
         };
         net.start("a");
         net.run(milliseconds(600));
-        token = hello(kRoute, "w");
+        token = hello(kConnection, "w");
     }
-    SessionToken hello(Route route, const std::string& worker) {
-        net.tell("a", route, worker, {}, 0, proto::WorkerHello{});
-        return std::get<proto::WorkerWelcome>(net.heard(route).at(0).body).token;
+    SessionToken hello(ConnectionId connection, const std::string& worker) {
+        net.tell("a", connection, worker, {}, 0, proto::WorkerHello{});
+        return std::get<proto::WorkerWelcome>(net.heard(connection).at(0).body).token;
     }
     /// Asks under this number, and answers the only reply.
     proto::Body ask(std::uint64_t number, proto::Body body) {
-        net.tell("a", kRoute, "w", token, number, std::move(body));
-        for (auto& message : net.heard(kRoute))
+        net.tell("a", kConnection, "w", token, number, std::move(body));
+        for (auto& message : net.heard(kConnection))
             if (message.header.seq == number && !std::holds_alternative<proto::Deliveries>(message.body))
                 return std::move(message.body);
         return {};
@@ -95,7 +95,7 @@ TEST_F(Limits, MetadataOfOneOwnerIsCountedWhileItStands) {
 TEST_F(Limits, AnotherOwnerPaysForItself) {
     start([](Bounds& bounds) { bounds.groups_per_owner = 1; });
     EXPECT_TRUE(is_joined(join({"g", "1"})));
-    constexpr Route kOther{10};
+    constexpr ConnectionId kOther{10};
     const auto other = hello(kOther, "w");
     net.tell("a", kOther, "w", other, 1, proto::JoinRequest{{"g", "2"}, 1, {}, false, 0});
     EXPECT_TRUE(is_joined(net.heard(kOther).back().body));
@@ -145,7 +145,7 @@ TEST_F(Limits, LongAnswersTakeTurns) {
     Actions actions;
     const auto step = [&](std::uint64_t number) {
         proto::Message message{{"default", "w", token.value, number}, proto::MembersRequest{kOrders, false}};
-        net.core("a").step({net.now, MessageArrived{Channel::door, kRoute, {}, std::move(message)}}, actions);
+        net.core("a").step({net.now, MessageArrived{Channel::door, kConnection, {}, std::move(message)}}, actions);
     };
     const auto answers = [&] {
         std::size_t members = 0;
@@ -192,18 +192,18 @@ TEST_F(Limits, AnAcknowledgementOfWhatWasNeverSentIsCountedAndNothingElse) {
     join(kOrders);
     net.notify("a", kOrders, "1");
     for (const std::uint64_t received : {std::uint64_t{2}, ~std::uint64_t{0}})
-        net.tell("a", kRoute, "w", token, 0, proto::WorkerHeartbeat{received});
+        net.tell("a", kConnection, "w", token, 0, proto::WorkerHeartbeat{received});
     EXPECT_EQ(count("acks_of_unsent_stream"), 2u);
-    net.heard(kRoute);
+    net.heard(kConnection);
     net.notify("a", kOrders, "2");
-    const auto heard = net.heard(kRoute);
+    const auto heard = net.heard(kConnection);
     ASSERT_FALSE(heard.empty());
     EXPECT_EQ(heard.back().header.seq, 2u);
 }
 
 TEST_F(Limits, RefusalsAreCountedByReason) {
     start([](Bounds& bounds) { bounds.sessions = 1; });
-    constexpr Route kOther{10};
+    constexpr ConnectionId kOther{10};
     net.tell("a", kOther, "x", {}, 0, proto::WorkerHello{});
     EXPECT_EQ(count("workers_refused_too_many"), 1u);
     net.tell("a", kOther, "x", SessionToken{12345}, 1, proto::GroupsRequest{});

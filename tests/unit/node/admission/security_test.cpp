@@ -96,7 +96,7 @@ TEST_F(Secured, WhoSpeaksIsKnownByTheKey) {
     b.perform(cluster::Dial{a.sockets->address(), b.say(1)});
     ASSERT_TRUE(turn_until({&a, &b}, [&] { return a.heard(Channel::door, 1) != nullptr; }));
     EXPECT_EQ(a.heard(Channel::door, 1)->sender, (Sender{Sender::Role::node, "b"}));
-    a.perform(cluster::SendDoor{a.heard(Channel::door, 1)->route, a.say(2)});
+    a.perform(cluster::SendDoor{a.heard(Channel::door, 1)->connection, a.say(2)});
     ASSERT_TRUE(turn_until({&a, &b}, [&] { return b.heard(Channel::dial, 2) != nullptr; }));
     EXPECT_EQ(b.heard(Channel::dial, 2)->sender, (Sender{Sender::Role::node, "a"}));
     EXPECT_EQ(b.heard(Channel::dial, 2)->address, a.sockets->address());

@@ -48,7 +48,7 @@ void meet_silent_peer(Engine& engine) {
     const NodeId peer{"b", Incarnation{5}};
     const proto::PeerRecord record{peer, 0, NodeState::alive, "127.0.0.1:4", "127.0.0.1:5", "127.0.0.1:6", Seq{0}};
     const proto::Message hello{{"default", peer.name, peer.incarnation.value, 0}, proto::Hello{record}};
-    engine.step(cluster::MessageArrived{cluster::Channel::door, cluster::Route{1}, {}, hello});
+    engine.step(cluster::MessageArrived{cluster::Channel::door, cluster::ConnectionId{1}, {}, hello});
     ASSERT_EQ(engine.ask([](const cluster::Core& core) { return core.nodes().size(); }), 2u);
 }
 

@@ -264,25 +264,25 @@ TEST(Sockets, AHelloIsAnsweredOnItsRoute) {
     std::optional<MessageArrived> hello;
     ASSERT_TRUE(turn_until({&a, &b}, [&] { return (hello = b.take<MessageArrived>()).has_value(); }));
     EXPECT_EQ(hello->channel, Channel::door);
-    b.perform(cluster::SendDoor{hello->route, b.say(6)});
+    b.perform(cluster::SendDoor{hello->connection, b.say(6)});
     std::optional<MessageArrived> answer;
     ASSERT_TRUE(turn_until({&a, &b}, [&] { return (answer = a.take<MessageArrived>(on(Channel::dial))).has_value(); }));
     EXPECT_EQ(answer->address, b.sockets->address());
     EXPECT_EQ(answer->message, b.say(6));
 
     a.perform(cluster::HangUp{b.sockets->address()});
-    std::optional<cluster::RouteLost> lost;
+    std::optional<cluster::ConnectionLost> lost;
     ASSERT_TRUE(turn_until({&a, &b}, [&] {
-        b.perform(cluster::SendDoor{hello->route, b.say(7)});
-        return (lost = b.take<cluster::RouteLost>()).has_value();
+        b.perform(cluster::SendDoor{hello->connection, b.say(7)});
+        return (lost = b.take<cluster::ConnectionLost>()).has_value();
     }));
-    EXPECT_EQ(lost->route, hello->route);
+    EXPECT_EQ(lost->connection, hello->connection);
 }
 
 TEST(Sockets, AnUnknownRouteIsLost) {
     Side a("a");
-    a.perform(cluster::SendDoor{cluster::Route{77}, a.say(1)});
-    EXPECT_EQ(a.take<cluster::RouteLost>()->route, cluster::Route{77});
+    a.perform(cluster::SendDoor{cluster::ConnectionId{77}, a.say(1)});
+    EXPECT_EQ(a.take<cluster::ConnectionLost>()->connection, cluster::ConnectionId{77});
 }
 
 TEST(Sockets, ANameIsLookedUpAndItsAnswerIsTheNames) {
@@ -292,7 +292,7 @@ TEST(Sockets, ANameIsLookedUpAndItsAnswerIsTheNames) {
     a.perform(cluster::Dial{named, a.say(8)});
     std::optional<MessageArrived> hello;
     ASSERT_TRUE(turn_until({&a, &b}, [&] { return (hello = b.take<MessageArrived>()).has_value(); }));
-    b.perform(cluster::SendDoor{hello->route, b.say(9)});
+    b.perform(cluster::SendDoor{hello->connection, b.say(9)});
     std::optional<MessageArrived> answer;
     ASSERT_TRUE(turn_until({&a, &b}, [&] { return (answer = a.take<MessageArrived>(on(Channel::dial))).has_value(); }));
     EXPECT_EQ(answer->address, named);
