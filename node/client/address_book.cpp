@@ -1,11 +1,9 @@
 #include "node/client/address_book.hpp"
 
-#include <muster/ids.hpp>
-
 #include <algorithm>
-#include <charconv>
 #include <utility>
 
+#include "node/io/address.hpp"
 #include "proto/limits.hpp"
 
 namespace muster::client {
@@ -30,18 +28,9 @@ std::string_view name_in(std::string_view address) {
 }
 
 bool is_valid_address(std::string_view text) {
-    if (text.size() > limits::kAddress || (text.find('@') != std::string_view::npos && !is_valid_name(name_in(text))))
-        return false;
-    text = place_of(text);
-    const auto colon = text.rfind(':');
-    if (colon == std::string_view::npos || colon == 0) return false;
-    const auto host = text.substr(0, colon);
-    const auto digits = text.substr(colon + 1);
-    const bool bracketed = host.size() > 2 && host.front() == '[' && host.back() == ']';
-    if (!bracketed && host.find_first_of(":[]/@ \t") != std::string_view::npos) return false;
-    unsigned port = 0;
-    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
-    return error == std::errc{} && end == digits.data() + digits.size() && port >= 1 && port <= 65535;
+    if (text.size() > limits::kAddress) return false;
+    const auto named = node::parse_named_address(text);
+    return named && node::parse_address(named->address)->port != 0;
 }
 
 AddressBook::AddressBook(std::vector<std::string> nodes) : listed_(std::move(nodes)) {

@@ -1,15 +1,7 @@
 #include "node/client/connection.hpp"
 
-#include <netdb.h>
-#include <poll.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <cstdint>
-#include <memory>
-#include <string_view>
 
 #include "node/client/address_book.hpp"
 #include "node/keys/curve.hpp"
@@ -35,23 +27,6 @@ void set_options(zmq::socket_t& socket, bool ipv6) {
     socket.set(zmq::sockopt::ipv6, ipv6);
 }
 
-using AddressList = std::unique_ptr<addrinfo, decltype(&freeaddrinfo)>;
-
-AddressList numeric_address(const std::string& named) {
-    const std::string address(place_of(named));
-    const auto colon = address.rfind(':');
-    std::string host = address.substr(0, colon);
-    if (host.size() > 2 && host.front() == '[') host = host.substr(1, host.size() - 2);
-    if (host == "localhost") host = "127.0.0.1";
-    addrinfo hints{};
-    hints.ai_family = AF_UNSPEC;
-    hints.ai_socktype = SOCK_STREAM;
-    hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;
-    addrinfo* found = nullptr;
-    if (getaddrinfo(host.c_str(), address.c_str() + colon + 1, &hints, &found) != 0) found = nullptr;
-    return {found, &freeaddrinfo};
-}
-
 }  // namespace
 
 std::vector<Connection::Key> Connection::keys_for(const std::string& address) {
@@ -59,8 +34,7 @@ std::vector<Connection::Key> Connection::keys_for(const std::string& address) {
     keys_->reload_if_changed();  // with a broken file, what was known goes on
     const std::string name(name_in(address));
     std::vector<Key> keys;
-    for (const auto& node : name.empty() ? keys_->nodes() : std::vector{name})
-        for (const auto& key : keys_->keys_of_node(node)) keys.push_back({node, key});
+    for (auto& [node, key] : keys_->node_keys(name)) keys.push_back({std::move(node), key});
     if (keys.size() <= kKeysAtOnce) return keys;
     const auto first = static_cast<std::ptrdiff_t>(rotation_ % keys.size());
     std::rotate(keys.begin(), keys.begin() + first, keys.end());
@@ -149,38 +123,24 @@ void Connection::keep(std::size_t index) {
 }
 
 bool PortCheck::start(const std::string& address, Instant now) {
-    if (fd_ >= 0 && address == address_) return false;
+    if (probe_ && address == address_) return false;
     stop();
-    const auto target = numeric_address(address);
+    auto target = node::parse_address(place_of(address));
     if (!target) return false;
-    fd_ = ::socket(target->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd_ < 0) return false;
+    if (target->host == "localhost") target->host = "127.0.0.1";
+    probe_.emplace(*target);
+    if (probe_->fd() < 0) probe_.reset();
     address_ = address;
     until_ = now + kCheckFor;
-    const int result = ::connect(fd_, target->ai_addr, target->ai_addrlen);
-    refused_ = result != 0 && errno == ECONNREFUSED;
-    if (result == 0 || (errno != EINPROGRESS && !refused_)) stop();
-    return fd_ >= 0;
-}
-
-void PortCheck::stop() {
-    if (fd_ >= 0) ::close(fd_);
-    fd_ = -1;
-    refused_ = false;
+    return probe_.has_value();
 }
 
 bool PortCheck::is_refused(Instant now) {
-    if (fd_ < 0) return false;
-    bool refused = refused_;
-    pollfd poll{fd_, POLLOUT, 0};
-    if (!refused && ::poll(&poll, 1, 0) == 0 && now < until_) return false;
-    if (!refused && poll.revents != 0) {
-        int error = 0;
-        socklen_t size = sizeof error;
-        refused = ::getsockopt(fd_, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error == ECONNREFUSED;
-    }
+    if (!probe_) return false;
+    const auto state = probe_->state();
+    if (state == node::PortProbe::State::connecting && now < until_) return false;
     stop();
-    return refused;
+    return state == node::PortProbe::State::refused;
 }
 
 }  // namespace muster::client

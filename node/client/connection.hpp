@@ -11,6 +11,7 @@
 #include <zmq.hpp>
 
 #include "node/client/time.hpp"
+#include "node/io/port_probe.hpp"
 #include "node/keys/keyring.hpp"
 
 namespace muster::client {
@@ -76,23 +77,17 @@ private:
 /// block), except "localhost": for other names it never tells anything.
 class PortCheck {
 public:
-    PortCheck() = default;
-    PortCheck(const PortCheck&) = delete;
-    PortCheck& operator=(const PortCheck&) = delete;
-    ~PortCheck() { stop(); }
-
     /// True when a check has begun that was not under way, and `fd` is to be polled for writing.
     bool start(const std::string& address, Instant now);
-    void stop();
+    void stop() { probe_.reset(); }
     /// -1 when no check runs.
-    [[nodiscard]] int fd() const { return fd_; }
+    [[nodiscard]] int fd() const { return probe_ ? probe_->fd() : -1; }
     [[nodiscard]] const std::string& address() const { return address_; }
     /// To be called when `fd` is ready, at the start, and now and then. True once: it was refused.
     bool is_refused(Instant now);
 
 private:
-    int fd_ = -1;
-    bool refused_ = false;
+    std::optional<node::PortProbe> probe_;
     std::string address_;
     Instant until_{};
 };

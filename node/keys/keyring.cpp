@@ -75,11 +75,13 @@ std::optional<Identity> Keyring::find(const PublicKey& key) const {
     return found->second;
 }
 
-std::vector<std::string> Keyring::nodes() const {
+std::vector<Keyring::NodeKey> Keyring::node_keys(const std::string& name) const {
     const auto current = state();
-    std::vector<std::string> names;
-    for (const auto& [name, keys] : current->trusted.nodes) names.push_back(name);
-    return names;
+    std::vector<NodeKey> all;
+    for (const auto& [node, keys] : current->trusted.nodes)
+        if (name.empty() || node == name)
+            for (const auto& key : keys.curve) all.push_back({node, key});
+    return all;
 }
 
 std::vector<PublicKey> Keyring::keys_of_node(const std::string& name) const {

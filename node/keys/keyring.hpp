@@ -30,8 +30,14 @@ public:
     [[nodiscard]] std::shared_ptr<const KeyPair> own() const;
     /// Whose key it is. A node's own one is always its own.
     [[nodiscard]] std::optional<Identity> find(const PublicKey& key) const;
-    /// Names of the nodes, sorted.
-    [[nodiscard]] std::vector<std::string> nodes() const;
+    struct NodeKey {
+        std::string node;
+        PublicKey key;
+        bool operator==(const NodeKey&) const = default;
+    };
+    /// CURVE keys that a node may have, to try when connecting to it: those of the node of this name, or of all nodes,
+    /// sorted by name, if `name` is empty. Each node's current key comes first.
+    [[nodiscard]] std::vector<NodeKey> node_keys(const std::string& name) const;
     /// A node's CURVE keys, the current one first; none when it is not trusted.
     [[nodiscard]] std::vector<PublicKey> keys_of_node(const std::string& name) const;
 

@@ -80,10 +80,9 @@ std::vector<Dialer::Key> Dialer::keys_for(const std::string& dialed, const std::
         trial.answered.reset();  // another node may be there now
     }
     const auto name = expected_.find(dialed);
-    const auto& ring = security_.keys();
     std::vector<Key> keys;
-    for (const auto& node : name == expected_.end() ? ring.nodes() : std::vector{name->second})
-        for (const auto& key : ring.keys_of_node(node)) keys.emplace_back(key);
+    for (const auto& one : security_.keys().node_keys(name == expected_.end() ? std::string() : name->second))
+        keys.emplace_back(one.key);
     if (keys.empty())
         warn_of(dialed, {2,
                          "key_missing",

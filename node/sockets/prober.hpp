@@ -8,6 +8,7 @@
 #include <zmq.hpp>
 
 #include "node/io/emit.hpp"
+#include "node/io/port_probe.hpp"
 #include "node/io/resolver.hpp"
 
 namespace muster::node {
@@ -19,9 +20,6 @@ public:
     static constexpr std::size_t kMaxProbes = 64;
 
     explicit Prober(Resolver& resolver) : resolver_(resolver) {}
-    ~Prober();
-    Prober(const Prober&) = delete;
-    Prober& operator=(const Prober&) = delete;
 
     /// Dropped when too many are under way; the core asks again.
     void check(const NodeId& peer, const std::string& address, const Emit& emit);
@@ -34,7 +32,7 @@ public:
 
 private:
     struct Probe {
-        int fd;
+        PortProbe port;
         NodeId peer;
         cluster::Instant deadline;
     };

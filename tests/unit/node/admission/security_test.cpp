@@ -37,9 +37,9 @@ protected:
             sockets = *std::move(made);
         }
         template <class Action>
-    void perform(const Action& action) {
-        sockets->perform(action, emit);
-    }
+        void perform(const Action& action) {
+            sockets->perform(action, emit);
+        }
         void connect(const Side& to) {
             perform(cluster::ConnectPeer{to.self, to.sockets->control(), to.sockets->gossip()});
         }

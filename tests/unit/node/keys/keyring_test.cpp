@@ -41,7 +41,10 @@ TEST_F(Ring, KnowsWhoseAKeyIs) {
     EXPECT_EQ(ring->find(worker.public_key()), (Identity{Role::worker, "w"}));
     EXPECT_EQ(ring->find(observer.public_key()), (Identity{Role::observer, "o"}));
     EXPECT_FALSE(ring->find(KeyPair::generate().public_key()));
-    EXPECT_EQ(ring->nodes(), (std::vector<std::string>{"a", "b"}));
+    using NodeKeys = std::vector<Keyring::NodeKey>;
+    EXPECT_EQ(ring->node_keys(""), (NodeKeys{{"a", a.public_key()}, {"b", b.public_key()}}));
+    EXPECT_EQ(ring->node_keys("b"), (NodeKeys{{"b", b.public_key()}}));
+    EXPECT_TRUE(ring->node_keys("w").empty());
     EXPECT_EQ(ring->keys_of_node("b"), std::vector{b.public_key()});
     EXPECT_TRUE(ring->keys_of_node("w").empty());
     EXPECT_EQ(ring->own()->public_key(), a.public_key());
@@ -103,7 +106,7 @@ TEST_F(Ring, WorkerReadsTheNodesAlone) {
     folder.write("workers/w.pub", "nothing");
     const auto ring = Keyring::open({folder.path("b.key"), folder.path()});
     ASSERT_TRUE(ring) << ring.error().text;
-    EXPECT_EQ((*ring)->nodes(), (std::vector<std::string>{"a", "b"}));
+    EXPECT_EQ((*ring)->node_keys("").size(), 2u);
 }
 
 TEST_F(Ring, ReloadTellsWhatChanged) {
