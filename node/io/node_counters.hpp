@@ -28,8 +28,8 @@ inline constexpr std::array kRefusals{"refused_handshakes_unknown_key", "refused
                                       "refused_handshakes_broken",      "refused_messages_no_user",
                                       "refused_messages_removed_key"};
 /// The counter of each proto::DecodeError.
-inline constexpr std::array kBadFrames{"bad_frames_too_large",    "bad_frames_malformed",   "bad_frames_trailing_bytes",
-                                       "bad_frames_unknown_type", "bad_frames_wrong_major", "bad_frames_bad_field"};
+inline constexpr std::array kBadFrames{"bad_frames_too_large",   "bad_frames_malformed",    "bad_frames_trailing_bytes",
+                                       "bad_frames_wrong_major", "bad_frames_unknown_type", "bad_frames_bad_field"};
 static_assert(kBadFrames.size() == proto::kDecodeErrors);
 
 /// How far a node is open to others.
