@@ -70,7 +70,7 @@ struct Deliver {
 struct Lost {
     std::uint64_t missed = 0;
 };
-struct News {
+struct WatchUpdate {
     std::shared_ptr<WatchHandler> handler;
     WatchEvent event;
 };
@@ -87,7 +87,7 @@ struct StateLost {
 struct Item {
     std::uint64_t session = 0;
     std::uint64_t seq = 0;  // in the session's stream; 0: not of the stream
-    std::variant<std::monostate, Deliver, Lost, News, Attachment, StateLost> what;
+    std::variant<std::monostate, Deliver, Lost, WatchUpdate, Attachment, StateLost> what;
 };
 /// For the state file, before any action that follows: said, or about to be.
 struct Keep {

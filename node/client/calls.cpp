@@ -244,7 +244,7 @@ void Calls::continue_session(const SavedSession& saved) {
         }
         unfinished.emplace(number, std::move(request));
     }
-    requests_.go_on(std::move(unfinished), saved.requests);
+    requests_.continue_session(std::move(unfinished), saved.requests);
 }
 
 void Calls::leave_unclaimed() {

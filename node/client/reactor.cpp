@@ -21,7 +21,7 @@ using std::chrono::milliseconds;
 constexpr milliseconds kLongestSleep{1000};
 constexpr milliseconds kNestedTurn{1};
 constexpr std::size_t kEvents = 64;
-constexpr std::uint64_t kWakeUp = 0;  // instead of a seat's number
+constexpr std::uint64_t kWakeUp = 0;  // instead of a registration's number
 constexpr int kMostSockets = 16384;
 
 int checked(int fd) {
@@ -66,39 +66,39 @@ Reactor::~Reactor() {
     ::close(epoll_fd_);
 }
 
-void Reactor::add(const std::shared_ptr<Seat>& seat) {
+void Reactor::add(const std::shared_ptr<Registration>& registration) {
     {
         const std::lock_guard lock(mutex_);
-        seat->number_ = ++last_number_;
+        registration->number_ = ++last_number_;
     }
-    wake(seat);
+    wake(registration);
 }
 
-void Reactor::wake(const std::shared_ptr<Seat>& seat) {
-    if (seat->woken_.exchange(true)) return;
+void Reactor::wake(const std::shared_ptr<Registration>& registration) {
+    if (registration->woken_.exchange(true)) return;
     bool asleep = false;
     {
         const std::lock_guard lock(mutex_);
-        woken_.push_back(seat);
+        woken_.push_back(registration);
         asleep = std::exchange(asleep_, false);
     }
     if (asleep) ::eventfd_write(wake_fd_, 1);
 }
 
-void Reactor::wait_until_ended(const std::shared_ptr<Seat>& seat) {
+void Reactor::wait_until_ended(const std::shared_ptr<Registration>& registration) {
     Lock lock(mutex_);
-    while (!seat->ended_ && std::this_thread::get_id() == thread_.get_id()) {
+    while (!registration->ended_ && std::this_thread::get_id() == thread_.get_id()) {
         lock.unlock();
-        run_turn(seat);
+        run_turn(registration);
         std::this_thread::sleep_for(kNestedTurn);
         lock.lock();
     }
-    ended_.wait(lock, [&] { return seat->ended_; });
+    ended_.wait(lock, [&] { return registration->ended_; });
 }
 
-bool Reactor::listen(const Seat& seat, int fd, Ready ready) {
+bool Reactor::listen(const Registration& registration, int fd, Ready ready) {
     // By edges: a descriptor that is not attended to must not keep the thread busy.
-    return add_to(epoll_fd_, fd, EPOLLET | (ready == Ready::to_read ? EPOLLIN : EPOLLOUT), seat.number_) == 0;
+    return add_to(epoll_fd_, fd, EPOLLET | (ready == Ready::to_read ? EPOLLIN : EPOLLOUT), registration.number_) == 0;
 }
 
 // ---- the thread ------------------------------------------------------------------
@@ -107,7 +107,7 @@ void Reactor::run() {
     while (collect_woken()) {
         collect_ready(turns_.empty() ? timeout() : 0);
         collect_due();
-        for (const auto& seat : turns_) run_turn(seat);
+        for (const auto& registration : turns_) run_turn(registration);
         turns_.clear();
     }
 }
@@ -123,7 +123,7 @@ int Reactor::timeout() const {
 /// False when the reactor is to end. While there is nothing to run, whoever wakes a task also wakes the thread.
 bool Reactor::collect_woken() {
     const std::lock_guard lock(mutex_);
-    for (const auto& seat : woken_) collect(seat);
+    for (const auto& registration : woken_) collect(registration);
     woken_.clear();
     asleep_ = turns_.empty();
     return !stopped_;
@@ -137,7 +137,7 @@ void Reactor::collect_ready(int timeout) {
         if (number == kWakeUp) {
             eventfd_t ignored = 0;
             ::eventfd_read(wake_fd_, &ignored);
-        } else if (const auto found = seats_.find(number); found != seats_.end()) {
+        } else if (const auto found = registrations_.find(number); found != registrations_.end()) {
             collect(found->second);
         }
     }
@@ -148,31 +148,31 @@ void Reactor::collect_due() {
     for (auto timer = timers_.begin(); timer != timers_.end() && timer->first <= now; ++timer) collect(timer->second);
 }
 
-void Reactor::collect(const std::shared_ptr<Seat>& seat) {
-    if (!std::exchange(seat->collected_, true)) turns_.push_back(seat);
+void Reactor::collect(const std::shared_ptr<Registration>& registration) {
+    if (!std::exchange(registration->collected_, true)) turns_.push_back(registration);
 }
 
-void Reactor::run_turn(const std::shared_ptr<Seat>& seat) {
-    seat->collected_ = false;
-    seat->woken_ = false;
-    if (seat->ended_) return;
-    const auto next = seat->task_->turn();
-    set_timer(seat, next);
+void Reactor::run_turn(const std::shared_ptr<Registration>& registration) {
+    registration->collected_ = false;
+    registration->woken_ = false;
+    if (registration->ended_) return;
+    const auto next = registration->task_->turn();
+    set_timer(registration, next);
     if (next) {
-        seats_.try_emplace(seat->number_, seat);
+        registrations_.try_emplace(registration->number_, registration);
         return;
     }
-    seats_.erase(seat->number_);
+    registrations_.erase(registration->number_);
     const std::lock_guard lock(mutex_);
-    seat->ended_ = true;
+    registration->ended_ = true;
     ended_.notify_all();
 }
 
-void Reactor::set_timer(const std::shared_ptr<Seat>& seat, std::optional<Instant> due) {
-    if (seat->timer_ && due == (*seat->timer_)->first) return;
-    if (seat->timer_) timers_.erase(*seat->timer_);
-    seat->timer_.reset();
-    if (due) seat->timer_ = timers_.emplace(*due, seat);
+void Reactor::set_timer(const std::shared_ptr<Registration>& registration, std::optional<Instant> due) {
+    if (registration->timer_ && due == (*registration->timer_)->first) return;
+    if (registration->timer_) timers_.erase(*registration->timer_);
+    registration->timer_.reset();
+    if (due) registration->timer_ = timers_.emplace(*due, registration);
 }
 
 }  // namespace muster::client

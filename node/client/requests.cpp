@@ -46,7 +46,7 @@ std::uint64_t Requests::in_flight(Request request) {
     return last_number_;
 }
 
-void Requests::go_on(std::map<std::uint64_t, Request> requests, std::uint64_t last) {
+void Requests::continue_session(std::map<std::uint64_t, Request> requests, std::uint64_t last) {
     for (const auto& [number, request] : requests)
         if (is_users(request)) ++calls_;
     in_flight_ = std::move(requests);

@@ -28,7 +28,7 @@ struct LeaveCall {
     Group group;
     std::vector<MemberId> members;
     std::uint64_t count = 1;
-    std::vector<Roster::Place> picked;
+    std::vector<Roster::Position> picked;
 };
 struct NotifyCall {
     proto::NotifyRequest request;
@@ -102,7 +102,7 @@ public:
     [[nodiscard]] Instant next_deadline() const;
 
     /// Those of an earlier process, by their numbers; nobody waits for them. The next number is beyond `last`.
-    void go_on(std::map<std::uint64_t, Request> requests, std::uint64_t last);
+    void continue_session(std::map<std::uint64_t, Request> requests, std::uint64_t last);
 
     /// What was in flight is returned, in its order; numbers begin at 1 again.
     std::vector<Request> session_ended();

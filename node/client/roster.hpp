@@ -18,14 +18,14 @@ class Roster {
 public:
     using JoinId = std::uint64_t;
     /// Position in the order of joining.
-    using Place = std::uint64_t;
+    using Position = std::uint64_t;
 
     /// What one join call made.
     struct Join {
         Group group;
         Meta meta;
         Handler handler;
-        std::set<Place> members;
+        std::set<Position> members;
     };
     struct Absent {
         JoinId join = 0;
@@ -49,14 +49,14 @@ public:
     const Addressees& find(const std::vector<MemberNumber>& numbers);
 
     /// Members of the group to leave, latest first; a member picked is not picked again until it is put back.
-    std::vector<Place> pick(const Group& group, std::uint64_t count);
+    std::vector<Position> pick(const Group& group, std::uint64_t count);
     /// The same by ids: those that `add` answered, or those of the present session.
-    std::vector<Place> pick(const Group& group, const std::vector<MemberId>& ids);
-    void put_back(const std::vector<Place>& places);
+    std::vector<Position> pick(const Group& group, const std::vector<MemberId>& ids);
+    void put_back(const std::vector<Position>& positions);
     /// Numbers of those that are not absent.
-    [[nodiscard]] std::vector<MemberNumber> numbers(const std::vector<Place>& places) const;
+    [[nodiscard]] std::vector<MemberNumber> numbers(const std::vector<Position>& positions) const;
     /// They are gone for good; answers the ids that `add` answered.
-    std::vector<MemberId> remove(const std::vector<Place>& places);
+    std::vector<MemberId> remove(const std::vector<Position>& positions);
 
     /// All members are absent from now on.
     void session_ended();
@@ -75,25 +75,25 @@ private:
         bool leaving = false;
     };
 
-    void take(Place place, std::vector<Place>& picked);
-    void forget_found();
-    void set_number(MemberNumber number, Place place, const Handler& handler);
+    void pick_one(Position position, std::vector<Position>& picked);
+    void drop_cache();
+    void set_number(MemberNumber number, Position position, const Handler& handler);
 
     NodeId node_;
     std::uint64_t last_join_ = 0;
-    std::uint64_t last_place_ = 0;
+    std::uint64_t last_position_ = 0;
     std::map<JoinId, Join> joins_;
-    std::map<Place, Owned> members_;
-    std::map<Group, std::set<Place>> groups_;
-    std::map<MemberId, Place> given_;
+    std::map<Position, Owned> members_;
+    std::map<Group, std::set<Position>> groups_;
+    std::map<MemberId, Position> given_;
     // For every delivery, hence the shortest way to the handler.
-    struct Now {
-        Place place = 0;
+    struct Current {
+        Position position = 0;
         const Handler* handler = nullptr;
     };
-    std::unordered_map<MemberNumber, Now> now_;
+    std::unordered_map<MemberNumber, Current> current_;
     // The last answer of find, for these numbers; no numbers: none. It must not keep handlers of those who left.
-    std::vector<MemberNumber> asked_;
+    std::vector<MemberNumber> found_for_;
     Addressees found_;
 };
 

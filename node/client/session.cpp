@@ -137,7 +137,7 @@ void Session::message_arrived(Instant now, proto::Message&& message, const std::
     if (!is_attached()) return;
     if (auto* deliveries = std::get_if<proto::Deliveries>(&body)) return take_deliveries(seq, std::move(*deliveries));
     if (const auto* gap = std::get_if<proto::Gap>(&body)) return give_up_on(stream_.take(seq, *gap));
-    if (auto* news = std::get_if<proto::WatchNews>(&body)) return give_up_on(stream_.take(seq, std::move(*news)));
+    if (auto* event = std::get_if<proto::WatchNews>(&body)) return give_up_on(stream_.take(seq, std::move(*event)));
     if (seq != 0) take_reply(seq, std::move(body));
 }
 

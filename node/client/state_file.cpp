@@ -124,7 +124,7 @@ Result<std::shared_ptr<StateFile>> StateFile::open(const std::string& path) {
     std::shared_ptr<StateFile> file(new StateFile(path));
     if (auto error = file->lock()) return *std::move(error);
     if (auto error = file->load()) return *std::move(error);
-    if (auto error = file->write_anew()) return *std::move(error);
+    if (auto error = file->rewrite()) return *std::move(error);
     return file;
 }
 
@@ -182,26 +182,26 @@ std::optional<std::string> StateFile::parse(const std::string& bytes) {
         const auto frame = all.substr(at + sizeof head, head.length);
         if (head.check != checksum_of(frame, at)) return damaged;
         auto message = proto::decode(frame);
-        if (!message || !apply(now_, *message)) return damaged;
+        if (!message || !apply(current_, *message)) return damaged;
         at += sizeof head + head.length;
     }
-    if (latest.token == 0) now_ = {};
-    const bool is_its = now_.token && latest.token == now_.token.value;
-    now_.received = is_its ? latest.received : 0;
-    now_.requests = is_its ? latest.requests : 0;
-    opened_ = now_;
-    progress_ = {0, now_.token.value, now_.received, now_.requests};
+    if (latest.token == 0) current_ = {};
+    const bool is_its = current_.token && latest.token == current_.token.value;
+    current_.received = is_its ? latest.received : 0;
+    current_.requests = is_its ? latest.requests : 0;
+    opened_ = current_;
+    progress_ = {0, current_.token.value, current_.received, current_.requests};
     return std::nullopt;
 }
 
-std::optional<Error> StateFile::write_anew() {
+std::optional<Error> StateFile::rewrite() {
     std::string bytes(kHeader, '\0');
     std::copy(kMagic.begin(), kMagic.end(), bytes.begin());
-    for (const auto& message : conversation_of(now_)) add_record(bytes, bytes.size(), message);
+    for (const auto& message : conversation_of(current_)) add_record(bytes, bytes.size(), message);
 
-    const std::string beside = path_ + ".new";
-    ::unlink(beside.c_str());
-    const int fd = ::open(beside.c_str(), O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
+    const std::string new_path = path_ + ".new";
+    ::unlink(new_path.c_str());
+    const int fd = ::open(new_path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
     if (fd < 0) return cannot("write", path_);
     void* mapped = MAP_FAILED;
     if (::flock(fd, LOCK_EX | LOCK_NB) == 0 && write_all(fd, bytes))
@@ -211,17 +211,17 @@ std::optional<Error> StateFile::write_anew() {
         header_ = static_cast<char*>(mapped);
         store(2);
     }
-    if (mapped == MAP_FAILED || ::rename(beside.c_str(), path_.c_str()) != 0) {
+    if (mapped == MAP_FAILED || ::rename(new_path.c_str(), path_.c_str()) != 0) {
         auto error = cannot("write", path_);
         if (mapped != MAP_FAILED) ::munmap(mapped, kHeader);
         header_ = before;
         ::close(fd);
-        ::unlink(beside.c_str());
+        ::unlink(new_path.c_str());
         return error;
     }
     if (before != nullptr) ::munmap(before, kHeader);
     ::close(std::exchange(fd_, fd));
-    size_ = size_anew_ = bytes.size();
+    size_ = rewritten_size_ = bytes.size();
     return std::nullopt;
 }
 
@@ -231,7 +231,7 @@ std::optional<Error> StateFile::keep(const proto::Message& message, std::uint64_
     const bool ends = std::holds_alternative<proto::WorkerGoodbye>(message.body);
     const bool begins = std::holds_alternative<proto::WorkerWelcome>(message.body);
     std::optional<Error> error;
-    if (!apply(now_, message)) error = unusable(path_, "does not fit to what is said");
+    if (!apply(current_, message)) error = unusable(path_, "does not fit to what is said");
     if (!error) error = append(message);
     if (error) {
         fail();
@@ -239,13 +239,13 @@ std::optional<Error> StateFile::keep(const proto::Message& message, std::uint64_
     }
     if (!begins && !ends) return std::nullopt;
     session_ = session;
-    progress_ = {progress_.turn, now_.token.value, 0, 0};
+    progress_ = {progress_.turn, current_.token.value, 0, 0};
     store(2);
     return std::nullopt;
 }
 
 std::optional<Error> StateFile::append(const proto::Message& message) {
-    if (size_ > 2 * size_anew_ + kLeastGarbage) return write_anew();  // `message` is in it
+    if (size_ > 2 * rewritten_size_ + kLeastGarbage) return rewrite();  // `message` is in it
     buffer_.clear();
     add_record(buffer_, size_, message);
     if (!write_all(fd_, buffer_)) return cannot("write", path_);

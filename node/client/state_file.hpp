@@ -4,7 +4,7 @@
 //
 // A record is {length, checksum of the length and its place, checksum of the frame} and a frame of the
 // protocol: the conversation that saved_session.hpp understands, appended as it is said. It is written anew
-// (beside it, then renamed) when it is opened and when most of it is past. Progress is what changes with every
+// (next to it, then renamed) when it is opened and when most of it is past. Progress is what changes with every
 // notification: how far the stream has been handled, and which request numbers may have been used. It is stored
 // into mapped memory, in two slots that take turns, so that whenever the process is killed one of them is whole.
 //
@@ -60,7 +60,7 @@ private:
     std::optional<Error> lock();
     std::optional<Error> load();
     std::optional<std::string> parse(const std::string& bytes);
-    std::optional<Error> write_anew();
+    std::optional<Error> rewrite();
     std::optional<Error> append(const proto::Message& message);
     void store(int times);
     void fail();
@@ -71,11 +71,11 @@ private:
     std::mutex mutex_;
     int fd_ = -1;
     char* header_ = nullptr;  // mapped
-    SavedSession now_;
+    SavedSession current_;
     Progress progress_;
     std::uint64_t session_ = 1;
     std::size_t size_ = 0;
-    std::size_t size_anew_ = 0;  // when it was last written anew
+    std::size_t rewritten_size_ = 0;  // when it was last written anew
     bool failed_ = false;
     std::string buffer_;
 };

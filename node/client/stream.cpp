@@ -69,10 +69,10 @@ bool Stream::pass(Waiting&& waiting) {
     } else if (const auto* gap = std::get_if<proto::Gap>(&waiting.item)) {
         out.what = Lost{gap->missed};
     } else {
-        News news;
-        const auto taken = watches_.take(std::move(std::get<proto::WatchNews>(waiting.item)), news);
+        WatchUpdate update;
+        const auto taken = watches_.take(std::move(std::get<proto::WatchNews>(waiting.item)), update);
         if (taken == Watches::Taken::too_large) return false;
-        if (taken == Watches::Taken::event) out.what = std::move(news);
+        if (taken == Watches::Taken::event) out.what = std::move(update);
     }
     outbox_.add(std::move(out));
     return true;

@@ -74,7 +74,7 @@ std::vector<Watch> Watches::absent() const {
     return list;
 }
 
-Watches::Taken Watches::take(proto::WatchNews&& part, News& news) {
+Watches::Taken Watches::take(proto::WatchNews&& part, WatchUpdate& update) {
     const auto number = numbers_.find(part.watch);
     if (number == numbers_.end()) return Taken::nothing;
     Entry& entry = watches_.at(number->second);
@@ -91,7 +91,7 @@ Watches::Taken Watches::take(proto::WatchNews&& part, News& news) {
         entry.partial.reset();
         entry.members = 0;
     }
-    news = News{entry.handler, std::move(part.event)};
+    update = WatchUpdate{entry.handler, std::move(part.event)};
     return Taken::event;
 }
 

@@ -30,8 +30,8 @@ public:
     [[nodiscard]] std::vector<Watch> absent() const;
 
     enum class Taken { nothing, event, too_large };
-    /// Takes in a part; `event` fills `news`.
-    Taken take(proto::WatchNews&& part, News& news);
+    /// Takes in a part; `event` fills `update`.
+    Taken take(proto::WatchNews&& part, WatchUpdate& update);
 
 private:
     struct Entry {

@@ -22,10 +22,10 @@ Instant clock_now() {
 
 }  // namespace
 
-WorkerLoop::WorkerLoop(Session::Options options, std::size_t inbox, Inbox::Handlers handlers,
+WorkerLoop::WorkerLoop(Session::Options options, std::size_t inbox, HandlerThread::Handlers handlers,
                        std::shared_ptr<StateFile> state, std::shared_ptr<keys::Keyring> keys)
     : reactor_(Reactor::shared()),
-      seat_(std::make_shared<Reactor::Seat>(static_cast<Reactor::Task&>(*this))),
+      registration_(std::make_shared<Reactor::Registration>(static_cast<Reactor::Task&>(*this))),
       state_(std::move(state)),
       session_(std::move(options)),
       connection_(reactor_->context(), std::move(keys)) {
@@ -33,42 +33,43 @@ WorkerLoop::WorkerLoop(Session::Options options, std::size_t inbox, Inbox::Handl
         handlers.on_handled = [kept = state_](std::uint64_t session, std::uint64_t seq) {
             kept->handled(session, seq);
         };
-    // The inbox's thread can outlive this (see Inbox::join).
-    inbox_ = std::make_shared<Inbox>(inbox, std::move(handlers),
-                                     [reactor = reactor_, seat = seat_] { reactor->wake(seat); });
+    // The inbox's thread can outlive this (see HandlerThread::join).
+    handler_thread_ = std::make_shared<HandlerThread>(
+        inbox, std::move(handlers),
+        [reactor = reactor_, registration = registration_] { reactor->wake(registration); });
     problem_ = session_.problem();
     {
         const node::SignalsBlocked blocked;
-        inbox_->start();
+        handler_thread_->start();
     }
     session_.start(clock_now());
-    reactor_->add(seat_);
+    reactor_->add(registration_);
 }
 
 WorkerLoop::~WorkerLoop() {
     close();
-    reactor_->wait_until_ended(seat_);  // destroyed by a handler
-    inbox_->join();
+    reactor_->wait_until_ended(registration_);  // destroyed by a handler
+    handler_thread_->join();
 }
 
 void WorkerLoop::close() {
     {
         const std::lock_guard lock(mutex_);
-        if (!closing_) close_until_ = clock_now() + (inbox_->on_own_thread() ? milliseconds(0) : kLastHandler);
+        if (!closing_) close_until_ = clock_now() + (handler_thread_->on_own_thread() ? milliseconds(0) : kLastHandler);
         closing_ = true;
     }
-    place_.notify_all();
-    inbox_->stop();
+    post_ended_.notify_all();
+    handler_thread_->stop();
     wake();
-    if (inbox_->on_own_thread()) return;
+    if (handler_thread_->on_own_thread()) return;
     std::call_once(closed_, [this] {
-        reactor_->wait_until_ended(seat_);
-        inbox_->join();
+        reactor_->wait_until_ended(registration_);
+        handler_thread_->join();
     });
 }
 
 void WorkerLoop::wake() {
-    reactor_->wake(seat_);
+    reactor_->wake(registration_);
 }
 
 // ---- called by users -------------------------------------------------------
@@ -107,7 +108,7 @@ std::future<Result<NotifyReport>> WorkerLoop::post(NotifyCall notify, millisecon
     auto report = posted.report.get_future();
     {
         std::unique_lock lock(mutex_);
-        const bool in_time = place_.wait_until(lock, deadline, [&] {
+        const bool in_time = post_ended_.wait_until(lock, deadline, [&] {
             return closing_ || (posts_ < kMostPosts && posted_bytes_ + posted.bytes <= kMostPostedBytes);
         });
         if (closing_ || !in_time) {
@@ -152,7 +153,7 @@ void WorkerLoop::unwatch(Watch watch, WatchHandler& handler) {
         commands_.push_back([watch](Session& session, Instant now) { session.unwatch(now, watch); });
     }
     wake();
-    inbox_->wait_until_idle(handler);
+    handler_thread_->wait_until_idle(handler);
 }
 
 NodeInfo WorkerLoop::node() const {
@@ -167,9 +168,9 @@ std::optional<Instant> WorkerLoop::turn() {
         finish();
         return std::nullopt;
     }
-    take_commands();
-    take_progress();
-    look_for_room();
+    run_commands();
+    report_progress();
+    update_listening();
     receive();
     check_port();
     session_.tick(clock_now());
@@ -189,17 +190,17 @@ Instant WorkerLoop::next_turn() const {
 
 bool WorkerLoop::may_close() const {
     const std::lock_guard lock(mutex_);
-    return closing_ && commands_.empty() && (inbox_->has_ended() || clock_now() >= close_until_);
+    return closing_ && commands_.empty() && (handler_thread_->has_ended() || clock_now() >= close_until_);
 }
 
-void WorkerLoop::take_progress() {
-    const auto progress = inbox_->progress();
+void WorkerLoop::report_progress() {
+    const auto progress = handler_thread_->progress();
     session_.handled(progress.session, progress.seq);
 }
 
 void WorkerLoop::finish() {
     const bool was_attached = session_.is_attached();
-    take_progress();
+    report_progress();
     session_.tick(clock_now());
     session_.close();
     perform();
@@ -213,15 +214,15 @@ void WorkerLoop::finish() {
 bool WorkerLoop::has_room() const {
     // A handler may wait for an answer that stands behind further items.
     const std::size_t more = session_.awaits_answer() ? kRoomForAnswers : 0;
-    return inbox_->size() < inbox_->capacity() + more;
+    return handler_thread_->size() < handler_thread_->capacity() + more;
 }
 
-void WorkerLoop::look_for_room() {
+void WorkerLoop::update_listening() {
     const bool listened = std::exchange(listening_, has_room());
     if (!listened || !listening_) session_.not_listening(clock_now());
 }
 
-void WorkerLoop::take_commands() {
+void WorkerLoop::run_commands() {
     std::vector<Command> commands;
     {
         const std::lock_guard lock(mutex_);
@@ -257,7 +258,7 @@ void WorkerLoop::check_port() {
 bool WorkerLoop::open(const std::string& address) {
     if (!connection_.open(address)) return false;
     for (const int fd : connection_.fds())
-        if (!reactor_->listen(*seat_, fd, Reactor::Ready::to_read)) return false;
+        if (!reactor_->listen(*registration_, fd, Reactor::Ready::to_read)) return false;
     return true;
 }
 
@@ -278,7 +279,7 @@ void WorkerLoop::perform() {
             broken = !this->open(open->address);
         } else if (const auto* check = std::get_if<Check>(&action)) {
             if (port_check_.start(check->address, clock_now()) &&
-                !reactor_->listen(*seat_, port_check_.fd(), Reactor::Ready::to_write))
+                !reactor_->listen(*registration_, port_check_.fd(), Reactor::Ready::to_write))
                 port_check_.stop();
         } else if (const auto* said = std::get_if<Keep>(&action)) {
             keep(*said);
@@ -286,7 +287,7 @@ void WorkerLoop::perform() {
             state_->reserve(reserve->requests);
         }
     }
-    inbox_->push(items_);
+    handler_thread_->push(items_);
     answer(answers_);
     if (!broken) return;
     connection_.close();
@@ -308,11 +309,11 @@ void WorkerLoop::answer(std::vector<Answer>& answers) {
         }
     }
     answers.clear();
-    place_.notify_all();
+    post_ended_.notify_all();
 }
 
 /// Under the lock.
-void WorkerLoop::fulfil(Waiting& waiting, Reply&& reply) {
+void WorkerLoop::fulfil(PendingCall& waiting, Reply&& reply) {
     if (auto* caller = std::get_if<std::promise<Reply>>(&waiting)) return caller->set_value(std::move(reply));
     auto& posted = std::get<Posted>(waiting);
     --posts_;

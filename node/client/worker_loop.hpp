@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "node/client/connection.hpp"
-#include "node/client/inbox.hpp"
+#include "node/client/handler_thread.hpp"
 #include "node/client/reactor.hpp"
 #include "node/client/session.hpp"
 #include "node/client/state_file.hpp"
@@ -25,8 +25,8 @@ class WorkerLoop : private Reactor::Task {
 public:
     /// `state`: where the session is kept for another process; may be empty.
     /// `keys`: empty for none.
-    WorkerLoop(Session::Options options, std::size_t inbox, Inbox::Handlers handlers, std::shared_ptr<StateFile> state,
-               std::shared_ptr<keys::Keyring> keys);
+    WorkerLoop(Session::Options options, std::size_t inbox, HandlerThread::Handlers handlers,
+               std::shared_ptr<StateFile> state, std::shared_ptr<keys::Keyring> keys);
     ~WorkerLoop() override;
 
     /// Waits until it is attached. Errors: why not.
@@ -58,16 +58,16 @@ private:
         std::promise<Result<NotifyReport>> report;
         std::size_t bytes = 0;
     };
-    using Waiting = std::variant<std::promise<Reply>, Posted>;
+    using PendingCall = std::variant<std::promise<Reply>, Posted>;
 
     Reply wait(const std::function<Command(CallId)>& make);
     void answer(std::vector<Answer>& answers);
-    void fulfil(Waiting& waiting, Reply&& reply);
+    void fulfil(PendingCall& waiting, Reply&& reply);
     std::optional<Instant> turn() override;
     [[nodiscard]] Instant next_turn() const;
-    void look_for_room();
-    void take_commands();
-    void take_progress();
+    void update_listening();
+    void run_commands();
+    void report_progress();
     void receive();
     void check_port();
     [[nodiscard]] bool open(const std::string& address);
@@ -80,8 +80,8 @@ private:
     [[nodiscard]] bool has_room() const;
 
     const std::shared_ptr<Reactor> reactor_;
-    const std::shared_ptr<Reactor::Seat> seat_;
-    std::shared_ptr<Inbox> inbox_;
+    const std::shared_ptr<Reactor::Registration> registration_;
+    std::shared_ptr<HandlerThread> handler_thread_;
     const std::shared_ptr<StateFile> state_;
 
     // of the reactor's thread
@@ -96,10 +96,10 @@ private:
 
     mutable std::mutex mutex_;
     std::vector<Command> commands_;
-    std::unordered_map<CallId, Waiting> calls_;
+    std::unordered_map<CallId, PendingCall> calls_;
     std::size_t posts_ = 0;  // among them
     std::size_t posted_bytes_ = 0;
-    std::condition_variable place_;
+    std::condition_variable post_ended_;
     CallId last_call_;
     std::condition_variable changed_;
     bool attached_ = false;

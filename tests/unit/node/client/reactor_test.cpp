@@ -12,7 +12,7 @@ namespace muster::client {
 namespace {
 
 using namespace std::chrono_literals;
-using Seat = std::shared_ptr<Reactor::Seat>;
+using Registration = std::shared_ptr<Reactor::Registration>;
 
 Instant now() {
     return std::chrono::steady_clock::now();
@@ -32,12 +32,12 @@ public:
         return next;
     }
     [[nodiscard]] int turns() const { return turns_; }
-    [[nodiscard]] const Seat& seat() const { return seat_; }
+    [[nodiscard]] const Registration& registration() const { return registration_; }
 
 private:
     const std::function<std::optional<Instant>(int turns)> each_;
     std::atomic<int> turns_{0};
-    const Seat seat_ = std::make_shared<Reactor::Seat>(*this);
+    const Registration registration_ = std::make_shared<Reactor::Registration>(*this);
 };
 
 /// Until the turns of a task are so many; the test's own timeout ends what never comes.
@@ -48,8 +48,8 @@ void wait_for(const Counted& task, int turns) {
 TEST(Reactor, ATaskTakesItsFirstTurnUnasked) {
     Reactor reactor;
     Counted task([](int) { return std::nullopt; });
-    reactor.add(task.seat());
-    reactor.wait_until_ended(task.seat());
+    reactor.add(task.registration());
+    reactor.wait_until_ended(task.registration());
     EXPECT_EQ(task.turns(), 1);
 }
 
@@ -57,8 +57,8 @@ TEST(Reactor, ATurnComesWhenItsTimeHasCome) {
     Reactor reactor;
     const auto begin = now();
     Counted task([&](int turns) { return turns == 1 ? std::optional(begin + 20ms) : std::nullopt; });
-    reactor.add(task.seat());
-    reactor.wait_until_ended(task.seat());
+    reactor.add(task.registration());
+    reactor.wait_until_ended(task.registration());
     EXPECT_EQ(task.turns(), 2);
     EXPECT_GE(now() - begin, 20ms);
 }
@@ -72,13 +72,13 @@ TEST(Reactor, EveryWakeUpIsFollowedByATurnThatBeginsAfterIt) {
         seen = told.load();
         return seen == kTimes ? std::nullopt : std::optional(now() + kFarOff);
     });
-    reactor.add(task.seat());
+    reactor.add(task.registration());
     std::thread other([&] {
-        for (int i = 0; i < kTimes / 2; ++i) ++told, reactor.wake(task.seat());
+        for (int i = 0; i < kTimes / 2; ++i) ++told, reactor.wake(task.registration());
     });
-    for (int i = 0; i < kTimes / 2; ++i) ++told, reactor.wake(task.seat());
+    for (int i = 0; i < kTimes / 2; ++i) ++told, reactor.wake(task.registration());
     other.join();
-    reactor.wait_until_ended(task.seat());
+    reactor.wait_until_ended(task.registration());
     EXPECT_EQ(seen, kTimes);
 }
 
@@ -89,18 +89,19 @@ TEST(Reactor, TasksThatWakeEachOtherGoOn) {
     Counted* right = nullptr;
     const auto passed_to = [&](Counted*& other) {
         return [&](int turns) -> std::optional<Instant> {
-            reactor.wake(other->seat());
+            reactor.wake(other->registration());
             return turns < kTimes ? std::optional(now() + kFarOff) : std::nullopt;
         };
     };
     Counted a(passed_to(right));
     Counted b(passed_to(left));
     left = &a, right = &b;
-    reactor.add(a.seat());
-    reactor.add(b.seat());
-    reactor.wait_until_ended(a.seat());
-    while (b.turns() < kTimes) reactor.wake(b.seat());  // it may be one turn behind, and nobody else wakes it now
-    reactor.wait_until_ended(b.seat());
+    reactor.add(a.registration());
+    reactor.add(b.registration());
+    reactor.wait_until_ended(a.registration());
+    while (b.turns() < kTimes)
+        reactor.wake(b.registration());  // it may be one turn behind, and nobody else wakes it now
+    reactor.wait_until_ended(b.registration());
     EXPECT_EQ(a.turns(), kTimes);
 }
 
@@ -109,34 +110,34 @@ TEST(Reactor, ADescriptorGivesATurnForEachChangeAndNoneForWhatIsLeft) {
     const int fd = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     std::atomic<bool> over = false;
     Counted task([&](int turns) -> std::optional<Instant> {
-        if (turns == 1 && !reactor.listen(*task.seat(), fd, Reactor::Ready::to_read)) ADD_FAILURE();
+        if (turns == 1 && !reactor.listen(*task.registration(), fd, Reactor::Ready::to_read)) ADD_FAILURE();
         return over ? std::nullopt : std::optional(now() + kFarOff);
     });
-    reactor.add(task.seat());
+    reactor.add(task.registration());
     wait_for(task, 1);
     ::eventfd_write(fd, 1);  // never read
     wait_for(task, 2);
     ::eventfd_write(fd, 1);
     wait_for(task, 3);
     Counted other([](int turns) { return turns < 50 ? std::optional(now()) : std::nullopt; });
-    reactor.add(other.seat());
-    reactor.wait_until_ended(other.seat());
+    reactor.add(other.registration());
+    reactor.wait_until_ended(other.registration());
     EXPECT_EQ(task.turns(), 3);
     over = true;
-    reactor.wake(task.seat());
-    reactor.wait_until_ended(task.seat());
+    reactor.wake(task.registration());
+    reactor.wait_until_ended(task.registration());
     ::close(fd);
 }
 
 TEST(Reactor, ATaskThatHasEndedTakesNoMoreTurns) {
     Reactor reactor;
     Counted task([](int) { return std::nullopt; });
-    reactor.add(task.seat());
-    reactor.wait_until_ended(task.seat());
-    reactor.wake(task.seat());
+    reactor.add(task.registration());
+    reactor.wait_until_ended(task.registration());
+    reactor.wake(task.registration());
     Counted other([](int) { return std::nullopt; });
-    reactor.add(other.seat());
-    reactor.wait_until_ended(other.seat());
+    reactor.add(other.registration());
+    reactor.wait_until_ended(other.registration());
     EXPECT_EQ(task.turns(), 1);
 }
 
@@ -144,12 +145,12 @@ TEST(Reactor, OnItsOwnThreadAnotherTaskIsRunToItsEnd) {
     Reactor reactor;
     Counted inner([](int turns) { return turns < 3 ? std::optional(now() + kFarOff) : std::nullopt; });
     Counted outer([&](int) {
-        reactor.wait_until_ended(inner.seat());
+        reactor.wait_until_ended(inner.registration());
         return std::nullopt;
     });
-    reactor.add(inner.seat());
-    reactor.add(outer.seat());
-    reactor.wait_until_ended(outer.seat());
+    reactor.add(inner.registration());
+    reactor.add(outer.registration());
+    reactor.wait_until_ended(outer.registration());
     EXPECT_EQ(inner.turns(), 3);
 }
 

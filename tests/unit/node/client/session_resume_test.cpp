@@ -268,7 +268,7 @@ TEST(NewSession, WatchesAgainAndTakesAFreshSnapshot) {
     d.hear(proto::DoneReply{}, 1);
     d.hear(proto::WatchNews{1, part, true}, 1);
     ASSERT_EQ(d.items().size(), 1u);
-    EXPECT_EQ(std::get<News>(d.items()[0].what).event, part);
+    EXPECT_EQ(std::get<WatchUpdate>(d.items()[0].what).event, part);
 }
 
 TEST(NewSession, ManyJoinsAreRestoredAFewAtATime) {

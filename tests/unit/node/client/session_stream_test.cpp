@@ -142,10 +142,10 @@ struct Watching : Driver {
     void part(std::uint64_t seq, std::vector<GroupMembers> groups, bool last, std::uint64_t watch = 1) {
         hear(proto::WatchNews{watch, {WatchEvent::Kind::snapshot, Reason::left, std::move(groups)}, last}, seq);
     }
-    std::vector<WatchEvent> news() const {
+    std::vector<WatchEvent> updates() const {
         std::vector<WatchEvent> list;
         for (const auto& item : items())
-            if (const auto* one = std::get_if<News>(&item.what)) list.push_back(one->event);
+            if (const auto* one = std::get_if<WatchUpdate>(&item.what)) list.push_back(one->event);
         return list;
     }
     std::shared_ptr<WatchHandler> watcher = std::make_shared<WatchHandler>([](const WatchEvent&) {});
@@ -156,8 +156,8 @@ TEST(SessionWatch, ASnapshotInPartsIsHandedOnAsOne) {
     EXPECT_TRUE(d.answer(1));
     d.part(1, {Watching::group("a", {1}), Watching::group("b", {2, 3})}, false);
     d.part(2, {Watching::group("b", {4}), Watching::group("c", {5})}, true);
-    ASSERT_EQ(d.news().size(), 1u);
-    EXPECT_THAT(d.news()[0].groups,
+    ASSERT_EQ(d.updates().size(), 1u);
+    EXPECT_THAT(d.updates()[0].groups,
                 ElementsAre(Watching::group("a", {1}), Watching::group("b", {2, 3, 4}), Watching::group("c", {5})));
     // Every part has its turn, or the node's window would fill up before the last one.
     EXPECT_THAT(seqs(d.items()), ElementsAre(1u, 2u));
@@ -167,8 +167,8 @@ TEST(SessionWatch, EventsFollowTheSnapshot) {
     Watching d;
     d.part(1, {}, true);
     d.hear(proto::WatchNews{1, {WatchEvent::Kind::join, Reason::left, {Watching::group("a", {1})}}, true}, 2);
-    ASSERT_EQ(d.news().size(), 2u);
-    EXPECT_EQ(d.news()[1].kind, WatchEvent::Kind::join);
+    ASSERT_EQ(d.updates().size(), 2u);
+    EXPECT_EQ(d.updates()[1].kind, WatchEvent::Kind::join);
 }
 
 TEST(SessionWatch, UnwatchTellsTheNodeItsNumber) {
@@ -179,7 +179,7 @@ TEST(SessionWatch, UnwatchTellsTheNodeItsNumber) {
     d.tick();
     EXPECT_THAT(d.sent<proto::UnwatchRequest>(), ElementsAre(proto::UnwatchRequest{1}));
     d.part(1, {}, true);
-    EXPECT_TRUE(d.news().empty());
+    EXPECT_TRUE(d.updates().empty());
 }
 
 TEST(SessionWatch, AFailedWatchIsForgotten) {

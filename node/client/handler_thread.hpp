@@ -20,7 +20,7 @@ namespace muster::client {
 /// Bounded by its reader: the loop takes nothing from the node while
 /// `size() >= capacity()`, so `push` never refuses.
 /// Thread-safe, except that one thread only pushes.
-class Inbox : public std::enable_shared_from_this<Inbox> {
+class HandlerThread : public std::enable_shared_from_this<HandlerThread> {
 public:
     struct Handlers {
         std::function<void(std::uint64_t missed)> on_gap;
@@ -36,7 +36,7 @@ public:
     };
 
     /// `wake` is called on the handlers' thread when there is progress worth telling.
-    Inbox(std::size_t capacity, Handlers handlers, std::function<void()> wake);
+    HandlerThread(std::size_t capacity, Handlers handlers, std::function<void()> wake);
 
     void start();
     void push(std::vector<Item>& items);
@@ -81,8 +81,8 @@ private:
 
     // of the handlers' thread
     Progress handled_;
-    std::size_t untold_ = 0;
-    std::chrono::steady_clock::time_point told_at_{};
+    std::size_t unpublished_ = 0;
+    std::chrono::steady_clock::time_point published_at_{};
     Notification notification_;
 };
 

@@ -1,4 +1,4 @@
-#include "node/client/inbox.hpp"
+#include "node/client/handler_thread.hpp"
 
 #include <chrono>
 #include <iterator>
@@ -8,15 +8,15 @@ namespace muster::client {
 namespace {
 
 // Progress is told in batches: a wake-up of the loop costs more than a quick handler.
-constexpr std::size_t kUntold = 64;
-constexpr auto kUntoldFor = std::chrono::milliseconds(1);
+constexpr std::size_t kProgressItems = 64;
+constexpr auto kProgressPeriod = std::chrono::milliseconds(1);
 
 }  // namespace
 
-Inbox::Inbox(std::size_t capacity, Handlers handlers, std::function<void()> wake)
+HandlerThread::HandlerThread(std::size_t capacity, Handlers handlers, std::function<void()> wake)
     : capacity_(capacity), handlers_(std::move(handlers)), wake_(std::move(wake)) {}
 
-void Inbox::start() {
+void HandlerThread::start() {
     thread_ = std::thread([self = shared_from_this()] {
         self->run();
         const std::lock_guard lock(self->mutex_);
@@ -26,7 +26,7 @@ void Inbox::start() {
     thread_id_ = thread_.get_id();
 }
 
-void Inbox::push(std::vector<Item>& items) {
+void HandlerThread::push(std::vector<Item>& items) {
     if (items.empty()) return;
     {
         const std::lock_guard lock(mutex_);
@@ -37,40 +37,40 @@ void Inbox::push(std::vector<Item>& items) {
     filled_.notify_one();
 }
 
-std::size_t Inbox::size() const {
+std::size_t HandlerThread::size() const {
     const std::lock_guard lock(mutex_);
     return queue_.size() + in_batch_;
 }
 
-Inbox::Progress Inbox::progress() const {
+HandlerThread::Progress HandlerThread::progress() const {
     const std::lock_guard lock(mutex_);
     return progress_;
 }
 
-bool Inbox::on_own_thread() const {
+bool HandlerThread::on_own_thread() const {
     return std::this_thread::get_id() == thread_id_;
 }
 
-void Inbox::wait_until_idle(const WatchHandler& handler) {
+void HandlerThread::wait_until_idle(const WatchHandler& handler) {
     if (on_own_thread()) return;
     std::unique_lock lock(mutex_);
     idle_.wait(lock, [&] { return running_ != &handler; });
 }
 
-void Inbox::stop() {
+void HandlerThread::stop() {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
     queue_.clear();
     filled_.notify_one();
 }
 
-void Inbox::join() {
+void HandlerThread::join() {
     if (!thread_.joinable()) return;
     // A worker destroyed by its own handler: the thread keeps the inbox alive until it ends.
     on_own_thread() ? thread_.detach() : thread_.join();
 }
 
-void Inbox::run() {
+void HandlerThread::run() {
     std::vector<Item> batch;
     while (next_batch(batch)) {
         for (const Item& item : batch) {
@@ -82,12 +82,12 @@ void Inbox::run() {
     }
 }
 
-bool Inbox::has_ended() const {
+bool HandlerThread::has_ended() const {
     const std::lock_guard lock(mutex_);
     return ended_;
 }
 
-bool Inbox::next_batch(std::vector<Item>& batch) {
+bool HandlerThread::next_batch(std::vector<Item>& batch) {
     std::unique_lock lock(mutex_);
     filled_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
     if (stopping_) return false;
@@ -96,24 +96,24 @@ bool Inbox::next_batch(std::vector<Item>& batch) {
     return true;
 }
 
-void Inbox::done(const Item& item, bool last) {
+void HandlerThread::done(const Item& item, bool last) {
     if (item.seq != 0 && handlers_.on_handled) handlers_.on_handled(item.session, item.seq);
     if (item.seq != 0) handled_ = {item.session, item.seq};
     --in_batch_;
     const auto now = std::chrono::steady_clock::now();
-    if (!last && ++untold_ < kUntold && now - told_at_ < kUntoldFor) return;
-    untold_ = 0;
-    told_at_ = now;
+    if (!last && ++unpublished_ < kProgressItems && now - published_at_ < kProgressPeriod) return;
+    unpublished_ = 0;
+    published_at_ = now;
     publish_progress();
     wake_();
 }
 
-void Inbox::publish_progress() {
+void HandlerThread::publish_progress() {
     const std::lock_guard lock(mutex_);
     progress_ = handled_;
 }
 
-bool Inbox::set_running(const WatchHandler* handler) {
+bool HandlerThread::set_running(const WatchHandler* handler) {
     const std::lock_guard lock(mutex_);
     if (handler != nullptr && handler->ended) return false;
     running_ = handler;
@@ -121,7 +121,7 @@ bool Inbox::set_running(const WatchHandler* handler) {
     return true;
 }
 
-void Inbox::handle(const Deliver& deliver) {
+void HandlerThread::handle(const Deliver& deliver) {
     assign(notification_, *deliver.notice);
     for (const auto& [member, handler] : *deliver.targets) {
         notification_.members.assign(1, member);
@@ -129,7 +129,7 @@ void Inbox::handle(const Deliver& deliver) {
     }
 }
 
-void Inbox::handle(const Item& item) {
+void HandlerThread::handle(const Item& item) {
     if (const auto* deliver = std::get_if<Deliver>(&item.what)) {
         handle(*deliver);
     } else if (const auto* lost = std::get_if<Lost>(&item.what)) {
@@ -138,9 +138,9 @@ void Inbox::handle(const Item& item) {
         if (handlers_.on_attachment) handlers_.on_attachment(attachment->attached, attachment->text);
     } else if (const auto* state = std::get_if<StateLost>(&item.what)) {
         if (handlers_.on_state_lost) handlers_.on_state_lost(state->text);
-    } else if (const auto* news = std::get_if<News>(&item.what)) {
-        if (!news->handler->call || !set_running(news->handler.get())) return;
-        news->handler->call(news->event);
+    } else if (const auto* update = std::get_if<WatchUpdate>(&item.what)) {
+        if (!update->handler->call || !set_running(update->handler.get())) return;
+        update->handler->call(update->event);
         set_running(nullptr);
     }
 }
