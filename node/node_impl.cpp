@@ -279,7 +279,7 @@ bool Node::Impl::unwatch(Watch watch) {
 }
 
 void Node::Impl::deliver(cluster::Deliver&& deliver) {
-    handovers.add(std::move(deliver));
+    deliver_batches.add(std::move(deliver));
 }
 
 void Node::Impl::deliver(const cluster::DeliverGap& gap) {
@@ -288,7 +288,7 @@ void Node::Impl::deliver(const cluster::DeliverGap& gap) {
 }
 
 void Node::Impl::flush_deliveries() {
-    handovers.hand_out([this](cluster::HandlerId handler) { return inbox_of(handler); });
+    deliver_batches.flush([this](cluster::HandlerId handler) { return inbox_of(handler); });
 }
 
 std::shared_ptr<node::NotificationInbox> Node::Impl::inbox_of(cluster::HandlerId handler) const {

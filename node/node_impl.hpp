@@ -14,7 +14,7 @@
 
 #include "node/engine/engine.hpp"
 #include "node/engine/loop.hpp"
-#include "node/handlers/handovers.hpp"
+#include "node/handlers/deliver_batches.hpp"
 #include "node/handlers/outcome_box.hpp"
 #include "node/handlers/own_members.hpp"
 #include "node/io/line_limiter.hpp"
@@ -81,8 +81,8 @@ struct Node::Impl final : node::LoopCallbacks {
     std::optional<node::Engine> engine;
     std::shared_ptr<keys::Keyring> keys;  // empty: none
     std::string address;
-    node::LineLimiter limiter;            // the loop's
-    node::Handovers handovers{outcomes};  // the loop's
+    node::LineLimiter limiter;                       // the loop's
+    node::DeliverBatches deliver_batches{outcomes};  // the loop's
     std::atomic<std::uint64_t> last_handler = 0;
 
     mutable std::mutex mutex;  // of all below; never held while the engine or a handler is called

@@ -25,7 +25,7 @@ Engine::Engine(cluster::Options options, std::shared_ptr<Wakeup> wakeup)
 void Engine::step(cluster::EventBody body) {
     Lock lock(mutex_);
     loop_sleeps_ = false;
-    if (!closed_) advance(std::move(body));
+    if (!closed_) step_core(std::move(body));
     release(lock);
 }
 
@@ -40,7 +40,7 @@ void Engine::take(cluster::Actions& actions) {
 cluster::Instant Engine::deadline() {
     const std::lock_guard lock(mutex_);
     loop_sleeps_ = true;
-    // What came in since the outbox was taken is due now.
+    // Actions that arrived after take() are due now.
     sleeps_until_ = closed_ ? cluster::kNever : core_.next_deadline();
     if (!outbox_.empty()) sleeps_until_ = cluster::Instant::min();
     return sleeps_until_;
@@ -54,56 +54,57 @@ bool Engine::is_due() {
 
 bool Engine::post(cluster::EventBody body) {
     Lock lock(mutex_);
-    if (!enter(lock)) return false;
-    advance(std::move(body));
+    if (!wait_for_room(lock)) return false;
+    step_core(std::move(body));
     release(lock);
     return true;
 }
 
-bool Engine::enter(Lock& lock) {
+bool Engine::wait_for_room(Lock& lock) {
     room_.wait(lock, [this] { return closed_ || (outbox_.size() < kOutboxActions && outbox_bytes_ < kOutboxBytes); });
     return !closed_;
 }
 
-bool Engine::must_rouse() {
+bool Engine::must_wake_loop() {
     if (!loop_sleeps_ || (outbox_.empty() && core_.next_deadline() >= sleeps_until_)) return false;
     loop_sleeps_ = false;
     return true;
 }
 
 void Engine::release(Lock& lock) {
-    const bool rouse = must_rouse();
-    std::vector<std::shared_ptr<Slot>> answered;
+    const bool wake = must_wake_loop();
+    std::vector<std::shared_ptr<WaitingCall>> answered;
     answered.swap(answered_);
     lock.unlock();
-    if (rouse) wakeup_->notify();
-    for (const auto& slot : answered) slot->done.notify_one();
+    if (wake) wakeup_->notify();
+    for (const auto& waiting : answered) waiting->done.notify_one();
 }
 
 CallResult Engine::await(Lock& lock, cluster::CallId id, cluster::EventBody body, std::chrono::milliseconds patience) {
     const auto* notify = std::get_if<cluster::LocalNotify>(&body);
     const std::size_t data = notify == nullptr ? 0 : notify->data.msgpack.size();
     const std::size_t before = outbox_.size();
-    calling_.emplace(id, std::nullopt);
-    advance(std::move(body));
-    auto result = std::move(calling_->second);
-    calling_.reset();
+    current_call_.emplace(id, std::nullopt);
+    step_core(std::move(body));
+    auto result = std::move(current_call_->second);
+    current_call_.reset();
     if (outbox_.size() > before) outbox_bytes_ += data * (outbox_.size() - before);
     if (result) return *std::move(result);
 
-    const auto slot = std::make_shared<Slot>();
-    waiting_.emplace(id, slot);
+    const auto waiting = std::make_shared<WaitingCall>();
+    waiting_.emplace(id, waiting);
     release(lock);
     lock.lock();
-    slot->done.wait_for(lock, patience, [&] { return slot->result.has_value(); });
+    waiting->done.wait_for(lock, patience, [&] { return waiting->result.has_value(); });
     waiting_.erase(id);
-    if (!slot->result) return Error{ErrorCode::timeout, "the node did not answer in time: see its log, or restart it"};
-    return *std::move(slot->result);
+    if (!waiting->result)
+        return Error{ErrorCode::timeout, "the node did not answer in time: see its log, or restart it"};
+    return *std::move(waiting->result);
 }
 
 Result<Engine::Joined> Engine::join(const cluster::LocalJoin& join, std::chrono::milliseconds patience) {
     Lock lock(mutex_);
-    if (!enter(lock)) return *closed_;
+    if (!wait_for_room(lock)) return *closed_;
     Joined joined;
     if (join.visible) {
         auto result = await(lock, join, patience);
@@ -111,8 +112,8 @@ Result<Engine::Joined> Engine::join(const cluster::LocalJoin& join, std::chrono:
         if (reply == nullptr) return std::get<Error>(std::move(result));
         joined = {reply->members.front(), reply->unseen};
     } else {
-        auto run = core_.join(now(), join, fresh_);
-        sort_out();
+        auto run = core_.join(now(), join, new_actions_);
+        sort_new_actions();
         if (!run) return run.error();
         joined.members = *run;
     }
@@ -123,24 +124,24 @@ Result<Engine::Joined> Engine::join(const cluster::LocalJoin& join, std::chrono:
 
 Result<Engine::Left> Engine::leave(const Group& group, const OwnMembers::Wanted& wanted) {
     Lock lock(mutex_);
-    if (!enter(lock)) return *closed_;
+    if (!wait_for_room(lock)) return *closed_;
     auto taken = own_.take(group, wanted);
     if (taken.members.empty())
         return Error{ErrorCode::not_joined,
                      "nothing of this process is joined to " + group.store + "/" + group.feature + ": join it first"};
-    auto left = core_.leave(now(), {{}, taken.owner, group, std::move(taken.members), 1}, fresh_);
-    sort_out();
+    auto left = core_.leave(now(), {{}, taken.owner, group, std::move(taken.members), 1}, new_actions_);
+    sort_new_actions();
     release(lock);
     if (!left) return left.error();
     return Left{*std::move(left), std::move(taken.ended)};
 }
 
-void Engine::advance(cluster::EventBody body) {
-    core_.step({now(), std::move(body)}, fresh_);
-    sort_out();
+void Engine::step_core(cluster::EventBody body) {
+    core_.step({now(), std::move(body)}, new_actions_);
+    sort_new_actions();
 }
 
-void Engine::sort_out() {
+void Engine::sort_new_actions() {
     // What callers must see as soon as their call returns is performed here, under the lock. The loop performs the
     // rest.
     const Overloaded sort{
@@ -154,8 +155,8 @@ void Engine::sort_out() {
         },
         [this](auto& action) { outbox_.emplace_back(std::move(action)); },
     };
-    for (auto& action : fresh_) std::visit(sort, action);
-    fresh_.clear();
+    for (auto& action : new_actions_) std::visit(sort, action);
+    new_actions_.clear();
     if (const bool ready = core_.is_ready(); ready != ready_.load(std::memory_order_relaxed)) {
         ready_.store(ready, std::memory_order_release);
         ready_changed_.notify_all();
@@ -163,8 +164,8 @@ void Engine::sort_out() {
 }
 
 void Engine::answer(cluster::Answer answer) {
-    if (calling_ && calling_->first == answer.call) {
-        calling_->second = std::move(answer.result);
+    if (current_call_ && current_call_->first == answer.call) {
+        current_call_->second = std::move(answer.result);
     } else if (const auto found = waiting_.find(answer.call); found != waiting_.end()) {
         found->second->result = std::move(answer.result);
         answered_.push_back(found->second);
@@ -191,13 +192,13 @@ bool Engine::wait_ready(std::chrono::milliseconds timeout) const {
 void Engine::close(Error why) {
     const std::lock_guard lock(mutex_);
     if (closed_) return;
-    advance(cluster::Shutdown{});
+    step_core(cluster::Shutdown{});
     closed_ = std::move(why);
     is_closed_.store(true, std::memory_order_release);
     views_.clear();
-    for (const auto& [id, slot] : waiting_) {
-        slot->result = *closed_;
-        slot->done.notify_one();
+    for (const auto& [id, waiting] : waiting_) {
+        waiting->result = *closed_;
+        waiting->done.notify_one();
     }
     room_.notify_all();
     ready_changed_.notify_all();

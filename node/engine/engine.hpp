@@ -1,4 +1,4 @@
-// The core behind one lock, shared by the loop and by the callers of an embedded node.
+// The core behind one lock, shared by the loop and the callers of an embedded node.
 #pragma once
 
 #include <muster/members.hpp>
@@ -24,12 +24,12 @@ namespace muster::node {
 
 using CallResult = decltype(cluster::Answer::result);
 
-/// Every event passes here, from whichever thread. What the core asks for goes
-/// to the outbox in order, and the loop performs it; answers and changed views
-/// are dealt with at once, so that a caller reads its own writes.
+/// Every event of every thread enters the core here. Callers step the core themselves, under the lock. Answers and
+/// outdated views are handled before the lock is released, so a caller reads its own writes. All other actions go to
+/// the outbox, in order, and the loop performs them.
 ///
-/// Bounded: callers (never the loop) wait while the outbox holds kOutboxActions
-/// or kOutboxBytes, until the loop has taken it.
+/// Bounded: while the outbox holds kOutboxActions or kOutboxBytes, callers wait until the loop has taken it. The loop
+/// never waits.
 class Engine {
 public:
     static constexpr std::size_t kOutboxActions = 32768;
@@ -37,71 +37,75 @@ public:
 
     Engine(cluster::Options options, std::shared_ptr<Wakeup> wakeup);
 
-    // ---- the loop's side ----
+    // ---- called by the loop ----
 
-    /// Takes in what a socket or the clock has said.
+    /// Steps the core with an event of a socket, a handler or the clock.
     void step(cluster::EventBody body);
     /// Swaps the outbox into `actions`, which must be empty.
     void take(cluster::Actions& actions);
-    /// When to step a Tick at the latest. Until the next call of this, a caller
-    /// that moves it forward notifies the wakeup.
+    /// The latest time to step a Tick; called before the loop sleeps. Until the loop's next call, a caller that makes
+    /// it earlier, or fills the outbox, notifies the wakeup.
     cluster::Instant deadline();
+    /// Whether the time to step a Tick has come.
     [[nodiscard]] bool is_due();
 
     // ---- any thread ----
 
-    /// A call that has no answer (watch, unwatch). False when closed.
+    /// Steps an event that has no answer (watch, unwatch). False if closed.
     bool post(cluster::EventBody body);
-    /// A call of type LocalJoin, LocalLeave or LocalNotify. The core answers in
-    /// time by itself; `patience` only ends the wait should the loop be stuck.
+    /// Steps a LocalJoin, LocalLeave or LocalNotify and waits for its answer. The core answers within the timeout of
+    /// the call. `patience` ends the wait if the loop is stuck and does not step the core. Errors: closed, timeout, and
+    /// those of the call.
     template <class Call>
     CallResult call(Call call, std::chrono::milliseconds patience) {
         Lock lock(mutex_);
-        if (!enter(lock)) return *closed_;
+        if (!wait_for_room(lock)) return *closed_;
         CallResult result = await(lock, std::move(call), patience);
         release(lock);
         return result;
     }
     struct Joined {
         proto::NumberRun members;
-        std::uint64_t unseen = 0;  // as in JoinReply
+        std::uint64_t unseen = 0;  // live nodes that have not confirmed in time; see JoinReply
     };
-    /// A handler joins for the first time. `patience` is for a join that wants to be visible.
+    /// Same as call(LocalJoin), and remembers whose members they are. Each handler joins once. Only a visible join
+    /// waits, at most `patience`. Errors: closed, timeout, bad_request, overloaded.
     Result<Joined> join(const cluster::LocalJoin& join, std::chrono::milliseconds patience);
     struct Left {
         std::vector<MemberNumber> members;
-        std::vector<cluster::HandlerId> ended;  // handlers that have no member any more; without idle ones
+        std::vector<cluster::HandlerId> ended;  // handlers that have no member left, except idle ones
     };
-    /// Members that joined by join(), of whichever handlers. Errors: closed, not_joined.
+    /// Members that joined through join() leave, whichever handlers they have. Errors: closed, not_joined.
     Result<Left> leave(const Group& group, const OwnMembers::Wanted& wanted);
 
-    /// This life of the node; it does not change any more once a join has been answered.
+    /// The incarnation of this node. It does not change after the first join has been answered.
     [[nodiscard]] Incarnation incarnation() const { return Incarnation{incarnation_.load(std::memory_order_acquire)}; }
-    /// While the group does not change this takes no lock; else the first caller on each thread waits for the core,
-    /// and the first of all makes the view anew.
-    /// Errors: closed.
+    /// Takes no lock while the group does not change. After a change, the first call on each thread takes the lock, and
+    /// the first call of all makes a new view. Errors: closed.
     Result<Members> members(const Group& group) {
         const std::uint64_t hash = proto::group_hash(group);
         if (MembersHold* hold = ThreadViews::find(number_, group, hash)) return Members(*hold);
         return look_up(group, hash);
     }
+    /// Calls `ask(core)` under the lock and returns its result.
     template <class Ask>
     auto ask(const Ask& ask) const {
         const std::lock_guard lock(mutex_);
         return ask(core_);
     }
     [[nodiscard]] bool is_ready() const { return ready_.load(std::memory_order_acquire); }
-    /// False when the time ran out, or the engine was closed.
+    /// Waits for is_ready(). False after the timeout, or if the engine is closed.
     bool wait_ready(std::chrono::milliseconds timeout) const;
 
-    /// Leaves the cluster: the goodbye lies in the outbox, every call that waits
-    /// and every later one answers `why`. Idempotent.
+    /// Leaves the cluster: puts the Goodbye into the outbox. Every waiting call and every later call returns `why`.
+    /// Idempotent.
     void close(Error why);
     [[nodiscard]] std::optional<Error> why_closed() const;
     [[nodiscard]] bool is_closed() const { return is_closed_.load(std::memory_order_acquire); }
 
 private:
-    struct Slot {
+    /// A call whose thread waits for the answer.
+    struct WaitingCall {
         std::condition_variable done;
         std::optional<CallResult> result;
     };
@@ -109,8 +113,8 @@ private:
     using Lock = std::unique_lock<std::mutex>;
 
     Result<Members> look_up(const Group& group, std::uint64_t hash);
-    /// Waits for room in the outbox; false when closed.
-    bool enter(Lock& lock);
+    /// Waits for room in the outbox. False if closed.
+    bool wait_for_room(Lock& lock);
     template <class Call>
     CallResult await(Lock& lock, Call call, std::chrono::milliseconds patience) {
         call.call = cluster::CallId{++last_call_};
@@ -118,36 +122,38 @@ private:
         return await(lock, id, cluster::EventBody(std::move(call)), patience);
     }
     CallResult await(Lock& lock, cluster::CallId id, cluster::EventBody body, std::chrono::milliseconds patience);
-    /// Steps the core and sorts what it asks for.
-    void advance(cluster::EventBody body);
-    void sort_out();
+    /// Steps the core and sorts the new actions.
+    void step_core(cluster::EventBody body);
+    /// Performs what callers must see when their call returns, and moves the rest to the outbox.
+    void sort_new_actions();
     void answer(cluster::Answer answer);
-    /// Whether the loop sleeps and something has become due earlier; then it must be woken.
-    [[nodiscard]] bool must_rouse();
-    /// Unlocks, and then wakes the loop if it must be, and the callers that have their answer: whoever wakes takes
-    /// the lock first.
+    /// Whether the loop sleeps longer than it may: the outbox has actions, or the core has an earlier deadline.
+    [[nodiscard]] bool must_wake_loop();
+    /// Unlocks, then wakes the loop if it must, and the callers that have their answer. A thread that wakes takes the
+    /// lock first, so waking it before unlocking would cost two context switches more.
     void release(Lock& lock);
 
     const EngineNumber number_;
     mutable std::mutex mutex_;
     cluster::Core core_;
-    cluster::Actions fresh_;  // of the step under way
+    cluster::Actions new_actions_;  // of the current step
     cluster::Actions outbox_;
-    std::size_t outbox_bytes_ = 0;  // of notification data, roughly
+    std::size_t outbox_bytes_ = 0;  // of notification data, approximately
     std::condition_variable room_;
-    std::unordered_map<cluster::CallId, std::shared_ptr<Slot>> waiting_;
-    std::vector<std::shared_ptr<Slot>> answered_;                                   // to be woken
-    std::optional<std::pair<cluster::CallId, std::optional<CallResult>>> calling_;  // the call under way
+    std::unordered_map<cluster::CallId, std::shared_ptr<WaitingCall>> waiting_;
+    std::vector<std::shared_ptr<WaitingCall>> answered_;  // must be woken
+    std::optional<std::pair<cluster::CallId, std::optional<CallResult>>>
+        current_call_;  // answered in its own step, usually
     std::optional<Error> closed_;
-    cluster::Instant sleeps_until_ = cluster::kNever;  // the deadline the loop knows of
-    bool loop_sleeps_ = true;                          // or is about to, and nobody has woken it
+    cluster::Instant sleeps_until_ = cluster::kNever;  // last result of deadline()
+    bool loop_sleeps_ = true;                          // or is about to sleep, and has not been woken
     mutable std::condition_variable ready_changed_;
     std::atomic<bool> ready_ = false;
     std::atomic<bool> is_closed_ = false;
     std::atomic<std::uint64_t> incarnation_;
     std::uint64_t last_call_ = 0;
     OwnMembers own_;
-    ViewCache views_;  // nothing that a thread remembers is current once it is closed
+    ViewCache views_;  // cleared by close(), so that all views in ThreadViews are outdated, too
     std::shared_ptr<Wakeup> wakeup_;
 };
 

@@ -48,7 +48,7 @@ Loop::Loop(Engine& engine, std::unique_ptr<Sockets> sockets, LoopCallbacks& node
       node_(node),
       busy_poll_(busy_poll),
       emit_([this](cluster::EventBody body) { engine_.step(std::move(body)); }),
-      turned_(now()) {
+      turn_began_(now()) {
     sockets_->guard([this] { return age(); });
     const SignalsBlocked blocked;
     thread_ = std::thread([this] { run(); });
@@ -59,13 +59,13 @@ Loop::~Loop() {
 }
 
 std::chrono::milliseconds Loop::age() const {
-    return std::chrono::duration_cast<std::chrono::milliseconds>(now() - turned_.load());
+    return std::chrono::duration_cast<std::chrono::milliseconds>(now() - turn_began_.load());
 }
 
 void Loop::run() {
     engine_.step(cluster::Tick{});
     while (!engine_.is_closed()) {
-        if (perform()) awake_until_ = now() + busy_poll_;
+        if (perform()) poll_until_ = now() + busy_poll_;
         wait();
         if (auto error = sockets_->follow_keys(emit_)) node_.stopped(*std::move(error));
         sockets_->drain(emit_);
@@ -75,8 +75,8 @@ void Loop::run() {
             sockets_->drain_nodes(emit_);
             engine_.step(cluster::Tick{});
         }
-        if (turned_.load() - housekept_ >= kHousekeeping) {
-            housekept_ = turned_;
+        if (turn_began_.load() - last_housekeeping_ >= kHousekeeping) {
+            last_housekeeping_ = turn_began_;
             sockets_->expire();
         }
     }
@@ -87,12 +87,12 @@ void Loop::run() {
 void Loop::wait() {
     const auto due = engine_.deadline();
     const auto asleep = now();
-    sockets_->wait(until(due, asleep), std::max(awake_until_ - asleep, cluster::Duration(0)));
+    sockets_->wait(until(due, asleep), std::max(poll_until_ - asleep, cluster::Duration(0)));
     const auto awake = now();
     const std::lock_guard lock(times_mutex_);
-    times_.turns.add(asleep - turned_.load());
+    times_.turns.add(asleep - turn_began_.load());
     if (due > asleep && awake >= due) times_.lateness.add(awake - due);
-    turned_ = awake;
+    turn_began_ = awake;
 }
 
 Loop::Times Loop::times() const {

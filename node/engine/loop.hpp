@@ -33,34 +33,39 @@ public:
     virtual void stopped(Error&& error) = 0;
 };
 
-/// A turn: wait, take in what has arrived and what handlers have done, step a
-/// tick if one is due (having first read what nodes have sent), perform what
-/// the core asks for.
+/// Repeats turns until the engine is closed. A turn:
+///  1. wait until a socket has something, the core's deadline has come, or a caller wakes the loop;
+///  2. step all messages that have arrived, and the outcomes of handlers;
+///  3. if the deadline has come, read the sockets of nodes once more, then step a Tick. Without the second read, the
+///     failure detector could suspect a node whose heartbeat waits in a socket;
+///  4. perform the actions of the outbox, then put the gathered notifications into the inboxes.
+///
+/// What the core gathered during the turn (own deltas, link items, streams of workers) leaves with the Tick.
 class Loop {
 public:
-    /// `node` and `engine` outlive the loop. After a turn in which something went on to members or watchers, or was on
-    /// its way to them, the loop stays awake for `busy_poll`.
+    /// Starts the thread. `node` and `engine` must outlive the loop. After a turn with traffic (something for members
+    /// or watchers, here or at other nodes), the loop polls for `busy_poll` before it sleeps.
     Loop(Engine& engine, std::unique_ptr<Sockets> sockets, LoopCallbacks& node, std::chrono::microseconds busy_poll);
-    /// The engine must have been closed: waits until its last actions are
-    /// performed and the sockets are closed, some 200 ms.
+    /// Waits until the last actions are performed and the sockets are closed, about 200 ms. The engine must be closed.
     ~Loop();
     Loop(const Loop&) = delete;
     Loop& operator=(const Loop&) = delete;
 
-    /// Since the last turn began; a loop that has ended counts as turning no more.
+    /// Time since the last turn began. Grows without end when the loop has ended. Any thread.
     [[nodiscard]] std::chrono::milliseconds age() const;
 
     struct Times {
         Histogram turns;     // from waking up to waiting again
-        Histogram lateness;  // from when a timer was due to waking up for it
+        Histogram lateness;  // from the deadline to waking up for it
     };
+    /// Any thread.
     [[nodiscard]] Times times() const;
 
 private:
     void run();
-    /// Returns when there is something to do.
+    /// Step 1 of a turn; also measures the previous turn.
     void wait();
-    /// Whether something was among it that others may soon answer.
+    /// Step 4 of a turn. Whether it had traffic, so that answers may arrive soon.
     bool perform();
 
     Engine& engine_;
@@ -69,9 +74,9 @@ private:
     const std::chrono::microseconds busy_poll_;
     Emit emit_;
     cluster::Actions actions_;
-    cluster::Instant awake_until_{};
-    cluster::Instant housekept_{};
-    std::atomic<cluster::Instant> turned_;
+    cluster::Instant poll_until_{};
+    cluster::Instant last_housekeeping_{};
+    std::atomic<cluster::Instant> turn_began_;
     mutable std::mutex times_mutex_;
     Times times_;
     std::thread thread_;

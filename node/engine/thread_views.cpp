@@ -5,10 +5,10 @@
 
 namespace muster::node {
 
-struct ThreadViews::Owner {
-    Owner() { mine_ = new ThreadViews; }
-    ~Owner() {
-        ended_ = true;  // other objects of the thread may still look something up
+struct ThreadViews::AtThreadExit {
+    AtThreadExit() { mine_ = new ThreadViews; }
+    ~AtThreadExit() {
+        ended_ = true;  // destructors of other thread-locals may still call keep()
         delete std::exchange(mine_, nullptr);
     }
 };
@@ -22,11 +22,11 @@ ThreadViews::~ThreadViews() {
 Members ThreadViews::keep(EngineNumber engine, std::uint64_t hash, const View& view) {
     MembersHold::List list(view, &view->members);
     if (ended_) return Members(std::move(list));
-    thread_local const Owner owner;
+    thread_local const AtThreadExit at_thread_exit;
     const std::uint64_t tag = tag_of(engine, hash);
     Set& set = mine_->sets_[tag % kSets];
     std::size_t way = set.next;
-    // An outdated view of the same group gives its place first.
+    // An outdated view of the same group is replaced first.
     for (std::size_t i = 0; i < kWays; ++i)
         if (set.tags[i] == tag && set.entries[i].engine == engine) way = i;
     if (way == set.next) set.next = (set.next + 1) % kWays;

@@ -1,4 +1,4 @@
-// What each thread remembers of the groups that it looked up.
+// Each thread's own cache of the groups that it looked up.
 #pragma once
 
 #include <muster/members.hpp>
@@ -11,18 +11,18 @@
 
 namespace muster::node {
 
-/// Names an engine among all that this process has or had.
+/// Identifies an engine. Never reused in this process.
 using EngineNumber = Counter<struct EngineNumberTag>;
 
-/// The calling thread's views of groups, of all nodes in the process. Finding one that is current takes no lock,
-/// and writes to nothing that another thread writes to. Bounded: kSets x kWays views a thread, each of which is kept,
-/// though it may be out of date, until another takes its place or the thread ends.
+/// The calling thread's views of groups, for all nodes of the process: a set-associative cache with kSets sets of kWays
+/// entries. find() takes no lock and writes to no memory that other threads write to. An entry keeps its view alive,
+/// current or not, until another view replaces it or the thread ends.
 class ThreadViews {
 public:
     static constexpr std::size_t kSets = 128;
     static constexpr std::size_t kWays = 4;
 
-    /// The hold of the thread's view of this group at this engine, nullptr when it has none that is current.
+    /// Returns the hold of this thread's view of the group at this engine, or nullptr if it has no current one.
     /// `hash` is proto::group_hash(group).
     static MembersHold* find(EngineNumber engine, const Group& group, std::uint64_t hash) {
         if (mine_ == nullptr) return nullptr;
@@ -37,7 +37,7 @@ public:
         return nullptr;
     }
 
-    /// Members of a view that find() will find from now on; where there was no room, the thread forgets another.
+    /// Stores the view for find(), replacing an older entry of the set if it is full, and returns its members.
     static Members keep(EngineNumber engine, std::uint64_t hash, const View& view);
 
     ThreadViews(const ThreadViews&) = delete;
@@ -46,21 +46,21 @@ public:
 private:
     struct Entry {
         EngineNumber engine;              // 0: empty
-        const GroupView* view = nullptr;  // kept by the hold
+        const GroupView* view = nullptr;  // kept alive by the hold
         MembersHold* hold = nullptr;
     };
     struct alignas(64) Set {
         std::array<std::uint64_t, kWays> tags{};
         std::array<Entry, kWays> entries{};
-        std::size_t next = 0;  // the way that is taken next
+        std::size_t next = 0;  // the way that is replaced next
     };
-    struct Owner;  // ends the calling thread's views with the thread
+    struct AtThreadExit;  // deletes the thread's cache when the thread ends
 
     ThreadViews() = default;
     ~ThreadViews();
 
     static std::uint64_t tag_of(EngineNumber engine, std::uint64_t hash) {
-        return hash + engine.value * 0x9e3779b97f4a7c15;  // so that nodes of one process do not meet in one set
+        return hash + engine.value * 0x9e3779b97f4a7c15;  // different sets for the same group at other nodes
     }
 
     std::array<Set, kSets> sets_{};

@@ -1,4 +1,4 @@
-// Immutable views of groups, kept until the group changes.
+// Immutable views of groups, kept by the engine until the group changes.
 #pragma once
 
 #include <muster/members.hpp>
@@ -14,7 +14,7 @@
 
 namespace muster::node {
 
-/// The members of one group, as every thread that asks for them sees them until they change.
+/// The members of one group at one moment. Shared by all threads that look the group up before it changes.
 struct alignas(64) GroupView {
     GroupView(Group name, std::vector<Member> list) : group(std::move(name)), members(std::move(list)) {}
 
@@ -22,26 +22,30 @@ struct alignas(64) GroupView {
 
     const Group group;
     const std::vector<Member> members;
-    std::atomic<bool> outdated = false;  // set once, never cleared
+    std::atomic<bool> outdated =
+        false;  // set once, never cleared; threads check it before they use a view that they have kept
 };
 
 using View = std::shared_ptr<const GroupView>;
 
-/// Every view that is current is in here: who removes one says so in the view itself, where the threads that hold
-/// it look. Not thread-safe. Bounded: of groups with members and of others, when `max_groups` views of either sort
-/// are kept, all of that sort are dropped and made anew on demand.
+/// Holds every current view. Removing a view marks it as outdated, which threads that have kept it see. Not
+/// thread-safe.
+///
+/// Bounded: groups with members and groups without are counted apart, so that lookups of groups that do not exist
+/// cannot evict those that do. When either has `max_groups` views, all of that sort are dropped and made again on
+/// demand.
 class ViewCache {
 public:
     explicit ViewCache(std::size_t max_groups = 65536) : max_groups_(max_groups) {}
 
-    /// nullptr when there is none.
+    /// nullptr if there is none.
     [[nodiscard]] View get(const Group& group) const {
         for (const Views* views : {&present_, &absent_})
             if (const auto found = views->find(group); found != views->end()) return found->second;
         return nullptr;
     }
 
-    /// There is none of this group yet.
+    /// Adds a view. The cache must not have one of this group.
     View put(const Group& group, std::vector<Member> members) {
         Views& views = members.empty() ? absent_ : present_;
         if (views.size() >= max_groups_) clear(views);

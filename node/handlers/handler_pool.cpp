@@ -24,7 +24,7 @@ bool Strand::is_current() const {
 HandlerPool::HandlerPool(const Options& options) : state_(std::make_shared<State>(options)) {
     const SignalsBlocked blocked;
     const std::lock_guard lock(state_->mutex);
-    for (std::size_t i = 0; i < options.threads; ++i) start_worker(state_);
+    for (std::size_t i = 0; i < options.threads; ++i) start_thread(state_);
     keeper_ = std::thread([state = state_] { keep(state); });
 }
 
@@ -33,35 +33,35 @@ HandlerPool::~HandlerPool() {
 }
 
 void HandlerPool::schedule(std::shared_ptr<Strand> strand) {
-    bool for_worker = false;
+    bool for_thread = false;
     {
         const std::lock_guard lock(state_->mutex);
         if (state_->stopped) return;
         state_->put(std::move(strand));
-        if (state_->ready.size() <= state_->looking) return;
-        for_worker = state_->idle != 0;
-        if (!for_worker && state_->ready.size() != 1) return;
+        if (state_->ready.size() <= state_->polling) return;
+        for_thread = state_->idle != 0;
+        if (!for_thread && state_->ready.size() != 1) return;
     }
-    // Without the lock, which who wakes takes first.
-    (for_worker ? state_->work : state_->trouble).notify_one();
+    // Unlocked: the thread that wakes takes the lock first.
+    (for_thread ? state_->work : state_->keeper_wakeup).notify_one();
 }
 
 void HandlerPool::stop() {
-    std::deque<std::shared_ptr<Strand>> dropped;  // destroyed without the lock: handlers may hold anything
+    std::deque<std::shared_ptr<Strand>> dropped;  // destroyed unlocked: handlers may own anything
     {
         const std::lock_guard lock(state_->mutex);
         state_->stopped = true;
-        state_->has_news = true;
+        state_->stop_polling = true;
         dropped.swap(state_->ready);
     }
     state_->work.notify_all();
-    state_->trouble.notify_one();
+    state_->keeper_wakeup.notify_one();
     if (keeper_.joinable()) keeper_.join();
-    // The keeper has ended, and no worker moves itself any more.
-    for (auto* list : {&state_->ended, &state_->workers}) {
+    // The keeper has ended, and threads no longer move themselves to `ended`.
+    for (auto* list : {&state_->ended, &state_->threads}) {
         for (auto& [thread, calls] : *list) {
             if (!thread.joinable()) continue;
-            // A handler may end its own node; no thread can wait for itself.
+            // A handler may destroy its own node; a thread cannot join itself.
             if (thread.get_id() == std::this_thread::get_id())
                 thread.detach();
             else
@@ -72,7 +72,7 @@ void HandlerPool::stop() {
 
 std::size_t HandlerPool::threads() const {
     const std::lock_guard lock(state_->mutex);
-    return state_->workers.size();
+    return state_->threads.size();
 }
 
 void HandlerPool::call_ended() {
@@ -80,23 +80,23 @@ void HandlerPool::call_ended() {
         current_calls->store(current_calls->load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
 }
 
-// ---- a worker --------------------------------------------------------------------
+// ---- one thread ------------------------------------------------------------------
 
-/// False when the system has no more threads to give.
-bool HandlerPool::start_worker(const std::shared_ptr<State>& state) {
-    const auto self = state->workers.emplace(state->workers.end());
+/// False if the system refuses another thread.
+bool HandlerPool::start_thread(const std::shared_ptr<State>& state) {
+    const auto self = state->threads.emplace(state->threads.end());
     try {
         self->thread = std::thread([state, self] { run(*state, self); });
     } catch (const std::system_error&) {
-        state->workers.erase(self);
-        if (state->workers.size() < state->options.threads) throw;
+        state->threads.erase(self);
+        if (state->threads.size() < state->options.threads) throw;
         return false;
     }
     ++state->idle;
     return true;
 }
 
-void HandlerPool::run(State& state, Workers::iterator self) {
+void HandlerPool::run(State& state, Threads::iterator self) {
     current_calls = &self->calls;
     Lock lock(state.mutex);
     while (wait_for_work(state, lock)) {
@@ -104,35 +104,35 @@ void HandlerPool::run(State& state, Workers::iterator self) {
         ++state.idle;
     }
     if (state.stopped) return;
-    state.ended.splice(state.ended.end(), state.workers, self);
-    state.trouble.notify_one();
+    state.ended.splice(state.ended.end(), state.threads, self);
+    state.keeper_wakeup.notify_one();
 }
 
-/// False when this worker is to end; it counts as idle no longer.
+/// False if this thread must end. The thread no longer counts as idle afterwards.
 bool HandlerPool::wait_for_work(State& state, Lock& lock) {
-    look_for_work(state, lock);
-    state.work.wait(lock, [&] { return state.stopped || !state.ready.empty() || state.leaving != 0; });
+    poll_for_work(state, lock);
+    state.work.wait(lock, [&] { return state.stopped || !state.ready.empty() || state.to_end != 0; });
     --state.idle;
     state.least_idle = std::min(state.least_idle, state.idle);
     if (state.stopped) return false;
     if (!state.ready.empty()) return true;
-    --state.leaving;
+    --state.to_end;
     return false;
 }
 
-/// One worker at a time stays awake for a while; it is found without being woken.
-void HandlerPool::look_for_work(State& state, Lock& lock) {
-    if (state.options.busy_poll.count() == 0 || state.looking != 0 || state.stopped || !state.ready.empty()) return;
-    ++state.looking;
+/// One thread at a time polls before it sleeps. It finds a strand without being woken.
+void HandlerPool::poll_for_work(State& state, Lock& lock) {
+    if (state.options.busy_poll.count() == 0 || state.polling != 0 || state.stopped || !state.ready.empty()) return;
+    ++state.polling;
     lock.unlock();
-    busy_poll(state.options.busy_poll, [&] { return state.has_news.load(std::memory_order_relaxed); });
+    busy_poll(state.options.busy_poll, [&] { return state.stop_polling.load(std::memory_order_relaxed); });
     lock.lock();
-    --state.looking;
+    --state.polling;
 }
 
 void HandlerPool::run_one(State& state, Lock& lock) {
     auto strand = state.take();
-    if (state.is_short()) state.trouble.notify_one();
+    if (state.is_short()) state.keeper_wakeup.notify_one();
     lock.unlock();
     current_strand = strand.get();
     const bool more = strand->run_batch();
@@ -141,7 +141,7 @@ void HandlerPool::run_one(State& state, Lock& lock) {
     if (more && !state.stopped) {
         state.put(std::move(strand));
     } else if (strand) {
-        // Its last owner may be this one: the handler's captures must not be destroyed under the lock.
+        // This may be the last owner: the handler's captures must not be destroyed under the lock.
         lock.unlock();
         strand.reset();
         lock.lock();
@@ -152,69 +152,69 @@ void HandlerPool::run_one(State& state, Lock& lock) {
 
 void HandlerPool::State::put(std::shared_ptr<Strand> strand) {
     ready.push_back(std::move(strand));
-    has_news.store(true, std::memory_order_relaxed);
+    stop_polling.store(true, std::memory_order_relaxed);
 }
 
 std::shared_ptr<Strand> HandlerPool::State::take() {
     auto strand = std::move(ready.front());
     ready.pop_front();
-    has_news.store(!ready.empty(), std::memory_order_relaxed);
+    stop_polling.store(!ready.empty(), std::memory_order_relaxed);
     return strand;
 }
 
 bool HandlerPool::State::is_short() const {
-    return idle == 0 && !ready.empty() && workers.size() < options.max_threads;
+    return idle == 0 && !ready.empty() && threads.size() < options.max_threads;
 }
 
 std::uint64_t HandlerPool::State::calls() const {
     std::uint64_t sum = 0;
-    for (const auto& worker : workers) sum += worker.calls.load(std::memory_order_relaxed);
+    for (const auto& thread : threads) sum += thread.calls.load(std::memory_order_relaxed);
     return sum;
 }
 
 void HandlerPool::keep(const std::shared_ptr<State>& state) {
     Lock lock(state->mutex);
-    auto look = Clock::now();
+    auto next_shrink = Clock::now();
     while (!state->stopped) {
         const auto wanted = [&] { return state->stopped || !state->ended.empty() || state->is_short(); };
-        if (state->workers.size() > state->options.threads)
-            state->trouble.wait_until(lock, look, wanted);
+        if (state->threads.size() > state->options.threads)
+            state->keeper_wakeup.wait_until(lock, next_shrink, wanted);
         else
-            state->trouble.wait(lock, wanted);
+            state->keeper_wakeup.wait(lock, wanted);
         join_ended(*state, lock);
         const bool grown = state->is_short() && grow_if_stuck(state, lock);
-        if (!grown && Clock::now() < look) continue;
+        if (!grown && Clock::now() < next_shrink) continue;
         if (!grown) shrink(*state);
-        look = Clock::now() + state->options.linger;
+        next_shrink = Clock::now() + state->options.linger;
     }
 }
 
-/// Doubles the workers, so that many handlers that block at once are got around soon.
+/// Starts as many threads as there are, so that even many blocked handlers soon no longer delay others.
 bool HandlerPool::grow_if_stuck(const std::shared_ptr<State>& state, Lock& lock) {
     const std::uint64_t before = state->calls();
-    state->trouble.wait_for(lock, state->options.patience, [&] { return state->stopped; });
+    state->keeper_wakeup.wait_for(lock, state->options.patience, [&] { return state->stopped; });
     if (state->stopped || !state->is_short() || state->calls() != before) return false;
-    const std::size_t now = state->workers.size();
+    const std::size_t now = state->threads.size();
     const std::size_t more = std::min({now, state->ready.size(), state->options.max_threads - now});
-    for (std::size_t i = 0; i < more && start_worker(state); ++i) continue;
+    for (std::size_t i = 0; i < more && start_thread(state); ++i) continue;
     state->least_idle = 0;
     return true;
 }
 
-/// Ends the workers that were idle all the time since the last look.
+/// Ends threads beyond Options::threads that were idle since the previous call.
 void HandlerPool::shrink(State& state) {
-    const std::size_t extra = state.workers.size() - std::min(state.workers.size(), state.options.threads);
-    state.leaving = std::min(state.least_idle, extra);
-    state.least_idle = state.idle - state.leaving;
-    if (state.leaving != 0) state.work.notify_all();
+    const std::size_t extra = state.threads.size() - std::min(state.threads.size(), state.options.threads);
+    state.to_end = std::min(state.least_idle, extra);
+    state.least_idle = state.idle - state.to_end;
+    if (state.to_end != 0) state.work.notify_all();
 }
 
 void HandlerPool::join_ended(State& state, Lock& lock) {
-    Workers ended;
+    Threads ended;
     ended.swap(state.ended);
     if (ended.empty()) return;
     lock.unlock();
-    for (auto& worker : ended) worker.thread.join();
+    for (auto& ended_one : ended) ended_one.thread.join();
     lock.lock();
 }
 

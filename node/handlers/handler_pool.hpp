@@ -1,4 +1,4 @@
-// The threads that run users' handlers: each one's items in order, different ones side by side.
+// The threads that run users' handlers.
 #pragma once
 
 #include <atomic>
@@ -14,7 +14,7 @@
 
 namespace muster::node {
 
-/// Something with items to run in order. A pool runs one batch of it at a time.
+/// A queue of items that run in order, never two at the same time. Different strands run in parallel.
 class Strand {
 public:
     Strand() = default;
@@ -22,76 +22,80 @@ public:
     Strand& operator=(const Strand&) = delete;
     virtual ~Strand() = default;
 
-    /// Runs some items; true when there are more. Called by the pool alone.
+    /// Runs some items. Returns true if more may wait. Called by the pool only.
     virtual bool run_batch() = 0;
     /// Whether the calling thread is running an item of this strand.
     [[nodiscard]] bool is_current() const;
 };
 
-/// Threads that take strands in turn. Where all of them are held up by handlers that block while another
-/// strand waits, more are started; those that were not needed for a while end. Thread-safe.
+/// Threads that run strands, one batch of a strand at a time. Thread-safe.
+///
+/// If all threads are blocked in handlers while another strand waits, the keeper starts more: it doubles them, up to
+/// `max_threads`. Threads are blocked if no call of a handler has returned for `patience`. The keeper ends threads that
+/// were idle for `linger`.
 class HandlerPool {
 public:
     struct Options {
-        std::size_t threads = 2;                 // at all times
-        std::size_t max_threads = 64;            // with those that stand in for blocked ones
-        std::chrono::milliseconds patience{50};  // when no call has returned for so long, all threads are blocked
-        std::chrono::milliseconds linger{5000};  // so long a thread beyond `threads` must not have been needed
-        std::chrono::microseconds busy_poll{0};  // for which a thread with nothing to do stays awake
+        std::size_t threads = 2;
+        std::size_t max_threads = 64;            // while handlers block
+        std::chrono::milliseconds patience{50};  // without a returned call, after which all threads count as blocked
+        std::chrono::milliseconds linger{5000};  // after which an idle thread beyond `threads` ends
+        std::chrono::microseconds busy_poll{0};  // how long one idle thread polls for work before it sleeps
     };
     explicit HandlerPool(const Options& options);
     ~HandlerPool();
     HandlerPool(const HandlerPool&) = delete;
     HandlerPool& operator=(const HandlerPool&) = delete;
 
-    /// The strand's run_batch will be called; it must not be scheduled already.
+    /// Calls the strand's run_batch() soon, and again while it returns true. Must not be called for a strand that is
+    /// scheduled already.
     void schedule(std::shared_ptr<Strand> strand);
-    /// Waits for the items under way; runs no more. When called from a handler,
-    /// that handler's own thread ends as soon as it returns.
+    /// Waits for running batches and starts no other. If called from a handler, it does not wait for that handler,
+    /// whose thread ends when the handler returns.
     void stop();
-    /// Threads that there are now.
+    /// Number of threads now.
     [[nodiscard]] std::size_t threads() const;
 
-    /// A strand tells, on the pool's thread, that a call of a handler has returned.
+    /// Called by a strand, on a thread of the pool, after each call of a handler.
     static void call_ended();
 
 private:
-    struct Worker {
+    struct PoolThread {
         std::thread thread;
-        std::atomic<std::uint64_t> calls = 0;  // that have returned; written by its thread alone
+        std::atomic<std::uint64_t> calls = 0;  // returned calls; written by this thread only
     };
-    using Workers = std::list<Worker>;
+    using Threads = std::list<PoolThread>;
     struct State {
         explicit State(const Options& given) : options(given) {}
 
         const Options options;
         mutable std::mutex mutex;
-        std::condition_variable work;               // for the workers
-        std::condition_variable trouble;            // for the keeper
+        std::condition_variable work;               // threads wait for it
+        std::condition_variable keeper_wakeup;      // the keeper waits for it
         std::deque<std::shared_ptr<Strand>> ready;  // each strand at most once
-        Workers workers;
-        Workers ended;                       // to be joined
-        std::size_t idle = 0;                // workers without a strand
-        std::size_t least_idle = 0;          // since the keeper last looked for workers too many
-        std::size_t leaving = 0;             // idle workers that are to end
-        std::size_t looking = 0;             // idle workers that are awake
-        std::atomic<bool> has_news = false;  // for these: a strand is ready, or the end has come
+        Threads threads;
+        Threads ended;                           // to be joined
+        std::size_t idle = 0;                    // threads without a strand
+        std::size_t least_idle = 0;              // smallest `idle` since the keeper last ended threads
+        std::size_t to_end = 0;                  // idle threads that must end
+        std::size_t polling = 0;                 // idle threads that poll; 0 or 1
+        std::atomic<bool> stop_polling = false;  // a strand is ready, or the pool has stopped
         bool stopped = false;
 
         void put(std::shared_ptr<Strand> strand);
         std::shared_ptr<Strand> take();
 
-        /// A strand waits, all workers have one, and more may be started.
+        /// A strand is ready, no thread is idle, and the limit allows another thread.
         [[nodiscard]] bool is_short() const;
         [[nodiscard]] std::uint64_t calls() const;
     };
     using Lock = std::unique_lock<std::mutex>;
 
     // All are called with the lock held.
-    static bool start_worker(const std::shared_ptr<State>& state);
-    static void run(State& state, Workers::iterator self);
+    static bool start_thread(const std::shared_ptr<State>& state);
+    static void run(State& state, Threads::iterator self);
     static bool wait_for_work(State& state, Lock& lock);
-    static void look_for_work(State& state, Lock& lock);
+    static void poll_for_work(State& state, Lock& lock);
     static void run_one(State& state, Lock& lock);
     static void keep(const std::shared_ptr<State>& state);
     static bool grow_if_stuck(const std::shared_ptr<State>& state, Lock& lock);

@@ -1,4 +1,4 @@
-// The bounded queue in front of one handler.
+// The bounded queue in front of one handler, run by the threads of a HandlerPool.
 #pragma once
 
 #include <muster/types.hpp>
@@ -21,21 +21,24 @@
 
 namespace muster::node {
 
-/// Every item put in is run, or else told to `on_missed`, once; what was missed for want of room is also
-/// told to `on_gap`, in its place among those that are run. Thread-safe.
+/// Each item is either run or reported to `on_missed`, exactly once. Items that were dropped because there was no room
+/// are also reported to `on_gap`, in order with the items that are run. Thread-safe.
+///
+/// An item has a weight (the members that it is for), which counts against Limits::items.
 template <class Item>
 class Inbox final : public Strand, public std::enable_shared_from_this<Inbox<Item>> {
 public:
-    /// An item that is beyond them alone is taken when nothing else waits.
+    /// An item that exceeds the limits by itself is accepted when no other item waits.
     struct Limits {
         std::uint64_t items = 65536;
         std::size_t bytes = 64u << 20;
         OverflowPolicy policy = OverflowPolicy::drop_oldest;  // never `disconnect`
     };
     using Run = std::function<void(const Item&)>;
-    /// So many were missed for want of room since the last item was run. Called as `run` is.
+    /// Called with the weight that was dropped since the last item was run, on the same thread as `run`.
     using OnGap = std::function<void(std::uint64_t)>;
-    /// The item is not run: no room (overflow), or closed (left). Must not block, nor call the inbox.
+    /// Called for an item that will not be run: `overflow` if there was no room, `left` if the inbox is closed. The
+    /// inbox may be locked then, so `on_missed` must neither block nor call the inbox.
     using OnMissed = std::function<void(const Item&, MissReason)>;
 
     Inbox(HandlerPool& pool, Limits limits, Run run, OnGap on_gap = {}, OnMissed on_missed = {})
@@ -45,14 +48,15 @@ public:
           on_gap_(std::move(on_gap)),
           on_missed_(std::move(on_missed)) {}
 
-    /// Puts an item that counts as `weight`; when there is no room for it, the policy says what gives way.
+    /// Appends an item. If there is no room, drops the oldest items or this one, as the policy says.
     void push(Item item, std::uint64_t weight, std::size_t bytes) {
         Lock lock(mutex_);
         put({std::move(item), weight, bytes, 0});
         release(lock);
     }
 
-    /// As push() for `count` items of the same weight; `make(i)` gives the i-th as (item, bytes).
+    /// Same as push() for `count` items of the same weight, with the lock taken once. `make(i)` returns the i-th item
+    /// and its bytes as a pair.
     template <class Make>
     void push_all(std::size_t count, std::uint64_t weight, const Make& make) {
         Lock lock(mutex_);
@@ -63,15 +67,15 @@ public:
         release(lock);
     }
 
-    /// So many were lost on their way here, after all that was put in: told to `on_gap` in that place.
+    /// Items with this weight were lost before they arrived here. Reported to `on_gap` after all items pushed so far.
     void lose(std::uint64_t weight) {
         Lock lock(mutex_);
         if (closed_) return;
-        lost_last_ += weight;
+        lost_after_queue_ += weight;
         release(lock);
     }
 
-    /// As push(), but without room nothing changes: false.
+    /// Same as push(), but if there is no room it changes nothing and returns false. Returns true if closed.
     bool offer(Item item, std::uint64_t weight, std::size_t bytes) {
         Lock lock(mutex_);
         if (closed_) return true;
@@ -81,26 +85,28 @@ public:
         return true;
     }
 
-    /// Forgets what waits.
+    /// Removes all waiting items without reporting them.
     void clear() {
         const std::lock_guard lock(mutex_);
         while (!queue_.empty()) pop();
     }
 
-    /// What waits is missed, and so is what comes; the item under way goes on.
+    /// Waiting and future items are missed as `left`. Does not wait for the item that is running.
     void abandon() {
         const std::lock_guard lock(mutex_);
-        end();
+        close_and_drop();
     }
 
-    /// The same. After it returns, nothing is run any more (called from an item: nothing after that one).
+    /// Same as abandon(), but waits until no item runs. If called by a running item, it returns immediately, and no
+    /// other item runs afterwards.
     void close() {
         Lock lock(mutex_);
-        end();
+        close_and_drop();
         if (!is_current()) idle_.wait(lock, [this] { return !running_; });
     }
 
-    /// A slow handler gives way to others after each of its items; of a quick one more and more are taken at once.
+    /// Takes 1, 2, 4 ... kShare items at a time, so that a fast handler locks rarely. Returns after kBatchTime or
+    /// kBatch items, so that a slow handler yields to others after each of its items.
     bool run_batch() override {
         const auto enough = std::chrono::steady_clock::now() + kBatchTime;
         std::size_t left = kBatch;
@@ -118,72 +124,72 @@ private:
     static constexpr std::size_t kShare = 16;
     static constexpr std::chrono::milliseconds kBatchTime{1};
     using Lock = std::unique_lock<std::mutex>;
-    struct Queued {
+    struct Entry {
         Item item;
         std::uint64_t weight = 0;
         std::size_t bytes = 0;
-        std::uint64_t lost_before = 0;  // between the one before and this one
+        std::uint64_t lost_before = 0;  // weight lost between the previous entry and this one
     };
 
     [[nodiscard]] bool has_room(std::uint64_t weight, std::size_t bytes) const {
         return queue_.empty() ||
                (weight_ + taken_weight_ + weight <= limits_.items && bytes_ + taken_bytes_ + bytes <= limits_.bytes);
     }
-    [[nodiscard]] bool has_work() const { return !queue_.empty() || lost_last_ != 0; }
+    [[nodiscard]] bool has_work() const { return !queue_.empty() || lost_after_queue_ != 0; }
     void miss(const Item& item, MissReason reason) {
         if (on_missed_) on_missed_(item, reason);
     }
-    void put(Queued&& queued) {
-        if (closed_) return miss(queued.item, MissReason::left);
-        if (limits_.policy == OverflowPolicy::refuse_newest && !has_room(queued.weight, queued.bytes)) {
-            lost_last_ += queued.weight;
-            return miss(queued.item, MissReason::overflow);
+    void put(Entry&& entry) {
+        if (closed_) return miss(entry.item, MissReason::left);
+        if (limits_.policy == OverflowPolicy::refuse_newest && !has_room(entry.weight, entry.bytes)) {
+            lost_after_queue_ += entry.weight;
+            return miss(entry.item, MissReason::overflow);
         }
-        while (!has_room(queued.weight, queued.bytes)) drop_oldest();
-        append(std::move(queued));
+        while (!has_room(entry.weight, entry.bytes)) drop_oldest();
+        append(std::move(entry));
     }
-    void append(Queued&& queued) {
-        weight_ += queued.weight;
-        bytes_ += queued.bytes;
-        queued.lost_before = std::exchange(lost_last_, 0);
-        queue_.push_back(std::move(queued));
+    void append(Entry&& entry) {
+        weight_ += entry.weight;
+        bytes_ += entry.bytes;
+        entry.lost_before = std::exchange(lost_after_queue_, 0);
+        queue_.push_back(std::move(entry));
     }
-    /// Unlocks, and only then wakes a thread, which would have to wait for the lock.
+    /// Unlocks before it wakes a thread of the pool, which would otherwise have to wait for the lock.
     void release(Lock& lock) {
         const bool schedule = has_work() && !std::exchange(scheduled_, true);
         lock.unlock();
         if (schedule) pool_.schedule(this->shared_from_this());
     }
-    Queued pop() {
-        Queued front = std::move(queue_.front());
+    Entry pop() {
+        Entry front = std::move(queue_.front());
         queue_.pop_front();
         weight_ -= front.weight;
         bytes_ -= front.bytes;
         return front;
     }
     void drop_oldest() {
-        const Queued oldest = pop();
-        lost_first_ += oldest.lost_before + oldest.weight;
+        const Entry oldest = pop();
+        lost_before_queue_ += oldest.lost_before + oldest.weight;
         miss(oldest.item, MissReason::overflow);
     }
-    void end() {
+    void close_and_drop() {
         closed_ = true;
         while (!queue_.empty()) miss(pop().item, MissReason::left);
-        lost_first_ = lost_last_ = 0;
+        lost_before_queue_ = lost_after_queue_ = 0;
     }
 
-    /// Takes up to `share` items to be run. False when there was nothing left; the strand is then off the pool.
+    /// Moves up to `share` items to `taken_`. False if there is nothing to run; the pool then drops this strand.
     bool take(std::size_t share) {
         const std::lock_guard lock(mutex_);
         if (!has_work()) {
             scheduled_ = false;
             return false;
         }
-        lost_before_taken_ = std::exchange(lost_first_, 0);
-        if (queue_.empty()) lost_before_taken_ += std::exchange(lost_last_, 0);
+        lost_before_taken_ = std::exchange(lost_before_queue_, 0);
+        if (queue_.empty()) lost_before_taken_ += std::exchange(lost_after_queue_, 0);
         for (; share != 0 && !queue_.empty(); --share) {
             taken_.push_back(pop());
-            if (taken_.size() == 1) continue;  // under way
+            if (taken_.size() == 1) continue;  // runs now, so it waits no longer
             taken_weight_ += taken_.back().weight;
             taken_bytes_ += taken_.back().bytes;
         }
@@ -192,9 +198,9 @@ private:
     }
 
     void run_taken() {
-        if (taken_.empty()) tell_gap(lost_before_taken_);
-        for (const Queued& next : taken_) {
-            tell_gap(std::exchange(lost_before_taken_, 0) + next.lost_before);
+        if (taken_.empty()) report_gap(lost_before_taken_);
+        for (const Entry& next : taken_) {
+            report_gap(std::exchange(lost_before_taken_, 0) + next.lost_before);
             if (closed_) {
                 miss(next.item, MissReason::left);
                 continue;
@@ -209,7 +215,7 @@ private:
         running_ = false;
         if (closed_) idle_.notify_all();
     }
-    void tell_gap(std::uint64_t lost) {
+    void report_gap(std::uint64_t lost) {
         if (lost != 0 && on_gap_ && !closed_) on_gap_(lost);
     }
 
@@ -220,18 +226,18 @@ private:
     const OnMissed on_missed_;
     std::mutex mutex_;
     std::condition_variable idle_;
-    std::deque<Queued> queue_;
+    std::deque<Entry> queue_;
     std::uint64_t weight_ = 0;
     std::size_t bytes_ = 0;
-    std::uint64_t taken_weight_ = 0;  // of what is taken and has not begun
+    std::uint64_t taken_weight_ = 0;  // of taken items that have not begun to run
     std::size_t taken_bytes_ = 0;
-    std::uint64_t lost_first_ = 0;      // before the oldest that waits
-    std::uint64_t lost_last_ = 0;       // after the newest that waits
-    bool scheduled_ = false;            // in the pool's hands
-    bool running_ = false;              // an item is being run
-    std::atomic<bool> closed_ = false;  // changed under the lock
-    // Of the thread that runs the strand:
-    std::vector<Queued> taken_;
+    std::uint64_t lost_before_queue_ = 0;  // weight lost before the oldest waiting item
+    std::uint64_t lost_after_queue_ = 0;   // weight lost after the newest waiting item
+    bool scheduled_ = false;               // held by the pool
+    bool running_ = false;                 // items of taken_ are run
+    std::atomic<bool> closed_ = false;     // changed under the lock
+    // Used only by the thread that runs the strand:
+    std::vector<Entry> taken_;
     std::uint64_t lost_before_taken_ = 0;
 };
 

@@ -7,9 +7,9 @@
 namespace muster::node {
 namespace {
 
-constexpr std::size_t kItemBytes = 256;  // roughly, of a waiting item besides its data
+constexpr std::size_t kItemBytes = 256;  // approximate memory of a queued notification without its data
 
-/// The notification as a handler sees it, in a place that is used again: no memory is taken for it.
+/// The notification as a handler sees it. Each thread has one object that it reuses, so a call allocates nothing.
 Notification& as_notification(const proto::Notice& notice) {
     static thread_local Notification scratch;
     proto::assign(scratch, notice);
@@ -17,22 +17,23 @@ Notification& as_notification(const proto::Notice& notice) {
     return scratch;
 }
 
-void call_for_each_member(const OnNotification& handler, const Waiting& waiting, const HandlerReports& reports) {
-    Notification& notification = as_notification(waiting.notice());
-    std::uint64_t awaited = waiting.awaited();
-    for (const MemberNumber member : waiting.members()) {
+void call_for_each_member(const OnNotification& handler, const QueuedNotification& queued,
+                          const HandlerReports& reports) {
+    Notification& notification = as_notification(queued.notice());
+    std::uint64_t awaited = queued.awaited();
+    for (const MemberNumber member : queued.members()) {
         notification.members.front() = member;
         call_guarded(*reports.counts, [&] { handler(notification); });
         HandlerPool::call_ended();
         if (awaited == 0) continue;
         --awaited;
-        reports.outcomes->add({waiting.fan_out(), 1, std::nullopt});
+        reports.outcomes->add({queued.fan_out(), 1, std::nullopt});
     }
 }
 
 }  // namespace
 
-std::size_t Waiting::bytes() const {
+std::size_t QueuedNotification::bytes() const {
     return kItemBytes + notice().data.msgpack.size();
 }
 
@@ -42,11 +43,11 @@ std::shared_ptr<NotificationInbox> make_inbox(HandlerPool& pool, const Notificat
     auto gap = [on_gap = std::move(on_gap), counts = reports.counts](std::uint64_t missed) {
         if (on_gap) call_guarded(*counts, [&] { on_gap(missed); });
     };
-    auto missed = [outcomes = reports.outcomes](const Waiting& waiting, MissReason reason) {
-        if (const auto awaited = waiting.awaited(); awaited != 0) outcomes->add({waiting.fan_out(), awaited, reason});
+    auto missed = [outcomes = reports.outcomes](const QueuedNotification& queued, MissReason reason) {
+        if (const auto awaited = queued.awaited(); awaited != 0) outcomes->add({queued.fan_out(), awaited, reason});
     };
-    auto run = [handler = std::move(handler), reports = std::move(reports)](const Waiting& waiting) {
-        call_for_each_member(handler, waiting, reports);
+    auto run = [handler = std::move(handler), reports = std::move(reports)](const QueuedNotification& queued) {
+        call_for_each_member(handler, queued, reports);
     };
     return std::make_shared<NotificationInbox>(pool, limits, std::move(run), std::move(gap), std::move(missed));
 }

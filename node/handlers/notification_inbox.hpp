@@ -1,4 +1,4 @@
-// What waits for the handler of one join, and how the handler is called for it.
+// The inbox of one join: notifications that wait for its handler, and the calls of the handler.
 #pragma once
 
 #include <muster/tracker.hpp>
@@ -17,69 +17,64 @@
 
 namespace muster::node {
 
-/// What the core handed over for several handlers, held by all whose call has not ended. Deletes itself.
-class Handover {
-public:
-    Handover(cluster::Deliver deliver, const std::shared_ptr<OutcomeBox>& outcomes)
-        : deliver_(std::move(deliver)),
-          outcomes_(deliver_.fan_out ? outcomes : nullptr),
-          holders_(deliver_.to->size()) {}
+/// One Deliver action, shared by the queued notifications of all its recipients.
+///
+/// It has a count of its own because the number of holders is known from the start: each decrements it once. A
+/// shared_ptr for each recipient would be incremented and decremented by several threads at the same time.
+struct SharedDeliver {
+    SharedDeliver(cluster::Deliver action, const std::shared_ptr<OutcomeBox>& box)
+        : deliver(std::move(action)), outcomes(deliver.fan_out ? box : nullptr), holders(deliver.to->size()) {}
 
-    [[nodiscard]] const cluster::Deliver& deliver() const { return deliver_; }
-    /// By each holder, once; there are as many as recipients.
-    void release() const {
-        if (holders_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
-        if (outcomes_) outcomes_->rouse();
-        delete this;
-    }
-
-private:
-    ~Handover() = default;
-
-    const cluster::Deliver deliver_;
-    const std::shared_ptr<OutcomeBox> outcomes_;  // when somebody waits for what becomes of it
-    // Counted once for all: a shared_ptr a handler would be counted up and down by several threads.
-    mutable std::atomic<std::size_t> holders_;
+    const cluster::Deliver deliver;
+    const std::shared_ptr<OutcomeBox> outcomes;  // null if no fan-out waits for the outcome
+    std::atomic<std::size_t> holders;            // recipients whose call has not ended
 };
 
-/// One notification for the members of one join.
-class Waiting {
+/// One notification for the members of one join, while it waits or its handler runs. Move-only.
+class QueuedNotification {
 public:
-    /// Holds `handover` once; `to` is one of its recipients.
-    Waiting(const Handover& handover, const cluster::HandlerMembers& to) : handover_(&handover), to_(&to) {}
-    Waiting(Waiting&& other) noexcept : handover_(std::exchange(other.handover_, nullptr)), to_(other.to_) {}
-    Waiting& operator=(Waiting&& other) noexcept {
-        std::swap(handover_, other.handover_);
+    /// Becomes one of the holders of `shared`, which the last holder deletes. `to` is one of its recipients.
+    QueuedNotification(SharedDeliver& shared, const cluster::HandlerMembers& to) : shared_(&shared), to_(&to) {}
+    QueuedNotification(QueuedNotification&& other) noexcept
+        : shared_(std::exchange(other.shared_, nullptr)), to_(other.to_) {}
+    QueuedNotification& operator=(QueuedNotification&& other) noexcept {
+        std::swap(shared_, other.shared_);
         to_ = other.to_;
         return *this;
     }
-    ~Waiting() {
-        if (handover_) handover_->release();
+    ~QueuedNotification() {
+        if (shared_) release();
     }
 
-    [[nodiscard]] const proto::Notice& notice() const { return *handover_->deliver().notice; }
+    [[nodiscard]] const proto::Notice& notice() const { return *shared_->deliver.notice; }
     [[nodiscard]] const std::vector<MemberNumber>& members() const { return to_->members; }
-    [[nodiscard]] cluster::FanOutId fan_out() const { return handover_->deliver().fan_out; }
-    /// So many of the members, the first ones, the fan-out asks about.
-    [[nodiscard]] std::uint64_t awaited() const { return handover_->deliver().awaited(to_->members); }
-    /// Roughly what it takes while it waits.
+    [[nodiscard]] cluster::FanOutId fan_out() const { return shared_->deliver.fan_out; }
+    /// How many of members(), counted from the first, the fan-out waits for.
+    [[nodiscard]] std::uint64_t awaited() const { return shared_->deliver.awaited(to_->members); }
+    /// Approximate memory of the notification while it waits.
     [[nodiscard]] std::size_t bytes() const;
 
 private:
-    const Handover* handover_;
+    void release() {
+        if (shared_->holders.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+        if (shared_->outcomes) shared_->outcomes->wake_loop();
+        delete shared_;
+    }
+
+    SharedDeliver* shared_;
     const cluster::HandlerMembers* to_;
 };
 
-using NotificationInbox = Inbox<Waiting>;
+using NotificationInbox = Inbox<QueuedNotification>;
 
-/// Where the node is told what became of notifications. Handlers may outlive the node, and so does this.
+/// Where an inbox reports outcomes and exceptions. Shared, because a handler may still run when its node is gone.
 struct HandlerReports {
     std::shared_ptr<NodeCounters> counts;
     std::shared_ptr<OutcomeBox> outcomes;
 };
 
-/// An inbox that calls `handler`, not empty, for each member, and `on_gap`, which may be, for what was lost.
-/// What they throw is counted and goes no further.
+/// Makes an inbox that calls `handler` once for each member of each notification, and `on_gap` for notifications that
+/// were dropped. `on_gap` may be empty, `handler` may not. Exceptions of both are counted and go no further.
 std::shared_ptr<NotificationInbox> make_inbox(HandlerPool& pool, const NotificationInbox::Limits& limits,
                                               OnNotification handler, NotificationInbox::OnGap on_gap,
                                               HandlerReports reports);

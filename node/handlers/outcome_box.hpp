@@ -1,4 +1,4 @@
-// What handlers have to say of notifications that somebody waits for.
+// Outcomes of notifications, on their way from the threads of handlers to the loop.
 #pragma once
 
 #include <memory>
@@ -11,13 +11,15 @@
 
 namespace muster::node {
 
-/// Filled by the threads of handlers, emptied by the loop once a turn. Bounded by the inboxes, since each
-/// member of a queued notification is told of once. It may outlive its node, as handlers may. Thread-safe.
+/// Handlers' threads add the outcomes that a notifier waits for; the loop takes them once a turn. Thread-safe. Bounded
+/// by the inboxes, because each member of a queued notification has one outcome. Shared, because a handler may still
+/// run when its node is gone.
 class OutcomeBox {
 public:
     explicit OutcomeBox(std::shared_ptr<Wakeup> wakeup) : wakeup_(std::move(wakeup)) {}
 
-    /// The loop takes it in its next turn, soon enough for a report that is not whole yet.
+    /// Does not wake the loop: it takes the outcome in its next turn, which is soon enough for a report that still
+    /// waits for others. Equal outcomes that follow each other are merged.
     void add(const cluster::Outcome& outcome) {
         const std::lock_guard lock(mutex_);
         cluster::Outcome* last = outcomes_.empty() ? nullptr : &outcomes_.back();
@@ -27,8 +29,8 @@ public:
             outcomes_.push_back(outcome);
     }
 
-    /// Somebody's last outcome was added: the loop is to take it now.
-    void rouse() { wakeup_->notify(); }
+    /// Called after the last outcome of a Deliver action, which may complete a report.
+    void wake_loop() { wakeup_->notify(); }
 
     std::vector<cluster::Outcome> take() {
         const std::lock_guard lock(mutex_);

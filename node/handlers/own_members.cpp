@@ -7,7 +7,7 @@
 namespace muster::node {
 namespace {
 
-constexpr std::size_t kFewJoins = 16;  // not worth tidying; a spare keeps room for as many
+constexpr std::size_t kFewJoins = 16;  // up to this many are not compacted, and a spare keeps their memory
 
 }  // namespace
 
@@ -22,10 +22,10 @@ void OwnMembers::add(const Group& group, cluster::HandlerId handler, const proto
         }
     }
     auto& all = found->second.all;
-    // A join that waited to be visible may come after later ones.
-    auto place = all.end();
-    while (place != all.begin() && std::prev(place)->first > run.first) --place;
-    all.insert(place, {run.first, run.count, run.count, handler, {}});
+    // A join that waited to be visible is added after joins that were made later.
+    auto position = all.end();
+    while (position != all.begin() && std::prev(position)->first > run.first) --position;
+    all.insert(position, {run.first, run.count, run.count, handler, {}});
 }
 
 OwnMembers::Taken OwnMembers::take(const Group& group, const Wanted& wanted) {
@@ -44,7 +44,7 @@ bool OwnMembers::Join::take(std::uint64_t at) {
     if (at >= count || (!gone.empty() && gone[at])) return false;
     --held;
     if (at + 1 == count) {
-        --count;  // leaving in the order opposite to joining needs no marks
+        --count;  // leaving in the reverse order of joining needs no marks
         if (!gone.empty()) gone.pop_back();
         while (count != 0 && !gone.empty() && gone.back()) {
             --count;

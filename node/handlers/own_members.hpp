@@ -1,4 +1,4 @@
-// Which members the handlers of this process have, in the order they joined.
+// The members that handlers of this process have, in the order in which they joined.
 #pragma once
 
 #include <muster/types.hpp>
@@ -15,45 +15,45 @@
 
 namespace muster::node {
 
-/// Marks the number of a join without a handler: there is nothing to deliver to, so nothing is kept for it.
+/// Set in the id of a join without a handler. Such an idle handler has no inbox: its members count as delivered.
 inline constexpr std::uint64_t kIdleHandler = std::uint64_t{1} << 63;
 inline bool is_idle(cluster::HandlerId handler) {
     return (handler.value & kIdleHandler) != 0;
 }
 
-/// The core knows an owner per handler; a caller's `leave` means all handlers
-/// of the process. This finds out whose members such a call takes. Not thread-safe.
+/// Finds the handlers that a caller's `leave` concerns. To the core each handler is an owner of its own, but leave() of
+/// an embedded node means the members of all handlers in the process. Not thread-safe.
 class OwnMembers {
 public:
-    /// The latest so many, or the given ones.
+    /// A number of members, latest first, or given members.
     using Wanted = std::variant<std::uint64_t, std::vector<MemberNumber>>;
 
     struct Taken {
         std::vector<MemberNumber> members;      // ascending
-        cluster::HandlerId owner;               // who had them; kAnyHandler: several
-        std::vector<cluster::HandlerId> ended;  // who have none left; without idle ones
+        cluster::HandlerId owner;               // of all members; kAnyHandler if they have different owners
+        std::vector<cluster::HandlerId> ended;  // handlers that have no member left, except idle ones
     };
 
-    /// A handler joins once.
+    /// Called once for each handler.
     void add(const Group& group, cluster::HandlerId handler, const proto::NumberRun& run);
-    /// Takes out those of the wanted that are in the group.
+    /// Removes the wanted members that are in the group.
     Taken take(const Group& group, const Wanted& wanted);
 
 private:
-    /// The members of one join that are left: of `count` numbers, those not marked in `gone`.
+    /// One join: the numbers from `first` to `first + count - 1` without those marked in `gone`.
     struct Join {
         MemberNumber first;
         std::uint64_t count = 0;
-        std::uint64_t held = 0;
+        std::uint64_t held = 0;  // members that have not left
         cluster::HandlerId handler;
-        std::vector<bool> gone;  // empty: none
+        std::vector<bool> gone;  // members that have left; empty: none
 
         bool take(std::uint64_t at);
     };
-    /// By number. Joins that have ended stay until they are half of all, or the latest.
+    /// Sorted by number. A join without members is removed when it is the latest, or when half of all joins have none.
     struct Joins {
         std::vector<Join> all;
-        std::size_t ended = 0;
+        std::size_t ended = 0;  // joins without members
     };
     using Groups = std::unordered_map<Group, Joins, proto::HashGroup>;
 
@@ -63,7 +63,7 @@ private:
     void tidy(Groups::iterator group);
 
     Groups groups_;
-    Groups::node_type spare_;  // of a group that has ended, so that joining and leaving in turn allocates nothing
+    Groups::node_type spare_;  // of a removed group, reused so that joining and leaving in turn does not allocate
 };
 
 }  // namespace muster::node
