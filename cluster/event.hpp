@@ -16,18 +16,18 @@
 namespace muster::cluster {
 
 /// A connection at the front door; given by the shell, not reused while it runs.
-using ConnectionId = Counter<struct ConnectionTag>;
+using ConnectionId = StrongId<struct ConnectionTag>;
 /// A handler inside the process, chosen by the shell. Its members live until it leaves or is gone.
-using HandlerId = Counter<struct HandlerTag>;
+using HandlerId = StrongId<struct HandlerTag>;
 /// In a LocalLeave: whichever handlers of the process have the members.
 inline constexpr HandlerId kAnyHandler{};
 /// A watcher inside the process, chosen by the shell.
-using WatchId = Counter<struct WatchTag>;
+using WatchId = StrongId<struct WatchTag>;
 /// Pairs an embedded call with its Answer; chosen by the shell.
-using CallId = Counter<struct CallTag>;
+using CallId = StrongId<struct CallTag>;
 
 /// Names a fan-out that wants to know what became of its deliveries; 0: none does.
-using FanOutId = Counter<struct FanOutTag>;
+using FanOutId = StrongId<struct FanOutTag>;
 
 /// What became of `members` deliveries of a fan-out.
 struct Outcome {

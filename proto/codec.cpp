@@ -69,7 +69,7 @@ private:
     void put(std::uint64_t value) { packer_.pack_uint64(value); }
     void put(bool value) { value ? packer_.pack_true() : packer_.pack_false(); }
     template <class Tag>
-    void put(const Counter<Tag>& value) {
+    void put(const StrongId<Tag>& value) {
         packer_.pack_uint64(value.value);
     }
     void put(const NodeName& value) { string(value.text); }
@@ -203,7 +203,7 @@ private:
     bool get(std::uint64_t& to) { return reader_.unsigned_integer(to); }
     bool get(bool& to) { return reader_.boolean(to); }
     template <class Tag>
-    bool get(Counter<Tag>& to) {
+    bool get(StrongId<Tag>& to) {
         return get(to.value);
     }
     bool get(const NodeName& to) { return string(to.text, limits::kName) && is_valid_name(to.text); }

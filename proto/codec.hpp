@@ -1,6 +1,8 @@
 // Messages to bytes and back. The one place that knows msgpack.
 #pragma once
 
+#include <muster/result.hpp>
+
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -28,21 +30,10 @@ std::string_view to_string(DecodeError error);
 void encode(const Message& message, std::string& out);
 std::string encode(const Message& message);
 
-/// A message, or why the frame is none. Takes no memory that the frame has not paid for.
-class Decoded {
-public:
-    Decoded(Message message) : state_(std::move(message)) {}  // NOLINT(google-explicit-constructor)
-    Decoded(DecodeError error) : state_(error) {}             // NOLINT(google-explicit-constructor)
-    [[nodiscard]] bool ok() const { return state_.index() == 0; }
-    explicit operator bool() const { return ok(); }
-    Message& operator*() { return std::get<0>(state_); }
-    Message* operator->() { return &std::get<0>(state_); }
-    [[nodiscard]] DecodeError error() const { return std::get<1>(state_); }
+/// A message, or why the frame was dropped.
+using Decoded = Result<Message, DecodeError>;
 
-private:
-    std::variant<Message, DecodeError> state_;
-};
-
+/// Allocates no more memory than the frame's own size justifies.
 Decoded decode(std::string_view frame);
 
 /// The major version that a frame says it is of, our own or another; nothing when it says none.

@@ -27,7 +27,7 @@ template <class Io> bool fields(Io& io, NodeId& m) { return io(NodeName{m.name},
 template <class Io> bool fields(Io& io, MemberId& m) { return io(m.node, m.number); }
 template <class Io> bool fields(Io& io, NumberRun& m) { return io(m.first, m.count); }
 template <class Io> bool fields(Io& io, JoinRun& m) { return io(m.first, m.count, WorkerName{m.worker}, m.meta); }
-template <class Io> bool fields(Io& io, Change& m) {
+template <class Io> bool fields(Io& io, GroupDelta& m) {
     return io(m.group, OneOf<Reason>{m.reason, Reason::node_left}, m.joins, m.leaves);
 }
 template <class Io> bool fields(Io& io, Delta& m) { return io(m.changes); }

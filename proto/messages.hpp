@@ -48,18 +48,18 @@ struct NumberRun {
 };
 
 /// What one delta does to one group: joins, or leaves with one reason, never both.
-struct Change {
+struct GroupDelta {
     Group group;
     Reason reason = Reason::left;  // of the leaves
     std::vector<JoinRun> joins;
     std::vector<NumberRun> leaves;
 
-    bool operator==(const Change&) const = default;
+    bool operator==(const GroupDelta&) const = default;
 };
 
 /// One numbered entry of an origin's log: what one call, or one death of a worker, changed.
 struct Delta {
-    std::vector<Change> changes;
+    std::vector<GroupDelta> changes;
 
     bool operator==(const Delta&) const = default;
 };

@@ -21,7 +21,7 @@ inline std::size_t wire_size(const Group& group) {
 inline std::size_t wire_size(const proto::JoinRun& run) {
     return kWireOverhead + 9 + run.worker.size() + wire_size(run.meta);
 }
-inline std::size_t wire_size(const proto::Change& change) {
+inline std::size_t wire_size(const proto::GroupDelta& change) {
     std::size_t size = kWireOverhead + wire_size(change.group) + change.leaves.size() * 19;
     for (const auto& run : change.joins) size += wire_size(run);
     return size;

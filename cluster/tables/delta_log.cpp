@@ -35,7 +35,7 @@ proto::Delta DeltaLog::at(Seq seq) const {
     auto run = runs_.begin() + static_cast<std::uint32_t>(start.run - begin_.run);
     for (std::uint32_t at = start.change; at != next.change; ++at) {
         const Change& change = changes_[static_cast<std::uint32_t>(at - begin_.change)];
-        proto::Change& to = delta.changes.emplace_back();
+        proto::GroupDelta& to = delta.changes.emplace_back();
         to.group = groups_.name(change.group);
         to.reason = change.reason;
         for (std::uint32_t i = 0; i < change.joins; ++i, ++run)

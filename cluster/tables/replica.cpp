@@ -118,7 +118,7 @@ void Replica::apply(const proto::Delta& delta, GroupUpdates* updates) {
     log_.trim();
 }
 
-void Replica::join(GroupRef group, const proto::Change& change, GroupUpdates* updates) {
+void Replica::join(GroupRef group, const proto::GroupDelta& change, GroupUpdates* updates) {
     Part& part = acquire(group);
     touched_.clear();
     for (const auto& run : change.joins) {
@@ -133,7 +133,7 @@ void Replica::join(GroupRef group, const proto::Change& change, GroupUpdates* up
     if (!touched_.empty()) tell(group, Kind::join, Reason::left, touched_, *updates);
 }
 
-void Replica::leave(GroupRef group, const proto::Change& change, GroupUpdates* updates) {
+void Replica::leave(GroupRef group, const proto::GroupDelta& change, GroupUpdates* updates) {
     for (const auto& run : change.leaves) log_.left(run);
     const std::uint32_t at = place_of(group);
     if (at == FlatIndex::kNone) return;

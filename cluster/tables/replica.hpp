@@ -84,8 +84,8 @@ private:
     [[nodiscard]] std::uint32_t place_of(GroupRef group) const;
     Part& acquire(GroupRef group);
     void drop_if_empty(GroupRef group);
-    void join(GroupRef group, const proto::Change& change, GroupUpdates* updates);
-    void leave(GroupRef group, const proto::Change& change, GroupUpdates* updates);
+    void join(GroupRef group, const proto::GroupDelta& change, GroupUpdates* updates);
+    void leave(GroupRef group, const proto::GroupDelta& change, GroupUpdates* updates);
     void account(GroupRef group, const Run& joined);
     [[nodiscard]] std::uint64_t weight(GroupRef group, const Run& run) const;
     void tell(GroupRef group, WatchEvent::Kind kind, Reason reason, const std::vector<Run>& runs,

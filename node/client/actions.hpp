@@ -16,7 +16,7 @@
 namespace muster::client {
 
 /// Pairs a user's call with its Answer; chosen by the shell. 0: nobody waits.
-using CallId = Counter<struct ClientCallTag>;
+using CallId = StrongId<struct ClientCallTag>;
 
 /// Shared by all members of one join; called on the handlers' thread only.
 using Handler = std::shared_ptr<const OnNotification>;

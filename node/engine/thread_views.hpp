@@ -12,7 +12,7 @@
 namespace muster::node {
 
 /// Identifies an engine. Never reused in this process.
-using EngineNumber = Counter<struct EngineNumberTag>;
+using EngineNumber = StrongId<struct EngineNumberTag>;
 
 /// The calling thread's views of groups, for all nodes of the process: a set-associative cache with kSets sets of kWays
 /// entries. find() takes no lock and writes to no memory that other threads write to. An entry keeps its view alive,

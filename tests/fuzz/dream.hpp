@@ -55,7 +55,7 @@ private:
     void put(std::uint64_t& to) { to = input_.number(); }
     void put(bool& to) { to = input_.flag(); }
     template <class Tag>
-    void put(Counter<Tag>& to) {
+    void put(StrongId<Tag>& to) {
         to.value = input_.number();
     }
     void put(SessionToken& to) { to = input_.pick(words_.tokens); }

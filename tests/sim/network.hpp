@@ -23,9 +23,9 @@ namespace muster::sim {
 using Place = std::size_t;
 using Frame = std::shared_ptr<const std::string>;
 /// The client's end: outlives connections, which it makes anew.
-using ConnectorId = Counter<struct ConnectorTag>;
+using ConnectorId = StrongId<struct ConnectorTag>;
 /// One TCP connection, as the server knows it.
-using ConnectionId = Counter<struct ConnectionTag>;
+using ConnectionId = StrongId<struct ConnectionTag>;
 
 enum class Port : std::uint8_t { door, control, gossip };
 

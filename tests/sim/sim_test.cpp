@@ -173,7 +173,7 @@ TEST(Canary, a_renumbered_member_is_noticed) {
             auto* deltas = publish ? std::get_if<proto::Deltas>(&publish->message.body) : nullptr;
             if (!deltas) continue;
             for (proto::Delta& delta : deltas->deltas) {
-                for (proto::Change& change : delta.changes) {
+                for (proto::GroupDelta& change : delta.changes) {
                     if (change.joins.empty()) continue;
                     change.joins[0].first.value += 1000;
                     return true;

@@ -57,7 +57,7 @@ private:
     std::ostringstream out_;
 };
 
-void tell(Words& w, const Change& change) {
+void tell(Words& w, const GroupDelta& change) {
     w(change.group);
     if (!change.joins.empty()) w("+").all(change.joins);
     if (!change.leaves.empty()) w("-").all(change.leaves)(to_string(change.reason));
@@ -66,7 +66,7 @@ void tell(Words& w, const Deltas& m) {
     w(m.about)("first")(m.first);
     for (const Delta& delta : m.deltas) {
         w("|");
-        for (const Change& change : delta.changes) tell(w, change);
+        for (const GroupDelta& change : delta.changes) tell(w, change);
     }
 }
 void tell(Words& w, const SnapshotChunk& m) {

@@ -24,7 +24,7 @@ json hex(std::string_view bytes) {
 template <class E> requires std::is_enum_v<E>
 json say(E value) { return static_cast<int>(value); }
 json say(const std::string& value) { return value; }
-template <class Tag> json say(const Counter<Tag>& value) { return value.value; }
+template <class Tag> json say(const StrongId<Tag>& value) { return value.value; }
 json say(const Meta& value) { return value.empty() ? json::object() : json(value); }
 json say(const std::map<std::string, std::uint64_t>& value) { return value.empty() ? json::object() : json(value); }
 json say(const Data& value) { return hex(value.msgpack); }
@@ -37,7 +37,7 @@ json say(const NumberRun& m) { return {{"first", m.first.value}, {"count", m.cou
 json say(const JoinRun& m) {
     return {{"first", m.first.value}, {"count", m.count}, {"worker", m.worker}, {"meta", say(m.meta)}};
 }
-json say(const Change& m) {
+json say(const GroupDelta& m) {
     return {{"group", say(m.group)}, {"reason", say(m.reason)}, {"joins", say(m.joins)}, {"leaves", say(m.leaves)}};
 }
 json say(const Delta& m) { return {{"changes", say(m.changes)}}; }

@@ -51,7 +51,7 @@ private:
     static json tree(std::uint64_t value) { return value; }
     static json tree(bool value) { return value; }
     template <class Tag>
-    static json tree(const Counter<Tag>& value) {
+    static json tree(const StrongId<Tag>& value) {
         return value.value;
     }
     static json tree(const NodeName& value) { return value.text; }

@@ -20,7 +20,7 @@ struct Group {
 
 /// A 64-bit hash of a group's name: an index, never the identity. Two groups
 /// whose keys collide stay two groups.
-using GroupKey = Counter<struct GroupKeyTag>;
+using GroupKey = StrongId<struct GroupKeyTag>;
 
 /// The predefined features; any other non-empty name is allowed.
 inline constexpr std::string_view kSubscriptions = "subscriptions";

@@ -1,5 +1,5 @@
-// Identities that cross the wire, each a type of its own so that a sequence
-// number can never be passed where an incarnation is meant.
+// Ids that cross the wire. Each is a type of its own, so a sequence number
+// cannot be passed where an incarnation is expected.
 #pragma once
 
 #include <compare>
@@ -11,29 +11,29 @@
 
 namespace muster {
 
-/// A number with a meaning. `Tag` makes the type; arithmetic is spelled out by
-/// the few operations that make sense for counters.
+/// A typed number: `Tag` makes two of them different types. It has only the
+/// arithmetic that makes sense for ids and sequence numbers. 0: none.
 template <class Tag>
-struct Counter {
+struct StrongId {
     std::uint64_t value = 0;
 
-    constexpr Counter() = default;
-    constexpr explicit Counter(std::uint64_t v) : value(v) {}
-    constexpr auto operator<=>(const Counter&) const = default;
-    [[nodiscard]] constexpr Counter next() const { return Counter{value + 1}; }
-    [[nodiscard]] constexpr Counter plus(std::uint64_t n) const { return Counter{value + n}; }
+    constexpr StrongId() = default;
+    constexpr explicit StrongId(std::uint64_t v) : value(v) {}
+    constexpr auto operator<=>(const StrongId&) const = default;
+    [[nodiscard]] constexpr StrongId next() const { return StrongId{value + 1}; }
+    [[nodiscard]] constexpr StrongId plus(std::uint64_t n) const { return StrongId{value + n}; }
     [[nodiscard]] constexpr explicit operator bool() const { return value != 0; }
 };
 
 /// One life of a node; grows with every start (microseconds since 1970 by
 /// default), so that an earlier life is never mistaken for this one. 0: none.
-using Incarnation = Counter<struct IncarnationTag>;
+using Incarnation = StrongId<struct IncarnationTag>;
 /// Position in one origin's log of deltas; the first delta is 1, 0 is "nothing yet".
-using Seq = Counter<struct SeqTag>;
+using Seq = StrongId<struct SeqTag>;
 /// A member within one incarnation of its node; never used twice. 0: none.
-using MemberNumber = Counter<struct MemberNumberTag>;
+using MemberNumber = StrongId<struct MemberNumberTag>;
 /// A worker's session at one node. 0: none.
-using SessionToken = Counter<struct SessionTokenTag>;
+using SessionToken = StrongId<struct SessionTokenTag>;
 
 /// One life of one node.
 struct NodeId {
@@ -62,6 +62,6 @@ bool is_valid_name(std::string_view name);
 }  // namespace muster
 
 template <class Tag>
-struct std::hash<muster::Counter<Tag>> {
-    std::size_t operator()(const muster::Counter<Tag>& c) const noexcept { return std::hash<std::uint64_t>{}(c.value); }
+struct std::hash<muster::StrongId<Tag>> {
+    std::size_t operator()(const muster::StrongId<Tag>& c) const noexcept { return std::hash<std::uint64_t>{}(c.value); }
 };

@@ -36,7 +36,7 @@ struct NotifyOptions {
 };
 
 /// Ends a watch; see Tracker::unwatch.
-using Watch = Counter<struct WatchTag_>;
+using Watch = StrongId<struct WatchTag_>;
 
 /// All calls are thread-safe, may be made from handlers, and answer within
 /// their timeout. Every Error has one line that says what to do about it.

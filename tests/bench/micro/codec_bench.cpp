@@ -31,7 +31,7 @@ proto::Message deltas() {
     deltas.about = {"n1", Incarnation{1}};
     deltas.first = Seq{100};
     for (std::size_t i = 0; i < kItems; ++i) {
-        proto::Change change;
+        proto::GroupDelta change;
         change.group = {"orders", "subscriptions"};
         if (i % 2 == 0)
             change.joins.push_back({MemberNumber{i + 1}, 1, "", {}});

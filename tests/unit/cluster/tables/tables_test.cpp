@@ -166,7 +166,7 @@ TEST_F(Log, TellsWhatWasAppended) {
     EXPECT_TRUE(log.covers(Seq{6}));
     EXPECT_FALSE(log.covers(Seq{5}));
     EXPECT_EQ(log.last(), Seq{19});
-    const proto::Change expected{
+    const proto::GroupDelta expected{
         {"store", "9"}, Reason::worker_down, {{MemberNumber{9}, 2, "w0", {}}}, {{MemberNumber{109}, 3}}};
     EXPECT_EQ(log.at(Seq{9}), proto::Delta{{expected}});
 }
