@@ -63,5 +63,7 @@ bool is_valid_name(std::string_view name);
 
 template <class Tag>
 struct std::hash<muster::StrongId<Tag>> {
-    std::size_t operator()(const muster::StrongId<Tag>& c) const noexcept { return std::hash<std::uint64_t>{}(c.value); }
+    std::size_t operator()(const muster::StrongId<Tag>& c) const noexcept {
+        return std::hash<std::uint64_t>{}(c.value);
+    }
 };

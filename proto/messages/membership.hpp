@@ -1,0 +1,94 @@
+// Node to node: which nodes exist, and whether they live.
+// PROTOCOL.md, "Hellos" and "What is known of a node".
+#pragma once
+
+#include <muster/result.hpp>
+#include <muster/types.hpp>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace muster::proto {
+
+/// What one node knows about another. `refutation` counts the refuted death reports in this incarnation.
+struct PeerRecord {
+    NodeId id;
+    std::uint64_t refutation = 0;
+    NodeState state = NodeState::alive;
+    std::string address;  // front door: workers and hellos
+    std::string control;  // node to node
+    std::string gossip;   // publications
+    Seq seq;              // position of its log, as far as the sender knows
+    std::string proof{};  // the node's signature of its incarnation and addresses; empty without keys
+
+    bool operator==(const PeerRecord&) const = default;
+};
+
+struct Hello {
+    PeerRecord self;
+    bool operator==(const Hello&) const = default;
+};
+
+struct Welcome {
+    PeerRecord self;
+    Incarnation known;  // highest incarnation known of the hello's sender; 0: none
+    std::vector<PeerRecord> peers;
+    bool operator==(const Welcome&) const = default;
+};
+
+/// Answer to a Hello or WorkerHello that is refused, or to a worker whose session is unknown.
+struct Refuse {
+    ErrorCode code = ErrorCode::refused;
+    std::string text;
+    bool operator==(const Refuse&) const = default;
+};
+
+struct Heartbeat {
+    std::uint64_t refutation = 0;
+    std::uint64_t digest = 0;      // of the sender's own members at log position header.seq
+    std::uint64_t membership = 0;  // digest of the sender's peer records
+    bool operator==(const Heartbeat&) const = default;
+};
+
+/// The sender leaves the cluster; header.seq is its last delta.
+struct Goodbye {
+    bool operator==(const Goodbye&) const = default;
+};
+
+/// Other nodes' states, as the sender believes them to be.
+struct PeerNews {
+    std::vector<PeerRecord> peers;
+    bool operator==(const PeerNews&) const = default;
+};
+
+/// Asks whether the receiver hears `target`. With `pass_on`, the receiver forwards the target's publications for
+/// two seconds.
+struct Probe {
+    NodeId target;
+    bool pass_on = false;
+    bool operator==(const Probe&) const = default;
+};
+
+/// Answer to a Probe.
+struct Heard {
+    PeerRecord target;
+    std::uint64_t digest = 0;
+    std::uint64_t age_ms = 0;  // since the sender heard the target directly
+    std::string beat{};        // the target's last heartbeat, an encoded Sealed; empty without keys
+    bool operator==(const Heard&) const = default;
+};
+
+struct Ping {
+    std::uint64_t nonce = 0;
+    bool operator==(const Ping&) const = default;
+};
+
+struct Pong {
+    std::uint64_t nonce = 0;
+    NodeId about;  // the pinging node, as the sender knows it
+    Seq applied;   // position of the pinging node's log that the sender has applied
+    bool operator==(const Pong&) const = default;
+};
+
+}  // namespace muster::proto

@@ -1,0 +1,68 @@
+// Worker to node: requests. header.seq is the request's number, which rises by one within a session.
+// PROTOCOL.md, "Requests".
+#pragma once
+
+#include <muster/types.hpp>
+
+#include <cstdint>
+#include <vector>
+
+namespace muster::proto {
+
+struct JoinRequest {
+    Group group;
+    std::uint64_t count = 1;
+    Meta meta;
+    bool visible = false;  // reply when every live node has applied it
+    std::uint64_t timeout_ms = 5000;
+    bool operator==(const JoinRequest&) const = default;
+};
+
+/// Removes the given members, or the `count` newest ones of the group if `members` is empty.
+struct LeaveRequest {
+    Group group;
+    std::vector<MemberNumber> members;
+    std::uint64_t count = 1;
+    bool operator==(const LeaveRequest&) const = default;
+};
+
+struct MembersRequest {
+    Group group;
+    bool local = false;  // only members at this node
+    bool operator==(const MembersRequest&) const = default;
+};
+
+struct GroupsRequest {
+    bool operator==(const GroupsRequest&) const = default;
+};
+
+struct NodesRequest {
+    bool operator==(const NodesRequest&) const = default;
+};
+
+struct StatusRequest {
+    bool operator==(const StatusRequest&) const = default;
+};
+
+struct NotifyRequest {
+    NotificationKind kind = NotificationKind::created;
+    Group group;
+    Data data;
+    bool wait = false;
+    std::uint64_t timeout_ms = 5000;
+    bool operator==(const NotifyRequest&) const = default;
+};
+
+/// Watches one group, or all groups if both names are empty. The events come in the stream and carry this request's
+/// number.
+struct WatchRequest {
+    Group group;
+    bool operator==(const WatchRequest&) const = default;
+};
+
+struct UnwatchRequest {
+    std::uint64_t watch = 0;  // number of the WatchRequest
+    bool operator==(const UnwatchRequest&) const = default;
+};
+
+}  // namespace muster::proto

@@ -1,0 +1,45 @@
+// Node to worker: the stream. header.seq numbers its items 1, 2, 3, … within a session. The node keeps an item
+// until a WorkerHeartbeat acknowledges it, and sends it again after a resume. PROTOCOL.md, "The stream".
+#pragma once
+
+#include <muster/types.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <variant>
+#include <vector>
+
+#include "proto/messages/notices.hpp"
+
+namespace muster::proto {
+
+/// A notification for members of the session. The wire format leaves out `ticket`, `newest` and `wait_ms`.
+struct Delivery {
+    SharedNotice notice;
+    std::shared_ptr<const std::vector<MemberNumber>> members;  // not null
+    bool operator==(const Delivery& other) const { return notice == other.notice && *members == *other.members; }
+};
+
+/// Consecutive items of the stream; header.seq numbers the first.
+struct Deliveries {
+    std::vector<Delivery> items;
+    bool operator==(const Deliveries&) const = default;
+};
+
+/// Notifications were dropped at this place of the stream because it was full.
+struct Gap {
+    std::uint64_t missed = 0;
+    bool operator==(const Gap&) const = default;
+};
+
+/// An event of a watch. A snapshot comes in parts; the part with `last` is the final one.
+struct WatchNews {
+    std::uint64_t watch = 0;
+    WatchEvent event;
+    bool last = true;
+    bool operator==(const WatchNews&) const = default;
+};
+
+using StreamItem = std::variant<Delivery, Gap, WatchNews>;
+
+}  // namespace muster::proto
