@@ -1,7 +1,6 @@
 #include "proto/codec.hpp"
 
 #include <msgpack.hpp>
-#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <type_traits>
@@ -434,77 +433,3 @@ bool is_valid_data(std::string_view bytes) {
 }
 
 }  // namespace muster::proto
-
-namespace muster {
-namespace {
-
-std::string base64(std::string_view bytes) {
-    constexpr char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    std::string text;
-    for (std::size_t at = 0; at < bytes.size(); at += 3) {
-        std::uint32_t group = 0;
-        for (std::size_t i = 0; i < 3; ++i)
-            group = group << 8 | (at + i < bytes.size() ? static_cast<unsigned char>(bytes[at + i]) : 0u);
-        for (std::size_t i = 0; i < 4; ++i) text += at + i > bytes.size() ? '=' : digits[group >> (18 - 6 * i) & 63];
-    }
-    return text;
-}
-
-/// In one line; what is not UTF-8 is replaced, wherever it stands.
-std::string text_of(const nlohmann::json& value) {
-    return value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-}
-
-/// Text in a key is escaped, so keys in keys would double with each level: inside one, maps are lists of pairs.
-nlohmann::json json_of(const msgpack::object& value, bool in_key = false) {
-    using namespace msgpack::type;
-    switch (value.type) {
-        case BOOLEAN:
-            return value.via.boolean;
-        case POSITIVE_INTEGER:
-            return value.via.u64;
-        case NEGATIVE_INTEGER:
-            return value.via.i64;
-        case FLOAT32:
-        case FLOAT64:
-            return value.via.f64;
-        case STR:
-            return std::string(value.via.str.size ? value.via.str.ptr : "", value.via.str.size);
-        case BIN:
-            return base64({value.via.bin.size ? value.via.bin.ptr : "", value.via.bin.size});
-        case EXT:
-            return {{"ext", value.via.ext.type()},
-                    {"data", base64({value.via.ext.size ? value.via.ext.data() : "", value.via.ext.size})}};
-        case ARRAY: {
-            auto list = nlohmann::json::array();
-            for (std::uint32_t i = 0; i < value.via.array.size; ++i)
-                list.push_back(json_of(value.via.array.ptr[i], in_key));
-            return list;
-        }
-        case MAP: {
-            auto map = in_key ? nlohmann::json::array() : nlohmann::json::object();
-            for (std::uint32_t i = 0; i < value.via.map.size; ++i) {
-                const auto key = json_of(value.via.map.ptr[i].key, true);
-                if (in_key)
-                    map.push_back(nlohmann::json::array({key, json_of(value.via.map.ptr[i].val, true)}));
-                else
-                    map[key.is_string() ? key.get<std::string>() : text_of(key)] = json_of(value.via.map.ptr[i].val);
-            }
-            return map;
-        }
-        default:
-            return nullptr;
-    }
-}
-
-}  // namespace
-
-std::string to_json(const Data& data) {
-    if (!proto::is_valid_data(data.msgpack)) return "null";
-    msgpack::zone zone;
-    std::size_t offset = 0;
-    const auto value = msgpack::unpack(zone, data.msgpack.data(), data.msgpack.size(), offset);
-    return text_of(json_of(value));
-}
-
-}  // namespace muster

@@ -1,15 +1,12 @@
 #include <muster/group.hpp>
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 #include <algorithm>
 #include <array>
 #include <string>
 
-#include "proto/group_hash.hpp"
 #include "proto/limits.hpp"
 #include "proto/utf8.hpp"
+#include "proto/xxh64.hpp"
 
 namespace muster {
 
@@ -18,20 +15,14 @@ GroupKey group_key(std::string_view store, std::string_view feature) {
     std::string fallback;
     const std::size_t size = 1 + store.size() + feature.size();
     char* out = buffer.data();
-    // Only callers with names that no group can have reach beyond the buffer.
+    // Larger than the buffer only for names that no valid group has.
     if (size > buffer.size()) {
         fallback.resize(size);
         out = fallback.data();
     }
     out[0] = static_cast<char>(store.size());
     std::copy(feature.begin(), feature.end(), std::copy(store.begin(), store.end(), out + 1));
-    return GroupKey{XXH64(out, size, 0)};
-}
-
-std::uint64_t proto::group_hash(const Group& group) noexcept {
-    constexpr std::uint64_t kOdd = 0x9e3779b97f4a7c15;  // so that exchanged names differ
-    return XXH3_64bits(group.store.data(), group.store.size()) * kOdd +
-           XXH3_64bits(group.feature.data(), group.feature.size());
+    return GroupKey{proto::Xxh64::of({out, size})};
 }
 
 std::string to_string(GroupKey key) {

@@ -83,7 +83,7 @@ public:
     /// Takes no lock while the group does not change. After a change, the first call on each thread takes the lock, and
     /// the first call of all makes a new view. Errors: closed.
     Result<Members> members(const Group& group) {
-        const std::uint64_t hash = proto::group_hash(group);
+        const std::uint64_t hash = group_hash(group);
         if (MembersHold* hold = ThreadViews::find(number_, group, hash)) return Members(*hold);
         return look_up(group, hash);
     }

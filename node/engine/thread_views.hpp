@@ -23,7 +23,7 @@ public:
     static constexpr std::size_t kWays = 4;
 
     /// Returns the hold of this thread's view of the group at this engine, or nullptr if it has no current one.
-    /// `hash` is proto::group_hash(group).
+    /// `hash` is group_hash(group).
     static MembersHold* find(EngineNumber engine, const Group& group, std::uint64_t hash) {
         if (mine_ == nullptr) return nullptr;
         const std::uint64_t tag = tag_of(engine, hash);
@@ -31,7 +31,7 @@ public:
         for (std::size_t way = 0; way < kWays; ++way) {
             if (set.tags[way] != tag) continue;
             const Entry& entry = set.entries[way];
-            if (entry.engine == engine && entry.view->is_current() && proto::same_group(entry.view->group, group))
+            if (entry.engine == engine && entry.view->is_current() && same_group(entry.view->group, group))
                 return entry.hold;
         }
         return nullptr;

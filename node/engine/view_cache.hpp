@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "proto/group_hash.hpp"
+#include "node/io/group_hash.hpp"
 
 namespace muster::node {
 
@@ -70,7 +70,7 @@ public:
     [[nodiscard]] std::size_t size() const { return present_.size() + absent_.size(); }
 
 private:
-    using Views = std::unordered_map<Group, std::shared_ptr<GroupView>, proto::HashGroup>;
+    using Views = std::unordered_map<Group, std::shared_ptr<GroupView>, HashGroup>;
 
     static void clear(Views& views) {
         for (const auto& [group, view] : views) view->outdated.store(true, std::memory_order_release);

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "cluster/event.hpp"
-#include "proto/group_hash.hpp"
+#include "node/io/group_hash.hpp"
 #include "proto/messages.hpp"
 
 namespace muster::node {
@@ -55,7 +55,7 @@ private:
         std::vector<Join> all;
         std::size_t ended = 0;  // joins without members
     };
-    using Groups = std::unordered_map<Group, Joins, proto::HashGroup>;
+    using Groups = std::unordered_map<Group, Joins, HashGroup>;
 
     static void take_one(Joins& joins, Join& join, std::uint64_t at, Taken& taken);
     static void take_latest(Joins& joins, std::uint64_t count, Taken& taken);

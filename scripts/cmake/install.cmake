@@ -1,9 +1,10 @@
 # What `cmake --install` puts in place: headers, static libraries, programs with their manual pages and completions, and
 # the files for find_package(muster), which gives muster::client and muster::node, and for pkg-config.
+include(CMakePackageConfigHelpers)
 set(muster_config_dir ${CMAKE_INSTALL_LIBDIR}/cmake/muster)
 
 set(muster_libraries "")
-foreach(library proto cluster keys node client)
+foreach(library proto json cluster keys node client)
     if(TARGET muster_${library})
         list(APPEND muster_libraries muster_${library})
     endif()
@@ -18,7 +19,11 @@ foreach(program musterd muster)
     endif()
 endforeach()
 
-install(DIRECTORY proto/include/ node/include/ node/client/include/
+set(muster_headers proto/include/ node/client/include/)
+if(MUSTER_NODE)
+    list(APPEND muster_headers node/include/)
+endif()
+install(DIRECTORY ${muster_headers}
     DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT dev FILES_MATCHING PATTERN "*.hpp")
 if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
     # Beside the programs, also under a prefix: only a package puts units where systemd looks for them.
@@ -50,5 +55,12 @@ install(FILES ${PROJECT_BINARY_DIR}/musterConfig.cmake ${PROJECT_BINARY_DIR}/mus
 # From the file itself, so that the prefix may be moved.
 file(RELATIVE_PATH muster_pc_up /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
 string(REGEX REPLACE "/$" "" muster_pc_up "${muster_pc_up}")
+# In the order of linking, users first.
+set(muster_pc_libs "")
+foreach(library client node keys cluster json proto)
+    if(TARGET muster_${library})
+        string(APPEND muster_pc_libs " -lmuster_${library}")
+    endif()
+endforeach()
 configure_file(${CMAKE_CURRENT_LIST_DIR}/muster.pc.in ${PROJECT_BINARY_DIR}/muster.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/muster.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT dev)

@@ -63,8 +63,8 @@ endfunction()
 muster_fuzzer(codec SOURCES codec.cpp)
 muster_fuzzer(core
     SOURCES core.cpp ${PROJECT_SOURCE_DIR}/tests/unit/cluster/net.cpp ${PROJECT_SOURCE_DIR}/tests/sim/notary.cpp
-    LINK muster_cluster)
+    LINK muster_cluster muster_json)
 muster_fuzzer(session SOURCES session.cpp LINK muster_fuzz_client)
 muster_fuzzer(config SOURCES config.cpp LINK muster_fuzz_daemon -Wl,--wrap=getaddrinfo)
-muster_fuzzer(json SOURCES json.cpp)
+muster_fuzzer(json SOURCES json.cpp LINK muster_json)
 muster_fuzzer(state_file SOURCES state_file.cpp LINK muster_fuzz_client)

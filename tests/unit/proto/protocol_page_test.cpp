@@ -8,9 +8,9 @@
 #include <sstream>
 
 #include "proto/limits.hpp"
+#include "proto/xxh64.hpp"
 #include "tests/unit/proto/samples.hpp"
 #include "tests/unit/proto/support.hpp"
-#include "tests/unit/proto/xxh64.hpp"
 
 namespace muster::proto::test {
 namespace {
@@ -139,7 +139,7 @@ TEST(ProtocolPage, GroupKeysOfTheTable) {
         const auto key = group_key(row[0], row[1]);
         EXPECT_EQ(row[3], to_string(key)) << line;
         EXPECT_EQ(row[2], to_hex(static_cast<char>(row[0].size()) + row[0] + row[1])) << line;
-        EXPECT_EQ(key.value, muster::test::Xxh64::of(from_hex(row[2]))) << line;
+        EXPECT_EQ(key.value, muster::proto::Xxh64::of(from_hex(row[2]))) << line;
         ++rows;
     }
     EXPECT_GE(rows, 6u);

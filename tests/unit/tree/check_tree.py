@@ -7,7 +7,7 @@ usage: check_tree.py [ROOT]   prints one line per finding; exit status 1 when th
   include    node -> cluster -> proto, never back; client and cli never reach cluster, not even indirectly;
              private headers are written from the root, public ones as <muster/x.hpp>
   order      a room includes only rooms that stand before it in ROOMS; node/ sees of cluster/ only its face
-  library    msgpack is known to proto/codec.cpp alone, ZeroMQ to node/ alone
+  library    only proto/codec.cpp and proto/json.cpp know msgpack, only node/ knows ZeroMQ
   public     public headers show the standard library and other public headers, no wire type
   pure       cluster/ has no clock, randomness, thread, lock, socket, log or unordered container
   function   no function is longer than 70 lines
@@ -70,7 +70,8 @@ RANKS = {prefix: rank for rank, row in enumerate(ROOMS) for prefix in row}
 FACE = re.compile(r"cluster/(?!core_)\w+\.hpp")
 NEVER_REACH_CLUSTER = ["node/client/", "node/cli/"]
 ZMQ_FOLDERS = ["node/", "tests/integration/", "tests/bench/", "tests/unit/node/"]
-PROTO_LIBRARIES = {"msgpack.hpp", "nlohmann/json.hpp", "xxhash.h"}
+PROTO_LIBRARIES = {"msgpack.hpp", "nlohmann/json.hpp"}
+MSGPACK_FILES = {"proto/codec.cpp", "proto/json.cpp"}
 
 IMPURE = [r"::now\s*\(", r"random_device", r"\bstd::j?thread\b", r"\bmutex\b", r"condition_variable", r"\bzmq\b",
           r"\bspdlog\b", r"\biostream\b", r"\bfstream\b", r"std::(cout|cerr|clog)\b", r"system_clock", r"steady_clock",
@@ -228,8 +229,8 @@ class Tree:
 
     def check_libraries(self, name):
         for line, _, target in self.includes(name):
-            if re.match(r"msgpack\b", target) and name != "proto/codec.cpp":
-                self.find("library", name, line, "only proto/codec.cpp knows msgpack")
+            if re.match(r"msgpack\b", target) and name not in MSGPACK_FILES:
+                self.find("library", name, line, f"only {' and '.join(sorted(MSGPACK_FILES))} know msgpack")
             if re.match(r"zmq", target) and not any(name.startswith(folder) for folder in ZMQ_FOLDERS):
                 self.find("library", name, line, "only node/ knows ZeroMQ")
 

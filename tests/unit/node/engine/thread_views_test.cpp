@@ -26,7 +26,7 @@ void on_a_thread(const Body& body) {
 
 TEST(ThreadViews, FindsWhatItKeeps) {
     on_a_thread([] {
-        const auto hash = proto::group_hash(kGroup);
+        const auto hash = group_hash(kGroup);
         EXPECT_EQ(ThreadViews::find(kEngine, kGroup, hash), nullptr);
         const Members members = ThreadViews::keep(kEngine, hash, view_of(kGroup, 3));
         EXPECT_EQ(members.size(), 3u);
@@ -38,7 +38,7 @@ TEST(ThreadViews, FindsWhatItKeeps) {
 
 TEST(ThreadViews, NodesOfOneProcessAreApart) {
     on_a_thread([] {
-        const auto hash = proto::group_hash(kGroup);
+        const auto hash = group_hash(kGroup);
         ThreadViews::keep(kEngine, hash, view_of(kGroup, 1));
         EXPECT_EQ(ThreadViews::find(kOther, kGroup, hash), nullptr);
         ThreadViews::keep(kOther, hash, view_of(kGroup, 2));
@@ -59,7 +59,7 @@ TEST(ThreadViews, TheHashIsNotTheIdentity) {
 
 TEST(ThreadViews, WhatIsOutOfDateIsNotFoundAndGivesItsPlace) {
     on_a_thread([] {
-        const auto hash = proto::group_hash(kGroup);
+        const auto hash = group_hash(kGroup);
         const auto old = std::make_shared<GroupView>(kGroup, std::vector<Member>(1));
         const Members kept = ThreadViews::keep(kEngine, hash, old);
         old->outdated = true;
@@ -97,10 +97,10 @@ TEST(ThreadViews, EndWithTheThreadButForWhatIsInUse) {
         const Group other{"orders", "snapshots"};
         View view = view_of(kGroup, 1);
         unused = view;
-        ThreadViews::keep(kEngine, proto::group_hash(kGroup), view);
+        ThreadViews::keep(kEngine, group_hash(kGroup), view);
         view = view_of(other, 2);
         used = view;
-        members = ThreadViews::keep(kEngine, proto::group_hash(other), view);
+        members = ThreadViews::keep(kEngine, group_hash(other), view);
     });
     EXPECT_TRUE(unused.expired());
     EXPECT_FALSE(used.expired());
@@ -117,8 +117,8 @@ struct LooksUpLate {
         if (members == nullptr) return;
         const View view = view_of(kGroup, 5);
         *seen = view;
-        EXPECT_EQ(ThreadViews::find(kEngine, kGroup, proto::group_hash(kGroup)), nullptr);
-        *members = ThreadViews::keep(kEngine, proto::group_hash(kGroup), view);
+        EXPECT_EQ(ThreadViews::find(kEngine, kGroup, group_hash(kGroup)), nullptr);
+        *members = ThreadViews::keep(kEngine, group_hash(kGroup), view);
     }
 };
 
@@ -129,7 +129,7 @@ TEST(ThreadViews, AThreadThatEndsStillGetsMembers) {
         thread_local LooksUpLate late;
         late.members = &members;
         late.seen = &seen;
-        ThreadViews::keep(kEngine, proto::group_hash(kGroup), view_of(kGroup, 1));
+        ThreadViews::keep(kEngine, group_hash(kGroup), view_of(kGroup, 1));
     });
     EXPECT_EQ(members.size(), 5u);
     members = {};

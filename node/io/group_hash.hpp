@@ -1,4 +1,4 @@
-// Where to look for a group in tables of this process.
+// Hashing and comparing groups in this process's lookup tables.
 #pragma once
 
 #include <muster/group.hpp>
@@ -8,12 +8,12 @@
 #include <cstring>
 #include <string>
 
-namespace muster::proto {
+namespace muster::node {
 
-/// XXH3 of both names, seen apart. Faster than group_key(), and nobody outside this process sees it.
+/// Combines XXH3 of both names. Faster than group_key(); the value never leaves this process.
 std::uint64_t group_hash(const Group& group) noexcept;
 
-/// Whether both have these `sizeof(Word)` to `2 * sizeof(Word)` bytes: two words that may overlap.
+/// Compares `sizeof(Word)` to `2 * sizeof(Word)` bytes as two words that may overlap.
 template <class Word>
 bool same_bytes(const char* a, const char* b, std::size_t size) noexcept {
     const auto word = [](const char* at) {
@@ -25,7 +25,7 @@ bool same_bytes(const char* a, const char* b, std::size_t size) noexcept {
     return word(a) == word(b) && word(a + last) == word(b + last);
 }
 
-/// As ==, but without a call for names of usual lengths, which a lookup feels.
+/// Same as ==, but inline for names of usual lengths: the call would be a noticeable part of a lookup.
 inline bool same_text(const std::string& a, const std::string& b) noexcept {
     const std::size_t size = a.size();
     if (size != b.size()) return false;
@@ -37,9 +37,9 @@ inline bool same_group(const Group& a, const Group& b) noexcept {
     return same_text(a.store, b.store) && same_text(a.feature, b.feature);
 }
 
-/// For unordered containers.
+/// Hash function for unordered containers.
 struct HashGroup {
     std::size_t operator()(const Group& group) const noexcept { return group_hash(group); }
 };
 
-}  // namespace muster::proto
+}  // namespace muster::node

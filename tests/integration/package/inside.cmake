@@ -1,0 +1,38 @@
+# Run by ctest: configures a project that contains muster, both ways; builds, runs and installs it once.
+function(run)
+    execute_process(COMMAND ${ARGV} COMMAND_ECHO STDOUT COMMAND_ERROR_IS_FATAL ANY)
+endfunction()
+
+file(REMOVE_RECURSE ${WORK_DIR})
+# What only other parts of muster need is not looked for.
+set(without "")
+foreach(package CLI11 spdlog tomlplusplus nlohmann_json GTest benchmark)
+    list(APPEND without -DCMAKE_DISABLE_FIND_PACKAGE_${package}=ON)
+endforeach()
+foreach(how add_subdirectory FetchContent)
+    run(${CMAKE_COMMAND} -S ${INSIDE_DIR} -B ${WORK_DIR}/${how} -G ${GENERATOR}
+        -DHOW=${how} -DMUSTER_ROOT=${MUSTER_ROOT} -DCMAKE_CXX_COMPILER=${CXX} -DCMAKE_CXX_FLAGS=-O0 ${without})
+endforeach()
+run(${CMAKE_COMMAND} --build ${WORK_DIR}/FetchContent -j 2)
+run(${WORK_DIR}/FetchContent/inside)
+run(${CMAKE_COMMAND} --install ${WORK_DIR}/FetchContent --prefix ${WORK_DIR}/prefix)
+file(GLOB_RECURSE installed RELATIVE ${WORK_DIR}/prefix ${WORK_DIR}/prefix/*)
+if(NOT installed STREQUAL "bin/inside")
+    message(FATAL_ERROR "muster was installed with the project: ${installed}")
+endif()
+
+# Headers of those packages that stand in the compiler's own folders are found all the same: no file may include them.
+file(GLOB_RECURSE dependencies ${WORK_DIR}/FetchContent/*.d)
+execute_process(COMMAND ninja -C ${WORK_DIR}/FetchContent -t deps OUTPUT_VARIABLE deps ERROR_QUIET)
+foreach(file ${dependencies})
+    file(READ ${file} text)
+    string(APPEND deps "${text}")
+endforeach()
+if(NOT deps MATCHES "msgpack.hpp")
+    message(FATAL_ERROR "the dependencies of the compiled files were not found")
+endif()
+foreach(header CLI/ spdlog/ toml\\+\\+/ nlohmann/ xxhash.h httplib prometheus/)
+    if(deps MATCHES "/${header}")
+        message(FATAL_ERROR "the worker's library includes ${CMAKE_MATCH_0}")
+    endif()
+endforeach()
