@@ -14,7 +14,7 @@ namespace muster::proto {
 namespace {
 
 constexpr std::size_t kHeaderFields = 6;
-constexpr std::size_t kReserved = 8192;  // bytes taken at once for a list that has only been announced
+constexpr std::size_t kReserved = 8192;  // bytes reserved for a list before its elements have arrived
 constexpr std::uint32_t kNotificationFields = 7;
 
 // ---- encoding --------------------------------------------------------------
@@ -35,7 +35,7 @@ public:
         return true;
     }
 
-    /// The parts without a list around them.
+    /// The parts, without an enclosing list.
     template <class... Parts>
     bool bare(Parts&&... parts) {
         (put(parts), ...);
@@ -115,7 +115,7 @@ private:
         packer_.pack_array(static_cast<std::uint32_t>(list.size()));
         for (const auto& element : list) put(element);
     }
-    // fields() fills when decoding, so it takes its record as not const.
+    // fields() also fills records when decoding, so it takes them as non-const.
     template <class Record>
     auto put(const Record& record) -> decltype(fields(*this, const_cast<Record&>(record)), void()) {
         fields(*this, const_cast<Record&>(record));
@@ -155,19 +155,19 @@ private:
 
 // ---- decoding --------------------------------------------------------------
 
-/// The elements of one list in the order of their fields.
+/// Reads the elements of one list in the order of their fields.
 class Decoder {
 public:
-    /// `count` elements are left of a list that stands `depth` deep.
+    /// `count` elements are left of a list at nesting `depth`.
     Decoder(Reader& reader, std::size_t count, std::size_t depth) : reader_(reader), left_(count), depth_(depth) {}
 
-    /// Fills `parts` from the next elements; elements beyond are of a newer minor.
+    /// Fills `parts` from the next elements. Later elements belong to a newer minor version.
     template <class... Fields>
     bool operator()(Fields&&... parts) {
         constexpr std::size_t needed = (0u + ... + (kIsAppended<Fields> ? 0u : 1u));
         return left_ >= needed && (take(parts) && ...);
     }
-    /// Passes over all elements that are left.
+    /// Skips all remaining elements.
     bool skip_all() {
         for (; left_ > 0; --left_)
             if (!reader_.skip(limits::kDepth - depth_, limits::kItems)) return false;
@@ -265,7 +265,7 @@ private:
             return true;
         });
     }
-    /// Deliveries for the same members as the one before share their list: most do.
+    /// A delivery for the same members as the previous one shares its list; most do.
     bool get(std::vector<Delivery>& to) {
         std::vector<MemberNumber> members;
         return each(to, [&](Decoder& elements, Delivery& delivery) {
@@ -290,7 +290,7 @@ private:
     bool each(std::vector<T>& to, const Get& get_element) {
         std::uint32_t count = 0;
         if (!reader_.array(count) || count > limits::kItems || count > reader_.left()) return false;
-        to.reserve(std::min<std::size_t>(count, kReserved / sizeof(T)));  // records are larger than the bytes they cost
+        to.reserve(std::min<std::size_t>(count, kReserved / sizeof(T)));  // records are larger than their encoding
         Decoder elements(reader_, count, depth_ + 1);
         for (; count != 0; --count)
             if (!get_element(elements, to.emplace_back())) return false;
@@ -332,7 +332,7 @@ bool decode_body(std::uint64_t type, Decoder& decoder, Body& body, bool& known, 
     return sound;
 }
 
-/// The error is what is wrong if all the rest of the frame is well formed.
+/// The error is valid only if the rest of the frame is well formed.
 Decoded decode_message(Reader& reader) {
     std::uint32_t count = 0;
     if (!reader.array(count) || count == 0) return DecodeError::bad_field;
@@ -340,7 +340,7 @@ Decoded decode_message(Reader& reader) {
     std::uint64_t major = 0;
     std::uint64_t type = 0;
     if (!parts(major)) return DecodeError::bad_field;
-    if (major != kMajor) return DecodeError::wrong_major;  // it may lay out all that follows as it likes
+    if (major != kMajor) return DecodeError::wrong_major;  // its further layout is unknown
     if (count < kHeaderFields + 1) return DecodeError::bad_field;
 
     Message message;
@@ -411,7 +411,7 @@ Decoded decode(std::string_view frame) {
     Reader reader(frame);
     Decoded decoded = decode_message(reader);
     if (decoded) return decoded;
-    // What is not even one well-formed value is told as that, wherever the first fault stood.
+    // A frame that is not one well-formed value is `malformed`, wherever its first fault is.
     Reader again(frame);
     if (!again.skip(limits::kDepth, limits::kItems)) return DecodeError::malformed;
     if (!again.at_end()) return DecodeError::trailing_bytes;

@@ -1,4 +1,4 @@
-// Messages to bytes and back. The one place that knows msgpack.
+// Encodes and decodes messages. PROTOCOL.md, sections "Messages" and "Evolution".
 #pragma once
 
 #include <muster/result.hpp>
@@ -12,21 +12,21 @@
 
 namespace muster::proto {
 
-/// Why a frame was dropped; each is a counter of its own.
+/// Why a frame was dropped; each reason has its own counter.
 enum class DecodeError : unsigned char {
     too_large,       // longer than limits::kFrame
     malformed,       // not msgpack, cut short, nested too deeply, or with a list too long
-    trailing_bytes,  // something follows the message
-    wrong_major,     // another major version: nothing behind the first element is understood
-    unknown_type,    // a message of a newer minor: to be ignored
-    bad_field,       // a field of the wrong type, beyond its limit, or without meaning
+    trailing_bytes,  // bytes after the message
+    wrong_major,     // another major version; only the first element is understood
+    unknown_type,    // a message of a newer minor version; ignore it
+    bad_field,       // a field of the wrong type, beyond its limit, or with an unknown value
 };
 inline constexpr std::size_t kDecodeErrors = 6;
 
 std::string_view to_string(DecodeError error);
 
 /// Appends the frame to `out`, which the caller clears and reuses.
-/// The message must respect limits.hpp; the callers' own limits see to that.
+/// The message must respect limits.hpp; the callers' own limits ensure it.
 void encode(const Message& message, std::string& out);
 std::string encode(const Message& message);
 
@@ -36,7 +36,7 @@ using Decoded = Result<Message, DecodeError>;
 /// Allocates no more memory than the frame's own size justifies.
 Decoded decode(std::string_view frame);
 
-/// The major version that a frame says it is of, our own or another; nothing when it says none.
+/// Returns the major version of a frame, even if it is another one; nullopt if the frame has none.
 std::optional<std::uint64_t> major_of(std::string_view frame);
 
 /// Whether `bytes` are exactly one msgpack value within the limits for data.

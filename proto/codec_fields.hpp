@@ -1,5 +1,5 @@
-// The fields of every message in the order of the wire, written once for both
-// directions: `io` either packs what it is given or fills it. Private to the codec.
+// The fields of every message in wire order, written once for both directions: `io` packs
+// its arguments or fills them. Private to the codec.
 #pragma once
 
 #include "proto/limits.hpp"
@@ -7,17 +7,17 @@
 
 namespace muster::proto {
 
-// A line each, so that they read as the table that they are.
+// One line each, so that this reads as a table.
 // clang-format off
 
-// A bare string says nothing of what may stand in it; these do.
+// These give a string the rules for its content.
 struct NodeName { std::string& text; };
 struct WorkerName { std::string& text; };  // or empty: a handler inside a node
-struct Address { std::string& text; };     // or empty: not known
+struct Address { std::string& text; };     // or empty if unknown
 struct Text { std::string& text; };
 struct Bytes { std::string& text; std::size_t limit; };
-struct Appended { std::string& text; std::size_t limit; };  // Bytes at the end, which older minors leave out
-struct AppendedNumber { std::uint64_t& value; };            // the same
+struct Appended { std::string& text; std::size_t limit; };  // Bytes at the end, which older minor versions omit
+struct AppendedNumber { std::uint64_t& value; };            // a number, likewise
 struct GroupPart { std::string& text; };   // a store or feature
 struct GroupOrAll { Group& group; };  // both names empty: every group
 template <class E>
@@ -39,7 +39,7 @@ template <class Io> bool fields(Io& io, PeerRecord& m) {
 template <class Io> bool fields(Io& io, Missed& m) {
     return io(NodeName{m.node}, m.members, OneOf<MissReason>{m.reason, MissReason::timeout});
 }
-/// What a notice and a notification begin with.
+/// The common beginning of a notice and a notification.
 template <class Io> bool head_fields(Io& io, Notice& m) {
     return io(OneOf<NotificationKind>{m.kind, NotificationKind::deleted}, m.group, m.data, m.from_node,
               WorkerName{m.from_worker}, m.seq);

@@ -1,5 +1,5 @@
-// The largest things that may cross the wire. A frame that exceeds one is
-// refused before memory is taken for it. PROTOCOL.md, section "Limits".
+// Limits of the protocol. The decoder drops a frame that exceeds one before it
+// allocates memory for it. PROTOCOL.md, section "Limits".
 #pragma once
 
 #include <cstddef>
@@ -7,8 +7,8 @@
 namespace muster::limits {
 
 inline constexpr std::size_t kFrame = 1 << 20;          // bytes of one message
-inline constexpr std::uint64_t kHops = 8;               // nodes that pass one message on
-inline constexpr std::size_t kSignature = 64;           // bytes of one
+inline constexpr std::uint64_t kHops = 8;               // nodes that forward one message
+inline constexpr std::size_t kSignature = 64;           // bytes of an Ed25519 signature
 inline constexpr std::size_t kBeat = 1024;              // bytes of a sealed heartbeat
 inline constexpr std::size_t kGroupPart = 255;          // bytes of a store or feature
 inline constexpr std::size_t kName = 64;                // bytes of a node or worker name
@@ -22,7 +22,7 @@ inline constexpr std::size_t kDataDepth = 32;           // nesting of a notifica
 inline constexpr std::size_t kItems = 65536;            // elements of one list in a message
 inline constexpr std::size_t kDepth = 10;               // nesting of a message
 inline constexpr std::size_t kMembersPerCall = 65536;   // members of one join or leave
-inline constexpr std::size_t kNodesInWelcome = 64;      // addresses told to a worker
-inline constexpr std::size_t kChunkBytes = 192 * 1024;  // aimed size of one part of a long answer
+inline constexpr std::size_t kNodesInWelcome = 64;      // addresses in one WorkerWelcome
+inline constexpr std::size_t kChunkBytes = 192 * 1024;  // target size of one part of a long reply
 
 }  // namespace muster::limits

@@ -20,7 +20,7 @@ bool Reader::skip_scalar(unsigned char first) {
         case 0xc6:
         case 0xdb:
             return number<4>(size) && take(size, bytes);
-        case 0xc7:  // extensions: a type byte more
+        case 0xc7:  // extensions have one more byte, their type
             return number<1>(size) && take(size + 1, bytes);
         case 0xc8:
             return number<2>(size) && take(size + 1, bytes);
@@ -46,13 +46,13 @@ bool Reader::skip_scalar(unsigned char first) {
         case 0xd7:
         case 0xd8:
             return take((1u << (first - 0xd4u)) + 1, bytes);
-        default:  // 0xc1 is no type
+        default:  // 0xc1 is not a type
             return false;
     }
 }
 
 bool Reader::skip(std::size_t max_depth, std::size_t max_items) {
-    std::array<std::uint64_t, kDeepest> open{};  // values still to come in each list or map around the next one
+    std::array<std::uint64_t, kDeepest> open{};  // values left in each enclosing list or map
     std::size_t depth = 0;
     for (;;) {
         if (at_end()) return false;

@@ -1,4 +1,4 @@
-// Reads msgpack values one after the other, straight from a frame.
+// Reads msgpack values in order, directly from a frame.
 #pragma once
 
 #include <array>
@@ -8,45 +8,46 @@
 
 namespace muster::proto {
 
-/// A call takes the next value, or answers false when it is of another type or
-/// cut short; the place is then undefined. Takes no memory. A tree of msgpack-c
-/// objects, built and then walked, took twice as long.
+/// Each call reads the next value. It returns false if the value has another type or is
+/// truncated; the position is then undefined. Allocates nothing. Building and walking a
+/// tree of msgpack-c objects took twice as long.
 class Reader {
 public:
     explicit Reader(std::string_view bytes) : at_(bytes.data()), end_(at_ + bytes.size()) {}
 
     bool unsigned_integer(std::uint64_t& value);
     bool boolean(bool& value);
-    /// Not checked to be UTF-8. `text` stands as long as the frame.
+    /// Does not check for UTF-8. `text` points into the frame.
     bool string(std::string_view& text);
     bool binary(std::string_view& bytes);
-    /// The elements follow.
+    /// Reads only the head; the elements follow.
     bool array(std::uint32_t& count);
-    /// The pairs follow, key by value.
+    /// Reads only the head; the pairs follow, each a key and a value.
     bool map(std::uint32_t& count);
-    /// Any value, nested at most `max_depth` deep, with at most `max_items` in each list or map.
+    /// Skips any value that nests at most `max_depth` deep, with at most `max_items` in each list or map.
     bool skip(std::size_t max_depth, std::size_t max_items);
     [[nodiscard]] bool at_end() const { return at_ == end_; }
-    /// Bytes not read yet.
+    /// Number of unread bytes.
     [[nodiscard]] std::size_t left() const { return static_cast<std::size_t>(end_ - at_); }
 
 private:
     static constexpr std::size_t kDeepest = 64;
 
-    /// A big-endian number of so many bytes.
+    /// A big-endian number of N bytes.
     template <std::size_t N>
     bool number(std::uint64_t& value);
     bool take(std::uint64_t size, std::string_view& bytes);
-    /// The head of a list or map: a short one in one byte of `fixed`, a long one behind `wide` or the next after it.
+    /// The head of a list or map: one byte `fixed` | count if it is short, otherwise `wide` and 2 bytes, or `wide` + 1
+    /// and 4 bytes.
     bool list(unsigned char fixed, unsigned char wide, std::uint32_t& count);
-    /// Behind a first byte that is no list or map: its value. False when there is no such type.
+    /// Skips the rest of a value whose first byte is not of a list or map. Returns false for an unknown type.
     bool skip_scalar(unsigned char first);
 
     const char* at_;
     const char* end_;
 };
 
-// ---- implementation: small, and called for every field ---------------------------
+// ---- implementation: inline, because decoding calls it for every field -----------
 
 template <std::size_t N>
 bool Reader::number(std::uint64_t& value) {

@@ -7,7 +7,7 @@ namespace muster {
 namespace {
 
 struct Lead {
-    std::size_t length;      // bytes in the sequence; 0: no lead byte
+    std::size_t length;      // bytes in the sequence; 0: not a lead byte
     std::uint32_t bits;      // payload of the lead byte
     std::uint32_t smallest;  // first code point that needs this length
 };
@@ -20,7 +20,7 @@ Lead classify(unsigned char byte) {
     return {0, 0, 0};
 }
 
-/// Most of what comes is plain ASCII.
+/// A fast path: most text is plain ASCII.
 bool is_eight_ascii(std::string_view text) {
     std::uint64_t eight = 0;
     if (text.size() < sizeof eight) return false;
@@ -63,7 +63,7 @@ std::string printable(std::string_view text) {
     for (std::size_t at = 0; at < text.size(); ++at) {
         const auto byte = static_cast<unsigned char>(text[at]);
         const bool is_c0 = byte < 0x20 || byte == 0x7F;
-        // U+0080 to U+009F, of which terminals take some for the beginning of a sequence.
+        // U+0080 to U+009F: terminals treat some of them as the start of a control sequence.
         const bool is_c1 = byte == 0xC2 && at + 1 < text.size() && static_cast<unsigned char>(text[at + 1]) < 0xA0;
         shown += is_c0 || is_c1 ? '?' : text[at];
         if (is_c1) ++at;

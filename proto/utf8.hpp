@@ -1,3 +1,4 @@
+// Checking and shortening text.
 #pragma once
 
 #include <cstddef>
@@ -9,10 +10,10 @@ namespace muster {
 /// Whether `text` is well-formed UTF-8: shortest forms only, no surrogates, at most U+10FFFF.
 bool is_utf8(std::string_view text);
 
-/// The longest prefix of at most `limit` bytes that does not cut a character of well-formed `text`.
+/// Returns the longest prefix of well-formed `text` with at most `limit` bytes that does not cut a character.
 std::string_view utf8_prefix(std::string_view text, std::size_t limit);
 
-/// `text` with '?' for every control character: what others have named may neither begin a line of a log nor steer a
+/// Replaces every control character with '?', so that names chosen by others can neither start a log line nor control a
 /// terminal.
 std::string printable(std::string_view text);
 

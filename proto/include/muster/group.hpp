@@ -1,4 +1,4 @@
-// What a group is called, and the key that indexes it.
+// The name of a group, and its key.
 #pragma once
 
 #include <muster/ids.hpp>
@@ -10,7 +10,7 @@
 
 namespace muster {
 
-/// The identity of a group. Both parts are non-empty UTF-8 of at most 255 bytes.
+/// The name of a group, which is its identity. Both parts are non-empty UTF-8 of at most 255 bytes.
 struct Group {
     std::string store;
     std::string feature;
@@ -18,17 +18,17 @@ struct Group {
     auto operator<=>(const Group&) const = default;
 };
 
-/// A 64-bit hash of a group's name: an index, never the identity. Two groups
-/// whose keys collide stay two groups.
+/// A 64-bit hash of a group's name: an index, not an identity. Groups with equal
+/// keys remain different groups.
 using GroupKey = StrongId<struct GroupKeyTag>;
 
-/// The predefined features; any other non-empty name is allowed.
+/// The predefined features. Any other non-empty name is allowed.
 inline constexpr std::string_view kSubscriptions = "subscriptions";
 inline constexpr std::string_view kStreams = "streams";
 inline constexpr std::string_view kSnapshots = "snapshots";
 
 /// XXH64 (seed 0) of: one byte with the length of `store`, `store`, `feature`.
-/// Stable for ever, on every machine; proto/PROTOCOL.md has test vectors.
+/// The same on every machine and in every version; proto/PROTOCOL.md has test vectors.
 GroupKey group_key(std::string_view store, std::string_view feature);
 inline GroupKey group_key(const Group& group) {
     return group_key(group.store, group.feature);
@@ -37,7 +37,7 @@ inline GroupKey group_key(const Group& group) {
 /// 16 lower-case hexadecimal digits.
 std::string to_string(GroupKey key);
 
-/// Why a text cannot be a store or feature; empty when it can.
+/// Returns why a text is not a valid store or feature, or an empty text if it is valid.
 std::string_view why_invalid_part(std::string_view part);
 inline bool is_valid(const Group& group) {
     return why_invalid_part(group.store).empty() && why_invalid_part(group.feature).empty();

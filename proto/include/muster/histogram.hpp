@@ -1,4 +1,4 @@
-// How long something took, counted by length.
+// A histogram of durations.
 #pragma once
 
 #include <algorithm>
@@ -9,12 +9,12 @@
 
 namespace muster {
 
-/// Numbers of times that something took at most so long; a value, not thread-safe.
+/// Counts durations by length. A plain value; not thread-safe.
 class Histogram {
 public:
     using Duration = std::chrono::microseconds;
 
-    /// Upper bounds, included, of all buckets but the last one, which has none.
+    /// Inclusive upper bounds of the buckets. The last bucket has no bound.
     static constexpr std::array kBounds{
         Duration(10),        Duration(25),        Duration(50),        Duration(100),        Duration(250),
         Duration(500),       Duration(1'000),     Duration(2'500),     Duration(5'000),      Duration(10'000),
@@ -29,9 +29,9 @@ public:
         sum_ += took;
     }
 
-    /// Of each bucket alone.
+    /// The count of each bucket, not cumulative.
     [[nodiscard]] const std::array<std::uint64_t, kBuckets>& counts() const { return counts_; }
-    /// Of all times.
+    /// The sum of all durations.
     [[nodiscard]] Duration sum() const { return sum_; }
 
     bool operator==(const Histogram&) const = default;

@@ -25,14 +25,14 @@ struct StrongId {
     [[nodiscard]] constexpr explicit operator bool() const { return value != 0; }
 };
 
-/// One life of a node; grows with every start (microseconds since 1970 by
-/// default), so that an earlier life is never mistaken for this one. 0: none.
+/// One life of a node: the time of its start in microseconds since 1970, by default.
+/// It grows with every start, so an earlier life is never mistaken for this one. 0: none.
 using Incarnation = StrongId<struct IncarnationTag>;
-/// Position in one origin's log of deltas; the first delta is 1, 0 is "nothing yet".
+/// Position in one origin's log of deltas. The first delta is 1; 0 means no delta.
 using Seq = StrongId<struct SeqTag>;
-/// A member within one incarnation of its node; never used twice. 0: none.
+/// Number of a member within one incarnation of its node; never reused. 0: none.
 using MemberNumber = StrongId<struct MemberNumberTag>;
-/// A worker's session at one node. 0: none.
+/// The secret id of a worker's session at one node. 0: none.
 using SessionToken = StrongId<struct SessionTokenTag>;
 
 /// One life of one node.
@@ -51,12 +51,12 @@ struct MemberId {
     auto operator<=>(const MemberId&) const = default;
 };
 
-/// "node/incarnation/number", the text form used by the command line.
+/// Returns "node/incarnation/number", the form used by the command line.
 std::string to_string(const MemberId& id);
-/// The inverse of to_string; empty when the text is no member id.
+/// The inverse of to_string. Returns nullopt if the text is not a member id.
 std::optional<MemberId> parse_member_id(std::string_view text);
 
-/// Names of nodes and workers: 1 to 64 of [A-Za-z0-9._-], beginning with a letter or digit.
+/// Whether a text can name a node or worker: 1 to 64 of [A-Za-z0-9._-], beginning with a letter or digit.
 bool is_valid_name(std::string_view name);
 
 }  // namespace muster

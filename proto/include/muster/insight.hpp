@@ -1,4 +1,4 @@
-// What an embedded Node tells of itself to those who look after it: a page, a console, a collector.
+// State of an embedded Node for operators: status pages, consoles, monitoring.
 #pragma once
 
 #include <muster/group.hpp>
@@ -12,54 +12,54 @@
 
 namespace muster {
 
-/// One node as another one sees it, or itself.
+/// A node as the asked node sees it; one entry is the asked node itself.
 struct NodeView {
     NodeInfo node;
-    std::chrono::milliseconds state_age{};  // since it is believed in this state; 0 of the node itself
-    std::chrono::milliseconds heard_age{};  // since its last sign of life, whichever way it came; 0 of the node itself
-    std::string via;                        // who passes on what it publishes; empty: nobody has to
-    bool shown = false;                     // lookups, watchers and notifications see its members
-    std::uint64_t applied = 0;              // position of its log that this node has
-    std::uint64_t known = 0;                // highest position heard of: beyond `applied`, something is on its way
-    std::uint64_t groups = 0;               // in which it has members, shown or not
+    std::chrono::milliseconds state_age{};  // time in this state; 0 for the node itself
+    std::chrono::milliseconds heard_age{};  // since its last sign of life, direct or forwarded; 0 for the node itself
+    std::string via;                        // node that forwards its publications; empty: received directly
+    bool shown = false;                     // lookups, watches and notifications see its members
+    std::uint64_t applied = 0;              // position of its log that the asked node has applied
+    std::uint64_t known = 0;                // highest known position of its log; above `applied`: deltas are missing
+    std::uint64_t groups = 0;               // groups in which it has members, shown or not
     std::uint64_t members = 0;
-    std::uint64_t notices_sent = 0;      // notifications that went to it, since the link with this life stands
-    std::uint64_t notices_received = 0;  // that came from it
-    std::uint64_t waiting = 0;           // what is for it and not yet acknowledged
+    std::uint64_t notices_sent = 0;      // notifications sent over the link to this incarnation
+    std::uint64_t notices_received = 0;  // notifications received from it
+    std::uint64_t waiting = 0;           // items for it that are not acknowledged
 
     bool operator==(const NodeView&) const = default;
 };
 
-/// Something that happened lately at this node or was heard of there. What is alike and close in time is one Change.
+/// A recent event at this node, or one that it learned of. Similar events close in time are one Change.
 struct Change {
     enum class Kind : std::uint8_t {
         node_up = 1,
         node_suspect,
-        node_heard,  // a suspected node after all
+        node_heard,  // a suspected node is heard again
         node_down,
         node_left,
         self_accused,  // others believed this node down
-        joined,        // members of `node`
-        left,          // members of `node`, for `reason`
-        table_taken,   // of `node`, as a whole
-        table_wrong,   // of `node`: it differed from its digest, and is taken anew
-        worker_up,     // so many workers as `members` says, of which `text` names the latest
+        joined,        // members of `node` joined
+        left,          // members of `node` left, for `reason`
+        table_taken,   // the whole table of `node` was received
+        table_wrong,   // the table of `node` did not match its digest; it is requested again
+        worker_up,     // `members` workers attached; `text` names the latest
         worker_resumed,
         worker_lost,
         worker_down,
         overflow,
     };
-    std::uint64_t id = 0;       // grows with each new Change
-    std::uint64_t version = 0;  // grows with each change of a Change, over all of them
+    std::uint64_t id = 0;       // rises with each new Change
+    std::uint64_t version = 0;  // rises with each update of any Change
     Kind kind = Kind::node_up;
-    std::chrono::milliseconds age{};       // since it began
-    std::chrono::milliseconds last_age{};  // since it last happened
+    std::chrono::milliseconds age{};       // since the first of its events
+    std::chrono::milliseconds last_age{};  // since the last of its events
     std::string node;
-    std::string text;              // why, in words; may be empty
-    Reason reason = Reason::left;  // of `left`
+    std::string text;              // explanation; may be empty
+    Reason reason = Reason::left;  // for `left`
     std::uint64_t members = 0;     // how many joined or left
-    std::vector<Group> groups;     // of these, the first kExamples
-    bool more_groups = false;      // there were others
+    std::vector<Group> groups;     // the first kExamples of the affected groups
+    bool more_groups = false;      // more groups were affected
 
     static constexpr std::size_t kExamples = 3;
 
@@ -68,10 +68,10 @@ struct Change {
 
 std::string_view to_string(Change::Kind kind);
 
-/// Part of a walk through all groups, in no order that means anything.
+/// Part of an iteration over all groups, in no particular order.
 struct GroupsPart {
     std::vector<GroupInfo> groups;
-    std::uint64_t next = 0;  // where the walk goes on; 0: this was the end
+    std::uint64_t next = 0;  // where to continue; 0: the end
 };
 
 }  // namespace muster

@@ -1,4 +1,4 @@
-// A view of a group's members at one moment.
+// An immutable view of a group's members.
 #pragma once
 
 #include <muster/types.hpp>
@@ -14,34 +14,34 @@
 
 namespace muster {
 
-/// Keeps a list alive for the Members that show it. Its uses are counted in two places: those that the owning
-/// thread takes and drops in a plain number, all others in an atomic one, so that threads which look up the same
-/// group write to no common cache line. While a hold is owned it stays, whatever the counts; once its owner has
-/// retired it all uses are counted atomically, and the last one ends it.
+/// Reference count of a list of members. The owning thread counts its uses in a plain number, other threads in an
+/// atomic one, so threads that look up the same group do not write to a common cache line. An owned hold stays
+/// alive whatever its counts are. After its owner has retired it, all uses are counted atomically, and the last
+/// release deletes it.
 class alignas(64) MembersHold {
 public:
     using List = std::shared_ptr<const std::vector<Member>>;
 
-    /// Owned by the calling thread, which must retire it, and without a use. Never null.
+    /// Creates a hold without uses, owned by the calling thread, which must retire it. Never null.
     static MembersHold* owned(List list) { return new MembersHold(std::move(list), this_thread(), 0); }
-    /// Owned by no thread, with one use.
+    /// Creates a hold with one use and no owner.
     static MembersHold* unowned(List list) { return new MembersHold(std::move(list), kNobody, kUse + kRetired); }
     MembersHold(const MembersHold&) = delete;
     MembersHold& operator=(const MembersHold&) = delete;
 
-    /// The owning thread, once: it will use the hold no more than others do.
+    /// Gives up ownership. Call once, on the owning thread.
     void retire() noexcept {
         owner_.store(kNobody, std::memory_order_relaxed);
         add(own_uses_ * kUse + kRetired);
     }
-    /// Any thread; for the first use of an owned hold its owner.
+    /// Adds a use. Any thread; the first use of an owned hold is its owner's.
     void acquire() noexcept {
         if (is_mine())
             ++own_uses_;
         else
             other_uses_.fetch_add(kUse, std::memory_order_relaxed);
     }
-    /// Any thread, not only the one that has acquired.
+    /// Removes a use. Any thread, not only the one that acquired it.
     void release() noexcept {
         if (is_mine())
             --own_uses_;
@@ -51,8 +51,8 @@ public:
     [[nodiscard]] const std::vector<Member>& list() const { return *list_; }
 
 private:
-    // The lowest bit of other_uses_ says that the hold is retired, so while it is owned the count, which may then
-    // be negative, is never kRetired.
+    // The lowest bit of other_uses_ marks a retired hold. While the hold is owned, other_uses_ may be negative, but it
+    // never equals kRetired.
     static constexpr std::int64_t kRetired = 1;
     static constexpr std::int64_t kUse = 2;
     static constexpr std::uint64_t kNobody = std::numeric_limits<std::uint64_t>::max();
@@ -65,21 +65,21 @@ private:
     void add(std::int64_t uses) noexcept {
         if (other_uses_.fetch_add(uses, std::memory_order_acq_rel) + uses == kRetired) delete this;
     }
-    /// A number that no other thread has or had.
+    /// A number that identifies the calling thread; never reused.
     static std::uint64_t this_thread();
 
     // NOLINTNEXTLINE(readability-identifier-naming): a member
-    inline static constinit thread_local std::uint64_t thread_ = 0;  // 0: owns nothing
+    inline static constinit thread_local std::uint64_t thread_ = 0;  // 0: this thread owns no hold
 
     std::atomic<std::uint64_t> owner_;  // changes once, by the owner
-    std::int64_t own_uses_ = 0;         // the owner's; negative when it drops what others have acquired
+    std::int64_t own_uses_ = 0;         // the owner's; negative if it released uses that other threads acquired
     std::atomic<std::int64_t> other_uses_;
     List list_;
 };
 
-/// The members of a group as they were at one moment, by node name, then number; a random access range. It never
-/// changes, may be kept for any time, copied, and used and destroyed on any thread; a copy shares the members.
-/// While it is kept, so is this one version of this one group.
+/// The members of a group at one moment, sorted by node name, then number: a random access range. It never changes.
+/// Keep it for any time; copy, use and destroy it on any thread. Copies share the members. Memory: it keeps this
+/// version of this group alive.
 class Members {
 public:
     using value_type = Member;
@@ -90,12 +90,12 @@ public:
     using iterator = const Member*;
     using const_iterator = const Member*;
 
-    /// No members.
+    /// An empty range.
     Members() = default;
     explicit Members(std::vector<Member> members)
         : Members(std::make_shared<const std::vector<Member>>(std::move(members))) {}
     explicit Members(MembersHold::List list) : Members(MembersHold::unowned(std::move(list))) {}
-    /// One more use of the hold.
+    /// Acquires one use of the hold.
     explicit Members(MembersHold& hold) : Members(&hold) { hold.acquire(); }
     Members(const Members& other) noexcept : data_(other.data_), size_(other.size_), hold_(other.hold_) {
         if (hold_ != nullptr) hold_->acquire();
@@ -119,7 +119,7 @@ public:
     [[nodiscard]] bool empty() const { return size_ == 0; }
     [[nodiscard]] const Member* begin() const { return data_; }
     [[nodiscard]] const Member* end() const { return data_ + size_; }
-    /// `at` is below size(); front() and back() want a member.
+    /// Requires `at` < size(); front() and back() require a non-empty range.
     [[nodiscard]] const Member& operator[](std::size_t at) const { return data_[at]; }
     [[nodiscard]] const Member& front() const { return data_[0]; }
     [[nodiscard]] const Member& back() const { return data_[size_ - 1]; }
@@ -136,7 +136,7 @@ private:
 
     const Member* data_ = nullptr;
     std::size_t size_ = 0;
-    MembersHold* hold_ = nullptr;  // null: empty
+    MembersHold* hold_ = nullptr;  // nullptr: empty
 };
 
 }  // namespace muster

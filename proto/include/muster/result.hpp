@@ -1,4 +1,4 @@
-// Errors as values: what comes from outside is answered, never thrown.
+// Errors as values. muster's calls do not throw.
 #pragma once
 
 #include <string>
@@ -10,25 +10,25 @@ namespace muster {
 
 enum class ErrorCode : unsigned char {
     bad_request = 1,       // the call itself is wrong (empty name, too large, ...)
-    not_joined = 2,        // leave of what is not joined
+    not_joined = 2,        // leave of members that do not exist
     not_ready = 3,         // the node has not synced yet
     overloaded = 4,        // a bounded queue is full
     unreachable = 5,       // no node of the list answers
-    timeout = 6,           // the time given ran out
+    timeout = 6,           // the timeout expired
     refused = 7,           // the node refuses this peer or worker (scope, version, limits)
     name_taken = 8,        // a live node or worker has this name
     wrong_scope = 9,       // the other side belongs to another scope
     wrong_version = 10,    // the other side speaks another major version
-    unknown_session = 11,  // the session has ended: say hello anew
+    unknown_session = 11,  // the session has ended; a worker starts a new one
     closed = 12,           // this node or worker has been closed
 };
 
-/// The name used on the wire's text, in logs and in the command line.
+/// The enumerator's name, as in logs and the command line.
 std::string_view to_string(ErrorCode code);
 
 struct Error {
     ErrorCode code = ErrorCode::bad_request;
-    std::string text;  // one line that says what to do about it
+    std::string text;  // one line: what is wrong and what to do
 
     bool operator==(const Error&) const = default;
 };
@@ -44,7 +44,7 @@ public:
     explicit operator bool() const { return ok(); }
     [[nodiscard]] const T& value() const& { return std::get<0>(state_); }
     [[nodiscard]] T& value() & { return std::get<0>(state_); }
-    // Of a temporary, the value itself: `for (auto& m : *tracker.members(group))` walks what still lives.
+    // By value for a temporary, so that `for (auto& m : *tracker.members(group))` is safe.
     [[nodiscard]] T value() && { return std::get<0>(std::move(state_)); }
     const T& operator*() const& { return value(); }
     T& operator*() & { return value(); }

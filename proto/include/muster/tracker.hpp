@@ -1,5 +1,5 @@
-// The verbs. An embedded Node and a remote Worker are both a Tracker: code
-// written against this header does not know which one it was given.
+// The interface that an embedded Node and a remote Worker share. Code written
+// against it works with either.
 #pragma once
 
 #include <muster/members.hpp>
@@ -13,33 +13,33 @@
 
 namespace muster {
 
-/// Called once for each member and notification, in order, on a thread of the
-/// library that serves handlers only; `members` holds that one member.
+/// Called once per member and notification, in order, on a thread of the library
+/// that only runs handlers. `members` has exactly that member.
 using OnNotification = std::function<void(const Notification&)>;
 using OnWatch = std::function<void(const WatchEvent&)>;
 
 struct JoinOptions {
-    std::uint64_t count = 1;  // members to make, in one delta
+    std::uint64_t count = 1;  // members to add, in one step
     Meta meta{};
-    bool visible = false;  // return only when every live node has them
+    bool visible = false;  // return only when every live node has applied the join
     std::chrono::milliseconds timeout{5000};
 };
 
 struct Joined {
     std::vector<MemberId> members;
-    std::uint64_t unseen = 0;  // with `visible`: live nodes that had not confirmed in time
+    std::uint64_t unseen = 0;  // with `visible`: live nodes that did not confirm in time
 };
 
 struct NotifyOptions {
-    bool wait = false;  // for the acknowledgement of every member
+    bool wait = false;  // return only when every member has acknowledged
     std::chrono::milliseconds timeout{5000};
 };
 
-/// Ends a watch; see Tracker::unwatch.
+/// Identifies a watch; see Tracker::unwatch.
 using Watch = StrongId<struct WatchTag_>;
 
-/// All calls are thread-safe, may be made from handlers, and answer within
-/// their timeout. Every Error has one line that says what to do about it.
+/// Threads: all calls are thread-safe and may be made from handlers. All calls
+/// return within their timeout. The text of every Error says what to do.
 class Tracker {
 public:
     Tracker() = default;
@@ -47,30 +47,30 @@ public:
     Tracker& operator=(const Tracker&) = delete;
     virtual ~Tracker() = default;
 
-    /// Makes `options.count` members of `group` that `handler` serves (it may be
-    /// empty, for a member that is only seen). Joining n times makes n members.
+    /// Adds `options.count` members to `group`. `handler` gets their notifications; it may be empty for members
+    /// that only need to be visible. Each call adds new members.
+    /// Errors: bad_request, overloaded, unreachable, timeout, closed.
     virtual Result<Joined> join(const Group& group, OnNotification handler, const JoinOptions& options) = 0;
     Result<Joined> join(const Group& group, OnNotification handler) { return join(group, std::move(handler), {}); }
 
-    /// The `count` latest joined members of the group that this tracker owns leave,
-    /// in one delta; fewer when it has fewer.
-    /// Errors: not_joined when it has none; nothing changes then.
+    /// Removes the `count` newest members of the group that this tracker owns, or all if it has fewer, in one step.
+    /// Returns the removed members. Errors: not_joined if it has none; nothing changes then.
     virtual Result<std::vector<MemberId>> leave(const Group& group, std::uint64_t count) = 0;
     Result<std::vector<MemberId>> leave(const Group& group) { return leave(group, 1); }
-    /// These members leave, in one delta; those not joined are passed over.
-    /// Errors: not_joined when none of them is joined by this tracker in this group.
+    /// Removes these members in one step; ignores those that do not exist.
+    /// Errors: not_joined if this tracker owns none of them in this group.
     virtual Result<std::vector<MemberId>> leave(const Group& group, const std::vector<MemberId>& members) = 0;
 
-    /// A group without members is empty, never an error. At a Node this is a look into its own memory: while the
-    /// group does not change it takes no lock and copies nothing, whatever its size.
+    /// Returns all members of the group; an unknown group has none. At a Node this reads the process's own memory:
+    /// while the group does not change, it takes no lock and copies nothing, whatever the size of the group.
     virtual Result<Members> members(const Group& group) = 0;
-    /// Only members at the node (for a Worker: the node it is attached to).
+    /// Returns only the members at this node (for a Worker: at the node it is attached to).
     virtual Result<Members> local_members(const Group& group) = 0;
     virtual Result<std::vector<GroupInfo>> groups() = 0;
     virtual Result<std::vector<NodeInfo>> nodes() = 0;
     virtual Result<Status> status() = 0;
 
-    /// To every member of the group; the caller need not be one.
+    /// Notifies every member of the group. The caller need not be a member.
     virtual Result<NotifyReport> notify(NotificationKind kind, const Group& group, const Data& data,
                                         const NotifyOptions& options) = 0;
     Result<NotifyReport> notify_created(const Group& group, const Data& data, const NotifyOptions& options = {}) {
@@ -83,13 +83,13 @@ public:
         return notify(NotificationKind::deleted, group, data, options);
     }
 
-    /// A snapshot of the group, then every join and leave, with nothing between
-    /// missed or doubled. After a lost session a fresh snapshot replaces the old one.
+    /// Calls `handler` with a snapshot of the group, then with every later join and leave, each once. After a lost
+    /// session it gets a new snapshot, which replaces everything before.
     virtual Result<Watch> watch(const Group& group, OnWatch handler) = 0;
-    /// The same for every group of the scope.
+    /// Same as watch(), for all groups of the scope.
     virtual Result<Watch> watch_all(OnWatch handler) = 0;
-    /// False when that watch had ended. After it returns no event of the watch is
-    /// handled any more (called from its own handler: none after the present one).
+    /// Ends a watch. Returns false if it had already ended. The handler is not called again after unwatch() returns
+    /// (if called from that handler: after the current call).
     virtual bool unwatch(Watch watch) = 0;
 };
 

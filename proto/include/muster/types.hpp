@@ -1,5 +1,5 @@
-// What users see of groups, members and notifications; the same types on an
-// embedded Node and on a Worker.
+// Groups, members, notifications and status: the types that an embedded Node
+// and a Worker share.
 #pragma once
 
 #include <muster/group.hpp>
@@ -14,21 +14,22 @@
 
 namespace muster {
 
-/// Any msgpack value, kept encoded: it passes through the cluster as it is.
+/// The data of a notification: one encoded msgpack value. The cluster forwards it unchanged.
 struct Data {
-    std::string msgpack = "\xc0";  // exactly one value; nil unless told
+    std::string msgpack = "\xc0";  // exactly one value; nil by default
 
     bool operator==(const Data&) const = default;
 };
 
-/// Errors: bad_request when the text is not JSON, or nests deeper than 32.
+/// Encodes JSON as msgpack. Errors: bad_request if the text is not JSON, nests deeper than 32, or is too large.
+/// As part of another CMake project, this and to_json() need the option MUSTER_JSON.
 Result<Data> data_from_json(std::string_view json);
-/// JSON in one line. Byte strings become base64, extensions {"ext":type,"data":base64},
-/// map keys that are not strings become their JSON text, and maps inside such a key lists of pairs.
+/// Returns JSON on one line. Byte strings become base64, extensions {"ext":type,"data":base64}. Map keys that are
+/// not strings become their JSON text; maps inside such a key become lists of pairs.
 std::string to_json(const Data& data);
 
 enum class NotificationKind : std::uint8_t { created = 1, updated = 2, deleted = 3 };
-/// Why a member is gone.
+/// Why a member left.
 enum class Reason : std::uint8_t { left = 1, worker_down = 2, node_down = 3, node_left = 4 };
 /// Why a member did not get a notification.
 enum class MissReason : std::uint8_t { node_down = 1, worker_down = 2, left = 3, overflow = 4, timeout = 5 };
@@ -39,18 +40,18 @@ std::string_view to_string(Reason reason);
 std::string_view to_string(MissReason reason);
 std::string_view to_string(NodeState state);
 
-/// What happens when notifications wait for a receiver and its bounded queue is full.
+/// What a full queue of notifications does with the next one.
 enum class OverflowPolicy : std::uint8_t {
-    drop_oldest,    // those waiting longest give way, and a gap says how many did
-    refuse_newest,  // what does not fit is refused: the notifier is told
-    disconnect      // the receiver is given up (workers only)
+    drop_oldest,    // drops the oldest; a gap reports how many
+    refuse_newest,  // refuses the new one; the report says so
+    disconnect      // ends the receiver's session (workers only)
 };
-/// "drop_oldest", "refuse_newest", "disconnect".
+/// Returns "drop_oldest", "refuse_newest" or "disconnect".
 std::string_view to_string(OverflowPolicy policy);
-/// Errors: bad_request when it is none of the three.
+/// The inverse of to_string. Errors: bad_request for any other text.
 Result<OverflowPolicy> parse_overflow_policy(std::string_view text);
 
-/// Free pairs that a member tells about itself: at most 16, each text at most 255 bytes.
+/// A member's metadata: at most 16 pairs, each text at most 255 bytes.
 using Meta = std::map<std::string, std::string>;
 
 struct Member {
@@ -65,10 +66,10 @@ struct Notification {
     NotificationKind kind = NotificationKind::created;
     Group group;
     Data data;
-    NodeId from_node;                   // where it entered the cluster
-    std::string from_worker;            // empty: the node itself
-    std::uint64_t seq = 0;              // grows at from_node; (from_node, seq) is unique
-    std::vector<MemberNumber> members;  // the receiver's own members that it is for
+    NodeId from_node;                   // the notifier's node
+    std::string from_worker;            // the notifier; empty: the node itself
+    std::uint64_t seq = 0;              // rises at from_node; (from_node, seq) is unique
+    std::vector<MemberNumber> members;  // the receiver's members that get it
 
     bool operator==(const Notification&) const = default;
 };
@@ -82,11 +83,11 @@ struct Missed {
 };
 
 struct NotifyReport {
-    std::uint64_t matched = 0;    // members in the notifier's node's table
-    std::uint64_t nodes = 0;      // nodes that have one or more of them
-    bool waited = false;          // whether the two below are known
-    std::uint64_t delivered = 0;  // acknowledged by the member's process
-    std::vector<Missed> missed;   // without waiting: only what was refused at once
+    std::uint64_t matched = 0;    // members known to the notifier's node
+    std::uint64_t nodes = 0;      // nodes with at least one of them
+    bool waited = false;          // whether `delivered` and all of `missed` are known
+    std::uint64_t delivered = 0;  // members whose process acknowledged
+    std::vector<Missed> missed;   // without waiting: only what was refused immediately
 
     bool operator==(const NotifyReport&) const = default;
 };
@@ -99,12 +100,12 @@ struct GroupMembers {
     bool operator==(const GroupMembers&) const = default;
 };
 
-/// What a watcher is told: first one snapshot, then every change in order.
-/// A later snapshot replaces everything before it (after a reconnect).
+/// An event of a watch: first a snapshot, then every join and leave in order.
+/// A later snapshot (after a reconnect) replaces everything before it.
 struct WatchEvent {
     enum class Kind : std::uint8_t { snapshot = 1, join = 2, leave = 3 };
     Kind kind = Kind::snapshot;
-    Reason reason = Reason::left;      // of a leave
+    Reason reason = Reason::left;      // for a leave
     std::vector<GroupMembers> groups;  // a join or leave has exactly one
 
     bool operator==(const WatchEvent&) const = default;
@@ -131,17 +132,17 @@ struct Status {
     NodeInfo node;
     std::string scope;
     bool ready = false;
-    std::uint64_t seq = 0;  // of the node's own log
+    std::uint64_t seq = 0;  // position of the node's own log
     std::uint64_t groups = 0;
     std::uint64_t members = 0;
-    std::uint64_t workers = 0;  // sessions, those in their grace included
+    std::uint64_t workers = 0;  // sessions, including those in their grace period
     std::map<std::string, std::uint64_t> counters;
 
     bool operator==(const Status&) const = default;
 };
 
-/// "curve" (only those whose keys the node trusts can speak to it), "loopback" (no keys: whoever is on its machine) or
-/// "insecure" (no keys: whoever reaches it), as its counters say.
+/// Returns who can connect to the node, by its counters: "curve" (only peers with trusted keys), "loopback" (no keys,
+/// only processes on its host) or "insecure" (no keys, any process that reaches it).
 std::string_view security_of(const Status& status);
 
 }  // namespace muster
