@@ -8,7 +8,7 @@
 namespace muster {
 namespace {
 
-/// Beyond the time a call was given, in case the loop itself is stuck.
+/// How long a call waits beyond its timeout. The core answers in time, unless the loop is stuck.
 constexpr std::chrono::milliseconds kPatience{2000};
 
 constexpr std::uint64_t kGroupsAtOnce = 512;
@@ -69,7 +69,9 @@ Result<Node::Latencies> Node::latencies() const {
 
 Result<std::string> Node::reload_keys() {
     if (auto closed = impl_->engine->why_closed()) return *closed;
-    if (!impl_->keys) return Error{ErrorCode::bad_request, "this node has no keys to read again: start it with some"};
+    if (!impl_->keys)
+        return Error{ErrorCode::bad_request,
+                     "this node has no keys: start it with a key file and a folder of trusted keys"};
     const auto changes = impl_->keys->reload();
     if (!changes) return changes.error();
     impl_->wakeup->notify();
@@ -88,7 +90,7 @@ Result<Joined> Node::join(const Group& group, OnNotification handler, const Join
     const auto made = impl_->engine->join(std::move(event), options.timeout + kPatience);
     if (!made) {
         const Error& error = made.error();
-        // Whether it joined is not known; the caller is told that it did not, so it shall not have.
+        // The members may exist. The caller is told that they do not, so they must be removed.
         if (error.code == ErrorCode::timeout) impl_->engine->post(cluster::HandlerGone{id});
         impl_->remove_handler(id);
         return error;
@@ -104,7 +106,7 @@ Result<Joined> Node::join(const Group& group, OnNotification handler, const Join
 
 Result<std::vector<MemberId>> Node::leave(const Group& group, std::uint64_t count) {
     if (auto wrong = why_wrong(group)) return *wrong;
-    if (count == 0) return Error{ErrorCode::bad_request, "count: at least 1 member can leave"};
+    if (count == 0) return Error{ErrorCode::bad_request, "count is 0: give at least 1"};
     return impl_->leave(group, count);
 }
 

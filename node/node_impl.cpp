@@ -16,10 +16,10 @@
 namespace muster {
 namespace {
 
-constexpr std::size_t kWatchEvents = 65536;     // that wait for one watch's handler
-constexpr std::size_t kWatchBytes = 64u << 20;  // the same
-constexpr std::size_t kMostThreads = 4096;      // of handlers
-constexpr std::size_t kItemBytes = 256;         // roughly, of a queued change, and of each of its members
+constexpr std::size_t kWatchEvents = 65536;     // in the inbox of one watch
+constexpr std::size_t kWatchBytes = 64u << 20;  // in the inbox of one watch
+constexpr std::size_t kMostThreads = 4096;      // for handlers
+constexpr std::size_t kItemBytes = 256;         // approximate memory of an event, of a group in it, and of each member
 
 Error bad(std::string text) {
     return {ErrorCode::bad_request, std::move(text)};
@@ -65,11 +65,11 @@ std::optional<Error> why_wrong_timing(const Node::Options::Timing& timing) {
 std::optional<Error> why_wrong(const Node::Options& options) {
     if (!is_valid_name(options.name))
         return bad("\"" + options.name +
-                   "\" is no node name: give 1 to 64 of [A-Za-z0-9._-], beginning with a letter or digit");
+                   "\" is not a node name: give 1 to 64 of [A-Za-z0-9._-], beginning with a letter or digit");
     const auto is_control = [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; };
     if (options.scope.empty() || options.scope.size() > limits::kScope ||
         std::any_of(options.scope.begin(), options.scope.end(), is_control))
-        return bad("the scope is 1 to 64 bytes without control characters");
+        return bad("scope: give 1 to 64 bytes without control characters");
     if (auto listen = node::parse_address(options.listen); !listen) return bad("listen: " + listen.error().text);
     if (!options.advertise.empty())
         if (auto advertise = node::parse_address(options.advertise); !advertise)
@@ -77,13 +77,16 @@ std::optional<Error> why_wrong(const Node::Options& options) {
     for (const auto& seed : options.seeds)
         if (auto address = node::parse_named_address(seed); !address) return bad("seed: " + address.error().text);
     if (options.security.key_file.empty() != options.security.keys_dir.empty())
-        return bad("key and keys belong together: give the node's own NAME.key and the folder of those it trusts");
+        return bad(
+            "security: give both key_file (this node's own NAME.key) and keys_dir (the keys that it trusts), or "
+            "neither");
     if (auto wrong = why_wrong_queues(options.queues)) return wrong;
     if (auto wrong = why_wrong_limits(options.limits)) return wrong;
     return why_wrong_timing(options.timing);
 }
 
-/// Microseconds since 1970: grows with every start, on every machine whose clock is not set back.
+/// Microseconds since 1970, which grow from start to start as long as the clock is not set back. If it was, the core
+/// finds a higher incarnation of its name in the cluster and adopts one above it.
 Incarnation new_incarnation() {
     const auto since = std::chrono::system_clock::now().time_since_epoch();
     return Incarnation{
@@ -200,7 +203,7 @@ Node::Impl::~Impl() {
 
 void Node::Impl::close() {
     const std::lock_guard lock(closing);
-    if (engine) engine->close({ErrorCode::closed, "this node has been closed: start another"});
+    if (engine) engine->close({ErrorCode::closed, "this node has been closed: start a new one"});
     loop.reset();
     if (pool) pool->stop();
 }
@@ -221,7 +224,7 @@ cluster::HandlerId Node::Impl::add_handler(const Group& group, OnNotification ha
 
 void Node::Impl::remove_handler(cluster::HandlerId id) {
     if (node::is_idle(id)) return;
-    std::shared_ptr<node::NotificationInbox> removed;  // destroyed without the lock
+    std::shared_ptr<node::NotificationInbox> removed;  // destroyed unlocked: a handler's captures may call the node
     {
         const std::lock_guard lock(mutex);
         const auto found = handlers.find(id);
@@ -304,13 +307,13 @@ void Node::Impl::tell(cluster::TellWatcher&& tell) {
     {
         const std::lock_guard lock(mutex);
         const auto found = watch_of.find(tell.watch);
-        if (found == watch_of.end()) return;  // ended meanwhile
+        if (found == watch_of.end()) return;  // unwatched meanwhile
         watch = found->second;
         watcher = watchers.at(watch);
     }
     const std::size_t bytes = bytes_of(tell.event);
     if (watcher.inbox->offer(std::move(tell.event), 1, bytes)) return;
-    // Too slow for every change: a fresh snapshot replaces them all.
+    // The handler is too slow for every event. A fresh snapshot replaces all that wait.
     watcher.inbox->clear();
     engine->step(cluster::LocalUnwatch{watcher.id});
     {

@@ -1,4 +1,4 @@
-// What stands behind muster::Node.
+// The implementation of muster::Node.
 #pragma once
 
 #include <muster/node.hpp>
@@ -24,32 +24,32 @@
 
 namespace muster {
 
-/// Every join is a handler of its own to the core, with an inbox of its own. A
-/// watch keeps its number when it has to begin anew with another snapshot,
-/// because its handler was too slow for the changes.
+/// Connects the engine, the loop and the handlers, and translates the calls of users into events of the core.
+///
+/// Each join is a handler of its own to the core, with an inbox of its own. A watch whose handler is too slow for all
+/// events starts again with a fresh snapshot: its WatchId changes, its Watch, which the user has, does not.
 struct Node::Impl final : node::LoopCallbacks {
     explicit Impl(Node::Options given) : options(std::move(given)) {}
     ~Impl() override;
 
-    /// What of the options, and of the files that they name, start() would refuse.
+    /// See Node::check(). Empty if start() would accept the options.
     static std::optional<Error> why_not(const Node::Options& options);
-    /// Checks the options, binds, starts the threads.
+    /// See Node::start(). `lose` is for tests: it chooses gossip messages to lose.
     static Result<std::unique_ptr<Impl>> start(Node::Options options, node::Lose lose = {});
     void close();
 
-    // ---- the verbs' helpers; any thread ----
+    // ---- called by Node; any thread ----
 
-    /// Registers a handler before the core can deliver to it. An empty one is idle: it is not registered, and what
-    /// comes for it counts as delivered.
+    /// Registers a handler. Called before the core knows it, so that nothing can be delivered to a handler that is not
+    /// registered yet. An empty handler is idle and is not registered.
     cluster::HandlerId add_handler(const Group& group, OnNotification handler);
-    /// What waits for it is missed, as `left`. A call under way goes on.
+    /// Notifications that wait for it are missed as `left`. Does not wait for a call of the handler that runs.
     void remove_handler(cluster::HandlerId id);
-    /// nullptr when there is no such handler (any more), or an idle one.
+    /// nullptr if the handler is idle or removed.
     [[nodiscard]] std::shared_ptr<node::NotificationInbox> inbox_of(cluster::HandlerId handler) const;
     Result<std::vector<MemberId>> leave(const Group& group, const node::OwnMembers::Wanted& wanted);
     Result<Watch> watch(const Group& group, OnWatch handler);
     bool unwatch(Watch watch);
-    /// Of this life.
     [[nodiscard]] NodeId id() const { return {options.name, engine->incarnation()}; }
 
     // ---- node::LoopCallbacks; the loop's thread ----
@@ -62,7 +62,7 @@ struct Node::Impl final : node::LoopCallbacks {
     void note(cluster::Note&& note) override;
     void stopped(Error&& error) override;
 
-    /// The loop's, or the starter's before there is a loop.
+    /// Called by the loop, and by the starting thread before there is a loop.
     void log(LogLine line);
 
     using WatchInbox = node::Inbox<WatchEvent>;
@@ -74,26 +74,27 @@ struct Node::Impl final : node::LoopCallbacks {
 
     const Node::Options options;
     std::shared_ptr<node::Wakeup> wakeup = std::make_shared<node::Wakeup>();
-    // Shared with the handlers, which may outlive the node that they end.
+    // Shared with handlers: one that destroys the node still runs afterwards.
     std::shared_ptr<node::NodeCounters> counts = std::make_shared<node::NodeCounters>();
     std::shared_ptr<node::OutcomeBox> outcomes = std::make_shared<node::OutcomeBox>(wakeup);
     std::optional<node::HandlerPool> pool;
     std::optional<node::Engine> engine;
-    std::shared_ptr<keys::Keyring> keys;  // empty: none
+    std::shared_ptr<keys::Keyring> keys;  // null without keys
     std::string address;
-    node::LineLimiter limiter;                       // the loop's
-    node::DeliverBatches deliver_batches{outcomes};  // the loop's
+    node::LineLimiter limiter;                       // used by the loop only
+    node::DeliverBatches deliver_batches{outcomes};  // used by the loop only
     std::atomic<std::uint64_t> last_handler = 0;
 
-    mutable std::mutex mutex;  // of all below; never held while the engine or a handler is called
-    std::unordered_map<cluster::HandlerId, std::shared_ptr<node::NotificationInbox>> handlers;  // not idle ones
+    /// Guards the members from here to `closing`. Never held while the engine or a handler is called.
+    mutable std::mutex mutex;
+    std::unordered_map<cluster::HandlerId, std::shared_ptr<node::NotificationInbox>> handlers;  // except idle ones
     std::unordered_map<Watch, Watcher> watchers;
     std::unordered_map<cluster::WatchId, Watch> watch_of;
     std::uint64_t last_watch = 0;
     std::uint64_t last_watch_id = 0;
 
-    std::mutex closing;
-    std::optional<node::Loop> loop;  // ended first
+    std::mutex closing;              // of `loop`
+    std::optional<node::Loop> loop;  // ends first, because it uses everything above
 };
 
 }  // namespace muster

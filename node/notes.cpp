@@ -10,8 +10,8 @@ using Kind = cluster::Note::Kind;
 
 struct Wording {
     int severity;
-    std::string_view before;  // the name
-    std::string_view after;
+    std::string_view before;  // text in front of the name
+    std::string_view after;   // text behind the name
 };
 
 constexpr Wording wording(Kind kind) {
@@ -29,9 +29,9 @@ constexpr Wording wording(Kind kind) {
         case Kind::node_left:
             return {1, "node ", " has left"};
         case Kind::self_accused:
-            return {2, "other nodes believed this node down, and were told otherwise", ""};
+            return {2, "other nodes reported this node as down; it has refuted that", ""};
         case Kind::name_taken:
-            return {2, "this node's name is in use; waiting whether its owner is alive", ""};
+            return {2, "this node's name is in use; checking whether its owner is alive", ""};
         case Kind::dial_refused:
             return {2, "", " refused this node"};
         case Kind::worker_up:
@@ -43,16 +43,16 @@ constexpr Wording wording(Kind kind) {
         case Kind::worker_down:
             return {1, "worker ", " is gone"};
         case Kind::snapshot_taken:
-            return {0, "took the table of node ", ""};
+            return {0, "received the table of node ", ""};
         case Kind::digest_mismatch:
-            return {2, "the table of node ", " differed from its digest; taking it anew"};
+            return {2, "the table of node ", " differs from its digest; requesting it again"};
         case Kind::overflow:
             return {2, "a queue is full: ", ""};
     }
     return {1, "", ""};
 }
 
-/// "node down" as programs want it: node_down.
+/// The name of the event for programs: "node_down" for "node down".
 std::string event_of(Kind kind) {
     std::string name(to_string(kind));
     std::replace(name.begin(), name.end(), ' ', '_');
@@ -79,7 +79,7 @@ std::string_view field_of(Kind kind) {
 LogLine to_line(const cluster::Note& note) {
     const Wording words = wording(note.kind);
     LogLine line{words.severity, event_of(note.kind), std::string(words.before), {}};
-    // Those without a place for a name speak of this node itself.
+    // A wording without a gap for a name is about this node itself.
     if (!words.after.empty() || words.before.ends_with(' ')) {
         line.text += note.node;
         line.fields.emplace(field_of(note.kind), note.node);

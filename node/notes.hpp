@@ -1,4 +1,4 @@
-// The core's notes as lines of a log.
+// The core's notes as lines of the log.
 #pragma once
 
 #include <muster/log_line.hpp>
@@ -7,7 +7,7 @@
 
 namespace muster::node {
 
-/// "node b is down: …" and the like.
+/// For example "node b is down: restarted", with event "node_down" and the fields node and detail.
 LogLine to_line(const cluster::Note& note);
 
 }  // namespace muster::node

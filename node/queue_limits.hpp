@@ -1,18 +1,19 @@
-// How small what is bounded may be made.
+// The smallest values that limits and queues may be set to.
 #pragma once
 
 #include <cstddef>
 
 namespace muster::node {
 
-/// Of a worker's backlog, half may be on its way, and then neither dropped nor told in a gap.
+/// Half of a worker's backlog may be in flight. Items in flight can neither be dropped nor be reported in a gap, so a
+/// backlog of a few items could not work.
 inline constexpr std::size_t kLeastQueueItems = 16;
-/// Room for some of the largest notifications (512 KiB), on their way and behind.
+/// Room for a few of the largest notifications (512 KiB), in flight and waiting.
 inline constexpr std::size_t kLeastQueueBytes = std::size_t{4} << 20;
 
-/// A node's own peers, and who looks after it.
+/// Enough for the peers of a small cluster and a few observers.
 inline constexpr std::size_t kLeastConnections = 16;
-/// As many as a Worker may have on their way.
+/// A Worker may have this many requests in flight.
 inline constexpr std::size_t kLeastRequests = 1024;
 
 }  // namespace muster::node

@@ -98,7 +98,7 @@ CallResult Engine::await(Lock& lock, cluster::CallId id, cluster::EventBody body
     waiting->done.wait_for(lock, patience, [&] { return waiting->result.has_value(); });
     waiting_.erase(id);
     if (!waiting->result)
-        return Error{ErrorCode::timeout, "the node did not answer in time: see its log, or restart it"};
+        return Error{ErrorCode::timeout, "the node did not answer in time: read its log, or restart it"};
     return *std::move(waiting->result);
 }
 
@@ -128,7 +128,7 @@ Result<Engine::Left> Engine::leave(const Group& group, const OwnMembers::Wanted&
     auto taken = own_.take(group, wanted);
     if (taken.members.empty())
         return Error{ErrorCode::not_joined,
-                     "nothing of this process is joined to " + group.store + "/" + group.feature + ": join it first"};
+                     "this process has no member in " + group.store + "/" + group.feature + ": join the group first"};
     auto left = core_.leave(now(), {{}, taken.owner, group, std::move(taken.members), 1}, new_actions_);
     sort_new_actions();
     release(lock);

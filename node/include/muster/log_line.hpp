@@ -6,12 +6,12 @@
 
 namespace muster {
 
-/// An event worth telling.
+/// An event that an operator may want to read. OPERATING.md lists all of them.
 struct LogLine {
-    int severity = 1;                           // 0 debug … 3 error
-    std::string event;                          // which kind, of few that OPERATING.md lists: node_down
+    int severity = 1;                           // 0 debug, 1 info, 2 warning, 3 error
+    std::string event;                          // the kind of event, such as node_down
     std::string text;                           // for people: one line without control characters
-    std::map<std::string, std::string> fields;  // what it is about, for programs: node, worker, address, detail, …
+    std::map<std::string, std::string> fields;  // for programs: node, worker, address, detail, ...
 
     bool operator==(const LogLine&) const = default;
 };

@@ -37,7 +37,7 @@ namespace muster {
 class Node final : public Tracker {
 public:
     struct Options {
-        /// Bounds of a queue. It holds one notification that is larger than `bytes` only while it holds nothing else.
+        /// Bounds of a queue, and what happens when it is full.
         struct Queue {
             std::size_t items = 65536;
             std::size_t bytes = std::size_t{64} << 20;
@@ -52,8 +52,9 @@ public:
             /// For one other node: notifications and reports that it has not acknowledged. At least 16 items and 4 MiB.
             /// `refuse_newest` refuses the whole notify call; `disconnect` is not allowed.
             Queue link{};
-            /// For the handler of one join of this process: notifications times members of the join. At least 1 item
-            /// and 1 byte. `disconnect` is not allowed.
+            /// For the handler of one join of this process. A notification counts as one item for each member of the
+            /// join. One that exceeds the bounds by itself waits only if no other does. At least 1 item and 1 byte.
+            /// `disconnect` is not allowed.
             Queue inbox{};
         };
 
@@ -71,7 +72,7 @@ public:
             std::size_t worker_watches = 1024;
             std::size_t worker_requests = 4096;    // not answered yet; at least 1024
             std::size_t peers = 4096;              // other nodes that this node knows, down ones included
-            std::size_t handler_threads = 2;       // threads for handlers that always run
+            std::size_t handler_threads = 2;       // threads for handlers, when none blocks
             std::size_t max_handler_threads = 64;  // while handlers block; from handler_threads to 4096
             /// Entries that changes() keeps: so many of nodes, and so many of members and workers. 0: none.
             std::size_t journal = 0;
@@ -88,7 +89,7 @@ public:
         };
 
         struct Timing {
-            /// How long a worker that lost its connection keeps its members. 0: not at all.
+            /// How long a worker that lost its connection keeps its members. 0: they leave immediately.
             std::chrono::milliseconds session_grace{1000};
             /// How long the node waits for seeds that do not answer before it becomes ready.
             std::chrono::milliseconds ready_wait{3000};
@@ -130,54 +131,58 @@ public:
         std::function<void(const Error& error)> on_stopped{};
     };
 
-    /// How long things took since the start.
+    /// Durations measured since the start.
     struct Latencies {
-        Histogram turn;      // of the node's own thread, without its waiting
-        Histogram lateness;  // of that thread, when a timer of it was due
-        Histogram report;    // from a notify with wait at this node to its report
-        Histogram delivery;  // from a notification going to a worker here to the worker having handled it
-        Histogram repair;    // from a copy of another node's table being behind to its being complete again
+        Histogram turn;      // of the node's own thread: from waking up to waiting again
+        Histogram lateness;  // of that thread: from when a timer was due to waking up for it
+        Histogram report;    // from a notify call with `wait` at this node to its report
+        Histogram delivery;  // from queueing a notification for a worker of this node to the worker having handled it
+        Histogram repair;    // from finding that a copy of another node's table is behind to its being complete again
     };
 
-    /// What of the options start() would refuse, and key files that cannot be used. Binds and changes nothing.
-    /// Errors: as start().
+    /// Checks everything that start() checks before it binds, and reads the key files. Changes nothing.
+    /// Errors: bad_request (which option, and why).
     static Result<Done> check(const Options& options);
 
-    /// Binds and starts. Errors: bad_request (which option, and why), unreachable (port in use).
+    /// Binds the ports and starts the threads. Returns before the node is ready; see wait_ready().
+    /// Errors: bad_request (which option, and why), unreachable (the port is in use).
     static Result<std::unique_ptr<Node>> start(Options options);
 
-    /// Leaves the cluster: its members are gone everywhere at once, with reason `node_left`.
+    /// Same as close(). May be called by a handler, but not by on_log or on_stopped.
     ~Node() override;
-    /// As the destructor; all calls answer `closed` afterwards. Idempotent.
+    /// Leaves the cluster: the members of this node, and those of its workers, leave with the reason `node_left`. Waits
+    /// until the goodbye is sent, about 200 ms, and for handlers that run. All later calls return `closed`. Idempotent.
     void close();
 
     [[nodiscard]] NodeId id() const;
-    /// "host:port" that workers and seeds use.
+    /// "HOST:PORT" for workers and for the seeds of other nodes.
     [[nodiscard]] std::string address() const;
-    /// Synced with every peer that could be reached, or no seed answered in time.
+    /// True once the node has synced with every peer that it can reach, or no seed has answered for `ready_wait`.
     [[nodiscard]] bool is_ready() const;
-    /// Waits for is_ready(); false when the time ran out.
+    /// Waits for is_ready(). False after the timeout.
     bool wait_ready(std::chrono::milliseconds timeout) const;
-    /// Reads the key files again at once, instead of when they are next looked at; answers what has changed.
-    /// Errors: bad_request (the node has none, or a file is broken, and then nothing has changed), closed.
+    /// Reads the key files now instead of at the next regular check. Returns a description of what has changed.
+    /// Errors: bad_request (the node has no keys, or a file is broken; then nothing has changed), closed.
     Result<std::string> reload_keys();
-    /// Since the node's own thread last turned; half a second when it has nothing to do,
-    /// and when it is many seconds, the node is stuck.
+    /// Time since the node's own thread began its last turn: up to half a second when the node is idle. If it is many
+    /// seconds, the node is stuck.
     [[nodiscard]] std::chrono::milliseconds loop_age() const;
 
     /// Errors: closed.
     [[nodiscard]] Result<Latencies> latencies() const;
 
-    /// Those of status() that take no look at every group or worker. Errors: closed.
+    /// The counters of status() that can be read without a walk through all groups or workers. Errors: closed.
     Result<std::map<std::string, std::uint64_t>> counters();
-    /// This node and every other that it has not forgotten, by name. Errors: closed.
+    /// This node and every other node that it has not forgotten, sorted by name. Errors: closed.
     Result<std::vector<NodeView>> views();
-    /// A part of a walk through all groups that keeps the node for some 100 us at most, however many there are.
-    /// `from` is 0, then the `next` of the part before. A group that stands all the while is met once; one that comes
-    /// or goes meanwhile may be. Errors: closed.
+    /// One part of a walk through all groups. Each part takes at most about 100 us, however many groups there are.
+    /// `from` is 0 for the first part, then `next` of the previous part. A group that exists during the whole walk is
+    /// returned once; one that is created or removed meanwhile may or may not be. Errors: closed.
     Result<GroupsPart> groups_part(std::uint64_t from);
-    /// What changed lately beyond `version` (0: all that is kept), oldest first. Errors: closed.
+    /// Recent changes after `version` (0: all that are kept), oldest first; see Limits::journal. Errors: closed.
     Result<std::vector<Change>> changes(std::uint64_t version);
+
+    // The verbs; see Tracker. All may also fail with `closed`.
 
     using Tracker::join;
     using Tracker::leave;

@@ -35,8 +35,9 @@ Node::Options options(const std::string& name, std::vector<std::string> seeds = 
     return test::options("embedded-delivery", name, std::move(seeds));
 }
 
-/// A node with two joins: the handler of the first, of `members` members, is blocked at its first call until it is
-/// let go; what the second has seen is in the first one's inbox, or was not taken. Gaps are written as "-n".
+/// A node with two joins. The handler of the first, which has `members` members, blocks in its first call until
+/// let_go(). A notification that the second has handled is in the first one's inbox, or was refused. Gaps are written
+/// as "-n".
 class Busy {
 public:
     explicit Busy(Node::Options given, std::uint64_t members = 1) {
@@ -72,7 +73,7 @@ public:
     Busy(const Busy&) = delete;
     Busy& operator=(const Busy&) = delete;
 
-    /// A notify that waits; it has reached the inbox when this returns.
+    /// Starts a notify that waits. Returns when it has reached the inbox.
     std::future<NotifyReport> notify(Node& from, char n) {
         auto report =
             std::async(std::launch::async, [&from, n] { return *from.notify_created(kGroup, data(n), kWait); });
@@ -99,7 +100,7 @@ private:
     std::shared_future<void> opened_ = gate_.get_future().share();
 };
 
-TEST(EmbeddedDelivery, CountsOnlyWhenTheHandlerHasReturned) {
+TEST(EmbeddedDelivery, CountsAMemberWhenItsHandlerHasReturned) {
     Busy busy(options("a"));
     const auto hasty = busy.node->notify_created(kGroup, data('1'), {true, std::chrono::milliseconds(50)});
     ASSERT_TRUE(hasty.ok());
@@ -123,7 +124,7 @@ TEST(EmbeddedDelivery, CountsOnlyWhenTheHandlerHasReturned) {
     EXPECT_EQ(busy.handled.now(), (std::vector<std::string>{"0", "1", "2"}));
 }
 
-TEST(EmbeddedDelivery, WhatFindsNoRoomIsReportedAndToldExactly) {
+TEST(EmbeddedDelivery, DroppedNotificationsAreReportedExactly) {
     for (const std::uint64_t members : {1u, 2u, 300u}) {
         auto given = options("a");
         given.queues.inbox.items = members;
@@ -148,7 +149,7 @@ TEST(EmbeddedDelivery, WhatFindsNoRoomIsReportedAndToldExactly) {
     }
 }
 
-TEST(EmbeddedDelivery, ARefusedOneIsReportedAtOnceAndToldInItsPlace) {
+TEST(EmbeddedDelivery, ARefusedNotificationIsReportedImmediatelyAndTheGapInOrder) {
     auto given = options("a");
     given.queues.inbox.items = 1;
     given.queues.inbox.policy = OverflowPolicy::refuse_newest;
@@ -162,7 +163,7 @@ TEST(EmbeddedDelivery, ARefusedOneIsReportedAtOnceAndToldInItsPlace) {
     EXPECT_EQ(busy.handled.wait_for(3), (std::vector<std::string>{"0", "1", "-1"}));
 }
 
-TEST(EmbeddedDelivery, TheInboxIsBoundedInBytesToo) {
+TEST(EmbeddedDelivery, TheInboxIsBoundedInBytes) {
     auto given = options("a");
     given.queues.inbox.bytes = 2000;
     Busy busy(std::move(given));
@@ -173,7 +174,7 @@ TEST(EmbeddedDelivery, TheInboxIsBoundedInBytesToo) {
     EXPECT_EQ(first.get().missed, (std::vector<Missed>{{"a", 1, MissReason::overflow}}));
 }
 
-TEST(EmbeddedDelivery, WhoLeavesBeforeItsHandlerIsCalledHasLeft) {
+TEST(EmbeddedDelivery, AMemberThatLeavesBeforeItsCallIsMissedAsLeft) {
     Busy busy(options("a"));
     auto report = busy.notify(*busy.node, '1');
     ASSERT_TRUE(busy.node->leave(kGroup, busy.blocked).ok());  // does not wait for the handler
@@ -185,7 +186,7 @@ TEST(EmbeddedDelivery, WhoLeavesBeforeItsHandlerIsCalledHasLeft) {
     EXPECT_EQ(busy.handled.now(), std::vector<std::string>{"0"});
 }
 
-TEST(EmbeddedDelivery, AHandlerThatThrowsWasCalledAndOneThatIsEmptyTakesAll) {
+TEST(EmbeddedDelivery, ThrowingAndEmptyHandlersCountAsDelivered) {
     const auto node = start(options("a"));
     ASSERT_TRUE(node->join(kGroup, [](const Notification&) { throw std::runtime_error("a user's fault"); }).ok());
     ASSERT_TRUE(node->join(kGroup, {}).ok());
@@ -210,7 +211,7 @@ TEST(EmbeddedDelivery, AnOnGapThatThrowsIsCountedToo) {
     EXPECT_EQ(busy.node->status()->counters.at("handler_exceptions"), 1u);
 }
 
-TEST(EmbeddedDelivery, TenBlockedHandlersDoNotHoldBackTheEleventh) {
+TEST(EmbeddedDelivery, TenBlockedHandlersDoNotDelayTheEleventh) {
     std::promise<void> gate;
     auto opened = gate.get_future().share();
     Seen<int> entered;
@@ -231,7 +232,7 @@ TEST(EmbeddedDelivery, TenBlockedHandlersDoNotHoldBackTheEleventh) {
     gate.set_value();
 }
 
-TEST(EmbeddedDelivery, RefusesOptionsThatMakeNoSense) {
+TEST(EmbeddedDelivery, RefusesWrongOptions) {
     const auto why = [](auto spoil) {
         auto given = options("a");
         spoil(given);

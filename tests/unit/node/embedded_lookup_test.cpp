@@ -33,7 +33,7 @@ std::uint64_t last_of(const Members& members) {
     return members.empty() ? 0 : members.back().id.number.value;
 }
 
-TEST(Lookup, WhileNothingChangesAllSeeTheSame) {
+TEST(Lookup, AllThreadsShareAViewWhileNothingChanges) {
     const auto node = start(options("a"));
     ASSERT_TRUE(node->join(kGroup, {}).ok());
     const Members here = *node->members(kGroup);
@@ -45,7 +45,7 @@ TEST(Lookup, WhileNothingChangesAllSeeTheSame) {
     EXPECT_EQ(here.size(), 1u);
 }
 
-TEST(Lookup, NodesOfOneProcessAreApart) {
+TEST(Lookup, NodesOfOneProcessShareNothing) {
     auto a = start(options("a"));
     const auto b = start(test::options("elsewhere", "b", {}));
     ASSERT_TRUE(a->join(kGroup, {}).ok());
@@ -70,7 +70,7 @@ TEST(Lookup, AViewOutlivesItsThreadAndItsNode) {
     std::thread([members = std::move(here)] { EXPECT_EQ(members.size(), 3u); }).join();
 }
 
-TEST(Lookup, ManyGroupsAreAllSeenRight) {
+TEST(Lookup, FindsEachOfManyGroups) {
     const auto node = start(options("a"));
     const auto group = [](std::size_t i) { return Group{"store", std::to_string(i)}; };
     constexpr std::size_t kGroups = 3000;  // far more than a thread remembers
@@ -79,8 +79,9 @@ TEST(Lookup, ManyGroupsAreAllSeenRight) {
         for (std::size_t i = 0; i < kGroups; ++i) ASSERT_EQ(node->members(group(i))->size(), 1 + i % 3) << i;
 }
 
-/// One thread joins and leaves, one member always standing; whoever looks sees the group as it was at some moment,
-/// never going back, and whoever changes it sees that at once. Views pass from thread to thread meanwhile.
+/// One thread joins and leaves; one member stays. Other threads see the group as it was at some moment and never go
+/// back in time. The thread that changes the group sees its changes immediately. Views pass from thread to thread
+/// meanwhile.
 TEST(Lookup, HoldsWhileTheGroupChanges) {
     const auto node = start(options("a"));
     ASSERT_TRUE(node->join(kGroup, {}).ok());

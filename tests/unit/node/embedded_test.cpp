@@ -51,7 +51,7 @@ JoinOptions visible(std::uint64_t count = 1) {
     return options;
 }
 
-TEST(Node, ReadsItsOwnWritesAtOnce) {
+TEST(Node, ReadsItsOwnWrites) {
     const auto node = start(options("a"));
     const auto joined = node->join(kGroup, {}, many(3, {{"k", "v"}}));
     ASSERT_TRUE(joined.ok()) << joined.error().text;
@@ -70,7 +70,7 @@ TEST(Node, ReadsItsOwnWritesAtOnce) {
     EXPECT_TRUE(node->groups()->empty());
 }
 
-TEST(Node, LeavingWhatIsNotJoinedChangesNothing) {
+TEST(Node, LeaveWithoutAMemberChangesNothing) {
     const Pair nodes;
     const auto joined = nodes.a->join(kGroup, {}, visible());
     ASSERT_TRUE(joined.ok());
@@ -80,7 +80,7 @@ TEST(Node, LeavingWhatIsNotJoinedChangesNothing) {
     EXPECT_EQ(nodes.b->members(kGroup)->size(), 1u);
 }
 
-TEST(Node, TheLatestLeaveFirstWhicheverJoinTheyCameFrom) {
+TEST(Node, TheLatestMembersLeaveFirstAcrossJoins) {
     const auto node = start(options("a"));
     std::vector<MemberId> all;
     for (int i = 0; i < 3; ++i) all.push_back(node->join(kGroup, [](const Notification&) {})->members.front());
@@ -88,7 +88,7 @@ TEST(Node, TheLatestLeaveFirstWhicheverJoinTheyCameFrom) {
     EXPECT_EQ(ids(*node->members(kGroup)), std::vector<MemberId>{all[0]});
 }
 
-TEST(Node, RefusesWhatIsWrong) {
+TEST(Node, RefusesWrongArguments) {
     const auto node = start(options("a"));
     EXPECT_EQ(node->join({"", "x"}, {}).error().code, ErrorCode::bad_request);
     EXPECT_EQ(node->join(kGroup, {}, many(0)).error().code, ErrorCode::bad_request);
@@ -126,7 +126,7 @@ TEST(Node, RefusesWrongOptions) {
     EXPECT_NE(why(taken).text.find("address already in use"), std::string::npos);
 }
 
-TEST(Node, AJoinIsSeenElsewhereAndTheNodesKnowEachOther) {
+TEST(Node, OtherNodesSeeAJoin) {
     const Pair nodes;
     const auto joined = nodes.a->join(kGroup, {}, visible(2));
     ASSERT_TRUE(joined.ok()) << joined.error().text;
@@ -175,7 +175,7 @@ TEST(Node, NotifiesEveryMemberInOrderAndReportsIt) {
     EXPECT_EQ(at_a.wait_for(2 * (kRounds + 1)).size(), 2 * (kRounds + 1)) << "each member of the call by itself";
 }
 
-TEST(Node, ABlockedHandlerHoldsUpNoOther) {
+TEST(Node, ABlockedHandlerDelaysNoOther) {
     std::promise<void> open;
     std::shared_future<void> opened = open.get_future().share();
     std::atomic<int> passed = 0;
@@ -194,7 +194,7 @@ TEST(Node, ABlockedHandlerHoldsUpNoOther) {
     open.set_value();
 }
 
-TEST(Node, AFullInboxDropsTheOldestAndTellsTheGap) {
+TEST(Node, AFullInboxDropsTheOldestAndReportsTheGap) {
     auto given = options("a");
     given.queues.inbox.items = 2;
     Seen<std::uint64_t> gaps;
@@ -231,7 +231,7 @@ TEST(Node, AFullInboxDropsTheOldestAndTellsTheGap) {
     EXPECT_EQ(gaps.now(), std::vector<std::uint64_t>{4});
 }
 
-TEST(Node, AThrowingHandlerIsCountedAndGoesOn) {
+TEST(Node, AThrowingHandlerIsCountedAndCalledAgain) {
     Seen<int> seen;
     const auto node = start(options("a"));
     ASSERT_TRUE(node->join(kGroup,
@@ -248,7 +248,7 @@ TEST(Node, AThrowingHandlerIsCountedAndGoesOn) {
     EXPECT_EQ(node->status()->counters.at("handler_exceptions"), 2u);
 }
 
-/// The table that a watcher would build; fails the test where an event does not fit.
+/// The table that a watcher builds from events. Fails the test if an event does not fit.
 class Applied {
 public:
     void apply(const WatchEvent& event) {
@@ -273,7 +273,7 @@ private:
     std::set<MemberId> members_;
 };
 
-TEST(Node, AWatchIsASnapshotAndThenEveryChange) {
+TEST(Node, AWatchGetsASnapshotAndThenEveryChange) {
     Seen<WatchEvent> events;
     const Pair nodes;
     ASSERT_TRUE(nodes.a->join(kGroup, {}, many(5)).ok());
@@ -308,7 +308,7 @@ TEST(Node, AWatchIsASnapshotAndThenEveryChange) {
     EXPECT_FALSE(nodes.b->unwatch(*watch));
 }
 
-TEST(Node, AfterUnwatchNothingIsHandledAnyMore) {
+TEST(Node, NothingIsHandledAfterUnwatch) {
     std::atomic<int> handled = 0;
     Seen<int> fence;
     const auto node = start(options("a"));
@@ -323,7 +323,7 @@ TEST(Node, AfterUnwatchNothingIsHandledAnyMore) {
     EXPECT_EQ(handled, then);
 }
 
-TEST(Node, AnUnwatchFromItsOwnHandlerIsTheLast) {
+TEST(Node, AfterUnwatchInItsHandlerNothingIsHandled) {
     std::atomic<std::uint64_t> number = 0;
     std::atomic<int> handled = 0;
     Seen<bool> ended;
@@ -343,7 +343,7 @@ TEST(Node, AnUnwatchFromItsOwnHandlerIsTheLast) {
     EXPECT_EQ(handled, 1);
 }
 
-TEST(Node, WhoLeavesIsGoneEverywhereAtOnce) {
+TEST(Node, MembersOfAClosedNodeLeaveImmediatelyEverywhere) {
     Seen<Reason> reasons;
     Pair nodes;
     ASSERT_TRUE(nodes.b->join(kGroup, {}, visible(3)).ok());
@@ -360,7 +360,7 @@ TEST(Node, WhoLeavesIsGoneEverywhereAtOnce) {
     EXPECT_TRUE(nodes.a->members(kGroup)->empty());
 }
 
-TEST(Node, AClosedOneSaysSo) {
+TEST(Node, AClosedNodeAnswersClosed) {
     const auto node = start(options("a"));
     ASSERT_TRUE(node->join(kGroup, {}).ok());
     node->close();
@@ -375,7 +375,7 @@ TEST(Node, AClosedOneSaysSo) {
     EXPECT_EQ(node->watch(kGroup, [](const WatchEvent&) {}).error().code, ErrorCode::closed);
 }
 
-TEST(Node, ATakenNameEndsTheLatecomer) {
+TEST(Node, ANodeWithATakenNameEnds) {
     const auto first = start(options("a"));
     auto given = options("a", {first->address()});
     Seen<Error> ends;

@@ -15,7 +15,7 @@
 
 namespace muster::test {
 
-/// A node at any free port of the loopback interface, soon ready.
+/// Options of a node at any free port of loopback that is ready soon.
 inline Node::Options options(const std::string& scope, const std::string& name, std::vector<std::string> seeds) {
     Node::Options options;
     options.name = name;
@@ -26,7 +26,7 @@ inline Node::Options options(const std::string& scope, const std::string& name, 
     return options;
 }
 
-/// Started and ready; null, with a failed expectation, when it cannot be started.
+/// Starts a node and waits until it is ready. Null, with a failed expectation, if it cannot start.
 inline std::unique_ptr<Node> start(Node::Options given) {
     auto node = Node::start(std::move(given));
     EXPECT_TRUE(node.ok()) << node.error().text;

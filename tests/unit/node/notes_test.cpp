@@ -33,7 +33,7 @@ TEST(Notes, HaveFieldsForPrograms) {
     EXPECT_EQ(to_line({Note::Kind::self_accused, "a", ""}).event, "self_accused");
 }
 
-TEST(LineLimiter, MakesOneLineWhateverTheOtherSideSays) {
+TEST(LineLimiter, RemovesControlCharacters) {
     LineLimiter limiter;
     const auto line =
         limiter.take(to_line({Note::Kind::dial_refused, "1.2.3.4:7100", "no\n2024-01-01 node b is down"}), Instant{});
@@ -41,7 +41,7 @@ TEST(LineLimiter, MakesOneLineWhateverTheOtherSideSays) {
     EXPECT_EQ(line->fields.at("detail"), "no?2024-01-01 node b is down");
 }
 
-TEST(LineLimiter, HoldsAStormBackAndSaysSo) {
+TEST(LineLimiter, LimitsLinesOfOneKindAndReportsHowMany) {
     LineLimiter limiter;
     const auto lost = to_line({Note::Kind::worker_lost, "w", ""});
     const auto at = [](int second) { return Instant(seconds(100 + second)); };

@@ -46,14 +46,14 @@ std::uint64_t inverse_of(std::uint64_t odd) {
     return inverse;
 }
 
-/// What the generator had been before it gave `number`: mix64 backwards.
+/// The state of the generator before it returned `number`: the inverse of mix64.
 std::uint64_t state_before(std::uint64_t number) {
     std::uint64_t x = unshift(number, 31) * inverse_of(0x94d049bb133111ebu);
     x = unshift(x, 27) * inverse_of(0xbf58476d1ce4e5b9u);
     return unshift(x, 30) - kStep;
 }
 
-/// Whether `next` is among the numbers that a core's generator draws around `known`.
+/// Whether `next` is one of the numbers that a core's generator draws near `known`.
 bool follows_from(std::uint64_t known, std::uint64_t next) {
     for (const std::uint64_t number : {known, known ^ 1}) {
         const std::uint64_t state = state_before(number);

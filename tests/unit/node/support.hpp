@@ -9,10 +9,10 @@
 
 namespace muster::test {
 
-/// Long enough for a machine that is busy with something else; no test that passes waits for it.
+/// Long enough for a loaded machine. Tests that pass never wait so long.
 inline constexpr std::chrono::seconds kLong{20};
 
-/// Things that threads put in, and a test waits for.
+/// Values that threads add and a test waits for.
 template <class T>
 class Seen {
 public:
@@ -21,7 +21,7 @@ public:
         items_.push_back(std::move(item));
         changed_.notify_all();
     }
-    /// Waits until `enough` says so of all that was put in; returns it either way.
+    /// Waits until `enough` accepts the values, or kLong has passed. Returns the values.
     std::vector<T> wait(const std::function<bool(const std::vector<T>&)>& enough) {
         std::unique_lock lock(mutex_);
         changed_.wait_for(lock, kLong, [&] { return enough(items_); });

@@ -30,7 +30,7 @@ cluster::LocalJoin join(std::uint64_t count = 1) {
     return event;
 }
 
-TEST(Engine, AnswersInTheCallersThreadAndTheViewFollows) {
+TEST(Engine, AnswersOnTheCallersThreadAndUpdatesTheView) {
     Engine engine(options(), std::make_shared<Wakeup>());
     EXPECT_TRUE(engine.members(kGroup)->empty());
     const auto result = engine.call(join(3), std::chrono::seconds(1));
@@ -52,7 +52,7 @@ void meet_silent_peer(Engine& engine) {
     ASSERT_EQ(engine.ask([](const cluster::Core& core) { return core.nodes().size(); }), 2u);
 }
 
-TEST(Engine, ACallThatNobodyAnswersEndsWithItsPatience) {
+TEST(Engine, ACallWithoutAnAnswerEndsAfterItsPatience) {
     Engine engine(options(), std::make_shared<Wakeup>());
     engine.step(cluster::Tick{});
     meet_silent_peer(engine);
@@ -87,7 +87,7 @@ TEST(Engine, ACallIsAnsweredByALaterStep) {
     EXPECT_TRUE(answered);
 }
 
-TEST(Engine, ACloseAnswersTheCallsThatWait) {
+TEST(Engine, CloseAnswersWaitingCalls) {
     Engine engine(options(), std::make_shared<Wakeup>());
     engine.step(cluster::Tick{});
     meet_silent_peer(engine);
@@ -104,7 +104,7 @@ TEST(Engine, ACloseAnswersTheCallsThatWait) {
     caller.join();
 }
 
-TEST(Engine, AClosedOneAnswersClosed) {
+TEST(Engine, AClosedEngineAnswersClosed) {
     Engine engine(options(), std::make_shared<Wakeup>());
     engine.step(cluster::Tick{});
     engine.close({ErrorCode::closed, "over"});

@@ -18,7 +18,7 @@ View view_of(const Group& group, std::size_t members) {
     return std::make_shared<GroupView>(group, std::vector<Member>(members));
 }
 
-/// Runs it on a thread of its own, which begins with no views.
+/// Runs a function on a new thread, which has no views yet.
 template <class Body>
 void on_a_thread(const Body& body) {
     std::thread(body).join();
@@ -36,7 +36,7 @@ TEST(ThreadViews, FindsWhatItKeeps) {
     });
 }
 
-TEST(ThreadViews, NodesOfOneProcessAreApart) {
+TEST(ThreadViews, EnginesOfOneProcessShareNothing) {
     on_a_thread([] {
         const auto hash = group_hash(kGroup);
         ThreadViews::keep(kEngine, hash, view_of(kGroup, 1));
@@ -47,7 +47,7 @@ TEST(ThreadViews, NodesOfOneProcessAreApart) {
     });
 }
 
-TEST(ThreadViews, TheHashIsNotTheIdentity) {
+TEST(ThreadViews, EqualHashesDoNotMixGroups) {
     on_a_thread([] {
         const Group collides{"invoices", "streams"};
         ThreadViews::keep(kEngine, 7, view_of(kGroup, 1));
@@ -57,7 +57,7 @@ TEST(ThreadViews, TheHashIsNotTheIdentity) {
     });
 }
 
-TEST(ThreadViews, WhatIsOutOfDateIsNotFoundAndGivesItsPlace) {
+TEST(ThreadViews, OutdatedViewsAreNotFoundAndAreReplacedFirst) {
     on_a_thread([] {
         const auto hash = group_hash(kGroup);
         const auto old = std::make_shared<GroupView>(kGroup, std::vector<Member>(1));
@@ -89,7 +89,7 @@ TEST(ThreadViews, OneSetKeepsAsManyAsItHasWays) {
     });
 }
 
-TEST(ThreadViews, EndWithTheThreadButForWhatIsInUse) {
+TEST(ThreadViews, EndWithTheThreadExceptViewsInUse) {
     std::weak_ptr<const GroupView> unused;
     std::weak_ptr<const GroupView> used;
     Members members;
@@ -109,7 +109,7 @@ TEST(ThreadViews, EndWithTheThreadButForWhatIsInUse) {
     EXPECT_TRUE(used.expired());
 }
 
-/// Looks something up when its thread ends, after the thread's views have gone.
+/// Looks a group up when its thread ends, after the thread's views are deleted.
 struct LooksUpLate {
     Members* members = nullptr;
     std::weak_ptr<const GroupView>* seen = nullptr;

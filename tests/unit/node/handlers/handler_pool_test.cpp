@@ -17,7 +17,7 @@ using IntInbox = Inbox<int>;
 using test::kLong;
 using test::Seen;
 
-/// Handlers that all block at their first item until they are let go.
+/// Handlers that all block at their first item until they are released.
 class Blocked {
 public:
     explicit Blocked(HandlerPool& pool) : pool_(pool) {}
@@ -56,7 +56,7 @@ bool comes_to(const HandlerPool& pool, std::size_t threads) {
     return pool.threads() == threads;
 }
 
-TEST(HandlerPool, TenBlockedHandlersDoNotHoldBackTheEleventh) {
+TEST(HandlerPool, TenBlockedHandlersDoNotDelayTheEleventh) {
     HandlerPool pool({.threads = 2});
     Blocked blocked(pool);
     blocked.add(10);
@@ -73,7 +73,7 @@ TEST(HandlerPool, TenBlockedHandlersDoNotHoldBackTheEleventh) {
     EXPECT_EQ(blocked.left.wait_for(10).size(), 10u);
 }
 
-TEST(HandlerPool, ThreadsThatAreNotNeededAnyMoreEnd) {
+TEST(HandlerPool, EndsThreadsThatWereIdle) {
     HandlerPool pool({.threads = 2, .patience = std::chrono::milliseconds(1), .linger = std::chrono::milliseconds(20)});
     for (int round = 0; round < 3; ++round) {
         Blocked blocked(pool);
@@ -86,7 +86,7 @@ TEST(HandlerPool, ThreadsThatAreNotNeededAnyMoreEnd) {
     }
 }
 
-TEST(HandlerPool, ASlowHandlerGivesWayAfterEachCall) {
+TEST(HandlerPool, ASlowHandlerYieldsAfterEachCall) {
     HandlerPool pool({.threads = 1, .max_threads = 1});
     Blocked blocked(pool);
     blocked.add(1);
@@ -107,7 +107,7 @@ TEST(HandlerPool, ASlowHandlerGivesWayAfterEachCall) {
     EXPECT_EQ(order, (std::vector<int>{1, -1, 2, 3}));
 }
 
-TEST(HandlerPool, StartsNoMoreThanItMay) {
+TEST(HandlerPool, StartsAtMostMaxThreads) {
     HandlerPool pool({.threads = 1, .max_threads = 3, .patience = std::chrono::milliseconds(1)});
     Blocked blocked(pool);
     blocked.add(6);
@@ -120,7 +120,7 @@ TEST(HandlerPool, StartsNoMoreThanItMay) {
 }
 
 // A thread that looks for work is not woken, and must not be counted on by two.
-TEST(HandlerPool, AThreadThatStaysAwakeTakesOneStrand) {
+TEST(HandlerPool, APollingThreadTakesOneStrand) {
     HandlerPool pool({.threads = 2, .patience = std::chrono::hours(1), .busy_poll = std::chrono::hours(1)});
     for (int round = 0; round < 100; ++round) {
         Blocked blocked(pool);

@@ -43,7 +43,7 @@ TEST(OwnMembers, TakesFewerWhenThereAreFewer) {
     EXPECT_TRUE(own.take(kGroup, std::uint64_t{1}).members.empty());
 }
 
-TEST(OwnMembers, TakesTheGivenOnesOnce) {
+TEST(OwnMembers, TakesGivenMembersOnce) {
     OwnMembers own;
     own.add(kGroup, HandlerId{1}, {MemberNumber{1}, 3});
     own.add({"other", "group"}, HandlerId{2}, {MemberNumber{4}, 1});
@@ -64,7 +64,7 @@ TEST(OwnMembers, TheLatestIsNeverOneThatHasLeft) {
     EXPECT_TRUE(own.take(kGroup, std::uint64_t{1}).members.empty());
 }
 
-TEST(OwnMembers, AJoinMayBeToldAfterALaterOne) {
+TEST(OwnMembers, AJoinMayBeAddedAfterALaterOne) {
     OwnMembers own;
     own.add(kGroup, HandlerId{2}, {MemberNumber{4}, 1});
     own.add(kGroup, HandlerId{1}, {MemberNumber{1}, 3});
@@ -72,7 +72,7 @@ TEST(OwnMembers, AJoinMayBeToldAfterALaterOne) {
     EXPECT_EQ(own.take(kGroup, std::uint64_t{1}).owner, HandlerId{2});
 }
 
-/// Against the plainest possible book.
+/// Compares random calls with a plain list.
 TEST(OwnMembers, AgreesWithASimpleList) {
     OwnMembers own;
     Numbers standing;

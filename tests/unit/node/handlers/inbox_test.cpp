@@ -13,7 +13,7 @@ namespace {
 using IntInbox = Inbox<int>;
 constexpr auto kLong = std::chrono::seconds(20);
 
-/// Blocks whoever passes until it is opened.
+/// Blocks threads that pass until it is opened.
 class Gate {
 public:
     void pass() { opened_.wait(); }
@@ -24,7 +24,7 @@ private:
     std::shared_future<void> opened_ = promise_.get_future().share();
 };
 
-/// An inbox's only thread can be held at a gate, and what it did be awaited.
+/// Holds the only thread of a pool at a gate, and waits for what it has done.
 struct Held {
     Gate gate;
     std::promise<void> entered;
@@ -47,7 +47,7 @@ struct Held {
     }
 };
 
-TEST(Handlers, RunsEachStrandInOrderSideBySide) {
+TEST(Inbox, RunsItemsInOrderAndInboxesInParallel) {
     constexpr int kStrands = 20;
     constexpr int kItems = 2000;
     HandlerPool pool({.threads = 3});
@@ -69,7 +69,7 @@ TEST(Handlers, RunsEachStrandInOrderSideBySide) {
     }
 }
 
-TEST(Handlers, ABlockedOneDoesNotStopOthers) {
+TEST(Inbox, ABlockedInboxDoesNotStopOthers) {
     HandlerPool pool({.threads = 2});
     Held stuck;
     auto blocked = std::make_shared<IntInbox>(pool, IntInbox::Limits{}, stuck.run(1));
@@ -86,7 +86,7 @@ TEST(Handlers, ABlockedOneDoesNotStopOthers) {
     EXPECT_EQ(stuck.seen, (std::vector<int>{0, 1}));
 }
 
-TEST(Handlers, DropsTheOldestAndSaysHowMany) {
+TEST(Inbox, DropsTheOldestAndReportsHowMany) {
     HandlerPool pool({.threads = 1});
     Held held;
     auto inbox = std::make_shared<IntInbox>(pool, IntInbox::Limits{3, 1000}, held.run(9),
@@ -100,7 +100,7 @@ TEST(Handlers, DropsTheOldestAndSaysHowMany) {
     EXPECT_EQ(held.dropped, std::vector<std::uint64_t>{6});
 }
 
-TEST(Handlers, EveryDroppedOneIsToldOnce) {
+TEST(Inbox, ReportsEachDroppedItemOnce) {
     for (const int many : {1, 2, 1000}) {
         HandlerPool pool({.threads = 1});
         Held held;
@@ -124,7 +124,7 @@ TEST(Handlers, EveryDroppedOneIsToldOnce) {
     }
 }
 
-TEST(Handlers, RefusesTheNewestAndTellsItInItsPlace) {
+TEST(Inbox, RefusesTheNewestAndReportsTheGapInOrder) {
     HandlerPool pool({.threads = 1});
     Held held;
     std::vector<std::pair<int, MissReason>> missed;
@@ -143,7 +143,7 @@ TEST(Handlers, RefusesTheNewestAndTellsItInItsPlace) {
     EXPECT_EQ(held.seen, (std::vector<int>{0, -2, 5}));
 }
 
-TEST(Handlers, AGapWithNothingBehindItIsToldToo) {
+TEST(Inbox, ReportsAGapAfterTheLastItem) {
     HandlerPool pool({.threads = 1});
     Held held;
     std::promise<std::uint64_t> told;
@@ -157,7 +157,7 @@ TEST(Handlers, AGapWithNothingBehindItIsToldToo) {
     EXPECT_EQ(told.get_future().get(), 2u);
 }
 
-TEST(Handlers, WhatWaitsInAnAbandonedOneHasLeft) {
+TEST(Inbox, ItemsOfAnAbandonedInboxAreMissedAsLeft) {
     HandlerPool pool({.threads = 1});
     Held held;
     std::vector<std::pair<int, MissReason>> missed;
@@ -178,7 +178,7 @@ TEST(Handlers, WhatWaitsInAnAbandonedOneHasLeft) {
                           {1, MissReason::left}, {2, MissReason::left}, {3, MissReason::left}}));
 }
 
-TEST(Handlers, BoundsBytesAndWeightToo) {
+TEST(Inbox, BoundsBytesAndWeight) {
     HandlerPool pool({.threads = 1});
     Held held;
     auto inbox = std::make_shared<IntInbox>(pool, IntInbox::Limits{100, 10}, held.run(3),
@@ -194,7 +194,7 @@ TEST(Handlers, BoundsBytesAndWeightToo) {
     EXPECT_EQ(held.dropped, std::vector<std::uint64_t>{6});
 }
 
-TEST(Handlers, OfferRefusesInsteadOfDropping) {
+TEST(Inbox, OfferRefusesInsteadOfDropping) {
     HandlerPool pool({.threads = 1});
     Held held;
     auto inbox = std::make_shared<IntInbox>(pool, IntInbox::Limits{2, 1000}, held.run(7));
@@ -210,7 +210,7 @@ TEST(Handlers, OfferRefusesInsteadOfDropping) {
     EXPECT_EQ(held.seen, (std::vector<int>{0, 7}));
 }
 
-TEST(Handlers, CloseWaitsForTheItemUnderWay) {
+TEST(Inbox, CloseWaitsForTheRunningItem) {
     HandlerPool pool({.threads = 1});
     Held held;
     auto inbox = std::make_shared<IntInbox>(pool, IntInbox::Limits{}, held.run(99));
@@ -230,7 +230,7 @@ TEST(Handlers, CloseWaitsForTheItemUnderWay) {
     EXPECT_EQ(held.seen, std::vector<int>{0});
 }
 
-TEST(Handlers, CloseFromItsOwnItemEndsAfterIt) {
+TEST(Inbox, CloseFromARunningItemDoesNotWaitForIt) {
     HandlerPool pool({.threads = 1});
     std::vector<int> seen;
     std::promise<void> closed;
@@ -250,7 +250,7 @@ TEST(Handlers, CloseFromItsOwnItemEndsAfterIt) {
     EXPECT_EQ(seen, std::vector<int>{1});
 }
 
-TEST(Handlers, StopRunsNoMore) {
+TEST(Inbox, RunsNothingAfterThePoolHasStopped) {
     Held held;
     HandlerPool pool({.threads = 1});
     auto inbox = std::make_shared<IntInbox>(pool, IntInbox::Limits{}, held.run(99));
