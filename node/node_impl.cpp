@@ -162,7 +162,7 @@ std::optional<Error> Node::Impl::why_not(const Node::Options& options) {
     return std::nullopt;
 }
 
-Result<std::unique_ptr<Node::Impl>> Node::Impl::start(Node::Options given, node::Lose lose) {
+Result<std::unique_ptr<Node::Impl>> Node::Impl::start(Node::Options given, node::DropFilter drop) {
     if (auto wrong = why_wrong(given)) return *std::move(wrong);
     node::raise_descriptor_limit();
     auto impl = std::make_unique<Impl>(std::move(given));
@@ -179,7 +179,7 @@ Result<std::unique_ptr<Node::Impl>> Node::Impl::start(Node::Options given, node:
                                      options.advertise,
                                      options.control_port,
                                      options.gossip_port,
-                                     std::move(lose),
+                                     std::move(drop),
                                      impl->keys,
                                      options.security.insecure,
                                      expected_at(options.seeds),

@@ -34,8 +34,8 @@ struct Node::Impl final : node::LoopCallbacks {
 
     /// See Node::check(). Empty if start() would accept the options.
     static std::optional<Error> why_not(const Node::Options& options);
-    /// See Node::start(). `lose` is for tests: it chooses gossip messages to lose.
-    static Result<std::unique_ptr<Impl>> start(Node::Options options, node::Lose lose = {});
+    /// See Node::start(). `drop` is for tests: it chooses gossip messages to drop.
+    static Result<std::unique_ptr<Impl>> start(Node::Options options, node::DropFilter drop = {});
     void close();
 
     // ---- called by Node; any thread ----

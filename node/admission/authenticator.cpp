@@ -16,10 +16,10 @@ namespace {
 
 constexpr const char* kZap = "inproc://zeromq.zap.01";
 constexpr std::size_t kZapFrames = 7;  // version, request, domain, address, routing id, mechanism, key
-constexpr std::size_t kMostFrames = 16;
-constexpr auto kLookEvery = std::chrono::seconds(1);
+constexpr std::size_t kMaxFrames = 16;
+constexpr auto kCheckFilesEvery = std::chrono::seconds(1);
 
-/// A ZMTP property: name and value, each with its length before it.
+/// Appends a ZMTP property (RFC 23): name and value, each preceded by its length.
 void add_property(std::string& to, std::string_view name, std::string_view value) {
     to += static_cast<char>(name.size());
     to += name;
@@ -33,7 +33,7 @@ std::vector<zmq::message_t> receive_all(zmq::socket_t& socket) {
     bool more = receive(socket, frame);
     while (more) {
         more = frame.more();
-        if (frames.size() < kMostFrames) frames.push_back(std::move(frame));
+        if (frames.size() < kMaxFrames) frames.push_back(std::move(frame));
         frame.rebuild();
         more = more && receive(socket, frame);
     }
@@ -51,9 +51,9 @@ LogLine keys_broken(const Error& why) {
 
 }  // namespace
 
-Authenticator::Authenticator(zmq::context_t& context, std::shared_ptr<keys::Keyring> keys, NodeCounters& counts,
-                             std::shared_ptr<Wakeup> loop, Seen seen)
-    : keys_(std::move(keys)), counts_(counts), loop_(std::move(loop)), seen_(std::move(seen)) {
+Authenticator::Authenticator(zmq::context_t& context, std::shared_ptr<keys::Keyring> keys, NodeCounters& counters,
+                             std::shared_ptr<Wakeup> loop, OnNodeKey on_node_key)
+    : keys_(std::move(keys)), counters_(counters), loop_(std::move(loop)), on_node_key_(std::move(on_node_key)) {
     zmq::socket_t zap(context, zmq::socket_type::rep);
     zap.set(zmq::sockopt::linger, 0);
     zap.bind(kZap);
@@ -63,40 +63,41 @@ Authenticator::Authenticator(zmq::context_t& context, std::shared_ptr<keys::Keyr
 
 Authenticator::~Authenticator() {
     stop_ = true;
-    told_.notify();
+    stop_wakeup_.notify();
     thread_.join();
 }
 
-std::vector<LogLine> Authenticator::take_news() {
+std::vector<LogLine> Authenticator::take_log_lines() {
     const std::lock_guard lock(mutex_);
-    return std::exchange(news_, {});
+    return std::exchange(lines_, {});
 }
 
 void Authenticator::run(zmq::socket_t zap) noexcept {
     try {
         serve(zap);
     } catch (const std::exception& error) {
-        // Without a handler libzmq lets everyone in.
-        std::fprintf(stderr, "muster: the authenticator failed (%s): this process ends, to admit nobody\n",
-                     error.what());
+        std::fprintf(
+            stderr,
+            "muster: the authenticator failed (%s): aborting, because without it libzmq would admit every client\n",
+            error.what());
         std::abort();
     }
 }
 
 void Authenticator::serve(zmq::socket_t& zap) {
     std::vector<zmq::pollitem_t> items;
-    auto look_at = now() + kLookEvery;
+    auto check_at = now() + kCheckFilesEvery;
     while (!stop_) {
-        items.assign({{nullptr, told_.fd(), ZMQ_POLLIN, 0}, {zap.handle(), 0, ZMQ_POLLIN, 0}});
-        const auto wait = std::chrono::ceil<std::chrono::milliseconds>(look_at - now());
+        items.assign({{nullptr, stop_wakeup_.fd(), ZMQ_POLLIN, 0}, {zap.handle(), 0, ZMQ_POLLIN, 0}});
+        const auto wait = std::chrono::ceil<std::chrono::milliseconds>(check_at - now());
         const auto patience = static_cast<long>(std::max(wait.count(), std::chrono::milliseconds::rep{0}));
         if (::zmq_poll(items.data(), static_cast<int>(items.size()), patience) < 0 && ::zmq_errno() != EINTR)
             throw std::runtime_error(::zmq_strerror(::zmq_errno()));
-        if (items[0].revents != 0) told_.clear();
+        if (items[0].revents != 0) stop_wakeup_.clear();
         answer(zap);
-        if (now() < look_at) continue;
-        look_at = now() + kLookEvery;
-        look_at_files();
+        if (now() < check_at) continue;
+        check_at = now() + kCheckFilesEvery;
+        reload_changed_files();
     }
 }
 
@@ -126,23 +127,23 @@ std::optional<keys::Identity> Authenticator::admitted(const std::vector<zmq::mes
                          : std::nullopt;
     const auto identity = key ? keys_->find(*key) : std::nullopt;
     if (!identity) {
-        counts_.refused(Refusal::unknown_key);
+        counters_.refused(Refusal::unknown_key);
         return std::nullopt;
     }
     if (identity->role != keys::Role::node && text_of(request[2]) != kAllRoles) {
-        counts_.refused(Refusal::wrong_role);
+        counters_.refused(Refusal::wrong_role);
         return std::nullopt;
     }
-    if (identity->role == keys::Role::node) seen_(identity->name, *key);
+    if (identity->role == keys::Role::node) on_node_key_(identity->name, *key);
     return identity;
 }
 
-void Authenticator::look_at_files() {
+void Authenticator::reload_changed_files() {
     const auto reloaded = keys_->reload_if_changed();
     if (!reloaded) return;
     {
         const std::lock_guard lock(mutex_);
-        news_.push_back(*reloaded ? keys_read(**reloaded) : keys_broken(reloaded->error()));
+        lines_.push_back(*reloaded ? keys_read(**reloaded) : keys_broken(reloaded->error()));
     }
     loop_->notify();
 }

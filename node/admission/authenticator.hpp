@@ -1,4 +1,4 @@
-// Who may connect to a node's sockets: asked by libzmq for every handshake.
+// Decides which clients may connect: libzmq asks it during every CURVE handshake.
 #pragma once
 
 #include <muster/log_line.hpp>
@@ -22,46 +22,49 @@
 
 namespace muster::node {
 
-/// ZAP domains: whom a socket admits.
+/// ZAP domains: which roles a socket admits.
 inline constexpr const char* kNodesOnly = "nodes";
 inline constexpr const char* kAllRoles = "all";
-/// Property of every message of an admitted connection, beside the User-Id ("node/a"): its public key in Z85.
+/// ZMTP property with the client's public key in Z85. libzmq attaches it, like User-Id ("node/a"), to every message of
+/// an admitted connection.
 inline constexpr const char* kKeyProperty = "X-Key";
 
-/// The ZAP handler of a context, on a thread of its own, which begins before the constructor returns: to be made
-/// before any socket is bound. Were it to end, libzmq would admit everyone; the process ends instead.
+/// The ZAP handler (ZeroMQ RFC 27) of a context. It has a thread of its own and handles requests as soon as the
+/// constructor returns. Must be made before any socket of the context is bound, because without a ZAP handler libzmq
+/// admits every client. For the same reason the process aborts if the thread fails.
 ///
-/// The thread also looks every second whether a key file has changed.
+/// The thread also checks the key files for changes, once a second.
 class Authenticator {
 public:
-    /// A node has shown this key. Called on the authenticator's thread.
-    using Seen = std::function<void(const std::string& node, const keys::PublicKey& key)>;
+    /// A node has proved that it has this key. Called on the authenticator's thread.
+    using OnNodeKey = std::function<void(const std::string& node, const keys::PublicKey& key)>;
 
-    Authenticator(zmq::context_t& context, std::shared_ptr<keys::Keyring> keys, NodeCounters& counts,
-                  std::shared_ptr<Wakeup> loop, Seen seen);
-    /// No socket of the context may be bound any more.
+    /// `loop` is notified when there are log lines to take.
+    Authenticator(zmq::context_t& context, std::shared_ptr<keys::Keyring> keys, NodeCounters& counters,
+                  std::shared_ptr<Wakeup> loop, OnNodeKey on_node_key);
+    /// All bound sockets of the context must be closed.
     ~Authenticator();
     Authenticator(const Authenticator&) = delete;
     Authenticator& operator=(const Authenticator&) = delete;
 
-    /// What became of changed key files since the last call.
-    std::vector<LogLine> take_news();
+    /// One line for each change of the key files since the last call. Any thread.
+    std::vector<LogLine> take_log_lines();
 
 private:
     void run(zmq::socket_t zap) noexcept;
     void serve(zmq::socket_t& zap);
     void answer(zmq::socket_t& zap);
     [[nodiscard]] std::optional<keys::Identity> admitted(const std::vector<zmq::message_t>& request);
-    void look_at_files();
+    void reload_changed_files();
 
     const std::shared_ptr<keys::Keyring> keys_;
-    NodeCounters& counts_;
+    NodeCounters& counters_;
     const std::shared_ptr<Wakeup> loop_;
-    const Seen seen_;
-    Wakeup told_;  // to stop
+    const OnNodeKey on_node_key_;
+    Wakeup stop_wakeup_;
     std::atomic<bool> stop_ = false;
-    std::mutex mutex_;  // of the news
-    std::vector<LogLine> news_;
+    std::mutex mutex_;  // guards lines_
+    std::vector<LogLine> lines_;
     std::thread thread_;
 };
 

@@ -17,14 +17,15 @@ namespace {
 constexpr int kEvents = ZMQ_EVENT_LISTENING | ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_CONNECTED | ZMQ_EVENT_DISCONNECTED |
                         ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
                         ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL;
-// A failing accept() is left out: where descriptors run out, libzmq's thread would tell it without end.
-constexpr std::size_t kCheckedAtOnce = 1024;  // some milliseconds
-constexpr std::size_t kFrameOverhead = 64;    // on the wire, at most: its length, and under CURVE nonce and box
+// Not ZMQ_EVENT_ACCEPT_FAILED: when descriptors run out, libzmq's thread would report it in a busy loop.
+constexpr std::size_t kCheckedAtOnce = 1024;  // takes some milliseconds
+constexpr std::size_t kFrameOverhead = 64;    // bytes on the wire, at most: the length and, with CURVE, nonce and box
 
-/// Makes the kernel drop what comes for a listening socket, or no more. Connections that stand are not concerned.
+/// Makes the kernel drop all packets for a listening socket, or deliver them again. Established connections are not
+/// affected.
 void drop_attempts(int listener, bool drop) {
-    sock_filter nothing_passes[] = {BPF_STMT(BPF_RET | BPF_K, 0)};
-    const sock_fprog program{1, nothing_passes};
+    sock_filter drop_all[] = {BPF_STMT(BPF_RET | BPF_K, 0)};
+    const sock_fprog program{1, drop_all};
     const int unused = 0;
     if (drop)
         ::setsockopt(listener, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
@@ -34,36 +35,37 @@ void drop_attempts(int listener, bool drop) {
 
 }  // namespace
 
-Connections::Connections(zmq::context_t& context, Bounds bounds, NodeCounters& counts, ConnectionCounts::Count& size)
-    : context_(context), bounds_(bounds), counts_(counts), size_(size) {}
+Connections::Connections(zmq::context_t& context, Bounds bounds, NodeCounters& counters, ConnectionCounts::Count& open)
+    : context_(context), bounds_(bounds), counters_(counters), open_(open) {}
 
 Connections::~Connections() {
-    unwatch();
+    stop_monitoring();
 }
 
-void Connections::watch(zmq::socket_t& socket) {
+void Connections::monitor(zmq::socket_t& socket) {
     static constinit std::atomic<std::uint64_t> last = 0;
-    unwatch();
+    stop_monitoring();
     const std::string endpoint = "inproc://connections-" + std::to_string(++last);
     monitor_ = zmq::socket_t(context_, zmq::socket_type::pair);
-    monitor_.set(zmq::sockopt::rcvhwm, 0);
+    monitor_.set(zmq::sockopt::rcvhwm, 0);  // at a high-water mark, too, libzmq's I/O thread would block
     monitor_.set(zmq::sockopt::linger, 0);
     if (::zmq_socket_monitor(socket.handle(), endpoint.c_str(), kEvents) != 0) throw zmq::error_t();
-    watched_ = socket.handle();
+    monitored_ = socket.handle();
     monitor_.connect(endpoint);
 }
 
-void Connections::unwatch() {
-    // First the one who writes: while nobody reads, it would wait.
-    if (watched_ != nullptr) ::zmq_socket_monitor(watched_, nullptr, 0);
-    watched_ = nullptr;
+void Connections::stop_monitoring() {
+    // Must come before the monitor socket is closed: libzmq's I/O thread would block on a monitor that nobody reads,
+    // and with it every connection of the context.
+    if (monitored_ != nullptr) ::zmq_socket_monitor(monitored_, nullptr, 0);
+    monitored_ = nullptr;
     listener_ = -1;
     full_ = false;
-    open_.clear();
+    flows_.clear();
 }
 
 void Connections::drain() {
-    if (watched_ == nullptr) return;
+    if (monitored_ == nullptr) return;
     Parts parts;
     while (receive(monitor_, parts)) {
         std::uint16_t event = 0;
@@ -71,91 +73,93 @@ void Connections::drain() {
         if (parts.first.size() < sizeof event + sizeof value) continue;
         std::memcpy(&event, parts.first.data(), sizeof event);
         std::memcpy(&value, static_cast<const char*>(parts.first.data()) + sizeof event, sizeof value);
-        take(event, value);
+        handle(event, value);
     }
-    size_ = open_.size();
-    // A little room first, or the two would alternate with every connection.
+    open_ = flows_.size();
+    // Let clients in again only when an eighth is free, so that the filter does not change with every connection.
     const std::size_t most = bounds_.connections;
-    if (open_.size() >= most || open_.size() + most / 8 < most) hold_off(open_.size() >= most);
+    if (flows_.size() >= most || flows_.size() + most / 8 < most) hold_off(flows_.size() >= most);
 }
 
-void Connections::take(std::uint16_t event, std::int32_t value) {
+void Connections::handle(std::uint16_t event, std::int32_t value) {
     switch (event) {
         case ZMQ_EVENT_LISTENING:
             listener_ = value;
             break;
         case ZMQ_EVENT_ACCEPTED:
-            ++counts_.connections.accepted;
-            open_[value] = {};
+            ++counters_.connections.accepted;
+            flows_[value] = {};
             break;
         case ZMQ_EVENT_CONNECTED:
-            open_[value] = {};
+            flows_[value] = {};
             break;
         case ZMQ_EVENT_DISCONNECTED:
-            open_.erase(value);
+            flows_.erase(value);
             break;
         case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
-            if (listener_ >= 0) ++counts_.connections.shaken;
+            if (listener_ >= 0) ++counters_.connections.handshakes;
             break;
         case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL:
         case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
-            if (listener_ >= 0) failed(event, value);
+            if (listener_ >= 0) handshake_failed(event, value);
             break;
         default:
             break;
     }
 }
 
-void Connections::failed(std::uint16_t event, std::int32_t why) {
-    const bool tells = event == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL;
-    if (tells && why == ZMQ_PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH && counts_.has_keys())
-        counts_.refused(Refusal::no_key);
-    else if (tells && why == ZMQ_PROTOCOL_ERROR_ZMTP_CRYPTOGRAPHIC)
-        counts_.refused(Refusal::other_server);
+void Connections::handshake_failed(std::uint16_t event, std::int32_t reason) {
+    const bool has_reason = event == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL;
+    if (has_reason && reason == ZMQ_PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH && counters_.has_keys())
+        counters_.refused(Refusal::no_key);
+    else if (has_reason && reason == ZMQ_PROTOCOL_ERROR_ZMTP_CRYPTOGRAPHIC)
+        counters_.refused(Refusal::other_server);
     else
-        counts_.refused(Refusal::broken);
+        counters_.refused(Refusal::broken);
 }
 
 void Connections::hold_off(bool full) {
     if (full == full_ || listener_ < 0) return;
     full_ = full;
-    if (full) ++counts_.connections.held_off;
+    if (full) ++counters_.connections.held_off;
     drop_attempts(listener_, full);
 }
 
-int Connections::took(Parts& parts) {
-    zmq::message_t& named = parts.count > 1 ? parts.last : parts.first;  // a ROUTER's first part is of libzmq's own
+int Connections::received(Parts& parts) {
+    // The first part of a ROUTER's message is the routing id, which libzmq adds and which has no descriptor.
+    zmq::message_t& named = parts.count > 1 ? parts.last : parts.first;
     const int descriptor = ::zmq_msg_get(named.handle(), ZMQ_SRCFD);
-    if (const auto found = open_.find(descriptor); found != open_.end())
-        found->second.taken += parts.bytes + static_cast<std::size_t>(parts.count) * kFrameOverhead;
+    if (const auto found = flows_.find(descriptor); found != flows_.end())
+        found->second.received += parts.bytes + static_cast<std::size_t>(parts.count) * kFrameOverhead;
     return descriptor;
 }
 
-void Connections::gave(int descriptor, std::size_t bytes) {
-    if (const auto found = open_.find(descriptor); found != open_.end()) found->second.given += bytes;
+void Connections::sent(int descriptor, std::size_t bytes) {
+    if (const auto found = flows_.find(descriptor); found != flows_.end()) found->second.sent += bytes;
 }
 
 void Connections::check() {
-    auto at = open_.upper_bound(checked_);
-    for (std::size_t i = 0; i < kCheckedAtOnce && at != open_.end(); ++i, ++at) {
+    auto at = flows_.upper_bound(checked_);
+    for (std::size_t i = 0; i < kCheckedAtOnce && at != flows_.end(); ++i, ++at) {
         check(at->first, at->second);
         checked_ = at->first;
     }
-    if (at == open_.end()) checked_ = -1;
+    if (at == flows_.end()) checked_ = -1;
 }
 
 void Connections::check(int descriptor, Flow& flow) {
-    tcp_info passed{};
-    socklen_t size = sizeof passed;
-    if (::getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, &passed, &size) != 0) return;
-    // What is counted per frame is a little too much, and what encryption adds is not: nobody shall save that up.
-    flow.taken = std::min<std::uint64_t>(flow.taken, passed.tcpi_bytes_received);
-    flow.given = std::max<std::uint64_t>(flow.given, passed.tcpi_bytes_acked);
-    const bool in = passed.tcpi_bytes_received - flow.taken > bounds_.bytes;
-    const bool out = flow.given - passed.tcpi_bytes_acked > bounds_.bytes;
+    tcp_info kernel{};
+    socklen_t size = sizeof kernel;
+    if (::getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, &kernel, &size) != 0) return;
+    // The overhead counted per frame is a little too high, and that of encryption is not counted. Corrected here, so
+    // that the difference does not add up.
+    flow.received = std::min<std::uint64_t>(flow.received, kernel.tcpi_bytes_received);
+    flow.sent = std::max<std::uint64_t>(flow.sent, kernel.tcpi_bytes_acked);
+    const bool in = kernel.tcpi_bytes_received - flow.received > bounds_.bytes;
+    const bool out = flow.sent - kernel.tcpi_bytes_acked > bounds_.bytes;
     if (!in && !out) return;
-    ++(in ? counts_.connections.overfull_in : counts_.connections.overfull_out);
-    flow = {passed.tcpi_bytes_received, passed.tcpi_bytes_acked};  // counted once
+    ++(in ? counters_.connections.overfull_in : counters_.connections.overfull_out);
+    flow = {kernel.tcpi_bytes_received, kernel.tcpi_bytes_acked};  // so that it is counted once
     ::shutdown(descriptor, SHUT_RDWR);
 }
 

@@ -1,4 +1,4 @@
-// Who is connected to a socket: how many, and how much libzmq holds for each; counted, and bounded.
+// Counts and bounds the connections of one socket, and the memory that libzmq uses for them.
 #pragma once
 
 #include <cstddef>
@@ -12,67 +12,69 @@
 
 namespace muster::node {
 
-/// libzmq accepts without end. This hears of each connection that comes and goes, and when there are `connections`,
-/// the kernel drops further attempts unanswered, until some have gone: who connects is not refused, which others would
-/// take for the end of this process, but waits. What is accepted before the loop notices goes beyond the bound.
+/// libzmq accepts any number of connections. This class counts them with a socket monitor. At `Bounds::connections` it
+/// makes the kernel drop further connection attempts, which are retried, instead of refusing them: a peer takes a
+/// refused connect as proof that this process is gone. Connections that are accepted before the loop has read the
+/// monitor exceed the bound.
 ///
-/// libzmq counts what it holds in messages, and the parts of one that never ends not at all. This compares, some times
-/// a second, what the kernel has passed of each connection with what the loop took from it and gave to it, and ends
-/// those for which more than `bytes` lie between, either way.
+/// libzmq's high-water marks count messages, and do not count the parts of a message that has not ended. So check()
+/// compares the bytes that the kernel has transferred for each connection (TCP_INFO) with the bytes that the loop has
+/// received from it and sent to it, and closes connections for which libzmq holds more than `Bounds::bytes` in one
+/// direction.
 ///
-/// Used by one thread. The queue of what has happened has no high-water mark: libzmq's thread would wait there, and
-/// with it every connection of the context. It grows by some hundred bytes a connection while the loop is busy.
+/// Used by the loop's thread only.
 class Connections {
 public:
     struct Bounds {
         std::size_t connections = 0;
         std::size_t bytes = 0;
     };
-    /// `size`: how many are open.
-    Connections(zmq::context_t& context, Bounds bounds, NodeCounters& counts, ConnectionCounts::Count& size);
+    /// `open`: the number of open connections is written there.
+    Connections(zmq::context_t& context, Bounds bounds, NodeCounters& counters, ConnectionCounts::Count& open);
     ~Connections();
     Connections(const Connections&) = delete;
     Connections& operator=(const Connections&) = delete;
 
-    /// Looks at this socket from now on, which must not be bound or connected yet, and at none before it. To be called
-    /// before that one is closed, as is the destructor.
-    void watch(zmq::socket_t& socket);
-    /// Takes in what has happened since.
+    /// Monitors `socket`, which must not be bound or connected yet, instead of any earlier one. A monitored socket must
+    /// not be closed before this is called for another one or this object is destroyed.
+    void monitor(zmq::socket_t& socket);
+    /// Handles what the monitor has reported. Must be called in every turn.
     void drain();
-    /// A message has been read. Answers the descriptor of the connection that it came by; -1: of none.
-    int took(Parts& parts);
-    /// So many bytes are on their way to this connection.
-    void gave(int descriptor, std::size_t bytes);
-    /// Ends connections that hold too much; looks at some of them at each call.
+    /// Accounts for a message that the loop has received. Returns the descriptor of its connection, or -1 if libzmq
+    /// made the message itself.
+    int received(Parts& parts);
+    /// Accounts for bytes that the loop has passed to libzmq for this connection.
+    void sent(int descriptor, std::size_t bytes);
+    /// Closes connections for which libzmq holds too many bytes. Each call checks a part of all connections.
     void check();
 
 private:
-    /// Bytes that the loop took from a connection and gave to it.
+    /// Bytes that the loop has received from a connection and sent to it.
     struct Flow {
-        std::uint64_t taken = 0;
-        std::uint64_t given = 0;
+        std::uint64_t received = 0;
+        std::uint64_t sent = 0;
     };
-    void take(std::uint16_t event, std::int32_t value);
-    void failed(std::uint16_t event, std::int32_t why);
+    void stop_monitoring();
+    void handle(std::uint16_t event, std::int32_t value);
+    void handshake_failed(std::uint16_t event, std::int32_t reason);
     void hold_off(bool full);
     void check(int descriptor, Flow& flow);
 
-    void unwatch();
-
     zmq::context_t& context_;
     zmq::socket_t monitor_;
-    void* watched_ = nullptr;
+    void* monitored_ = nullptr;
     Bounds bounds_;
-    NodeCounters& counts_;
-    int listener_ = -1;
+    NodeCounters& counters_;
+    int listener_ = -1;  // the listening descriptor; -1 for a socket that only connects
     bool full_ = false;
-    std::map<int, Flow> open_;  // by descriptor
-    int checked_ = -1;          // the last one
-    ConnectionCounts::Count& size_;
+    std::map<int, Flow> flows_;  // of the open connections, by descriptor
+    int checked_ = -1;           // the descriptor that was checked last
+    ConnectionCounts::Count& open_;
 };
 
-/// How the descriptors that the system grants are shared out: half to the front door, an eighth to each port for
-/// nodes, at most `most` to any; the rest is for connections that this node makes.
+/// How many connections each port may have, given the limit of file descriptors (RLIMIT_NOFILE): half of it for the
+/// front door, an eighth for each port for nodes, and never more than `most`. The rest remains for connections that
+/// this node makes.
 struct ConnectionShares {
     std::size_t door = 0;
     std::size_t nodes = 0;

@@ -17,13 +17,13 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds kGlance(10);
-constexpr milliseconds kStands(60);             // more than the time between two ticks of the core
-constexpr std::chrono::seconds kAlert(10);      // since somebody was found
-constexpr int kRest = 10;                       // times as long as a look takes
-constexpr std::uint64_t kMostMeanwhile = 8192;  // bytes of one connection between two glances
+constexpr milliseconds kCheckEvery(10);
+constexpr milliseconds kBlocked(60);          // longer than the time between two ticks of the core
+constexpr std::chrono::seconds kAlert(10);    // after a connection was closed
+constexpr int kRestFactor = 10;               // after looking at connections, rests so many times as long as that took
+constexpr std::uint64_t kMaxReceived = 8192;  // bytes of one connection between two checks
 
-/// Bytes that came in, if this is a connection to that port of this process.
+/// Bytes received on this descriptor; empty if it is not a connection to that port of this process.
 std::optional<std::uint64_t> received_at(int descriptor, std::uint16_t port) {
     sockaddr_storage own{};
     socklen_t size = sizeof own;
@@ -55,38 +55,38 @@ void FloodGuard::run() {
     using Clock = std::chrono::steady_clock;
     std::optional<Received> before;
     Clock::time_point alert_until{};
-    Clock::duration rest = kGlance;
+    Clock::duration rest = kCheckEvery;
     while (!stopped_) {
         std::this_thread::sleep_for(rest);
         const auto began = Clock::now();
-        rest = kGlance;
-        if (began >= alert_until && loop_age_() < kStands) {
+        rest = kCheckEvery;
+        if (began >= alert_until && loop_age_() < kBlocked) {
             before.reset();
             continue;
         }
-        auto now = look();
-        if (before && end_those_who_sent(*before, now)) alert_until = began + kAlert;
+        auto now = received();
+        if (before && close_flooding(*before, now)) alert_until = began + kAlert;
         before = std::move(now);
-        rest = std::max<Clock::duration>(kGlance, kRest * (Clock::now() - began));
+        rest = std::max<Clock::duration>(kCheckEvery, kRestFactor * (Clock::now() - began));
     }
 }
 
-FloodGuard::Received FloodGuard::look() const {
-    Received received;
+FloodGuard::Received FloodGuard::received() const {
+    Received all;
     std::error_code none;
     for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd", none)) {
         const int descriptor = std::atoi(entry.path().filename().c_str());
-        if (const auto bytes = received_at(descriptor, publisher_)) received[descriptor] = *bytes;
+        if (const auto bytes = received_at(descriptor, publisher_)) all[descriptor] = *bytes;
     }
-    return received;
+    return all;
 }
 
-bool FloodGuard::end_those_who_sent(const Received& before, const Received& now) {
+bool FloodGuard::close_flooding(const Received& before, const Received& now) {
     bool some = false;
     for (const auto& [descriptor, bytes] : now) {
         const auto found = before.find(descriptor);
         const auto earlier = found == before.end() || found->second > bytes ? 0 : found->second;
-        if (bytes - earlier <= kMostMeanwhile) continue;
+        if (bytes - earlier <= kMaxReceived) continue;
         ++counts_.flooding;
         ::shutdown(descriptor, SHUT_RDWR);
         some = true;

@@ -1,4 +1,4 @@
-// Against peers that hold up the loop from within libzmq.
+// Closes connections that block the loop inside of libzmq.
 #pragma once
 
 #include <atomic>
@@ -12,17 +12,20 @@
 
 namespace muster::node {
 
-/// A publisher takes in all subscriptions of a connection whenever it is touched, however many come, before the call
-/// returns; so whoever subscribes without end holds the loop for as long, and its memory grows. While the loop stands,
-/// this ends the connections to the publisher that go on sending: who subscribes to what nodes publish sends some
-/// hundred bytes and then nothing.
+/// An XPUB processes all subscriptions that a connection has sent before any call on the socket returns, however many
+/// arrive meanwhile. So a client that sends subscriptions without end blocks the loop for as long, and libzmq's memory
+/// grows. While the loop is blocked, this guard closes the connections to the publisher's port on which data keeps
+/// arriving. A regular subscriber sends some hundred bytes and then nothing.
 ///
-/// A thread of its own, which looks at the loop some times a second and at connections only while it stands, and for
-/// some seconds after it has found one, so that those that follow are ended before the loop stands again. A descriptor
-/// may be another connection's by the time it is ended: then that one is made anew by whoever made it.
+/// The guard has a thread of its own. It checks the loop's age 100 times a second, and looks at connections only while
+/// the loop is blocked and for some seconds after it closed one, so that a client that reconnects is closed before it
+/// blocks the loop again.
+///
+/// Between the check and the close, a descriptor may have been closed and reused for another connection of this
+/// process. Then that connection is closed by mistake, and the side that made it connects again.
 class FloodGuard {
 public:
-    /// `loop_age`: since the loop's last turn began. Any thread. `publisher`: the port that subscribers connect to.
+    /// `loop_age`: time since the loop's last turn began; called on the guard's thread. `publisher`: the XPUB's port.
     FloodGuard(std::function<std::chrono::milliseconds()> loop_age, std::uint16_t publisher, ConnectionCounts& counts);
     ~FloodGuard();
     FloodGuard(const FloodGuard&) = delete;
@@ -32,9 +35,10 @@ private:
     using Received = std::map<int, std::uint64_t>;  // bytes, by descriptor
 
     void run();
-    [[nodiscard]] Received look() const;
-    /// Whether there were any.
-    bool end_those_who_sent(const Received& before, const Received& now);
+    /// Bytes received so far on each connection to the publisher.
+    [[nodiscard]] Received received() const;
+    /// Closes the connections that received too much between the two. Returns whether there were any.
+    bool close_flooding(const Received& before, const Received& now);
 
     const std::function<std::chrono::milliseconds()> loop_age_;
     const std::uint16_t publisher_;

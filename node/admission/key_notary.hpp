@@ -1,4 +1,4 @@
-// Signatures for the core, with the node's keys.
+// Signs for the core, and checks signatures, with the node's keys.
 #pragma once
 
 #include <memory>
@@ -8,6 +8,7 @@
 
 namespace muster::node {
 
+/// The core's Notary over a Keyring.
 class KeyNotary final : public cluster::Notary {
 public:
     explicit KeyNotary(std::shared_ptr<const keys::Keyring> keys) : keys_(std::move(keys)) {}

@@ -22,7 +22,7 @@ cluster::Sender sender_from(const keys::Identity& identity) {
     return {};
 }
 
-/// Of the connection that a message came by; empty when it has no such property.
+/// A property of the connection that a message came by; empty if it has no such property.
 std::string_view property_of(zmq::message_t& frame, const char* name) {
     const char* text = ::zmq_msg_gets(frame.handle(), name);
     return text == nullptr ? std::string_view{} : std::string_view(text);
@@ -30,25 +30,25 @@ std::string_view property_of(zmq::message_t& frame, const char* name) {
 
 }  // namespace
 
-Security::Security(zmq::context_t& context, std::shared_ptr<keys::Keyring> keys, NodeCounters& counts,
+Security::Security(zmq::context_t& context, std::shared_ptr<keys::Keyring> keys, NodeCounters& counters,
                    std::shared_ptr<Wakeup> loop)
-    : keys_(std::move(keys)), counts_(counts), loop_(std::move(loop)) {
+    : keys_(std::move(keys)), counters_(counters), loop_(std::move(loop)) {
     if (!keys_) return;
     own_ = keys_->own()->public_key();
     removals_ = keys_->removals();
-    authenticator_.emplace(context, keys_, counts, loop_,
-                           [this](const std::string& node, const keys::PublicKey& key) { seen(node, key); });
+    authenticator_.emplace(context, keys_, counters, loop_,
+                           [this](const std::string& node, const keys::PublicKey& key) { node_key_seen(node, key); });
 }
 
-void Security::open_server(zmq::socket_t& socket, const char* domain) {
+void Security::prepare_server(zmq::socket_t& socket, const char* domain) {
     if (keys_) keys::be_server(socket.handle(), *keys_->own(), domain);
 }
 
-void Security::prepare(zmq::socket_t& socket, const keys::PublicKey& server) const {
+void Security::prepare_client(zmq::socket_t& socket, const keys::PublicKey& server) const {
     keys::be_client(socket.handle(), *keys_->own(), server);
 }
 
-bool Security::prepare(zmq::socket_t& socket, const std::string& node, std::optional<keys::PublicKey>& used) {
+bool Security::prepare_client(zmq::socket_t& socket, const std::string& node, std::optional<keys::PublicKey>& used) {
     if (!keys_) return true;
     const auto all = keys_->keys_of_node(node);
     if (all.empty()) return false;
@@ -61,11 +61,11 @@ bool Security::prepare(zmq::socket_t& socket, const std::string& node, std::opti
             if (const auto known = std::find(all.begin(), all.end(), found->second); known != all.end()) chosen = known;
     }
     used = *chosen;
-    prepare(socket, *used);
+    prepare_client(socket, *used);
     return true;
 }
 
-void Security::seen(const std::string& node, const keys::PublicKey& key) {
+void Security::node_key_seen(const std::string& node, const keys::PublicKey& key) {
     const std::lock_guard lock(mutex_);
     const auto [found, fresh] = seen_.try_emplace(node, key);
     if (!fresh && found->second == key) return;
@@ -93,14 +93,14 @@ std::optional<cluster::Sender> Security::sender_of(zmq::message_t& frame) {
     const auto text = property_of(frame, kKeyProperty);
     const auto user = property_of(frame, "User-Id");
     if (text.empty() || user.empty()) {
-        counts_.refused(Refusal::no_user);
+        counters_.refused(Refusal::no_user);
         return std::nullopt;
     }
     if (const auto known = senders_.find(text); known != senders_.end()) return known->second;
     const auto key = keys::public_key_from_z85(text);
     const auto owner = key ? keys_->find(*key) : std::nullopt;
     if (!owner || keys::to_string(*owner) != user) {
-        counts_.refused(Refusal::removed_key);
+        counters_.refused(Refusal::removed_key);
         return std::nullopt;
     }
     return senders_.emplace(text, sender_from(*owner)).first->second;
@@ -118,8 +118,8 @@ Security::Changes Security::take_changes() {
     return changes;
 }
 
-std::vector<LogLine> Security::take_news() {
-    return authenticator_ ? authenticator_->take_news() : std::vector<LogLine>{};
+std::vector<LogLine> Security::take_log_lines() {
+    return authenticator_ ? authenticator_->take_log_lines() : std::vector<LogLine>{};
 }
 
 }  // namespace muster::node

@@ -1,4 +1,4 @@
-// Keys, as a node's sockets use them.
+// Applies the node's keys to its sockets.
 #pragma once
 
 #include <map>
@@ -15,54 +15,57 @@
 
 namespace muster::node {
 
-/// Without keys, sockets are as libzmq makes them and everyone may speak. Used by the loop, unless said otherwise.
+/// Sets sockets up for CURVE, identifies the sender of each message, and tells when connections must be made again
+/// because keys have changed. Without keys, sockets stay as they are and every sender is accepted. Used by the loop's
+/// thread unless stated otherwise.
 class Security {
 public:
-    /// `keys`: empty for none. With keys, the authenticator runs when this returns.
-    Security(zmq::context_t& context, std::shared_ptr<keys::Keyring> keys, NodeCounters& counts,
+    /// `keys`: empty for none. With keys, the authenticator is running when the constructor returns.
+    Security(zmq::context_t& context, std::shared_ptr<keys::Keyring> keys, NodeCounters& counters,
              std::shared_ptr<Wakeup> loop);
 
     [[nodiscard]] bool has_keys() const { return keys_ != nullptr; }
     [[nodiscard]] const keys::Keyring& keys() const { return *keys_; }
 
-    /// To be called before the socket is bound. `domain`: kNodesOnly or kAllRoles.
-    void open_server(zmq::socket_t& socket, const char* domain);
-    /// For the next connect of a socket to a node that has this key.
-    void prepare(zmq::socket_t& socket, const keys::PublicKey& server) const;
-    /// The same for the node of this name, with the key that it was seen with last; if it was not, with another than
-    /// the one that was `used` before, and now is. False when it is not trusted.
-    bool prepare(zmq::socket_t& socket, const std::string& node, std::optional<keys::PublicKey>& used);
-    /// A node has proved that it has this key. Any thread.
-    void seen(const std::string& node, const keys::PublicKey& key);
-    /// Whether a link that was made with this key (none: without keys) should be made anew, or ended: the key is not
-    /// trusted any more, or the node was seen with another one since.
+    /// Makes a socket a CURVE server. Must be called before it is bound. `domain`: kNodesOnly or kAllRoles.
+    void prepare_server(zmq::socket_t& socket, const char* domain);
+    /// Prepares the next connect of a socket, to a server that has this key.
+    void prepare_client(zmq::socket_t& socket, const keys::PublicKey& server) const;
+    /// Prepares the next connect of a socket, to the node of this name. Expects the key that the node showed last. If
+    /// it showed none yet, expects its next key after `used`, so that repeated calls try all of its keys. Writes the
+    /// key to `used`. False if no key of the node is trusted.
+    bool prepare_client(zmq::socket_t& socket, const std::string& node, std::optional<keys::PublicKey>& used);
+    /// Remembers that a node has proved that it has this key. Any thread.
+    void node_key_seen(const std::string& node, const keys::PublicKey& key);
+    /// Whether a connection that was made with this key (empty: without keys) must be made again: the key is no longer
+    /// trusted, or the node has shown another trusted key since.
     [[nodiscard]] bool is_out_of_date(const std::string& node, const std::optional<keys::PublicKey>& used) const;
 
-    /// Who sent this message; nothing, and counted, when it must be dropped. `frame`: the one with the payload.
+    /// Identifies who sent a message, by its payload frame. Empty if the message must be dropped, which is counted.
     std::optional<cluster::Sender> sender_of(zmq::message_t& frame);
 
     /// What has changed since the last call.
     struct Changes {
         bool own = false;      // the node's own pair
-        bool removed = false;  // some key is not trusted any more
-        bool seen = false;     // a node was seen with another key
+        bool removed = false;  // some key is no longer trusted
+        bool seen = false;     // a node has shown another key than before
     };
     Changes take_changes();
-    std::vector<LogLine> take_news();
+    std::vector<LogLine> take_log_lines();
 
 private:
     const std::shared_ptr<keys::Keyring> keys_;
-    NodeCounters& counts_;
+    NodeCounters& counters_;
     const std::shared_ptr<Wakeup> loop_;
-    mutable std::mutex mutex_;                     // of what was seen
-    std::map<std::string, keys::PublicKey> seen_;  // of nodes, the latest
+    mutable std::mutex mutex_;                     // guards seen_ and seen_changed_
+    std::map<std::string, keys::PublicKey> seen_;  // by node: the key that it showed last
     bool seen_changed_ = false;
 
-    // of the loop
-    std::uint64_t senders_version_ = 0;  // of the keyring, when the senders were looked up
-    std::uint64_t removals_ = 0;         // of the keyring, when changes were taken last
+    // Used by the loop's thread only:
+    std::uint64_t senders_version_ = 0;  // the keyring's version when senders_ was filled
+    std::uint64_t removals_ = 0;         // the keyring's removals at the last take_changes()
     keys::PublicKey own_{};
-    std::map<std::string, cluster::Sender, std::less<>> senders_;  // by key in Z85; of the trusted ones
+    std::map<std::string, cluster::Sender, std::less<>> senders_;  // cache: trusted senders by key in Z85
     std::optional<Authenticator> authenticator_;
 };
 

@@ -1,4 +1,4 @@
-// What each connection to the publisher has subscribed to: bounded, and believed only of what it did itself.
+// Bounds what each connection may subscribe to.
 #pragma once
 
 #include <cstddef>
@@ -12,35 +12,38 @@
 
 namespace muster::node {
 
-/// A peer subscribes to three topics, and to two more for each incarnation that it takes. libzmq keeps whatever anyone
-/// subscribes to, without end; so who wants more than kMost loses its connection, and all that it had with it.
+/// The topics that each connection to the publisher has subscribed to. A peer needs three, and two more for each
+/// further incarnation that it takes. libzmq keeps any number of subscriptions of any connection, so a connection that
+/// wants more than kMaxTopics is closed, and libzmq drops its subscriptions. An unsubscription counts only if the same
+/// connection had subscribed, so that no client can end the presence of another.
 ///
-/// Connections are told apart by the descriptor that libzmq names with a message. It may be another connection's by
-/// the time the message is read: then that one is made anew by whoever made it.
+/// A connection is identified by the descriptor that libzmq attaches to a message. When the message is read, that
+/// descriptor may have been closed and reused for another connection. Then that connection is closed by mistake, and
+/// the side that made it connects again.
 class Subscribers {
 public:
-    static constexpr std::size_t kMost = 16;
+    static constexpr std::size_t kMaxTopics = 16;
 
     enum class Added : std::uint8_t {
-        fresh,
-        again,
-        refused,  // and the connection is ended: libzmq will tell that the topic goes with it
+        added,
+        repeated,
+        refused,  // the connection is closed; libzmq will report that the topic is unsubscribed
     };
     Added add(int descriptor, std::string_view topic);
-    /// False when it never subscribed to it.
+    /// False if the connection was not subscribed to the topic.
     bool remove(int descriptor, std::string_view topic);
-    /// Topics that were refused since the last call, and unsubscriptions of what was never subscribed.
+    /// Subscriptions refused since the last call, and unsubscriptions of topics that were not subscribed.
     std::size_t take_refused();
 
 private:
     struct Subscriber {
-        ino_t life = 0;  // a descriptor is used again, an inode's number not soon
+        ino_t inode = 0;  // of the socket: a descriptor is reused soon, an inode number is not
         std::set<std::string, std::less<>> topics;
     };
-    /// That of the connection which the descriptor is now.
-    Subscriber& of(int descriptor);
+    /// The subscriber of the connection that has the descriptor now.
+    Subscriber& subscriber_at(int descriptor);
 
-    std::unordered_map<int, Subscriber> all_;  // at most one a descriptor
+    std::unordered_map<int, Subscriber> subscribers_;  // by descriptor
     std::size_t refused_ = 0;
 };
 

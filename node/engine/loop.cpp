@@ -49,7 +49,7 @@ Loop::Loop(Engine& engine, std::unique_ptr<Sockets> sockets, LoopCallbacks& node
       busy_poll_(busy_poll),
       emit_([this](cluster::EventBody body) { engine_.step(std::move(body)); }),
       turn_began_(now()) {
-    sockets_->guard([this] { return age(); });
+    sockets_->start_flood_guard([this] { return age(); });
     const SignalsBlocked blocked;
     thread_ = std::thread([this] { run(); });
 }
@@ -67,7 +67,7 @@ void Loop::run() {
     while (!engine_.is_closed()) {
         if (perform()) poll_until_ = now() + busy_poll_;
         wait();
-        if (auto error = sockets_->follow_keys(emit_)) node_.stopped(*std::move(error));
+        if (auto error = sockets_->apply_key_changes(emit_)) node_.stopped(*std::move(error));
         sockets_->drain(emit_);
         if (auto outcomes = node_.take_outcomes(); !outcomes.empty())
             engine_.step(cluster::HandlerOutcomes{std::move(outcomes)});

@@ -38,11 +38,11 @@ Result<Address> parse_address(std::string_view text) {
     }
     if (host.empty()) return bad(text, "give a host, such as 127.0.0.1:7100");
     if (!std::all_of(host.begin(), host.end(), is_host_char))
-        return bad(text, "the host has a character that none has");
+        return bad(text, "the host contains a character that is not allowed");
     std::uint16_t port = 0;
     const auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), port);
     if (digits.empty() || parsed.ec != std::errc{} || parsed.ptr != digits.data() + digits.size())
-        return bad(text, "the port is a number from 0 to 65535");
+        return bad(text, "the port must be a number from 0 to 65535");
     return Address{std::string(host), port};
 }
 
@@ -50,7 +50,8 @@ Result<NamedAddress> parse_named_address(std::string_view text) {
     const auto at = text.find('@');
     const auto name = at == std::string_view::npos ? std::string_view{} : text.substr(0, at);
     const auto rest = at == std::string_view::npos ? text : text.substr(at + 1);
-    if (at != std::string_view::npos && !is_valid_name(name)) return bad(text, "before the @ stands a node's name");
+    if (at != std::string_view::npos && !is_valid_name(name))
+        return bad(text, "the part before @ must be a node's name");
     if (const auto address = parse_address(rest); !address) return address.error();
     return NamedAddress{std::string(name), std::string(rest)};
 }

@@ -1,4 +1,4 @@
-// "host:port" as users type it and as sockets want it.
+// Parses HOST:PORT as users write it, and looks up host names.
 #pragma once
 
 #include <muster/result.hpp>
@@ -17,30 +17,32 @@ struct Address {
     bool operator==(const Address&) const = default;
 };
 
-/// "host:port" or "[v6]:port"; port 0 is allowed.
-/// Errors: bad_request, with what is wrong about it.
+/// Parses "host:port" or "[v6]:port". Port 0 is allowed. Nothing is looked up.
+/// Errors: bad_request, with the reason.
 Result<Address> parse_address(std::string_view text);
-/// "NAME@host:port" says which node is expected there; without a name, `name` is empty.
+
+/// An address and the name of the node that is expected there; the name is empty if any node may be there.
 struct NamedAddress {
     std::string name;
     std::string address;  // "host:port"
 };
-/// Errors: bad_request, with what is wrong about it.
+/// Parses "NAME@host:port", or "host:port" without a name.
+/// Errors: bad_request, with the reason.
 Result<NamedAddress> parse_named_address(std::string_view text);
+
 /// The inverse of parse_address.
 std::string to_string(const Address& address);
 std::string with_port(std::string host, std::uint16_t port);
 
-/// Whether `host` is an IPv4 or IPv6 address, so that nothing has to be looked up.
+/// Whether `host` is an IPv4 or IPv6 address, so that no name service is needed.
 bool is_numeric(const std::string& host);
-/// Whether `host` means "every interface", which nobody can connect to.
+/// Whether `host` means "every interface". A socket can bind to it, but cannot connect to it.
 bool is_any(const std::string& host);
-
-/// Whether nobody outside this machine can reach this numeric address.
+/// Whether the numeric address `host` can be reached from this machine only.
 bool is_loopback(const std::string& host);
 
-/// Every numeric address of a name, without repeats; empty when there is none now.
-/// Blocks, for as long as the name service does.
+/// All numeric addresses of a name, without duplicates; empty if the name does not resolve at the moment.
+/// Blocks for as long as the name service takes.
 std::vector<std::string> resolve(const std::string& host);
 
 }  // namespace muster::node

@@ -1,11 +1,12 @@
-// Ends the loop's poll within less than the millisecond that poll counts in.
+// Ends the loop's poll after less than a millisecond.
 #pragma once
 
 #include <chrono>
 
 namespace muster::node {
 
-/// A timerfd. The loop's alone.
+/// A timerfd. zmq_poll() takes its timeout in milliseconds, which is too coarse for the core's shortest timers. Used by
+/// the loop's thread only.
 class Alarm {
 public:
     Alarm();
@@ -13,9 +14,9 @@ public:
     Alarm(const Alarm&) = delete;
     Alarm& operator=(const Alarm&) = delete;
 
-    /// The descriptor becomes readable once, after `delay`, which is more than nothing.
+    /// Makes the descriptor readable once, after `delay`, which must be positive.
     void set(std::chrono::nanoseconds delay) noexcept;
-    /// It is not readable any more, and will not be.
+    /// Stops the timer. The descriptor is not readable until it is set again.
     void clear() noexcept;
     [[nodiscard]] int fd() const { return fd_; }
 

@@ -1,4 +1,4 @@
-// The node's clock in the core's terms.
+// The steady clock, in the core's type of time.
 #pragma once
 
 #include <chrono>

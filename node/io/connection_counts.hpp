@@ -1,4 +1,4 @@
-// Who is connected, and who was sent away.
+// Counters of connections.
 #pragma once
 
 #include <atomic>
@@ -8,21 +8,22 @@
 
 namespace muster::node {
 
-/// Written by the loop, read by anyone.
+/// Written by the loop and by FloodGuard. Read by any thread.
 struct ConnectionCounts {
     using Count = std::atomic<std::uint64_t>;
-    // Open now, by socket.
+    // Connections that are open, by socket.
     Count door = 0;
     Count control = 0;
     Count gossip = 0;
-    Count peers = 0;  // whose publications this node hears
+    Count peers = 0;  // from this node's SUB to the gossip sockets of peers
+
     Count accepted = 0;
-    Count shaken = 0;    // handshakes that succeeded; libzmq does not tell why all of the others did not
-    Count held_off = 0;  // times that a port was full
-    // Connections that this node has ended:
-    Count overfull_in = 0;   // more had come than was taken in
-    Count overfull_out = 0;  // more was to go than the other side took
-    Count flooding = 0;      // subscribed without end
+    Count handshakes = 0;  // that succeeded; libzmq does not report the reason of every failure
+    Count held_off = 0;    // how often a port reached its limit of connections
+    // Connections that this node closed, because
+    Count overfull_in = 0;   // libzmq held too many received bytes
+    Count overfull_out = 0;  // libzmq held too many bytes to send
+    Count flooding = 0;      // they sent subscriptions without end
 
     void add_to(std::map<std::string, std::uint64_t>& counters) const {
         counters["connections_door"] = door;
@@ -34,7 +35,7 @@ struct ConnectionCounts {
         counters["connections_overfull_in"] = overfull_in;
         counters["connections_overfull_out"] = overfull_out;
         counters["connections_flooding"] = flooding;
-        counters["handshakes"] = shaken;
+        counters["handshakes"] = handshakes;
     }
 };
 

@@ -1,4 +1,4 @@
-// How the sockets hand events to the core.
+// How sockets pass events to the core.
 #pragma once
 
 #include <functional>

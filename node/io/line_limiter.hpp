@@ -1,4 +1,4 @@
-// So that a storm among a thousand workers does not become a storm in the log.
+// Limits the rate of log lines.
 #pragma once
 
 #include <muster/log_line.hpp>
@@ -12,13 +12,14 @@
 
 namespace muster::node {
 
-/// Lets through kBurst lines of an event in ten seconds; how many were held back is told with the next one. What others
-/// say in a line makes no lines of its own.
+/// Lets kBurst lines of each event through in ten seconds, so that a thousand workers that reconnect do not flood the
+/// log. The next line that is let through says how many were held back. Control characters in texts that come from
+/// others are replaced, so that a text cannot forge a line.
 class LineLimiter {
 public:
     static constexpr std::uint64_t kBurst = 20;
 
-    /// Empty when the line is to be held back.
+    /// The line to log; empty if it is held back.
     std::optional<LogLine> take(LogLine line, cluster::Instant now);
 
 private:
@@ -30,7 +31,7 @@ private:
     std::map<std::string, Window> windows_;  // by event
 };
 
-/// Says in the line that so many more were held back.
+/// Adds to the line that `count` lines like it were held back.
 void add_held_back(LogLine& line, std::uint64_t count);
 
 }  // namespace muster::node

@@ -1,4 +1,4 @@
-// How parts of the node write to its log.
+// How parts of a node write to its log.
 #pragma once
 
 #include <muster/log_line.hpp>

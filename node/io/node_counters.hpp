@@ -1,4 +1,4 @@
-// What came in and was dropped, by reason; what could not be sent.
+// Counters of a node's sockets and handlers; the core has its own.
 #pragma once
 
 #include <array>
@@ -12,17 +12,18 @@
 
 namespace muster::node {
 
-/// Why a connection, or what came over it, was refused.
+/// Why a handshake or a message was refused.
 enum class Refusal : std::uint8_t {
-    unknown_key,   // a handshake with a key that is not trusted
-    wrong_role,    // with one that may not connect to this socket
-    no_key,        // with none at all
-    other_server,  // meant for another node's key, or damaged
-    broken,        // none at all, or not in time
-    no_user,       // a message of a connection that nobody admitted
-    removed_key,   // a message of one whose key is not trusted any more
+    unknown_key,   // handshake: the key is not trusted
+    wrong_role,    // handshake: the key may not connect to this socket
+    no_key,        // handshake: the client does not use CURVE
+    other_server,  // handshake: made for another node's key, or damaged
+    broken,        // handshake: malformed, or not finished in time
+    no_user,       // message: its connection was never admitted
+    removed_key,   // message: the key of its connection is no longer trusted
 };
 /// The counter of each.
+/// Names of the counters, by Refusal.
 inline constexpr std::array kRefusals{"refused_handshakes_unknown_key", "refused_handshakes_wrong_role",
                                       "refused_handshakes_no_key",      "refused_handshakes_other_server",
                                       "refused_handshakes_broken",      "refused_messages_no_user",
@@ -32,14 +33,14 @@ inline constexpr std::array kBadFrames{"bad_frames_too_large",   "bad_frames_mal
                                        "bad_frames_wrong_major", "bad_frames_unknown_type", "bad_frames_bad_field"};
 static_assert(kBadFrames.size() == proto::kDecodeErrors);
 
-/// How far a node is open to others.
+/// Who can use a node's sockets.
 enum class Secured : std::uint8_t {
-    curve,     // to those whose keys are trusted
-    loopback,  // to everyone on this machine
-    insecure,  // to everyone who can reach it
+    curve,     // clients whose keys are trusted
+    loopback,  // every process on this machine
+    insecure,  // everyone who can reach the ports
 };
 
-/// Any thread.
+/// Thread-safe.
 class NodeCounters {
 public:
     void received() { ++received_; }
@@ -51,7 +52,7 @@ public:
     void subscriptions_refused(std::size_t topics) { subscriptions_refused_ += topics; }
     void bad_subscription() { ++bad_subscriptions_; }
     void presence_refused() { ++presence_refused_; }
-    void routes_forgotten(std::size_t routes) { routes_forgotten_ += routes; }
+    void connections_forgotten(std::size_t count) { connections_forgotten_ += count; }
     [[nodiscard]] bool has_keys() const { return secured_ == Secured::curve; }
     void secured(Secured how) { secured_ = how; }
     void handler_threw() { ++handler_threw_; }
@@ -67,7 +68,7 @@ public:
         counters["subscriptions_refused"] = subscriptions_refused_;
         counters["bad_subscriptions"] = bad_subscriptions_;
         counters["presence_refused"] = presence_refused_;
-        counters["routes_forgotten"] = routes_forgotten_;
+        counters["routes_forgotten"] = connections_forgotten_;
         connections.add_to(counters);
         counters["security_curve"] = secured_ == Secured::curve ? 1 : 0;
         counters["security_insecure"] = secured_ == Secured::insecure ? 1 : 0;
@@ -89,7 +90,7 @@ private:
     Count subscriptions_refused_ = 0;
     Count bad_subscriptions_ = 0;
     Count presence_refused_ = 0;
-    Count routes_forgotten_ = 0;
+    Count connections_forgotten_ = 0;
     std::array<Count, kRefusals.size()> refused_{};
     std::array<Count, proto::kDecodeErrors> bad_{};
 };

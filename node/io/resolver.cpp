@@ -20,10 +20,11 @@ Resolver::~Resolver() {
 bool Resolver::ask(const std::string& address) {
     const std::lock_guard lock(state_->mutex);
     auto& asked = state_->asked;
-    if (state_->at_work == address || std::find(asked.begin(), asked.end(), address) != asked.end()) return true;
+    if (state_->resolving == address || std::find(asked.begin(), asked.end(), address) != asked.end()) return true;
     if (asked.size() >= kMaxNames) return false;
     asked.push_back(address);
-    // Detached, since getaddrinfo can take half a minute and cannot be interrupted; it owns all it touches.
+    // Detached, because getaddrinfo() can take half a minute and cannot be interrupted. The thread owns all that it
+    // uses.
     if (!std::exchange(state_->started, true)) std::thread([state = state_] { run(*state); }).detach();
     state_->work.notify_one();
     return true;
@@ -39,14 +40,14 @@ void Resolver::run(State& state) {
     for (;;) {
         state.work.wait(lock, [&] { return state.stopped || !state.asked.empty(); });
         if (state.stopped) return;
-        state.at_work = std::move(state.asked.front());
+        state.resolving = std::move(state.asked.front());
         state.asked.pop_front();
-        Found found{state.at_work, {}};
+        Found found{state.resolving, {}};
         lock.unlock();
         if (const auto address = parse_address(found.address))
             for (const auto& host : resolve(address->host)) found.numeric.push_back(with_port(host, address->port));
         lock.lock();
-        state.at_work.clear();
+        state.resolving.clear();
         if (state.stopped) return;
         state.found.push_back(std::move(found));
         state.wakeup->notify();

@@ -1,3 +1,4 @@
+// Keeps signals away from the node's threads.
 #pragma once
 
 #include <pthread.h>
@@ -6,7 +7,7 @@
 
 namespace muster::node {
 
-/// Signals are the program's affair: threads made while this lives do not take them.
+/// Threads that are started while this object lives block all signals, so that the program's own threads handle them.
 class SignalsBlocked {
 public:
     SignalsBlocked() {

@@ -19,7 +19,7 @@ Wakeup::~Wakeup() {
 
 void Wakeup::notify() noexcept {
     const std::uint64_t one = 1;
-    // Failing means that the counter is full, and then the loop is awake anyway.
+    // It fails only if the eventfd's counter is full. Then the descriptor is readable already.
     [[maybe_unused]] const auto written = ::write(fd_, &one, sizeof one);
 }
 

@@ -1,9 +1,9 @@
-// Interrupts the loop's poll from another thread.
+// Ends the loop's poll from another thread.
 #pragma once
 
 namespace muster::node {
 
-/// An eventfd. `notify` may be called from any thread, the rest from the loop.
+/// An eventfd. Any thread may call notify(); the other calls belong to the thread that polls.
 class Wakeup {
 public:
     Wakeup();
@@ -11,8 +11,9 @@ public:
     Wakeup(const Wakeup&) = delete;
     Wakeup& operator=(const Wakeup&) = delete;
 
+    /// Makes the descriptor readable.
     void notify() noexcept;
-    /// Until the next notify, the descriptor is not readable any more.
+    /// Makes it unreadable until the next notify().
     void clear() noexcept;
     [[nodiscard]] int fd() const { return fd_; }
 

@@ -13,15 +13,15 @@ namespace muster::node {
 namespace {
 
 constexpr std::uint16_t kFirstFreePort = 10000;
-constexpr int kBacklog = 1024;  // connections that wait to be accepted; one more comes back after a second
 constexpr std::uint16_t kFreePorts = 32767 - kFirstFreePort + 1;
+constexpr int kBacklog = 1024;  // connections that wait for accept(); a further one is retried after a second
 
-/// Only for what is written as IPv6: with it, a name would not be looked up as IPv4 any more.
+/// Sets ZMQ_IPV6 for IPv6 addresses only: with it, libzmq does not look names up as IPv4 any more.
 void allow_ipv6(zmq::socket_t& socket, const std::string& address) {
     socket.set(zmq::sockopt::ipv6, address.starts_with('['));
 }
 
-/// 0, or the error number.
+/// Returns 0 or the error number.
 int try_bind(zmq::socket_t& socket, const std::string& host, std::uint16_t port) {
     allow_ipv6(socket, with_port(host, port));
     if (::zmq_bind(socket.handle(), endpoint_of(with_port(host, port)).c_str()) == 0) return 0;
@@ -35,7 +35,8 @@ Error bind_error(const std::string& host, std::uint16_t port, int error) {
     if (error == EACCES)
         return {ErrorCode::bad_request, what + "permission denied: choose a port above 1023 for --listen"};
     if (error == EADDRNOTAVAIL || error == ENODEV)
-        return {ErrorCode::bad_request, what + "this host has no such address: give one of its own to --listen"};
+        return {ErrorCode::bad_request,
+                what + "this host has no such address: set --listen to one of its own addresses"};
     return {ErrorCode::unreachable, what + ::zmq_strerror(error) + ": choose another --listen"};
 }
 
@@ -63,7 +64,7 @@ bool receive(zmq::socket_t& socket, Parts& parts) {
     if (!receive(socket, parts.first)) return false;
     parts.count = 1;
     parts.bytes = parts.first.size();
-    // libzmq hands a message over whole, so its later parts are there already.
+    // libzmq delivers a message only when all of its parts have arrived, so the loop does not end early.
     for (bool more = parts.first.more(); more && receive(socket, parts.last); more = parts.last.more()) {
         ++parts.count;
         parts.bytes += parts.last.size();
@@ -76,8 +77,9 @@ void set_common_options(zmq::socket_t& socket) {
     socket.set(zmq::sockopt::handshake_ivl, kMilliseconds);
     socket.set(zmq::sockopt::connect_timeout, kMilliseconds);
     socket.set(zmq::sockopt::tcp_maxrt, 5000);
-    // tcp_maxrt ends a connection on which something is sent in vain. An end that only hears would keep its own, with
-    // the descriptor, for ever when the other host vanishes; with keepalive it goes after 8 s (times in seconds).
+    // tcp_maxrt closes a connection when sent data is not acknowledged. An end that only receives needs keepalive:
+    // otherwise it would keep the connection and its descriptor for ever when the other host vanishes. With these
+    // values (in seconds) it takes 8 s.
     socket.set(zmq::sockopt::tcp_keepalive, 1);
     socket.set(zmq::sockopt::tcp_keepalive_idle, 5);
     socket.set(zmq::sockopt::tcp_keepalive_intvl, 1);

@@ -1,4 +1,4 @@
-// The few socket calls the node makes, with errors as values and never blocking.
+// Socket calls that never block and return errors as values.
 #pragma once
 
 #include <muster/result.hpp>
@@ -14,47 +14,49 @@ namespace muster::node {
 
 enum class Sent : std::uint8_t {
     yes,
-    full,         // the queue to the peer is full, or there is no peer
-    unreachable,  // a ROUTER knows no such routing id
+    full,         // the queue of that connection is full, or there is no connection
+    unreachable,  // a ROUTER does not know that routing id
 };
 
-/// One frame; `more` when another follows.
+/// Sends one frame. `more`: another frame of the same message follows.
 Sent send(zmq::socket_t& socket, std::string_view bytes, bool more = false);
-/// False when there is nothing to receive now.
+/// Receives one frame. False if there is none at the moment.
 bool receive(zmq::socket_t& socket, zmq::message_t& frame);
-/// Receives a message and keeps its last frame; the others are counted, so that a
-/// message of a million parts costs no memory. Empty `parts` means: nothing there.
+
+/// A received message. Only the first and the last frame are kept and the others are counted, so that a message of a
+/// million frames takes no memory here.
 struct Parts {
     int count = 0;
-    std::size_t bytes = 0;  // of all
+    std::size_t bytes = 0;  // of all frames
     zmq::message_t first;
-    zmq::message_t last;  // valid when count > 1
+    zmq::message_t last;  // valid if count > 1
 };
+/// Receives one message. False if there is none at the moment.
 bool receive(zmq::socket_t& socket, Parts& parts);
 
 inline std::string_view text_of(const zmq::message_t& frame) {
     return {static_cast<const char*>(frame.data()), frame.size()};
 }
 
-/// Options that hold for every socket of the node; to be set before bind or connect.
+/// Sets the options that all sockets of the node have in common. Must be called before bind or connect.
 void set_common_options(zmq::socket_t& socket);
 
-/// Binds to host:port, host being numeric; port 0 means any free one from 10000
-/// to 32767, never the ephemeral range (there, a retried connect can reach itself).
-/// Returns the port. Errors: unreachable (in use), bad_request (the host is not ours).
+/// Binds to host:port and returns the port. `host` is numeric. Port 0 means any free port from 10000 to 32767, which is
+/// below the ephemeral range: there, a socket that retries to connect to a dead local port can connect to itself.
+/// Errors: unreachable (the port is in use), bad_request (the address is not one of this host, or not permitted).
 Result<std::uint16_t> bind_tcp(zmq::socket_t& socket, const std::string& host, std::uint16_t port);
 
-/// Closes the socket that was bound there, and with it every connection, and binds `fresh` in its place: the port may
-/// stay taken for some milliseconds, so it tries for up to two seconds. Errors: as bind_tcp.
+/// Closes `old` with all of its connections, and binds `fresh` to the same port in its place. Blocks for some
+/// milliseconds, until libzmq has released the port, but for two seconds at most. Errors: as bind_tcp.
 std::optional<Error> rebind_tcp(zmq::socket_t& old, zmq::socket_t fresh, const std::string& host, std::uint16_t port);
 
 /// "tcp://host:port" from "host:port".
 inline std::string endpoint_of(const std::string& address) {
     return "tcp://" + address;
 }
-/// connect() that tells whether the address was one.
+/// Connects to "host:port". False if libzmq does not accept the address. Success does not mean that a peer is there.
 bool connect(zmq::socket_t& socket, const std::string& address);
-/// Without effect when it was not connected.
+/// Has no effect if the socket was not connected to this address.
 void disconnect(zmq::socket_t& socket, const std::string& address);
 
 }  // namespace muster::node

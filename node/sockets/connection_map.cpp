@@ -4,36 +4,36 @@
 
 namespace muster::node {
 
-cluster::ConnectionId ConnectionMap::route_of(std::string_view routing_id, int descriptor, cluster::Instant now) {
-    if (const auto found = by_id_.find(routing_id); found != by_id_.end()) {
+cluster::ConnectionId ConnectionMap::id_of(std::string_view routing_id, int descriptor, cluster::Instant now) {
+    if (const auto found = by_routing_id_.find(routing_id); found != by_routing_id_.end()) {
         touch(found->second, now);
-        found->second->way.descriptor = descriptor;
-        return found->second->route;
+        found->second->connection.descriptor = descriptor;
+        return found->second->id;
     }
-    if (entries_.size() >= max_routes_) {
+    if (entries_.size() >= max_connections_) {
         erase(std::prev(entries_.end()));
         ++evicted_;
     }
-    entries_.push_front({{std::string(routing_id), descriptor}, cluster::ConnectionId{++last_route_}, now});
-    by_id_.emplace(entries_.front().way.routing_id, entries_.begin());
-    by_route_.emplace(entries_.front().route, entries_.begin());
-    return entries_.front().route;
+    entries_.push_front({{std::string(routing_id), descriptor}, cluster::ConnectionId{++last_id_}, now});
+    by_routing_id_.emplace(entries_.front().connection.routing_id, entries_.begin());
+    by_id_.emplace(entries_.front().id, entries_.begin());
+    return entries_.front().id;
 }
 
-const ConnectionMap::Way* ConnectionMap::way_of(cluster::ConnectionId route, cluster::Instant now) {
-    const auto found = by_route_.find(route);
-    if (found == by_route_.end()) return nullptr;
+const ConnectionMap::Connection* ConnectionMap::find(cluster::ConnectionId id, cluster::Instant now) {
+    const auto found = by_id_.find(id);
+    if (found == by_id_.end()) return nullptr;
     touch(found->second, now);
-    return &found->second->way;
+    return &found->second->connection;
 }
 
-void ConnectionMap::forget(cluster::ConnectionId route) {
-    if (const auto found = by_route_.find(route); found != by_route_.end()) erase(found->second);
+void ConnectionMap::forget(cluster::ConnectionId id) {
+    if (const auto found = by_id_.find(id); found != by_id_.end()) erase(found->second);
 }
 
 void ConnectionMap::clear() {
-    by_route_.clear();
     by_id_.clear();
+    by_routing_id_.clear();
     entries_.clear();
 }
 
@@ -47,8 +47,8 @@ void ConnectionMap::touch(Entries::iterator entry, cluster::Instant now) {
 }
 
 void ConnectionMap::erase(Entries::iterator entry) {
-    by_id_.erase(entry->way.routing_id);
-    by_route_.erase(entry->route);
+    by_routing_id_.erase(entry->connection.routing_id);
+    by_id_.erase(entry->id);
     entries_.erase(entry);
 }
 

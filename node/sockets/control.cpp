@@ -10,21 +10,21 @@ constexpr int kSendQueue = 1000;  // unused: nothing is sent
 
 }  // namespace
 
-Control::Control(zmq::context_t& context, NodeCounters& counts, Security& security, Connections::Bounds bounds)
-    : counts_(counts),
+Control::Control(zmq::context_t& context, NodeCounters& counters, Security& security, Connections::Bounds bounds)
+    : counters_(counters),
       security_(security),
       server_(
-          context, [&context] { return make_router(context, kSendQueue); }, kNodesOnly, security, bounds, counts,
-          counts.connections.control) {}
+          context, [&context] { return make_router(context, kSendQueue); }, kNodesOnly, security, bounds, counters,
+          counters.connections.control) {}
 
 std::size_t Control::drain(const Emit& emit, std::size_t budget) {
     Parts parts;
-    std::size_t taken = 0;
-    for (; taken < budget && receive(server_.socket(), parts); ++taken) {
-        counts_.received();
-        server_.connections().took(parts);
+    std::size_t received = 0;
+    for (; received < budget && receive(server_.socket(), parts); ++received) {
+        counters_.received();
+        server_.connections().received(parts);
         if (parts.count != 2) {
-            counts_.bad_parts();
+            counters_.bad_parts();
             continue;
         }
         const auto sender = security_.sender_of(parts.last);
@@ -33,9 +33,9 @@ std::size_t Control::drain(const Emit& emit, std::size_t budget) {
         if (decoded)
             emit(cluster::MessageArrived{cluster::Channel::control, {}, {}, std::move(*decoded), *sender});
         else
-            counts_.bad(decoded.error());
+            counters_.bad(decoded.error());
     }
-    return taken;
+    return received;
 }
 
 }  // namespace muster::node

@@ -1,4 +1,4 @@
-// The control socket: messages of other nodes to this one.
+// The control socket: receives messages of other nodes.
 #pragma once
 
 #include "node/io/emit.hpp"
@@ -6,17 +6,18 @@
 
 namespace muster::node {
 
-/// A ROUTER that only receives. A reply goes to the sender's own control socket, over this node's `PeerLinks`.
+/// A ROUTER that only receives. A reply goes to the control socket of the sender, over this node's PeerLinks
+/// (PROTOCOL.md, section 9).
 class Control {
 public:
-    Control(zmq::context_t& context, NodeCounters& counts, Security& security, Connections::Bounds bounds);
+    Control(zmq::context_t& context, NodeCounters& counters, Security& security, Connections::Bounds bounds);
 
     [[nodiscard]] ServerSocket& server() { return server_; }
-    /// Receives and emits up to `budget` messages; returns how many there were.
+    /// Receives up to `budget` messages and emits them as Channel::control. Returns how many there were.
     std::size_t drain(const Emit& emit, std::size_t budget);
 
 private:
-    NodeCounters& counts_;
+    NodeCounters& counters_;
     Security& security_;
     ServerSocket server_;
 };

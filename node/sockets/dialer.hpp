@@ -1,11 +1,10 @@
-// Hellos to addresses, one DEALER for each address dialed, and each key that may be behind it.
+// Sends hellos to the front doors of other nodes.
 #pragma once
 
-#include <functional>
+#include <compare>
 #include <map>
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include <zmq.hpp>
@@ -18,82 +17,94 @@
 
 namespace muster::node {
 
-/// A name is looked up at every dial, and every address it has is dialed: the
-/// answers count as the name's. A connection that has not answered for a while
-/// is opened anew with the next dial (libzmq gives some up for ever), and one
-/// that is not used for 30 s is closed. Bounded: beyond kMaxConnections the one
-/// that was dialed longest ago is closed.
+/// One DEALER for each numeric address that is dialed and each key that the node there may have.
 ///
-/// With keys, whose key to expect is known for some addresses. At others, and for a node that has two keys, all are
-/// tried at once, up to kKeysAtOnce and then the next ones; the connection that answers is kept.
+/// A host name is looked up at every dial, and a hello goes to each of its addresses. Answers are emitted with the
+/// address as it was dialed. A connection that has received nothing for some seconds is replaced at the next dial,
+/// because libzmq never retries after some errors. A connection that is not used for 30 s is closed. Beyond
+/// kMaxConnections, the one that was used least recently is closed.
+///
+/// With keys, a socket must know the key of the server before it connects. For addresses in `Expected` the node's name,
+/// and so its keys, are known. At other addresses every trusted node may be. All keys in question are tried at once, up
+/// to kKeysAtOnce, and then the next ones; the connection that is answered is kept and the others are closed.
 class Dialer {
 public:
     static constexpr std::size_t kMaxConnections = 512;
     static constexpr std::size_t kKeysAtOnce = 16;
-    /// Names of nodes by the addresses at which they are expected.
+    /// Names of nodes, by the address at which each is expected.
     using Expected = std::map<std::string, std::string>;
 
-    /// `log` gets a warning, at most once a minute for each address, when a name has no address, when a node has no
-    /// trusted key, and when a node speaks another major version.
-    Dialer(zmq::context_t& context, NodeCounters& counts, Resolver& resolver, Security& security, Expected expected,
+    /// `log` gets a warning, at most once a minute for each address, when a name does not resolve, when an expected
+    /// node has no trusted key, and when a node speaks another major version.
+    Dialer(zmq::context_t& context, NodeCounters& counters, Resolver& resolver, Security& security, Expected expected,
            Log log);
 
+    /// Sends `message`, a hello, to `address`.
     void dial(const std::string& address, const proto::Message& message);
+    /// Closes the connections that were dialed as `address`.
     void hang_up(const std::string& address);
-    /// A name's addresses have been found. False when nobody had dialed it.
+    /// Must be called with each result of the resolver. False if the name was not dialed.
     bool resolved(const Resolver::Found& found);
 
     void add_to(std::vector<zmq::pollitem_t>& items);
+    /// Receives up to `budget` messages of each connection and emits them as Channel::dial. Returns how many there
+    /// were.
     std::size_t drain(const Emit& emit, std::size_t budget);
-    /// Closes what has not been used for long.
+    /// Closes what was not used for long. To be called about once a second.
     void expire();
-    /// Keys have changed: closes what is not trusted any more, or, with `own`, everything.
-    void follow_keys(bool own);
+    /// Closes connections whose key is no longer trusted, or, if this node's own pair has changed, all.
+    void keys_changed(bool own);
 
 private:
-    using Key = std::optional<keys::PublicKey>;  // of the other end; empty: without keys
+    using Key = std::optional<keys::PublicKey>;  // of the node that is dialed; empty: without keys
+    /// What a connection is made to.
+    struct Endpoint {
+        std::string address;  // numeric
+        Key key;
+        auto operator<=>(const Endpoint&) const = default;
+    };
     struct Connection {
         zmq::socket_t socket;
-        std::string dialed;  // the address as it was asked for
+        std::string dialed;  // the address as it was passed to dial()
         cluster::Instant used;
-        cluster::Instant heard;  // or opened
+        cluster::Instant last_received;  // or when it was opened
     };
     struct Name {
         std::optional<std::string> waiting;  // an encoded hello
         cluster::Instant used;
     };
 
-    /// Which keys are tried at an address.
+    /// Which keys are being tried at a numeric address.
     struct Trial {
-        Key answered;           // this one and no other
-        std::size_t first = 0;  // of all keys that could be there, when they are too many
+        Key answered;           // if set, only this one
+        std::size_t first = 0;  // index of the first key to try, if there are more than kKeysAtOnce
         cluster::Instant since;
         cluster::Instant used;
     };
-    using Place = std::pair<std::string, Key>;  // numeric address
 
-    void send_to(const std::string& dialed, const std::string& numeric, const std::string& hello);
-    void send_to(const std::string& dialed, const Place& place, const std::string& hello);
+    void send_to_address(const std::string& dialed, const std::string& numeric, const std::string& hello);
+    void send_to(const std::string& dialed, const Endpoint& endpoint, const std::string& hello);
     std::vector<Key> keys_for(const std::string& dialed, const std::string& numeric);
-    bool open(const std::string& dialed, const Place& place);
-    /// Whose answer it is. False when the message must be dropped.
-    bool answered(const Place& place, cluster::Sender& sender);
-    void close_others(const Place& place);
+    bool open(const std::string& dialed, const Endpoint& endpoint);
+    /// Sets the sender of a message that was received from there. False if the message must be dropped.
+    bool identify(const Endpoint& endpoint, cluster::Sender& sender);
+    /// Closes the connections to the same address with other keys.
+    void close_others(const Endpoint& endpoint);
     void make_room();
-    void warn_of(const std::string& dialed, LogLine line);
-    void undecodable(const std::string& dialed, std::string_view frame, proto::DecodeError why);
+    void warn(const std::string& dialed, LogLine line);
+    void count_undecodable(const std::string& dialed, std::string_view frame, proto::DecodeError why);
 
     zmq::context_t& context_;
-    NodeCounters& counts_;
+    NodeCounters& counters_;
     Resolver& resolver_;
     Security& security_;
     const Expected expected_;
     Log log_;
     OtherMajors other_majors_;
-    std::map<Place, Connection> connections_;
-    std::map<std::string, Trial> trials_;  // by numeric address; with keys
-    std::map<std::string, Name> names_;
-    std::map<std::string, cluster::Instant> warned_;  // by address as dialed
+    std::map<Endpoint, Connection> connections_;
+    std::map<std::string, Trial> trials_;             // by numeric address; with keys only
+    std::map<std::string, Name> names_;               // by address as dialed
+    std::map<std::string, cluster::Instant> warned_;  // by address as dialed: when
 };
 
 }  // namespace muster::node

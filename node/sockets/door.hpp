@@ -1,9 +1,8 @@
-// The front door: the socket that users configure.
+// The front door: the socket whose address users configure.
 #pragma once
 
 #include <muster/result.hpp>
 
-#include <cstdint>
 #include <string>
 
 #include <zmq.hpp>
@@ -16,34 +15,35 @@
 
 namespace muster::node {
 
-/// The address a user types: hellos of nodes, and all that workers say.
+/// A ROUTER for the sessions of workers and for hellos of nodes (PROTOCOL.md, sections 1 and 9).
 class Door {
 public:
-    /// `log` is told of those who speak another major version.
-    Door(zmq::context_t& context, NodeCounters& counts, Security& security, Connections::Bounds bounds, Log log);
+    /// `log` gets a warning for senders of another major version.
+    Door(zmq::context_t& context, NodeCounters& counters, Security& security, Connections::Bounds bounds, Log log);
     Door(const Door&) = delete;
     Door& operator=(const Door&) = delete;
 
     [[nodiscard]] ServerSocket& server() { return server_; }
-    /// Ends every connection; the port stays.
+    /// Closes every connection. The port stays the same.
     std::optional<Error> reopen();
-    /// What this node says of itself when it refuses by itself.
+    /// The header of the refusals that the door sends by itself.
     void set_header(proto::Header header) { header_ = std::move(header); }
     void set_identity(const NodeId& self) { header_.incarnation = self.incarnation.value; }
 
-    /// A message that cannot be put on the route emits ConnectionLost.
-    void send_to(cluster::ConnectionId route, const proto::Message& message, const Emit& emit);
+    /// Sends on a connection. Emits ConnectionLost if it is gone, or if its queue is full.
+    void send_to(cluster::ConnectionId connection, const proto::Message& message, const Emit& emit);
+    /// Receives up to `budget` messages and emits them as Channel::door. Returns how many there were.
     std::size_t drain(const Emit& emit, std::size_t budget);
-    /// Forgets routes that are long unused.
+    /// Forgets connections that were not used for long. To be called about once a second.
     void expire();
 
 private:
     void refuse_version(const Parts& parts, const cluster::Sender& sender);
 
-    NodeCounters& counts_;
+    NodeCounters& counters_;
     Security& security_;
     ServerSocket server_;
-    ConnectionMap routes_;
+    ConnectionMap connections_;
     OtherMajors other_majors_;
     proto::Header header_;
     std::string buffer_;

@@ -1,4 +1,4 @@
-// Publishing to all, hearing from all, and seeing who hears us.
+// The gossip sockets: publish to all peers, receive from all peers, and detect live links.
 #pragma once
 
 #include <muster/ids.hpp>
@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -19,63 +20,66 @@
 
 namespace muster::node {
 
-/// True for publications to drop, for tests: libzmq does the same when the queue of a slow subscriber is full.
-using Lose = std::function<bool(const proto::Message&)>;
+/// True for publications to drop, in tests of repair: libzmq drops them when the queue of a slow subscriber is full.
+using DropFilter = std::function<bool(const proto::Message&)>;
 
-/// An XPUB that every peer subscribes to, and one SUB that is connected to every
-/// peer's XPUB. A second SUB hears this node's own heartbeats: their delay tells
-/// the core how late this process is. A peer's presence topic on the XPUB proves that its link
-/// is live: what is published after it was seen arrives.
+/// Three sockets:
+/// - An XPUB, the publisher, to which every peer subscribes. A subscription to a presence topic proves that the peer's
+///   link is live: what is published after LinkUp was emitted arrives, unless a queue is full.
+/// - A SUB that is connected to the publisher of every peer.
+/// - A SUB, the echo, that receives this node's own heartbeats. Their delay tells the core how late this process is.
 ///
-/// One frame a message: the topic, its kind, then the message. PUB drops silently when a
-/// subscriber is beyond the high-water mark; the core numbers and repairs.
+/// Each message is one frame: topic, mark and message (PROTOCOL.md, section 9, "Presence"). libzmq drops publications
+/// silently when a subscriber's queue is full, also in mid-stream. The core numbers them and repairs.
 class Gossip {
 public:
-    Gossip(zmq::context_t& context, std::string scope, NodeId self, NodeCounters& counts, Security& security,
-           Connections::Bounds bounds, Lose lose = {});
+    Gossip(zmq::context_t& context, std::string scope, NodeId self, NodeCounters& counters, Security& security,
+           Connections::Bounds bounds, DropFilter drop = {});
 
-    /// Binds the publisher and connects to it. `host` is numeric.
+    /// Binds the publisher and connects the echo. Parameters and errors: as bind_tcp().
     Result<std::uint16_t> bind(const std::string& host, std::uint16_t port);
-    /// The publisher's connections end, its port stays. Nobody's link counts as lost: all are seen anew.
+    /// Closes the publisher's connections; the port stays the same. No LinkLost is emitted. When peers have connected
+    /// again, LinkUp is.
     std::optional<Error> reopen();
-    /// Keys have changed: connects anew where they are out of date, or, with `own`, everywhere.
-    void follow_keys(bool own);
+    /// Connects again where keys are out of date, or, if this node's own pair has changed, everywhere.
+    void keys_changed(bool own);
 
     void publish(const cluster::Publish& publish);
-    /// Replaces an earlier connection to this peer.
+    /// Connects to a peer's publisher, in place of an earlier connection.
     void connect(const std::string& peer, const std::string& address);
     void disconnect(const std::string& peer);
+    /// Subscribes to the presence topic of the new incarnation.
     void identity_changed(const NodeId& self);
 
-    /// Up to `budget` messages heard; returns how many there were.
-    std::size_t drain_news(const Emit& emit, std::size_t budget);
-    /// Up to `budget` subscriptions seen.
+    /// Receives up to `budget` messages and emits them as Channel::gossip. Returns how many there were.
+    std::size_t drain_messages(const Emit& emit, std::size_t budget);
+    /// Receives up to `budget` subscriptions, and emits LinkUp and LinkLost. Returns how many there were.
     std::size_t drain_subscriptions(const Emit& emit, std::size_t budget);
 
-    [[nodiscard]] ServerSocket& server() { return server_; }
-    [[nodiscard]] zmq::socket_t& subscriber() { return sub_; }
+    [[nodiscard]] ServerSocket& publisher() { return publisher_; }
+    [[nodiscard]] zmq::socket_t& subscriber() { return subscriber_; }
+    [[nodiscard]] Connections& subscriber_connections() { return subscriber_connections_; }
     [[nodiscard]] zmq::socket_t& echo() { return echo_; }
-    [[nodiscard]] Connections& heard() { return heard_; }
 
 private:
     std::size_t drain(zmq::socket_t& socket, const Emit& emit, std::size_t budget);
-    void subscription(std::string_view frame, int descriptor, const Emit& emit);
+    void handle_subscription(std::string_view frame, int descriptor, const Emit& emit);
     void connect_echo();
 
     Security& security_;
     std::string scope_;
     std::string topic_;
     NodeId self_;
-    std::set<std::string> own_presence_;  // of every incarnation this process took
-    NodeCounters& counts_;
-    Lose lose_;
-    ServerSocket server_;
-    zmq::socket_t sub_;
-    Connections heard_;
+    std::set<std::string> own_presence_;  // topics of every incarnation that this process took
+    NodeCounters& counters_;
+    DropFilter drop_;
+    ServerSocket publisher_;
+    zmq::socket_t subscriber_;
+    Connections subscriber_connections_;
     zmq::socket_t echo_;
-    std::map<std::string, std::string> addresses_;                // peer -> where it is connected
-    std::map<std::string, std::optional<keys::PublicKey>> keys_;  // peer -> its key when it was connected last
-    std::map<std::string, std::string> owners_;                   // address -> the peer it was connected for
+    std::map<std::string, std::string> addresses_;                // by peer: where the SUB is connected
+    std::map<std::string, std::optional<keys::PublicKey>> keys_;  // by peer: its key at the last connect
+    std::map<std::string, std::string> peers_;                    // by address: the peer it was connected for
     Presence presence_;
     Subscribers subscribers_;
     std::string buffer_;

@@ -16,15 +16,15 @@ std::string major_and_ours(std::string_view frame) {
            std::to_string(proto::kMajor) + ": update the older of the two";
 }
 
-void OtherMajors::heard(const std::string& who, std::string_view frame, cluster::Instant now) {
-    std::erase_if(told_, [&](const auto& one) { return now - one.second >= kEvery; });
-    if (told_.contains(who) || told_.size() >= kNames) {
+void OtherMajors::warn(const std::string& sender, std::string_view frame, cluster::Instant now) {
+    std::erase_if(warned_, [&](const auto& one) { return now - one.second >= kEvery; });
+    if (warned_.contains(sender) || warned_.size() >= kMaxSenders) {
         ++held_back_;
-        counts_.held_back();
+        counters_.held_back();
         return;
     }
-    told_.emplace(who, now);
-    LogLine line{2, "other_major", who + " speaks " + major_and_ours(frame), {{"from", who}}};
+    warned_.emplace(sender, now);
+    LogLine line{2, "other_major", sender + " speaks " + major_and_ours(frame), {{"from", sender}}};
     if (held_back_ != 0) add_held_back(line, held_back_);
     held_back_ = 0;
     if (log_) log_(std::move(line));

@@ -1,4 +1,4 @@
-// Who speaks another major version of the protocol, as lines of the log.
+// Warns of senders that speak another major version of the protocol.
 #pragma once
 
 #include <cstdint>
@@ -12,24 +12,24 @@
 
 namespace muster::node {
 
-/// At most one line a minute for each that is named, and at most kNames lines a minute: whoever can reach a port can
-/// send what he likes. What was held back is told with the next line.
+/// Logs at most one line a minute for each sender, and lines of at most kMaxSenders senders a minute, because anyone
+/// who can reach a port can send such frames. The next line says how many were held back.
 class OtherMajors {
 public:
-    static constexpr std::size_t kNames = 16;
-    OtherMajors(NodeCounters& counts, Log log) : counts_(counts), log_(std::move(log)) {}
+    static constexpr std::size_t kMaxSenders = 16;
+    OtherMajors(NodeCounters& counters, Log log) : counters_(counters), log_(std::move(log)) {}
 
-    /// `who` has sent `frame`, which the codec refused as one of another major.
-    void heard(const std::string& who, std::string_view frame, cluster::Instant now);
+    /// `sender` has sent `frame`, which the codec refused as DecodeError::wrong_major.
+    void warn(const std::string& sender, std::string_view frame, cluster::Instant now);
 
 private:
-    NodeCounters& counts_;
+    NodeCounters& counters_;
     Log log_;
-    std::map<std::string, cluster::Instant> told_;
+    std::map<std::string, cluster::Instant> warned_;  // by sender: when
     std::uint64_t held_back_ = 0;
 };
 
-/// What each of the two is told about `frame`, which is of another major than ours.
+/// Names the major version of `frame`, that of this node, and what to do. For the log and for the sender.
 std::string major_and_ours(std::string_view frame);
 
 }  // namespace muster::node

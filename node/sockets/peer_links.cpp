@@ -13,25 +13,26 @@ void PeerLinks::connect(const std::string& peer, const std::string& address) {
     set_common_options(socket);
     socket.set(zmq::sockopt::linger, 200);
     socket.set(zmq::sockopt::sndhwm, 1000);
-    socket.set(zmq::sockopt::rcvhwm, 1);  // nothing is ever said on this way back
+    socket.set(zmq::sockopt::rcvhwm, 1);  // a control socket never answers here
     socket.set(zmq::sockopt::maxmsgsize, std::int64_t{4} << 20);
-    if (security_.prepare(socket, peer, link.key) && node::connect(socket, address)) link.socket = std::move(socket);
+    if (security_.prepare_client(socket, peer, link.key) && node::connect(socket, address))
+        link.socket = std::move(socket);
 }
 
-void PeerLinks::follow_keys(bool own) {
+void PeerLinks::keys_changed(bool own) {
     for (auto& [peer, link] : links_)
         if (own || security_.is_out_of_date(peer, link.key)) connect(peer, std::string(link.address));
 }
 
 void PeerLinks::send_to(const std::string& peer, const proto::Message& message) {
     const auto found = links_.find(peer);
-    if (found == links_.end() || !found->second.socket) return counts_.unsent();
+    if (found == links_.end() || !found->second.socket) return counters_.unsent();
     buffer_.clear();
     proto::encode(message, buffer_);
     if (send(*found->second.socket, buffer_) == Sent::yes)
-        counts_.sent();
+        counters_.sent();
     else
-        counts_.unsent();
+        counters_.unsent();
 }
 
 }  // namespace muster::node

@@ -1,7 +1,8 @@
-// One DEALER to the control socket of every connected peer.
+// Sends messages to the control sockets of connected peers.
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 
 #include <zmq.hpp>
@@ -12,18 +13,18 @@
 
 namespace muster::node {
 
-/// Messages queue while a link is being made, so that the first of them are not
-/// lost; a queue that is full drops the new one, and the core repeats.
+/// One DEALER for each peer. Messages queue while it connects, so that the first ones are not lost. When the queue is
+/// full, a new message is dropped, and the core repeats what matters.
 class PeerLinks {
 public:
-    PeerLinks(zmq::context_t& context, NodeCounters& counts, Security& security)
-        : context_(context), counts_(counts), security_(security) {}
+    PeerLinks(zmq::context_t& context, NodeCounters& counters, Security& security)
+        : context_(context), counters_(counters), security_(security) {}
 
-    /// Replaces an earlier link of this peer. A peer that is not trusted has none.
+    /// Connects to a peer's control socket, in place of an earlier connection. A peer without a trusted key gets none.
     void connect(const std::string& peer, const std::string& address);
     void disconnect(const std::string& peer) { links_.erase(peer); }
-    /// Keys have changed: makes links anew whose keys are out of date, or, with `own`, all.
-    void follow_keys(bool own);
+    /// Connects again where keys are out of date, or, if this node's own pair has changed, everywhere.
+    void keys_changed(bool own);
     void send_to(const std::string& peer, const proto::Message& message);
     [[nodiscard]] std::size_t size() const { return links_.size(); }
 
@@ -31,11 +32,11 @@ private:
     struct Link {
         std::string address;
         std::optional<zmq::socket_t> socket;
-        std::optional<keys::PublicKey> key;  // of the other end
+        std::optional<keys::PublicKey> key;  // of the peer
     };
 
     zmq::context_t& context_;
-    NodeCounters& counts_;
+    NodeCounters& counters_;
     Security& security_;
     std::map<std::string, Link> links_;
     std::string buffer_;

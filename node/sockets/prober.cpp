@@ -21,7 +21,8 @@ void Prober::check(const NodeId& peer, const std::string& address, const Emit& e
 
 void Prober::resolved(const Resolver::Found& found, const Emit& emit) {
     const auto [first, last] = waiting_.equal_range(found.address);
-    // A name with several addresses does not tell which one the process had.
+    // If a name has several addresses, it is not known which one the process had. A refusal at another one proves
+    // nothing.
     if (found.numeric.size() == 1)
         for (auto one = first; one != last; ++one) start(one->second, found.numeric.front(), emit);
     waiting_.erase(first, last);

@@ -1,4 +1,4 @@
-// Finds out whether a process is gone: a plain TCP connect that is refused.
+// Finds out whether the process of a peer is gone.
 #pragma once
 
 #include <map>
@@ -13,20 +13,21 @@
 
 namespace muster::node {
 
-/// At most kMaxProbes at a time, a second each. Only a refusal says anything:
-/// what times out may be a cut network, and what connects may be another process.
+/// Probes the ports of peers (PortProbe), at most kMaxProbes at a time, each for a second. Emits ProcessGone for ports
+/// that refuse the connection.
 class Prober {
 public:
     static constexpr std::size_t kMaxProbes = 64;
 
     explicit Prober(Resolver& resolver) : resolver_(resolver) {}
 
-    /// Dropped when too many are under way; the core asks again.
+    /// Begins to probe `address`. Ignored if too many probes are running; the core asks again.
     void check(const NodeId& peer, const std::string& address, const Emit& emit);
+    /// Must be called with each result of the resolver.
     void resolved(const Resolver::Found& found, const Emit& emit);
 
     void add_to(std::vector<zmq::pollitem_t>& items) const;
-    /// Takes in what has come of the probes, and ends those that took too long.
+    /// Emits the results of finished probes, and ends those that took too long.
     void drain(const Emit& emit);
     [[nodiscard]] bool idle() const { return probes_.empty(); }
 
@@ -40,7 +41,7 @@ private:
 
     Resolver& resolver_;
     std::vector<Probe> probes_;
-    std::multimap<std::string, NodeId> waiting_;  // for their name to be looked up
+    std::multimap<std::string, NodeId> waiting_;  // by address, until its name is resolved
 };
 
 }  // namespace muster::node

@@ -27,8 +27,8 @@ zmq::socket_t make_router(zmq::context_t& context, int send_queue) {
 }
 
 void ServerSocket::prepare(zmq::socket_t& socket) {
-    security_.open_server(socket, domain_);
-    connections_.watch(socket);
+    security_.prepare_server(socket, domain_);
+    connections_.monitor(socket);
 }
 
 Result<std::uint16_t> ServerSocket::bind(const std::string& host, std::uint16_t port) {
@@ -42,7 +42,7 @@ Result<std::uint16_t> ServerSocket::bind(const std::string& host, std::uint16_t 
 
 std::optional<Error> ServerSocket::reopen() {
     auto fresh = make_();
-    prepare(fresh);  // the old socket is watched no more before rebind_tcp() closes it
+    prepare(fresh);  // moves the monitor to it before rebind_tcp() closes the old socket
     return rebind_tcp(socket_, std::move(fresh), host_, port_);
 }
 

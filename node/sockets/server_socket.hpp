@@ -1,4 +1,4 @@
-// A socket that others connect to.
+// A socket that peers and workers connect to.
 #pragma once
 
 #include <muster/result.hpp>
@@ -15,10 +15,10 @@
 
 namespace muster::node {
 
-/// A bound socket. Its connections are counted and bounded (`Connections`) and, with keys, authenticated (`Security`).
+/// A bound socket. Its connections are counted and bounded (Connections) and, with keys, authenticated (Security).
 class ServerSocket {
 public:
-    /// Makes a socket of the wanted type, with its options set. Called again for each reopen().
+    /// Makes a socket of the wanted type and sets its options. Called once in the constructor and by each reopen().
     using Make = std::function<zmq::socket_t()>;
 
     /// `domain`: kNodesOnly or kAllRoles. `open`: the number of open connections is written there.
@@ -30,9 +30,9 @@ public:
           socket_(make_()),
           connections_(context, bounds, counters, open) {}
 
-    /// Binds to host:port, as bind_tcp(). Returns the port.
+    /// Binds to host:port and returns the port. Parameters and errors: as bind_tcp().
     Result<std::uint16_t> bind(const std::string& host, std::uint16_t port);
-    /// Closes every connection. The port stays the same. Errors: as bind_tcp().
+    /// Closes every connection; libzmq cannot close a single one. The port stays the same. Errors: as bind_tcp().
     std::optional<Error> reopen();
 
     [[nodiscard]] zmq::socket_t& socket() { return socket_; }
@@ -47,12 +47,12 @@ private:
     const char* const domain_;
     Security& security_;
     zmq::socket_t socket_;
-    Connections connections_;  // destroyed before the socket that it watches
+    Connections connections_;  // destroyed before the socket that it monitors
     std::string host_;
     std::uint16_t port_ = 0;
 };
 
-/// A ROUTER for messages of peers or workers. `send_queue`: messages that wait for one connection.
+/// A ROUTER. `send_queue`: messages that may wait for one connection.
 zmq::socket_t make_router(zmq::context_t& context, int send_queue);
 
 }  // namespace muster::node

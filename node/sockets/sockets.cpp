@@ -15,21 +15,21 @@ namespace muster::node {
 namespace {
 
 constexpr std::size_t kBudget = 256;  // messages of one socket in one turn
-constexpr std::size_t kSubscriptions = 8192;
-constexpr auto kCheckEvery = std::chrono::milliseconds(50);
-constexpr std::size_t kJudging = 20'000;  // when someone might be judged silent
-constexpr int kMaxSockets = 16384;        // a DEALER for each peer, and as many for dials
+constexpr std::size_t kSubscriptionBudget = 8192;
+constexpr std::size_t kBeforeTickBudget = 20'000;  // messages of nodes before a tick
+constexpr auto kCheckConnectionsEvery = std::chrono::milliseconds(50);
+constexpr int kMaxSockets = 16384;  // a DEALER for each peer, and as many for dials
 
-/// A numeric host to bind to.
+/// A numeric host that a socket can be bound to.
 Result<std::string> bindable(const std::string& host) {
     if (host == "*" || is_numeric(host)) return host;
     auto found = resolve(host);
     if (found.empty())
-        return Error{ErrorCode::bad_request, "cannot resolve " + host + ": give --listen an address of this host"};
+        return Error{ErrorCode::bad_request, "cannot resolve " + host + ": set --listen to an address of this host"};
     return std::move(found.front());
 }
 
-/// Of a port for nodes, or else the front door.
+/// Bounds of a port for nodes, or of the front door.
 Connections::Bounds bounds_of(const SocketOptions& options, bool for_nodes) {
     const auto shares = share_descriptors(options.connections.connections);
     return {for_nodes ? shares.nodes : shares.door, options.connections.bytes};
@@ -37,25 +37,26 @@ Connections::Bounds bounds_of(const SocketOptions& options, bool for_nodes) {
 
 }  // namespace
 
-Result<std::unique_ptr<Sockets>> Sockets::open(const SocketOptions& options, NodeCounters& counts,
+Result<std::unique_ptr<Sockets>> Sockets::open(const SocketOptions& options, NodeCounters& counters,
                                                std::shared_ptr<Wakeup> wakeup, Log log) {
-    std::unique_ptr<Sockets> sockets(new Sockets(options, counts, std::move(wakeup), std::move(log)));
+    std::unique_ptr<Sockets> sockets(new Sockets(options, counters, std::move(wakeup), std::move(log)));
     if (auto error = sockets->bind(options)) return *std::move(error);
     return sockets;
 }
 
-Sockets::Sockets(const SocketOptions& options, NodeCounters& counts, std::shared_ptr<Wakeup> wakeup, Log log)
-    : counts_(counts),
+Sockets::Sockets(const SocketOptions& options, NodeCounters& counters, std::shared_ptr<Wakeup> wakeup, Log log)
+    : counters_(counters),
       log_(std::move(log)),
       context_(1, kMaxSockets),
       wakeup_(std::move(wakeup)),
-      security_(context_, options.keys, counts, wakeup_),
+      security_(context_, options.keys, counters, wakeup_),
       resolver_(wakeup_),
-      gossip_socket_(context_, options.scope, options.self, counts, security_, bounds_of(options, true), options.lose),
-      door_(context_, counts, security_, bounds_of(options, false), log_),
-      control_socket_(context_, counts, security_, bounds_of(options, true)),
-      links_(context_, counts, security_),
-      dialer_(context_, counts, resolver_, security_, options.expected, log_),
+      gossip_socket_(context_, options.scope, options.self, counters, security_, bounds_of(options, true),
+                     options.drop),
+      door_(context_, counters, security_, bounds_of(options, false), log_),
+      control_socket_(context_, counters, security_, bounds_of(options, true)),
+      links_(context_, counters, security_),
+      dialer_(context_, counters, resolver_, security_, options.expected, log_),
       prober_(resolver_) {
     door_.set_header({options.scope, options.self.name, options.self.incarnation.value, 0});
 }
@@ -65,16 +66,16 @@ Sockets::~Sockets() = default;
 Result<std::string> host_to_bind(const std::string& listen, const std::string& advertise, bool may_reach_others) {
     const auto bound = parse_address(listen);
     if (!bound) return bound.error();
-    const auto told = parse_address(advertise.empty() ? listen : advertise);
-    if (!told) return told.error();
-    if (is_any(told->host))
-        return Error{ErrorCode::bad_request, "nobody can connect to " + to_string(*told) +
-                                                 ": say with --advertise HOST:PORT what others are to use"};
+    const auto advertised = parse_address(advertise.empty() ? listen : advertise);
+    if (!advertised) return advertised.error();
+    if (is_any(advertised->host))
+        return Error{ErrorCode::bad_request, "nobody can connect to " + to_string(*advertised) +
+                                                 ": set --advertise HOST:PORT to an address that others can reach"};
     auto host = bindable(bound->host);
     if (host && !may_reach_others && !is_loopback(*host))
         return Error{ErrorCode::bad_request, "without keys a node listens on loopback only, not on " + listen +
-                                                 ": give it --key and --keys, or --insecure in a network where "
-                                                 "everyone may read and change everything"};
+                                                 ": set --key and --keys, or --insecure if everyone on the "
+                                                 "network may read and change everything"};
     return host;
 }
 
@@ -83,7 +84,7 @@ std::optional<Error> Sockets::bind(const SocketOptions& options) {
     if (!host) return host.error();
     const auto listen = parse_address(options.listen);
     const auto advertise = parse_address(options.advertise.empty() ? options.listen : options.advertise);
-    tell_security(options, *host);
+    report_security(options, *host);
     const auto door = door_.server().bind(*host, listen->port);
     if (!door) return door.error();
     const auto control = control_socket_.server().bind(*host, options.control_port);
@@ -91,26 +92,27 @@ std::optional<Error> Sockets::bind(const SocketOptions& options) {
     const auto gossip = gossip_socket_.bind(*host, options.gossip_port);
     if (!gossip) return gossip.error();
     publisher_port_ = *gossip;
-    // Port 0 of an advertised address means the port that was found; another one is a forwarded port.
+    // Port 0 of the advertised address stands for the port that was bound. Any other one is forwarded to it.
     address_ = with_port(advertise->host, advertise->port == 0 ? *door : advertise->port);
     control_address_ = with_port(advertise->host, *control);
     gossip_address_ = with_port(advertise->host, *gossip);
     return std::nullopt;
 }
 
-void Sockets::tell_security(const SocketOptions& options, const std::string& host) {
-    counts_.secured(options.keys ? Secured::curve : Secured::loopback);
+void Sockets::report_security(const SocketOptions& options, const std::string& host) {
+    counters_.secured(options.keys ? Secured::curve : Secured::loopback);
     if (options.keys || is_loopback(host)) return;
-    counts_.secured(Secured::insecure);
+    counters_.secured(Secured::insecure);
     log_({2,
           "insecure",
-          "insecure: whoever reaches " + options.listen +
-              " can read and change everything; --key and --keys would prevent it",
+          "insecure: anyone who can reach " + options.listen +
+              " can read and change everything; set --key and --keys to prevent this",
           {{"address", options.listen}}});
 }
 
-void Sockets::wait(std::chrono::nanoseconds timeout, std::chrono::microseconds awake) {
-    // Rounded up: a tick that comes too early would do nothing, and be asked for again.
+void Sockets::wait(std::chrono::nanoseconds timeout, std::chrono::microseconds busy) {
+    // Rounded up: a tick that comes too early does nothing, and the loop would wait again. Below a millisecond, which
+    // is the unit of zmq_poll(), the alarm ends the poll.
     const auto rounded = std::chrono::ceil<std::chrono::milliseconds>(timeout);
     const bool is_short = timeout.count() > 0 && timeout < std::chrono::milliseconds(1);
     if (is_short) alarm_.set(timeout);
@@ -118,27 +120,27 @@ void Sockets::wait(std::chrono::nanoseconds timeout, std::chrono::microseconds a
     items_.push_back({nullptr, wakeup_->fd(), ZMQ_POLLIN, 0});
     if (is_short) items_.push_back({nullptr, alarm_.fd(), ZMQ_POLLIN, 0});
     for (zmq::socket_t* socket :
-         {&gossip_socket_.subscriber(), &gossip_socket_.echo(), &gossip_socket_.server().socket(),
+         {&gossip_socket_.subscriber(), &gossip_socket_.echo(), &gossip_socket_.publisher().socket(),
           &control_socket_.server().socket(), &door_.server().socket()})
         items_.push_back({socket->handle(), 0, ZMQ_POLLIN, 0});
     dialer_.add_to(items_);
     prober_.add_to(items_);
     const auto poll = [this](long milliseconds) {
-        // EINTR is as good as a wakeup.
+        // EINTR counts as a wakeup.
         return ::zmq_poll(items_.data(), static_cast<int>(items_.size()), milliseconds) != 0;
     };
-    if (awake.count() == 0 || timeout.count() == 0)
+    if (busy.count() == 0 || timeout.count() == 0)
         poll(static_cast<long>(rounded.count()));
     else
-        busy_poll(std::min(awake, std::chrono::ceil<std::chrono::microseconds>(timeout)), [&] { return poll(0); });
+        busy_poll(std::min(busy, std::chrono::ceil<std::chrono::microseconds>(timeout)), [&] { return poll(0); });
     if (is_short) alarm_.clear();
     if (items_.front().revents != 0) wakeup_->clear();
 }
 
 void Sockets::drain(const Emit& emit) {
-    watch_connections();
-    gossip_socket_.drain_subscriptions(emit, kSubscriptions);
-    gossip_socket_.drain_news(emit, kBudget);
+    check_connections();
+    gossip_socket_.drain_subscriptions(emit, kSubscriptionBudget);
+    gossip_socket_.drain_messages(emit, kBudget);
     control_socket_.drain(emit, kBudget);
     dialer_.drain(emit, kBudget);
     door_.drain(emit, kBudget);
@@ -146,10 +148,10 @@ void Sockets::drain(const Emit& emit) {
     take_resolved(emit);
 }
 
-void Sockets::watch_connections() {
-    const bool check = now() - checked_ >= kCheckEvery;
-    if (check) checked_ = now();
-    for (Connections* socket : {&gossip_socket_.server().connections(), &gossip_socket_.heard(),
+void Sockets::check_connections() {
+    const bool check = now() - connections_checked_ >= kCheckConnectionsEvery;
+    if (check) connections_checked_ = now();
+    for (Connections* socket : {&gossip_socket_.publisher().connections(), &gossip_socket_.subscriber_connections(),
                                 &control_socket_.server().connections(), &door_.server().connections()}) {
         socket->drain();
         if (check) socket->check();
@@ -157,11 +159,12 @@ void Sockets::watch_connections() {
 }
 
 void Sockets::drain_nodes(const Emit& emit) {
-    std::size_t left = kJudging;
+    std::size_t left = kBeforeTickBudget;
     for (;;) {
-        const std::size_t taken = gossip_socket_.drain_news(emit, kBudget) + control_socket_.drain(emit, kBudget);
-        if (taken == 0 || taken > left) return;
-        left -= taken;
+        const std::size_t received =
+            gossip_socket_.drain_messages(emit, kBudget) + control_socket_.drain(emit, kBudget);
+        if (received == 0 || received > left) return;
+        left -= received;
     }
 }
 
@@ -185,7 +188,7 @@ void Sockets::perform(const cluster::SendDoor& action, const Emit& emit) {
         return door_.send_to(action.connection, action.message, emit);
     // The core does not know the counters of the sockets.
     auto message = action.message;
-    counts_.add_to(std::get<proto::StatusReply>(message.body).status.counters);
+    counters_.add_to(std::get<proto::StatusReply>(message.body).status.counters);
     door_.send_to(action.connection, message, emit);
 }
 
@@ -216,30 +219,32 @@ void Sockets::perform(const cluster::IdentityChanged& action, const Emit&) {
     door_.set_identity(action.self);
 }
 
-std::optional<Error> Sockets::follow_keys(const Emit& emit) {
+std::optional<Error> Sockets::apply_key_changes(const Emit& emit) {
     if (!security_.has_keys()) return std::nullopt;
-    for (auto& line : security_.take_news()) log_(std::move(line));
+    for (auto& line : security_.take_log_lines()) log_(std::move(line));
     const auto changes = security_.take_changes();
     if (changes.own || changes.removed)
         if (auto error = reopen(emit)) return error;
     if (!changes.own && !changes.removed && !changes.seen) return std::nullopt;
-    links_.follow_keys(changes.own);
-    gossip_socket_.follow_keys(changes.own);
-    dialer_.follow_keys(changes.own);
+    links_.keys_changed(changes.own);
+    gossip_socket_.keys_changed(changes.own);
+    dialer_.keys_changed(changes.own);
     return std::nullopt;
 }
 
-/// A socket cannot end one connection, so all end, and those whose key is good come back. Before the connections to
-/// others: who sees one of those go asks the port whether this process is gone.
+/// Closes the connections of all bound sockets, because libzmq cannot close a single one. Clients whose keys are
+/// trusted connect again, and go on with their sessions and links. Must come before this node's own connections are
+/// made again: a peer that loses one of those probes the gossip port, and while the port is being bound again it would
+/// be refused and take this process for dead.
 std::optional<Error> Sockets::reopen(const Emit& emit) {
-    drain(emit);
+    drain(emit);  // what was received already is not lost
     if (auto error = gossip_socket_.reopen()) return error;
     if (auto error = control_socket_.server().reopen()) return error;
     return door_.reopen();
 }
 
-void Sockets::guard(std::function<std::chrono::milliseconds()> loop_age) {
-    flood_guard_.emplace(std::move(loop_age), publisher_port_, counts_.connections);
+void Sockets::start_flood_guard(std::function<std::chrono::milliseconds()> loop_age) {
+    flood_guard_.emplace(std::move(loop_age), publisher_port_, counters_.connections);
 }
 
 void Sockets::expire() {

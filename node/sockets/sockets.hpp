@@ -1,4 +1,4 @@
-// All sockets of a node: opened together, polled together, each with one job.
+// All sockets of a node.
 #pragma once
 
 #include <muster/result.hpp>
@@ -28,37 +28,38 @@ namespace muster::node {
 struct SocketOptions {
     std::string scope;
     NodeId self;
-    std::string listen;     // "host:port"; port 0: any free one
-    std::string advertise;  // empty: as `listen`
-    std::uint16_t control_port = 0;
-    std::uint16_t gossip_port = 0;
-    Lose lose{};                                                     // for tests of repair
-    std::shared_ptr<keys::Keyring> keys{};                           // none: only loopback is bound
+    std::string listen;                                              // "host:port"; port 0: any free one
+    std::string advertise;                                           // the address that others use; empty: `listen`
+    std::uint16_t control_port = 0;                                  // 0: any free one
+    std::uint16_t gossip_port = 0;                                   // 0: any free one
+    DropFilter drop{};                                               // publications to drop, in tests of repair
+    std::shared_ptr<keys::Keyring> keys{};                           // empty: no keys, only loopback may be bound
     bool insecure = false;                                           // without keys, any address may be bound
     Dialer::Expected expected{};                                     // with keys: which node is at an address
     Connections::Bounds connections{16384, std::size_t{256} << 20};  // of each port
 };
 
-/// Opened by any thread, then used by the loop's alone.
+/// Opens, polls and drains the sockets, and performs the actions that concern them. May be opened by any thread, and is
+/// then used by the loop's thread only.
 class Sockets {
 public:
-    /// Errors: bad_request (an address is none, or not to be bound without keys), unreachable (port in use).
-    static Result<std::unique_ptr<Sockets>> open(const SocketOptions& options, NodeCounters& counts,
+    /// Errors: bad_request (an address is malformed, or may not be bound without keys), unreachable (a port is in use).
+    static Result<std::unique_ptr<Sockets>> open(const SocketOptions& options, NodeCounters& counters,
                                                  std::shared_ptr<Wakeup> wakeup, Log log);
     ~Sockets();
 
-    // What others connect to.
+    // The advertised addresses of the three ports.
     [[nodiscard]] const std::string& address() const { return address_; }
     [[nodiscard]] const std::string& control() const { return control_address_; }
     [[nodiscard]] const std::string& gossip() const { return gossip_address_; }
 
-    /// Returns when something can be read, the wakeup was notified, or `timeout` has passed. With `awake` it does not
-    /// sleep, and returns after that at the latest.
-    void wait(std::chrono::nanoseconds timeout, std::chrono::microseconds awake = std::chrono::microseconds(0));
-    /// Takes in some of what has arrived, from every socket.
+    /// Returns when a socket can be read, the wakeup was notified, or `timeout` has passed. If `busy` is not zero,
+    /// polls without sleeping, and returns after that time at the latest.
+    void wait(std::chrono::nanoseconds timeout, std::chrono::microseconds busy = std::chrono::microseconds(0));
+    /// Receives a bounded number of messages from every socket and emits them.
     void drain(const Emit& emit);
-    /// Takes in what nodes have sent until nothing is there: nobody is to be
-    /// judged silent whose words lie in a socket. (Stops after some 20,000.)
+    /// Receives from the sockets of peers until they are empty, but about 20,000 messages at most. Called before a
+    /// tick: no peer may be judged silent while its messages wait in a socket.
     void drain_nodes(const Emit& emit);
     /// One overload for each action that sockets perform. `emit` is called when an action fails at once.
     void perform(const cluster::Publish& action, const Emit& emit);
@@ -70,26 +71,27 @@ public:
     void perform(const cluster::DisconnectPeer& action, const Emit& emit);
     void perform(const cluster::CheckProcess& action, const Emit& emit);
     void perform(const cluster::IdentityChanged& action, const Emit& emit);
-    /// Does what a change of keys asks for: every turn. With an error, a socket could not be opened anew.
-    std::optional<Error> follow_keys(const Emit& emit);
-    /// Housekeeping, about once a second.
+    /// Reopens and reconnects sockets if keys have changed. Must be called in every turn. Errors: a port could not be
+    /// bound again.
+    std::optional<Error> apply_key_changes(const Emit& emit);
+    /// Drops what was not used for long. To be called about once a second.
     void expire();
-    /// Begins to end connections that hold up the loop. `loop_age`: see FloodGuard; to be there as long as this.
-    void guard(std::function<std::chrono::milliseconds()> loop_age);
+    /// Starts the FloodGuard. `loop_age` must remain valid as long as this object.
+    void start_flood_guard(std::function<std::chrono::milliseconds()> loop_age);
 
 private:
-    Sockets(const SocketOptions& options, NodeCounters& counts, std::shared_ptr<Wakeup> wakeup, Log log);
+    Sockets(const SocketOptions& options, NodeCounters& counters, std::shared_ptr<Wakeup> wakeup, Log log);
     std::optional<Error> bind(const SocketOptions& options);
+    void report_security(const SocketOptions& options, const std::string& host);
+    void check_connections();
     void take_resolved(const Emit& emit);
-    void watch_connections();
-    void tell_security(const SocketOptions& options, const std::string& host);
     std::optional<Error> reopen(const Emit& emit);
 
-    NodeCounters& counts_;
+    NodeCounters& counters_;
     const Log log_;
     zmq::context_t context_;
     std::shared_ptr<Wakeup> wakeup_;
-    Security security_;  // before all that is bound, and gone after it
+    Security security_;  // made before any socket is bound, and destroyed after all are closed
     Resolver resolver_;
     Alarm alarm_;
     Gossip gossip_socket_;
@@ -102,16 +104,17 @@ private:
     std::string control_address_;
     std::string gossip_address_;
     std::vector<zmq::pollitem_t> items_;
-    cluster::Instant checked_{};
+    cluster::Instant connections_checked_{};
     std::uint16_t publisher_port_ = 0;
-    std::optional<FloodGuard> flood_guard_;  // ends first
+    std::optional<FloodGuard> flood_guard_;  // destroyed first
 };
 
-/// The numeric address that "host:port" `listen` names. Errors: bad_request (others could not connect to it; or it is
-/// no loopback, and that is not allowed), unreachable.
+/// The numeric address to bind to for `listen`, "host:port". Looks the name up if it is one. Errors: bad_request
+/// (others cannot connect to `advertise` or `listen`, or the address is not loopback and `may_reach_others` is false).
 Result<std::string> host_to_bind(const std::string& listen, const std::string& advertise, bool may_reach_others);
 
-/// So many file descriptors as the system grants; running out of them spins libzmq's thread.
+/// Raises the limit of file descriptors as far as the system permits. When descriptors run out, libzmq's I/O thread
+/// spins.
 void raise_descriptor_limit();
 
 }  // namespace muster::node

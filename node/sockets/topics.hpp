@@ -1,5 +1,4 @@
-// The topics on a node's publisher: one that carries the gossip, and one per
-// peer whose mere subscription proves that the peer's link is live.
+// The topics of a node's publisher (PROTOCOL.md, section 9, "Presence").
 #pragma once
 
 #include <muster/ids.hpp>
@@ -12,24 +11,27 @@
 
 namespace muster::node {
 
-/// "g:<scope>" and a NUL, so that no scope is a prefix of another; kBeat or kNews and the message follow.
+/// "g:<scope>" and a NUL, so that the topic of no scope is a prefix of another's. In a frame, kHeartbeatMark or
+/// kOtherMark and the message follow.
 std::string gossip_topic(std::string_view scope);
-inline constexpr char kBeat = 'h';  // a heartbeat; a node listens to its own
-inline constexpr char kNews = 'n';  // anything else
-/// "@<scope>/<name>/<incarnation>".
+inline constexpr char kHeartbeatMark = 'h';  // a node subscribes to its own heartbeats
+inline constexpr char kOtherMark = 'n';
+
+/// "@<scope>/<name>/<incarnation>". Nothing is published on it: the subscription itself proves that the link to the
+/// peer is live.
 std::string presence_topic(std::string_view scope, const NodeId& peer);
 /// The peer that a presence topic of this scope names; empty for any other topic.
 std::optional<NodeId> parse_presence(std::string_view topic, std::string_view scope);
 
-/// Counts the subscriptions of each presence topic, because an old half-open
-/// link and its successor overlap: only the last one to go is a loss.
+/// Counts the subscriptions of each presence topic. An old, half-open link and its successor can overlap, so a link is
+/// lost only when the last subscription is gone.
 class Presence {
 public:
     explicit Presence(std::size_t max_topics = 65536) : max_topics_(max_topics) {}
 
-    /// False when there are too many topics; it then is not counted.
+    /// False, and not counted, if there are too many topics.
     bool add(std::string_view topic);
-    /// True when this was the last one.
+    /// True if this was the last subscription of the topic.
     bool remove(std::string_view topic);
     [[nodiscard]] std::size_t size() const { return counts_.size(); }
 

@@ -1,4 +1,4 @@
-// Who is ended while the loop stands: with plain sockets, since how fast libzmq is shall not matter.
+// Tests that FloodGuard closes flooding connections. Uses plain sockets, so that the speed of libzmq does not matter.
 #include "node/admission/flood_guard.hpp"
 
 #include <arpa/inet.h>
@@ -39,7 +39,7 @@ public:
     Connected& operator=(const Connected&) = delete;
 
     [[nodiscard]] std::uint16_t port() const { return port_; }
-    /// Sends so many bytes, which are read, every 5 ms. False when the connection has been ended meanwhile.
+    /// Sends and receives so many bytes every 5 ms, for `time`. False if the connection was closed meanwhile.
     bool goes_on(std::size_t bytes, milliseconds time) const {
         std::string buffer(bytes, 'x');
         for (const auto until = Clock::now() + time; Clock::now() < until;
@@ -57,25 +57,25 @@ private:
     std::uint16_t port_ = 0;
 };
 
-milliseconds stands() {
+milliseconds is_blocked() {
     return milliseconds(1000);
 }
-milliseconds turns() {
+milliseconds runs() {
     return milliseconds(0);
 }
 
-TEST(FloodGuard, EndsWhoGoesOnSendingWhileTheLoopStands) {
+TEST(FloodGuard, ClosesAConnectionThatKeepsSendingWhileTheLoopIsBlocked) {
     const Connected connected;
     ConnectionCounts counts;
-    const FloodGuard guard(stands, connected.port(), counts);
+    const FloodGuard guard(is_blocked, connected.port(), counts);
     EXPECT_FALSE(connected.goes_on(32 << 10, milliseconds(10'000)));
     EXPECT_GE(counts.flooding, 1u);
 }
 
-TEST(FloodGuard, DoesNothingWhileTheLoopTurns) {
+TEST(FloodGuard, DoesNothingWhileTheLoopRuns) {
     const Connected connected;
     ConnectionCounts counts;
-    const FloodGuard guard(turns, connected.port(), counts);
+    const FloodGuard guard(runs, connected.port(), counts);
     EXPECT_TRUE(connected.goes_on(32 << 10, milliseconds(300)));
     EXPECT_EQ(counts.flooding, 0u);
 }
@@ -84,15 +84,15 @@ TEST(FloodGuard, LeavesConnectionsToOtherPortsAlone) {
     const Connected connected;
     const Connected other;
     ConnectionCounts counts;
-    const FloodGuard guard(stands, other.port(), counts);
+    const FloodGuard guard(is_blocked, other.port(), counts);
     EXPECT_TRUE(connected.goes_on(32 << 10, milliseconds(300)));
     EXPECT_EQ(counts.flooding, 0u);
 }
 
-TEST(FloodGuard, LeavesAloneWhoSaysLittle) {
+TEST(FloodGuard, LeavesAConnectionThatSendsLittleAlone) {
     const Connected connected;
     ConnectionCounts counts;
-    const FloodGuard guard(stands, connected.port(), counts);
+    const FloodGuard guard(is_blocked, connected.port(), counts);
     EXPECT_TRUE(connected.goes_on(16, milliseconds(300)));
     EXPECT_EQ(counts.flooding, 0u);
 }

@@ -1,4 +1,4 @@
-// The sockets of nodes that have keys.
+// Tests the sockets of nodes that have keys.
 #include "node/admission/security.hpp"
 
 #include <gtest/gtest.h>
@@ -45,7 +45,7 @@ protected:
         }
         void turn() {
             sockets->wait(std::chrono::milliseconds(5));
-            EXPECT_FALSE(sockets->follow_keys(emit));
+            EXPECT_FALSE(sockets->apply_key_changes(emit));
             sockets->drain(emit);
         }
         [[nodiscard]] proto::Message say(std::uint64_t nonce) const {
@@ -90,7 +90,7 @@ protected:
     const keys::KeyPair c_keys = folder.trust("node", "c");
 };
 
-TEST_F(Secured, WhoSpeaksIsKnownByTheKey) {
+TEST_F(Secured, TheKeyIdentifiesTheSender) {
     Side a(folder, "a");
     Side b(folder, "b");
     b.perform(cluster::Dial{a.sockets->address(), b.say(1)});
@@ -112,7 +112,7 @@ TEST_F(Secured, WhoSpeaksIsKnownByTheKey) {
     }));
 }
 
-TEST_F(Secured, ANodeThatIsExpectedAtAnAddressIsTheOnlyOneHeardThere) {
+TEST_F(Secured, OnlyTheExpectedNodeIsAcceptedAtAnAddress) {
     Side a(folder, "a");
     Side b(folder, "b", {{a.sockets->address(), "c"}});
     b.perform(cluster::Dial{a.sockets->address(), b.say(1)});
@@ -120,7 +120,7 @@ TEST_F(Secured, ANodeThatIsExpectedAtAnAddressIsTheOnlyOneHeardThere) {
     EXPECT_EQ(a.heard(Channel::door, 1), nullptr);
 }
 
-TEST_F(Secured, ARemovedKeysLinksEndAndTheOthersComeBack) {
+TEST_F(Secured, RemovingAKeyEndsItsLinksAndTheOthersComeBack) {
     Side a(folder, "a");
     Side b(folder, "b");
     Side c(folder, "c");
@@ -149,7 +149,7 @@ TEST_F(Secured, ARemovedKeysLinksEndAndTheOthersComeBack) {
     EXPECT_FALSE(heard_from(b, 101));
 }
 
-TEST_F(Secured, ANewPairIsFollowedAtOnce) {
+TEST_F(Secured, ANewPairIsUsedImmediately) {
     Side a(folder, "a");
     Side b(folder, "b");
     a.connect(b);
@@ -174,7 +174,7 @@ TEST_F(Secured, ANewPairIsFollowedAtOnce) {
     RecordProperty("milliseconds", std::to_string((now() - begun) / std::chrono::milliseconds(1)));
 }
 
-TEST(AuthenticatorDeathTest, ItsEndIsTheProcesssEnd) {
+TEST(AuthenticatorDeathTest, AbortsTheProcessWhenItFails) {
     GTEST_FLAG_SET(death_test_style, "threadsafe");
     EXPECT_DEATH(
         {

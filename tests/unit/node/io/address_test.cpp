@@ -5,7 +5,7 @@
 namespace muster::node {
 namespace {
 
-TEST(Address, ThereAndBack) {
+TEST(Address, ParsedAddressesAreWrittenTheSame) {
     for (const char* text : {"127.0.0.1:7100", "[::1]:7100", "node-a.example:1", "*:65535", "localhost:0"}) {
         const auto address = parse_address(text);
         ASSERT_TRUE(address.ok()) << address.error().text;
@@ -14,7 +14,7 @@ TEST(Address, ThereAndBack) {
     EXPECT_EQ(parse_address("[::1]:7100")->host, "::1");
 }
 
-TEST(Address, SaysWhatIsWrong) {
+TEST(Address, ErrorsSayWhatIsWrong) {
     const auto why = [](const std::string& text) {
         const auto address = parse_address(text);
         return address.ok() ? "ok" : address.error().text;
@@ -32,7 +32,7 @@ TEST(Address, SaysWhatIsWrong) {
     EXPECT_NE(why(std::string(300, 'a') + ":1").find("longer"), std::string::npos);
 }
 
-TEST(Address, KnowsNumbersFromNames) {
+TEST(Address, TellsNumbersFromNames) {
     EXPECT_TRUE(is_numeric("127.0.0.1"));
     EXPECT_TRUE(is_numeric("fe80::1"));
     EXPECT_FALSE(is_numeric("localhost"));
@@ -41,7 +41,7 @@ TEST(Address, KnowsNumbersFromNames) {
     EXPECT_FALSE(is_any("127.0.0.1"));
 }
 
-TEST(Address, ResolvesNumbersToThemselvesAndNonsenseToNothing) {
+TEST(Address, ResolvesNumbersToThemselvesAndUnknownNamesToNothing) {
     EXPECT_EQ(resolve("127.0.0.1"), std::vector<std::string>{"127.0.0.1"});
     EXPECT_TRUE(resolve("no such host").empty());
 }

@@ -1,4 +1,4 @@
-// The sockets without a core: what one side performs, the other emits.
+// Tests the sockets without a core: one side performs an action, and the other emits the event.
 #include "node/sockets/sockets.hpp"
 
 #include <gtest/gtest.h>
@@ -23,7 +23,7 @@ using cluster::Channel;
 using cluster::EventBody;
 using cluster::MessageArrived;
 
-/// One side: its sockets, and all that they have emitted.
+/// One side: its sockets, and the events that they have emitted.
 struct Side {
     explicit Side(const std::string& name, const std::string& listen = "127.0.0.1:0")
         : self{name, Incarnation{7}}, wakeup(std::make_shared<Wakeup>()) {
@@ -42,7 +42,7 @@ struct Side {
         sockets->wait(std::chrono::milliseconds(milliseconds));
         sockets->drain(emit);
     }
-    /// The first event emitted that `wanted` takes; it and those before it are gone then.
+    /// Removes and returns the first event that `wanted` accepts, and drops the events before it.
     template <class Event>
     std::optional<Event> take(const std::function<bool(const Event&)>& wanted = [](const Event&) { return true; }) {
         for (std::size_t i = 0; i < events.size(); ++i) {
@@ -72,7 +72,7 @@ struct Side {
     std::unique_ptr<Sockets> sockets;
 };
 
-/// Turns the sides until `done`; false when it took too long.
+/// Turns the sides until `done` returns true. False if that took too long.
 template <class Done>
 bool turn_until(std::initializer_list<Side*> sides, const Done& done) {
     const auto end = std::chrono::steady_clock::now() + test::kLong;
@@ -91,7 +91,7 @@ std::function<bool(const MessageArrived&)> on(Channel channel) {
     return [channel](const MessageArrived& event) { return event.channel == channel; };
 }
 
-/// By connection that stands with `address` at either end, the kernel's timer on it: "02" is TCP's keepalive.
+/// The kernel's timer on each established connection that has `address` at either end: "02" is TCP's keepalive.
 std::vector<std::string> timers(const std::string& address) {
     const auto parsed = parse_address(address);
     char port[8];
@@ -108,7 +108,7 @@ std::vector<std::string> timers(const std::string& address) {
     return found;
 }
 
-TEST(Sockets, StaysAwakeNoLongerThanItShould) {
+TEST(Sockets, PollsNoLongerThanItShould) {
     using std::chrono::hours;
     Side a("a");
     const auto begun = std::chrono::steady_clock::now();
@@ -130,7 +130,7 @@ TEST(Sockets, PortsAreFreeOnesBelowTheEphemeralRange) {
     }
 }
 
-TEST(Sockets, APortInUseIsSaidSo) {
+TEST(Sockets, APortInUseIsReported) {
     const Side a("a");
     NodeCounters counts;
     const SocketOptions options{"test", {"b", Incarnation{1}}, a.sockets->address(), "", 0, 0};
@@ -141,7 +141,7 @@ TEST(Sockets, APortInUseIsSaidSo) {
                                        ": address already in use: choose another --listen or stop what uses it");
 }
 
-TEST(Sockets, EveryInterfaceNeedsSomethingToAdvertise) {
+TEST(Sockets, ListeningOnEveryInterfaceNeedsAnAdvertisedAddress) {
     NodeCounters counts;
     SocketOptions options{"test", {"b", Incarnation{1}}, "0.0.0.0:0", "", 0, 0};
     const auto refused = Sockets::open(options, counts, std::make_shared<Wakeup>(), {});
@@ -154,7 +154,7 @@ TEST(Sockets, EveryInterfaceNeedsSomethingToAdvertise) {
     EXPECT_TRUE((*opened)->address().starts_with("127.0.0.1:")) << (*opened)->address();
 }
 
-TEST(Sockets, ASubscriptionProvesTheLinkAndWhatIsPublishedThenArrives) {
+TEST(Sockets, WhatIsPublishedAfterLinkUpArrives) {
     Side a("a");
     Side b("b");
     connect(b, a);
@@ -193,7 +193,7 @@ TEST(Sockets, ADeadPeerIsALostLinkAndARefusedProbe) {
     EXPECT_EQ(gone->peer, b);
 }
 
-TEST(Sockets, HearsOfItsOwnPublicationsTheHeartbeatsAloneAndIsNoPeerOfItself) {
+TEST(Sockets, ReceivesItsOwnHeartbeatsOnlyAndIsNotItsOwnPeer) {
     Side a("a");
     const proto::Message beat{a.say(1).header, proto::Heartbeat{}};
     std::optional<MessageArrived> heard;
@@ -206,7 +206,7 @@ TEST(Sockets, HearsOfItsOwnPublicationsTheHeartbeatsAloneAndIsNoPeerOfItself) {
     EXPECT_FALSE(a.take<cluster::LinkUp>().has_value());
 }
 
-TEST(Sockets, AnotherIdentityIsAnotherPresence) {
+TEST(Sockets, ANewIdentityHasItsOwnPresence) {
     Side a("a");
     Side b("b");
     connect(b, a);
@@ -218,7 +218,7 @@ TEST(Sockets, AnotherIdentityIsAnotherPresence) {
     EXPECT_EQ(up->peer, later);
 }
 
-TEST(Sockets, AConnectionAnewIsALinkAnew) {
+TEST(Sockets, ConnectingAgainMakesANewLink) {
     Side a("a");
     Side b("b");
     connect(b, a);
@@ -229,7 +229,7 @@ TEST(Sockets, AConnectionAnewIsALinkAnew) {
     ASSERT_TRUE(turn_until({&a, &b}, [&] { return b.take<MessageArrived>().has_value(); }));
 }
 
-TEST(Sockets, ControlArrivesAtThePeerAlone) {
+TEST(Sockets, AControlMessageArrivesAtThePeerOnly) {
     Side a("a");
     Side b("b");
     connect(a, b);
@@ -242,8 +242,8 @@ TEST(Sockets, ControlArrivesAtThePeerAlone) {
     EXPECT_EQ(a.count("frames_not_sent"), 1u);
 }
 
-// The accepting end of a control connection says nothing on it, so that it would outlive a host that vanished.
-TEST(Sockets, ConnectionsThatNobodyUsesAreProbedAtBothEnds) {
+// The accepting end of a control connection never sends. Without keepalive it would outlive a host that vanished.
+TEST(Sockets, IdleConnectionsHaveKeepaliveAtBothEnds) {
     Side a("a");
     Side b("b");
     connect(a, b);
@@ -257,7 +257,7 @@ TEST(Sockets, ConnectionsThatNobodyUsesAreProbedAtBothEnds) {
         EXPECT_TRUE(turn_until({&a, &b}, [&] { return probed(address); })) << address;
 }
 
-TEST(Sockets, AHelloIsAnsweredOnItsRoute) {
+TEST(Sockets, AHelloIsAnsweredOnItsConnection) {
     Side a("a");
     Side b("b");
     a.perform(cluster::Dial{b.sockets->address(), a.say(5)});
@@ -279,13 +279,13 @@ TEST(Sockets, AHelloIsAnsweredOnItsRoute) {
     EXPECT_EQ(lost->connection, hello->connection);
 }
 
-TEST(Sockets, AnUnknownRouteIsLost) {
+TEST(Sockets, AnUnknownConnectionIsLost) {
     Side a("a");
     a.perform(cluster::SendDoor{cluster::ConnectionId{77}, a.say(1)});
     EXPECT_EQ(a.take<cluster::ConnectionLost>()->connection, cluster::ConnectionId{77});
 }
 
-TEST(Sockets, ANameIsLookedUpAndItsAnswerIsTheNames) {
+TEST(Sockets, ANameIsLookedUpAndItsAnswerCountsForTheName) {
     Side a("a");
     Side b("b");
     const auto named = "localhost:" + std::to_string(parse_address(b.sockets->address())->port);
@@ -298,20 +298,21 @@ TEST(Sockets, ANameIsLookedUpAndItsAnswerIsTheNames) {
     EXPECT_EQ(answer->address, named);
 }
 
-TEST(Sockets, ANameWithoutAddressIsWarnedOfOnce) {
+TEST(Sockets, AnUnresolvedNameIsLoggedOnce) {
     Side a("a");
     const std::string nowhere = "no_such_host.invalid:7100";
     a.perform(cluster::Dial{nowhere, a.say(1)});
     ASSERT_TRUE(turn_until({&a}, [&] { return !a.warnings.empty(); }));
     EXPECT_EQ(a.warnings.front(), "cannot resolve " + nowhere + ": check the name; trying again");
-    // Again in vain: another name's warning shows that this one's lookup is over, too.
+    // Lookups are made one after the other, so the warning of another name shows that this one has been looked up
+    // again.
     a.perform(cluster::Dial{nowhere, a.say(2)});
     a.perform(cluster::Dial{"other_" + nowhere, a.say(3)});
     ASSERT_TRUE(turn_until({&a}, [&] { return a.warnings.size() >= 2; }));
     EXPECT_EQ(a.warnings.back(), "cannot resolve other_" + nowhere + ": check the name; trying again");
 }
 
-/// Whatever a stranger sends to the front door.
+/// Sends anything to a socket of the node.
 class Stranger {
 public:
     explicit Stranger(const std::string& address) {
@@ -355,7 +356,7 @@ std::string of_major_2(const proto::Message& message) {
     return frame;
 }
 
-TEST(Sockets, AnotherMajorIsRefusedWithItsReasonAndToldOnce) {
+TEST(Sockets, AnotherMajorIsRefusedWithTheReasonAndLoggedOnce) {
     Side a("a");
     Stranger stranger(a.sockets->address());
     const std::string reason = "version 2 of the protocol, this node version 1: update the older of the two";
@@ -373,7 +374,7 @@ TEST(Sockets, AnotherMajorIsRefusedWithItsReasonAndToldOnce) {
     EXPECT_EQ(a.count("bad_frames_wrong_major"), 3u);
 }
 
-TEST(Sockets, ANodeOfAnotherMajorThatIsDialedIsToldOf) {
+TEST(Sockets, ADialedNodeOfAnotherMajorIsLogged) {
     Side a("a");
     zmq::context_t context;
     zmq::socket_t door(context, zmq::socket_type::router);
@@ -408,7 +409,7 @@ TEST(Sockets, AnotherMajorAmongNodesIsCounted) {
     ASSERT_TRUE(port.ok());
     a.perform(cluster::ConnectPeer{{"b", Incarnation{1}}, a.sockets->control(), with_port("127.0.0.1", *port)});
     ASSERT_TRUE(turn_until({&a}, [&] {
-        node::send(publisher, gossip_topic("test") + kNews + of_major_2(a.say(1)));
+        node::send(publisher, gossip_topic("test") + kOtherMark + of_major_2(a.say(1)));
         return a.count("bad_frames_wrong_major") >= 2;
     }));
     EXPECT_TRUE(a.events.empty());

@@ -10,20 +10,20 @@ TEST(Topics, NoScopeIsAPrefixOfAnother) {
     EXPECT_EQ(gossip_topic("a"), std::string("g:a\0", 4));
 }
 
-TEST(Topics, PresenceThereAndBack) {
+TEST(Topics, PresenceTopicsAreParsed) {
     const NodeId peer{"node-1.x", Incarnation{1'700'000'000'000'000}};
     for (const char* scope : {"default", "a/b", "@", "/"})
         EXPECT_EQ(parse_presence(presence_topic(scope, peer), scope), peer) << scope;
 }
 
-TEST(Topics, NothingElseIsPresence) {
+TEST(Topics, OtherTopicsAreNotPresence) {
     for (const char* topic : {"", "@", "@s", "@s/", "@s/a", "@s/a/", "@s/a/0", "@s/a/x", "@s/a/1x", "@s/a/-1", "@s//1",
                               "@s/a b/1", "@s/a/18446744073709551616", "g:s", "@t/a/1", "s/a/1", "@s/a/b/1"})
         EXPECT_FALSE(parse_presence(topic, "s").has_value()) << topic;
     EXPECT_TRUE(parse_presence("@s/a/18446744073709551615", "s").has_value());
 }
 
-TEST(Presence, OnlyTheLastToGoIsALoss) {
+TEST(Presence, OnlyTheLastSubscriptionIsALoss) {
     Presence presence;
     EXPECT_TRUE(presence.add("@s/a/1"));
     EXPECT_TRUE(presence.add("@s/a/1"));  // the new link overlaps the half-open old one
