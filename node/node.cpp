@@ -4,6 +4,7 @@
 
 #include "node/io/clock.hpp"
 #include "node/node_impl.hpp"
+#include "proto/validate.hpp"
 
 namespace muster {
 namespace {
@@ -14,10 +15,7 @@ constexpr std::chrono::milliseconds kPatience{2000};
 constexpr std::uint64_t kGroupsAtOnce = 512;
 
 std::optional<Error> why_wrong(const Group& group) {
-    if (const auto why = why_invalid_part(group.store); !why.empty())
-        return Error{ErrorCode::bad_request, "store: " + std::string(why)};
-    if (const auto why = why_invalid_part(group.feature); !why.empty())
-        return Error{ErrorCode::bad_request, "feature: " + std::string(why)};
+    if (auto why = proto::why_invalid(group); !why.empty()) return Error{ErrorCode::bad_request, std::move(why)};
     return std::nullopt;
 }
 

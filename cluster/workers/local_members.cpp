@@ -9,7 +9,7 @@
 #include "cluster/base/wire_size.hpp"
 #include "cluster/check.hpp"
 #include "proto/limits.hpp"
-#include "proto/utf8.hpp"
+#include "proto/validate.hpp"
 
 namespace muster::cluster {
 namespace {
@@ -18,15 +18,9 @@ constexpr std::size_t kMembershipBytes = 128;  // of one owner in one group, rou
 constexpr std::size_t kRunsPerChange = 16384;  // one delta must fit one frame
 
 std::string why_invalid(const Group& group, std::uint64_t count, const Meta& meta) {
-    if (const auto why = why_invalid_part(group.store); !why.empty()) return "the store's name " + std::string(why);
-    if (const auto why = why_invalid_part(group.feature); !why.empty()) return "the feature's name " + std::string(why);
-    if (count == 0 || count > limits::kMembersPerCall)
-        return "count must be 1 to " + std::to_string(limits::kMembersPerCall);
-    if (meta.size() > limits::kMetaEntries) return "metadata has more than 16 entries";
-    for (const auto& [key, value] : meta)
-        if (key.size() > limits::kMetaBytes || value.size() > limits::kMetaBytes || !is_utf8(key) || !is_utf8(value))
-            return "metadata must be UTF-8 of at most 255 bytes each";
-    return {};
+    if (auto why = proto::why_invalid(group); !why.empty()) return why;
+    if (auto why = proto::why_invalid_count(count); !why.empty()) return why;
+    return proto::why_invalid(meta);
 }
 
 std::uint64_t hash_of(const Owner& owner) {

@@ -1,6 +1,7 @@
 // Commands that ask one question.
 #include "node/cli/commands.hpp"
 #include "node/cli/output.hpp"
+#include "proto/validate.hpp"
 
 namespace muster::cli {
 namespace {
@@ -100,9 +101,7 @@ int show_members(const Settings& settings, const Group& group, bool local) {
 }
 
 int show_key(const Settings& settings, const Group& group) {
-    for (const auto& part : {group.store, group.feature})
-        if (const auto why = why_invalid_part(part); !why.empty())
-            return fail({ErrorCode::bad_request, "a name " + std::string(why) + ": give 1 to 255 bytes of UTF-8"});
+    if (const auto why = proto::why_invalid(group); !why.empty()) return fail({ErrorCode::bad_request, why});
     settings.json ? print_json(json_of(group)) : print(to_string(group_key(group)));
     return kDone;
 }

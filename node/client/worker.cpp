@@ -15,6 +15,7 @@
 #include "proto/codec.hpp"
 #include "proto/limits.hpp"
 #include "proto/utf8.hpp"
+#include "proto/validate.hpp"
 
 namespace muster {
 namespace {
@@ -28,6 +29,10 @@ Error bad_request(std::string text) {
     return Error{ErrorCode::bad_request, std::move(text)};
 }
 
+std::optional<Error> bad_request_if(std::string why) {
+    return why.empty() ? std::nullopt : std::optional(bad_request(std::move(why)));
+}
+
 /// The node's part of a caller's time: its answer has to be back before the rest is over.
 std::uint64_t node_timeout(milliseconds timeout) {
     return static_cast<std::uint64_t>((timeout - std::min(timeout / 10, milliseconds(200))).count());
@@ -38,31 +43,20 @@ milliseconds bounded(milliseconds timeout) {
 }
 
 std::optional<Error> check(const Group& group) {
-    if (const auto why = why_invalid_part(group.store); !why.empty())
-        return bad_request("the store's name " + std::string(why) + ": give 1 to 255 bytes of UTF-8");
-    if (const auto why = why_invalid_part(group.feature); !why.empty())
-        return bad_request("the feature's name " + std::string(why) + ": give 1 to 255 bytes of UTF-8");
-    return std::nullopt;
+    return bad_request_if(proto::why_invalid(group));
 }
 
 std::optional<Error> check(const Group& group, const Data& data) {
     if (auto error = check(group)) return error;
-    if (proto::is_valid_data(data.msgpack)) return std::nullopt;
-    return bad_request("the data is not one msgpack value of at most 512 KiB and 32 levels");
+    return bad_request_if(proto::why_invalid(data));
 }
 
 std::optional<Error> check_count(std::uint64_t count) {
-    if (count >= 1 && count <= limits::kMembersPerCall) return std::nullopt;
-    return bad_request("a call takes 1 to 65536 members, not " + std::to_string(count) + ": make several calls");
+    return bad_request_if(proto::why_invalid_count(count));
 }
 
 std::optional<Error> check(const Meta& meta) {
-    const auto fits = [](const auto& pair) {
-        return pair.first.size() <= limits::kMetaBytes && pair.second.size() <= limits::kMetaBytes &&
-               is_utf8(pair.first) && is_utf8(pair.second);
-    };
-    if (meta.size() <= limits::kMetaEntries && std::all_of(meta.begin(), meta.end(), fits)) return std::nullopt;
-    return bad_request("metadata takes at most 16 pairs of UTF-8 texts of at most 255 bytes: give less");
+    return bad_request_if(proto::why_invalid(meta));
 }
 
 /// "<host name>-<process id>", and "-2" and so on for further workers of one process.

@@ -12,6 +12,7 @@
 #include "node/daemon/page/json.hpp"
 #include "node/daemon/page/pulse.hpp"
 #include "node/daemon/page/visitor.hpp"
+#include "proto/validate.hpp"
 
 namespace muster::daemon {
 namespace {
@@ -226,8 +227,7 @@ void Page::Impl::find_groups(const Request& request, Response& response) {
 
 void Page::Impl::show_group(const Request& request, Response& response) {
     const Group group{request.get_param_value("store"), request.get_param_value("feature")};
-    for (const auto& part : {group.store, group.feature})
-        if (const auto why = why_invalid_part(part); !why.empty()) return refuse(response, 400, std::string(why));
+    if (const auto why = proto::why_invalid(group); !why.empty()) return refuse(response, 400, why);
     const auto members = node.members(group);
     if (!members) return refuse(response, status_of(members.error()), members.error().text);
     const std::size_t from = std::min(number_in(request, "from"), members->size());
