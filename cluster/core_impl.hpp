@@ -16,6 +16,7 @@
 #include "cluster/membership/detector.hpp"
 #include "cluster/membership/discovery.hpp"
 #include "cluster/membership/peers.hpp"
+#include "cluster/replication/lookups.hpp"
 #include "cluster/replication/outgoing_snapshots.hpp"
 #include "cluster/replication/repair.hpp"
 #include "cluster/replication/replicas.hpp"

@@ -48,9 +48,4 @@ private:
     std::map<GroupRef, Watchers> by_group_;  // kNoGroup: of all groups
 };
 
-/// Members of all shown tables by node name, then number; of one node only when `node` is not empty.
-std::vector<Member> members_of(const Replicas& replicas, const Group& group, const std::string& node = {});
-/// Every group with the number of its shown members, by name.
-std::vector<GroupInfo> group_sizes(const Replicas& replicas);
-
 }  // namespace muster::cluster

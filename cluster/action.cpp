@@ -1,0 +1,51 @@
+#include "cluster/action.hpp"
+
+#include <algorithm>
+
+namespace muster::cluster {
+
+std::uint64_t Deliver::awaited(const std::vector<MemberNumber>& members) const {
+    if (!fan_out) return 0;
+    return static_cast<std::uint64_t>(std::upper_bound(members.begin(), members.end(), notice->newest) -
+                                      members.begin());
+}
+
+std::string_view to_string(Note::Kind kind) {
+    switch (kind) {
+        case Note::Kind::ready:
+            return "ready";
+        case Note::Kind::syncing:
+            return "syncing";
+        case Note::Kind::node_up:
+            return "node up";
+        case Note::Kind::node_suspect:
+            return "node suspect";
+        case Note::Kind::node_down:
+            return "node down";
+        case Note::Kind::node_left:
+            return "node left";
+        case Note::Kind::self_accused:
+            return "self accused";
+        case Note::Kind::name_taken:
+            return "name taken";
+        case Note::Kind::dial_refused:
+            return "dial refused";
+        case Note::Kind::worker_up:
+            return "worker up";
+        case Note::Kind::worker_resumed:
+            return "worker resumed";
+        case Note::Kind::worker_lost:
+            return "worker lost";
+        case Note::Kind::worker_down:
+            return "worker down";
+        case Note::Kind::snapshot_taken:
+            return "snapshot taken";
+        case Note::Kind::digest_mismatch:
+            return "digest mismatch";
+        case Note::Kind::overflow:
+            return "overflow";
+    }
+    return "unknown";
+}
+
+}  // namespace muster::cluster
