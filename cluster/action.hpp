@@ -1,6 +1,5 @@
-// Everything a core can ask of its shell, to be done in the order given.
-// An action that cannot be done (full queue, dead link) is dropped: the core
-// repeats what matters.
+// The actions: all output of a core. The shell (node/) performs them in the order given. It drops an action that it
+// cannot perform (queue full, connection lost); the core repeats what must arrive.
 #pragma once
 
 #include <muster/types.hpp>
@@ -15,33 +14,34 @@
 
 namespace muster::cluster {
 
-/// To everyone that is connected to this node's publisher.
+/// Sends a message to all subscribers of this node's publisher.
 struct Publish {
     enum class Kind : std::uint8_t { news, heartbeat, deltas };
-    proto::Message message;  // sealed, where there are keys
-    Kind kind = Kind::news;  // of what is in it
+    proto::Message message;  // sealed if the cluster uses keys
+    Kind kind = Kind::news;  // of the message inside the seal
 };
-/// To one connected peer's control socket.
+/// Sends a message to the control socket of one connected peer.
 struct SendPeer {
     std::string peer;
     proto::Message message;
 };
-/// A hello to an address, connecting to its front door if need be. Answers come as Channel::dial.
+/// Sends a hello to the front door at an address, and connects to it first if necessary. The answers arrive with
+/// Channel::dial.
 struct Dial {
     std::string address;
     proto::Message message;
 };
-/// No more hellos to this address for now: its socket can be closed.
+/// No more hellos go to this address for now. The shell may close its socket.
 struct HangUp {
     std::string address;
 };
-/// To whoever is behind this connection of the front door.
+/// Sends a message over a connection of the front door.
 struct SendDoor {
     ConnectionId connection;
     proto::Message message;
 };
-/// Subscribe to a peer's gossip and open a control link to it; replaces an
-/// earlier connection to a peer of this name, even to the same addresses.
+/// Subscribes to a peer's gossip and connects to its control socket. Replaces earlier connections to a peer of this
+/// name, even if the addresses are the same.
 struct ConnectPeer {
     NodeId peer;
     std::string control;
@@ -50,75 +50,77 @@ struct ConnectPeer {
 struct DisconnectPeer {
     std::string peer;
 };
-/// Try a TCP connect to `address`; tell ProcessGone if, and only if, it is refused.
+/// Tries a TCP connect to `address`. The shell answers with ProcessGone if, and only if, it is refused.
 struct CheckProcess {
     NodeId peer;
     std::string address;
 };
-/// A handler's members of one group, ascending.
+/// A handler and its members of one group, in ascending order.
 struct HandlerMembers {
     HandlerId handler;
     std::vector<MemberNumber> members;
 };
 using Recipients = std::vector<HandlerMembers>;
-/// A notification to handlers inside the process. With a fan-out, HandlerOutcomes must tell of each handler what
-/// became of the members that are awaited.
+/// Hands a notification to handlers inside the process. If `fan_out` is set, the shell reports the outcome for every
+/// awaited member with HandlerOutcomes.
 struct Deliver {
     proto::SharedNotice notice;
     std::shared_ptr<const Recipients> to;
     FanOutId fan_out{};
 
-    /// How many of these members, the first ones, the fan-out asks about: those no newer than it matched.
+    /// How many of `members` (the first ones) are awaited: those that the notifier's node matched. The others joined
+    /// later; they get the notification, but the report is not about them.
     [[nodiscard]] std::uint64_t awaited(const std::vector<MemberNumber>& members) const;
 };
-/// To a handler inside the process: so many notifications for its members were lost before this place.
+/// Tells a handler inside the process that it missed `missed` deliveries to its members, in the place of the
+/// notifications that were lost.
 struct DeliverGap {
     HandlerId handler;
     std::uint64_t missed = 0;
 };
-/// To a watcher inside the process.
+/// Hands an event to a watcher inside the process.
 struct TellWatcher {
     WatchId watch;
     WatchEvent event;
 };
-/// The end of an embedded call.
+/// The result of a call from inside the process.
 struct Answer {
     CallId call;
     std::variant<Done, proto::JoinReply, proto::LeaveReply, NotifyReport, Error> result;
 };
-/// Members of this group have changed: a view made earlier is out of date.
+/// The members of this group have changed. Views of the group that were made before are outdated.
 struct GroupChanged {
     Group group;
 };
-/// This node took a higher incarnation, because an earlier life had used its first choice.
+/// This node has taken a higher incarnation, because an earlier life of it had used the first one already.
 struct IdentityChanged {
     NodeId self;
 };
-/// Something an operator would want to read. `node` may be empty.
+/// A log entry for operators. `node` may be empty.
 struct Note {
     enum class Kind : std::uint8_t {
         ready,
-        syncing,  // how far it is
+        syncing,  // with its progress
         node_up,
         node_suspect,
         node_down,
         node_left,
-        self_accused,  // others believed this node down; it refuted
-        name_taken,    // waiting for the name's last owner to be found dead
-        dial_refused,  // a seed answered with a refusal
+        self_accused,  // other nodes declared this node down; it refuted that
+        name_taken,    // another live node has this node's name; this node waits until that node is down
+        dial_refused,  // a seed refused this node's hello
         worker_up,
         worker_resumed,
-        worker_lost,  // in its grace
+        worker_lost,  // its connection is lost; its grace period begins
         worker_down,
         snapshot_taken,
         digest_mismatch,
         overflow,
     };
     Kind kind = Kind::ready;
-    std::string node;  // or worker
+    std::string node;  // the node or worker that it is about
     std::string text;
 };
-/// The node cannot go on (its name is taken): end, with this error.
+/// The node cannot continue, because its name is taken: the shell ends it with this error.
 struct Stop {
     Error error;
 };

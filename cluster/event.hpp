@@ -1,5 +1,4 @@
-// Everything that can happen to a core. The shell turns sockets, calls and
-// time into these; nothing else enters.
+// The events: all input of a core. The shell (node/) makes them from messages, calls and time.
 #pragma once
 
 #include <muster/types.hpp>
@@ -15,21 +14,23 @@
 
 namespace muster::cluster {
 
-/// A connection at the front door; given by the shell, not reused while it runs.
+/// A connection at the front door. The shell chooses the id and uses no id twice while it runs.
 using ConnectionId = StrongId<struct ConnectionTag>;
-/// A handler inside the process, chosen by the shell. Its members live until it leaves or is gone.
+/// A handler inside the process. The shell chooses the id. The handler's members stand until they leave (LocalLeave) or
+/// the handler ends (HandlerGone).
 using HandlerId = StrongId<struct HandlerTag>;
-/// In a LocalLeave: whichever handlers of the process have the members.
+/// In a LocalLeave: the members may belong to any handler of the process.
 inline constexpr HandlerId kAnyHandler{};
-/// A watcher inside the process, chosen by the shell.
+/// A watcher inside the process. The shell chooses the id.
 using WatchId = StrongId<struct WatchTag>;
-/// Pairs an embedded call with its Answer; chosen by the shell.
+/// Pairs a call from inside the process with its Answer. The shell chooses the id.
 using CallId = StrongId<struct CallTag>;
 
-/// Names a fan-out that wants to know what became of its deliveries; 0: none does.
+/// A fan-out: one notice whose outcomes are collected here for a notifier that waits. 0: nobody waits.
+/// See cluster/delivery/README.md.
 using FanOutId = StrongId<struct FanOutTag>;
 
-/// What became of `members` deliveries of a fan-out.
+/// The outcome of deliveries to `members` awaited members of a fan-out.
 struct Outcome {
     FanOutId fan_out;
     std::uint64_t members = 0;
@@ -42,21 +43,21 @@ struct Outcome {
 enum class Channel : std::uint8_t {
     gossip,   // published by a peer that this node is connected to
     control,  // sent by a node to this node's control socket
-    door,     // at the front door, from whoever is behind `connection`
-    dial,     // answer to a hello that was sent to `address`
+    door,     // sent over a connection to the front door, `connection`
+    dial,     // the answer to a hello that was sent to `address`
 };
 
-/// Who speaks on a connection, as its key proves. Without keys: anyone.
+/// The sender of a message, as the key of its connection proves. Without keys: anyone.
 struct Sender {
     enum class Role : std::uint8_t { anyone, node, worker, observer };
     Role role = Role::anyone;
-    std::string name{};  // of the key; a node's key has the node's name
+    std::string name{};  // the key's name; for a node, the node's name
 
     bool operator==(const Sender&) const = default;
 };
 
-/// Time has passed. Sent only after everything that had arrived was stepped
-/// through, so that no one is judged silent whose words lie in a socket.
+/// Time has passed. The shell steps a Tick only after all messages that had arrived, so that the core does not suspect
+/// a peer whose heartbeat lies unread in a socket.
 struct Tick {};
 
 struct MessageArrived {
@@ -64,23 +65,23 @@ struct MessageArrived {
     ConnectionId connection;  // door only
     std::string address;      // dial only
     proto::Message message;
-    Sender sender{};  // but for gossip, which many write to one socket
+    Sender sender{};  // empty for gossip: one socket receives from all peers
 };
 
-/// A peer's subscription was seen on this node's publisher: its link is live.
+/// The peer has subscribed to this node's publisher: its connection is up.
 struct LinkUp {
     NodeId peer;
 };
-/// The last live subscription of that peer is gone.
+/// The peer's last subscription has ended.
 struct LinkLost {
     NodeId peer;
 };
-/// Answer to CheckProcess: a connect was refused, so the process is gone.
+/// The answer to CheckProcess if the connect was refused: the peer's process has ended.
 struct ProcessGone {
     NodeId peer;
 };
 
-/// A message could not be put on this connection: whoever was behind it is gone, or does not read.
+/// A message could not be sent over this connection: it has ended, or its client does not read.
 struct ConnectionLost {
     ConnectionId connection;
 };
@@ -94,7 +95,7 @@ struct LocalJoin {
     bool visible = false;
     Duration timeout = std::chrono::seconds(5);
 };
-/// As proto::LeaveRequest: the given members, or else the latest `count`.
+/// The given members leave; without any, the latest `count` of the handler. As proto::LeaveRequest.
 struct LocalLeave {
     CallId call;
     HandlerId handler;
@@ -102,12 +103,12 @@ struct LocalLeave {
     std::vector<MemberNumber> members;
     std::uint64_t count = 1;
 };
-/// The handler ends: all its members leave, each once, in one delta.
+/// The handler has ended: all its members leave, in one delta.
 struct HandlerGone {
     HandlerId handler;
 };
-/// What became of Deliver actions that a fan-out asked about: each of its members once, in any order and
-/// any portions. Delivered is what the handler has returned from.
+/// The outcomes of Deliver actions with a fan-out. Each awaited member is reported once, in any order and in any
+/// portions. A member counts as delivered when its handler has returned.
 struct HandlerOutcomes {
     std::vector<Outcome> outcomes;
 };
@@ -119,7 +120,7 @@ struct LocalNotify {
     bool wait = false;
     Duration timeout = std::chrono::seconds(5);
 };
-/// Empty group names: every group.
+/// Watches one group, or every group if both names are empty.
 struct LocalWatch {
     WatchId watch;
     Group group;
@@ -127,7 +128,7 @@ struct LocalWatch {
 struct LocalUnwatch {
     WatchId watch;
 };
-/// Leave the cluster for good: a goodbye is published and nothing is answered afterwards.
+/// This node leaves the cluster. It publishes a goodbye, and ignores all later events.
 struct Shutdown {};
 
 using EventBody =
