@@ -34,7 +34,9 @@ Core::Impl::Impl(Options options)
       watches(ctx, replicas, sessions),
       visibility(ctx, peers, replicas),
       routes(replicas, local),
-      router(ctx, routes, links, sessions) {
+      reports(ctx),
+      fan_outs(ctx, routes, links, sessions, reports),
+      notifier(ctx, routes, links, fan_outs, reports) {
     ctx.proof = proof_of(ctx, peers.self_record({}));
 }
 
@@ -99,7 +101,7 @@ bool Core::Impl::settle_once() {
         moved = true;
         replicas.on(transition);
         links.on(transition);
-        router.on(transition);
+        reports.on(transition);
         visibility.on(transition);
     }
     for (auto& group : replicas.updates().changed_groups()) {
@@ -117,9 +119,9 @@ bool Core::Impl::settle_once() {
         local.owner_gone(ended.token, ended.reason);
     }
     const auto outcomes = sessions.take_outcomes();
-    router.took(outcomes);
+    fan_outs.record(outcomes);
     moved = moved || !outcomes.empty();
-    Answers answers = router.take_answers();
+    Answers answers = reports.take_answers();
     std::ranges::move(visibility.take_answers(), std::back_inserter(answers));
     for (auto& [caller, result] : answers) answer(caller, std::move(result));
     return moved || !answers.empty();
@@ -141,7 +143,7 @@ void Core::Impl::on(MessageArrived& event) {
 void Core::Impl::on(const LinkUp& event) {
     ctx.count("links_up");
     peers.way_is_open(event.peer);
-    links.way_is_open(event.peer);
+    links.retry_now(event.peer);
     heartbeat_due = ctx.now;  // tells the new subscriber at once where the log stands
 }
 
@@ -164,8 +166,9 @@ void Core::Impl::on(const LocalLeave& event) {
 }
 
 void Core::Impl::on(LocalNotify& event) {
-    router.notify(
-        {event.call, "", event.kind, std::move(event.group), std::move(event.data), event.wait, event.timeout});
+    notifier.notify(
+        event.call, "",
+        {event.kind, std::move(event.group), std::move(event.data), event.wait, milliseconds_of(event.timeout)});
 }
 
 void Core::Impl::answer(const Caller& caller, CallResult result) {
@@ -209,7 +212,8 @@ void Core::Impl::tick() {
     snapshots.drop_stalled();
     links.tick();
     sessions.tick();
-    router.tick();
+    fan_outs.tick();
+    reports.tick();
     for (auto& [origin, lessees] : leases)
         std::erase_if(lessees, [&](const auto& lease) { return lease.second <= ctx.now; });
     std::erase_if(leases, [](const auto& entry) { return entry.second.empty(); });
@@ -407,7 +411,8 @@ std::optional<std::string> Core::over_bounds() const {
     if (auto over = impl_->replicas.over_bounds()) return over;
     if (auto over = impl_->snapshots.over_bounds()) return over;
     if (auto over = impl_->links.over_bounds()) return over;
-    if (auto over = impl_->router.over_bounds()) return over;
+    if (auto over = impl_->reports.over_bounds()) return over;
+    if (auto over = impl_->fan_outs.over_bounds()) return over;
     return impl_->sessions.over_bounds();
 }
 

@@ -11,8 +11,10 @@
 
 #include "cluster/base/context.hpp"
 #include "cluster/core.hpp"
-#include "cluster/delivery/link.hpp"
-#include "cluster/delivery/router.hpp"
+#include "cluster/delivery/fan_outs.hpp"
+#include "cluster/delivery/links.hpp"
+#include "cluster/delivery/notifier.hpp"
+#include "cluster/delivery/reports.hpp"
 #include "cluster/membership/detector.hpp"
 #include "cluster/membership/discovery.hpp"
 #include "cluster/membership/peers.hpp"
@@ -67,7 +69,7 @@ struct Core::Impl {
     void on(const LocalJoin& event);
     void on(const LocalLeave& event);
     void on(const HandlerGone& event) { local.owner_gone(event.handler, Reason::left); }
-    void on(const HandlerOutcomes& event) { router.took(event.outcomes); }
+    void on(const HandlerOutcomes& event) { fan_outs.record(event.outcomes); }
     void on(LocalNotify& event);
     void on(const LocalWatch& event) { watches.watch(event.watch, event.group); }
     void on(const LocalUnwatch& event) { watches.unwatch(event.watch); }
@@ -136,7 +138,9 @@ struct Core::Impl {
     Watches watches;
     Visibility visibility;
     Routes routes;
-    Router router;
+    Reports reports;
+    FanOuts fan_outs;
+    Notifier notifier;
 
     std::uint64_t own_stamp = 0;                                   // newest that came back to this node
     std::map<std::string, std::map<std::string, Instant>> leases;  // relayed origin -> lessee -> until

@@ -312,11 +312,11 @@ void Core::Impl::link_data(const NodeId& from, proto::LinkData data) {
         if (auto* notice = std::get_if<proto::SharedNotice>(&item); notice && (*notice)->from_node != from)
             ctx.count("notices_forged");
         else if (notice)
-            router.take(from, *notice);
+            fan_outs.take(from, *notice);
         else if (const auto* lost = std::get_if<proto::NoticesLost>(&item))
-            router.take(*lost);
+            fan_outs.take(*lost);
         else
-            router.take(from, std::get<proto::NoticeReport>(item));
+            reports.take(from, std::get<proto::NoticeReport>(item));
     }
 }
 

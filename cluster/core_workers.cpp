@@ -8,10 +8,8 @@
 namespace muster::cluster {
 namespace {
 
-constexpr std::uint64_t kLongestWait = 24ull * 3600 * 1000;  // milliseconds
-
 Duration duration_of(std::uint64_t ms) {
-    return std::chrono::milliseconds(std::min(ms, kLongestWait));
+    return milliseconds(std::min(ms, milliseconds_of(kLongestWait)));
 }
 
 /// Where keys are used, workers are told whose key to expect there.
@@ -46,8 +44,7 @@ void Core::Impl::request(Sessions::Request request) {
         const auto left = local.leave(id.token, leave->group, leave->members, leave->count);
         left ? answer(id, proto::LeaveReply{*left}) : answer(id, left.error());
     } else if (auto* notify = std::get_if<proto::NotifyRequest>(&body)) {
-        router.notify({id, request.worker, notify->kind, std::move(notify->group), std::move(notify->data),
-                       notify->wait, duration_of(notify->timeout_ms)});
+        notifier.notify(id, request.worker, std::move(*notify));
     } else if (const auto* watch = std::get_if<proto::WatchRequest>(&body)) {
         const auto done = watches.watch(id, watch->group);
         done ? answer(id, Done{}) : answer(id, done.error());

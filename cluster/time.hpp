@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 
 namespace muster::cluster {
 
@@ -16,6 +17,15 @@ struct CoreClock {
 /// A point on the node's own steady clock; never compared between nodes.
 using Instant = CoreClock::time_point;
 using Duration = CoreClock::duration;
+
+/// The longest that a call may wait for its answer; what asks for more gets this.
+inline constexpr Duration kLongestWait = std::chrono::hours(24);
+
+/// Rounded down; 0 if negative.
+constexpr std::uint64_t milliseconds_of(Duration duration) {
+    const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
+    return ms < 0 ? 0 : static_cast<std::uint64_t>(ms);
+}
 
 inline constexpr Instant kNever = Instant::max();
 /// Before anything that can have happened, and safe to subtract.

@@ -11,14 +11,15 @@ namespace {
 
 constexpr std::size_t kInFlightBytes = 4u << 20;
 constexpr std::size_t kInFlightItems = 16384;
-constexpr unsigned kMaxBackoff = 3;  // doublings of link_retry
-// Fewer than these are acknowledged along with something else, or at the next tick.
+constexpr unsigned kMaxBackoff = 3;  // doublings of Timing::link_retry
+// Fewer are acknowledged with the next data, or at the next tick. A message of its own for each item would wake as many
+// threads as the notification did.
 constexpr std::size_t kAckItems = 4;
 constexpr std::size_t kAckBytes = 64u << 10;
 
 }  // namespace
 
-// ---- what goes out ---------------------------------------------------------
+// ---- outgoing ----------------------------------------------------------------
 
 void Link::put(proto::SharedNotice notice, std::size_t size) {
     bytes_ += size;
@@ -42,7 +43,7 @@ void Link::drop_oldest() {
 }
 
 bool Link::is_over(const Bounds& bounds) const {
-    std::size_t losses = 0;  // in the window they took no room from anything
+    std::size_t losses = 0;  // bytes; a loss gets its number even if the link is full
     for (const auto& out : window_)
         if (std::holds_alternative<proto::NoticesLost>(out.item)) losses += out.size;
     return reports_.size() + waiting_.size() > bounds.link_items || window_.size() > (bounds.link_items + 1) / 2 ||
@@ -55,7 +56,7 @@ std::uint64_t Link::give_up() {
     for (auto& out : window_) {
         const auto* notice = std::get_if<proto::SharedNotice>(&out.item);
         if (!notice) continue;
-        // Under the same number: if it did arrive after all, this is only a repeat.
+        // The loss keeps the notice's number: if the peer did take the notice, it ignores the loss as a repeat.
         proto::NoticesLost loss{(*notice)->group, 1};
         const auto size = wire_size(loss);
         bytes_ -= out.size;
@@ -69,13 +70,13 @@ std::uint64_t Link::give_up() {
 }
 
 bool Link::can_send(const Bounds& bounds) const {
-    // Half of the link at most: what is in flight cannot be dropped to make room.
+    // Use at most half of the link: items in flight cannot be dropped to make room.
     const bool room = sent_ - acked_ < std::min(kInFlightItems, (bounds.link_items + 1) / 2) &&
                       in_flight_ < std::min(kInFlightBytes, bounds.link_bytes / 2);
     return room && (sent_ - acked_ < window_.size() || has_unsent());
 }
 
-void Link::admit() {
+void Link::number_next() {
     if (!lost_.empty()) {
         auto first = lost_.extract(lost_.begin());
         proto::NoticesLost loss{std::move(first.key()), first.mapped()};
@@ -92,7 +93,7 @@ void Link::admit() {
     }
 }
 
-// ---- what comes in ---------------------------------------------------------
+// ---- incoming ----------------------------------------------------------------
 
 bool Link::acked(std::uint64_t number, Instant retry_at) {
     if (number <= acked_) return true;
@@ -132,7 +133,7 @@ std::vector<proto::LinkItem> Link::take(proto::LinkData data) {
 
 // ---- sending -----------------------------------------------------------------
 
-void Link::hurry(Instant now) {
+void Link::retry_now(Instant now) {
     if (retry_at_ == kNever) return;
     retry_at_ = now;
     attempts_ = 0;
@@ -150,7 +151,7 @@ void Link::flush(Context& context, Peers& peers) {
     bool detour = false;
     if (retry_at_ <= context.now) {
         ++attempts_;
-        detour = attempts_ % 2 == 0;
+        detour = attempts_ % 2 == 0;  // through a third node: the direct connection may be what fails
         context.count("link_retries");
         context.count("link_items_resent", sent_ - acked_);
         sent_ = acked_;
@@ -174,7 +175,7 @@ void Link::send_window(Context& context, Peers& peers, bool detour) {
         proto::LinkData data{peer_, sent_ + 1, received_, {}};
         std::size_t size = 0;
         while (can_send(bounds) && (data.items.empty() || size < limits::kChunkBytes)) {
-            if (sent_ - acked_ == window_.size()) admit();
+            if (sent_ - acked_ == window_.size()) number_next();
             const auto& out = window_[sent_ - acked_];
             if (!data.items.empty() && size + out.size > limits::kFrame / 2) break;
             size += out.size;
@@ -185,156 +186,6 @@ void Link::send_window(Context& context, Peers& peers, bool detour) {
         peers.send(peer_.name, std::move(data), 0, detour);
     }
     retry_at_ = context.now + context.options.timing.link_retry * (1u << std::min(attempts_, kMaxBackoff));
-}
-
-// ---- all links -----------------------------------------------------------------
-
-Link& Links::with(const NodeId& peer) {
-    const auto [it, fresh] = links_.try_emplace(peer.name, peer);
-    if (it->second.peer().incarnation < peer.incarnation) it->second = Link(peer);
-    return it->second;
-}
-
-bool Links::fits(const Link& link, std::size_t size) const {
-    const Bounds& bounds = ctx_.options.bounds;
-    return link.items() < bounds.link_items && link.bytes() + size <= bounds.link_bytes;
-}
-
-bool Links::can_lose(const Link& link, const Group& group) const {
-    return link.losses() < ctx_.options.bounds.link_items || link.is_lost(group);
-}
-
-bool Links::has_room(const NodeId& peer, std::size_t size) {
-    return fits(with(peer), size);
-}
-
-bool Links::make_room(Link& link, std::size_t size, Put& put) {
-    while (!fits(link, size)) {
-        ctx_.count("link_overflows");
-        const proto::Notice* oldest = link.oldest();
-        if (!oldest || !can_lose(link, oldest->group)) return false;
-        if (oldest->ticket != 0) put.dropped.push_back(oldest->ticket);
-        link.drop_oldest();
-    }
-    return true;
-}
-
-Links::Put Links::put(const NodeId& peer, proto::SharedNotice notice, std::size_t size) {
-    Put put;
-    Link& link = with(peer);
-    if (make_room(link, size, put)) {
-        link.put(std::move(notice), size);
-    } else if (!link.oldest() && can_lose(link, notice->group)) {
-        if (notice->ticket != 0) put.dropped.push_back(notice->ticket);
-        link.lose(notice->group);
-    } else {
-        put.taken = false;
-    }
-    return put;
-}
-
-Links::Put Links::put(const NodeId& peer, proto::NoticeReport report) {
-    Put put;
-    Link& link = with(peer);
-    // The life that asked is gone: its next one would take the report for one of its own.
-    if (link.peer() != peer) return ctx_.count("link_items_for_dead"), put;
-    const auto size = wire_size(report);
-    if (make_room(link, size, put)) link.put(std::move(report), size);
-    return put;
-}
-
-std::vector<proto::LinkItem> Links::take(const NodeId& from, proto::LinkData data) {
-    if (data.to != ctx_.self) return ctx_.count("link_data_for_another_life"), std::vector<proto::LinkItem>();
-    Link& link = with(from);
-    if (link.peer() != from) return ctx_.count("link_data_for_another_life"), std::vector<proto::LinkItem>();
-    acked(link, data.acked);
-    const bool early = !data.items.empty() && data.first > link.received() + 1;
-    const std::size_t items = data.items.size();
-    auto fresh = link.take(std::move(data));
-    if (early)
-        ctx_.count("link_items_early", items);
-    else if (fresh.size() < items)
-        ctx_.count("link_items_repeated", items - fresh.size());
-    return fresh;
-}
-
-void Links::acked(const NodeId& from, const proto::LinkAck& ack) {
-    if (ack.to != ctx_.self) return;
-    Link& link = with(from);
-    if (link.peer() == from) acked(link, ack.acked);
-}
-
-void Links::acked(Link& link, std::uint64_t number) {
-    if (!link.acked(number, ctx_.now + ctx_.options.timing.link_retry)) ctx_.count("acks_of_unsent_links");
-}
-
-void Links::on(const Transition& transition) {
-    // A node that is down may return in the same life: what it has not got waits for it.
-    if (transition.kind == Transition::Kind::up)
-        with(transition.id).hurry(ctx_.now);
-    else if (transition.kind == Transition::Kind::left)
-        links_.erase(transition.id.name);
-}
-
-void Links::way_is_open(const NodeId& peer) {
-    const auto it = links_.find(peer.name);
-    if (it != links_.end() && it->second.peer() == peer) it->second.hurry(ctx_.now);
-}
-
-void Links::tick() {
-    for (auto& [name, link] : links_) {
-        link.tick();
-        const Peer* peer = peers_.find(name);
-        const bool lost = peer && !peer->is_live() && ctx_.now - peer->since >= ctx_.options.timing.link_retention;
-        if (lost && link.items() > 0) ctx_.count("link_items_given_up", link.give_up());
-    }
-    forget_old();
-}
-
-/// A life that returns after all goes on with the numbers that both sides know,
-/// so links outlive what is known of their peers; as many as there may be peers.
-void Links::forget_old() {
-    std::erase_if(links_, [&](const auto& entry) { return !peers_.find(entry.first) && entry.second.is_unused(); });
-    if (links_.size() <= ctx_.options.bounds.peers) return;
-    std::erase_if(links_, [&](const auto& entry) {
-        return !peers_.find(entry.first) && links_.size() > ctx_.options.bounds.peers;
-    });
-}
-
-bool Links::wants_flush() const {
-    return std::any_of(links_.begin(), links_.end(), [&](const auto& entry) {
-        const Peer* peer = peers_.find(entry.first);
-        return peer && peer->is_live() && entry.second.wants_flush(ctx_);
-    });
-}
-
-void Links::flush() {
-    for (auto& [name, link] : links_)
-        if (peers_.find_live(link.peer()) && link.wants_flush(ctx_)) link.flush(ctx_, peers_);
-}
-
-const Link* Links::find(const NodeId& peer) const {
-    const auto found = links_.find(peer.name);
-    return found == links_.end() || found->second.peer() != peer ? nullptr : &found->second;
-}
-
-std::size_t Links::queued() const {
-    std::size_t items = 0;
-    for (const auto& [name, link] : links_) items += link.items() + link.losses();
-    return items;
-}
-
-std::size_t Links::queued_bytes() const {
-    std::size_t bytes = 0;
-    for (const auto& [name, link] : links_) bytes += link.bytes();
-    return bytes;
-}
-
-std::optional<std::string> Links::over_bounds() const {
-    const Bounds& bounds = ctx_.options.bounds;
-    for (const auto& [name, link] : links_)
-        if (link.is_over(bounds)) return "link to " + name;
-    return std::nullopt;
 }
 
 }  // namespace muster::cluster

@@ -35,10 +35,6 @@ bool changes_anything(const proto::Body& body) {
            std::holds_alternative<NotifyRequest>(body);
 }
 
-std::uint64_t milliseconds_of(Duration d) {
-    return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(d).count());
-}
-
 }  // namespace
 
 void Sessions::refuse(ConnectionId connection, ErrorCode code, std::string text) {

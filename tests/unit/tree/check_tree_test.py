@@ -102,7 +102,7 @@ class CheckTree(unittest.TestCase):
                                ("cluster/membership/peers.cpp", "cluster/tables/replica.hpp"),
                                ("cluster/tables/replica.cpp", "cluster/workers/sessions.hpp"),
                                ("cluster/event.hpp", "cluster/base/context.hpp"),
-                               ("cluster/delivery/router.cpp", "cluster/core.hpp"),
+                               ("cluster/delivery/notifier.cpp", "cluster/core.hpp"),
                                ("node/io/clock.cpp", "node/engine/loop.hpp"),
                                ("node/engine/engine.cpp", "cluster/core_impl.hpp"),
                                ("node/engine/engine.cpp", "cluster/tables/replica.hpp")):
@@ -110,7 +110,7 @@ class CheckTree(unittest.TestCase):
             self.assertEqual(set(self.rules(**changes)), {"order"}, f"{name} includes {included}")
         for name, included in (("cluster/tables/replica.cpp", "cluster/base/context.hpp"),
                                ("cluster/base/context.hpp", "cluster/event.hpp"),
-                               ("cluster/core_impl.hpp", "cluster/delivery/router.hpp"),
+                               ("cluster/core_impl.hpp", "cluster/delivery/notifier.hpp"),
                                ("node/engine/engine.cpp", "cluster/core.hpp"),
                                ("node/engine/engine.cpp", "node/sockets/door.hpp")):
             changes = {included: CLEAN.get(included, inside), name: f'#include "{included}"\n'}

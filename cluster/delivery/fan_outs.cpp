@@ -1,0 +1,125 @@
+#include "cluster/delivery/fan_outs.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "cluster/base/wire_size.hpp"
+
+namespace muster::cluster {
+namespace {
+
+constexpr Duration kReportTravels = std::chrono::milliseconds(200);
+constexpr std::size_t kMembersPerDelivery = 8192;  // with the largest data they fit one frame
+constexpr std::size_t kMemberBytes = 9;            // the largest msgpack uint
+
+/// A hostile count must not wrap around to a small one.
+std::uint64_t saturating_product(std::uint64_t a, std::uint64_t b) {
+    return b != 0 && a > UINT64_MAX / b ? UINT64_MAX : a * b;
+}
+
+}  // namespace
+
+void FanOuts::take(const NodeId& from, const proto::SharedNotice& notice) {
+    const FanOutId id = begin(from, *notice);
+    const Routes::Route& route = routes_.of(notice->group);
+    if (route.handlers) deliver(route.handlers, notice, id);
+    for (const auto& [session, members] : route.sessions) deliver(session, members, notice, id);
+    if (id) report_if_done(id);
+}
+
+FanOutId FanOuts::begin(const NodeId& from, const proto::Notice& notice) {
+    if (notice.ticket == 0 || fan_outs_.size() >= ctx_.options.bounds.pending_reports) return {};
+    const auto wait = milliseconds(std::min(notice.wait_ms, milliseconds_of(kLongestWait)));
+    // The report must arrive before the notifier stops waiting: it leaves early by the time that it may travel.
+    const auto travels = from == ctx_.self ? Duration{} : std::min<Duration>(Duration(wait) / 10, kReportTravels);
+    last_id_ = last_id_.next();
+    fan_outs_.emplace(last_id_, FanOut{from, {notice.ticket, 0, {}}, {}, 0, ctx_.now + wait - travels});
+    return last_id_;
+}
+
+void FanOuts::deliver(const std::shared_ptr<const Recipients>& handlers, const proto::SharedNotice& notice,
+                      FanOutId id) {
+    Deliver action{notice, handlers, id};
+    std::uint64_t members = 0;
+    std::uint64_t awaited = 0;
+    for (const auto& to : *handlers) {
+        members += to.members.size();
+        awaited += action.awaited(to.members);
+    }
+    ctx_.count("notifications_delivered", members);
+    if (id) fan_outs_.at(id).outstanding += awaited;
+    ctx_.emit(std::move(action));
+}
+
+void FanOuts::deliver(SessionToken session, const Routes::SharedMembers& members, const proto::SharedNotice& notice,
+                      FanOutId id) {
+    ctx_.count("notifications_delivered", members->size());
+    const std::size_t size = wire_size(*notice);
+    for (std::size_t at = 0; at < members->size(); at += kMembersPerDelivery) {
+        const auto begin = members->begin() + static_cast<std::ptrdiff_t>(at);
+        const auto end = begin + static_cast<std::ptrdiff_t>(std::min(kMembersPerDelivery, members->size() - at));
+        const bool all = begin == members->begin() && end == members->end();
+        proto::Delivery delivery{notice, all ? members : std::make_shared<const std::vector<MemberNumber>>(begin, end)};
+        Session::Awaited awaited;
+        if (id) awaited = {id, static_cast<std::uint64_t>(std::upper_bound(begin, end, notice->newest) - begin)};
+        if (awaited.members == 0) awaited = {};
+        // Before the push, which may already tell the outcome.
+        if (awaited.fan_out) fan_outs_.at(id).outstanding += awaited.members;
+        sessions_.push(session, std::move(delivery), size + static_cast<std::size_t>(end - begin) * kMemberBytes,
+                       awaited);
+    }
+}
+
+void FanOuts::take(const proto::NoticesLost& lost) {
+    ctx_.count("notifications_lost_on_links", lost.notices);
+    const Routes::Route& route = routes_.of(lost.group);
+    if (route.handlers)
+        for (const auto& to : *route.handlers)
+            ctx_.emit(DeliverGap{to.handler, saturating_product(lost.notices, to.members.size())});
+    for (const auto& [session, members] : route.sessions)
+        sessions_.lose(session, saturating_product(lost.notices, members->size()));
+}
+
+void FanOuts::record(const std::vector<Outcome>& outcomes) {
+    for (const auto& outcome : outcomes) account(outcome);
+    for (const auto& outcome : outcomes) report_if_done(outcome.fan_out);
+}
+
+void FanOuts::account(const Outcome& outcome) {
+    const auto it = fan_outs_.find(outcome.fan_out);
+    if (it == fan_outs_.end()) return;
+    it->second.outstanding -= std::min(outcome.members, it->second.outstanding);
+    if (outcome.missed)
+        it->second.missed[*outcome.missed] += outcome.members;
+    else
+        it->second.report.delivered += outcome.members;
+}
+
+void FanOuts::report_if_done(FanOutId id) {
+    const auto it = fan_outs_.find(id);
+    if (it == fan_outs_.end() || it->second.outstanding > 0) return;
+    FanOut done = std::move(it->second);
+    fan_outs_.erase(it);
+    for (const auto& [reason, members] : done.missed) done.report.missed.push_back({ctx_.self.name, members, reason});
+    if (done.from == ctx_.self)
+        reports_.take(ctx_.self, done.report);
+    else  // A report has precedence over waiting notices; the link may drop some of ours for it.
+        reports_.dropped(done.from, links_.put(done.from, std::move(done.report)).dropped);
+}
+
+void FanOuts::tick() {
+    std::vector<FanOutId> expired;
+    for (auto& [id, fan_out] : fan_outs_) {
+        if (ctx_.now < fan_out.deadline) continue;
+        fan_out.missed[MissReason::timeout] += std::exchange(fan_out.outstanding, 0);
+        expired.push_back(id);
+    }
+    for (const FanOutId id : expired) report_if_done(id);
+}
+
+std::optional<std::string> FanOuts::over_bounds() const {
+    if (fan_outs_.size() > ctx_.options.bounds.pending_reports) return "fan-outs";
+    return std::nullopt;
+}
+
+}  // namespace muster::cluster

@@ -1,0 +1,64 @@
+// The members' node: notices go to the handlers and sessions that own members here, and what became of them goes back
+// to a notifier that waits.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cluster/delivery/links.hpp"
+#include "cluster/delivery/reports.hpp"
+#include "cluster/delivery/routes.hpp"
+#include "cluster/workers/sessions.hpp"
+
+namespace muster::cluster {
+
+/// Keeps a FanOut for each notice with a ticket, until every awaited member's outcome is known. Awaited are the members
+/// that the notifier's node matched: those whose number is not above `Notice::newest`. Newer members get the
+/// notification as well, but are not part of the report.
+class FanOuts {
+public:
+    FanOuts(Context& context, Routes& routes, Links& links, Sessions& sessions, Reports& reports)
+        : ctx_(context), routes_(routes), links_(links), sessions_(sessions), reports_(reports) {}
+
+    /// A notice of node `from`, which may be this node, for all members of its group here. PROTOCOL.md, "Links".
+    void take(const NodeId& from, const proto::SharedNotice& notice);
+    /// Notices for a group were lost on a link. Every owner of members is told how many deliveries it missed.
+    void take(const proto::NoticesLost& lost);
+    /// What became of deliveries to sessions and handlers. Unknown fan-outs are ignored: they have timed out.
+    void record(const std::vector<Outcome>& outcomes);
+    /// Reports the fan-outs whose time is over; members without an outcome count as missed by timeout.
+    void tick();
+    [[nodiscard]] std::optional<std::string> over_bounds() const;
+
+private:
+    struct FanOut {
+        NodeId from;
+        proto::NoticeReport report;
+        std::map<MissReason, std::uint64_t> missed;  // members
+        std::uint64_t outstanding = 0;               // awaited members without an outcome
+        Instant deadline;
+    };
+
+    /// The id of a new fan-out, or none if nobody waits or as many stand as may (Bounds::pending_reports). In the
+    /// latter case the notifier gets no report and counts the members as missed by timeout.
+    FanOutId begin(const NodeId& from, const proto::Notice& notice);
+    void deliver(const std::shared_ptr<const Recipients>& handlers, const proto::SharedNotice& notice, FanOutId id);
+    void deliver(SessionToken session, const Routes::SharedMembers& members, const proto::SharedNotice& notice,
+                 FanOutId id);
+    void account(const Outcome& outcome);
+    void report_if_done(FanOutId id);
+
+    Context& ctx_;
+    Routes& routes_;
+    Links& links_;
+    Sessions& sessions_;
+    Reports& reports_;
+    FanOutId last_id_;
+    std::map<FanOutId, FanOut> fan_outs_;
+};
+
+}  // namespace muster::cluster
