@@ -87,7 +87,7 @@ void Core::Impl::notice_lateness() {
     observed = std::max(observed, ctx.now);
     if (ctx.now <= due) return;
     detector.excuse(ctx.now - due);
-    sessions.excuse(ctx.now - due);
+    sessions.allow_for_lateness(ctx.now - due);
 }
 
 void Core::Impl::settle() {

@@ -34,9 +34,9 @@ void Notifier::notify(const Caller& caller, const std::string& worker, proto::No
     const std::size_t size = wire_size(notice);
     if (const auto* target = first_full(route.targets, size)) {
         ctx_.count("notifications_refused");
-        return reports_.answer(
-            caller, Error{ErrorCode::overloaded,
-                          "the queue to node " + target->node.name + " is full and nothing was sent: try again later"});
+        return reports_.answer(caller,
+                               Error{ErrorCode::overloaded, "the queue to node " + target->node.name +
+                                                                " is full, and nothing was sent: try again later"});
     }
     ++last_seq_;
     NotifyReport report{route.matched, route.targets.size(), request.wait, 0, {}};

@@ -4,14 +4,14 @@ namespace muster::cluster {
 
 const Routes::Route& Routes::of(const Group& group) {
     const GroupRef ref = replicas_.groups().find(group);
-    if (ref == kNoGroup) return nowhere_;
+    if (ref == kNoGroup) return no_targets_;
     const std::uint64_t generation = replicas_.groups().generation(ref);
     if (ref < kept_.size() && kept_[ref].generation == generation) return kept_[ref].route;
     if (count_ >= kGroups) clear();
     if (ref >= kept_.size()) kept_.resize(ref + 1);
     Kept& kept = kept_[ref];
     if (kept.generation == 0) ++count_;
-    kept = {generation, find(ref)};
+    kept = {generation, compute(ref)};
     return kept.route;
 }
 
@@ -28,7 +28,7 @@ void Routes::clear() {
     count_ = 0;
 }
 
-Routes::Route Routes::find(GroupRef group) const {
+Routes::Route Routes::compute(GroupRef group) const {
     Route route;
     replicas_.for_each_shown_in(group, [&](const Replica& replica, const MemberList& members) {
         route.targets.push_back({replica.id(), members.size(), members.newest()});

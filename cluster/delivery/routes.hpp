@@ -1,5 +1,5 @@
-// Where notifications to a group go: to the nodes that have members of it, and
-// here to their owners. Found once, and kept until the group changes.
+// Where a group's notifications go: to the nodes that have members of it, and at this node to the handlers and sessions
+// that own members.
 #pragma once
 
 #include <muster/types.hpp>
@@ -16,7 +16,8 @@
 
 namespace muster::cluster {
 
-/// Bounded: beyond kGroups all are forgotten, and found anew when they are asked for.
+/// Computes a group's route when it is asked for, and keeps it until the group changes. When kGroups routes are kept,
+/// all are forgotten.
 class Routes {
 public:
     static constexpr std::size_t kGroups = 16384;
@@ -32,30 +33,30 @@ public:
         MemberNumber newest;
     };
     struct Route {
-        std::vector<Target> targets;                                   // by name
+        std::vector<Target> targets;                                   // this node may be one; by name
         std::uint64_t matched = 0;                                     // members of all targets
-        std::shared_ptr<const Recipients> handlers;                    // here; null: none
-        std::vector<std::pair<SessionToken, SharedMembers>> sessions;  // here
+        std::shared_ptr<const Recipients> handlers;                    // of this node; nullptr if there are none
+        std::vector<std::pair<SessionToken, SharedMembers>> sessions;  // of this node
     };
-    /// Stands until the next call that is not const.
+    /// Valid until changed() or clear() is called, or another group is asked for.
     const Route& of(const Group& group);
 
-    /// Members of the group have changed.
+    /// The members of the group have changed.
     void changed(const Group& group);
     void clear();
 
 private:
     struct Kept {
-        std::uint64_t generation = 0;  // 0: nothing is kept
+        std::uint64_t generation = 0;  // of the GroupRef; 0: no route is kept
         Route route;
     };
-    [[nodiscard]] Route find(GroupRef group) const;
+    [[nodiscard]] Route compute(GroupRef group) const;
 
     const Replicas& replicas_;
     const LocalMembers& local_;
-    const Route nowhere_;
-    // By GroupRef. The number of a group that has vanished may pass to another, or to the same one later, without
-    // members: so each is kept for one generation of its number.
+    const Route no_targets_;
+    // By GroupRef. A ref may be given to another group when its group has neither members nor watchers, and no call of
+    // changed() says so: a route is kept for one generation of its ref only.
     std::vector<Kept> kept_;
     std::size_t count_ = 0;
 };

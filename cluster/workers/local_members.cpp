@@ -14,7 +14,7 @@
 namespace muster::cluster {
 namespace {
 
-constexpr std::size_t kMembershipBytes = 128;  // of one owner in one group, roughly
+constexpr std::size_t kMembershipBytes = 128;  // of one owner in one group, approximately
 constexpr std::size_t kRunsPerChange = 16384;  // one delta must fit one frame
 
 std::string why_invalid(const Group& group, std::uint64_t count, const Meta& meta) {
@@ -36,7 +36,7 @@ bool is_among(const Owner& owner, const Owner& wanted) {
     return owner == wanted || (wanted == Owner(kAnyHandler) && std::holds_alternative<HandlerId>(owner));
 }
 
-/// Takes number `at` out of a list of memberships, by moving the last one there, whose place is told to `moved`.
+/// Takes the element at `at` out of a list of memberships. The last one takes its position, and is passed to `moved`.
 template <class Moved>
 void take_out(std::vector<std::uint32_t>& list, std::uint32_t at, Moved moved) {
     list[at] = list.back();
@@ -154,7 +154,7 @@ std::optional<Error> LocalMembers::why_too_much(const Owner& owner, const Group&
     const LocalOwner& has = known == kNone ? nobody : owners_[known];
     const auto too_much = [](std::size_t bound, const std::string& what) {
         return Error{ErrorCode::overloaded,
-                     "one owner may have " + std::to_string(bound) + what + ": leave some first"};
+                     "one owner may have at most " + std::to_string(bound) + what + ": leave some first"};
     };
     if (has.members + count > bounds.members_per_owner) {
         ctx_.count("joins_refused_members");

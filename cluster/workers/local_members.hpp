@@ -1,5 +1,4 @@
-// Which of this node's members belongs to whom. The table that is replicated
-// does not know owners; this does.
+// The members of this node by owner: the session or handler that joined them. The replicated tables do not know owners.
 #pragma once
 
 #include <muster/types.hpp>
@@ -17,24 +16,26 @@
 
 namespace muster::cluster {
 
+/// Numbers the members, commits their deltas to this node's table, and bounds what one owner may have.
 class LocalMembers {
 public:
     LocalMembers(Context& context, Replicas& replicas)
         : ctx_(context), replicas_(replicas), metas_(~context.options.random_seed) {}
 
-    /// New members with consecutive numbers, in one delta.
-    /// Errors: bad_request (count, names, metadata), overloaded (members, groups or bytes of one owner).
+    /// `count` new members with consecutive numbers, in one delta. `worker` is empty for a handler.
+    /// Errors: bad_request (count, names, metadata), overloaded (bounds of one owner: members, groups, bytes).
     Result<proto::NumberRun> join(const Owner& owner, const std::string& worker, const Group& group,
                                   std::uint64_t count, const Meta& meta);
-    /// The given members, or when none is given the latest `count`, leave in one delta.
-    /// Errors: not_joined when the owner has none of them.
+    /// The given members leave, in one delta; without any, the latest `count`. Members that the owner does not have are
+    /// ignored. Owner kAnyHandler means all handlers.
+    /// Errors: bad_request (count, names), not_joined (the owner has none of them).
     Result<std::vector<MemberNumber>> leave(const Owner& owner, const Group& group,
                                             const std::vector<MemberNumber>& members, std::uint64_t count);
-    /// All members of the owner leave, each once: in one delta, but for more than fit a frame.
+    /// All members of the owner leave: in one delta, or in several if they do not fit one frame.
     void owner_gone(const Owner& owner, Reason reason);
 
-    /// Calls `visit(const Owner&, const std::vector<MemberNumber>&)` for each owner in the group, with its members in
-    /// ascending order.
+    /// Calls `visit(const Owner&, const std::vector<MemberNumber>&)` for each owner that has members in the group, with
+    /// these members in ascending order.
     template <class Visit>
     void for_each_owner(GroupRef group, Visit visit) const {
         const std::uint32_t in = find_group(group);
@@ -48,6 +49,7 @@ public:
             visit(owners_[memberships_[at].owner].owner, numbers);
         }
     }
+    /// Asserts that all indexes agree with each other and with the replicated table.
     void check() const;
 
 private:
@@ -55,18 +57,18 @@ private:
     static constexpr std::uint32_t kNone = FlatIndex::kNone;
     using Numbers = std::vector<MemberNumber>;
 
-    /// What one owner has in one group.
+    /// The members of one owner in one group.
     struct Membership {
         std::uint32_t owner = kNone;
         std::uint32_t group = kNone;
-        std::uint32_t in_owner = 0;  // its place in both lists
-        std::uint32_t in_group = 0;
-        MemberList numbers;  // the owner of each run: its metadata in metas_, or kNoOwner without any
+        std::uint32_t in_owner = 0;  // this membership's position in LocalOwner::memberships
+        std::uint32_t in_group = 0;  // and in LocalGroup::memberships
+        MemberList numbers;          // the owner of each run: its metadata in metas_, or kNoOwner without any
     };
     struct LocalOwner {
         Owner owner;
         std::uint64_t members = 0;
-        std::size_t bytes = 0;  // of what it has others keep: its groups' names, each of its metadata once
+        std::size_t bytes = 0;  // that its groups' names and distinct metadata take at every node
         std::vector<std::uint32_t> memberships;
     };
     /// Holds a use of the group.
@@ -81,15 +83,15 @@ private:
     std::uint32_t make_owner(const Owner& owner);
     std::uint32_t make_group(const Group& group);
     std::uint32_t make_membership(std::uint32_t owner, std::uint32_t group);
-    /// With it go its owner and its group, when they have no other.
+    /// Removes also its owner and its group, if they have no other membership.
     void drop_membership(std::uint32_t at);
 
-    /// What the owner (or any handler) has of `members` in the group, ascending.
+    /// Those of `members` that the owner (or any handler) has in the group, ascending.
     [[nodiscard]] Numbers standing(const Owner& owner, GroupRef group, const Numbers& members) const;
     /// The highest `count` numbers that the owner (or any handler) has in the group, ascending.
     [[nodiscard]] Numbers latest(const Owner& owner, GroupRef group, std::uint64_t count) const;
     void remove(const proto::NumberRun& leaving);
-    /// What the owner would have too much of.
+    /// The bound that the owner would exceed with this join, if any.
     [[nodiscard]] std::optional<Error> why_too_much(const Owner& owner, const Group& group, std::uint64_t count,
                                                     const Meta& meta) const;
     OwnerRef take_meta(std::uint32_t owner, const Meta& meta, std::uint64_t count);
@@ -99,8 +101,8 @@ private:
     Context& ctx_;
     Replicas& replicas_;
     MemberNumber last_;
-    MemberList all_;    // every member's membership
-    OwnerTable metas_;  // by owner, so that each pays for its own
+    MemberList all_;    // the membership of every member
+    OwnerTable metas_;  // by owner, so that each owner's metadata counts for itself
     Slab<Membership> memberships_;
     Slab<LocalOwner> owners_;
     Slab<LocalGroup> groups_;

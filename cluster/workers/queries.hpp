@@ -1,4 +1,4 @@
-// Questions of workers that wait for their turn, because their answers are long.
+// Queries of workers (members, groups, nodes, status) that wait for a later turn of the loop.
 #pragma once
 
 #include <cstddef>
@@ -10,20 +10,21 @@
 
 namespace muster::cluster {
 
-/// Each session's own in order, one of each session by turns. A whole table may be one answer; so what has been
-/// answered is weighed, and beyond a bound the rest waits for the next turn of the loop, which sends what there is.
+/// One answer may be a whole table. So the core bounds the bytes that it answers in one turn
+/// (Bounds::answer_bytes_per_turn), and the rest waits here while the shell sends them. Sessions take turns, and each
+/// session's queries keep their order.
 class Queries {
 public:
-    /// False when so many of this session wait already.
+    /// Returns false if `most_per_session` queries of this session wait already.
     bool put(Sessions::Request&& request, std::size_t most_per_session);
-    /// The next one, taken out; nothing when none waits.
+    /// Takes out the next query; nothing if none waits.
     std::optional<Sessions::Request> take();
     [[nodiscard]] bool empty() const { return waiting_.empty(); }
     void session_ended(SessionToken token) { waiting_.erase(token); }
 
 private:
-    std::map<SessionToken, std::deque<Sessions::Request>> waiting_;  // none is empty
-    SessionToken last_;                                              // whose turn it was
+    std::map<SessionToken, std::deque<Sessions::Request>> waiting_;  // no queue is empty
+    SessionToken last_;                                              // the session of the last query taken
 };
 
 }  // namespace muster::cluster

@@ -11,7 +11,7 @@ namespace {
 constexpr std::size_t kInFlightItems = 1024;
 constexpr std::size_t kInFlightBytes = 1u << 20;
 
-/// Roughly, in memory.
+/// The approximate size in memory.
 std::size_t size_of(const proto::Body& body) {
     constexpr std::size_t kAnswer = 256;
     if (const auto* left = std::get_if<proto::LeaveReply>(&body))
@@ -26,10 +26,11 @@ std::size_t size_of(const proto::Body& body) {
 
 void Session::attach(ConnectionId connection, std::uint64_t received) {
     connection_ = connection;
-    heard_ = ctx_.now;
+    heard_at_ = ctx_.now;
+    // An impossible number counts as the last one acknowledged.
     if (received < acked_ || received > highest_) received = acked_;
     if (sent_ > received) ctx_.count("stream_items_resent", sent_ - received);
-    sent_ = received;  // the rest goes again
+    sent_ = received;
     in_flight_ = 0;
     for (std::uint64_t number = acked_; number < sent_; ++number) in_flight_ += stream_[number - acked_].size;
 }
@@ -47,7 +48,7 @@ bool Session::is_full(std::size_t more) const {
 bool Session::is_over() const {
     const Bounds& bounds = ctx_.options.bounds;
     return stream_.size() - gaps_ > bounds.backlog_items || bytes_ > bounds.backlog_bytes ||
-           gaps_ > 2 * (bounds.backlog_items + 1);  // one beside each item, and those that were sent
+           gaps_ > 2 * (bounds.backlog_items + 1);  // unsent Gaps are never adjacent; sent ones keep their number
 }
 
 bool Session::push(proto::StreamItem item, std::size_t size, Awaited awaited, std::vector<Outcome>& outcomes) {
@@ -67,7 +68,8 @@ bool Session::push(proto::StreamItem item, std::size_t size, Awaited awaited, st
 bool Session::make_room(std::size_t size, bool for_delivery, std::vector<Outcome>& outcomes) {
     const OverflowPolicy policy = ctx_.options.bounds.backlog_policy;
     while (is_full(size)) {
-        // A worker that watches and does not keep up loses notifications before it loses its session.
+        // Items of a watch must not be dropped. Notifications make room for them with both dropping policies, so that
+        // the worker keeps its session.
         const bool may_drop =
             policy == OverflowPolicy::drop_oldest || (policy == OverflowPolicy::refuse_newest && !for_delivery);
         if (!may_drop || !drop_oldest(outcomes)) return false;
@@ -76,7 +78,7 @@ bool Session::make_room(std::size_t size, bool for_delivery, std::vector<Outcome
 }
 
 bool Session::drop_oldest(std::vector<Outcome>& outcomes) {
-    // What has been sent once keeps its number and its content.
+    // An item that has been sent keeps its number and its content.
     const auto unsent = stream_.begin() + static_cast<std::ptrdiff_t>(highest_ - acked_);
     const auto it = std::find_if(unsent, stream_.end(),
                                  [](const Item& item) { return std::holds_alternative<proto::Delivery>(item.body); });
@@ -86,7 +88,7 @@ bool Session::drop_oldest(std::vector<Outcome>& outcomes) {
     return true;
 }
 
-/// What was dropped, or never came, becomes a Gap, or a part of one beside it.
+/// Replaces an item by a Gap, and merges that with unsent Gaps next to it.
 void Session::make_gap(std::deque<Item>::iterator dropped) {
     const auto unsent = stream_.begin() + static_cast<std::ptrdiff_t>(highest_ - acked_);
     const auto gap_at = [](auto it) { return std::get_if<proto::Gap>(&it->body); };
@@ -144,7 +146,8 @@ bool Session::begin(std::uint64_t number, bool once) {
         running_.insert(number);
         if (running_.size() <= ctx_.options.bounds.requests_per_session) return true;
         ctx_.count("requests_refused");
-        reply(number, proto::ErrorReply{ErrorCode::overloaded, "too many requests of this worker have no answer yet"});
+        reply(number, proto::ErrorReply{ErrorCode::overloaded,
+                                        "too many requests of this worker have no answer yet: wait for some"});
         return false;
     }
     if (!once) return true;
@@ -152,17 +155,18 @@ bool Session::begin(std::uint64_t number, bool once) {
     if (const auto it = answered_.find(number); it != answered_.end())
         send(it->second.body, number);
     else if (!running_.contains(number))
-        send(proto::ErrorReply{ErrorCode::refused, "it was done, but its answer is forgotten: see how things stand"},
+        send(proto::ErrorReply{ErrorCode::refused,
+                               "this request was done, but its answer is not kept any more: look up the present state"},
              number);
     return false;
 }
 
 void Session::reply(std::uint64_t number, proto::Body body) {
-    if (running_.erase(number) > 0) keep(number, body);
+    if (running_.erase(number) > 0) keep_answer(number, body);
     send(std::move(body), number);
 }
 
-void Session::keep(std::uint64_t number, const proto::Body& body) {
+void Session::keep_answer(std::uint64_t number, const proto::Body& body) {
     const Bounds& bounds = ctx_.options.bounds;
     const std::size_t size = size_of(body);
     answered_[number] = {body, size};
@@ -175,17 +179,17 @@ void Session::keep(std::uint64_t number, const proto::Body& body) {
 }
 
 void Session::send(proto::Body body, std::uint64_t seq) {
-    if (!connection_) return;  // asked again after the resume
-    spoke_ = ctx_.now;
+    if (!connection_) return;
+    spoke_at_ = ctx_.now;
     ctx_.emit(SendDoor{connection_, ctx_.message(std::move(body), seq)});
 }
 
 void Session::heartbeat_if_quiet() {
-    if (connection_ && ctx_.now - spoke_ >= ctx_.options.session.probe) send(proto::NodeHeartbeat{});
+    if (connection_ && ctx_.now - spoke_at_ >= ctx_.options.session.probe) send(proto::NodeHeartbeat{});
 }
 
 bool Session::wants_flush() const {
-    // Half of the backlog at most: what is in flight cannot be dropped to make room.
+    // Use at most half of the backlog: items in flight cannot be dropped to make room.
     const Bounds& bounds = ctx_.options.bounds;
     return connection_ && sent_ - acked_ < stream_.size() &&
            sent_ - acked_ < std::min(kInFlightItems, (bounds.backlog_items + 1) / 2) &&
@@ -213,7 +217,7 @@ void Session::flush() {
     }
 }
 
-/// The deliveries that come next, as many as may go and fit a frame.
+/// Sends the next notifications in one frame: as many as may be in flight and fit.
 void Session::send_deliveries() {
     proto::Deliveries frame;
     const std::uint64_t first = sent_ + 1;

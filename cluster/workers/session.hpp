@@ -1,5 +1,5 @@
-// One worker's session: its stream of numbered items, and its requests, each
-// done once. PROTOCOL.md, "The worker session".
+// The state of one worker at its node: the stream of numbered items to it, and its numbered requests, each done once.
+// Both outlive the connection for the grace period. PROTOCOL.md, "6. The worker session".
 #pragma once
 
 #include <cstdint>
@@ -20,63 +20,72 @@ public:
 
     [[nodiscard]] SessionToken token() const { return token_; }
     [[nodiscard]] const std::string& worker() const { return worker_; }
-    /// Whose key it was made with: no other may resume it.
+    /// The key that the session was made with. Only this key may resume it.
     [[nodiscard]] const Sender& sender() const { return sender_; }
+    /// Whether the session has a connection. Without one, its grace period runs since lost_at().
     [[nodiscard]] bool is_attached() const { return static_cast<bool>(connection_); }
     [[nodiscard]] ConnectionId connection() const { return connection_; }
     [[nodiscard]] Instant lost_at() const { return lost_at_; }
-    [[nodiscard]] Instant heard() const { return heard_; }
-    /// Whether more is kept than the bounds allow. Gaps take no room, but no two that wait stand side by side.
+    /// When the worker was last heard, later by the time that this node itself ran late (allow_for_lateness).
+    [[nodiscard]] Instant heard_at() const { return heard_at_; }
+    /// Whether more is kept than the bounds allow.
     [[nodiscard]] bool is_over() const;
-    /// Of the stream, not acknowledged.
+    /// Items of the stream that are not acknowledged, and their bytes.
     [[nodiscard]] std::size_t items() const { return stream_.size(); }
     [[nodiscard]] std::size_t bytes() const { return bytes_; }
 
-    /// The worker is behind this connection now and has received the stream up to `received`.
+    /// Continues over this connection. The worker has received the stream up to `received`; the rest is sent again.
     void attach(ConnectionId connection, std::uint64_t received);
+    /// The connection is lost.
     void detach();
-    void hear() { heard_ = ctx_.now; }
-    void excuse(Duration late) { heard_ = std::min(ctx_.now, heard_ + late); }
+    void mark_heard() { heard_at_ = ctx_.now; }
+    /// This node ran late: time in which it did not read is no silence of the worker.
+    void allow_for_lateness(Duration late) { heard_at_ = std::min(ctx_.now, heard_at_ + late); }
 
-    /// What a fan-out is to be told of a Delivery.
+    /// The awaited members of a Delivery (cluster/delivery/README.md).
     struct Awaited {
         FanOutId fan_out;
-        std::uint64_t members = 0;  // of those in the Delivery
+        std::uint64_t members = 0;
     };
-    /// Appends to the stream. When it is full, Bounds::backlog_policy says which notifications become
-    /// a Gap: the oldest not yet sent, or this one. False when that makes no room, or is not the policy.
+    /// Appends an item to the stream. If the stream is full, Bounds::backlog_policy says which notifications become a
+    /// Gap: the oldest that were not sent, or this one. Returns false if that makes no room or is not the policy: then
+    /// the session must end. Appends the outcomes of dropped notifications to `outcomes`.
     bool push(proto::StreamItem item, std::size_t size, Awaited awaited, std::vector<Outcome>& outcomes);
-    /// So many deliveries to members of this worker were lost before they came here; told in their place.
+    /// Deliveries to `members` members of this worker were lost on the way to this node. A Gap takes their place.
     void lose(std::uint64_t members);
-    /// The worker has handled the stream up to `received`.
+    /// The worker has handled the stream up to `received`. Notifications there count as delivered.
     void acked(std::uint64_t received, std::vector<Outcome>& outcomes);
-    /// Ends the stream: what was not acknowledged is missed.
+    /// Ends the stream: notifications that are not acknowledged are missed, by `worker_down`.
     void close(std::vector<Outcome>& outcomes);
 
-    /// Whether this request is to be carried out now; a repeated one is answered from memory, and one too many is
-    /// refused.
+    /// Begins request `number`, and returns whether it is to be done now. A repeated request that must be done `once`
+    /// is answered from memory, or ignored while the first is not answered. Beyond Bounds::requests_per_session a
+    /// request is refused.
     bool begin(std::uint64_t number, bool once);
     void reply(std::uint64_t number, proto::Body body);
 
     [[nodiscard]] bool wants_flush() const;
-    /// Sends what of the stream may go now, deliveries many to a frame.
+    /// Sends the items that may be in flight now. One Deliveries carries many notifications.
     void flush();
-    /// Whether it is in the list of those to be flushed; its owner's affair.
+    /// Whether Sessions has this session in its list of those to flush.
     bool is_listed = false;
+    /// Sends a message, or drops it without a connection: what matters is sent again after the resume.
     void send(proto::Body body, std::uint64_t seq = 0);
     void heartbeat_if_quiet();
-
-    // Watches by the number of their request.
-    std::map<std::uint64_t, Group> watches;
 
 private:
     struct Item {
         proto::StreamItem body;
         std::size_t size = 0;
         std::uint64_t members = 0;  // of a Delivery
-        Awaited awaited;
-        Instant since{};  // a Delivery is here
+        Awaited awaited;            // of a Delivery
+        Instant since{};            // when the item was pushed
     };
+    struct KeptAnswer {
+        proto::Body body;
+        std::size_t size = 0;
+    };
+
     [[nodiscard]] bool is_full(std::size_t more) const;
     bool make_room(std::size_t size, bool for_delivery, std::vector<Outcome>& outcomes);
     bool drop_oldest(std::vector<Outcome>& outcomes);
@@ -84,32 +93,28 @@ private:
     void count_sent(const Item& item);
     void send_deliveries();
     void drop(std::uint64_t members, Awaited awaited, std::vector<Outcome>& outcomes);
+    void keep_answer(std::uint64_t number, const proto::Body& body);
 
     Context& ctx_;
     SessionToken token_;
     std::string worker_;
     Sender sender_;
-    ConnectionId connection_;
-    Instant heard_{};
-    Instant spoke_{};
+    ConnectionId connection_;  // 0: lost
+    Instant heard_at_{};
+    Instant spoke_at_{};
     Instant lost_at_{};
 
-    std::deque<Item> stream_;  // numbered acked_ + 1, …; those beyond highest_ may still change
-    std::size_t gaps_ = 0;     // among them
-    std::size_t bytes_ = 0;    // of all but gaps
+    std::deque<Item> stream_;  // numbered acked_ + 1, acked_ + 2, …; those above highest_ may still change
+    std::size_t gaps_ = 0;     // Gaps in stream_
+    std::size_t bytes_ = 0;    // of all items except Gaps
     std::uint64_t acked_ = 0;
-    std::uint64_t sent_ = 0;
-    std::uint64_t highest_ = 0;  // ever sent
-    std::size_t in_flight_ = 0;  // bytes
+    std::uint64_t sent_ = 0;     // on this connection
+    std::uint64_t highest_ = 0;  // on any connection
+    std::size_t in_flight_ = 0;  // bytes of the items acked_ + 1 … sent_
 
     std::uint64_t last_request_ = 0;
-    std::set<std::uint64_t> running_;
-    struct Kept {
-        proto::Body body;
-        std::size_t size = 0;
-    };
-    void keep(std::uint64_t number, const proto::Body& body);
-    std::map<std::uint64_t, Kept> answered_;  // of requests to be done once
+    std::set<std::uint64_t> running_;               // requests to be done once that have no answer
+    std::map<std::uint64_t, KeptAnswer> answered_;  // answers to requests to be done once
     std::size_t answered_bytes_ = 0;
 };
 

@@ -6,33 +6,30 @@
 namespace muster::cluster {
 namespace {
 
-bool is_request(const proto::Body& body) {
-    using namespace proto;
-    return std::holds_alternative<JoinRequest>(body) || std::holds_alternative<LeaveRequest>(body) ||
-           std::holds_alternative<MembersRequest>(body) || std::holds_alternative<GroupsRequest>(body) ||
-           std::holds_alternative<NodesRequest>(body) || std::holds_alternative<StatusRequest>(body) ||
-           std::holds_alternative<NotifyRequest>(body) || std::holds_alternative<WatchRequest>(body) ||
-           std::holds_alternative<UnwatchRequest>(body);
+template <class... Bodies>
+bool is_any_of(const proto::Body& body) {
+    return (std::holds_alternative<Bodies>(body) || ...);
 }
 
-/// Whether doing it twice would differ from doing it once.
+/// Whether doing the request twice would differ from doing it once.
 bool is_done_once(const proto::Body& body) {
     using namespace proto;
-    return std::holds_alternative<JoinRequest>(body) || std::holds_alternative<LeaveRequest>(body) ||
-           std::holds_alternative<NotifyRequest>(body) || std::holds_alternative<WatchRequest>(body) ||
-           std::holds_alternative<UnwatchRequest>(body);
+    return is_any_of<JoinRequest, LeaveRequest, NotifyRequest, WatchRequest, UnwatchRequest>(body);
 }
 
-/// Observers, and other nodes that show their people how tables differ.
+bool is_request(const proto::Body& body) {
+    using namespace proto;
+    return is_done_once(body) || is_any_of<MembersRequest, GroupsRequest, NodesRequest, StatusRequest>(body);
+}
+
+/// Whether the sender may only read: an observer, or another node whose page compares tables.
 bool may_only_read(const Sender& sender) {
     return sender.role == Sender::Role::observer || sender.role == Sender::Role::node;
 }
 
-/// More than a look at what is there, which is all that those who may only read may have.
+/// Whether the request does more than read. A watch reads.
 bool changes_anything(const proto::Body& body) {
-    using namespace proto;
-    return std::holds_alternative<JoinRequest>(body) || std::holds_alternative<LeaveRequest>(body) ||
-           std::holds_alternative<NotifyRequest>(body);
+    return is_any_of<proto::JoinRequest, proto::LeaveRequest, proto::NotifyRequest>(body);
 }
 
 }  // namespace
@@ -58,7 +55,8 @@ void Sessions::refuse(ConnectionId connection, ErrorCode code, std::string text)
     ctx_.emit(SendDoor{connection, ctx_.message(proto::Refuse{code, std::move(text)})});
 }
 
-/// Whoever has a session's token has the session.
+/// The token must not be guessable, because the session belongs to whoever has it: so it comes from the system's
+/// generator (Options::secret). One number of the core's seeded generator tells all others; simulations use it.
 SessionToken Sessions::new_token() {
     SessionToken token;
     while (!token || sessions_.contains(token))
@@ -79,14 +77,15 @@ void Sessions::hello(const proto::Message& message, const Sender& sender, Connec
                       "this node serves scope '" + ctx_.options.scope + "', not '" + message.header.scope + "'");
     if (ctx_.options.notary && sender.role == Sender::Role::anyone)
         return refuse(connection, ErrorCode::refused,
-                      "this key is none of a worker: use one that the nodes have in workers/");
+                      "this key is not a worker key: use one that the nodes have in workers/");
     if (!not_ready.empty()) return refuse(connection, ErrorCode::not_ready, not_ready);
 
     Session* session = find(hello.token);
     const bool resumed = session && session->worker() == message.header.origin && session->sender() == sender;
     if (!resumed) {
         if (sessions_.size() >= ctx_.options.bounds.sessions)
-            return refuse(connection, ErrorCode::overloaded, "this node serves as many workers as it may: use another");
+            return refuse(connection, ErrorCode::overloaded,
+                          "this node has no room for another worker: use another node");
         const SessionToken token = new_token();
         session = &sessions_.try_emplace(token, ctx_, token, message.header.origin, sender).first->second;
     }
@@ -103,7 +102,7 @@ void Sessions::hello(const proto::Message& message, const Sender& sender, Connec
 void Sessions::attach(Session& session, ConnectionId connection, std::uint64_t received) {
     const auto on_connection = by_connection_.find(connection);
     if (on_connection != by_connection_.end() && on_connection->second != session.token()) {
-        const SessionToken old = on_connection->second;  // the worker began anew on the same connection
+        const SessionToken old = on_connection->second;  // its worker has begun a new session on this connection
         end(old, Reason::worker_down);
     }
     if (!session.is_attached()) lost_.erase({session.lost_at() + ctx_.options.session.grace, session.token()});
@@ -119,12 +118,12 @@ std::optional<Sessions::Request> Sessions::message(proto::Message message, const
     const SessionToken token{message.header.incarnation};
     Session* session = message.header.scope == ctx_.options.scope ? find(token) : nullptr;
     if (session && session->sender() != sender) session = nullptr;
-    if (session && take_last_words(*session, message)) return std::nullopt;
+    if (session && take_final_message(*session, message)) return std::nullopt;
     if (!session || session->connection() != connection) {
-        refuse(connection, ErrorCode::unknown_session, "no such session on this connection: say hello");
+        refuse(connection, ErrorCode::unknown_session, "there is no such session on this connection: say hello");
         return std::nullopt;
     }
-    session->hear();
+    session->mark_heard();
     if (const auto* heartbeat = std::get_if<proto::WorkerHeartbeat>(&message.body)) {
         session->acked(heartbeat->received, outcomes_);
         list_if_wants_flush(*session);
@@ -134,16 +133,17 @@ std::optional<Sessions::Request> Sessions::message(proto::Message message, const
         if (!may_only_read(sender) || !changes_anything(message.body))
             return Request{{token, number}, session->worker(), std::move(message.body)};
         ctx_.count("requests_of_observers_refused");
-        session->reply(number, proto::ErrorReply{ErrorCode::refused, "this key may only read: use a worker's"});
+        session->reply(number, proto::ErrorReply{ErrorCode::refused, "this key may only read: use a worker key"});
     } else {
         ctx_.count("messages_out_of_place");
     }
     return std::nullopt;
 }
 
-/// What a worker said last counts over whichever connection it comes: the end of one can be noticed before all that
-/// came over it was read, and a socket may have connected again by itself. True for a goodbye.
-bool Sessions::take_last_words(Session& session, const proto::Message& message) {
+/// A goodbye, and an acknowledgement for a session without a connection, count over any connection. This node may
+/// notice the end of a connection before it has read all that came over it, and the worker's socket may have connected
+/// again by itself, without a hello. Returns true for a goodbye. PROTOCOL.md, "Goodbye".
+bool Sessions::take_final_message(Session& session, const proto::Message& message) {
     if (session.worker() != message.header.origin) return false;
     if (std::holds_alternative<proto::WorkerGoodbye>(message.body)) {
         end(session.token(), Reason::left);
@@ -196,7 +196,7 @@ void Sessions::reply(const SessionRequest& request, proto::Body body) {
 }
 
 void Sessions::push(SessionToken token, proto::StreamItem item, std::size_t size, Session::Awaited awaited) {
-    const bool is_news = std::holds_alternative<proto::WatchNews>(item);
+    const bool is_watch_event = std::holds_alternative<proto::WatchNews>(item);
     Session* session = find(token);
     const auto missed = [&](MissReason reason) {
         if (awaited.fan_out) outcomes_.push_back({awaited.fan_out, awaited.members, reason});
@@ -204,11 +204,11 @@ void Sessions::push(SessionToken token, proto::StreamItem item, std::size_t size
     if (!session) return missed(MissReason::worker_down);
     if (session->push(std::move(item), size, awaited, outcomes_)) return list_if_wants_flush(*session);
     missed(MissReason::overflow);
-    const std::string why = is_news ? "it does not keep up with its watches" : "it does not keep up";
+    const std::string why = is_watch_event ? "it does not keep up with its watches" : "it does not keep up";
     ctx_.count("workers_given_up");
     ctx_.note(Note::Kind::overflow, session->worker(), why);
     ctx_.journal.worker(ctx_.now, Change::Kind::overflow, session->worker(), why);
-    session->send(proto::Refuse{ErrorCode::overloaded, "this worker is given up: " + why});
+    session->send(proto::Refuse{ErrorCode::overloaded, "this session is ended: " + why});
     end(token, Reason::worker_down);
 }
 
@@ -225,8 +225,8 @@ void Sessions::list_if_wants_flush(Session& session) {
     to_flush_.push_back(session.token());
 }
 
-void Sessions::excuse(Duration late) {
-    for (auto& [token, session] : sessions_) session.excuse(late);
+void Sessions::allow_for_lateness(Duration late) {
+    for (auto& [token, session] : sessions_) session.allow_for_lateness(late);
 }
 
 void Sessions::dismiss(const std::string& why) {
@@ -237,7 +237,7 @@ void Sessions::tick() {
     std::vector<SessionToken> silent;
     for (auto& [token, session] : sessions_) {
         if (!session.is_attached()) continue;
-        if (ctx_.now - session.heard() > ctx_.options.session.ttl)
+        if (ctx_.now - session.heard_at() > ctx_.options.session.ttl)
             silent.push_back(token);
         else
             session.heartbeat_if_quiet();

@@ -1,5 +1,5 @@
-// All workers attached to this node: who they are, whether they are there, and
-// what passes between them and the rest of the core.
+// All sessions at this node: hellos and resumes, which session a message belongs to, silence and grace periods.
+// PROTOCOL.md, "6. The worker session".
 #pragma once
 
 #include <map>
@@ -18,7 +18,7 @@ class Sessions {
 public:
     explicit Sessions(Context& context) : ctx_(context) {}
 
-    /// A request to be carried out; its answer goes to reply().
+    /// A request to be done now. Its answer goes to reply().
     struct Request {
         SessionRequest id;
         std::string worker;
@@ -30,37 +30,42 @@ public:
         Reason reason = Reason::worker_down;
     };
 
-    /// A worker's hello; `not_ready`: why it cannot be served yet, empty when it can; `other_nodes`: where else it may
-    /// go.
+    /// A WorkerHello: makes or resumes a session, and answers WorkerWelcome or Refuse. `not_ready` says why this node
+    /// cannot serve workers yet; it is empty if it can. `other_nodes` are addresses that the worker may try as well.
     void hello(const proto::Message& message, const Sender& sender, ConnectionId connection,
                const std::string& not_ready, const NodeInfo& node, std::vector<std::string> other_nodes);
-    /// Any other message of a worker.
+    /// Any other message of a worker. Returns a request if there is one to be done.
     std::optional<Request> message(proto::Message message, const Sender& sender, ConnectionId connection);
     void connection_lost(ConnectionId connection);
-    void excuse(Duration late);
+    /// This node ran late by `late`; see Session::allow_for_lateness.
+    void allow_for_lateness(Duration late);
 
+    /// nullptr if there is no such session. Valid until the session ends.
     Session* find(SessionToken token);
-    SessionToken new_token();
     void reply(const SessionRequest& request, proto::Body body);
-    /// Appends to a session's stream; a worker for whose item there can be no room is given up.
+    /// Session::push. Ends a session that has no room for the item.
     void push(SessionToken token, proto::StreamItem item, std::size_t size, Session::Awaited awaited = {});
-    /// As Session::lose.
+    /// Session::lose.
     void lose(SessionToken token, std::uint64_t members);
 
-    /// Sends all workers away; for a node that leaves.
+    /// Refuses all workers (`closed`), because this node leaves.
     void dismiss(const std::string& why);
 
+    /// Detaches workers that have been silent for SessionTiming::ttl, and sends heartbeats.
     void tick();
-    /// Ends the sessions whose grace is over.
+    /// Ends the sessions whose grace period is over.
     void end_lost();
-    /// When end_lost() is due; kNever when no worker is lost.
+    /// When end_lost() has something to end; kNever if no session is lost.
     [[nodiscard]] Instant next_end() const;
     [[nodiscard]] bool wants_flush() const { return !to_flush_.empty(); }
     void flush();
+
+    /// The sessions that have ended, and the outcomes of notifications, since the last call.
     std::vector<Ended> take_ended();
     std::vector<Outcome> take_outcomes();
+
     [[nodiscard]] std::size_t size() const { return sessions_.size(); }
-    /// What is in all streams and not acknowledged.
+    /// The items of all streams that are not acknowledged.
     struct Backlog {
         std::size_t items = 0;
         std::size_t bytes = 0;
@@ -69,9 +74,10 @@ public:
     [[nodiscard]] std::optional<std::string> over_bounds() const;
 
 private:
+    SessionToken new_token();
     void refuse(ConnectionId connection, ErrorCode code, std::string text);
     void attach(Session& session, ConnectionId connection, std::uint64_t received);
-    bool take_last_words(Session& session, const proto::Message& message);
+    bool take_final_message(Session& session, const proto::Message& message);
     void lose(Session& session);
     void list_if_wants_flush(Session& session);
     void end(SessionToken token, Reason reason);
@@ -79,8 +85,8 @@ private:
     Context& ctx_;
     std::map<SessionToken, Session> sessions_;
     std::map<ConnectionId, SessionToken> by_connection_;
-    std::set<std::pair<Instant, SessionToken>> lost_;  // by the end of their grace
-    std::vector<SessionToken> to_flush_;               // in the order in which they came to want it
+    std::set<std::pair<Instant, SessionToken>> lost_;  // by the end of the grace period
+    std::vector<SessionToken> to_flush_;               // in the order in which they began to want it
     std::vector<Ended> ended_;
     std::vector<Outcome> outcomes_;
 };

@@ -8,7 +8,8 @@ namespace muster::cluster {
 void Visibility::wait(const Caller& caller, proto::JoinReply reply, Instant deadline) {
     if (waits_.size() >= ctx_.options.bounds.pending_reports) {
         ctx_.count("waits_refused");
-        answers_.emplace_back(caller, Error{ErrorCode::overloaded, "joined, but too many joins wait to be visible"});
+        answers_.emplace_back(
+            caller, Error{ErrorCode::overloaded, "the members have joined, but too many joins wait to be visible"});
         return;
     }
     Wait wait{caller, std::move(reply), replicas_.own().applied(), {}, deadline, ctx_.now};

@@ -55,7 +55,7 @@ Result<Done> Watches::watch(const SessionRequest& request, const Group& group) {
     const auto last = remote_.upper_bound({request.token, UINT64_MAX});
     if (static_cast<std::size_t>(std::distance(first, last)) >= ctx_.options.bounds.watches_per_session) {
         ctx_.count("watches_refused");
-        return Error{ErrorCode::overloaded, "this worker has as many watches as it may: end some first"};
+        return Error{ErrorCode::overloaded, "this worker has as many watches as it may have: end some first"};
     }
     (void)unwatch(request.token, request.number);
     const GroupRef ref = remote_[request] = begin(group);
@@ -66,7 +66,7 @@ Result<Done> Watches::watch(const SessionRequest& request, const Group& group) {
 
 Result<Done> Watches::unwatch(SessionToken token, std::uint64_t number) {
     const auto it = remote_.find({token, number});
-    if (it == remote_.end()) return Error{ErrorCode::bad_request, "no such watch: it has ended already"};
+    if (it == remote_.end()) return Error{ErrorCode::bad_request, "there is no such watch, or it has ended already"};
     by_group_[it->second].remote.erase(it->first);
     end(it->second);
     remote_.erase(it);
@@ -107,7 +107,7 @@ void Watches::push(const SessionRequest& watch, const WatchEvent& event) {
 
 void Watches::tell(const Watchers& watchers, const WatchEvent& event) {
     for (const WatchId watch : watchers.embedded) ctx_.emit(TellWatcher{watch, event});
-    // A push can end a session, but only marks it: its watches stand until session_ended.
+    // A push may end a session, but its watches stand until session_ended(), so `watchers` does not change here.
     for (const auto& watch : watchers.remote) push(watch, event);
 }
 
@@ -116,7 +116,7 @@ void Watches::tell(const std::vector<GroupUpdate>& updates) {
     for (const auto& update : updates) {
         const WatchEvent event{update.kind, update.reason, {{update.group, update.members}}};
         if (all != by_group_.end()) tell(all->second, event);
-        // Its number may be another group's by now, if nobody watched it: numbers of watched groups stay.
+        // If nobody watches the group, its ref may be another group's by now. Refs of watched groups do not change.
         const auto one = by_group_.find(update.ref);
         if (one != by_group_.end() && replicas_.groups().name(update.ref) == update.group) tell(one->second, event);
     }
