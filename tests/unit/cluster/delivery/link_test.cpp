@@ -48,7 +48,7 @@ protected:
                                   true, seconds(5)});
         return call;
     }
-    /// What a handler of b was given: data, and "-n" for n that it was told to have missed.
+    /// What a handler of b received: the data, and "-n" for a gap of n.
     Strings got(HandlerId handler = kMe) const {
         Strings list;
         for (const auto& one : net.delivered)
@@ -63,7 +63,7 @@ protected:
     bool b_cut_off = false;
 };
 
-TEST_F(Link, FullDropsTheOldestThatWaitAndTellsExactlyHowMany) {
+TEST_F(Link, WhenFullDropsTheOldestUnsentAndTellsTheirNumber) {
     start();
     int first = 1;
     for (const int too_many : {1, 2, 17}) {
@@ -82,14 +82,14 @@ TEST_F(Link, FullDropsTheOldestThatWaitAndTellsExactlyHowMany) {
     }
 }
 
-TEST_F(Link, ALossIsToldToEachMemberAndOnlyToThoseOfItsGroup) {
+TEST_F(Link, TellsEachMemberOfTheGroupOfALossAndNoOther) {
     start();
     net.join("b", kMe, kOrders, 2);  // three now
     net.join("b", kYou, kStock);
     link_cut = true;
     notify(1, 4);            // in flight
-    notify(5, 7);            // will give way
-    notify(11, 12, kStock);  // the second of them too
+    notify(5, 7);            // will be dropped
+    notify(11, 12, kStock);  // the second of these too
     notify(21, 24, kStock);
     link_cut = false;
     net.run(seconds(3));
@@ -97,7 +97,7 @@ TEST_F(Link, ALossIsToldToEachMemberAndOnlyToThoseOfItsGroup) {
     EXPECT_EQ(got(kYou), (Strings{"-2", "21", "22", "23", "24"}));
 }
 
-TEST_F(Link, WhoWaitsForANotificationThatGaveWayIsToldAtOnce) {
+TEST_F(Link, ReportsADroppedNoticeImmediately) {
     start();
     link_cut = true;
     notify(1, 4);
@@ -115,7 +115,7 @@ TEST_F(Link, WhoWaitsForANotificationThatGaveWayIsToldAtOnce) {
     EXPECT_EQ(report_of(kept).missed, std::vector<Missed>{});
 }
 
-TEST_F(Link, BoundInBytesDropsAsWell) {
+TEST_F(Link, DropsBeyondItsBoundInBytes) {
     start([](Options& options) {
         options.bounds.link_items = 1000;
         options.bounds.link_bytes = 10000;
@@ -126,11 +126,11 @@ TEST_F(Link, BoundInBytesDropsAsWell) {
     link_cut = false;
     net.run(seconds(3));
     const auto list = got();
-    ASSERT_EQ(list.size(), 5u);  // four fit, and the word of the others
-    EXPECT_EQ(list[3], "-6");    // three were in flight: half of the link, and what began below that
+    ASSERT_EQ(list.size(), 5u);  // four fit, and the count of the others
+    EXPECT_EQ(list[3], "-6");    // three were in flight: sending stops at half of link_bytes
 }
 
-TEST_F(Link, FullRefusesTheWholeCallWhenThatIsThePolicy) {
+TEST_F(Link, WhenFullRefusesTheWholeCallIfThatIsThePolicy) {
     start([](Options& options) { options.bounds.link_policy = OverflowPolicy::refuse_newest; });
     net.join("c", kMe, kOrders);
     link_cut = true;
@@ -147,7 +147,7 @@ TEST_F(Link, FullRefusesTheWholeCallWhenThatIsThePolicy) {
     EXPECT_TRUE(std::holds_alternative<NotifyReport>(net.notify("a", kOrders, "9")));
 }
 
-TEST_F(Link, KeepsWhatWasSentWhileThePeerWasBelievedDown) {
+TEST_F(Link, KeepsNoticesForAPeerThatIsDown) {
     start();
     b_cut_off = true;
     notify(1, 6);
@@ -159,7 +159,7 @@ TEST_F(Link, KeepsWhatWasSentWhileThePeerWasBelievedDown) {
     EXPECT_EQ(got(), (Strings{"1", "2", "3", "4", "5", "6"}));
 }
 
-TEST_F(Link, GivesUpWhatAPeerThatStaysDownHasNotGotAndTellsItWhenItReturns) {
+TEST_F(Link, TurnsUnacknowledgedNoticesIntoLossesAfterTheRetention) {
     start([](Options& options) { options.timing.link_retention = seconds(1); });
     notify(1, 1);
     net.run(milliseconds(100));  // acknowledged at the next tick
@@ -183,7 +183,7 @@ TEST_F(Link, GivesUpWhatAPeerThatStaysDownHasNotGotAndTellsItWhenItReturns) {
     EXPECT_EQ(data, (Strings{"1", "8"}));
 }
 
-TEST_F(Link, WhatArrivedBeforeItWasGivenUpIsNoLoss) {
+TEST_F(Link, ANoticeThatArrivedBeforeItWasGivenUpIsNoLoss) {
     start([](Options& options) { options.timing.link_retention = seconds(1); });
     // b hears a, but a does not hear b: nothing is acknowledged.
     net.drop = [this](const std::string&, const proto::Message& message) {
@@ -199,7 +199,7 @@ TEST_F(Link, WhatArrivedBeforeItWasGivenUpIsNoLoss) {
     EXPECT_EQ(got(), (Strings{"1", "2", "3", "4", "-2"}));
 }
 
-TEST_F(Link, NumbersGoOnWithALifeThatWasForgotten) {
+TEST_F(Link, NumbersContinueWithALifeThatWasForgotten) {
     start([](Options& options) {
         options.bounds.link_items = 100;
         options.timing.link_retention = seconds(1);
@@ -225,7 +225,7 @@ TEST_F(Link, NumbersGoOnWithALifeThatWasForgotten) {
     EXPECT_EQ(net.delivered.size(), 2u) << "one at a, one at b";
 }
 
-TEST_F(Link, AReportSaysWhatBecameOfTheMembersThatWereMatched) {
+TEST_F(Link, AReportIsAboutTheMatchedMembers) {
     start();
     const auto joined = net.join("b", kYou, kOrders, 2);
     ASSERT_TRUE(std::holds_alternative<proto::JoinReply>(joined));
@@ -242,7 +242,7 @@ TEST_F(Link, AReportSaysWhatBecameOfTheMembersThatWereMatched) {
     EXPECT_EQ(got(kYou).size(), 1u) << "the newer ones get it as well";
 }
 
-TEST_F(Link, AnAcknowledgementOfWhatWasNeverSentChangesNothing) {
+TEST_F(Link, IgnoresAcknowledgementsOfUnsentItems) {
     start();
     const NodeId a = net.core("a").self();
     const NodeId b = net.core("b").self();

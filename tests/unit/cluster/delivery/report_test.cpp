@@ -1,4 +1,4 @@
-// What a notify that waits is told of members whose handlers are inside nodes.
+// Reports on members whose handlers run inside a node.
 #include <gtest/gtest.h>
 
 #include <variant>
@@ -42,7 +42,7 @@ protected:
     Net net;
 };
 
-TEST_P(Report, NobodyHasGotItWhenItIsOnlyHandedOver) {
+TEST_P(Report, WaitsUntilHandlersHaveReturned) {
     net.run(milliseconds(1700));
     EXPECT_FALSE(is_answered());
     net.run(milliseconds(400));
@@ -50,14 +50,14 @@ TEST_P(Report, NobodyHasGotItWhenItIsOnlyHandedOver) {
     EXPECT_EQ(report().missed, (std::vector<Missed>{{"a", 3, MissReason::timeout}}));
 }
 
-TEST_P(Report, WhenTheTimeIsOverTellsWhatIsKnown) {
+TEST_P(Report, AfterTheTimeoutTellsWhatIsKnown) {
     tell(1);
     net.run(std::chrono::seconds(2));
     EXPECT_EQ(report().delivered, 1u);
     EXPECT_EQ(report().missed, (std::vector<Missed>{{"a", 2, MissReason::timeout}}));
 }
 
-TEST_P(Report, IsDoneWhenTheLastHandlerHasReturned) {
+TEST_P(Report, IsCompleteWhenTheLastHandlerHasReturned) {
     tell(1);
     tell(1);
     EXPECT_FALSE(is_answered());
@@ -66,7 +66,7 @@ TEST_P(Report, IsDoneWhenTheLastHandlerHasReturned) {
     EXPECT_TRUE(report().missed.empty());
 }
 
-TEST_P(Report, NamesEachReasonWithItsMembers) {
+TEST_P(Report, CountsMissedMembersByReason) {
     net.call("a", HandlerOutcomes{{{net.asked[0].fan_out, 1, MissReason::overflow},
                                    {net.asked[0].fan_out, 1, std::nullopt},
                                    {net.asked[0].fan_out, 1, MissReason::left}}});
@@ -75,7 +75,7 @@ TEST_P(Report, NamesEachReasonWithItsMembers) {
     EXPECT_EQ(report().missed, (std::vector<Missed>{{"a", 1, MissReason::left}, {"a", 1, MissReason::overflow}}));
 }
 
-TEST_P(Report, WhatIsSaidOfAnotherFanOutOrTooMuchChangesNothing) {
+TEST_P(Report, IgnoresOutcomesOfUnknownFanOutsAndTooMany) {
     net.call("a", HandlerOutcomes{{{FanOutId{77}, 3, std::nullopt}, {FanOutId{}, 3, std::nullopt}}});
     EXPECT_FALSE(is_answered());
     tell(3);
@@ -84,7 +84,7 @@ TEST_P(Report, WhatIsSaidOfAnotherFanOutOrTooMuchChangesNothing) {
     EXPECT_EQ(report().delivered, 3u);
 }
 
-TEST_P(Report, NobodyIsAskedWhenNobodyWaits) {
+TEST_P(Report, NoOutcomeIsAskedForIfNobodyWaits) {
     net.asked.clear();
     const auto before = net.delivered.size();
     net.call(GetParam(), LocalNotify{CallId{901}, NotificationKind::created, kOrders, {}, false, {}});

@@ -1,4 +1,4 @@
-// A worker's stream at its node: bounded, and by each policy exactly told what it costs.
+// A worker's stream at its node is bounded; with each policy the worker is told exactly what it missed.
 #include <gtest/gtest.h>
 
 #include <string>
@@ -24,7 +24,7 @@ protected:
         net.adjust = [policy](Options& options) {
             options.bounds.backlog_items = kBacklog;
             options.bounds.backlog_policy = policy;
-            options.session.ttl = seconds(600);  // it acknowledges when the test says so
+            options.session.ttl = seconds(600);  // the test acknowledges
         };
         net.start("a");
         net.start("b", "a");
@@ -50,7 +50,7 @@ protected:
                                   true, seconds(60)});
         return call;
     }
-    /// Takes the stream and acknowledges it until no more comes; what it brought, as "-n" for a gap.
+    /// Takes and acknowledges the stream until no more comes. Returns its data, with "-n" for a gap of n.
     Strings drain() {
         Strings list;
         for (int rounds = 0; rounds < 100; ++rounds) {
@@ -88,7 +88,7 @@ Strings operator+(Strings a, const Strings& b) {
     return a;
 }
 
-TEST_F(Backlog, FullDropsTheOldestThatWaitAndTellsExactlyHowMany) {
+TEST_F(Backlog, WhenFullDropsTheOldestUnsentAndTellsTheirNumber) {
     start(OverflowPolicy::drop_oldest);
     int first = 1;
     for (const int too_many : {1, 2, 31}) {
@@ -101,7 +101,7 @@ TEST_F(Backlog, FullDropsTheOldestThatWaitAndTellsExactlyHowMany) {
     }
 }
 
-TEST_F(Backlog, FullRefusesTheNewestAndTellsExactlyHowMany) {
+TEST_F(Backlog, WhenFullRefusesTheNewestAndTellsTheirNumber) {
     start(OverflowPolicy::refuse_newest);
     int first = 1;
     for (const int too_many : {1, 2, 31}) {
@@ -115,7 +115,7 @@ TEST_F(Backlog, FullRefusesTheNewestAndTellsExactlyHowMany) {
     }
 }
 
-TEST_F(Backlog, FullEndsTheSessionWhenThatIsThePolicy) {
+TEST_F(Backlog, WhenFullEndsTheSessionIfThatIsThePolicy) {
     start(OverflowPolicy::disconnect);
     net.call("a", LocalWatch{WatchId{1}, kOrders});
     notify(1, static_cast<int>(kBacklog));
@@ -133,7 +133,7 @@ TEST_F(Backlog, FullEndsTheSessionWhenThatIsThePolicy) {
               (std::vector<Missed>{{"b", 1, MissReason::overflow}}));
 }
 
-TEST_F(Backlog, WhoWaitsIsToldOfAnOverflowByEitherPolicy) {
+TEST_F(Backlog, ReportsAnOverflowWithEitherPolicy) {
     for (const auto policy : {OverflowPolicy::drop_oldest, OverflowPolicy::refuse_newest}) {
         net = Net();
         received = 0;
@@ -154,7 +154,7 @@ TEST_F(Backlog, WhoWaitsIsToldOfAnOverflowByEitherPolicy) {
     }
 }
 
-TEST_F(Backlog, ALossOnALinkIsToldInItsPlace) {
+TEST_F(Backlog, TellsALossOnALinkInItsPlace) {
     start(OverflowPolicy::drop_oldest);
     notify(1, 2);
     const NodeId a = net.core("a").self();
@@ -167,7 +167,7 @@ TEST_F(Backlog, ALossOnALinkIsToldInItsPlace) {
     EXPECT_EQ(drain(), (Strings{"-18446744073709551615"}));
 }
 
-TEST_F(Backlog, LossesInAFullBacklogStayWithinItsBounds) {
+TEST_F(Backlog, LossesInAFullBacklogStayWithinTheBounds) {
     start(OverflowPolicy::drop_oldest);
     const NodeId a = net.core("a").self();
     const NodeId b = net.core("b").self();
@@ -175,7 +175,7 @@ TEST_F(Backlog, LossesInAFullBacklogStayWithinItsBounds) {
     std::uint64_t link = 0;
     for (; notified < 20; ++notified, ++link) {
         net.notify("a", kOrders, std::to_string(notified));
-        // Under the number of what a sends next: b takes a's for a repeat, as if a had dropped it.
+        // These take the numbers of what a sends next, so b ignores that as a repeat, as if a had dropped it.
         proto::LinkData data{b, ++link + 1, 0, {proto::NoticesLost{kOrders, 1}}};
         net.call("b", MessageArrived{Channel::control, {}, {}, {{"default", "a", a.incarnation.value, 0}, data}});
         ASSERT_EQ(net.core("b").over_bounds(), std::nullopt);
@@ -192,7 +192,7 @@ TEST_F(Backlog, LossesInAFullBacklogStayWithinItsBounds) {
     EXPECT_LE(missed + taken, 40u);
 }
 
-TEST_F(Backlog, AWorkerThatDoesNotTakeItsWatchesIsGivenUp) {
+TEST_F(Backlog, EndsTheSessionOfAWorkerThatDoesNotTakeItsWatches) {
     start(OverflowPolicy::drop_oldest);
     net.tell("b", kConnection, "w", token, ++request, proto::WatchRequest{kOrders});
     for (std::uint64_t i = 0; i < kBacklog; ++i) net.join("a", HandlerId{1}, kOrders);

@@ -1,4 +1,4 @@
-// What one worker may take of its node: bounded, refused with a reason, and counted.
+// What one worker may use of its node is bounded; what exceeds a bound is refused with a reason, and counted.
 #include <gtest/gtest.h>
 
 #include <string>
@@ -30,7 +30,7 @@ protected:
         net.tell("a", connection, worker, {}, 0, proto::WorkerHello{});
         return std::get<proto::WorkerWelcome>(net.heard(connection).at(0).body).token;
     }
-    /// Asks under this number, and answers the only reply.
+    /// Sends a request with this number, and returns its only reply.
     proto::Body ask(std::uint64_t number, proto::Body body) {
         net.tell("a", kConnection, "w", token, number, std::move(body));
         for (auto& message : net.heard(kConnection))
@@ -86,13 +86,13 @@ TEST_F(Limits, MetadataOfOneOwnerIsCountedWhileItStands) {
     while (taken < 100 && is_joined(join(kOrders, 3, meta(taken)))) ++taken;
     EXPECT_EQ(taken, 7);
     EXPECT_EQ(count("joins_refused_bytes"), 1u);
-    leave(kOrders, 2);  // one of the three that have the last metadata stands
+    leave(kOrders, 2);  // one of three members with the last metadata remains
     EXPECT_TRUE(is_overloaded(join(kOrders, 1, meta(50))));
     leave(kOrders, 1);
     EXPECT_TRUE(is_joined(join(kOrders, 1, meta(50))));
 }
 
-TEST_F(Limits, AnotherOwnerPaysForItself) {
+TEST_F(Limits, CountsEachOwnerForItself) {
     start([](Bounds& bounds) { bounds.groups_per_owner = 1; });
     EXPECT_TRUE(is_joined(join({"g", "1"})));
     constexpr ConnectionId kOther{10};
@@ -120,7 +120,7 @@ TEST_F(Limits, RequestsWithoutAnAnswer) {
     EXPECT_EQ(count("notifications"), 3u);
 }
 
-TEST_F(Limits, LongAnswersAreKeptWithinABoundAndTheLatestAlways) {
+TEST_F(Limits, KeepsLongAnswersWithinABoundButTheLatestAlways) {
     start([](Bounds& bounds) { bounds.answer_bytes_kept = 10'000; });
     for (int i = 0; i < 3; ++i) {
         join(kOrders, 1000);
@@ -141,7 +141,7 @@ TEST_F(Limits, LongAnswersTakeTurns) {
     });
     join(kOrders, 100);
     net.run(milliseconds(200));
-    // Within one turn: the core is stepped, and no tick ends it.
+    // One turn: the core is stepped without a tick in between.
     Actions actions;
     const auto step = [&](std::uint64_t number) {
         proto::Message message{{"default", "w", token.value, number}, proto::MembersRequest{kOrders, false}};
@@ -167,7 +167,7 @@ TEST_F(Limits, LongAnswersTakeTurns) {
     }
 }
 
-TEST_F(Limits, MetadataThatComesAndGoesDoesNotFillTheLog) {
+TEST_F(Limits, ChangingMetadataDoesNotFillTheLog) {
     start([](Bounds& bounds) { bounds.log_items = 1000; });
     net.start("b", "a");
     net.run(seconds(1));
@@ -179,7 +179,7 @@ TEST_F(Limits, MetadataThatComesAndGoesDoesNotFillTheLog) {
         join(kOrders, 1, meta);
         leave(kOrders, 1);
     }
-    // Who missed them all gets a snapshot: the log has the last few alone.
+    // A node that missed them all gets a snapshot: the log keeps only the last few.
     proto::Message pull{{"default", "b", 2, 0}, proto::Pull{net.core("a").self(), Seq{1}, false}};
     pull.header.incarnation = net.core("b").self().incarnation.value;
     Actions actions;
@@ -187,7 +187,7 @@ TEST_F(Limits, MetadataThatComesAndGoesDoesNotFillTheLog) {
     EXPECT_EQ(count("snapshots_sent"), 1u);
 }
 
-TEST_F(Limits, AnAcknowledgementOfWhatWasNeverSentIsCountedAndNothingElse) {
+TEST_F(Limits, CountsAndIgnoresAcknowledgementsOfUnsentItems) {
     start([](Bounds&) {});
     join(kOrders);
     net.notify("a", kOrders, "1");
@@ -201,7 +201,7 @@ TEST_F(Limits, AnAcknowledgementOfWhatWasNeverSentIsCountedAndNothingElse) {
     EXPECT_EQ(heard.back().header.seq, 2u);
 }
 
-TEST_F(Limits, RefusalsAreCountedByReason) {
+TEST_F(Limits, CountsRefusalsByReason) {
     start([](Bounds& bounds) { bounds.sessions = 1; });
     constexpr ConnectionId kOther{10};
     net.tell("a", kOther, "x", {}, 0, proto::WorkerHello{});
