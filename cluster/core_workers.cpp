@@ -1,4 +1,4 @@
-// What workers ask of this node.
+// Hellos, requests and queries of workers. PROTOCOL.md, "6. The worker session".
 #include <utility>
 
 #include "cluster/base/wire_size.hpp"
@@ -12,7 +12,7 @@ Duration duration_of(std::uint64_t ms) {
     return milliseconds(std::min(ms, milliseconds_of(kLongestWait)));
 }
 
-/// Where keys are used, workers are told whose key to expect there.
+/// With keys, the address names the node, so that the worker knows whose key to expect there.
 std::string front_door(const std::string& name, const std::string& address, bool has_keys) {
     std::string named = name + "@" + address;
     return has_keys && named.size() <= limits::kAddress ? named : address;
@@ -62,7 +62,7 @@ void Core::Impl::query(Sessions::Request request) {
     const SessionRequest id = request.id;
     if (queries.put(std::move(request), bounds.requests_per_session)) return;
     ctx.count("queries_refused");
-    answer(id, Error{ErrorCode::overloaded, "too many questions of this worker wait for an answer: ask again later"});
+    answer(id, Error{ErrorCode::overloaded, "too many queries of this worker wait for an answer: try again later"});
 }
 
 void Core::Impl::answer_queries() {
