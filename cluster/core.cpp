@@ -224,7 +224,7 @@ void Core::Impl::tick() {
 /// What lasts is told after a second, and then less and less often.
 void Core::Impl::tell_progress() {
     const auto progress = replicas.progress();
-    if (progress.is_whole()) {
+    if (progress.is_complete()) {
         syncing_since = kNever;
     } else if (syncing_since == kNever) {
         syncing_since = ctx.now;
@@ -244,7 +244,7 @@ void Core::Impl::become_ready() {
     });
     const bool met = greeted_by_one || discovery.has_met_anyone();
     const bool in_vain = !met && ctx.now >= ready_deadline;
-    const bool synced = met && has_met_all_peers() && replicas.progress().is_whole();
+    const bool synced = met && has_met_all_peers() && replicas.progress().is_complete();
     if (!in_vain && !synced && ctx.now < ready_patience) return;
     ready = true;
     ctx.note(Note::Kind::ready, ctx.self.name,
@@ -338,8 +338,8 @@ Status Core::Impl::status() const {
     status.counters["backlog_queue"] = backlog.items;
     status.counters["backlog_queue_bytes"] = backlog.bytes;
     const auto progress = replicas.progress();
-    status.counters["members_missing"] = progress.known - progress.taken;
-    status.counters["tables_missing"] = progress.tables - progress.whole;
+    status.counters["members_missing"] = progress.expected - progress.present;
+    status.counters["tables_missing"] = progress.tables - progress.complete;
     return status;
 }
 

@@ -1,7 +1,7 @@
 // The parts of a core and how an event passes through them. Private to core*.cpp.
 //
 //   message, call or tick -> the part it concerns
-//   -> transitions of peers, merges of tables, ended sessions, outcomes and
+//   -> transitions of peers, updates of groups, ended sessions, outcomes and
 //      answers are carried from part to part until nothing moves (settle)
 //   -> with a tick: timers, then everything that was gathered leaves (flush)
 #pragma once

@@ -31,7 +31,7 @@ void Core::Impl::worker_hello(const proto::Message& message, const Sender& sende
 std::string Core::Impl::why_not_ready() const {
     const auto progress = replicas.progress();
     const std::string text = "this node has not synced yet";
-    if (progress.is_whole()) return text + ": try again shortly";
+    if (progress.is_complete()) return text + ": try again shortly";
     return text + " (" + to_text(progress) + "): try again shortly";
 }
 

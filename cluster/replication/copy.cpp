@@ -8,7 +8,7 @@
 namespace muster::cluster {
 namespace {
 
-constexpr unsigned kMaxDoublings = 4;     // of pull_retry: 4.8 s, less than an answerer keeps a stalled snapshot
+constexpr unsigned kMaxDoublings = 4;     // of pull_retry: 4.8 s, so the sender does not drop the snapshot as stalled
 constexpr unsigned kMaxPullsInVain = 16;  // then a snapshot that has begun is given up
 
 }  // namespace
@@ -19,14 +19,14 @@ void Copy::origin_up(Seq position) {
     live_ = true;
     position_confirmed_ = !shared_.ctx.options.notary;
     show_at_ = known_ = std::max(known_, position);
-    schedule_pull(pull_due_);  // flush skips pulls of origins that are not live
+    schedule_pull(pull_due_);  // while the origin was not live, it did not count for shared_.next_pull
     if (pull_due_ != kNever) behind_since_ = shared_.ctx.now;
     reconsider();
 }
 
 void Copy::origin_gone(Reason reason) {
     live_ = false;
-    if (replica_->is_shown()) replica_->tell_all(WatchEvent::Kind::leave, reason, shared_.updates);
+    if (replica_->is_shown()) replica_->collect_all(WatchEvent::Kind::leave, reason, shared_.updates);
     replica_->show(false);
     pull_due_ = behind_since_ = kNever;
     incoming_.reset();
@@ -63,7 +63,7 @@ void Copy::show_if_due() {
     const bool may_show = live_ && position_confirmed_ && !replica_->is_shown();
     if (!(may_show && replica_->applied() >= show_at_)) return;
     replica_->show(true);
-    replica_->tell_all(WatchEvent::Kind::join, Reason::left, shared_.updates);
+    replica_->collect_all(WatchEvent::Kind::join, Reason::left, shared_.updates);
 }
 
 // ---- deltas ----------------------------------------------------------------------
@@ -150,7 +150,7 @@ void Copy::replace_if_caught_up() {
     Context& ctx = shared_.ctx;
     if (fresh->digest() != digest) return ctx.count("snapshots_broken");
     fresh->show(replica_->is_shown());
-    if (fresh->is_shown()) replica_->tell_difference(*fresh, shared_.updates);
+    if (fresh->is_shown()) replica_->collect_difference(*fresh, shared_.updates);
     replica_ = std::move(fresh);
     ctx.count("snapshots_taken");
     ctx.note(Note::Kind::snapshot_taken, origin().name, "as of " + std::to_string(begun.value));

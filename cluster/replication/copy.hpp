@@ -1,12 +1,12 @@
 // One other node's table, as far as this node has it. PROTOCOL.md, "Replication" and "Snapshots".
 //
-// Rule: the origin's deltas are applied in order, each once. Whatever shows that the origin has more deltas than are
-// applied here (a later delta, a heartbeat, a hello, what others say) starts a repair: pulls that are repeated until
-// the copy has all that is known.
+// The origin's deltas are applied in order, each once. Every sign that the origin has more deltas than are applied here
+// (a later delta, a heartbeat, a hello, another node's answer) starts a repair: pulls that are repeated until the copy
+// has all that is known.
 //
-// The table is shown (to lookups, watchers and notifications) only while its origin is live. After a return of the
-// origin it is shown only when it has caught up with the position that the origin then had, so that members which left
-// during a split do not reappear for a moment.
+// Lookups, watchers and notifications see the table only while it is shown: its origin is live, and the table has
+// caught up with the position that the origin had when it came up. Otherwise members that left during a split would
+// reappear for a moment after it.
 #pragma once
 
 #include <map>
@@ -61,17 +61,17 @@ public:
 
     /// Applies the deltas that are next, and keeps those beyond a gap up to Bounds::early_deltas.
     void apply(proto::Deltas deltas);
-    /// Takes a chunk that `from` cut when the log stood at `position`. Returns what to acknowledge, or nothing when the
-    /// chunk is not the expected one. After the acknowledgement is sent, `use_snapshot` must follow.
+    /// Takes a chunk that `from` cut when the log had `position`. Returns the acknowledgement, or nothing if the chunk
+    /// is not the expected one. The caller sends the acknowledgement and then calls `use_snapshot`.
     std::optional<proto::SnapshotAck> take(const proto::SnapshotChunk& chunk, Seq position, const std::string& from);
-    /// Does what is left to do when the last chunk has arrived; nothing before.
+    /// Once all chunks are here: applies the deltas that were kept, and replaces the table if it has caught up.
     void use_snapshot();
 
     /// When the next pull is due; kNever while nothing is missing.
     [[nodiscard]] Instant pull_due() const { return pull_due_; }
-    /// The next pull is not the first one in vain, and its way should differ from that of the last one.
+    /// True for every other pull while pulls have no effect: this one should not go directly to the origin.
     [[nodiscard]] bool needs_another_way() const { return pulls_in_vain_ % 2 == 1; }
-    /// The pull that is due. Schedules the one after it.
+    /// Returns the pull that is due, and schedules its repetition.
     proto::Pull next_pull();
 
     /// Adds this table to `progress`.
@@ -82,7 +82,7 @@ public:
 private:
     /// The table that the next delta is for: a snapshot whose chunks are all there, or else the table in use.
     [[nodiscard]] Replica& target();
-    /// The table is wrong and waits for a snapshot: deltas are kept, not applied.
+    /// The table is wrong and needs a snapshot: until its chunks are here, deltas are kept and not applied.
     [[nodiscard]] bool is_frozen() const { return is_wrong_ && !(incoming_ && incoming_->is_complete()); }
     void apply_next(const proto::Delta& delta);
     void apply_early();

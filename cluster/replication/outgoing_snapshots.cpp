@@ -37,7 +37,8 @@ void OutgoingSnapshots::acked(const proto::SnapshotAck& ack, const std::string& 
 }
 
 void OutgoingSnapshots::drop_stalled() {
-    std::erase_if(outgoing_, [&](const auto& entry) { return ctx_.now - entry.second.sender.moved() > kStalledAfter; });
+    std::erase_if(outgoing_,
+                  [&](const auto& entry) { return ctx_.now - entry.second.sender.last_progress() > kStalledAfter; });
 }
 
 std::optional<std::string> OutgoingSnapshots::over_bounds() const {

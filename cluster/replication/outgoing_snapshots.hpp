@@ -12,15 +12,16 @@
 
 namespace muster::cluster {
 
-/// At most one snapshot per pair of receiver and origin, and at most 256 in all. One whose receiver acknowledges
-/// nothing for five seconds is dropped, and so is one whose table has been replaced: the receiver pulls again.
+/// At most one snapshot per pair of receiver and origin, and at most 256 in all. A snapshot is dropped if its receiver
+/// acknowledges nothing for five seconds, or if its table has been replaced or forgotten. The receiver then pulls
+/// again.
 class OutgoingSnapshots {
 public:
     OutgoingSnapshots(Context& context, Peers& peers) : ctx_(context), peers_(peers) {}
 
-    /// Begins a snapshot of `table`, in the place of an earlier one that is still under way.
+    /// Begins a snapshot of `table`. Replaces an earlier one for the same receiver.
     void begin(const std::shared_ptr<const Replica>& table, const std::string& to);
-    /// The receiver has what `ack` says: sends the chunks that may go now.
+    /// Takes an acknowledgement, and sends the chunks for which the window now has room.
     void acked(const proto::SnapshotAck& ack, const std::string& from);
     void drop_stalled();
 
@@ -31,7 +32,7 @@ private:
         std::weak_ptr<const Replica> table;  // expires when the table is replaced or forgotten
         SnapshotSender sender;
     };
-    /// False when there is nothing left to do.
+    /// Returns false if nothing is left to send.
     bool send_chunks(const std::string& to, Outgoing& outgoing);
 
     Context& ctx_;

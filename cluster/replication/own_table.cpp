@@ -23,8 +23,8 @@ void OwnTable::commit(proto::Delta delta) {
     if (unpublished_size_ >= limits::kChunkBytes) publish_all();
 }
 
-void OwnTable::publish(bool now) {
-    if (now || next_publish() <= ctx_.now) publish_all();
+void OwnTable::publish(bool force) {
+    if (force || next_publish() <= ctx_.now) publish_all();
 }
 
 void OwnTable::publish_all() {

@@ -17,10 +17,10 @@ public:
 
     [[nodiscard]] const std::shared_ptr<Replica>& replica() const { return replica_; }
 
-    /// Applies the delta under the next number. Publishes immediately when the unpublished deltas fill a frame.
+    /// Applies the delta under the next number. Publishes immediately if the unpublished deltas fill a frame.
     void commit(proto::Delta delta);
-    /// Publishes all committed deltas in one message, if they are due or `now` is true.
-    void publish(bool now);
+    /// Publishes all committed deltas in one message, if they are due or `force` is true.
+    void publish(bool force);
     /// When the committed deltas are due; kNever if there are none.
     [[nodiscard]] Instant next_publish() const { return unpublished_.empty() ? kNever : earliest_publish_; }
 

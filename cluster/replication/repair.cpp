@@ -16,7 +16,7 @@ struct Batch {
     std::size_t size = 0;  // on the wire
 };
 
-/// As many deltas as fit a frame, from number `next` on, which then is the number behind them.
+/// Takes the deltas from number `next` on, as many as fit a frame, and moves `next` behind them.
 Batch take_batch(const Replica& table, Seq& next) {
     Batch batch;
     auto& [deltas, size] = batch;
@@ -37,8 +37,9 @@ void Repair::send_due_pulls() {
     replicas_.for_each_due_pull([&](Copy& copy) { send_pull(copy); });
 }
 
-/// The origin is asked first. If that is in vain, every other pull takes another way. Without keys, any node that may
-/// have the deltas can answer. With keys, only the origin is believed about its table, so it is asked by a detour.
+/// The first pull goes to the origin. While pulls have no effect, every other one takes another way. Without keys, any
+/// node that may have the deltas can answer it. With keys, only the origin is believed about its table, so the pull
+/// goes to the origin by a detour.
 void Repair::send_pull(Copy& copy) {
     const bool has_keys = ctx_.options.notary != nullptr;
     const bool another_way = copy.needs_another_way();

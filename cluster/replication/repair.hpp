@@ -14,9 +14,10 @@ public:
     Repair(Context& context, Peers& peers, Replicas& replicas, OutgoingSnapshots& snapshots)
         : ctx_(context), peers_(peers), replicas_(replicas), snapshots_(snapshots) {}
 
-    /// Sends what `from` lacks: deltas while the log has all of them, otherwise a snapshot.
+    /// Sends `from` what it lacks: deltas if the log has all of them, otherwise a snapshot. With keys, answers only for
+    /// this node's own table, because nothing else would be believed.
     void answer(const proto::Pull& pull, const std::string& from);
-    /// Takes a chunk that `from` cut when the log stood at `position`, and acknowledges it.
+    /// Takes a chunk that `from` cut when the log had `position`, and acknowledges it.
     void take(const proto::SnapshotChunk& chunk, Seq position, const std::string& from);
 
     [[nodiscard]] bool has_due_pulls() const { return replicas_.next_pull() <= ctx_.now; }

@@ -24,7 +24,7 @@ public:
 
     [[nodiscard]] const Replica& own() const { return *own_.replica(); }
     void commit(proto::Delta delta) { own_.commit(std::move(delta)); }
-    void publish(bool now) { own_.publish(now); }
+    void publish(bool force) { own_.publish(force); }
     [[nodiscard]] Instant next_publish() const { return own_.next_publish(); }
     void adopt(Incarnation incarnation) { own_.adopt(incarnation); }
 
@@ -34,7 +34,7 @@ public:
     Copy* find(const NodeId& origin);
     void apply(proto::Deltas deltas);
     void on(const Transition& transition);
-    /// Drops the copies of nodes that are not known any more.
+    /// Drops the copies of nodes that Peers has forgotten.
     void forget();
 
     /// No pull is due before.
@@ -56,7 +56,7 @@ public:
     [[nodiscard]] const GroupIndex& groups() const { return groups_; }
     /// For parts that hold uses of groups: owners of members, watchers.
     GroupIndex& groups() { return groups_; }
-    /// Updates of shown tables that no caller has taken yet.
+    /// What changed in shown tables.
     GroupUpdates& updates() { return updates_; }
 
     /// Calls `visit(const Replica&, const MemberList&)` for every shown table that has members in the group, in the

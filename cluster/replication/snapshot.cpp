@@ -11,7 +11,7 @@ namespace muster::cluster {
 void SnapshotSender::acked(const proto::SnapshotAck& ack, Instant now) {
     if (ack.as_of != as_of_ || ack.next <= acked_ || ack.next > sent_) return;
     acked_ = ack.next;
-    moved_ = now;
+    last_progress_ = now;
 }
 
 std::optional<proto::SnapshotChunk> SnapshotSender::next(const Replica& replica) {

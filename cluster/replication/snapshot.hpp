@@ -1,14 +1,11 @@
-// A whole table in chunks: cut one by one at the side that has it, put together
-// at the side that asked. PROTOCOL.md, "Snapshots".
+// A whole table in chunks: the sender cuts them one by one, the receiver puts them together. PROTOCOL.md, "Snapshots".
 //
-// Nobody keeps a copy of the table for it. The chunks are cut while it goes on
-// changing, the groups in the order of their numbers, which a group keeps as
-// long as somebody is in it: so whoever is in the table all along is in the
-// chunks, whatever joins or leaves meanwhile. Who joined or left meanwhile may
-// be in them or not. That does not matter, because all deltas since the first
-// chunk was cut are then applied on top: a join of a number that stands and a
-// leave of one that does not change nothing, and no number joins twice. The
-// last chunk has the table's digest where it was cut; there the two must agree.
+// The sender keeps no copy of the table: it goes on changing while the chunks are cut. Groups are cut in the order of
+// their numbers in the core, members in the order of theirs. A group keeps its number while it has members, so a member
+// that is in the table all the time is in exactly one chunk. A member that joins or leaves meanwhile may be in a chunk
+// or not. The receiver therefore applies all deltas since the first chunk on top: a join of a number that is there and
+// a leave of one that is not change nothing, and no number joins twice. The result is the table at the position of the
+// last chunk, and its digest must be the one that the last chunk has.
 #pragma once
 
 #include <cstdint>
@@ -22,64 +19,69 @@
 
 namespace muster::cluster {
 
-/// A snapshot on its way out: at most kWindow chunks are unacknowledged.
+/// Cuts one table for one receiver. At most kWindow chunks are unacknowledged.
 class SnapshotSender {
 public:
     static constexpr std::uint64_t kWindow = 4;
 
-    /// `chunk_bytes`: aimed size of a chunk.
+    /// A chunk ends after the first run of members with which it is larger than `chunk_bytes`.
     SnapshotSender(const Replica& replica, std::size_t chunk_bytes, Instant now)
-        : about_(replica.id()), as_of_(replica.applied()), chunk_bytes_(chunk_bytes), moved_(now) {}
+        : about_(replica.id()), as_of_(replica.applied()), chunk_bytes_(chunk_bytes), last_progress_(now) {}
 
-    /// Takes an acknowledgement; chunks before `next` have arrived.
+    /// Chunks before `ack.next` have arrived. Ignores an acknowledgement of another snapshot, or of unsent chunks.
     void acked(const proto::SnapshotAck& ack, Instant now);
-    /// The next chunk that may go now, if any. `replica` is always the one that it began with.
+    /// Cuts the next chunk if the window has room. `replica` must be the one that the constructor was given.
     std::optional<proto::SnapshotChunk> next(const Replica& replica);
-    /// Of the chunk that was cut last, on the wire.
+    /// Bytes on the wire of the chunk that was cut last.
     [[nodiscard]] std::size_t size() const { return size_; }
+    /// The last chunk has been acknowledged.
     [[nodiscard]] bool is_done() const { return count_ > 0 && acked_ == count_; }
-    [[nodiscard]] const NodeId& about() const { return about_; }
-    [[nodiscard]] Instant moved() const { return moved_; }
+    /// When the receiver last acknowledged something new; at first, when the snapshot began.
+    [[nodiscard]] Instant last_progress() const { return last_progress_; }
 
 private:
-    /// False when the chunk is full before the table ends.
+    /// Returns false if the chunk is full before the table ends.
     bool fill(const Replica& replica, proto::SnapshotChunk& chunk);
-    /// False when the chunk is full before the group ends.
+    /// Returns false if the chunk is full before the group ends.
     bool fill(const Replica& replica, const MemberList& members, proto::GroupRuns& part);
 
     NodeId about_;
     Seq as_of_;
     std::size_t chunk_bytes_;
-    GroupRef group_ = 0;    // the next chunk begins here
-    MemberNumber member_;   // and there
-    std::size_t size_ = 0;  // of the chunk that is being cut, or was last
+    GroupRef group_ = 0;    // the next chunk begins with this group,
+    MemberNumber member_;   // and this member or the one after it
+    std::size_t size_ = 0;  // of the chunk that is being cut or was cut last
     std::uint64_t sent_ = 0;
     std::uint64_t acked_ = 0;
-    std::uint64_t count_ = 0;  // 0: the last one is not cut yet
-    Instant moved_;
+    std::uint64_t count_ = 0;  // of all chunks; 0 until the last one is cut
+    Instant last_progress_;
 };
 
-/// A snapshot on its way in: chunks in order, of one sender, then deltas.
+/// Puts a table together from the chunks of one sender, in order. Copy applies the deltas to it.
 class SnapshotReceiver {
 public:
-    /// `table` is empty and nobody else's.
+    /// `table` must be empty.
     SnapshotReceiver(std::string from, Seq as_of, std::unique_ptr<Replica> table)
         : from_(std::move(from)), as_of_(as_of), table_(std::move(table)) {
         table_->begin_at(as_of);
     }
 
-    /// Takes a chunk of `from`, cut when the log stood at `position`. False when it is not the next one.
+    /// Adds a chunk that `from` cut when the log had `position`. Returns false, and changes nothing, if it is not the
+    /// next chunk of this snapshot.
     bool take(const proto::SnapshotChunk& chunk, Seq position, const std::string& from);
-    /// All chunks are there; what is missing are deltas up to `end`.
+    /// All chunks are there. What may be missing are deltas up to `end`.
     [[nodiscard]] bool is_complete() const { return complete_; }
-    /// The table is the origin's at `end`, if `digest` says so too.
+    /// The deltas up to `end` are applied, too. Now the table's digest must be `digest`.
     [[nodiscard]] bool is_caught_up() const { return complete_ && table_->applied() == end_; }
 
+    /// The index of the next chunk.
     [[nodiscard]] std::uint64_t next() const { return next_; }
+    /// The position when the first chunk was cut.
     [[nodiscard]] Seq as_of() const { return as_of_; }
+    /// The position when the last chunk was cut, and the digest that the table then had. Only if complete.
     [[nodiscard]] Seq end() const { return end_; }
     [[nodiscard]] std::uint64_t digest() const { return digest_; }
-    /// In the whole table, as the last chunk said; 0: it did not.
+    /// Members of the whole table, according to the latest chunk; 0 if it does not say.
     [[nodiscard]] std::uint64_t members() const { return members_; }
     Replica& table() { return *table_; }
     [[nodiscard]] const Replica& table() const { return *table_; }

@@ -17,7 +17,7 @@ void DeltaLog::drop_first() {
     first_ = first_.next();
     const Start next = starts_.empty() ? end() : starts_.front();
     for (; begin_.run != next.run; ++begin_.run) {
-        meta_weight_ -= meta_weight(runs_.front());
+        meta_items_ -= meta_items(runs_.front());
         if (const OwnerRef owner = runs_.front().tag; owner != kNoOwner) owners_.release(owner);
         runs_.pop_front();
     }

@@ -1,4 +1,4 @@
-// The latest deltas of one origin, kept to answer those who missed some.
+// The latest deltas of one origin, kept to answer nodes that missed some. PROTOCOL.md, "Replication".
 #pragma once
 
 #include <muster/ids.hpp>
@@ -9,47 +9,49 @@
 
 #include "cluster/tables/group_index.hpp"
 #include "cluster/tables/member_list.hpp"
+#include "cluster/tables/owner_table.hpp"
 #include "proto/messages.hpp"
 
 namespace muster::cluster {
 
-/// Consecutive deltas; beyond its bounds the oldest go. Kept without names: 40 bytes for one that changes one run. The
-/// log holds a use of every group and owner in it.
+/// Consecutive deltas without names: a delta that changes one run takes 40 bytes. The log holds a use of every group
+/// and owner in it. Beyond its bounds it drops the oldest deltas; a node that missed those gets a snapshot.
 ///
-/// A delta is appended as begin, then for each change its group and its runs, then trim.
+/// A delta is appended by `begin`, then for each of its changes `add_change` and its runs, joins first, then `trim`.
 class DeltaLog {
 public:
-    /// `max_weight`: deltas, changes and runs together, and one more for each 64 bytes of a run's metadata.
-    DeltaLog(GroupIndex& groups, OwnerTable& owners, std::size_t max_deltas, std::size_t max_weight)
-        : groups_(groups), owners_(owners), max_deltas_(max_deltas), max_weight_(max_weight) {}
+    /// `max_items` bounds the sum of deltas, changes and runs, plus one for each 64 bytes of a joined run's metadata.
+    DeltaLog(GroupIndex& groups, OwnerTable& owners, std::size_t max_deltas, std::size_t max_items)
+        : groups_(groups), owners_(owners), max_deltas_(max_deltas), max_items_(max_items) {}
     ~DeltaLog() { clear(); }
     DeltaLog(const DeltaLog&) = delete;
     DeltaLog& operator=(const DeltaLog&) = delete;
 
-    /// The delta numbered `seq`, which follows the last one.
+    /// Begins the delta numbered `seq`, which is the last one's successor.
     void begin(Seq seq);
-    /// Takes over a use of the group.
-    void change(GroupRef group, Reason reason) { changes_.push_back({group, 0, 0, reason}); }
-    /// Takes over a use of the run's owner.
-    void joined(const Run& run) {
+    /// Takes over one use of the group.
+    void add_change(GroupRef group, Reason reason) { changes_.push_back({group, 0, 0, reason}); }
+    /// `run.tag` is its OwnerRef. Takes over one use of it.
+    void add_join(const Run& run) {
         runs_.push_back(run);
         ++changes_.back().joins;
-        meta_weight_ += meta_weight(run);
+        meta_items_ += meta_items(run);
     }
-    void left(const proto::NumberRun& run) {
+    void add_leave(const proto::NumberRun& run) {
         runs_.push_back({run.first, static_cast<std::uint32_t>(run.count), kNoOwner});
         ++changes_.back().leaves;
     }
+    /// Drops the oldest deltas beyond the bounds. The last delta stays even if it alone has too many items.
     void trim() {
-        while (size() > max_deltas_ || (weight() > max_weight_ && size() > 1)) drop_first();
+        while (size() > max_deltas_ || (items() > max_items_ && size() > 1)) drop_first();
     }
     void clear() {
         while (size() > 0) drop_first();
     }
 
-    /// Whether everything after `have`, up to the last delta appended, is here.
+    /// True if the log has every delta after `have`, up to the last one appended.
     [[nodiscard]] bool covers(Seq have) const { return size() > 0 && have.next() >= first_; }
-    /// The delta with this number, which stands in the log.
+    /// The delta with this number, which must be in the log.
     [[nodiscard]] proto::Delta at(Seq seq) const;
     [[nodiscard]] Seq last() const { return first_.plus(size() - 1); }
     [[nodiscard]] std::size_t size() const { return starts_.size(); }
@@ -57,17 +59,18 @@ public:
 private:
     struct Change {
         GroupRef group = kNoGroup;
-        std::uint32_t joins = 0;   // runs, first these
-        std::uint32_t leaves = 0;  // runs, then those
+        std::uint32_t joins = 0;   // runs in runs_,
+        std::uint32_t leaves = 0;  // and so many after those
         Reason reason = Reason::left;
     };
-    /// Where a delta begins, counted modulo 2^32 from the first one ever appended.
+    /// Where a delta begins in changes_ and runs_: how many were appended before it since the log was created, modulo
+    /// 2^32. Differences stay right when the counts wrap.
     struct Start {
         std::uint32_t change = 0;
         std::uint32_t run = 0;
     };
-    [[nodiscard]] std::size_t weight() const { return starts_.size() + changes_.size() + runs_.size() + meta_weight_; }
-    [[nodiscard]] std::size_t meta_weight(const Run& run) const {
+    [[nodiscard]] std::size_t items() const { return starts_.size() + changes_.size() + runs_.size() + meta_items_; }
+    [[nodiscard]] std::size_t meta_items(const Run& run) const {
         return run.tag == kNoOwner ? 0 : owners_.meta_bytes(run.tag) / 64;
     }
     [[nodiscard]] Start end() const;
@@ -76,8 +79,8 @@ private:
     GroupIndex& groups_;
     OwnerTable& owners_;
     std::size_t max_deltas_;
-    std::size_t max_weight_;
-    std::size_t meta_weight_ = 0;
+    std::size_t max_items_;
+    std::size_t meta_items_ = 0;
     Seq first_;    // number of the first delta
     Start begin_;  // of the first delta
     std::deque<Start> starts_;

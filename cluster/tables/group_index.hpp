@@ -1,6 +1,8 @@
-// Groups by a small number, found through their key; and for each, who has
-// members in it. Two groups whose keys collide stand side by side under their
-// hash; the name decides.
+// The groups that one core knows, by a small number, and for each the tables that have members in it.
+//
+// A lookup hashes the group's key (PROTOCOL.md, "Groups and their keys") and then compares names, so groups whose keys
+// collide are kept apart. Because the index knows which tables have members in a group, a lookup takes no step for the
+// others.
 #pragma once
 
 #include <muster/group.hpp>
@@ -16,7 +18,8 @@ namespace muster::cluster {
 
 class Replica;
 
-/// Names a group within one core while anyone holds a use of it.
+/// The number of a group. It belongs to the group while at least one use of it is held, and may then be given to
+/// another group.
 using GroupRef = std::uint32_t;
 inline constexpr GroupRef kNoGroup = FlatIndex::kNone;
 
@@ -24,29 +27,29 @@ class GroupIndex {
 public:
     using KeyFunction = GroupKey (*)(const Group&);
 
-    /// `salt` keeps from others where in the index a group stands.
+    /// `salt` keeps secret from others which groups share a cell of the index.
     GroupIndex(KeyFunction key_of, std::uint64_t salt) : key_of_(key_of), salt_(salt) {}
 
     /// The group's number, or kNoGroup.
     [[nodiscard]] GroupRef find(const Group& group) const { return find(group, hash_of(group)); }
-    /// The group's number, made if need be, with one more use.
+    /// The group's number with one more use. Gives the group a number if it has none.
     GroupRef acquire(const Group& group);
     void use(GroupRef ref) { ++slots_[ref].uses; }
-    /// One use less; with the last the number is free for another group.
+    /// One use less. With the last use the number becomes free.
     void release(GroupRef ref);
 
     [[nodiscard]] const Group& name(GroupRef ref) const { return slots_[ref].name; }
-    /// The published key, whatever this index uses: digests are compared between nodes.
+    /// The key of the protocol, which digests need, whatever function this index hashes with.
     [[nodiscard]] GroupKey key(GroupRef ref) const { return slots_[ref].key; }
-    /// Differs for each time that the number was given to a group; never 0.
+    /// Changes whenever the number is given to a group, so that what was cached for the number can be checked. Never 0.
     [[nodiscard]] std::uint64_t generation(GroupRef ref) const { return slots_[ref].generation; }
-    /// All numbers in use are below; among them are some that are not.
+    /// Every number in use is below. Unused numbers below it have no holders.
     [[nodiscard]] GroupRef limit() const { return slots_.limit(); }
 
-    /// The tables with members in this group, in the order that add_holder was given.
+    /// The tables with members in this group, in the order that `add_holder` was given.
     [[nodiscard]] const std::vector<const Replica*>& holders(GroupRef ref) const { return slots_[ref].holders; }
-    /// The index does not look into a table: `before(const Replica*, const Replica*)` sorts them. Equals stay in the
-    /// order in which they came.
+    /// `before(const Replica*, const Replica*)` sorts the holders, because the index does not look into a table. Equal
+    /// ones keep the order in which they were added: two tables of one origin are here while one replaces the other.
     template <class Before>
     void add_holder(GroupRef ref, const Replica& holder, Before before) {
         auto& holders = slots_[ref].holders;
@@ -54,9 +57,9 @@ public:
     }
     void remove_holder(GroupRef ref, const Replica& holder);
 
-    /// Whether anyone watches this group, or all of them.
+    /// True if anyone watches this group, or all groups.
     [[nodiscard]] bool is_watched(GroupRef ref) const { return watch_all_ > 0 || slots_[ref].watchers > 0; }
-    /// kNoGroup: all groups. Whoever watches a group holds a use of it.
+    /// kNoGroup: watches all groups. A watcher of one group must hold a use of it.
     void add_watcher(GroupRef ref) { ++(ref == kNoGroup ? watch_all_ : slots_[ref].watchers); }
     void remove_watcher(GroupRef ref) { --(ref == kNoGroup ? watch_all_ : slots_[ref].watchers); }
 

@@ -11,19 +11,19 @@ namespace muster::cluster {
 namespace {
 
 using Offset = std::ptrdiff_t;
-constexpr std::size_t kSpare = 8;  // runs, not worth giving back
+constexpr std::size_t kKeptCapacity = 8;  // runs; less is not worth shrinking
 
 bool ends_before(const Run& run, MemberNumber number) {
     return run.last() < number;
 }
 
-bool goes_on(const Run& run, const Run& next) {
+bool can_extend(const Run& run, const Run& next) {
     return run.tag == next.tag && run.first.plus(run.count) == next.first && run.count <= UINT32_MAX - next.count;
 }
 
 }  // namespace
 
-MemberList::Place MemberList::place_of(MemberNumber number) const {
+MemberList::Position MemberList::lower_bound(MemberNumber number) const {
     std::size_t at = blocks_.size();
     if (at > 0 && blocks_.back().back().last() >= number) {
         const auto holds = std::lower_bound(blocks_.begin(), blocks_.end(), number, [](const Block& runs, auto wanted) {
@@ -37,7 +37,7 @@ MemberList::Place MemberList::place_of(MemberNumber number) const {
 }
 
 Run MemberList::find(MemberNumber number) const {
-    const Place at = place_of(number);
+    const Position at = lower_bound(number);
     const Block& runs = block(at.block);
     if (at.run == runs.size() || runs[at.run].first > number) return {};
     return runs[at.run];
@@ -56,11 +56,11 @@ std::vector<MemberNumber> MemberList::latest(std::uint64_t count) const {
 
 void MemberList::append(const Run& run) {
     size_ += run.count;
-    if (!tail_.empty() && goes_on(tail_.back(), run)) {
+    if (!tail_.empty() && can_extend(tail_.back(), run)) {
         tail_.back().count += run.count;
         return;
     }
-    if (tail_.size() == kBlock) blocks_.push_back(std::exchange(tail_, {}));
+    if (tail_.size() == kBlockRuns) blocks_.push_back(std::exchange(tail_, {}));
     tail_.push_back(run);
 }
 
@@ -69,27 +69,28 @@ bool MemberList::insert(const Run& one) {
         append(one);
         return true;
     }
-    const Place at = place_of(one.first);
+    const Position at = lower_bound(one.first);
     if (block(at.block)[at.run].first <= one.first) return false;
-    put(at, one);
+    insert_run(at, one);
     ++size_;
     return true;
 }
 
-void MemberList::put(Place at, const Run& run) {
+void MemberList::insert_run(Position at, const Run& run) {
     Block& runs = block(at.block);
     runs.insert(runs.begin() + static_cast<Offset>(at.run), run);
-    if (runs.size() <= kBlock) return;
+    if (runs.size() <= kBlockRuns) return;
+    // The lower half becomes a block of its own before this one. That is right for the tail, too.
     Block first(runs.begin(), runs.begin() + static_cast<Offset>(runs.size() / 2));
     runs.erase(runs.begin(), runs.begin() + static_cast<Offset>(first.size()));
     blocks_.insert(blocks_.begin() + static_cast<Offset>(at.block), std::move(first));
 }
 
-void MemberList::erase(Place at) {
+void MemberList::erase_run(Position at) {
     Block& runs = block(at.block);
     runs.erase(runs.begin() + static_cast<Offset>(at.run));
     if (!runs.empty()) {
-        if (runs.capacity() > kSpare && runs.size() < runs.capacity() / 4) runs.shrink_to_fit();
+        if (runs.capacity() > kKeptCapacity && runs.size() < runs.capacity() / 4) runs.shrink_to_fit();
         return;
     }
     if (at.block < blocks_.size()) {
@@ -100,9 +101,8 @@ void MemberList::erase(Place at) {
     }
 }
 
-/// The first piece that stands of `first` to `last`, taken out; count 0 when there is none.
-Run MemberList::cut(MemberNumber first, MemberNumber last) {
-    const Place at = place_of(first);
+Run MemberList::remove_piece(MemberNumber first, MemberNumber last) {
+    const Position at = lower_bound(first);
     if (at.run == block(at.block).size()) return {};
     Run& run = block(at.block)[at.run];
     if (run.first > last) return {};
@@ -110,16 +110,16 @@ Run MemberList::cut(MemberNumber first, MemberNumber last) {
     const MemberNumber to = std::min(last, run.last());
     const Run piece{from, static_cast<std::uint32_t>(to.value - from.value + 1), run.tag};
     const auto before = static_cast<std::uint32_t>(from.value - run.first.value);
-    const auto behind = static_cast<std::uint32_t>(run.last().value - to.value);
+    const auto after = static_cast<std::uint32_t>(run.last().value - to.value);
     size_ -= piece.count;
-    if (before == 0 && behind == 0) {
-        erase(at);
+    if (before == 0 && after == 0) {
+        erase_run(at);
     } else if (before == 0) {
-        run = {to.next(), behind, run.tag};
+        run = {to.next(), after, run.tag};
     } else {
-        const Run rest{to.next(), behind, run.tag};
+        const Run rest{to.next(), after, run.tag};
         run.count = before;
-        if (behind > 0) put({at.block, at.run + 1}, rest);
+        if (after > 0) insert_run({at.block, at.run + 1}, rest);
     }
     return piece;
 }
@@ -132,7 +132,7 @@ void MemberList::check() const {
         last = run.last();
         size += run.count;
     });
-    for (const Block& runs : blocks_) MUSTER_CHECK(!runs.empty() && runs.size() <= kBlock);
+    for (const Block& runs : blocks_) MUSTER_CHECK(!runs.empty() && runs.size() <= kBlockRuns);
     MUSTER_CHECK(size == size_ && tail_.empty() == (size_ == 0));
 }
 

@@ -1,4 +1,4 @@
-// Ascending member numbers, with an owner each, as runs of consecutive ones.
+// Ascending member numbers, as runs of consecutive ones.
 #pragma once
 
 #include <muster/ids.hpp>
@@ -6,26 +6,26 @@
 #include <cstdint>
 #include <vector>
 
-#include "cluster/tables/owner_table.hpp"
 #include "proto/messages.hpp"
 
 namespace muster::cluster {
 
-/// Consecutive numbers of one owner.
+/// Consecutive numbers with one tag.
 struct Run {
     MemberNumber first;
     std::uint32_t count = 0;
-    std::uint32_t tag = 0;
+    std::uint32_t tag = 0;  // given by the user of the list; in a Replica, the members' OwnerRef
 
     [[nodiscard]] MemberNumber last() const { return first.plus(count - 1); }
     bool operator==(const Run&) const = default;
 };
 
-/// Members by number. Numbers only ever grow at their origin, so a join appends, in constant time. A leave costs a
-/// binary search: the runs lie in blocks, so that one that goes, or breaks in two, moves few others.
+/// A set of member numbers, each with a tag. An origin's numbers only grow, so a join appends, in constant time, and
+/// extends the last run if it can. A leave is a binary search. The runs are in blocks of at most 256, so a run that is
+/// removed, or split, moves few others.
 class MemberList {
 public:
-    /// Adds what does not stand here yet of a run, and calls `added(Run)` for each piece of it.
+    /// Adds the numbers of a run that are not in the list yet, and calls `added(Run)` for each piece of them.
     template <class Added>
     void add(const Run& run, Added added) {
         if (empty() || run.first > newest()) {
@@ -36,19 +36,21 @@ public:
         for (std::uint32_t i = 0; i < run.count; ++i)
             if (const Run one{run.first.plus(i), 1, run.tag}; insert(one)) added(one);
     }
-    /// Removes what stands here of the numbers `first` to `last`, and calls `removed(Run)` for each piece.
+    /// Removes the numbers from `first` to `last` that are in the list, and calls `removed(Run)` for each piece of
+    /// them.
     template <class Removed>
     void remove(MemberNumber first, MemberNumber last, Removed removed) {
-        for (Run piece = cut(first, last); piece.count > 0; piece = cut(first, last)) removed(piece);
+        for (Run piece = remove_piece(first, last); piece.count > 0; piece = remove_piece(first, last)) removed(piece);
     }
 
     [[nodiscard]] bool empty() const { return size_ == 0; }
+    /// How many numbers are in the list.
     [[nodiscard]] std::uint64_t size() const { return size_; }
-    /// The highest number; of a list that is not empty.
+    /// The highest number. The list must not be empty.
     [[nodiscard]] MemberNumber newest() const { return tail_.back().last(); }
-    /// The highest `count` numbers, or all when there are fewer, ascending.
+    /// The highest `count` numbers, or all if there are fewer, ascending.
     [[nodiscard]] std::vector<MemberNumber> latest(std::uint64_t count) const;
-    /// The run with this number; none (count 0) when it does not stand here.
+    /// The run that contains the number, or one with count 0.
     [[nodiscard]] Run find(MemberNumber number) const;
 
     /// Calls `visit(const Run&)` in ascending order.
@@ -58,10 +60,11 @@ public:
             for (const Run& run : block) visit(run);
         for (const Run& run : tail_) visit(run);
     }
-    /// Calls `visit(const Run&)` in ascending order for what is left of the runs from `first` on, until it is false.
+    /// Calls `visit(const Run&)` in ascending order for the numbers from `first` on, until it returns false. A run that
+    /// contains `first` is cut there.
     template <class Visit>
     void for_each_run_from(MemberNumber first, Visit visit) const {
-        for (Place at = place_of(first); at.block <= blocks_.size(); ++at.block, at.run = 0) {
+        for (Position at = lower_bound(first); at.block <= blocks_.size(); ++at.block, at.run = 0) {
             const Block& runs = block(at.block);
             for (; at.run < runs.size(); ++at.run) {
                 Run run = runs[at.run];
@@ -72,34 +75,35 @@ public:
         }
     }
 
-    /// In order, without a gap between what belongs together, and counted.
+    /// Aborts unless the numbers ascend, the blocks have legal sizes, and size() is right.
     void check() const;
 
 private:
-    static constexpr std::size_t kBlock = 256;  // runs
+    static constexpr std::size_t kBlockRuns = 256;
 
     using Block = std::vector<Run>;
-    struct Place {
+    struct Position {
         std::size_t block = 0;  // blocks_.size(): the tail
         std::size_t run = 0;
     };
 
     [[nodiscard]] const Block& block(std::size_t at) const { return at < blocks_.size() ? blocks_[at] : tail_; }
     Block& block(std::size_t at) { return at < blocks_.size() ? blocks_[at] : tail_; }
-    /// The first run that ends at `number` or behind it; behind the last one of the tail when there is none.
-    [[nodiscard]] Place place_of(MemberNumber number) const;
+    /// The first run that ends at `number` or later, or the end of the tail.
+    [[nodiscard]] Position lower_bound(MemberNumber number) const;
     void append(const Run& run);
     bool insert(const Run& one);
-    Run cut(MemberNumber first, MemberNumber last);
-    void put(Place at, const Run& run);
-    void erase(Place at);
+    /// Removes and returns the first piece of `first` to `last` that lies in one run; count 0 if there is none.
+    Run remove_piece(MemberNumber first, MemberNumber last);
+    void insert_run(Position at, const Run& run);
+    void erase_run(Position at);
 
-    std::vector<Block> blocks_;  // none is empty; mostly there are none
-    Block tail_;                 // the highest numbers; empty only with the whole list
+    std::vector<Block> blocks_;  // of lower numbers than the tail's; no block is empty. Most lists have none.
+    Block tail_;                 // the highest numbers; empty only if the whole list is
     std::uint64_t size_ = 0;
 };
 
-/// Ascending numbers as runs of at most limits::kMembersPerCall, as they cross the wire.
+/// Ascending numbers as runs of at most limits::kMembersPerCall, the longest that a message may have.
 std::vector<proto::NumberRun> runs_of(const std::vector<MemberNumber>& numbers);
 std::vector<proto::NumberRun> runs_of(const MemberList& members);
 

