@@ -6,6 +6,7 @@
 #include "cluster/base/wire_size.hpp"
 #include "cluster/check.hpp"
 #include "cluster/core_impl.hpp"
+#include "cluster/membership/publish.hpp"
 #include "cluster/membership/seal.hpp"
 
 namespace muster::cluster {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "cluster/membership/seal.hpp"
+#include "cluster/membership/publish.hpp"
 
 namespace muster::cluster {
 namespace {

@@ -7,17 +7,12 @@
 #include "cluster/membership/precedence.hpp"
 #include "cluster/membership/seal.hpp"
 #include "proto/codec.hpp"
+#include "proto/fnv1a.hpp"
 
 namespace muster::cluster {
 namespace {
 
 using proto::PeerRecord;
-
-std::uint64_t hash_name(const std::string& name) {
-    std::uint64_t hash = 0xcbf29ce484222325u;
-    for (const char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
-    return hash;
-}
 
 constexpr Duration kObituaryInterval = std::chrono::milliseconds(200);
 constexpr std::uint64_t kDenialsAtOnce = 1u << 20;  // more than any node makes between two news of it
@@ -362,9 +357,9 @@ std::vector<std::string> Peers::others(const std::string& name, std::size_t coun
 // ---- what others are told ------------------------------------------------------
 
 std::uint64_t Peers::digest() const {
-    std::uint64_t sum = mix64(hash_name(ctx_.self.name) ^ mix64(ctx_.self.incarnation.value));
+    std::uint64_t sum = mix64(proto::fnv1a(ctx_.self.name) ^ mix64(ctx_.self.incarnation.value));
     for (const auto& [name, peer] : peers_)
-        if (peer.is_live()) sum += mix64(hash_name(name) ^ mix64(peer.record.id.incarnation.value));
+        if (peer.is_live()) sum += mix64(proto::fnv1a(name) ^ mix64(peer.record.id.incarnation.value));
     return sum;
 }
 

@@ -30,12 +30,6 @@ std::string signed_bytes(const std::string& scope, const proto::PeerRecord& reco
     return bytes;
 }
 
-Publish::Kind kind_of(const proto::Body& body) {
-    if (std::holds_alternative<proto::Heartbeat>(body)) return Publish::Kind::heartbeat;
-    if (std::holds_alternative<proto::Deltas>(body)) return Publish::Kind::deltas;
-    return Publish::Kind::news;
-}
-
 }  // namespace
 
 std::string signed_bytes(const proto::Sealed& sealed) {
@@ -75,11 +69,6 @@ std::optional<Opened> open_seal(Context& context, const proto::Message& message)
         return std::nullopt;
     }
     return Opened{std::move(*inner), seal->stamp};
-}
-
-void publish(Context& context, proto::Body body, std::uint64_t seq) {
-    const auto kind = kind_of(body);
-    context.emit(Publish{sealed(context, context.message(std::move(body), seq)), kind});
 }
 
 std::string proof_of(Context& context, const proto::PeerRecord& record) {

@@ -23,9 +23,6 @@ struct Opened {
 /// What is in a sealed message. Nothing, and a counter, when it is not sealed or not by its origin.
 std::optional<Opened> open_seal(Context& context, const proto::Message& message);
 
-/// To everyone that is connected to this node's publisher.
-void publish(Context& context, proto::Body body, std::uint64_t seq = 0);
-
 /// This node's signature that the life in `record` is its own, at those addresses; empty without keys.
 std::string proof_of(Context& context, const proto::PeerRecord& record);
 /// Whether the node of that name has signed it; true without keys.

@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "cluster/base/wire_size.hpp"
-#include "cluster/membership/seal.hpp"
+#include "cluster/membership/publish.hpp"
 #include "proto/limits.hpp"
 
 namespace muster::cluster {

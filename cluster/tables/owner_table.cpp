@@ -2,19 +2,19 @@
 
 #include "cluster/base/random.hpp"
 #include "cluster/check.hpp"
+#include "proto/fnv1a.hpp"
 
 namespace muster::cluster {
 namespace {
 
 /// `text(h, t)` of PROTOCOL.md, "Snapshots".
 std::uint64_t hash_text(std::uint64_t seed, const std::string& text) {
-    for (const char c : text) seed = (seed ^ static_cast<unsigned char>(c)) * 0x100000001b3u;  // FNV-1a
-    return mix64(seed ^ text.size());
+    return mix64(proto::fnv1a(text, seed) ^ text.size());
 }
 
 /// The owner hash. Metadata is ordered by its keys, as the protocol demands.
 std::uint64_t hash_owner(const std::string& worker, const Meta& meta) {
-    std::uint64_t hash = hash_text(0xcbf29ce484222325u, worker);
+    std::uint64_t hash = hash_text(proto::kFnvBasis, worker);
     for (const auto& [key, value] : meta) hash = hash_text(hash_text(hash, key), value);
     return hash;
 }

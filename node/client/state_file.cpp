@@ -17,6 +17,7 @@
 #include <utility>
 
 #include "proto/codec.hpp"
+#include "proto/fnv1a.hpp"
 
 namespace muster::client {
 namespace {
@@ -27,11 +28,8 @@ constexpr std::string_view kMagic = "muster worker state 1\n";
 constexpr std::size_t kMagicKind = 20;          // of it, without the version
 constexpr std::size_t kLeastGarbage = 1 << 16;  // bytes of what is past, before it is written anew
 
-/// FNV-1a, begun with `seed`: no change of one byte goes unseen.
 std::uint64_t checksum_of(std::string_view bytes, std::uint64_t seed) {
-    std::uint64_t hash = 0xcbf29ce484222325 ^ seed;
-    for (const char c : bytes) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-    return hash;
+    return proto::fnv1a(bytes, proto::kFnvBasis ^ seed);
 }
 
 template <class T>

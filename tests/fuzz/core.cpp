@@ -9,6 +9,7 @@
 #include "cluster/check.hpp"
 #include "cluster/membership/seal.hpp"
 #include "proto/codec.hpp"
+#include "proto/fnv1a.hpp"
 #include "tests/fuzz/dream.hpp"
 #include "tests/sim/notary.hpp"
 #include "tests/unit/cluster/net.hpp"
@@ -130,7 +131,7 @@ private:
     std::size_t starts_ = 0;
     std::uint64_t calls_ = 1u << 30;
     Duration spent_{};
-    std::uint64_t digest_ = 0xcbf29ce484222325;
+    std::uint64_t digest_ = proto::kFnvBasis;
     std::string bytes_;
 };
 
@@ -153,7 +154,7 @@ void Play::after_step(const std::string& node, const Core& core, const Actions& 
 }
 
 void Play::note(std::string_view bytes) {
-    for (const char c : bytes) digest_ = (digest_ ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+    digest_ = proto::fnv1a(bytes, digest_);
 }
 
 void Play::note(const Action& action) {

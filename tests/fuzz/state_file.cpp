@@ -11,6 +11,7 @@
 #include "cluster/check.hpp"
 #include "node/client/session.hpp"
 #include "proto/codec.hpp"
+#include "proto/fnv1a.hpp"
 #include "tests/fuzz/dream.hpp"
 
 namespace muster::fuzz {
@@ -27,9 +28,7 @@ constexpr std::string_view kMagic = "muster worker state 1\n";
 constexpr std::size_t kMostSaid = 64;
 
 std::uint64_t checksum_of(std::string_view bytes, std::uint64_t seed) {
-    std::uint64_t hash = 0xcbf29ce484222325 ^ seed;
-    for (const char c : bytes) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-    return hash;
+    return proto::fnv1a(bytes, proto::kFnvBasis ^ seed);
 }
 
 void put(std::string& file, std::size_t at, std::uint64_t value) {

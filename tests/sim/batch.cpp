@@ -27,7 +27,7 @@ public:
     }
 
     BatchResult result() {
-        for (const std::uint64_t hash : hashes_) result_.hash = mix(result_.hash ^ hash);
+        for (const std::uint64_t hash : hashes_) result_.hash = mix64(result_.hash ^ hash);
         return result_;
     }
 

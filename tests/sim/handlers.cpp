@@ -9,7 +9,7 @@ namespace muster::sim {
 using namespace cluster;  // NOLINT(google-build-using-namespace): this is the shell of the core
 
 Handlers::Handlers(World& world, Host& host)
-    : world_(world), host_(host), random_(mix(world.profile.handlers.seed + host.place())) {}
+    : world_(world), host_(host), random_(mix64(world.profile.handlers.seed + host.place())) {}
 
 void Handlers::forget() {
     handlers_.clear();

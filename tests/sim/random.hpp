@@ -1,35 +1,25 @@
-// A small seeded generator: the same draws on every machine and standard library.
+// The draws of the simulator, from the generator of the core: the same on every machine and standard library.
 #pragma once
 
 #include <cstdint>
 #include <vector>
 
-#include "cluster/time.hpp"
+#include "cluster/base/random.hpp"
 
 namespace muster::sim {
 
 using cluster::Duration;
+using cluster::mix64;
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-/// One step of splitmix64; also serves as a hash of a number.
-constexpr std::uint64_t mix(std::uint64_t value) {
-    value += 0x9e3779b97f4a7c15u;
-    value = (value ^ (value >> 30)) * 0xbf58476d1ce4e5b9u;
-    value = (value ^ (value >> 27)) * 0x94d049bb133111ebu;
-    return value ^ (value >> 31);
-}
-
 class Random {
 public:
-    explicit Random(std::uint64_t seed) : state_(mix(seed)) {}
+    explicit Random(std::uint64_t seed) : generator_(mix64(seed)) {}
 
-    std::uint64_t next() {
-        state_ += 0x9e3779b97f4a7c15u;
-        return mix(state_);
-    }
-    /// 0 … bound - 1; `bound` is not 0.
+    std::uint64_t next() { return generator_.next(); }
+    /// 0 … bound - 1; `bound` is not 0. Unlike that of the core, it takes bounds beyond 2^32.
     std::uint64_t below(std::uint64_t bound) { return next() % bound; }
     /// first … last, both included.
     std::uint64_t between(std::uint64_t first, std::uint64_t last) { return first + below(last - first + 1); }
@@ -50,7 +40,7 @@ public:
     Random fork() { return Random(next()); }
 
 private:
-    std::uint64_t state_;
+    cluster::Random generator_;
 };
 
 }  // namespace muster::sim

@@ -81,7 +81,7 @@ public:
     explicit Transcript(Sink sink) : sink_(std::move(sink)) {}
 
     void take(Duration now, std::uint64_t host, const cluster::Action& action, std::string_view encoded);
-    void take(std::uint64_t value) { hash_ = mix(hash_ ^ value); }
+    void take(std::uint64_t value) { hash_ = mix64(hash_ ^ value); }
     void take(std::string_view bytes);
     [[nodiscard]] std::uint64_t hash() const { return hash_; }
     [[nodiscard]] bool verbose() const { return sink_ != nullptr; }

@@ -6,7 +6,7 @@ namespace muster::sim {
 namespace {
 
 std::uint64_t mark_of(std::uint64_t number, const TrueMember& member) {
-    return mix(mix(number) ^ group_key(member.group).value ^ group_key(member.owner.worker, "").value);
+    return mix64(mix64(number) ^ group_key(member.group).value ^ group_key(member.owner.worker, "").value);
 }
 
 std::string text(const Group& group) {
