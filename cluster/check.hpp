@@ -1,4 +1,4 @@
-// Assertions that stay on: a core that no longer knows what it does must not go on.
+// Assertions that stay on in every build: a core with a broken invariant could spread wrong tables, so it aborts.
 #pragma once
 
 #include <cstdio>

@@ -12,12 +12,12 @@
 namespace muster::cluster {
 namespace {
 
-constexpr Duration kReadyPatience = std::chrono::seconds(10);
+constexpr Duration kReadyUnsynced = std::chrono::seconds(10);  // after the start
 constexpr std::size_t kRecordsPerNews = 1024;
 constexpr Duration kProofInterval = std::chrono::seconds(10);
-constexpr int kSettleRounds = 1000;  // far beyond any chain of causes
+constexpr int kSettleRounds = 1000;  // far more than any chain of causes is long
 constexpr Duration kFirstProgress = std::chrono::seconds(1);
-constexpr Duration kRarestProgress = std::chrono::seconds(10);
+constexpr Duration kMaxProgressGap = std::chrono::seconds(10);
 
 }  // namespace
 
@@ -41,7 +41,7 @@ Core::Impl::Impl(Options options)
     ctx.proof = proof_of(ctx, peers.self_record({}));
 }
 
-// ---- events --------------------------------------------------------------------
+// ---- events ----------------------------------------------------------------------
 
 void Core::Impl::step(Event& event, Actions& actions) {
     if (stopped) return;
@@ -71,11 +71,11 @@ void Core::Impl::begin(Instant now, Actions& actions) {
     ctx.now = now;
     ctx.actions = &actions;
     if (!std::exchange(started, true)) {
-        observed = tick_due = heartbeat_due = ctx.now;
-        ready_deadline = ctx.now + ctx.options.timing.ready_wait;
-        ready_patience = ctx.now + kReadyPatience;
+        last_step = tick_due = heartbeat_due = ctx.now;
+        unseeded_ready_at = ctx.now + ctx.options.timing.ready_wait;
+        unsynced_ready_at = ctx.now + kReadyUnsynced;
     }
-    notice_lateness();
+    allow_for_lateness();
 }
 
 void Core::Impl::end() {
@@ -83,14 +83,20 @@ void Core::Impl::end() {
     ctx.actions = nullptr;
 }
 
-void Core::Impl::notice_lateness() {
-    const Instant due = std::max(observed, tick_due);
-    observed = std::max(observed, ctx.now);
+/// Compares the time of this step with the time at which the shell should have stepped a tick. A node that ran late
+/// (its machine is overloaded, or its process was stopped) heard nothing meanwhile. It must not count that as silence
+/// of the others.
+void Core::Impl::allow_for_lateness() {
+    const Instant due = std::max(last_step, tick_due);
+    last_step = std::max(last_step, ctx.now);
     if (ctx.now <= due) return;
-    detector.excuse(ctx.now - due);
+    detector.allow_for_lateness(ctx.now - due);
     sessions.allow_for_lateness(ctx.now - due);
 }
 
+/// A part calls only parts before it (core_impl.hpp). What it has for later ones it keeps in a list; settle() carries
+/// it there, until all lists stay empty. So no part is entered in the middle of a change, and the order of effects is
+/// fixed.
 void Core::Impl::settle() {
     int rounds = 0;
     while (settle_once()) MUSTER_CHECK(++rounds < kSettleRounds);
@@ -131,21 +137,21 @@ bool Core::Impl::settle_once() {
 void Core::Impl::on(MessageArrived& event) {
     switch (event.channel) {
         case Channel::door:
-            return at_door(event);
+            return on_door_message(event);
         case Channel::dial:
-            return at_dial(event);
+            return on_dial_answer(event);
         case Channel::gossip:
-            return published(event.message);
+            return on_gossip(event.message);
         case Channel::control:
-            if (is_genuine(event.message, event.sender)) from_node(event.message, event.channel, {});
+            if (is_genuine(event.message, event.sender)) on_node_message(event.message, event.channel, {});
     }
 }
 
 void Core::Impl::on(const LinkUp& event) {
     ctx.count("links_up");
-    peers.way_is_open(event.peer);
+    peers.reopen_if_silent(event.peer);
     links.retry_now(event.peer);
-    heartbeat_due = ctx.now;  // tells the new subscriber at once where the log stands
+    heartbeat_due = ctx.now;  // tells the new subscriber the position of the log without delay
 }
 
 void Core::Impl::on(const LocalJoin& event) {
@@ -193,7 +199,7 @@ void Core::Impl::answer(const Caller& caller, CallResult result) {
 
 void Core::Impl::on(const Tick&) {
     if (ctx.now >= tick_due) tick();
-    detector.check_lost();
+    detector.check_lost_links();
     sessions.end_lost();
     settle();
     flush();
@@ -202,7 +208,7 @@ void Core::Impl::on(const Tick&) {
 void Core::Impl::tick() {
     tick_due = ctx.now + ctx.options.timing.tick;
     detector.tick();
-    if (ctx.now >= proof_due) {  // the node's key may have been replaced
+    if (ctx.now >= proof_due) {  // with the present key, which may have been replaced
         proof_due = ctx.now + kProofInterval;
         ctx.proof = proof_of(ctx, peers.self_record({}));
     }
@@ -215,15 +221,13 @@ void Core::Impl::tick() {
     sessions.tick();
     fan_outs.tick();
     reports.tick();
-    for (auto& [origin, lessees] : leases)
-        std::erase_if(lessees, [&](const auto& lease) { return lease.second <= ctx.now; });
-    std::erase_if(leases, [](const auto& entry) { return entry.second.empty(); });
-    tell_progress();
-    become_ready();
+    end_leases();
+    note_progress();
+    update_ready();
 }
 
-/// What lasts is told after a second, and then less and less often.
-void Core::Impl::tell_progress() {
+/// Notes the progress of a sync that takes longer than a second, at longer and longer intervals.
+void Core::Impl::note_progress() {
     const auto progress = replicas.progress();
     if (progress.is_complete()) {
         syncing_since = kNever;
@@ -233,20 +237,21 @@ void Core::Impl::tell_progress() {
         progress_due = ctx.now + progress_gap;
     } else if (ctx.now >= progress_due) {
         ctx.note(Note::Kind::syncing, "", to_text(progress, ctx.now - syncing_since));
-        progress_gap = std::min(2 * progress_gap, kRarestProgress);
+        progress_gap = std::min(2 * progress_gap, kMaxProgressGap);
         progress_due = ctx.now + progress_gap;
     }
 }
 
-void Core::Impl::become_ready() {
+/// A node is ready when it has every table that it can get. It does not wait for ever: seeds may be down for long, and
+/// a peer may never be reached.
+void Core::Impl::update_ready() {
     if (ready || discovery.is_refused()) return;
-    const bool greeted_by_one = std::any_of(peers.all().begin(), peers.all().end(), [](const auto& entry) {
-        return entry.second.is_live() && entry.second.greeted;
-    });
-    const bool met = greeted_by_one || discovery.has_met_anyone();
-    const bool in_vain = !met && ctx.now >= ready_deadline;
+    const bool met_one = std::any_of(peers.all().begin(), peers.all().end(),
+                                     [](const auto& entry) { return entry.second.is_live() && entry.second.knows_us; });
+    const bool met = met_one || discovery.has_met_anyone();
+    const bool in_vain = !met && ctx.now >= unseeded_ready_at;
     const bool synced = met && has_met_all_peers() && replicas.progress().is_complete();
-    if (!in_vain && !synced && ctx.now < ready_patience) return;
+    if (!in_vain && !synced && ctx.now < unsynced_ready_at) return;
     ready = true;
     ctx.note(Note::Kind::ready, ctx.self.name,
              in_vain && !ctx.options.seeds.empty() ? "no seed answers; still trying" : "");
@@ -255,9 +260,9 @@ void Core::Impl::become_ready() {
 bool Core::Impl::has_met_all_peers() const {
     return std::all_of(peers.all().begin(), peers.all().end(), [&](const auto& entry) {
         const Peer& peer = entry.second;
-        // One that only others reach cannot greet: that its table has come through them is as good.
-        const bool through_others = !peer.via.empty() && peers.is_hearing(peer) && replicas.shown(entry.first);
-        return !peer.is_live() || peer.greeted || peer.record.state == NodeState::suspect || through_others;
+        // A peer that only other nodes reach cannot answer a hello. Its table, which came through them, is enough.
+        const bool through_others = !peer.relay.empty() && peers.is_hearing(peer) && replicas.shown(entry.first);
+        return !peer.is_live() || peer.knows_us || peer.record.state == NodeState::suspect || through_others;
     });
 }
 
@@ -267,8 +272,9 @@ bool Core::Impl::wants_flush() const {
            !queries.empty();
 }
 
+/// The order matters: own deltas first, because a heartbeat tells the position behind them, and a peer that is asked
+/// whether a join is visible must have been sent the join.
 void Core::Impl::flush() {
-    // A heartbeat, and who is asked whether a join is visible, must not know of deltas that nobody was sent.
     const bool beats = ctx.now >= heartbeat_due;
     replicas.publish(beats || stopping || visibility.wants_flush());
     repair.send_due_pulls();
@@ -287,7 +293,7 @@ void Core::Impl::publish_news() {
         const auto end = std::min(at + kRecordsPerNews, news.size());
         proto::PeerNews part{
             {news.begin() + static_cast<std::ptrdiff_t>(at), news.begin() + static_cast<std::ptrdiff_t>(end)}};
-        for (auto& record : part.peers)
+        for (auto& record : part.peers)  // a suspicion is told by the detector alone, as an accusation
             if (record.state == NodeState::suspect) record.state = NodeState::alive;
         publish(ctx, std::move(part));
     }

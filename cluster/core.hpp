@@ -1,4 +1,4 @@
-// What one node knows and decides. Pure: no socket, clock, thread or log.
+// The core: what one node knows and decides. It has no socket, clock, thread or log; see README.md in this folder.
 #pragma once
 
 #include <muster/insight.hpp>
@@ -17,10 +17,10 @@
 
 namespace muster::cluster {
 
-/// One node of a cluster. Two cores that are given the same options and events
-/// append the same actions, byte for byte.
+/// One node of a cluster, as a deterministic state machine: two cores with the same options and events append the same
+/// actions, byte for byte.
 ///
-/// Threads: none; the caller serialises all calls, the const ones included.
+/// Not thread-safe: the caller serialises all calls, including the const ones.
 class Core {
 public:
     explicit Core(Options options);
@@ -28,8 +28,8 @@ public:
     Core(Core&&) noexcept;
     Core& operator=(Core&&) noexcept;
 
-    /// Takes in one event and appends what is to be done about it.
-    /// `event.now` never goes back. The first step also starts discovery.
+    /// Takes in one event and appends the actions that the shell must perform. `event.now` must never go back. The
+    /// first step also starts discovery.
     void step(Event event, Actions& actions);
 
     /// Same as step() with a LocalJoin whose `visible` is false, but returns the result instead of appending an
@@ -44,38 +44,38 @@ public:
     /// Same as step() with a LocalLeave; see join().
     Result<std::vector<MemberNumber>> leave(Instant now, const LocalLeave& leave, Actions& actions);
 
-    /// When to step a Tick at the latest.
+    /// The time by which the shell must step a Tick. It moves with every step. kNever after a Shutdown.
     [[nodiscard]] Instant next_deadline() const;
 
     [[nodiscard]] const NodeId& self() const;
-    /// Synced with every peer that could be reached, or no seed answered in time.
+    /// Whether the node has synced with every peer that it could reach, or no seed answered in time.
     [[nodiscard]] bool is_ready() const;
 
-    /// Members of a group by node name, then number; `local`: this node's own only.
+    /// The members of a group, by node name, then number; with `local`, only those of this node.
     [[nodiscard]] std::vector<Member> members(const Group& group, bool local) const;
-    /// Groups that have members, by store, then feature.
+    /// The groups that have members, by store, then feature.
     [[nodiscard]] std::vector<GroupInfo> groups() const;
-    /// This node and every node it has not forgotten, by name.
+    /// This node and every node that it has not forgotten (Timing::forget_after), by name.
     [[nodiscard]] std::vector<NodeInfo> nodes() const;
     [[nodiscard]] Status status() const;
     [[nodiscard]] const Durations& durations() const;
-    /// Those of the status that take no look at every group or worker.
+    /// The counters of status() that can be read in constant time.
     [[nodiscard]] std::map<std::string, std::uint64_t> counters() const;
 
-    /// What is known of this node and of every node it has not forgotten, by name. Takes one step per node.
+    /// What is known of this node and of every node that it has not forgotten, by name. In time linear in the nodes.
     [[nodiscard]] std::vector<NodeView> views(Instant now) const;
-    /// A part of a walk through all groups that looks at `most` places; `from` is 0, then the `next` of the part
-    /// before. A group that stands all the while is met once; others may be.
+    /// One part of a walk through all groups, which looks at no more than `most` places. `from` is 0 for the first
+    /// part, then the `next` of the part before. A group that has members during the whole walk appears exactly once;
+    /// others may appear.
     [[nodiscard]] GroupsPart groups_part(std::uint64_t from, std::uint64_t most) const;
-    /// What changed lately beyond `version`, oldest first; nothing without Bounds::journal.
+    /// The journal's entries after `version`, oldest first. Empty without Bounds::journal.
     [[nodiscard]] std::vector<Change> changes(std::uint64_t version, Instant now) const;
 
-    /// The log position applied for a node's current incarnation; 0 when unknown.
+    /// The position of the log that this node has applied for another one's current life; 0 if unknown. For tests.
     [[nodiscard]] Seq applied(const std::string& node) const;
-
-    /// Asserts every internal invariant; for tests and simulations.
+    /// Asserts all internal invariants. For tests and simulations: takes time linear in all tables.
     void check() const;
-    /// Whether any buffer stands beyond its bound, and which; for simulations.
+    /// Names a buffer that exceeds its bound, if there is one. For simulations.
     [[nodiscard]] std::optional<std::string> over_bounds() const;
 
 private:

@@ -1,9 +1,10 @@
-// The parts of a core and how an event passes through them. Private to core*.cpp.
+// The parts of a core, and how an event passes through them. Private to core*.cpp.
 //
-//   message, call or tick -> the part it concerns
-//   -> transitions of peers, updates of groups, ended sessions, outcomes and
-//      answers are carried from part to part until nothing moves (settle)
-//   -> with a tick: timers, then everything that was gathered leaves (flush)
+//   1. A message, a call or a tick goes to the part that it concerns.
+//   2. settle(): what a part produces for others (transitions of peers, updates of tables, ended sessions, outcomes,
+//      answers) is carried to them, until there is nothing left.
+//   3. With a tick only: tick() runs the timers, and flush() sends what was gathered since the last tick. So what many
+//      messages of one turn of the loop cause leaves in few frames.
 #pragma once
 
 #include <map>
@@ -30,32 +31,35 @@
 
 namespace muster::cluster {
 
-/// How a message of another node came: on its own, or passed on, last by `relay`.
-struct Passage {
-    std::string relay;
-    std::uint64_t hops = 0;
-    const proto::Message* seal = nullptr;  // that it came in
-    std::uint64_t stamp = 0;               // of that
+/// How a message of another node reached this one.
+struct Provenance {
+    std::string relay;                     // the node that forwarded it last; empty: it came from its origin directly
+    std::uint64_t hops = 0;                // how many nodes forwarded it
+    const proto::Message* seal = nullptr;  // the sealed message that it was in, with keys
+    std::uint64_t stamp = 0;               // of the seal
 };
+
+/// Whether its origin sends a message to all nodes. Only such messages are forwarded under leases.
+bool is_published(const proto::Message& message);
 
 struct Core::Impl {
     explicit Impl(Options options);
 
-    // core.cpp: events, time
+    // core.cpp: events and time
     void step(Event& event, Actions& actions);
     Result<proto::NumberRun> join(Instant now, const LocalJoin& join, Actions& actions);
     Result<std::vector<MemberNumber>> leave(Instant now, const LocalLeave& leave, Actions& actions);
     void begin(Instant now, Actions& actions);
     void end();
-    void notice_lateness();
+    void allow_for_lateness();
     void settle();
     bool settle_once();
     void tick();
     void flush();
     void publish_news();
     void publish_heartbeat();
-    void become_ready();
-    void tell_progress();
+    void update_ready();
+    void note_progress();
     void shut_down();
     [[nodiscard]] bool wants_flush() const;
     [[nodiscard]] bool has_met_all_peers() const;
@@ -76,34 +80,37 @@ struct Core::Impl {
     void on(const Shutdown&) { shut_down(); }
     void answer(const Caller& caller, CallResult result);
 
-    // core_nodes.cpp: what other nodes say
-    void at_door(MessageArrived& event);
-    void at_dial(MessageArrived& event);
+    // core_nodes.cpp: messages of other nodes
+    void on_door_message(MessageArrived& event);
+    void on_dial_answer(MessageArrived& event);
+    void on_gossip(proto::Message& message);
+    void on_node_message(proto::Message& message, Channel channel, const Provenance& provenance);
+    void on_own_message(const proto::Message& message, Channel channel, const Provenance& provenance);
+    void dispatch(proto::Message& message, const std::string& relay);
+    void on_heartbeat(const NodeId& from, const proto::Heartbeat& beat, Seq seq);
+    void on_link_data(const NodeId& from, proto::LinkData data);
     bool is_genuine(const proto::Message& message, const Sender& sender);
-    void published(proto::Message& message);
-    void from_node(proto::Message& message, Channel channel, const Passage& passage);
-    void of_this_node(const proto::Message& message, Channel channel, const Passage& passage);
-    bool is_fresh(const proto::Message& message, const Passage& passage);
-    bool speaks_for_others(const NodeId& from, const proto::Body& body);
-    void take(proto::Message& message, const std::string& relay);
     bool is_known_life(const NodeId& from);
-    void adopt(Incarnation incarnation);
-    void greeted(const proto::PeerRecord& record);
-    void heartbeat(const NodeId& from, const proto::Message& message);
-    void probe(const NodeId& from, const proto::Probe& probe);
-    void heard(const NodeId& from, const proto::Heard& heard);
-    struct LifeSign {
-        Seq position;  // of its log
+    bool is_fresh(const proto::Message& message, const Provenance& provenance);
+    bool speaks_for_others(const NodeId& from, const proto::Body& body);
+    void met(const proto::PeerRecord& record);
+    void confirm_position(const NodeId& id, std::uint64_t refutation, Seq position);
+    void adopt_incarnation(Incarnation incarnation);
+
+    // core_relays.cpp: what nodes do for each other where a direct way fails
+    struct ProvenLife {
+        Seq position;  // of the log of the node that lives
         std::uint64_t refutation = 0;
     };
-    std::optional<LifeSign> sign_of_life(const proto::Heard& heard);
-    void told_position(const NodeId& id, std::uint64_t refutation, Seq position);
-    void relay(const NodeId& from, const proto::Relay& relay);
-    void relay_onward(const NodeId& from, proto::Relay relay);
-    void pass_on_to_lessees(const proto::Message& message, const Passage& passage);
-    void link_data(const NodeId& from, proto::LinkData data);
+    void on_probe(const NodeId& from, const proto::Probe& probe);
+    void on_heard(const NodeId& from, const proto::Heard& heard);
+    std::optional<ProvenLife> proven_life(const proto::Heard& heard);
+    void on_relay(const NodeId& from, const proto::Relay& relay);
+    void forward_relay(const NodeId& from, proto::Relay relay);
+    void forward_to_lessees(const proto::Message& message, const Provenance& provenance);
+    void end_leases();
 
-    // core_workers.cpp: what workers ask
+    // core_workers.cpp: hellos, requests and queries of workers
     void worker_hello(const proto::Message& message, const Sender& sender, ConnectionId connection);
     [[nodiscard]] std::string why_not_ready() const;
     void request(Sessions::Request request);
@@ -114,7 +121,7 @@ struct Core::Impl {
     void members_request(const SessionRequest& id, const proto::MembersRequest& request);
     void groups_request(const SessionRequest& id);
 
-    // Queries, in core.cpp
+    // core.cpp and core_views.cpp: what callers inside the process read
     [[nodiscard]] NodeInfo self_info() const;
     [[nodiscard]] std::vector<NodeInfo> nodes() const;
     [[nodiscard]] std::vector<GroupInfo> groups() const;
@@ -134,7 +141,7 @@ struct Core::Impl {
     Links links;
     Sessions sessions;
     Queries queries;
-    std::size_t answered = 0;  // bytes of answers to queries since the last flush
+    std::size_t answer_bytes = 0;  // of answers to queries since the last flush
     Watches watches;
     Visibility visibility;
     Routes routes;
@@ -142,19 +149,19 @@ struct Core::Impl {
     FanOuts fan_outs;
     Notifier notifier;
 
-    std::uint64_t own_stamp = 0;                                   // newest that came back to this node
-    std::map<std::string, std::map<std::string, Instant>> leases;  // relayed origin -> lessee -> until
+    std::uint64_t own_stamp = 0;                                   // the highest stamp that came back to this node
+    std::map<std::string, std::map<std::string, Instant>> leases;  // origin -> who gets its publications -> until
     bool started = false;
     bool ready = false;
     bool stopping = false;
     bool stopped = false;
-    Instant ready_deadline{};        // seeds in vain
-    Instant ready_patience{};        // peers that do not sync
-    Instant syncing_since = kNever;  // tables are missing since then
+    Instant unseeded_ready_at{};     // ready then although no seed answers
+    Instant unsynced_ready_at{};     // ready then although not all peers could be synced with
+    Instant syncing_since = kNever;  // since then tables are missing
     Instant progress_due{};
     Duration progress_gap{};
     Instant tick_due{};
-    Instant observed{};  // last step
+    Instant last_step{};
     Instant heartbeat_due{};
     Instant proof_due{};
 };

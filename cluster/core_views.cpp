@@ -1,4 +1,4 @@
-// What a core tells those who look after it.
+// What a core shows to people: the status page, metrics and the command line read it through muster::Node.
 #include <algorithm>
 
 #include "cluster/core_impl.hpp"
@@ -27,9 +27,9 @@ std::vector<NodeView> Core::Impl::views(Instant now) const {
     for (const auto& [name, peer] : peers.all()) {
         NodeView& view = views.emplace_back();
         view.node = {peer.record.id, peer.record.state, peer.record.address};
-        view.state_age = age(now, peer.since);
-        view.heard_age = age(now, peer.heard);
-        if (peers.is_hearing(peer) && !peers.is_hearing_directly(peer)) view.via = peer.via;
+        view.state_age = age(now, peer.state_since);
+        view.heard_age = age(now, peer.heard_at);
+        if (peers.is_hearing(peer) && !peers.is_hearing_directly(peer)) view.via = peer.relay;
         if (const auto replica = replicas.table_of(peer.record.id)) view_table(view, *replica);
         view.known = std::max(view.applied, replicas.known(peer.record.id).value);
         if (const Link* link = links.find(peer.record.id)) {

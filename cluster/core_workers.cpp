@@ -58,7 +58,7 @@ void Core::Impl::request(Sessions::Request request) {
 
 void Core::Impl::query(Sessions::Request request) {
     const Bounds& bounds = ctx.options.bounds;
-    if (queries.empty() && answered < bounds.answer_bytes_per_turn) return answer_query(request);
+    if (queries.empty() && answer_bytes < bounds.answer_bytes_per_turn) return answer_query(request);
     const SessionRequest id = request.id;
     if (queries.put(std::move(request), bounds.requests_per_session)) return;
     ctx.count("queries_refused");
@@ -66,8 +66,8 @@ void Core::Impl::query(Sessions::Request request) {
 }
 
 void Core::Impl::answer_queries() {
-    answered = 0;
-    while (answered < ctx.options.bounds.answer_bytes_per_turn) {
+    answer_bytes = 0;
+    while (answer_bytes < ctx.options.bounds.answer_bytes_per_turn) {
         const auto request = queries.take();
         if (!request) return;
         answer_query(*request);
@@ -106,7 +106,7 @@ void Core::Impl::members_request(const SessionRequest& id, const proto::MembersR
             size = 0;
         }
         size += wire_size(member);
-        answered += wire_size(member);
+        answer_bytes += wire_size(member);
         part.members.push_back(std::move(member));
     }
     part.last = true;
@@ -122,7 +122,7 @@ void Core::Impl::groups_request(const SessionRequest& id) {
             size = 0;
         }
         size += kWireOverhead + wire_size(group.group);
-        answered += kWireOverhead + wire_size(group.group);
+        answer_bytes += kWireOverhead + wire_size(group.group);
         part.groups.push_back(std::move(group));
     }
     part.last = true;

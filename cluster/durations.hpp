@@ -1,4 +1,4 @@
-// What a core measures: how long things took, by the times of its events.
+// Durations that a core measures, from the times of its events.
 #pragma once
 
 #include <muster/histogram.hpp>
@@ -7,8 +7,8 @@ namespace muster::cluster {
 
 struct Durations {
     Histogram report;    // from a notify call that waits to its report
-    Histogram delivery;  // from a worker's stream taking a notification to the worker having handled it
-    Histogram repair;    // from a table being behind to its having all that is known of
+    Histogram delivery;  // from when a notification enters a worker's stream until the worker has handled it
+    Histogram repair;    // from when a table falls behind until it has everything that is known of
 };
 
 }  // namespace muster::cluster

@@ -1,4 +1,4 @@
-// What proves that a node has said something: signatures, as the core sees them.
+// Signatures, as the core sees them. node/admission/key_notary.hpp implements them with keys; so does the simulator.
 #pragma once
 
 #include <cstddef>
@@ -9,16 +9,17 @@
 
 namespace muster::cluster {
 
-/// Called on whatever thread steps the core, one at a time.
+/// Signs for this node and verifies signatures of others. Called on whichever thread steps the core, one call at a
+/// time.
 class Notary {
 public:
-    /// Bytes of a signature.
+    /// The size of a signature in bytes.
     static constexpr std::size_t kSignature = limits::kSignature;
 
     virtual ~Notary() = default;
     /// This node's signature of `bytes`.
     virtual std::string sign(std::string_view bytes) = 0;
-    /// Whether the node of this name has signed `bytes`; false also when it is not trusted any more.
+    /// Whether the node of this name has signed `bytes`. False also if that node is no longer trusted.
     virtual bool is_signed_by(const std::string& node, std::string_view bytes, std::string_view signature) = 0;
 };
 

@@ -1,4 +1,4 @@
-// What a core is told once, at its start.
+// The options of a core, given once at its start. Shells set what their users may choose; tests set the rest.
 #pragma once
 
 #include <muster/group.hpp>
@@ -18,80 +18,82 @@ namespace muster::cluster {
 
 using std::chrono::milliseconds;
 
-/// Failure detection and repair. ARCHITECTURE.md derives the defaults.
+/// Times of failure detection and repair. cluster/membership/README.md derives the defaults of the detector.
 struct Timing {
-    Duration tick = milliseconds(50);                       // grain of every timer below
-    Duration heartbeat = milliseconds(250);                 // between publications
-    Duration publish_gap = std::chrono::microseconds(100);  // between frames of own deltas: what comes fast is gathered
-    Duration ask_others_after = milliseconds(500);          // of silence: have others heard of it?
-    Duration suspect_after = milliseconds(1000);            // of silence, times 1 + own lateness score
-    Duration down_after = milliseconds(1500);               // of suspicion
-    Duration down_confirmed = milliseconds(700);            // of suspicion shared by two other nodes
-    Duration relay_lease = milliseconds(2000);              // for which a relay passes on what it hears
-    Duration redial_min = milliseconds(200);                // seeds and lost peers: doubling, jittered
+    Duration tick = milliseconds(50);                       // the resolution of all times below
+    Duration heartbeat = milliseconds(250);                 // between this node's heartbeats
+    Duration publish_gap = std::chrono::microseconds(100);  // at least, between frames of own deltas
+    // Silence of a peer until
+    Duration ask_others_after = milliseconds(500);  // other nodes are asked about it
+    Duration suspect_after = milliseconds(1000);    // it is suspect; a node that ran late waits 2 to 5 times as long
+    Duration reconnect_after = milliseconds(3000);  // its connection is opened again
+    // Suspicion of a peer until it is down
+    Duration down_after = milliseconds(1500);
+    Duration down_confirmed = milliseconds(700);  // if two other nodes suspect it as well
+    Duration relay_lease = milliseconds(2000);    // how long a probe makes a relay forward publications
+    Duration redial_min = milliseconds(200);      // between hellos to one address: doubling from min to max, jittered
     Duration redial_max = milliseconds(1000);
-    // A seed may be a name of several hosts, of which other ones can be behind it later.
-    Duration own_seed_again = milliseconds(5000);   // one at which this node itself answers
-    Duration seed_again = std::chrono::minutes(1);  // one at which a live node answers
-    Duration reconnect_after = milliseconds(3000);  // a connected but silent link is opened anew
+    // Between hellos to a seed that has answered: its name may stand for several hosts
+    Duration own_seed_again = milliseconds(5000);   // if this node itself answered
+    Duration seed_again = std::chrono::minutes(1);  // if another node answered
     Duration pull_retry = milliseconds(300);
     Duration link_retry = milliseconds(250);
-    Duration link_retention = std::chrono::minutes(5);  // of what a peer that is down has not got
+    Duration link_retention = std::chrono::minutes(5);  // how long a link keeps notices for a peer that is down
     Duration ready_wait = milliseconds(3000);           // for seeds that do not answer
-    Duration name_conflict_wait = milliseconds(5000);   // for the name's last owner to be found dead
-    Duration forget_after = std::chrono::minutes(60);   // of a node that is down or has left
+    Duration name_conflict_wait = milliseconds(5000);   // for the last holder of this node's name to be found dead
+    Duration forget_after = std::chrono::minutes(60);   // after a node is down or has left
 };
 
-/// Workers attached to this node.
+/// Times of worker sessions. PROTOCOL.md, "Timers".
 struct SessionTiming {
-    Duration heartbeat = milliseconds(500);  // asked of workers
-    Duration probe = milliseconds(100);      // between the node's own; finds routes whose worker is gone
-    Duration ttl = milliseconds(2000);       // of silence, then the connection counts as lost
-    Duration grace = milliseconds(1000);     // for a lost worker to come back; 0: none
+    Duration heartbeat = milliseconds(500);  // between a worker's heartbeats
+    Duration probe = milliseconds(100);      // between the node's heartbeats, which find connections that have ended
+    Duration ttl = milliseconds(2000);       // of a worker's silence until its connection counts as lost
+    Duration grace = milliseconds(1000);     // how long a session outlives its connection; 0: not at all
 };
 
-/// Bounds of everything that could grow. What happens at each is said where it is used.
+/// Bounds of everything that could grow. Comments where each is used say what happens beyond it.
 struct Bounds {
-    std::size_t log_deltas = 65536;                 // kept per origin to answer pulls
+    std::size_t log_deltas = 65536;                 // kept for each origin, to answer pulls
     std::size_t log_items = 1 << 20;                // changes and runs in them, and each 64 bytes of metadata
-    std::size_t early_deltas = 4096;                // buffered beyond a gap, per origin
-    std::size_t chunk_bytes = limits::kChunkBytes;  // aimed size of one chunk of a snapshot
-    std::size_t link_items = 65536;                 // notifications not yet acknowledged, per peer
+    std::size_t early_deltas = 4096;                // kept after a gap, for each origin
+    std::size_t chunk_bytes = limits::kChunkBytes;  // of a snapshot, roughly
+    std::size_t link_items = 65536;                 // not acknowledged, for each peer
     std::size_t link_bytes = 64u << 20;
-    OverflowPolicy link_policy = OverflowPolicy::drop_oldest;  // or refuse_newest: the whole notify call
-    std::size_t backlog_items = 65536;                         // stream items not yet acknowledged, per worker
+    OverflowPolicy link_policy = OverflowPolicy::drop_oldest;  // or refuse_newest: refuses the whole notify call
+    std::size_t backlog_items = 65536;                         // of a worker's stream, not acknowledged
     std::size_t backlog_bytes = 64u << 20;
     OverflowPolicy backlog_policy = OverflowPolicy::drop_oldest;
     std::size_t sessions = 65536;
     std::size_t members_per_owner = 1u << 20;
     std::size_t groups_per_owner = 65536;
-    std::size_t bytes_per_owner = 64u << 20;  // of its groups' names and its members' metadata
+    std::size_t bytes_per_owner = 64u << 20;  // names of its groups, and metadata of its members
     std::size_t watches_per_session = 1024;
-    std::size_t requests_per_session = 4096;       // that have no answer yet
-    std::size_t answers_kept = 2048;               // per session, for requests that are repeated
-    std::size_t answer_bytes_kept = 8u << 20;      // the same; the latest whatever its size
-    std::size_t answer_bytes_per_turn = 4u << 20;  // of long answers; the last whatever its size
+    std::size_t requests_per_session = 4096;       // not answered
+    std::size_t answers_kept = 2048;               // for each session, for requests that are repeated
+    std::size_t answer_bytes_kept = 8u << 20;      // in them; the latest answer is kept whatever its size
+    std::size_t answer_bytes_per_turn = 4u << 20;  // of replies to queries; the last reply may exceed it
     std::size_t peers = 4096;
     std::size_t pending_reports = 65536;  // notify calls that wait
-    std::size_t journal = 0;              // changes kept for people to read, of two sorts each; 0: none
+    std::size_t journal = 0;              // entries of nodes, and as many of members and workers; 0: no journal
 };
 
 struct Options {
     std::string scope = "default";
     NodeId self;
-    std::string address;  // "host:port" told to others: front door
-    std::string control;
-    std::string gossip;
+    std::string address;  // "HOST:PORT" of the front door, as other nodes reach it
+    std::string control;  // "HOST:PORT" of the control socket
+    std::string gossip;   // "HOST:PORT" of the publisher
     std::vector<std::string> seeds;
     std::uint64_t random_seed = 1;
-    /// 64 bits that nobody can guess, for session tokens: from one number of `random_seed` all others follow.
-    /// Null: drawn from it all the same, so that a run can be repeated.
+    /// Draws 64 bits that nobody can guess, for session tokens. Null: tokens come from the seeded generator, so that a
+    /// run can be repeated, but one of them tells all others.
     std::uint64_t (*secret)() = nullptr;
     GroupKey (*key)(const Group&) = [](const Group& group) { return group_key(group); };  // tests force collisions
     Timing timing;
     SessionTiming session;
     Bounds bounds;
-    std::shared_ptr<Notary> notary{};  // none: senders are taken for what they say
+    std::shared_ptr<Notary> notary{};  // null: no keys, and every message is believed to be from its origin
 };
 
 }  // namespace muster::cluster

@@ -1,4 +1,4 @@
-// Who asked for something, and what it is told in the end.
+// Callers of the core and their results; owners of members.
 #pragma once
 
 #include <utility>
@@ -9,7 +9,7 @@
 
 namespace muster::cluster {
 
-/// A request within a worker's session.
+/// Identifies a request of a worker: its session, and the number that the worker gave it.
 struct SessionRequest {
     SessionToken token;
     std::uint64_t number = 0;
@@ -17,13 +17,15 @@ struct SessionRequest {
     auto operator<=>(const SessionRequest&) const = default;
 };
 
+/// A call from inside the process, or a worker's request.
 using Caller = std::variant<CallId, SessionRequest>;
+/// What a caller gets in the end.
 using CallResult = decltype(Answer::result);
 
-/// Answers found by a part of the core, for the core to hand out.
+/// Results that a part of the core collects, for Core to deliver.
 using Answers = std::vector<std::pair<Caller, CallResult>>;
 
-/// Owner of members at this node.
+/// The owner of members at this node: a handler inside the process, or a worker's session.
 using Owner = std::variant<HandlerId, SessionToken>;
 
 }  // namespace muster::cluster

@@ -1,4 +1,4 @@
-// What every part of a core shares within one step.
+// What all parts of a core share.
 #pragma once
 
 #include <cstdint>
@@ -14,6 +14,7 @@
 
 namespace muster::cluster {
 
+/// `now` and `actions` belong to the step under way; the rest is the state of the whole core.
 struct Context {
     explicit Context(Options given)
         : options(std::move(given)), self(options.self), random(options.random_seed), journal(options.bounds.journal) {}
@@ -22,15 +23,15 @@ struct Context {
     Context& operator=(const Context&) = delete;
 
     const Options options;
-    NodeId self;  // options.self, or a higher incarnation of it
+    NodeId self;  // Options::self, or the same name with a higher incarnation: see Core::Impl::adopt_incarnation()
     Instant now{};
-    Actions* actions = nullptr;  // of the step under way
+    Actions* actions = nullptr;  // null between steps
     Random random;
     Counters counters;
     Durations durations;
     Journal journal;
-    std::string proof;        // of this life: see seal.hpp
-    std::uint64_t stamp = 0;  // of the message sealed last
+    std::string proof;        // of this life: see membership/seal.hpp
+    std::uint64_t stamp = 0;  // of the latest message that this node sealed
 
     template <class A>
     void emit(A action) {
@@ -39,12 +40,12 @@ struct Context {
     void note(Note::Kind kind, std::string node, std::string text) {
         emit(Note{kind, std::move(node), std::move(text)});
     }
-    /// `name` is a literal.
+    /// Adds to a counter. `name` must be a string literal.
     template <std::size_t N>
     void count(const char (&name)[N], std::uint64_t n = 1) {
         counters.add(name, n);
     }
-    /// A message of this node.
+    /// A message with this node's header. `seq` is the position of its log, where the message has one.
     [[nodiscard]] proto::Message message(proto::Body body, std::uint64_t seq = 0) const {
         return {{options.scope, self.name, self.incarnation.value, seq}, std::move(body)};
     }

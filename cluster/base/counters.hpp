@@ -1,4 +1,4 @@
-// What a core has counted, by name.
+// Statistics by name.
 #pragma once
 
 #include <array>
@@ -8,30 +8,31 @@
 
 namespace muster::cluster {
 
-/// Counting happens in every step, so the name is looked up by the address of its literal first.
+/// Steps count often, so a counter is found by the address of its name first: a cache of pointers into the map by name.
+/// Names must be string literals, whose addresses never change. Equal literals at different addresses share a counter.
 class Counters {
 public:
     template <std::size_t N>
     void add(const char (&name)[N], std::uint64_t n = 1) {
-        Known& known = known_[place_of(name)];
-        if (known.name != name) known = {name, &by_name_[name]};
-        *known.count += n;
+        Cached& cached = cache_[slot_of(name)];
+        if (cached.name != name) cached = {name, &by_name_[name]};
+        *cached.count += n;
     }
     [[nodiscard]] const std::map<std::string, std::uint64_t>& by_name() const { return by_name_; }
 
 private:
-    struct Known {
+    struct Cached {
         const char* name = nullptr;
         std::uint64_t* count = nullptr;
     };
-    static constexpr std::size_t kKnown = 256;
-    static std::size_t place_of(const char* name) {
+    static constexpr std::size_t kSlots = 256;
+    static std::size_t slot_of(const char* name) {
         const auto address = reinterpret_cast<std::uintptr_t>(name);
-        return (address ^ address >> 8) % kKnown;
+        return (address ^ address >> 8) % kSlots;
     }
 
     std::map<std::string, std::uint64_t> by_name_;
-    std::array<Known, kKnown> known_{};
+    std::array<Cached, kSlots> cache_{};
 };
 
 }  // namespace muster::cluster

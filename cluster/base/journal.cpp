@@ -6,8 +6,8 @@
 namespace muster::cluster {
 namespace {
 
-constexpr Duration kShort = std::chrono::seconds(2);
-constexpr Duration kLong = std::chrono::minutes(1);
+constexpr Duration kShortWindow = std::chrono::seconds(2);
+constexpr Duration kLongWindow = std::chrono::minutes(1);
 
 std::chrono::milliseconds age(Instant now, Instant at) {
     return std::chrono::duration_cast<std::chrono::milliseconds>(std::max(now - at, Duration{}));
@@ -15,7 +15,7 @@ std::chrono::milliseconds age(Instant now, Instant at) {
 
 }  // namespace
 
-Journal::Entry& Journal::add(Ring& ring, Instant now, Change::Kind kind) {
+Journal::Entry& Journal::append(Ring& ring, Instant now, Change::Kind kind) {
     if (ring.size() >= capacity_) {
         const Change& oldest = ring.front().change;
         const auto found = latest_.find({oldest.kind, oldest.reason, oldest.node});
@@ -31,31 +31,29 @@ Journal::Entry& Journal::add(Ring& ring, Instant now, Change::Kind kind) {
 }
 
 Duration Journal::window(Instant now) const {
-    const bool rolls = members_.size() >= capacity_ && now - members_.front().first < kWorthKeeping;
-    return rolls ? kLong : kShort;
+    const bool covers_little = members_.size() >= capacity_ && now - members_.front().first < kMinCovered;
+    return covers_little ? kLongWindow : kShortWindow;
 }
 
-Journal::Entry& Journal::gather(Instant now, Change::Kind kind, Reason reason, const std::string& node) {
-    if (!members_.empty()) {  // mostly the youngest of all
-        Entry& youngest = members_.back();
-        const Change& last = youngest.change;
-        if (last.kind == kind && last.reason == reason && last.node == node && now - youngest.first <= window(now)) {
-            youngest.last = now;
-            youngest.change.version = ++version_;
-            return youngest;
-        }
+Journal::Entry& Journal::find_or_append(Instant now, Change::Kind kind, Reason reason, const std::string& node) {
+    const auto extend = [&](Entry& entry) -> Entry& {
+        entry.last = now;
+        entry.change.version = ++version_;
+        return entry;
+    };
+    if (!members_.empty()) {  // the usual case, without a search
+        Entry& latest = members_.back();
+        const Change& change = latest.change;
+        const bool same_key = change.kind == kind && change.reason == reason && change.node == node;
+        if (same_key && now - latest.first <= window(now)) return extend(latest);
     }
     const auto known = latest_.find({kind, reason, node});
     if (known != latest_.end()) {
-        const auto entry =
-            std::ranges::lower_bound(members_, known->second, {}, [](const Entry& e) { return e.change.id; });
-        if (now - entry->first <= window(now)) {
-            entry->last = now;
-            entry->change.version = ++version_;
-            return *entry;
-        }
+        const auto entry = std::lower_bound(members_.begin(), members_.end(), known->second,
+                                            [](const Entry& e, auto id) { return e.change.id < id; });
+        if (now - entry->first <= window(now)) return extend(*entry);
     }
-    Entry& entry = add(members_, now, kind);
+    Entry& entry = append(members_, now, kind);
     entry.change.reason = reason;
     entry.change.node = node;
     latest_[{kind, reason, node}] = entry.change.id;
@@ -63,18 +61,18 @@ Journal::Entry& Journal::gather(Instant now, Change::Kind kind, Reason reason, c
 }
 
 void Journal::node(Instant now, Change::Kind kind, const std::string& node, std::string text) {
-    if (!is_kept()) return;
-    Change& change = add(nodes_, now, kind).change;
+    if (!is_enabled()) return;
+    Change& change = append(nodes_, now, kind).change;
     change.node = node;
     change.text = std::move(text);
 }
 
 void Journal::members(Instant now, Change::Kind kind, const std::string& node, Reason reason, const Group& group,
                       std::uint64_t count) {
-    if (!is_kept()) return;
-    Change& change = gather(now, kind, reason, node).change;
+    if (!is_enabled()) return;
+    Change& change = find_or_append(now, kind, reason, node).change;
     change.members += count;
-    if (std::ranges::find(change.groups, group) != change.groups.end()) return;
+    if (std::find(change.groups.begin(), change.groups.end(), group) != change.groups.end()) return;
     if (change.groups.size() < Change::kExamples)
         change.groups.push_back(group);
     else
@@ -82,8 +80,8 @@ void Journal::members(Instant now, Change::Kind kind, const std::string& node, R
 }
 
 void Journal::worker(Instant now, Change::Kind kind, const std::string& worker, const std::string& text) {
-    if (!is_kept()) return;
-    Change& change = gather(now, kind, Reason::left, {}).change;
+    if (!is_enabled()) return;
+    Change& change = find_or_append(now, kind, Reason::left, {}).change;
     ++change.members;
     change.text = change.members == 1 && !text.empty() ? worker + ": " + text : worker;
 }
@@ -98,7 +96,7 @@ std::vector<Change> Journal::since(std::uint64_t version, Instant now) const {
             change.last_age = age(now, entry.last);
         }
     }
-    std::ranges::sort(changes, {}, &Change::id);
+    std::sort(changes.begin(), changes.end(), [](const Change& a, const Change& b) { return a.id < b.id; });
     return changes;
 }
 

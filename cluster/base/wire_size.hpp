@@ -1,5 +1,4 @@
-// Upper bounds of what things take on the wire, to cut frames and to weigh
-// queues without encoding anything.
+// Upper bounds of encoded sizes in bytes, to cut frames and to bound queues without encoding anything.
 #pragma once
 
 #include <cstddef>
@@ -8,7 +7,7 @@
 
 namespace muster::cluster {
 
-inline constexpr std::size_t kWireOverhead = 16;  // headers and numbers of one record
+inline constexpr std::size_t kWireOverhead = 16;  // type bytes and numbers of one record
 
 inline std::size_t wire_size(const Meta& meta) {
     std::size_t size = 3;

@@ -11,53 +11,57 @@ namespace {
 constexpr int kMaxLateness = 4;
 constexpr Duration kNotablyLate = std::chrono::milliseconds(100);
 constexpr Duration kLatenessDecay = std::chrono::seconds(2);
-constexpr std::size_t kAskedAtOnce = 3;
-constexpr Duration kCheckedFor = std::chrono::seconds(2);
-constexpr Duration kFirstCheckAgain = std::chrono::milliseconds(2);  // then doubling, up to the tick
+constexpr std::size_t kAskedPeers = 3;
+constexpr std::size_t kConfirmingAccusers = 2;
+constexpr Duration kCheckPeriod = std::chrono::seconds(2);        // after a lost link
+constexpr Duration kFirstRecheck = std::chrono::milliseconds(2);  // then doubling, up to the tick
 constexpr Duration kReconnectMax = std::chrono::seconds(15);
 
 }  // namespace
 
-void Detector::excuse(Duration late) {
+// ---- doubts about this node itself -----------------------------------------------
+
+void Detector::allow_for_lateness(Duration late) {
     if (late < kNotablyLate) return;
     ctx_.count("late_steps");
     lateness_ = std::min(kMaxLateness, lateness_ + 1);
     lateness_decays_ = ctx_.now + kLatenessDecay;
+    // What the peers sent meanwhile may still lie in the sockets. Their silence does not include this node's own pause.
     for (auto& [name, peer] : peers_.all()) {
-        peer.heard = std::min(ctx_.now, peer.heard + late);
-        peer.heard_direct = std::min(ctx_.now, peer.heard_direct + late);
-        if (peer.record.state == NodeState::suspect) peer.since = std::min(ctx_.now, peer.since + late);
+        peer.heard_at = std::min(ctx_.now, peer.heard_at + late);
+        peer.heard_directly_at = std::min(ctx_.now, peer.heard_directly_at + late);
+        if (peer.record.state == NodeState::suspect) peer.state_since = std::min(ctx_.now, peer.state_since + late);
     }
 }
 
-void Detector::link_lost(const NodeId& id) {
-    Peer* peer = peers_.find_live(id);
-    if (!peer) return;
-    ctx_.count("links_lost");
-    peer->link_lost_at = ctx_.now;
-    check_wait_ = kFirstCheckAgain;
-    next_check_ = ctx_.now + check_wait_;
-    check_process(*peer);
+/// Whether the silence is probably this node's own fault: its own heartbeats do not come back to it, or most of at
+/// least two peers are silent at the same time. A node that never saw an own heartbeat goes by the second sign alone.
+bool Detector::is_cut_off() const {
+    const Timing& timing = ctx_.options.timing;
+    const bool has_seen_own = own_heartbeat_at_ != kLongAgo;
+    if (has_seen_own && ctx_.now - own_heartbeat_at_ > 3 * timing.heartbeat) return true;
+    std::size_t live = 0;
+    std::size_t silent = 0;
+    for (const auto& [name, peer] : peers_.all()) {
+        if (!peer.is_live()) continue;
+        ++live;
+        if (ctx_.now - peer.heard_at > timing.suspect_after) ++silent;
+    }
+    return live >= 2 && 2 * silent > live;
 }
 
-void Detector::check_lost() {
-    if (ctx_.now < next_check_) return;
+/// This node was cut off and no longer is. The silence so far was its own, and no sign about the peers that it has yet
+/// to hear: their suspicion begins again.
+void Detector::restart_suspicions() {
+    // Without a peer that is heard, "most are silent" has ended only because those that were silent are down now.
+    const auto& all = peers_.all();
+    if (std::none_of(all.begin(), all.end(), [this](const auto& entry) { return peers_.is_hearing(entry.second); }))
+        return;
     for (auto& [name, peer] : peers_.all())
-        if (peer.is_live()) check_process(peer);
-    check_wait_ *= 2;
-    next_check_ = check_wait_ < ctx_.options.timing.tick ? ctx_.now + check_wait_ : kNever;
+        if (peer.record.state == NodeState::suspect) peer.state_since = ctx_.now;
 }
 
-void Detector::check_process(Peer& peer) {
-    // Again and again for a while: of a process that is being killed, links can
-    // close before the port on which it listens.
-    const bool lost_lately = ctx_.now - peer.link_lost_at < kCheckedFor && peer.heard_direct <= peer.link_lost_at;
-    if (lost_lately) ctx_.emit(CheckProcess{peer.record.id, peer.record.gossip});
-}
-
-void Detector::process_gone(const NodeId& id) {
-    peers_.declare(id, NodeState::down, "its process has ended: its port refuses connections");
-}
+// ---- silence -----------------------------------------------------------------------
 
 void Detector::tick() {
     if (lateness_ > 0 && ctx_.now >= lateness_decays_) {
@@ -65,56 +69,36 @@ void Detector::tick() {
         lateness_decays_ = ctx_.now + kLatenessDecay;
     }
     const bool cut_off = is_cut_off();
-    if (std::exchange(was_cut_off_, cut_off) && !cut_off) no_longer_cut_off();
+    if (std::exchange(was_cut_off_, cut_off) && !cut_off) restart_suspicions();
     for (auto& [name, peer] : peers_.all()) {
-        if (peer.is_live()) tick(peer, cut_off);
-        const Instant last = std::max(peer.heard_direct, peer.connected_at);
-        if (peer.connected && ctx_.now - last > peer.reconnect_wait) {
-            peer.reconnect_wait = std::min(kReconnectMax, 2 * peer.reconnect_wait);
-            ctx_.count("reconnects");
-            peers_.connect(peer);  // a link can be dead without telling (a zombie endpoint)
-            peer.reopened = true;
+        if (peer.is_live()) {
+            check_process(peer);
+            ask_others_if_silent(peer);
+            suspect_if_silent(peer, cut_off);
+            declare_down_if_suspect_for_too_long(peer, cut_off);
         }
+        reconnect_if_silent(peer);
     }
 }
 
-void Detector::no_longer_cut_off() {
-    const auto hears = [this](const auto& entry) { return peers_.is_hearing(entry.second); };
-    if (std::ranges::none_of(peers_.all(), hears)) return;  // there are just fewer left to hear
-    for (auto& [name, peer] : peers_.all())
-        if (peer.record.state == NodeState::suspect) peer.since = ctx_.now;
-}
-
-void Detector::tick(Peer& peer, bool cut_off) {
-    check_process(peer);
+/// PROTOCOL.md, "Relays". Also asks about a peer that is heard but does not hear this node: another node may reach it.
+void Detector::ask_others_if_silent(Peer& peer) {
     const Timing& timing = ctx_.options.timing;
-    const Duration silent = ctx_.now - peer.heard;
-    const bool hears = ctx_.now - peer.heard_direct <= timing.ask_others_after;
-    const bool one_way_at_most = !hears || peers_.is_deaf(peer);
-    if (one_way_at_most && ctx_.now - peer.asked_at >= timing.heartbeat) ask_others(peer, hears);
-
-    const Duration patience = timing.suspect_after * (1 + lateness_);
-    if (peer.record.state == NodeState::alive && silent > patience) {
-        peers_.suspect(peer);
-        if (!cut_off) accuse(peer);
-    }
-    if (peer.record.state != NodeState::suspect) return;
-    const bool confirmed = peer.accusers.size() >= 2;
-    const Duration limit = (confirmed ? timing.down_confirmed : timing.down_after) * (cut_off ? 2 : 1);
-    if (ctx_.now - peer.since < limit) return;
-    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(silent).count();
-    peers_.declare(peer.record.id, NodeState::down,
-                   "silent for " + std::to_string(seconds) + " s" + (confirmed ? ", and to other nodes, too" : ""));
+    const bool hears = ctx_.now - peer.heard_directly_at <= timing.ask_others_after;
+    if (hears && !peers_.is_deaf(peer)) return;
+    if (ctx_.now - peer.probed_at >= timing.heartbeat) ask_others(peer, hears);
 }
 
 void Detector::ask_others(Peer& peer, bool hears) {
-    peer.asked_at = ctx_.now;
-    // A ping says "I do not hear you". Whoever is only deaf to us must not be told that.
+    peer.probed_at = ctx_.now;
+    // A ping that arrives through a relay tells the peer that this node does not hear it. A peer that is heard must not
+    // be told so: each of the two would believe that the other is deaf, and both would stay with relays for ever.
     if (!hears) peers_.send(peer.record.id.name, proto::Ping{});
-    auto asked = peers_.others(peer.record.id.name, kAskedAtOnce);
-    // One of them also passes on what the peer says: who is known to hear it, or else any.
+    auto asked = peers_.draw_peers(peer.record.id.name, kAskedPeers);
+    // One of them also forwards what the peer publishes: the present relay, or the first if there is none.
     const Peer* relay = peers_.relay_of(peer);
-    if (relay && std::ranges::find(asked, relay->record.id.name) == asked.end()) asked.push_back(relay->record.id.name);
+    if (relay && std::find(asked.begin(), asked.end(), relay->record.id.name) == asked.end())
+        asked.push_back(relay->record.id.name);
     for (const auto& other : asked) {
         ctx_.count("probes_sent");
         const bool pass_on = !hears && (relay ? other == relay->record.id.name : other == asked.front());
@@ -122,22 +106,69 @@ void Detector::ask_others(Peer& peer, bool hears) {
     }
 }
 
-void Detector::accuse(Peer& peer) {
-    publish(ctx_, proto::PeerNews{{peer.record}});
+void Detector::suspect_if_silent(Peer& peer, bool cut_off) {
+    const Duration patience = ctx_.options.timing.suspect_after * (1 + lateness_);
+    if (peer.record.state != NodeState::alive || ctx_.now - peer.heard_at <= patience) return;
+    peers_.suspect(peer);
+    // A node that is cut off has heard nobody, so its accusation would only help to confirm a wrong suspicion.
+    if (!cut_off) publish(ctx_, proto::PeerNews{{peer.record}});
 }
 
-bool Detector::is_cut_off() const {
+/// The decision that a silent peer is down. It has been suspect for too long: neither the peer itself nor any node that
+/// was asked has shown a sign of life, which would have made it alive (Peers::confirm_alive). The decision is not
+/// final: if the peer lives, it learns of it and refutes it, and its table is shown again.
+void Detector::declare_down_if_suspect_for_too_long(Peer& peer, bool cut_off) {
+    if (peer.record.state != NodeState::suspect) return;
     const Timing& timing = ctx_.options.timing;
-    const bool canary_used = canary_seen_ != kLongAgo;
-    if (canary_used && ctx_.now - canary_seen_ > 3 * timing.heartbeat) return true;
-    std::size_t live = 0;
-    std::size_t silent = 0;
-    for (const auto& [name, peer] : peers_.all()) {
-        if (!peer.is_live()) continue;
-        ++live;
-        if (ctx_.now - peer.heard > timing.suspect_after) ++silent;
-    }
-    return live >= 2 && 2 * silent > live;
+    const bool confirmed = peer.accusers.size() >= kConfirmingAccusers;
+    const Duration limit = (confirmed ? timing.down_confirmed : timing.down_after) * (cut_off ? 2 : 1);
+    if (ctx_.now - peer.state_since < limit) return;
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(ctx_.now - peer.heard_at).count();
+    peers_.declare(peer.record.id, NodeState::down,
+                   "silent for " + std::to_string(seconds) + " s" + (confirmed ? ", and to other nodes, too" : ""));
+}
+
+/// A TCP connection can be dead without either side noticing. So sockets to a silent peer are opened again from time to
+/// time, at longer and longer intervals, even if the peer is down.
+void Detector::reconnect_if_silent(Peer& peer) {
+    const Instant last = std::max(peer.heard_directly_at, peer.connected_at);
+    if (!peer.connected || ctx_.now - last <= peer.reconnect_wait) return;
+    peer.reconnect_wait = std::min(kReconnectMax, 2 * peer.reconnect_wait);
+    ctx_.count("reconnects");
+    peers_.connect(peer);
+    peer.reopened = true;
+}
+
+// ---- lost links --------------------------------------------------------------------
+
+void Detector::link_lost(const NodeId& id) {
+    Peer* peer = peers_.find_live(id);
+    if (!peer) return;
+    ctx_.count("links_lost");
+    peer->link_lost_at = ctx_.now;
+    check_wait_ = kFirstRecheck;
+    next_check_ = ctx_.now + check_wait_;
+    check_process(*peer);
+}
+
+void Detector::check_lost_links() {
+    if (ctx_.now < next_check_) return;
+    for (auto& [name, peer] : peers_.all())
+        if (peer.is_live()) check_process(peer);
+    check_wait_ *= 2;
+    next_check_ = check_wait_ < ctx_.options.timing.tick ? ctx_.now + check_wait_ : kNever;
+}
+
+/// Asks whether the process behind a lost link has ended. Once is not enough: the kernel closes the sockets of a killed
+/// process one by one, so its links can end before the port on which it listens. The first rechecks come within
+/// milliseconds, which decides how soon a killed process is known to be down.
+void Detector::check_process(Peer& peer) {
+    const bool lost_lately = ctx_.now - peer.link_lost_at < kCheckPeriod && peer.heard_directly_at <= peer.link_lost_at;
+    if (lost_lately) ctx_.emit(CheckProcess{peer.record.id, peer.record.gossip});
+}
+
+void Detector::process_gone(const NodeId& id) {
+    peers_.declare(id, NodeState::down, "its process has ended: its port refuses connections");
 }
 
 }  // namespace muster::cluster

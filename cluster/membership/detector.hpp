@@ -1,55 +1,65 @@
-// Who is alive?
+// When is a peer down?
 //
-// Intuition: silence is weak evidence, because the listener may be the sick one.
-// So a node first doubts itself, then asks others, and only then concludes.
+// Silence is weak evidence, because the listener itself may be the one that is late or cut off. So a node first doubts
+// itself, then asks other nodes, and only then concludes. The rules, for a peer that is alive:
 //
-// Rule: what has been silent for half a second is asked about at other nodes;
-// news of it through them is life. Silent everywhere for `suspect_after`, it is
-// suspected and others are told; `down_after` later (`down_confirmed` with two
-// other accusers) it is down. A refused connect after a lost link is proof and
-// needs no waiting. A node that runs late stretches its patience; one whose own
-// heartbeats do not come back to it, or that suspects most of its peers at once,
-// is probably cut off: it accuses nobody aloud and waits twice as long. Once it hears
-// somebody again, it begins anew with those whom it has yet to hear.
+//   goodbye                            left, immediately
+//   lost link, then a refused connect  down, immediately: only a process that has ended refuses
+//   silent for `ask_others_after`      other nodes are asked; a sign of life through one of them counts as heard
+//   silent for `suspect_after`         suspect; other nodes are told
+//   suspect for `down_after`           down; `down_confirmed` is enough if two other nodes suspect it as well
 //
-// Rejected: phi-accrual. Its estimate of the gaps between heartbeats learns the
-// noise of a loaded machine only after the first false alarm.
+// How a node doubts itself:
+//
+//   It ran late: it heard nothing meanwhile, so all silences become shorter by that time, and it waits up to five times
+//   as long before it suspects.
+//   It is cut off, as far as it can tell (is_cut_off()): it waits twice as long for `down`, and accuses nobody. When it
+//   hears peers again, the wait from `suspect` to `down` begins again for those that it has yet to hear.
+//
+// README.md in this folder has the reasons and the rejected alternatives; cluster/options.hpp has the times.
 #pragma once
 
 #include "cluster/membership/peers.hpp"
 
 namespace muster::cluster {
 
+/// Decides that peers are suspect or down. Peers keeps their states; Core passes it all evidence except signs of life,
+/// which Peers::confirm_alive() takes.
 class Detector {
 public:
     Detector(Context& context, Peers& peers) : ctx_(context), peers_(peers) {}
 
-    /// This step should have come `late` ago: nothing could be observed meanwhile.
-    void excuse(Duration late);
-    /// A heartbeat of this node's own came back over the network.
-    void own_heartbeat_seen() { canary_seen_ = ctx_.now; }
-
+    /// This step runs `late` after it was due, so this node could not hear anything for that time.
+    void allow_for_lateness(Duration late);
+    /// A heartbeat of this node has come back to it over the network.
+    void own_heartbeat_seen() { own_heartbeat_at_ = ctx_.now; }
+    /// The peer's last subscription has ended: the network failed, or its process has ended.
     void link_lost(const NodeId& id);
+    /// A connect to the peer's gossip port was refused after its link was lost.
     void process_gone(const NodeId& id);
+
+    /// To be called with every tick of the core (Timing::tick).
     void tick();
-    /// Soon after a lost link its process is checked more often than ticks come: when check_lost() is due.
+    /// To be called at next_check(), which may be earlier than the next tick: checks again whether the processes behind
+    /// lost links have ended.
+    void check_lost_links();
     [[nodiscard]] Instant next_check() const { return next_check_; }
-    void check_lost();
 
 private:
-    void tick(Peer& peer, bool cut_off);
-    /// `hears`: its own messages come; only the way to it is in doubt.
-    void ask_others(Peer& peer, bool hears);
     void check_process(Peer& peer);
-    void accuse(Peer& peer);
+    void ask_others_if_silent(Peer& peer);
+    void ask_others(Peer& peer, bool hears);
+    void suspect_if_silent(Peer& peer, bool cut_off);
+    void declare_down_if_suspect_for_too_long(Peer& peer, bool cut_off);
+    void reconnect_if_silent(Peer& peer);
     [[nodiscard]] bool is_cut_off() const;
-    void no_longer_cut_off();
+    void restart_suspicions();
 
     Context& ctx_;
     Peers& peers_;
-    int lateness_ = 0;  // 0 to 4: how many times over patience is stretched
+    int lateness_ = 0;  // 0 to 4: the wait before a suspicion is 1 + this times as long
     Instant lateness_decays_{};
-    Instant canary_seen_ = kLongAgo;
+    Instant own_heartbeat_at_ = kLongAgo;
     bool was_cut_off_ = false;
     Instant next_check_ = kNever;
     Duration check_wait_{};

@@ -1,8 +1,9 @@
-// Finding nodes and being found: hellos to seeds for as long as it takes, to
-// nodes heard of from others, and to nodes that are down, in case they return.
+// How nodes find each other: hellos to seeds for as long as it takes, to nodes that other nodes have told of, and to
+// nodes that are down, in case they return. PROTOCOL.md, "Hellos".
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 
 #include "cluster/membership/peers.hpp"
@@ -13,45 +14,53 @@ class Discovery {
 public:
     Discovery(Context& context, Peers& peers);
 
-    /// Someone's hello at the door. False when it was refused.
+    /// Answers a node's hello at the front door with Welcome or Refuse. `seq` is the position of this node's log.
+    /// Returns whether the node was welcomed.
     bool hello(const proto::Message& message, const Sender& sender, ConnectionId connection, Seq seq);
-    /// The answer to a hello of ours. True when this node has to take a higher
-    /// incarnation, which is then `adopt`.
-    bool welcome(const proto::Message& message, const std::string& address, Incarnation& adopt);
+    /// Takes in the answer to a hello of this node. Returns a higher incarnation if this node must take it before it
+    /// can be welcomed: an earlier life of it had a later clock.
+    std::optional<Incarnation> welcome(const proto::Message& message, const std::string& address);
+    /// Takes in a refusal of a hello of this node. Ends the node if its name stays taken for
+    /// Timing::name_conflict_wait.
     void refused(const proto::Refuse& refusal, const std::string& address);
+    /// Sends the hellos that are due.
     void tick(Seq seq);
 
-    /// A seed has answered, or there is none but this node itself.
+    /// A seed has answered, or there is none other than this node itself.
     [[nodiscard]] bool has_met_anyone() const;
-    /// A node that this one still has to meet refuses its name.
+    /// Another node refuses this node's name, and may be down itself soon: this node waits.
     [[nodiscard]] bool is_refused() const;
 
 private:
+    /// An address that hellos go to.
     struct Target {
-        bool seed = false;
-        bool self = false;  // the address is this node's own
-        std::string name;   // who answered there; empty: nobody yet
-        bool open = false;  // a hello is under way
-        Instant due{};
-        Duration wait{};
-        Instant dialed = kLongAgo;
-        Instant complained_at = kLongAgo;
-        Instant refused_since = kNever;  // our name, without a break
-        Instant refused_at = kLongAgo;
+        bool is_seed = false;
+        bool is_self = false;    // this node itself answers there
+        std::string name;        // the node that answered there, or is said to be there; empty: unknown
+        bool is_dialed = false;  // Dial was the last action for this address, not HangUp
+        Instant due{};           // of the next hello
+        Duration wait{};         // between hellos
+        Instant dialed_at = kLongAgo;
+        Instant noted_at = kLongAgo;
+        Instant name_refused_since = kNever;  // without a break
+        Instant name_refused_at = kLongAgo;
     };
 
-    void answer_hello(const proto::PeerRecord& caller, ConnectionId connection, Seq seq);
+    void send_welcome(const proto::PeerRecord& caller, ConnectionId connection, Seq seq);
     bool refuse(ConnectionId connection, ErrorCode code, const std::string& text);
+    /// Why the sender's key does not entitle it to this record. Empty if it does, and without keys.
     [[nodiscard]] std::string why_not_believed(const proto::PeerRecord& caller, const Sender& sender) const;
-    /// Whether an earlier life of this node has proven to have had the incarnation that the welcome tells.
+    /// Whether the welcome has a proof that an earlier life of this node had the incarnation `welcome.known`.
     bool is_known_proven(const proto::Welcome& welcome);
-    /// Whether another node of this name, at another address, is believed alive.
-    [[nodiscard]] const Peer* holder_of(const proto::PeerRecord& newcomer) const;
-    void complain(Target& target, Note::Kind kind, const std::string& who, const std::string& text);
-    [[nodiscard]] bool is_wanted(const Target& target) const;
-    /// Whether it is time to see who else is behind a seed.
-    [[nodiscard]] bool is_to_be_seen_again(const Target& target) const;
+    /// The live node at another address that has the newcomer's name, or null.
+    [[nodiscard]] const Peer* holder_of_name(const proto::PeerRecord& newcomer) const;
+    /// Adds a note for operators, at most every 30 seconds for each target.
+    void note(Target& target, Note::Kind kind, const std::string& node, const std::string& text);
+    [[nodiscard]] bool needs_hello(const Target& target) const;
+    [[nodiscard]] bool is_seed_due_again(const Target& target) const;
+    void tick(const std::string& address, Target& target, Seq seq);
     void dial(const std::string& address, Target& target, Seq seq);
+    void hang_up(const std::string& address, Target& target);
     void add_targets();
 
     Context& ctx_;

@@ -1,6 +1,7 @@
 #include "cluster/membership/peers.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "cluster/check.hpp"
@@ -15,7 +16,7 @@ namespace {
 using proto::PeerRecord;
 
 constexpr Duration kObituaryInterval = std::chrono::milliseconds(200);
-constexpr std::uint64_t kDenialsAtOnce = 1u << 20;  // more than any node makes between two news of it
+constexpr std::uint64_t kMaxRefutationStep = 1u << 20;  // far more than any node refutes between two records of it
 
 }  // namespace
 
@@ -39,11 +40,11 @@ PeerRecord Peers::self_record(Seq seq) const {
 }
 
 bool Peers::is_hearing(const Peer& peer) const {
-    return peer.is_live() && ctx_.now - peer.heard < ctx_.options.timing.suspect_after;
+    return peer.is_live() && ctx_.now - peer.heard_at < ctx_.options.timing.suspect_after;
 }
 
 bool Peers::is_hearing_directly(const Peer& peer) const {
-    return ctx_.now - peer.heard_direct < ctx_.options.timing.suspect_after;
+    return ctx_.now - peer.heard_directly_at < ctx_.options.timing.suspect_after;
 }
 
 // ---- what is believed --------------------------------------------------------
@@ -53,6 +54,7 @@ void Peers::merge(const PeerRecord& news, const std::string& reporter) {
     if (const auto believed = believable(news, reporter)) merge_believed(*believed, reporter);
 }
 
+/// PROTOCOL.md, "Seals".
 std::optional<PeerRecord> Peers::believable(PeerRecord news, const std::string& reporter) const {
     const PeerRecord own = self_record(seq_);
     const Peer* peer = find(news.id.name);
@@ -63,19 +65,19 @@ std::optional<PeerRecord> Peers::believable(PeerRecord news, const std::string& 
         ctx_.count("lives_unproven");
         return std::nullopt;
     }
-    // As many denials as there are numbers would leave the accused none.
-    if (news.refutation > (same_life ? known->refutation : 0) + kDenialsAtOnce) {
+    // A liar could report a death with the highest refutation, above which the accused has no number to refute it.
+    if (news.refutation > (same_life ? known->refutation : 0) + kMaxRefutationStep) {
         ctx_.count("refutations_unbelieved");
         return std::nullopt;
     }
-    if (same_life) {
+    if (same_life) {  // the addresses of a life never change
         news.address = known->address;
         news.control = known->control;
         news.gossip = known->gossip;
         news.proof = known->proof;
     }
     if (reporter == news.id.name) return news;
-    if (news.state == NodeState::left) news.state = NodeState::down;  // which can be denied
+    if (news.state == NodeState::left) news.state = NodeState::down;  // `left` is final, `down` can be refuted
     news.seq = {};
     return news;
 }
@@ -87,7 +89,7 @@ void Peers::merge_believed(const PeerRecord& news, const std::string& reporter) 
         if (news.state == NodeState::alive) add(news);
         return;
     }
-    if (news.state == NodeState::suspect) return merge_doubt(*peer, news, reporter);
+    if (news.state == NodeState::suspect) return merge_suspicion(*peer, news, reporter);
     if (!overrides(news, peer->record)) {
         if (precedence(news) == precedence(peer->record)) {
             peer->record.seq = std::max(peer->record.seq, news.seq);
@@ -96,11 +98,12 @@ void Peers::merge_believed(const PeerRecord& news, const std::string& reporter) 
         }
         return;
     }
-    // Whom this node hears is not dead because another lost sight of it; it shall say so itself.
+    // Another node has lost sight of a peer that this node hears. Believing it would make healthy nodes flap in a
+    // partial partition. The peer is told instead: it refutes with a higher refutation, which all believe.
     const bool death_of_this_life = news.state == NodeState::down && news.id == peer->record.id;
     if (death_of_this_life && reporter != news.id.name && is_hearing(*peer)) {
         ctx_.count("deaths_disbelieved");
-        return tell_obituary(*peer, news);
+        return send_obituary(*peer, news);
     }
     const std::string denial = news.state == NodeState::alive ? "it denies its death" : "it says so itself";
     apply(*peer, news, reporter == news.id.name ? denial : "as node " + reporter + " says");
@@ -108,6 +111,7 @@ void Peers::merge_believed(const PeerRecord& news, const std::string& reporter) 
 }
 
 void Peers::merge_self(const PeerRecord& news) {
+    // Two nodes have one name: the one with the higher incarnation stays, because all others will believe in it.
     if (news.id.incarnation > ctx_.self.incarnation) {
         ctx_.emit(Stop{{ErrorCode::name_taken, "another life of node '" + news.id.name + "' is in the cluster (" +
                                                    news.address + "): choose another name, or stop that one"}});
@@ -123,7 +127,9 @@ void Peers::merge_self(const PeerRecord& news) {
     news_[ctx_.self.name] = self_record(seq_);
 }
 
-void Peers::merge_doubt(Peer& peer, const PeerRecord& news, const std::string& reporter) const {
+/// A suspicion is another node's doubt and not a fact, so it is counted but not adopted: the state stays, and only the
+/// wait from `suspect` to `down` becomes shorter (Timing::down_confirmed).
+void Peers::merge_suspicion(Peer& peer, const PeerRecord& news, const std::string& reporter) const {
     if (news.id != peer.record.id || news.refutation < peer.record.refutation) return;
     if (reporter != news.id.name && reporter != ctx_.self.name) peer.accusers.insert(reporter);
 }
@@ -135,8 +141,8 @@ void Peers::add(const PeerRecord& news) {
     }
     Peer& peer = peers_[news.id.name];
     peer.record = news;
-    peer.since = peer.heard = ctx_.now;
-    peer.heard_direct = ctx_.now - ctx_.options.timing.suspect_after;  // nothing heard yet
+    peer.state_since = peer.heard_at = ctx_.now;
+    peer.heard_directly_at = ctx_.now - ctx_.options.timing.suspect_after;  // not heard yet
     transitions_.push_back({Transition::Kind::up, news.id, news.seq});
     ctx_.note(Note::Kind::node_up, news.id.name, "at " + news.address);
     ctx_.journal.node(ctx_.now, Change::Kind::node_up, news.id.name, "at " + news.address);
@@ -148,59 +154,72 @@ void Peers::apply(Peer& peer, const PeerRecord& news, const std::string& why) {
     const bool was_live = peer.is_live();
     const bool new_life = news.id != peer.record.id;
     if (new_life && was_live) {
+        // It restarted before anyone noticed its death: the members of its earlier life must go first.
         transitions_.push_back({Transition::Kind::down, peer.record.id, {}});
         ctx_.note(Note::Kind::node_down, peer.record.id.name, "restarted");
         ctx_.journal.node(ctx_.now, Change::Kind::node_down, peer.record.id.name, "its earlier life: it was restarted");
     }
-
-    const PeerRecord old = std::exchange(peer.record, news);
-    if (!new_life && news.address.empty()) {  // a heartbeat knows no addresses
-        peer.record.address = old.address;
-        peer.record.control = old.control;
-        peer.record.gossip = old.gossip;
-        peer.record.proof = old.proof;
-    }
-    peer.record.seq = new_life ? news.seq : std::max(old.seq, news.seq);
+    replace_record(peer, news);
     peer.accusers.clear();
-    peer.since = ctx_.now;
-    if (new_life) {
-        peer.greeted = false;
-        peer.published_stamp = peer.sent_stamp = 0;
-        peer.beat.clear();
-    }
+    peer.state_since = ctx_.now;
+    if (peer.is_live())
+        came_up(peer, new_life, was_live, why);
+    else
+        went_away(peer, was_live && !new_life, why);
+}
 
-    if (peer.is_live()) {
-        peer.heard = ctx_.now;
-        if (new_life) peer.heard_direct = ctx_.now - ctx_.options.timing.suspect_after;
-        if (new_life || !was_live) {
-            transitions_.push_back({Transition::Kind::up, news.id, peer.record.seq});
-            ctx_.note(Note::Kind::node_up, news.id.name, "at " + peer.record.address);
-            ctx_.journal.node(ctx_.now, Change::Kind::node_up, news.id.name, new_life ? "a new life" : why);
-        }
-        // After a death, true or not, its sockets may still be waiting out their backoff.
-        if (new_life || !peer.connected || (!was_live && !is_just_opened(peer))) connect(peer);
+void Peers::replace_record(Peer& peer, const PeerRecord& news) {
+    const PeerRecord old = std::exchange(peer.record, news);
+    if (news.id != old.id) {
+        peer.knows_us = false;
+        peer.published_stamp = peer.sent_stamp = 0;
+        peer.sealed_heartbeat.clear();
         return;
     }
-    const bool left = news.state == NodeState::left;
-    if (was_live && !new_life)
-        transitions_.push_back({left ? Transition::Kind::left : Transition::Kind::down, news.id, {}});
-    ctx_.note(left ? Note::Kind::node_left : Note::Kind::node_down, news.id.name, "");
-    ctx_.journal.node(ctx_.now, left ? Change::Kind::node_left : Change::Kind::node_down, news.id.name, why);
-    peer.greeted = false;
+    peer.record.seq = std::max(old.seq, news.seq);
+    if (!news.address.empty()) return;
+    // A record may come without addresses; those of a life never change.
+    peer.record.address = old.address;
+    peer.record.control = old.control;
+    peer.record.gossip = old.gossip;
+    peer.record.proof = old.proof;
+}
+
+void Peers::came_up(Peer& peer, bool new_life, bool was_live, const std::string& why) {
+    const NodeId& id = peer.record.id;
+    peer.heard_at = ctx_.now;
+    if (new_life) peer.heard_directly_at = ctx_.now - ctx_.options.timing.suspect_after;
+    if (new_life || !was_live) {
+        transitions_.push_back({Transition::Kind::up, id, peer.record.seq});
+        ctx_.note(Note::Kind::node_up, id.name, "at " + peer.record.address);
+        ctx_.journal.node(ctx_.now, Change::Kind::node_up, id.name, new_life ? "a new life" : why);
+    }
+    // After a death, true or not, this node's sockets to it may still wait for the end of ZeroMQ's backoff.
+    if (new_life || !peer.connected || (!was_live && !is_just_connected(peer))) connect(peer);
+}
+
+void Peers::went_away(Peer& peer, bool was_live, const std::string& why) {
+    const NodeId& id = peer.record.id;
+    const bool left = peer.record.state == NodeState::left;
+    if (was_live) transitions_.push_back({left ? Transition::Kind::left : Transition::Kind::down, id, {}});
+    ctx_.note(left ? Note::Kind::node_left : Note::Kind::node_down, id.name, "");
+    ctx_.journal.node(ctx_.now, left ? Change::Kind::node_left : Change::Kind::node_down, id.name, why);
+    peer.knows_us = false;
+    // A peer that is down stays connected: if that is wrong, its messages still arrive.
     if (left) disconnect(peer);
 }
 
-void Peers::confirm_alive(const NodeId& id, std::uint64_t refutation, const Evidence& evidence) {
+void Peers::confirm_alive(const NodeId& id, std::uint64_t refutation, const SignOfLife& sign) {
     Peer* peer = find(id.name);
     if (!peer || id.incarnation < peer->record.id.incarnation || peer->record.state == NodeState::left) return;
     if (id.incarnation > peer->record.id.incarnation) {
-        peer->greeted = false;  // a life whose addresses are not known: discovery asks at the door
+        peer->knows_us = false;  // the addresses of its new life are not known: Discovery asks its front door
         return;
     }
     if (peer->record.state == NodeState::down) {
         if (refutation <= peer->record.refutation) {
-            if (evidence.direct) peer->heard_direct = ctx_.now;
-            return tell_obituary(*peer, peer->record);
+            if (sign.direct) peer->heard_directly_at = ctx_.now;
+            return send_obituary(*peer, peer->record);
         }
         PeerRecord news = peer->record;
         news.state = NodeState::alive;
@@ -209,42 +228,44 @@ void Peers::confirm_alive(const NodeId& id, std::uint64_t refutation, const Evid
         news_[id.name] = peer->record;
     }
     peer->record.refutation = std::max(peer->record.refutation, refutation);
-    if (!evidence.via.empty()) hear_through(*peer, evidence);
-    peer->heard = std::max(peer->heard, ctx_.now - evidence.age);
-    if (evidence.direct) {
-        peer->heard_direct = ctx_.now;
+    if (!sign.relay.empty()) choose_relay(*peer, sign);
+    peer->heard_at = std::max(peer->heard_at, ctx_.now - sign.age);
+    if (sign.direct) {
+        peer->heard_directly_at = ctx_.now;
         peer->reconnect_wait = ctx_.options.timing.reconnect_after;
     }
     if (peer->record.state == NodeState::suspect && is_hearing(*peer)) {
         set_state(*peer, NodeState::alive);
-        ctx_.journal.node(ctx_.now, Change::Kind::node_heard, id.name, evidence.direct ? "" : "through others");
+        ctx_.journal.node(ctx_.now, Change::Kind::node_heard, id.name, sign.direct ? "" : "through others");
     }
 }
 
-/// Whoever serves is kept: each change of relay leaves a lease behind.
-void Peers::hear_through(Peer& peer, const Evidence& evidence) {
-    const Peer* offered = find(evidence.via);
-    if (!offered || is_deaf(*offered)) return;  // what is for the peer could not go there
+/// Keeps the present relay while it works: every change of relay leaves a lease at the old one, which then forwards in
+/// vain until the lease ends.
+void Peers::choose_relay(Peer& peer, const SignOfLife& sign) {
+    const Peer* offered = find(sign.relay);
+    if (!offered || is_deaf(*offered)) return;  // messages to the peer could not go that way
     const Peer* relay = relay_of(peer);
-    const bool serves = relay && !is_deaf(*relay) && ctx_.now - peer.heard_via <= 2 * ctx_.options.timing.heartbeat;
-    if (evidence.via != peer.via && serves) return;
-    if (evidence.via != peer.via) peer.heard_via = kLongAgo;
-    peer.via = evidence.via;
-    peer.heard_via = std::max(peer.heard_via, ctx_.now - evidence.age);
+    const bool works =
+        relay && !is_deaf(*relay) && ctx_.now - peer.heard_through_relay <= 2 * ctx_.options.timing.heartbeat;
+    if (sign.relay != peer.relay && works) return;
+    if (sign.relay != peer.relay) peer.heard_through_relay = kLongAgo;
+    peer.relay = sign.relay;
+    peer.heard_through_relay = std::max(peer.heard_through_relay, ctx_.now - sign.age);
 }
 
 void Peers::suspect(Peer& peer) {
     set_state(peer, NodeState::suspect);
     ctx_.count("suspicions");
     ctx_.note(Note::Kind::node_suspect, peer.record.id.name, "silent");
-    const auto silent = std::chrono::duration_cast<std::chrono::milliseconds>(ctx_.now - peer.heard).count();
+    const auto silent = std::chrono::duration_cast<std::chrono::milliseconds>(ctx_.now - peer.heard_at).count();
     ctx_.journal.node(ctx_.now, Change::Kind::node_suspect, peer.record.id.name,
                       "nothing of it for " + std::to_string(silent) + " ms, neither directly nor through others");
 }
 
 void Peers::set_state(Peer& peer, NodeState state) const {
     peer.record.state = state;
-    peer.since = ctx_.now;
+    peer.state_since = ctx_.now;
     peer.accusers.clear();
 }
 
@@ -257,120 +278,26 @@ void Peers::declare(const NodeId& id, NodeState down_or_left, const std::string&
     news_[id.name] = peer->record;
 }
 
-void Peers::tell_obituary(Peer& peer, const PeerRecord& obituary) {
-    if (ctx_.now - peer.told_at < kObituaryInterval) return;
-    peer.told_at = ctx_.now;
-    // It speaks, so there is a way; our own socket may not have found it yet.
-    if (!peer.is_live() && !is_just_opened(peer)) connect(peer);
+/// Reports its own death to a peer that lives, so that it refutes it.
+void Peers::send_obituary(Peer& peer, const PeerRecord& obituary) {
+    if (ctx_.now - peer.obituary_sent_at < kObituaryInterval) return;
+    peer.obituary_sent_at = ctx_.now;
+    // The peer's messages arrive, so there is a path; this node's own socket may still wait for its backoff.
+    if (!peer.is_live() && !is_just_connected(peer)) connect(peer);
     send(peer.record.id.name, proto::PeerNews{{obituary}});
-}
-
-void Peers::greeted(const NodeId& id) {
-    if (Peer* peer = find(id.name); peer && peer->record.id == id) peer->greeted = true;
-}
-
-void Peers::way_is_open(const NodeId& id) {
-    Peer* peer = find(id.name);
-    if (!peer || peer->record.id != id || !peer->connected) return;
-    const Duration tried = ctx_.now - std::max(peer->connected_at, peer->heard_direct);
-    if (tried < ctx_.options.timing.ask_others_after) return;
-    ctx_.count("reconnects");
-    connect(*peer);
-}
-
-void Peers::found_deaf(const std::string& name) {
-    if (Peer* peer = find(name)) peer->deaf_at = ctx_.now;
 }
 
 void Peers::forget_old() {
     for (auto it = peers_.begin(); it != peers_.end();) {
         Peer& peer = it->second;
-        const bool old = !peer.is_live() && ctx_.now - peer.since > ctx_.options.timing.forget_after;
+        const bool old = !peer.is_live() && ctx_.now - peer.state_since > ctx_.options.timing.forget_after;
         if (old) disconnect(peer);
         it = old ? peers_.erase(it) : std::next(it);
     }
 }
 
-// ---- ways --------------------------------------------------------------------
-
-void Peers::connect(Peer& peer) {
-    peer.connected = true;
-    peer.connected_at = ctx_.now;
-    peer.reopened = false;
-    if (peer.reconnect_wait == Duration{}) peer.reconnect_wait = ctx_.options.timing.reconnect_after;
-    ctx_.emit(ConnectPeer{peer.record.id, peer.record.control, peer.record.gossip});
-}
-
-bool Peers::is_just_opened(const Peer& peer) const {
-    return ctx_.now - peer.connected_at < ctx_.options.timing.ask_others_after;
-}
-
-void Peers::disconnect(Peer& peer) {
-    if (!std::exchange(peer.connected, false)) return;
-    ctx_.emit(DisconnectPeer{peer.record.id.name});
-}
-
-void Peers::send(const std::string& name, proto::Body body, std::uint64_t seq, bool detour) {
-    const Peer* peer = find(name);
-    if (!peer) return;
-    const bool fresh = !peer->reopened && ctx_.now - peer->connected_at < ctx_.options.timing.suspect_after;
-    const bool try_direct = fresh || peer->via.empty();
-    auto message = ctx_.message(std::move(body), seq);
-    const Peer* hop = !detour && try_direct && !is_deaf(*peer) ? peer : next_hop(*peer, detour ? name : std::string());
-    if (!hop || hop == peer) return ctx_.emit(SendPeer{name, std::move(message)});
-    ctx_.count("relayed_sent");
-    const auto bytes = proto::encode(sealed(ctx_, std::move(message)));
-    ctx_.emit(SendPeer{hop->record.id.name, ctx_.message(proto::Relay{name, bytes, 0})});
-}
-
-const Peer* Peers::next_hop(const Peer& to, const std::string& avoid) {
-    const auto takes = [&](const Peer* peer) {
-        return peer && peer->record.id.name != avoid && is_hearing_directly(*peer) && !is_deaf(*peer);
-    };
-    const bool detour = avoid == to.record.id.name;
-    if (takes(&to)) return &to;
-    if (const Peer* relay = find(to.via); !detour && takes(relay)) return relay;
-    for (const auto& name : others(to.record.id.name, peers_.size()))
-        if (const Peer* other = find(name); takes(other)) return other;
-    return nullptr;
-}
-
-bool Peers::is_deaf(const Peer& peer) const {
-    return ctx_.now - peer.deaf_at < ctx_.options.timing.suspect_after;
-}
-
-const Peer* Peers::relay_of(const Peer& peer) const {
-    const Peer* relay = find(peer.via);
-    return relay && is_hearing_directly(*relay) ? relay : nullptr;
-}
-
-std::vector<std::string> Peers::others(const std::string& name, std::size_t count) {
-    std::vector<std::string> names;
-    for (const auto& [other, peer] : peers_)
-        if (other != name && peer.is_live() && is_hearing_directly(peer)) names.push_back(other);
-    for (std::size_t i = 0; i + 1 < names.size() && i < count; ++i)
-        std::swap(names[i], names[i + ctx_.random.below(names.size() - i)]);
-    if (names.size() > count) names.resize(count);
-    return names;
-}
-
-// ---- what others are told ------------------------------------------------------
-
-std::uint64_t Peers::digest() const {
-    std::uint64_t sum = mix64(proto::fnv1a(ctx_.self.name) ^ mix64(ctx_.self.incarnation.value));
-    for (const auto& [name, peer] : peers_)
-        if (peer.is_live()) sum += mix64(proto::fnv1a(name) ^ mix64(peer.record.id.incarnation.value));
-    return sum;
-}
-
-std::vector<PeerRecord> Peers::records(bool all) const {
-    std::vector<PeerRecord> records;
-    for (const auto& [name, peer] : peers_) {
-        if (!all && !peer.is_live()) continue;
-        records.push_back(peer.record);
-        if (peer.is_live()) records.back().state = NodeState::alive;
-    }
-    return records;
+std::vector<Transition> Peers::take_transitions() {
+    return std::exchange(transitions_, {});
 }
 
 std::vector<PeerRecord> Peers::take_news() {
@@ -380,8 +307,103 @@ std::vector<PeerRecord> Peers::take_news() {
     return news;
 }
 
-std::vector<Transition> Peers::take_transitions() {
-    return std::exchange(transitions_, {});
+std::vector<PeerRecord> Peers::records(bool all) const {
+    std::vector<PeerRecord> records;
+    for (const auto& [name, peer] : peers_) {
+        if (!all && !peer.is_live()) continue;
+        records.push_back(peer.record);
+        if (peer.is_live()) records.back().state = NodeState::alive;  // a suspicion is no fact to pass on
+    }
+    return records;
+}
+
+std::uint64_t Peers::digest() const {
+    const auto digest_of = [](const NodeId& id) { return mix64(proto::fnv1a(id.name) ^ mix64(id.incarnation.value)); };
+    std::uint64_t sum = digest_of(ctx_.self);
+    for (const auto& [name, peer] : peers_)
+        if (peer.is_live()) sum += digest_of(peer.record.id);
+    return sum;
+}
+
+// ---- how to reach a peer -------------------------------------------------------
+
+void Peers::connect(Peer& peer) {
+    peer.connected = true;
+    peer.connected_at = ctx_.now;
+    peer.reopened = false;
+    if (peer.reconnect_wait == Duration{}) peer.reconnect_wait = ctx_.options.timing.reconnect_after;
+    ctx_.emit(ConnectPeer{peer.record.id, peer.record.control, peer.record.gossip});
+}
+
+bool Peers::is_just_connected(const Peer& peer) const {
+    return ctx_.now - peer.connected_at < ctx_.options.timing.ask_others_after;
+}
+
+void Peers::disconnect(Peer& peer) {
+    if (!std::exchange(peer.connected, false)) return;
+    ctx_.emit(DisconnectPeer{peer.record.id.name});
+}
+
+void Peers::mark_knows_us(const NodeId& id) {
+    if (Peer* peer = find(id.name); peer && peer->record.id == id) peer->knows_us = true;
+}
+
+void Peers::reopen_if_silent(const NodeId& id) {
+    Peer* peer = find(id.name);
+    if (!peer || peer->record.id != id || !peer->connected) return;
+    const Duration silent = ctx_.now - std::max(peer->connected_at, peer->heard_directly_at);
+    if (silent < ctx_.options.timing.ask_others_after) return;
+    ctx_.count("reconnects");
+    connect(*peer);
+}
+
+void Peers::mark_deaf(const std::string& name) {
+    if (Peer* peer = find(name)) peer->deaf_at = ctx_.now;
+}
+
+bool Peers::is_deaf(const Peer& peer) const {
+    return ctx_.now - peer.deaf_at < ctx_.options.timing.suspect_after;
+}
+
+void Peers::send(const std::string& name, proto::Body body, std::uint64_t seq, bool detour) {
+    const Peer* peer = find(name);
+    if (!peer) return;
+    // Without a relay, and just after a connect, the direct link is the best guess although nothing was heard over it.
+    const bool fresh = !peer->reopened && ctx_.now - peer->connected_at < ctx_.options.timing.suspect_after;
+    const bool try_direct = fresh || peer->relay.empty();
+    auto message = ctx_.message(std::move(body), seq);
+    const Peer* hop = !detour && try_direct && !is_deaf(*peer) ? peer : next_hop(*peer, detour ? name : std::string());
+    if (!hop || hop == peer) return ctx_.emit(SendPeer{name, std::move(message)});
+    ctx_.count("relayed_sent");
+    const auto bytes = proto::encode(sealed(ctx_, std::move(message)));
+    ctx_.emit(SendPeer{hop->record.id.name, ctx_.message(proto::Relay{name, bytes, 0})});
+}
+
+const Peer* Peers::relay_of(const Peer& peer) const {
+    const Peer* relay = find(peer.relay);
+    return relay && is_hearing_directly(*relay) ? relay : nullptr;
+}
+
+const Peer* Peers::next_hop(const Peer& to, const std::string& avoid) {
+    const auto can_take = [&](const Peer* peer) {
+        return peer && peer->record.id.name != avoid && is_hearing_directly(*peer) && !is_deaf(*peer);
+    };
+    const bool detour = avoid == to.record.id.name;
+    if (can_take(&to)) return &to;
+    if (const Peer* relay = find(to.relay); !detour && can_take(relay)) return relay;
+    for (const auto& name : draw_peers(to.record.id.name, peers_.size()))
+        if (const Peer* other = find(name); can_take(other)) return other;
+    return nullptr;
+}
+
+std::vector<std::string> Peers::draw_peers(const std::string& except, std::size_t count) {
+    std::vector<std::string> names;
+    for (const auto& [name, peer] : peers_)
+        if (name != except && peer.is_live() && is_hearing_directly(peer)) names.push_back(name);
+    for (std::size_t i = 0; i + 1 < names.size() && i < count; ++i)
+        std::swap(names[i], names[i + ctx_.random.below(names.size() - i)]);
+    if (names.size() > count) names.resize(count);
+    return names;
 }
 
 }  // namespace muster::cluster

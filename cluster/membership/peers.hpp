@@ -1,5 +1,5 @@
-// The other nodes: what is believed of each, why, and by which way it is reached.
-// PROTOCOL.md, "Membership".
+// The other nodes: what this node believes of each, why, and how it reaches them.
+// PROTOCOL.md, "What is known of a node" and "Relays"; README.md in this folder.
 #pragma once
 
 #include <muster/types.hpp>
@@ -15,52 +15,55 @@
 
 namespace muster::cluster {
 
+/// One other node, in the latest life that is known of it.
 struct Peer {
-    proto::PeerRecord record;  // `suspect` is this node's own doubt about an alive record
-    Instant since{};           // of record.state
+    proto::PeerRecord record;  // its state is `suspect` if this node doubts an alive record
+    Instant state_since{};     // of record.state
 
-    Instant heard{};               // last sign of life, direct or through another node
-    Instant heard_direct{};        // last message of its own to this node
-    std::string via;               // who passes on what it publishes; empty: nobody yet
-    Instant heard_via = kLongAgo;  // the last sign of life that came through that one
+    // Signs of life.
+    Instant heard_at{};                      // the latest, from the peer itself or through another node
+    Instant heard_directly_at{};             // the latest message over a connection of the peer's own
+    std::string relay;                       // the node that forwards the peer's publications to this one, or empty
+    Instant heard_through_relay = kLongAgo;  // the latest sign of life that came through `relay`
 
-    bool connected = false;  // a ConnectPeer stands
-    bool greeted = false;    // it knows of this life of ours: it answered, greeted or subscribed
+    // The connection to it.
+    bool connected = false;  // the last action was ConnectPeer, not DisconnectPeer
+    bool knows_us = false;   // it knows this life of this node: no more hellos
     Instant connected_at{};
-    bool reopened = false;  // for want of a sign of life: what is sent there would wait in vain
+    bool reopened = false;  // connected again because it was silent, and still silent: messages there would be lost
     Duration reconnect_wait{};
 
-    std::set<std::string> accusers;   // other nodes that doubt it too
-    Instant link_lost_at = kLongAgo;  // and nothing of its own has come since: it is being checked
-    Instant deaf_at = kLongAgo;       // last sign that our own messages do not reach it
-    Instant asked_at = kLongAgo;      // last Probe to others about it
-    Instant told_at = kLongAgo;       // last time it was told of its own death
-    Instant news_at = kLongAgo;       // last PeerNews sent to it because digests differed
-    int digests_differ = 0;           // heartbeats in a row whose membership digest is not ours
+    std::set<std::string> accusers;       // other nodes that suspect it too
+    Instant link_lost_at = kLongAgo;      // until something of its own arrives, its process is checked
+    Instant deaf_at = kLongAgo;           // the latest sign that messages of this node do not reach it
+    Instant probed_at = kLongAgo;         // the latest Probe to other nodes about it
+    Instant obituary_sent_at = kLongAgo;  // the latest report of its own death to it
+    Instant records_sent_at = kLongAgo;   // the latest PeerNews to it because the membership digests differed
+    int digests_differ = 0;               // how many of its heartbeats in a row had another membership digest
 
-    // Of this life, where there are keys: see seal.hpp.
-    std::uint64_t published_stamp = 0;  // newest of what it published
-    std::uint64_t sent_stamp = 0;       // newest of what it sent to this node through others
-    std::string beat;                   // its newest heartbeat, sealed and encoded
+    // With keys, of this life. See seal.hpp.
+    std::uint64_t published_stamp = 0;  // the highest stamp of its publications
+    std::uint64_t sent_stamp = 0;       // the highest stamp of messages that it sent to this node through others
+    std::string sealed_heartbeat;       // its latest heartbeat, encoded: the proof for nodes that do not hear it
 
     [[nodiscard]] bool is_live() const {
         return record.state == NodeState::alive || record.state == NodeState::suspect;
     }
 };
 
-/// A change that other parts of the core act upon, in the order in which they happened.
+/// A change of a peer's state that other parts of the core act upon, in the order in which they happened.
 struct Transition {
     enum class Kind { up, down, left };
     Kind kind = Kind::up;
     NodeId id;
-    Seq seq;  // of an up: its log, as far as is known
+    Seq seq;  // of an `up`: the position of the peer's log, as far as it is known
 };
 
-/// How a sign of life came.
-struct Evidence {
-    bool direct = true;
-    std::string via;  // who is known by it to have a way to the peer; empty: nobody
-    Duration age{};   // since the relay heard it
+/// How a sign of life reached this node.
+struct SignOfLife {
+    bool direct = true;  // over a connection of the peer's own
+    std::string relay;   // the node that has shown to have a path from the peer, or empty
+    Duration age{};      // since that node received it
 };
 
 class Peers {
@@ -69,80 +72,91 @@ public:
 
     [[nodiscard]] const Peer* find(const std::string& name) const;
     Peer* find(const std::string& name);
-    /// The peer, if this very life of it is live.
+    /// The peer if it is live, in exactly this life; else null.
     Peer* find_live(const NodeId& id);
     [[nodiscard]] const std::map<std::string, Peer>& all() const { return peers_; }
     std::map<std::string, Peer>& all() { return peers_; }
 
-    /// This node's own record, with the log position `seq`.
+    // ---- What this node believes ----
+
+    /// This node's own record, with `seq` as the position of its log.
     [[nodiscard]] proto::PeerRecord self_record(Seq seq) const;
+    /// The position that records of this node tell when it refutes.
     void set_seq(Seq seq) { seq_ = seq; }
 
-    /// News told by `reporter` (perhaps the subject itself).
+    /// Takes in a record that `reporter` sent, which may be the record's subject. A record about this node is refuted
+    /// if it says `suspect` or `down`.
     void merge(const proto::PeerRecord& news, const std::string& reporter);
-    /// A sign of life of exactly this life. Answers a node that was believed
-    /// dead with its own obituary, so that it can refute.
-    void confirm_alive(const NodeId& id, std::uint64_t refutation, const Evidence& evidence);
-    /// This node is sure that this life of the peer is gone; `why` in words.
+    /// Takes in a sign of life of exactly this life. If the peer is believed down and `refutation` does not refute
+    /// that, sends it the report of its death, so that it refutes.
+    void confirm_alive(const NodeId& id, std::uint64_t refutation, const SignOfLife& sign);
+    /// This node is sure that this life of the peer has ended. `why` is for people.
     void declare(const NodeId& id, NodeState down_or_left, const std::string& why);
     void suspect(Peer& peer);
-    /// The peer knows of us: no more hellos for now.
-    void greeted(const NodeId& id);
-    /// A connection of the peer's, or a new one to it, has come through: a link
-    /// of ours that is silent is opened anew now, not when its backoff ends.
-    void way_is_open(const NodeId& id);
-    /// The peer had to go through others to reach us: it does not hear us.
-    void found_deaf(const std::string& name);
+    /// Removes peers that have been down or left for Timing::forget_after.
     void forget_old();
+    /// Heard within Timing::suspect_after, from itself or through another node.
+    [[nodiscard]] bool is_hearing(const Peer& peer) const;
+    /// Its own messages reached this node within Timing::suspect_after, whatever is believed of it.
+    [[nodiscard]] bool is_hearing_directly(const Peer& peer) const;
 
-    /// To a peer on the best way: its own link, or a relay that hears it.
-    /// `detour`: through any other node, for what the direct way has not achieved.
-    void send(const std::string& name, proto::Body body, std::uint64_t seq = 0, bool detour = false);
-    /// Our own messages do not reach it, although its reach us.
-    [[nodiscard]] bool is_deaf(const Peer& peer) const;
-    /// The peer that passes on what it publishes, if that one is heard itself.
-    [[nodiscard]] const Peer* relay_of(const Peer& peer) const;
-    /// Where what is for `to` goes next: itself, its relay, or any other, of those that
-    /// hear this node; never `avoid`, and no relay in particular when that is `to`.
-    [[nodiscard]] const Peer* next_hop(const Peer& to, const std::string& avoid);
-    /// Peers through which news of `name` may be had, at most `count`, chosen at random.
-    std::vector<std::string> others(const std::string& name, std::size_t count);
+    /// The transitions since the last call.
+    std::vector<Transition> take_transitions();
+    /// The records that changed since the last call, to be published.
+    std::vector<proto::PeerRecord> take_news();
+    [[nodiscard]] bool has_news() const { return !news_.empty(); }
+    /// The records for a peer whose membership digest differs (`all`), or for a newcomer (live peers only).
+    [[nodiscard]] std::vector<proto::PeerRecord> records(bool all) const;
+    /// The digest of the live nodes, this one included: equal beliefs give equal digests. PROTOCOL.md, "Snapshots".
+    [[nodiscard]] std::uint64_t digest() const;
+
+    // ---- How to reach a peer ----
 
     void connect(Peer& peer);
     void disconnect(Peer& peer);
+    /// The peer knows this life of this node: no more hellos to it.
+    void mark_knows_us(const NodeId& id);
+    /// A connection from or to the peer has come up, so it can be reached. Opens this node's own link again if it is
+    /// silent, instead of waiting until ZeroMQ's backoff ends.
+    void reopen_if_silent(const NodeId& id);
+    /// The peer had to send through another node to reach this one, so it does not hear this node.
+    void mark_deaf(const std::string& name);
+    /// This node's messages do not reach the peer, although the peer's reach this node.
+    [[nodiscard]] bool is_deaf(const Peer& peer) const;
 
-    /// A sum over (name, incarnation) of the live nodes, this one included: equal views, equal digests.
-    [[nodiscard]] std::uint64_t digest() const;
-    /// Records for a peer whose digest differs (`all`), or for a newcomer (the live ones).
-    [[nodiscard]] std::vector<proto::PeerRecord> records(bool all) const;
-
-    /// News gathered since the last call, to be published; empty when there is none.
-    std::vector<proto::PeerRecord> take_news();
-    [[nodiscard]] bool has_news() const { return !news_.empty(); }
-    std::vector<Transition> take_transitions();
-
-    [[nodiscard]] bool is_hearing(const Peer& peer) const;
-    /// Its own messages reach this node, whatever is believed of it.
-    [[nodiscard]] bool is_hearing_directly(const Peer& peer) const;
+    /// Sends to the peer over its own link or through a relay, whichever is believed to work. With `detour`, through
+    /// any other node: for what the direct link has not achieved.
+    void send(const std::string& name, proto::Body body, std::uint64_t seq = 0, bool detour = false);
+    /// The peer's relay, if this node hears the relay itself; else null.
+    [[nodiscard]] const Peer* relay_of(const Peer& peer) const;
+    /// The node to which a message for `to` goes next: `to` itself, its relay, or any other. Only nodes that hear this
+    /// one and that it hears; never `avoid`. If `avoid` is `to` (a detour), the relay is not preferred. Null: none.
+    [[nodiscard]] const Peer* next_hop(const Peer& to, const std::string& avoid);
+    /// At most `count` live peers that this node hears directly, without `except`, drawn at random.
+    std::vector<std::string> draw_peers(const std::string& except, std::size_t count);
 
 private:
-    /// What of the news another may say, where there are keys; nothing when it is to be believed by the subject alone.
+    /// With keys: what `reporter` may tell of the record's subject, or nothing if only the subject is believed.
     [[nodiscard]] std::optional<proto::PeerRecord> believable(proto::PeerRecord news,
                                                               const std::string& reporter) const;
     void merge_believed(const proto::PeerRecord& news, const std::string& reporter);
     void merge_self(const proto::PeerRecord& news);
-    void merge_doubt(Peer& peer, const proto::PeerRecord& news, const std::string& reporter) const;
+    void merge_suspicion(Peer& peer, const proto::PeerRecord& news, const std::string& reporter) const;
     void add(const proto::PeerRecord& news);
-    /// Its sockets are too fresh to be opened again.
-    [[nodiscard]] bool is_just_opened(const Peer& peer) const;
-    void hear_through(Peer& peer, const Evidence& evidence);
+    /// Replaces the peer's record by one that overrides it. `why` is for people.
     void apply(Peer& peer, const proto::PeerRecord& news, const std::string& why);
+    static void replace_record(Peer& peer, const proto::PeerRecord& news);
+    void came_up(Peer& peer, bool new_life, bool was_live, const std::string& why);
+    void went_away(Peer& peer, bool was_live, const std::string& why);
     void set_state(Peer& peer, NodeState state) const;
-    void tell_obituary(Peer& peer, const proto::PeerRecord& obituary);
+    void send_obituary(Peer& peer, const proto::PeerRecord& obituary);
+    void choose_relay(Peer& peer, const SignOfLife& sign);
+    /// Connected too recently to connect again.
+    [[nodiscard]] bool is_just_connected(const Peer& peer) const;
 
     Context& ctx_;
     Seq seq_;
-    std::uint64_t refutation_ = 0;
+    std::uint64_t refutation_ = 0;  // how often this node denied its death in this life
     std::map<std::string, Peer> peers_;
     std::map<std::string, proto::PeerRecord> news_;
     std::vector<Transition> transitions_;

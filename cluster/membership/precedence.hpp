@@ -1,11 +1,14 @@
-// The one order that decides every conflict about a node.
+// The one order that decides every conflict about a node. PROTOCOL.md, "What is known of a node".
 //
 //   alive(i, r) < down(i, r) < alive(i, r+1) < down(i, r+1) < … < left(i) < alive(i+1, 0) < …
 //
-// i: incarnation, one life of the node; r: how often it denied its death in it.
-// A node that is told of its own death takes r+1 and lives on. `suspect` has no
-// place of its own: it is one node's doubt about an alive(i, r), and is neither
-// merged nor passed on as a fact.
+// i is the incarnation: one life of the node. r is the refutation: how often the node denied its death in this life. A
+// node that learns of its own death takes r+1, so a death is never final while the process lives. `left` is final for
+// its incarnation. `suspect` has no place in the order: it is one node's doubt about an alive(i, r), which other nodes
+// neither adopt nor forward.
+//
+// Nodes keep the maximum of the records that they have seen. So the order in which records arrive, and how often, does
+// not matter, and nodes that exchange records come to believe the same.
 #pragma once
 
 #include <compare>
@@ -20,7 +23,7 @@ inline auto precedence(const proto::PeerRecord& record) {
                       record.state == NodeState::down);
 }
 
-/// Whether `news` decides over `known`. Equal news is no news.
+/// Whether `news` replaces `known`. An equal record does not.
 inline bool overrides(const proto::PeerRecord& news, const proto::PeerRecord& known) {
     return precedence(news) > precedence(known);
 }

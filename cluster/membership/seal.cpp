@@ -8,7 +8,7 @@
 namespace muster::cluster {
 namespace {
 
-// What is signed begins with what it is, so that one signature can never be taken for the other.
+// Signed bytes begin with what they are, so that a signature of one kind cannot be used as one of the other.
 constexpr std::string_view kSealTag{"muster seal\0", 12};
 constexpr std::string_view kLifeTag{"muster life\0", 12};
 
@@ -55,7 +55,7 @@ std::optional<Opened> open_seal(Context& context, const proto::Message& message)
     }
     auto inner = proto::decode(seal->message);
     if (!inner && inner.error() == proto::DecodeError::unknown_type) {
-        context.count("messages_of_unknown_type");  // of a newer minor: to be ignored
+        context.count("messages_of_unknown_type");  // of a newer minor version: ignored
         return std::nullopt;
     }
     const bool whole = inner && !std::holds_alternative<proto::Sealed>(inner->body) &&

@@ -1,5 +1,9 @@
-// What others may repeat of a node's words, and how it is known to be the node's own: where there are keys, whatever
-// is published or goes through others is sealed, and a life of a node is proven. Without keys all this does nothing.
+// Signatures under what other nodes may repeat. PROTOCOL.md, "Seals".
+//
+// With keys, a node believes each other node about itself alone. CURVE proves who is at the other end of a connection,
+// but gossip arrives from many nodes on one socket, and relays repeat what others said. So publications and relayed
+// messages are sealed: signed by their origin, under a stamp that only grows. A life of a node is proven by a signature
+// that goes with its record. Without keys these functions change nothing and accept everything.
 #pragma once
 
 #include <cstdint>
@@ -11,21 +15,22 @@
 
 namespace muster::cluster {
 
-/// What the signature in `sealed` is of.
+/// The bytes that the signature of a seal covers.
 std::string signed_bytes(const proto::Sealed& sealed);
-/// The message, sealed where there are keys.
+/// The message, sealed under this node's next stamp; without keys, the message itself.
 proto::Message sealed(Context& context, proto::Message message);
 
 struct Opened {
     proto::Message message;
     std::uint64_t stamp = 0;
 };
-/// What is in a sealed message. Nothing, and a counter, when it is not sealed or not by its origin.
+/// Checks the signature of a sealed message and returns what is in it. Counts the message and returns nothing if it is
+/// not sealed, cannot be decoded, or is not signed by its origin. Only for clusters with keys.
 std::optional<Opened> open_seal(Context& context, const proto::Message& message);
 
-/// This node's signature that the life in `record` is its own, at those addresses; empty without keys.
+/// This node's signature under the life and the addresses in `record`; empty without keys.
 std::string proof_of(Context& context, const proto::PeerRecord& record);
-/// Whether the node of that name has signed it; true without keys.
+/// Whether the node that `record` names has signed it; true without keys.
 bool is_proven(Context& context, const proto::PeerRecord& record);
 
 }  // namespace muster::cluster

@@ -26,7 +26,8 @@ class GroupUpdates {
 public:
     GroupUpdates() = default;
     /// Also writes to the journal, if that is kept, with the time that `now` has at each call. Both must outlive this.
-    GroupUpdates(Journal& journal, const Instant& now) : journal_(journal.is_kept() ? &journal : nullptr), now_(&now) {}
+    GroupUpdates(Journal& journal, const Instant& now)
+        : journal_(journal.is_enabled() ? &journal : nullptr), now_(&now) {}
 
     /// `members` of the node's members joined or left the group.
     void changed(const Group& group, WatchEvent::Kind kind, const std::string& node, Reason reason,

@@ -220,10 +220,10 @@ TEST_F(Keys, AHelloNeedsTheNodesOwnKey) {
         const auto heard = net.heard(connection);
         return heard.size() == 1 ? std::get<proto::Refuse>(heard.front().body).text : "not refused";
     };
-    EXPECT_EQ(refused({Sender::Role::worker, "w"}, record), "this key is none of a node: use the key of node 'd'");
+    EXPECT_EQ(refused({Sender::Role::worker, "w"}, record), "this is not the key of a node: use the key of node 'd'");
     EXPECT_EQ(refused(key_of("b"), record), "this is the key of node 'b': node 'd' needs its own");
     EXPECT_EQ(refused(key_of("d"), record),
-              "the sign-key in d.pub does not fit this node's key: copy the file to all again");
+              "the sign-key in d.pub does not belong to this node's key: copy the file to all nodes again");
     EXPECT_EQ(state("a", "d"), NodeState::left);
 }
 
