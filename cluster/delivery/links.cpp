@@ -108,7 +108,7 @@ void Links::tick() {
     for (auto& [name, link] : links_) {
         link.tick();
         const Peer* peer = peers_.find(name);
-        const bool expired = peer && !peer->is_live() && ctx_.now - peer->since >= ctx_.options.timing.link_retention;
+        const bool expired = peer && !peer->is_live() && ctx_.now - peer->state_since >= ctx_.options.timing.link_retention;
         if (expired && link.items() > 0) ctx_.count("link_items_given_up", link.give_up());
     }
     forget_old();

@@ -47,7 +47,7 @@ void Repair::send_pull(Copy& copy) {
     std::string to = pull.about.name;
     // A snapshot that replaces a wrong table must be the origin's own.
     if (another_way && !has_keys && !pull.snapshot)
-        if (const auto others = peers_.others(to, 1); !others.empty()) to = others.front();
+        if (const auto others = peers_.draw_peers(to, 1); !others.empty()) to = others.front();
     ctx_.count("pulls_sent");
     peers_.send(to, pull, 0, another_way && has_keys);
 }
