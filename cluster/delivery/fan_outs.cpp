@@ -63,7 +63,7 @@ void FanOuts::deliver(SessionToken session, const Routes::SharedMembers& members
         Session::Awaited awaited;
         if (id) awaited = {id, static_cast<std::uint64_t>(std::upper_bound(begin, end, notice->newest) - begin)};
         if (awaited.members == 0) awaited = {};
-        // Before the push, which may already tell the outcome.
+        // Count them before the push: it may already have the outcome.
         if (awaited.fan_out) fan_outs_.at(id).outstanding += awaited.members;
         sessions_.push(session, std::move(delivery), size + static_cast<std::size_t>(end - begin) * kMemberBytes,
                        awaited);

@@ -18,6 +18,7 @@ bool Links::fits(const Link& link, std::size_t size) const {
     return link.items() < bounds.link_items && link.bytes() + size <= bounds.link_bytes;
 }
 
+/// Losses are counts by group; how many groups may have one is bounded like the items.
 bool Links::can_lose(const Link& link, const Group& group) const {
     return link.losses() < ctx_.options.bounds.link_items || link.is_lost(group);
 }
@@ -38,6 +39,8 @@ bool Links::make_room(Link& link, std::size_t size, Put& put) {
 }
 
 Links::Put Links::put(const NodeId& peer, proto::SharedNotice notice, std::size_t size) {
+    // If even dropping all waiting notices makes no room, this one becomes a loss itself. It cannot if too many groups
+    // have losses already, nor if an older notice still waits: a loss takes its number before all that waits.
     Put put;
     Link& link = link_to(peer);
     if (make_room(link, size, put)) {
@@ -108,7 +111,8 @@ void Links::tick() {
     for (auto& [name, link] : links_) {
         link.tick();
         const Peer* peer = peers_.find(name);
-        const bool expired = peer && !peer->is_live() && ctx_.now - peer->state_since >= ctx_.options.timing.link_retention;
+        const bool expired =
+            peer && !peer->is_live() && ctx_.now - peer->state_since >= ctx_.options.timing.link_retention;
         if (expired && link.items() > 0) ctx_.count("link_items_given_up", link.give_up());
     }
     forget_old();

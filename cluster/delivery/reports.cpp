@@ -57,7 +57,7 @@ void Reports::dropped(const NodeId& node, const std::vector<std::uint64_t>& tick
 
 void Reports::on(const Transition& transition) {
     if (transition.kind == Transition::Kind::up) return;
-    std::vector<std::uint64_t> tickets;
+    std::vector<std::uint64_t> tickets;  // missed() may erase from pending_
     for (const auto& [ticket, pending] : pending_)
         if (pending.outstanding.contains(transition.id.name)) tickets.push_back(ticket);
     for (const auto ticket : tickets) missed(ticket, transition.id.name, MissReason::node_down);

@@ -134,8 +134,8 @@ Result<proto::NumberRun> LocalMembers::join(const Owner& owner, const std::strin
     last_ = last_.plus(count);
     const std::uint32_t at = make_membership(make_owner(owner), make_group(group));
     const Run joined{run.first, static_cast<std::uint32_t>(count), at};
-    const OwnerRef its_meta = take_meta(memberships_[at].owner, meta, count);
-    memberships_[at].numbers.add({run.first, joined.count, its_meta}, [](const Run&) {});
+    const OwnerRef meta_ref = take_meta(memberships_[at].owner, meta, count);
+    memberships_[at].numbers.add({run.first, joined.count, meta_ref}, [](const Run&) {});
     all_.add(joined, [](const Run&) {});
     owners_[memberships_[at].owner].members += count;
     proto::Delta delta;
@@ -160,6 +160,7 @@ std::optional<Error> LocalMembers::why_too_much(const Owner& owner, const Group&
         ctx_.count("joins_refused_members");
         return too_much(bounds.members_per_owner, " members");
     }
+    // Every node of the cluster keeps the names of groups and the metadata, so their bytes are bounded as well.
     const bool new_group = find_membership(known, find_group(replicas_.groups().find(group))) == kNone;
     if (new_group && has.memberships.size() >= bounds.groups_per_owner) {
         ctx_.count("joins_refused_groups");
@@ -181,7 +182,7 @@ std::size_t LocalMembers::bytes_of(GroupRef group) const {
 OwnerRef LocalMembers::take_meta(std::uint32_t owner, const Meta& meta, std::uint64_t count) {
     if (meta.empty()) return kNoOwner;
     const OwnerRef ref = metas_.acquire(std::to_string(owner), meta, count);
-    if (metas_.uses(ref) == count) owners_[owner].bytes += wire_size(meta);
+    if (metas_.uses(ref) == count) owners_[owner].bytes += wire_size(meta);  // the owner's first with this metadata
     return ref;
 }
 
@@ -211,6 +212,7 @@ LocalMembers::Numbers LocalMembers::latest(const Owner& owner, GroupRef group, s
         const std::uint32_t at = find_membership(find_owner(owner), in);
         return at == kNone ? Numbers{} : memberships_[at].numbers.latest(count);
     }
+    // The latest of all handlers are among the latest of each.
     Numbers all;
     for (const std::uint32_t at : groups_[in].memberships) {
         if (!is_among(owners_[memberships_[at].owner].owner, owner)) continue;
@@ -253,6 +255,7 @@ void LocalMembers::remove(const proto::NumberRun& leaving) {
 void LocalMembers::owner_gone(const Owner& owner, Reason reason) {
     proto::Delta delta;
     std::size_t size = 0;
+    // The owner's entry goes with its last membership, so it is looked up again each time.
     std::uint32_t at = find_owner(owner);
     for (; at != kNone; at = find_owner(owner)) {
         const Membership& membership = memberships_[owners_[at].memberships.back()];

@@ -17,6 +17,10 @@
 namespace muster::cluster {
 
 /// Numbers the members, commits their deltas to this node's table, and bounds what one owner may have.
+///
+/// An owner's members in one group are a Membership. It is found by number (`all_`), by owner and group (`by_pair_`),
+/// and in a list of its owner and one of its group. So a join, a leave, the end of an owner and a route take time for
+/// the members that they concern, whatever else this node has.
 class LocalMembers {
 public:
     LocalMembers(Context& context, Replicas& replicas)

@@ -13,7 +13,7 @@ bool Queries::put(Sessions::Request&& request, std::size_t most_per_session) {
 
 std::optional<Sessions::Request> Queries::take() {
     if (waiting_.empty()) return std::nullopt;
-    auto it = waiting_.upper_bound(last_);
+    auto it = waiting_.upper_bound(last_);  // the session after the last one; after the end, the first
     if (it == waiting_.end()) it = waiting_.begin();
     last_ = it->first;
     Sessions::Request request = std::move(it->second.front());

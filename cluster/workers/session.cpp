@@ -120,7 +120,7 @@ void Session::acked(std::uint64_t received, std::vector<Outcome>& outcomes) {
         const Item& item = stream_.front();
         if (item.awaited.fan_out) outcomes.push_back({item.awaited.fan_out, item.awaited.members, std::nullopt});
         bytes_ -= item.size;
-        if (acked_ < sent_) in_flight_ -= item.size;
+        if (acked_ < sent_) in_flight_ -= item.size;  // else it was sent on an earlier connection only
         if (std::holds_alternative<proto::Gap>(item.body)) --gaps_;
         if (std::holds_alternative<proto::Delivery>(item.body)) ctx_.durations.delivery.add(ctx_.now - item.since);
         stream_.pop_front();
@@ -140,6 +140,7 @@ void Session::close(std::vector<Outcome>& outcomes) {
 }
 
 bool Session::begin(std::uint64_t number, bool once) {
+    // Requests come in order, so a number that is not above the last is a repeat after a resume.
     if (number > last_request_) {
         last_request_ = number;
         if (!once) return true;
@@ -171,6 +172,7 @@ void Session::keep_answer(std::uint64_t number, const proto::Body& body) {
     const std::size_t size = size_of(body);
     answered_[number] = {body, size};
     answered_bytes_ += size;
+    // The last answer is kept whatever its size: its request is the likeliest to be repeated.
     while (answered_.size() > bounds.answers_kept ||
            (answered_bytes_ > bounds.answer_bytes_kept && answered_.size() > 1)) {
         answered_bytes_ -= answered_.begin()->second.size;

@@ -55,8 +55,8 @@ void Sessions::refuse(ConnectionId connection, ErrorCode code, std::string text)
     ctx_.emit(SendDoor{connection, ctx_.message(proto::Refuse{code, std::move(text)})});
 }
 
-/// The token must not be guessable, because the session belongs to whoever has it: so it comes from the system's
-/// generator (Options::secret). One number of the core's seeded generator tells all others; simulations use it.
+/// The token must not be guessable, since it is all that is needed to resume the session. So it comes from the system's
+/// generator (Options::secret). Simulations use the core's seeded generator, whose numbers can be computed from one.
 SessionToken Sessions::new_token() {
     SessionToken token;
     while (!token || sessions_.contains(token))
@@ -105,6 +105,8 @@ void Sessions::attach(Session& session, ConnectionId connection, std::uint64_t r
         const SessionToken old = on_connection->second;  // its worker has begun a new session on this connection
         end(old, Reason::worker_down);
     }
+    // A worker may resume before this node notices the end of the old connection. What still comes over that is
+    // refused.
     if (!session.is_attached()) lost_.erase({session.lost_at() + ctx_.options.session.grace, session.token()});
     by_connection_.erase(session.connection());
     by_connection_[connection] = session.token();
@@ -234,7 +236,7 @@ void Sessions::dismiss(const std::string& why) {
 }
 
 void Sessions::tick() {
-    std::vector<SessionToken> silent;
+    std::vector<SessionToken> silent;  // lose() may erase the session
     for (auto& [token, session] : sessions_) {
         if (!session.is_attached()) continue;
         if (ctx_.now - session.heard_at() > ctx_.options.session.ttl)
@@ -248,7 +250,7 @@ void Sessions::tick() {
 void Sessions::flush() {
     for (const SessionToken token : to_flush_) {
         Session* session = find(token);
-        if (!session) continue;
+        if (!session) continue;  // ended since it was listed
         session->flush();
         session->is_listed = false;
     }

@@ -13,6 +13,7 @@ void Visibility::wait(const Caller& caller, proto::JoinReply reply, Instant dead
         return;
     }
     Wait wait{caller, std::move(reply), replicas_.own().applied(), {}, deadline, ctx_.now};
+    // A node that comes up later begins with a table that has these members already.
     for (const auto& [name, peer] : peers_.all())
         if (peer.is_live()) wait.outstanding.insert(name);
     waits_.push_back(std::move(wait));
@@ -30,7 +31,7 @@ void Visibility::finish_done() {
 
 void Visibility::pinged(const NodeId& from, std::uint64_t nonce, Seq seq) {
     const Owed owed{from, nonce, seq};
-    owed_.erase(from.name);
+    owed_.erase(from.name);  // the later question is about more of the log
     if (shown(from.name) >= seq)
         pong(owed);
     else
@@ -71,7 +72,7 @@ void Visibility::flush() {
     std::set<std::string> ask;
     for (auto& wait : waits_) {
         if (wait.ask_at > ctx_.now) continue;
-        wait.ask_at = ctx_.now + ctx_.options.timing.tick;
+        wait.ask_at = ctx_.now + ctx_.options.timing.tick;  // a Ping or a Pong may be lost
         ask.insert(wait.outstanding.begin(), wait.outstanding.end());
     }
     for (const auto& name : ask) peers_.send(name, proto::Ping{1}, replicas_.own().applied().value);

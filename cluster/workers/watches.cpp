@@ -9,6 +9,11 @@
 #include "proto/limits.hpp"
 
 namespace muster::cluster {
+namespace {
+
+constexpr std::size_t kPartOverhead = 64;  // bytes on the wire, approximately
+
+}  // namespace
 
 WatchEvent Watches::snapshot(const Group& group) const {
     WatchEvent event{WatchEvent::Kind::snapshot, Reason::left, {}};
@@ -81,12 +86,13 @@ void Watches::session_ended(SessionToken token) {
     }
 }
 
+/// Splits the event into parts that fit a frame. A group that continues in the next part is named there again.
 void Watches::push(const SessionRequest& watch, const WatchEvent& event) {
     proto::WatchNews part{watch.number, {event.kind, event.reason, {}}, false};
     std::size_t size = 0;
     const auto send = [&](bool last) {
         part.last = last;
-        sessions_.push(watch.token, part, size + 64);
+        sessions_.push(watch.token, part, size + kPartOverhead);
         part.event.groups.clear();
         size = 0;
     };
