@@ -203,6 +203,7 @@ Node::Impl::~Impl() {
 
 void Node::Impl::close() {
     const std::lock_guard lock(closing);
+    // In this order: the closed engine ends the loop, and the loop is the only thread that gives work to the pool.
     if (engine) engine->close({ErrorCode::closed, "this node has been closed: start a new one"});
     loop.reset();
     if (pool) pool->stop();
@@ -255,6 +256,7 @@ Result<Watch> Node::Impl::watch(const Group& group, OnWatch handler) {
     Watcher watcher{group, {}, std::make_shared<WatchInbox>(*pool, limits, run)};
     Watch watch;
     {
+        // Registered before the core knows the watch, because the loop may deliver the snapshot before post() returns.
         const std::lock_guard lock(mutex);
         watch = Watch{++last_watch};
         watcher.id = cluster::WatchId{++last_watch_id};
@@ -286,7 +288,7 @@ void Node::Impl::deliver(cluster::Deliver&& deliver) {
 }
 
 void Node::Impl::deliver(const cluster::DeliverGap& gap) {
-    flush_deliveries();  // what came before the gap
+    flush_deliveries();  // notifications before the gap must reach the inbox first
     if (const auto inbox = inbox_of(gap.handler)) inbox->lose(gap.missed);
 }
 
@@ -319,7 +321,8 @@ void Node::Impl::tell(cluster::TellWatcher&& tell) {
     {
         const std::lock_guard lock(mutex);
         const auto found = watchers.find(watch);
-        if (found == watchers.end()) return;
+        if (found == watchers.end()) return;  // unwatched meanwhile
+        // A new id, so that events of the old watch, which may wait in this turn's actions, are not taken for the new.
         watch_of.erase(watcher.id);
         watcher.id = found->second.id = cluster::WatchId{++last_watch_id};
         watch_of.emplace(watcher.id, watch);

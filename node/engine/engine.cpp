@@ -24,7 +24,7 @@ Engine::Engine(cluster::Options options, std::shared_ptr<Wakeup> wakeup)
 
 void Engine::step(cluster::EventBody body) {
     Lock lock(mutex_);
-    loop_sleeps_ = false;
+    loop_sleeps_ = false;  // the loop runs this, so nobody needs to wake it
     if (!closed_) step_core(std::move(body));
     release(lock);
 }
@@ -39,6 +39,8 @@ void Engine::take(cluster::Actions& actions) {
 
 cluster::Instant Engine::deadline() {
     const std::lock_guard lock(mutex_);
+    // Set before the loop sleeps: a caller that comes in between notifies the wakeup, and the loop's poll returns at
+    // once.
     loop_sleeps_ = true;
     // Actions that arrived after take() are due now.
     sleeps_until_ = closed_ ? cluster::kNever : core_.next_deadline();
@@ -67,7 +69,7 @@ bool Engine::wait_for_room(Lock& lock) {
 
 bool Engine::must_wake_loop() {
     if (!loop_sleeps_ || (outbox_.empty() && core_.next_deadline() >= sleeps_until_)) return false;
-    loop_sleeps_ = false;
+    loop_sleeps_ = false;  // one notify is enough, however many calls follow before the loop runs
     return true;
 }
 
@@ -84,10 +86,12 @@ CallResult Engine::await(Lock& lock, cluster::CallId id, cluster::EventBody body
     const auto* notify = std::get_if<cluster::LocalNotify>(&body);
     const std::size_t data = notify == nullptr ? 0 : notify->data.msgpack.size();
     const std::size_t before = outbox_.size();
+    // Most calls are answered within their own step. Only the others wait, which needs an allocation.
     current_call_.emplace(id, std::nullopt);
     step_core(std::move(body));
     auto result = std::move(current_call_->second);
     current_call_.reset();
+    // An upper bound: every new action may hold the data of the notification.
     if (outbox_.size() > before) outbox_bytes_ += data * (outbox_.size() - before);
     if (result) return *std::move(result);
 
@@ -125,6 +129,7 @@ Result<Engine::Joined> Engine::join(const cluster::LocalJoin& join, std::chrono:
 Result<Engine::Left> Engine::leave(const Group& group, const OwnMembers::Wanted& wanted) {
     Lock lock(mutex_);
     if (!wait_for_room(lock)) return *closed_;
+    // own_ and the core agree because both change under this lock.
     auto taken = own_.take(group, wanted);
     if (taken.members.empty())
         return Error{ErrorCode::not_joined,

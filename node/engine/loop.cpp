@@ -72,6 +72,8 @@ void Loop::run() {
         if (auto outcomes = node_.take_outcomes(); !outcomes.empty())
             engine_.step(cluster::HandlerOutcomes{std::move(outcomes)});
         if (engine_.is_due()) {
+            // drain() is bounded, so messages may still wait. A Tick judges who was silent, so the words of nodes that
+            // wait in a socket must be heard first.
             sockets_->drain_nodes(emit_);
             engine_.step(cluster::Tick{});
         }
@@ -80,7 +82,7 @@ void Loop::run() {
             sockets_->expire();
         }
     }
-    perform();
+    perform();  // the Goodbye, and what callers asked for before the engine was closed
     sockets_.reset();
 }
 

@@ -20,7 +20,7 @@ ThreadViews::~ThreadViews() {
 }
 
 Members ThreadViews::keep(EngineNumber engine, std::uint64_t hash, const View& view) {
-    MembersHold::List list(view, &view->members);
+    MembersHold::List list(view, &view->members);  // owns the view, points to its members
     if (ended_) return Members(std::move(list));
     thread_local const AtThreadExit at_thread_exit;
     const std::uint64_t tag = tag_of(engine, hash);

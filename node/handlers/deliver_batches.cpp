@@ -12,6 +12,7 @@ void DeliverBatches::add(cluster::Deliver&& deliver) {
 
 DeliverBatches::Batch& DeliverBatches::batch_for(const std::shared_ptr<const cluster::Recipients>& to) {
     if (!batches_.empty() && batches_.back().to == to) return batches_.back();  // the usual case
+    // The address identifies the recipients: the batch keeps them alive, so it is not reused before flush().
     const auto [found, is_new] = batch_of_.try_emplace(to.get(), batches_.size());
     if (is_new) batches_.push_back({to, {}});
     return batches_[found->second];
@@ -35,6 +36,7 @@ void DeliverBatches::deliver(const Batch& batch, const cluster::HandlerMembers& 
         });
         return;
     }
+    // Nobody to call. The holders are made all the same, because each recipient must release its share.
     const auto missed = is_idle(to.handler) ? std::nullopt : std::optional(MissReason::left);
     for (SharedDeliver* shared : delivers) {
         const QueuedNotification notification(*shared, to);

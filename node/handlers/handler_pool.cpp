@@ -38,9 +38,9 @@ void HandlerPool::schedule(std::shared_ptr<Strand> strand) {
         const std::lock_guard lock(state_->mutex);
         if (state_->stopped) return;
         state_->put(std::move(strand));
-        if (state_->ready.size() <= state_->polling) return;
+        if (state_->ready.size() <= state_->polling) return;  // a polling thread takes it
         for_thread = state_->idle != 0;
-        if (!for_thread && state_->ready.size() != 1) return;
+        if (!for_thread && state_->ready.size() != 1) return;  // the keeper was notified of the first one
     }
     // Unlocked: the thread that wakes takes the lock first.
     (for_thread ? state_->work : state_->keeper_wakeup).notify_one();
@@ -191,6 +191,7 @@ void HandlerPool::keep(const std::shared_ptr<State>& state) {
 
 /// Starts as many threads as there are, so that even many blocked handlers soon no longer delay others.
 bool HandlerPool::grow_if_stuck(const std::shared_ptr<State>& state, Lock& lock) {
+    // A call that returns in this time shows that a thread is busy, not blocked; then more threads would not help.
     const std::uint64_t before = state->calls();
     state->keeper_wakeup.wait_for(lock, state->options.patience, [&] { return state->stopped; });
     if (state->stopped || !state->is_short() || state->calls() != before) return false;

@@ -167,6 +167,7 @@ private:
         bytes_ -= front.bytes;
         return front;
     }
+    /// Keeps the gap in order: what the dropped entry had lost before it is now lost before its successor.
     void drop_oldest() {
         const Entry oldest = pop();
         lost_before_queue_ += oldest.lost_before + oldest.weight;
@@ -186,6 +187,7 @@ private:
             return false;
         }
         lost_before_taken_ = std::exchange(lost_before_queue_, 0);
+        // Without a waiting item no entry will carry this loss, so it is reported now.
         if (queue_.empty()) lost_before_taken_ += std::exchange(lost_after_queue_, 0);
         for (; share != 0 && !queue_.empty(); --share) {
             taken_.push_back(pop());

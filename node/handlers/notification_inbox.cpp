@@ -20,7 +20,7 @@ Notification& as_notification(const proto::Notice& notice) {
 void call_for_each_member(const OnNotification& handler, const QueuedNotification& queued,
                           const HandlerReports& reports) {
     Notification& notification = as_notification(queued.notice());
-    std::uint64_t awaited = queued.awaited();
+    std::uint64_t awaited = queued.awaited();  // members are ascending, and the first ones are awaited
     for (const MemberNumber member : queued.members()) {
         notification.members.front() = member;
         call_guarded(*reports.counts, [&] { handler(notification); });

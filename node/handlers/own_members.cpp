@@ -62,7 +62,7 @@ void OwnMembers::take_one(Joins& joins, Join& join, std::uint64_t at, Taken& tak
     if (!join.take(at)) return;
     if (taken.members.empty())
         taken.owner = join.handler;
-    else if (taken.owner != join.handler)
+    else if (taken.owner != join.handler)  // the core then looks up the owner of each member
         taken.owner = cluster::kAnyHandler;
     taken.members.push_back(number);
     if (join.held != 0) return;
@@ -90,6 +90,7 @@ void OwnMembers::take_these(Joins& joins, const std::vector<MemberNumber>& membe
 
 void OwnMembers::tidy(Groups::iterator group) {
     Joins& joins = group->second;
+    // Removing from the end is cheap, and is all that leaving in reverse order needs.
     while (!joins.all.empty() && joins.all.back().held == 0) {
         joins.all.pop_back();
         --joins.ended;
