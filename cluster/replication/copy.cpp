@@ -39,6 +39,7 @@ void Copy::learn_position(Seq position) {
 
 void Copy::learn_digest(Seq position, std::uint64_t digest) {
     Context& ctx = shared_.ctx;
+    // At different positions the digests differ, too, and say nothing.
     if (position == replica_->applied() && digest != replica_->digest() && !is_wrong_) {
         ctx.count("digest_mismatches");
         ctx.note(Note::Kind::digest_mismatch, origin().name, "at position " + std::to_string(position.value));

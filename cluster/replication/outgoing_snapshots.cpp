@@ -10,6 +10,7 @@ constexpr Duration kStalledAfter = std::chrono::seconds(5);
 
 void OutgoingSnapshots::begin(const std::shared_ptr<const Replica>& table, const std::string& to) {
     const std::pair key(to, table->id().name);
+    // Each chunk is sent once. A receiver that pulls again misses one, so the snapshot begins again.
     outgoing_.erase(key);
     std::erase_if(outgoing_, [](const auto& entry) { return entry.second.table.expired(); });
     if (outgoing_.size() >= kMaxSnapshots) return ctx_.count("snapshots_refused");

@@ -30,6 +30,7 @@ void OwnTable::publish(bool force) {
 void OwnTable::publish_all() {
     if (unpublished_.empty()) return;
     const Seq last = replica_->applied();
+    // The unpublished deltas are the last ones of the log.
     const Seq first{last.value - unpublished_.size() + 1};
     muster::cluster::publish(ctx_, proto::Deltas{replica_->id(), first, std::exchange(unpublished_, {})}, last.value);
     unpublished_size_ = 0;

@@ -38,10 +38,12 @@ void Replicas::on(const Transition& transition) {
     if (transition.kind != Transition::Kind::up) {
         const bool left = transition.kind == Transition::Kind::left;
         if (Copy* copy = find(id)) copy->origin_gone(left ? Reason::node_left : Reason::node_down);
+        // A node that has left does not return in this life. One that is down may: its copy is kept.
         if (left && find(id)) copies_.erase(id.name);
         return;
     }
     if (const Copy* earlier = find(id.name); earlier && earlier->origin() != id) {
+        // Peers has ended the earlier life first, which has hidden its table.
         MUSTER_CHECK(!earlier->replica()->is_shown());
         copies_.erase(id.name);
     }

@@ -23,6 +23,8 @@ std::optional<proto::SnapshotChunk> SnapshotSender::next(const Replica& replica)
 
 bool SnapshotSender::fill(const Replica& replica, proto::SnapshotChunk& chunk) {
     const GroupIndex& index = replica.index();
+    // A number may pass to another group while the snapshot is cut. All members of that group have joined since, with
+    // higher numbers than `member_`: it does no harm if chunks have them or not.
     for (size_ = 0; group_ < index.limit(); ++group_, member_ = {}) {
         const MemberList* members = replica.find(group_);
         if (!members) continue;

@@ -11,6 +11,7 @@ std::uint64_t permille(const SyncProgress& progress) {
     const bool has_claims = progress.expected > 0;
     const std::uint64_t of = has_claims ? progress.expected : progress.tables;
     const std::uint64_t has = has_claims ? progress.present : progress.complete;
+    // A table of unknown size may be missing even when all expected members are here: that is not 100 %.
     const std::uint64_t most = progress.is_complete() ? 1000 : 999;
     return of == 0 ? most : std::min(has * 1000 / of, most);
 }

@@ -16,6 +16,7 @@ void DeltaLog::drop_first() {
     starts_.pop_front();
     first_ = first_.next();
     const Start next = starts_.empty() ? end() : starts_.front();
+    // The counts wrap at 2^32, so they are compared with != only.
     for (; begin_.run != next.run; ++begin_.run) {
         meta_items_ -= meta_items(runs_.front());
         if (const OwnerRef owner = runs_.front().tag; owner != kNoOwner) owners_.release(owner);
@@ -32,6 +33,7 @@ proto::Delta DeltaLog::at(Seq seq) const {
     const Start start = starts_[index];
     const Start next = index + 1 < starts_.size() ? starts_[index + 1] : end();
     proto::Delta delta;
+    // 32-bit differences, for the same reason.
     auto run = runs_.begin() + static_cast<std::uint32_t>(start.run - begin_.run);
     for (std::uint32_t at = start.change; at != next.change; ++at) {
         const Change& change = changes_[static_cast<std::uint32_t>(at - begin_.change)];

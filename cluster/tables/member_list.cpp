@@ -25,6 +25,7 @@ bool can_extend(const Run& run, const Run& next) {
 
 MemberList::Position MemberList::lower_bound(MemberNumber number) const {
     std::size_t at = blocks_.size();
+    // Most numbers that are searched are recent ones, in the tail: the blocks are searched only for lower ones.
     if (at > 0 && blocks_.back().back().last() >= number) {
         const auto holds = std::lower_bound(blocks_.begin(), blocks_.end(), number, [](const Block& runs, auto wanted) {
             return ends_before(runs.back(), wanted);
@@ -69,6 +70,7 @@ bool MemberList::insert(const Run& one) {
         append(one);
         return true;
     }
+    // Only repeated joins and snapshots come here: an origin's new numbers are its highest.
     const Position at = lower_bound(one.first);
     if (block(at.block)[at.run].first <= one.first) return false;
     insert_run(at, one);
@@ -90,12 +92,13 @@ void MemberList::erase_run(Position at) {
     Block& runs = block(at.block);
     runs.erase(runs.begin() + static_cast<Offset>(at.run));
     if (!runs.empty()) {
+        // A large group that has become small gives its memory back.
         if (runs.capacity() > kKeptCapacity && runs.size() < runs.capacity() / 4) runs.shrink_to_fit();
         return;
     }
     if (at.block < blocks_.size()) {
         blocks_.erase(blocks_.begin() + static_cast<Offset>(at.block));
-    } else if (!blocks_.empty()) {
+    } else if (!blocks_.empty()) {  // the tail must not be empty while there are blocks
         tail_ = std::move(blocks_.back());
         blocks_.pop_back();
     }
@@ -109,6 +112,7 @@ Run MemberList::remove_piece(MemberNumber first, MemberNumber last) {
     const MemberNumber from = std::max(first, run.first);
     const MemberNumber to = std::min(last, run.last());
     const Run piece{from, static_cast<std::uint32_t>(to.value - from.value + 1), run.tag};
+    // What stays of the run on both sides of the piece.
     const auto before = static_cast<std::uint32_t>(from.value - run.first.value);
     const auto after = static_cast<std::uint32_t>(run.last().value - to.value);
     size_ -= piece.count;

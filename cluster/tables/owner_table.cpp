@@ -23,6 +23,7 @@ std::uint64_t hash_owner(const std::string& worker, const Meta& meta) {
 
 OwnerRef OwnerTable::acquire(const std::string& worker, const Meta& meta, std::uint64_t uses) {
     if (last_acquired_ == kNoOwner || !matches(last_acquired_, worker, meta)) {
+        // The salt only changes the cell in the index. The hash itself is part of the digest, equal on all nodes.
         const std::uint64_t hash = hash_owner(worker, meta);
         last_acquired_ = by_hash_.find(mix64(hash ^ salt_), [&](OwnerRef ref) { return matches(ref, worker, meta); });
         if (last_acquired_ == kNoOwner) {

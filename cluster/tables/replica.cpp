@@ -82,6 +82,7 @@ void Replica::drop_part_if_empty(GroupRef group) {
     const std::uint32_t at = find_part(group);
     if (at == FlatIndex::kNone || !parts_[at].members.empty()) return;
     part_by_group_.erase(mix64(group), at);
+    // The last part moves into the gap: removing a group takes the same time however many there are.
     if (const auto last = static_cast<std::uint32_t>(parts_.size() - 1); at != last) {
         part_by_group_.replace(mix64(parts_[last].group), last, at);
         parts_[at] = std::move(parts_[last]);
@@ -111,7 +112,7 @@ void Replica::apply(const proto::Delta& delta, GroupUpdates* updates) {
     applied_ = applied_.next();
     log_.begin(applied_);
     for (const auto& change : delta.changes) {
-        const GroupRef group = index_.acquire(change.group);
+        const GroupRef group = index_.acquire(change.group);  // the log takes over this use
         log_.add_change(group, change.reason);
         if (!change.joins.empty()) join(group, change, updates);
         if (!change.leaves.empty()) leave(group, change, updates);
@@ -166,7 +167,7 @@ void Replica::add(const proto::GroupRuns& from) {
     for (const auto& run : from.joins) {
         const Run joined{run.first, static_cast<std::uint32_t>(run.count), owners_.acquire(run.worker, run.meta, 1)};
         part.members.add(joined, [&](const Run& piece) { count_joined(group, piece); });
-        owners_.release(joined.tag);
+        owners_.release(joined.tag);  // now the members hold the uses
     }
     index_.release(group);
 }
