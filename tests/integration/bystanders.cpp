@@ -14,7 +14,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr milliseconds kBatch{200};
-const Group kGroup{"orders", "bystanders"};
+const Group kBystanders{"orders", "bystanders"};
 
 std::unique_ptr<Worker> attach(const std::string& node, const std::string& name) {
     auto worker = Worker::connect(with_keys(Worker::Options{.nodes = {node}, .name = name}));
@@ -48,14 +48,14 @@ void Bystanders::add(Tracker& tracker) {
     JoinOptions options;
     options.visible = true;
     const auto joined = tracker.join(
-        kGroup, [](const Notification&) {}, options);
+        kBystanders, [](const Notification&) {}, options);
     if (!joined || joined->unseen != 0) throw std::runtime_error("a bystander could not join");
     ++expected_;
 }
 
 microseconds Bystanders::call() {
     const auto since = Clock::now();
-    const auto report = notifier_->notify_created(kGroup, Data{}, {.wait = true, .timeout = milliseconds(20'000)});
+    const auto report = notifier_->notify_created(kBystanders, Data{}, {.wait = true, .timeout = milliseconds(20'000)});
     const auto took = std::chrono::duration_cast<microseconds>(Clock::now() - since);
     EXPECT_TRUE(report) << report.error().text;
     EXPECT_EQ(report ? report->delivered : 0, expected_);

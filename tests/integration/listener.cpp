@@ -9,7 +9,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr milliseconds kBetweenAsking{10};
+constexpr milliseconds kBetweenReads{10};
 
 void tell(Told& told, const std::string& id, const std::string& what, bool is_there) {
     const bool changes = is_there ? told.table.insert(id).second : told.table.erase(id) == 1;
@@ -113,7 +113,7 @@ bool eventually(const std::function<bool()>& holds, milliseconds timeout) {
     const auto until = Clock::now() + hurried(timeout);
     while (!holds()) {
         if (Clock::now() >= until) return false;
-        std::this_thread::sleep_for(kBetweenAsking);
+        std::this_thread::sleep_for(kBetweenReads);
     }
     return true;
 }

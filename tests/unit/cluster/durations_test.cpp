@@ -11,9 +11,6 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-const Group kOrders{"orders", "streams"};
-constexpr HandlerId kMe{1};
-constexpr ConnectionId kConnection{9};
 constexpr ConnectionId kOther{10};
 
 std::uint64_t count(const Histogram& histogram) {

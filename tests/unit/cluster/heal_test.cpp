@@ -11,7 +11,6 @@
 namespace muster::cluster::test {
 namespace {
 
-constexpr HandlerId kMe{1};
 constexpr WatchId kAll{1};
 constexpr std::uint64_t kPerGroup = 500;
 constexpr Duration kShort = std::chrono::milliseconds(400);  // before anyone is suspected

@@ -13,6 +13,12 @@
 
 namespace muster::cluster::test {
 
+// Names that most tests use.
+inline const Group kOrders{"orders", "subscriptions"};
+inline constexpr HandlerId kMe{1};
+inline constexpr HandlerId kYou{2};
+inline constexpr ConnectionId kConnection{9};
+
 class Net {
 public:
     explicit Net(std::function<void(Options&)> adjust_options = {}) : adjust(std::move(adjust_options)) {}

@@ -10,8 +10,6 @@
 namespace muster::cluster::test {
 namespace {
 
-const Group kOrders{"orders", "subscriptions"};
-constexpr HandlerId kMe{1};
 using std::chrono::milliseconds;
 
 bool is_deltas(const proto::Message& message) {

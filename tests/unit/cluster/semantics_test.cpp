@@ -10,10 +10,7 @@
 namespace muster::cluster::test {
 namespace {
 
-const Group kOrders{"orders", "subscriptions"};
 const Group kStreams{"orders", "streams"};
-constexpr HandlerId kMe{1};
-constexpr HandlerId kYou{2};
 using std::chrono::milliseconds;
 
 /// A snapshot with all later events applied: member ids by group.

@@ -12,27 +12,17 @@
 namespace muster {
 namespace {
 
+using test::kGroup;
 using test::kLong;
+using test::options;
 using test::Seen;
 using test::start;
+using test::visible;
 
-const Group kGroup{"orders", "streams"};
 const NotifyOptions kWait{.wait = true, .timeout = kLong};
 
 Data data(char n) {
     return Data{std::string(1, n)};
-}
-
-JoinOptions visible(std::uint64_t count = 1) {
-    JoinOptions options;
-    options.count = count;
-    options.visible = true;
-    options.timeout = kLong;
-    return options;
-}
-
-Node::Options options(const std::string& name, std::vector<std::string> seeds = {}) {
-    return test::options("embedded-delivery", name, std::move(seeds));
 }
 
 /// A node with two joins. The handler of the first, which has `members` members, blocks in its first call until

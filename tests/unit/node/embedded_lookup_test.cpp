@@ -15,19 +15,10 @@
 namespace muster {
 namespace {
 
+using test::kGroup;
+using test::many;
+using test::options;
 using test::start;
-
-const Group kGroup{"orders", "streams"};
-
-Node::Options options(const std::string& name) {
-    return test::options("lookup", name, {});
-}
-
-JoinOptions many(std::uint64_t count) {
-    JoinOptions options;
-    options.count = count;
-    return options;
-}
 
 std::uint64_t last_of(const Members& members) {
     return members.empty() ? 0 : members.back().id.number.value;
@@ -47,7 +38,7 @@ TEST(Lookup, AllThreadsShareAViewWhileNothingChanges) {
 
 TEST(Lookup, NodesOfOneProcessShareNothing) {
     auto a = start(options("a"));
-    const auto b = start(test::options("elsewhere", "b", {}));
+    const auto b = start(options("b", {}, "elsewhere"));
     ASSERT_TRUE(a->join(kGroup, {}).ok());
     EXPECT_EQ(a->members(kGroup)->size(), 1u);
     EXPECT_TRUE(b->members(kGroup)->empty());

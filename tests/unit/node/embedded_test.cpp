@@ -14,16 +14,15 @@
 namespace muster {
 namespace {
 
+using test::kGroup;
 using test::kLong;
+using test::many;
+using test::options;
 using test::Seen;
 using test::start;
+using test::visible;
 
-const Group kGroup{"orders", "streams"};
 const Data kData{"\x2a"};
-
-Node::Options options(const std::string& name, std::vector<std::string> seeds = {}) {
-    return test::options("embedded", name, std::move(seeds));
-}
 
 struct Pair {
     std::unique_ptr<Node> a = start(options("a"));
@@ -34,21 +33,6 @@ std::vector<MemberId> ids(const Members& members) {
     std::vector<MemberId> all;
     for (const auto& member : members) all.push_back(member.id);
     return all;
-}
-
-JoinOptions many(std::uint64_t count, Meta meta = {}) {
-    JoinOptions options;
-    options.count = count;
-    options.meta = std::move(meta);
-    return options;
-}
-
-JoinOptions visible(std::uint64_t count = 1) {
-    JoinOptions options;
-    options.count = count;
-    options.visible = true;
-    options.timeout = kLong;
-    return options;
 }
 
 TEST(Node, ReadsItsOwnWrites) {

@@ -5,20 +5,12 @@
 #include <thread>
 
 #include "node/node_impl.hpp"
-#include "tests/unit/node/support.hpp"
+#include "tests/unit/node/nodes.hpp"
 
 namespace muster {
 namespace {
 
-const Group kGroup{"orders", "subscriptions"};
-
-Node::Options options_of(const std::string& name, const std::string& seed = {}) {
-    Node::Options options;
-    options.name = name;
-    options.listen = "127.0.0.1:0";
-    if (!seed.empty()) options.seeds = {seed};
-    return options;
-}
+using test::kGroup;
 
 template <class Predicate>
 bool eventually(const Predicate& holds) {
@@ -37,13 +29,13 @@ std::size_t members_at(Node::Impl& node) {
 TEST(LostGossip, LostDeltasAreRepairedWithoutARestart) {
     std::atomic<bool> losing{false};
     std::atomic<int> lost{0};
-    auto a = Node::Impl::start(options_of("a"), [&](const proto::Message& message) {
+    auto a = Node::Impl::start(test::options("a"), [&](const proto::Message& message) {
         if (!losing || !std::holds_alternative<proto::Deltas>(message.body)) return false;
         ++lost;
         return true;
     });
     ASSERT_TRUE(a);
-    auto b = Node::Impl::start(options_of("b", (*a)->address));
+    auto b = Node::Impl::start(test::options("b", {(*a)->address}));
     ASSERT_TRUE(b);
     const auto join = [&] {
         cluster::LocalJoin event;

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
@@ -15,14 +16,32 @@
 
 namespace muster::test {
 
+inline const Group kGroup{"orders", "streams"};
+
 /// Options of a node at any free port of loopback that is ready soon.
-inline Node::Options options(const std::string& scope, const std::string& name, std::vector<std::string> seeds) {
+inline Node::Options options(const std::string& name, std::vector<std::string> seeds = {},
+                             const std::string& scope = "tests") {
     Node::Options options;
     options.name = name;
     options.listen = "127.0.0.1:0";
     options.scope = scope;
     options.timing.ready_wait = std::chrono::milliseconds(300);
     options.seeds = std::move(seeds);
+    return options;
+}
+
+inline JoinOptions many(std::uint64_t count, Meta meta = {}) {
+    JoinOptions options;
+    options.count = count;
+    options.meta = std::move(meta);
+    return options;
+}
+
+inline JoinOptions visible(std::uint64_t count = 1) {
+    JoinOptions options;
+    options.count = count;
+    options.visible = true;
+    options.timeout = kLong;
     return options;
 }
 

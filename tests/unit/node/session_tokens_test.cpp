@@ -71,7 +71,7 @@ TEST(SessionTokens, CannotBeComputedFromAnother) {
     for (int i = 0; i < 10; ++i) random.next();
     ASSERT_TRUE(follows_from(known, random.next() | 1)) << "this test would notice nothing";
 
-    const auto node = test::start(test::options("tokens", "a", {}));
+    const auto node = test::start(test::options("a", {}, "tokens"));
     const auto first = attach(node->address(), "w1");
     std::set<std::uint64_t> tokens{first};
     for (int i = 2; i < 10; ++i) {

@@ -19,8 +19,6 @@ using std::chrono::minutes;
 using std::chrono::seconds;
 using Kind = Change::Kind;
 
-const Group kOrders{"orders", "subscriptions"};
-constexpr HandlerId kMe{1};
 constexpr Instant kStart = Instant{} + minutes(100);
 
 std::vector<Kind> kinds(const std::vector<Change>& changes) {

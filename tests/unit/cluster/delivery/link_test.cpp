@@ -13,10 +13,7 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using Strings = std::vector<std::string>;
 
-const Group kOrders{"orders", "streams"};
 const Group kStock{"stock", "streams"};
-constexpr HandlerId kMe{1};
-constexpr HandlerId kYou{2};
 constexpr std::size_t kLinkItems = 8;  // half of them may be in flight
 
 class Link : public ::testing::Test {

@@ -11,8 +11,6 @@
 namespace muster::cluster::test {
 namespace {
 
-const Group kOrders{"orders", "subscriptions"};
-constexpr HandlerId kMe{1};
 constexpr std::uint64_t kSecret = 7;
 using std::chrono::milliseconds;
 

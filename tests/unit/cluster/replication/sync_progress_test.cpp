@@ -13,8 +13,6 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr HandlerId kMe{1};
-
 TEST(Progress, IsTheShareOfMembersThatArePresent) {
     SyncProgress progress;
     EXPECT_TRUE(progress.is_complete());

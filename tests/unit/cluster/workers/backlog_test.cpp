@@ -13,8 +13,6 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using Strings = std::vector<std::string>;
 
-const Group kOrders{"orders", "streams"};
-constexpr ConnectionId kConnection{9};
 constexpr std::size_t kBacklog = 10;  // half of it may be in flight
 
 class Backlog : public ::testing::Test {

@@ -12,9 +12,6 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-const Group kOrders{"orders", "streams"};
-constexpr ConnectionId kConnection{9};
-
 class Limits : public ::testing::Test {
 protected:
     void start(const std::function<void(Bounds&)>& bounds) {

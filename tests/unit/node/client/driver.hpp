@@ -18,6 +18,11 @@ using std::chrono::milliseconds;
 
 inline const Group kOrders{"orders", "subscriptions"};
 
+/// A member of the node's.
+inline MemberId id(std::uint64_t number) {
+    return {{"a", Incarnation{1700}}, MemberNumber{number}};
+}
+
 class Driver {
 public:
     explicit Driver(std::vector<std::string> nodes = {"a:1", "b:2"}) : Driver(false, {}, std::move(nodes)) {}

@@ -8,10 +8,6 @@ namespace {
 
 using testing::ElementsAre;
 
-MemberId id(std::uint64_t number) {
-    return {{"a", Incarnation{1700}}, MemberNumber{number}};
-}
-
 TEST(SessionCalls, AreHeldUntilAttachedThenSentInOrder) {
     Driver d;
     d.join(1);

@@ -9,10 +9,6 @@ namespace {
 using testing::ElementsAre;
 using testing::IsEmpty;
 
-MemberId id(std::uint64_t number) {
-    return {{"a", Incarnation{1700}}, MemberNumber{number}};
-}
-
 /// The connection breaks and the same node is asked again.
 void lose(Driver& d) {
     d.after(milliseconds(100));  // sooner than that it would wait first

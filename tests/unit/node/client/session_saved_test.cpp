@@ -11,10 +11,6 @@ using testing::IsEmpty;
 
 const Group kOther{"orders", "streams"};
 
-MemberId id(std::uint64_t number) {
-    return {{"a", Incarnation{1700}}, MemberNumber{number}};
-}
-
 const std::vector<std::string> kNodes{"a:1", "b:2"};
 
 /// A process that is to be killed: session 42 with members 5 and 6 of one join.

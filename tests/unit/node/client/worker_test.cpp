@@ -16,7 +16,7 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using testing::ElementsAre;
 
-const Group kOrders{"orders", "subscriptions"};
+const Group kGroup{"orders", "subscriptions"};
 using Clock = std::chrono::steady_clock;
 
 /// What a handler was called with, to be waited for.
@@ -110,7 +110,7 @@ TEST(Worker, CallsAHandlerOncePerMemberAndAcknowledgesWhenItReturned) {
     JoinOptions two;
     two.count = 2;
     const auto joined = worker->join(
-        kOrders,
+        kGroup,
         [&](const Notification& notification) {
             ASSERT_EQ(notification.members.size(), 1u);
             called.push_back(notification.members[0].value);
@@ -135,9 +135,9 @@ TEST(Worker, CallsFromInsideAHandlerAreAnswered) {
     FakeNode node("a");
     auto worker = connect({node.address()});
     std::promise<std::size_t> groups;
-    ASSERT_TRUE(worker->join(kOrders, [&](const Notification&) {
+    ASSERT_TRUE(worker->join(kGroup, [&](const Notification&) {
         const auto answer = worker->groups();
-        EXPECT_TRUE(worker->leave(kOrders));
+        EXPECT_TRUE(worker->leave(kGroup));
         groups.set_value(answer ? answer->size() : 0);
     }));
     node.notify(number(1));
@@ -153,7 +153,7 @@ TEST(Worker, ANodeThatDoesNotAnswerCostsTheTimeoutAndNoMore) {
     NotifyOptions options;
     options.timeout = milliseconds(200);
     const auto before = Clock::now();
-    const auto report = worker->notify_created(kOrders, {}, options);
+    const auto report = worker->notify_created(kGroup, {}, options);
     const auto took = Clock::now() - before;
     ASSERT_FALSE(report);
     EXPECT_EQ(report.error().code, ErrorCode::timeout);
@@ -166,7 +166,7 @@ TEST(Worker, AKilledNodeIsLeftForTheNextWithinASecond) {
     FakeNode b("b");
     Log log;
     auto worker = connect({a->address(), b.address()});
-    const auto joined = worker->join(kOrders, log.handler());
+    const auto joined = worker->join(kGroup, log.handler());
     ASSERT_TRUE(joined);
     const auto before = Clock::now();
     a.reset();
@@ -175,7 +175,7 @@ TEST(Worker, AKilledNodeIsLeftForTheNextWithinASecond) {
     b.notify(number(5));
     EXPECT_THAT(log.wait(1), ElementsAre("5"));
     EXPECT_EQ(worker->node().id.name, "b");
-    EXPECT_THAT(*worker->leave(kOrders, joined->members), ElementsAre(joined->members[0]));
+    EXPECT_THAT(*worker->leave(kGroup, joined->members), ElementsAre(joined->members[0]));
 }
 
 TEST(Worker, ASilentNodeIsLeftAfterTheTtl) {
@@ -190,7 +190,7 @@ TEST(Worker, ABrokenConnectionIsResumedAndNothingIsLostOrDoubled) {
     FakeNode node("a");
     Log log;
     auto worker = connect({node.address()});
-    ASSERT_TRUE(worker->join(kOrders, log.handler()));
+    ASSERT_TRUE(worker->join(kGroup, log.handler()));
     std::vector<std::string> expected;
     for (int round = 0; round < 3; ++round) {
         for (int i = 0; i < 200; ++i) {
@@ -214,7 +214,7 @@ TEST(Worker, AFullInboxHoldsTheNodeBackButNotTheHeartbeatsOrTheCalls) {
     auto released = release.get_future().share();
     Log log;
     const auto count = log.handler();
-    ASSERT_TRUE(worker->join(kOrders, [&](const Notification& notification) {
+    ASSERT_TRUE(worker->join(kGroup, [&](const Notification& notification) {
         released.wait();
         count(notification);
     }));
@@ -237,7 +237,7 @@ TEST(Worker, AfterUnwatchReturnedNoEventIsHandled) {
     std::atomic<bool> inside{false};
     std::promise<void> entered;
     std::atomic<int> events{0};
-    const auto watch = worker->watch(kOrders, [&](const WatchEvent&) {
+    const auto watch = worker->watch(kGroup, [&](const WatchEvent&) {
         if (++events > 1) return;
         inside = true;
         entered.set_value();
@@ -253,7 +253,7 @@ TEST(Worker, AfterUnwatchReturnedNoEventIsHandled) {
     EXPECT_FALSE(worker->unwatch(*watch));
     // Whatever follows in the stream is handled after what the watch would have got.
     Log log;
-    ASSERT_TRUE(worker->join(kOrders, log.handler()));
+    ASSERT_TRUE(worker->join(kGroup, log.handler()));
     node.notify(number(1));
     log.wait(1);
     EXPECT_EQ(events, seen);
@@ -278,7 +278,7 @@ TEST(Worker, CloseFromInsideAHandlerEndsIt) {
     FakeNode node("a");
     auto worker = connect({node.address()});
     std::promise<void> closed;
-    ASSERT_TRUE(worker->join(kOrders, [&](const Notification&) {
+    ASSERT_TRUE(worker->join(kGroup, [&](const Notification&) {
         worker->close();
         EXPECT_EQ(worker->groups().error().code, ErrorCode::closed);
         closed.set_value();
@@ -293,7 +293,7 @@ TEST(Worker, WhatTheLastHandlerTookIsAcknowledgedBeforeTheGoodbye) {
     auto worker = connect({node.address()});
     std::promise<void> entered;
     std::promise<void> release;
-    ASSERT_TRUE(worker->join(kOrders, [&](const Notification&) {
+    ASSERT_TRUE(worker->join(kGroup, [&](const Notification&) {
         entered.set_value();
         release.get_future().wait();
     }));
@@ -311,7 +311,7 @@ TEST(Worker, AHandlerThatNeverReturnsDoesNotHoldBackTheGoodbye) {
     auto worker = connect({node.address()});
     std::promise<void> entered;
     std::promise<void> release;
-    ASSERT_TRUE(worker->join(kOrders, [&](const Notification&) {
+    ASSERT_TRUE(worker->join(kGroup, [&](const Notification&) {
         entered.set_value();
         release.get_future().wait();
     }));
@@ -341,7 +341,7 @@ TEST(Worker, ManyThreadsMayCallAtOnce) {
     std::atomic<int> done{0};
     for (int t = 0; t < 8; ++t)
         threads.emplace_back([&] {
-            for (int i = 0; i < 50; ++i) done += worker->notify_created(kOrders, {}).ok() ? 1 : 0;
+            for (int i = 0; i < 50; ++i) done += worker->notify_created(kGroup, {}).ok() ? 1 : 0;
         });
     for (auto& thread : threads) thread.join();
     EXPECT_EQ(done, 400);
@@ -351,7 +351,7 @@ TEST(Worker, PostsGoOutInOrderAndEachHasItsReport) {
     FakeNode node("a");
     auto worker = connect({node.address()});
     std::vector<std::future<Result<NotifyReport>>> reports;
-    for (int i = 0; i < 2000; ++i) reports.push_back(worker->post(NotificationKind::created, kOrders, Data{number(i)}));
+    for (int i = 0; i < 2000; ++i) reports.push_back(worker->post(NotificationKind::created, kGroup, Data{number(i)}));
     for (auto& report : reports) EXPECT_TRUE(report.get());
     std::vector<std::string> asked;
     node.wait_for([&](const FakeNode& n) {
@@ -371,14 +371,14 @@ TEST(Worker, APostWaitsForAPlaceForAsLongAsItMayAndLeavesRoomForCalls) {
     NotifyOptions patient;
     patient.timeout = seconds(30);
     const auto post = [&](const NotifyOptions& options) {
-        return worker->post(NotificationKind::created, kOrders, {}, options);
+        return worker->post(NotificationKind::created, kGroup, {}, options);
     };
     std::vector<std::future<Result<NotifyReport>>> reports;
     for (int i = 0; i < 512; ++i) reports.push_back(post(patient));
     NotifyOptions brief;
     brief.timeout = milliseconds(20);
     EXPECT_EQ(post(brief).get().error().code, ErrorCode::overloaded);
-    EXPECT_EQ(worker->notify_created(kOrders, {}, brief).error().code, ErrorCode::timeout);
+    EXPECT_EQ(worker->notify_created(kGroup, {}, brief).error().code, ErrorCode::timeout);
     auto waiting = std::async(std::launch::async, [&] { return post(patient).get(); });
     worker->close();
     EXPECT_EQ(waiting.get().error().code, ErrorCode::closed);
@@ -392,14 +392,14 @@ TEST(Worker, RefusesBadCallsWithoutAskingTheNode) {
     auto worker = connect({node.address()});
     EXPECT_EQ(worker->members({"", "f"}).error().code, ErrorCode::bad_request);
     EXPECT_EQ(worker->members({"s", std::string(256, 'x')}).error().code, ErrorCode::bad_request);
-    EXPECT_EQ(worker->notify_created(kOrders, Data{"\xc1"}).error().code, ErrorCode::bad_request);
+    EXPECT_EQ(worker->notify_created(kGroup, Data{"\xc1"}).error().code, ErrorCode::bad_request);
     JoinOptions options;
     options.count = 65537;
-    EXPECT_EQ(worker->join(kOrders, {}, options).error().code, ErrorCode::bad_request);
+    EXPECT_EQ(worker->join(kGroup, {}, options).error().code, ErrorCode::bad_request);
     options.count = 1;
     for (int i = 0; i < 17; ++i) options.meta[std::to_string(i)] = "";
-    EXPECT_EQ(worker->join(kOrders, {}, options).error().code, ErrorCode::bad_request);
-    EXPECT_EQ(worker->leave(kOrders, std::vector<MemberId>{}).error().code, ErrorCode::not_joined);
+    EXPECT_EQ(worker->join(kGroup, {}, options).error().code, ErrorCode::bad_request);
+    EXPECT_EQ(worker->leave(kGroup, std::vector<MemberId>{}).error().code, ErrorCode::not_joined);
     EXPECT_TRUE(node.wait_for([](const FakeNode& n) { return n.requests.empty(); }));
 }
 

@@ -26,7 +26,7 @@ Frame frame(const std::string& text) {
 }
 
 std::unique_ptr<Node> a_node() {
-    auto options = test::options("page", "a", {});
+    auto options = test::options("a");
     options.limits.journal = 64;
     return start(std::move(options));
 }

@@ -7,11 +7,13 @@
 #include <numeric>
 #include <vector>
 
+#include "tests/unit/node/support.hpp"
+
 namespace muster::node {
 namespace {
 
 using IntInbox = Inbox<int>;
-constexpr auto kLong = std::chrono::seconds(20);
+using test::kLong;
 
 /// Blocks threads that pass until it is opened.
 class Gate {
