@@ -16,7 +16,7 @@ struct ThreadViews::AtThreadExit {
 ThreadViews::~ThreadViews() {
     for (const Set& set : sets_)
         for (const Entry& entry : set.entries)
-            if (entry.hold != nullptr) entry.hold->retire();
+            if (entry.hold != nullptr) MembersHold::retire(entry.hold);
 }
 
 Members ThreadViews::keep(EngineNumber engine, std::uint64_t hash, const View& view) {
@@ -31,7 +31,7 @@ Members ThreadViews::keep(EngineNumber engine, std::uint64_t hash, const View& v
         if (set.tags[i] == tag && set.entries[i].engine == engine) way = i;
     if (way == set.next) set.next = (set.next + 1) % kWays;
     Entry& entry = set.entries[way];
-    if (entry.hold != nullptr) entry.hold->retire();
+    if (entry.hold != nullptr) MembersHold::retire(entry.hold);
     set.tags[way] = tag;
     entry = {engine, view.get(), MembersHold::owned(std::move(list))};
     return Members(*entry.hold);

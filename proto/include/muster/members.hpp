@@ -29,10 +29,10 @@ public:
     MembersHold(const MembersHold&) = delete;
     MembersHold& operator=(const MembersHold&) = delete;
 
-    /// Gives up ownership. Call once, on the owning thread.
-    void retire() noexcept {
-        owner_.store(kNobody, std::memory_order_relaxed);
-        add(own_uses_ * kUse + kRetired);
+    /// Gives up ownership. Call once, on the owning thread; the hold may be gone afterwards.
+    static void retire(MembersHold* hold) noexcept {
+        hold->owner_.store(kNobody, std::memory_order_relaxed);
+        if (hold->add_is_last(hold->own_uses_ * kUse + kRetired)) delete hold;
     }
     /// Adds a use. Any thread; the first use of an owned hold is its owner's.
     void acquire() noexcept {
@@ -41,12 +41,12 @@ public:
         else
             other_uses_.fetch_add(kUse, std::memory_order_relaxed);
     }
-    /// Removes a use. Any thread, not only the one that acquired it.
-    void release() noexcept {
-        if (is_mine())
-            --own_uses_;
-        else
-            add(-kUse);
+    /// Removes a use. Any thread, not only the one that acquired it; the hold may be gone afterwards.
+    static void release(MembersHold* hold) noexcept {
+        if (hold->is_mine())
+            --hold->own_uses_;
+        else if (hold->add_is_last(-kUse))
+            delete hold;
     }
     [[nodiscard]] const std::vector<Member>& list() const { return *list_; }
 
@@ -62,8 +62,9 @@ private:
     ~MembersHold() = default;
 
     [[nodiscard]] bool is_mine() const noexcept { return owner_.load(std::memory_order_relaxed) == thread_; }
-    void add(std::int64_t uses) noexcept {
-        if (other_uses_.fetch_add(uses, std::memory_order_acq_rel) + uses == kRetired) delete this;
+    /// Adds to the atomic count. Returns true if no use is left and the hold is retired.
+    bool add_is_last(std::int64_t uses) noexcept {
+        return other_uses_.fetch_add(uses, std::memory_order_acq_rel) + uses == kRetired;
     }
     /// A number that identifies the calling thread; never reused.
     static std::uint64_t this_thread();
@@ -111,7 +112,7 @@ public:
         return *this;
     }
     ~Members() {
-        if (hold_ != nullptr) hold_->release();
+        if (hold_ != nullptr) MembersHold::release(hold_);
     }
 
     [[nodiscard]] const Member* data() const { return data_; }

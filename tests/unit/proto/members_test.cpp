@@ -79,14 +79,14 @@ protected:
 TEST_F(OwnedHold, StaysWithoutUsesUntilItIsRetired) {
     { const Members used(*hold_); }
     EXPECT_FALSE(alive_.expired());
-    hold_->retire();
+    MembersHold::retire(hold_);
     EXPECT_TRUE(alive_.expired());
 }
 
 TEST_F(OwnedHold, RetiredItStaysForItsUses) {
     Members used(*hold_);
     Members copied = used;
-    hold_->retire();
+    MembersHold::retire(hold_);
     used = {};
     copied = Members(copied);
     EXPECT_FALSE(alive_.expired());
@@ -98,7 +98,7 @@ TEST_F(OwnedHold, AUseMayEndOnAnotherThread) {
     Members used(*hold_);
     on_another_thread([&] { used = {}; });  // the count of others is below zero now
     EXPECT_FALSE(alive_.expired());
-    hold_->retire();
+    MembersHold::retire(hold_);
     EXPECT_TRUE(alive_.expired());
 }
 
@@ -108,7 +108,7 @@ TEST_F(OwnedHold, AUseMadeOnAnotherThreadMayEndHere) {
     on_another_thread([&] { made.assign(3, used); });
     used = {};
     made.pop_back();
-    hold_->retire();
+    MembersHold::retire(hold_);
     made.pop_back();
     EXPECT_FALSE(alive_.expired());
     made.pop_back();
@@ -117,7 +117,7 @@ TEST_F(OwnedHold, AUseMadeOnAnotherThreadMayEndHere) {
 
 TEST_F(OwnedHold, RetiredItEndsOnAnyThread) {
     Members used(*hold_);
-    hold_->retire();
+    MembersHold::retire(hold_);
     on_another_thread([members = std::move(used)]() mutable { members = {}; });
     EXPECT_TRUE(alive_.expired());
 }
@@ -138,7 +138,7 @@ TEST_F(OwnedHold, IsCountedRightWhenAllCopyAndDropAtOnce) {
             });
         for (int round = 0; round < kRounds; ++round) EXPECT_EQ(Members(used).size(), 2u);
     }
-    hold_->retire();
+    MembersHold::retire(hold_);
     for (auto& thread : threads) thread.join();
     threads.clear();
     EXPECT_TRUE(alive_.expired());
