@@ -1,7 +1,7 @@
-"""The measurements behind scripts/bench: runs the programs of tests/bench by turns, and makes one table of them.
+"""Implements scripts/bench: runs the programs of tests/bench alternately, and makes one table of the results.
 
-Each program prints a line for each case: the row, then KEY=VALUE; the keys of MEASURES are results, the others say
-what was measured. One repetition of muster is followed by one of each peer, so that all see the same machine.
+Each program prints one line per case: the row, then KEY=VALUE. Keys in MEASURES are results, the others describe the
+case. Each repetition of muster is followed by one of each peer, so that all run under the same conditions.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from lab.progress import Progress, duration
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PG_SOURCE = ROOT / "tests/bench/peers/bench_pg.erl"
-PATIENCE = 1800.0  # seconds, for one repetition of one row
+PATIENCE = 1800.0  # seconds for one repetition of a row
 
 MEASURES = {  # key: (unit, whether more is better)
     "ns_op": ("ns", False), "memberships_s": ("/s", True), "with_peers_s": ("/s incl. peers", True),
@@ -47,7 +47,7 @@ ROWS = {
 WITH_KEYS = {"join", "propagate", "sync", "fanout", "workers", "killed"}
 KEY_NAMES = ["w", "a", "learner", *(f"n{i}" for i in range(1, 11)), *(f"d{i}" for i in range(1, 4)),
              *(f"fresh{i}" for i in range(20))]
-STEADY = {"idle", "scale"}  # these watch for a fixed time, and are not repeated
+STEADY = {"idle", "scale"}  # these rows observe for a fixed time and are not repeated
 
 # What is to be reached: row, part of the case, measure, peer, times better than the peer.
 GOALS = [
@@ -77,7 +77,7 @@ class Failed(Exception):
 
 
 def parse(line):
-    """The row, the peer ("muster" when none is named), the case and the measures of a line."""
+    """Parses a line: the row, the peer ("muster" if there is none), the case and the measures."""
     row, *pairs = line.split()
     keys = dict(pair.split("=", 1) for pair in pairs)
     peer = keys.pop("peer", "muster")
@@ -88,7 +88,7 @@ def parse(line):
 
 
 class Results:
-    """All samples, in the order in which their cases were first seen."""
+    """All samples, in the order of the first sample of each case."""
 
     def __init__(self):
         self.samples = {}  # (row, peer, case as pairs): {measure: [value…]}
@@ -105,14 +105,14 @@ class Results:
                 if of == row and peer == "muster"]
 
     def peers(self, row, case, measure):
-        """(peer, samples) of those whose case says nothing else than this one."""
+        """(peer, samples) of all peers with the same case."""
         for (of, peer, other), measures in self.samples.items():
             if of == row and peer != "muster" and measure in measures and set(other) <= set(case.items()):
                 yield peer, measures[measure]
 
 
 def free_port():
-    """Below the range from which the system chooses the ports of connections."""
+    """A free port below the range of ephemeral ports."""
     while True:
         port = random.randrange(20000, 32000)
         with socket.socket() as probe:
@@ -122,7 +122,7 @@ def free_port():
 
 
 class Programs:
-    """The programs to run, and the servers that some of them need."""
+    """The benchmark programs, and the servers that some of them need."""
 
     def __init__(self, build, options, stack):
         self.build, self.options, self.stack = pathlib.Path(build), options, stack
@@ -131,7 +131,7 @@ class Programs:
         self.folder = None
 
     def run(self, program, row):
-        """The lines of one repetition of a row."""
+        """Runs one repetition of a row and returns its lines."""
         command, environment = getattr(self, program)(row)
         done = subprocess.run(command, env=os.environ | environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                               text=True, timeout=PATIENCE)
@@ -153,7 +153,7 @@ class Programs:
         return [self.build / "muster_bench", *self.common(row)], {}
 
     def keys(self, row):
-        """muster itself, with a key for everybody."""
+        """muster with keys."""
         if self.folder is None:
             self.folder = pathlib.Path(self.stack.enter_context(tempfile.TemporaryDirectory()))
             for role in ("nodes", "workers"):
@@ -187,7 +187,7 @@ class Programs:
                 "+P", "2000000", "-s", "bench_pg", "main"], environment
 
     def server(self, name, command):
-        """Its port; started when first needed, ended with all else."""
+        """The port of the server, which is started at the first use and ended with the others."""
         if name not in self.servers:
             port = free_port()
             process = subprocess.Popen(command(port), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -221,7 +221,7 @@ def plan(options):
 def measure(build, options):
     results = Results()
     steps = plan(options)
-    pace = 0.3 if options.quick else max(0.3, options.ms / 2000)  # not all of it is measuring
+    pace = 0.3 if options.quick else max(0.3, options.ms / 2000)  # includes the time outside of the measurement
     total = sum(step[0] for step in steps) * pace
     print(f"bench: {len(steps)} runs, about {duration(total)}", file=sys.stderr, flush=True)
     progress, done, failed = Progress("bench"), 0.0, []

@@ -1,7 +1,7 @@
-"""The measurements behind scripts/bench-detection: how soon everybody knows, seen from outside.
+"""Implements scripts/bench-detection: measures how soon all nodes report a failure.
 
-A time runs from the act (a kill, a split, a heal) to the arrival of the line that a `muster watch` printed
-about it; it contains what watching costs, and this program's own overhead, which is printed.
+A time runs from the fault (a kill, a split, a heal) to the arrival of the line that `muster watch` prints about it. So
+it includes the costs of watching, and the overhead of this program, which is printed.
 """
 
 import argparse
@@ -28,7 +28,7 @@ def say(text):
 
 
 def overhead(lab):
-    """Seconds from a write to a child that copies its input, to the arrival of the line here."""
+    """Own overhead: seconds from a write to a child that copies its input to the arrival of the line."""
     taken = []
     read, write = os.pipe()
     child = Process(lab.children, ["cat"], begin=False, stdin=read)
@@ -43,7 +43,7 @@ def overhead(lab):
 
 
 class Cluster:
-    """Nodes with a watcher at each."""
+    """Nodes, with a watcher at each."""
 
     def __init__(self, lab, count, net, options=()):
         self.lab, self.net = lab, net
@@ -58,7 +58,7 @@ class Cluster:
         self.demand(lambda: all(view.is_told for view in self.views.values()), "the watchers were told")
 
     def rest(self):
-        """Waits until all nodes are alive to all, and have been for a while."""
+        """Waits until all nodes see all nodes alive for a while."""
         names = {node.name for node in self.nodes}
         self.demand(lambda: all(node.alive() == names for node in self.nodes), "the nodes have found each other")
         time.sleep(0.5)
@@ -68,7 +68,7 @@ class Cluster:
             raise RuntimeError(f"{PATIENCE:.0f} s have not been enough that {what}; logs in {self.lab.directory}")
 
     def settle(self, members):
-        """Waits until all views are the same, with so many members; when the last of them became so."""
+        """Waits until all views have the same number of members. Returns when the last one reached it."""
 
         def is_equal():
             tables = [dict(view.groups) for view in self.views.values()]
@@ -82,7 +82,7 @@ class Cluster:
             view.take_leaves()
 
     def told_gone(self, observers, members, reason):
-        """When each of the observers was told that all these members are gone, for that reason."""
+        """When each observer reported that all these members are gone, for that reason."""
         times = {}
 
         def all_told():
@@ -97,10 +97,10 @@ class Cluster:
         self.demand(all_told, f"{members} are gone everywhere")
         return sorted(times.values())
 
-    # ---- what is measured: seconds until the first and the last were told --------------
+    # ---- measurements: seconds until the first and the last report ---------------------
 
     def one_member(self, node):
-        """A worker at the node, and the id of its member, which everybody knows."""
+        """Starts a worker at the node. Returns it with the id of its member, after all nodes see the member."""
         worker = node.muster("join", *GROUP)
         _, line = worker.wait_for(lambda line: line["event"] == "joined")
         self.settle(1)
@@ -142,7 +142,7 @@ class Cluster:
         return told[0] - begin, told[-1] - begin
 
     def healed_split(self, run):
-        """Until all tables are equal again; on both sides, members have left and others have joined meanwhile."""
+        """Measures until all tables are equal after a split in which members left and joined on both sides."""
         half = self.nodes[:len(self.nodes) // 2]
         rest = self.nodes[len(self.nodes) // 2:]
         old = [side[0].muster("join", "bench", f"old-{run}", "--count", str(CHANGED)) for side in (half, rest)]

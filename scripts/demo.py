@@ -1,7 +1,7 @@
-"""The demonstration behind scripts/demo: real processes, seen from outside.
+"""Implements scripts/demo with real processes.
 
-Everything printed was observed through the command line tool `muster`; the
-exit status is 0 only if every expectation held.
+Everything that it prints was observed through the command line tool `muster`. The exit status is 0 only if all
+expectations held.
 """
 
 import json
@@ -34,7 +34,7 @@ def say(text):
 
 
 def hold(text, held, seconds=None, limit=None):
-    """Prints whether an expectation held, and within which time."""
+    """Prints whether an expectation held, and how long it took."""
     held = bool(held) and (limit is None or seconds <= limit)
     took = "" if seconds is None else f"  {seconds * 1000:.0f} ms"
     bound = "" if limit is None else f" (limit {limit * 1000:.0f} ms)"
@@ -44,7 +44,7 @@ def hold(text, held, seconds=None, limit=None):
 
 
 class ShownNode(Node):
-    """A node whose start is shown, and which starts workers."""
+    """A node that prints its start, and starts workers."""
 
     def start(self):
         say("$ " + " ".join(["musterd", *self.command()]))
@@ -62,7 +62,7 @@ def left(members):
 
 
 def hold_gone(text, watchers, members, since, limit, reason):
-    """Every watcher is told that these members left, for this reason, in time."""
+    """Expects all watchers to report in time that these members left for this reason."""
     seen = [watcher.wait_for(left(members), since) for watcher in watchers]
     told = all(at and line["reason"] == reason for at, line in seen)
     hold(f"{text}, reason {reason}", told, max((at or since + 15) for at, _ in seen) - since, limit)
@@ -156,7 +156,7 @@ def leave(nodes, workers, watchers):
 
 
 def as_whom(node, key, *arguments):
-    """The exit status and standard error of `muster` with this key; none: without one."""
+    """The exit status and standard error of `muster` with this key, or without a key."""
     variables = {name: value for name, value in os.environ.items() if not name.startswith("MUSTER_KEY")}
     words = ["--key", key, "--keys", os.environ["MUSTER_KEYS"]] if key else []
     done = subprocess.run([node.lab.muster, "--node", node.address, *words, *arguments], env=variables, check=False,

@@ -1,4 +1,4 @@
-"""The runs of the fuzzers behind scripts/fuzz and ctest: corpora, progress, findings."""
+"""Runs the fuzzers for scripts/fuzz and ctest: corpora, progress, findings."""
 
 import argparse
 import collections
@@ -23,7 +23,7 @@ GOLDEN = ROOT / "tests/unit/proto/golden.txt"
 TARGETS = ["codec", "core", "session", "config", "json", "state_file"]
 MAX_LEN = {"codec": 2048, "core": 400, "session": 512, "config": 512, "json": 1024, "state_file": 2048}
 DICTIONARIES = {"codec": "msgpack", "json": "json", "config": "config"}
-# Seconds for one input, far more than any takes on a machine that is busy otherwise; megabytes of memory in all.
+# Seconds per input, far more than one takes even on a busy machine; megabytes of memory.
 LIMITS = ["-timeout=60", "-rss_limit_mb=1024"]
 SHOWN = 40  # lines of a finding
 NOT_OURS = r" in (fuzzer::|__libc_start|_start|main)|/libstdc\+\+|libc\.so|^NOTE: |^ +Combine "
@@ -40,7 +40,7 @@ def say(text):
 
 
 def escaped(data):
-    """Printable bytes as they are, others as \\n, \\\\ or \\xNN; or behind 0x all of it in hex, if shorter."""
+    """Printable bytes unchanged, others as \\n, \\\\ or \\xNN; or all bytes in hex after 0x, if that is shorter."""
     plain = {0x0A: "\\n", 0x5C: "\\\\"}
     text = "".join(plain.get(b) or (chr(b) if 32 <= b < 127 else f"\\x{b:02x}") for b in data)
     return f"0x{data.hex()}" if len(text) > 2 + 2 * len(data) or text.startswith("0x") else text
@@ -104,7 +104,7 @@ class Fuzzer:
         return options
 
     def run(self, seconds, seed, progress, before, of):
-        """Whether nothing was found. `before`: seconds of `of` that other targets have had."""
+        """Returns whether nothing was found. `before`: seconds of `of` that other targets have used."""
         command = [str(self.program), str(self.learned), str(self.kept), *self.options(), f"-seed={seed}",
                    f"-max_total_time={seconds}", f"-artifact_prefix={self.findings}/{self.target}-"]
         say(f"{self.target}: {len(list(self.kept.iterdir()))} kept inputs, "
@@ -140,7 +140,7 @@ class Fuzzer:
                 f"and when it is repaired: scripts/fuzz --target {self.target} --keep {shlex.quote(file)}")
 
     def learn(self):
-        """What was learned goes into the kept corpus, as few and small inputs as reach the same places."""
+        """Adds new inputs to the kept corpus, minimised to the fewest and smallest with the same coverage."""
         with tempfile.TemporaryDirectory() as merged:
             subprocess.run([str(self.program), "-set_cover_merge=1", "-use_counters=0", *self.options(), merged,
                             str(self.kept), str(self.learned)], check=True, stderr=subprocess.DEVNULL)
@@ -150,11 +150,11 @@ class Fuzzer:
         say(f"{self.target}: {len(inputs)} learned inputs kept, {sum(map(len, inputs))} bytes")
 
 
-# ---- do they have teeth? -----------------------------------------------------------
+# ---- do the fuzzers find deliberate mistakes? ----------------------------------------
 
 
 def bites(build, number, mutant, seed):
-    """Whether the target finds this deliberate mistake."""
+    """Returns whether the target finds this deliberate mistake."""
     with tempfile.TemporaryDirectory() as scratch:
         fuzzer = Fuzzer(build, mutant["target"])
         fuzzer.program = build / "tests/fuzz" / f"fuzz_{mutant['target']}_mutants"

@@ -1,4 +1,4 @@
-# Shared by the scripts here; sourced, not run.
+# Functions for the other scripts. Sourced, not run.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)

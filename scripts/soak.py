@@ -1,4 +1,4 @@
-"""The soak behind scripts/soak: real processes under faults and load, judged from outside."""
+"""Implements scripts/soak: runs real processes under faults and load, and checks their output."""
 
 import argparse
 import os
@@ -23,7 +23,7 @@ from lab.storm import Busy, Storm
 STORM = (25.0, 45.0)  # seconds between calm points
 STEP = 0.05
 GROUPS = [("soak", f"group-{number}") for number in range(6)]
-LOADED = 2  # busy processes for each processor, with --load
+LOADED = 2  # busy processes per CPU, with --load
 SHOWN = 30  # violations
 
 
@@ -32,7 +32,7 @@ def say(text):
 
 
 class Lateness(threading.Thread):
-    """How late this process gets the processor: what a sleep takes too long, in seconds."""
+    """Measures how late this process gets the CPU: the excess time of a sleep, in seconds."""
 
     def __init__(self, timeline):
         super().__init__(daemon=True)
@@ -49,7 +49,7 @@ class Lateness(threading.Thread):
 
 
 class Workload:
-    """Joins, leaves and notifications at the given rates, each a second."""
+    """Generates joins, leaves and notifications at the given rates per second."""
 
     def __init__(self, fleet, randomness, workers, churn, notifiers, is_free):
         self.fleet, self.random, self.workers, self.is_free = fleet, randomness, workers, is_free
@@ -189,7 +189,7 @@ class Soak:
 
 
 def complaints_in(directory):
-    """Lines of logs that tell of a defect."""
+    """Log lines that indicate a defect."""
     words = ("check failed", "bug", "terminate called", "assert", '"level":"error"', "differed from its digest")
     found = []
     for name in sorted(entry for entry in os.listdir(directory) if entry.endswith(".log")):

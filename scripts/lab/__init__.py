@@ -1,13 +1,13 @@
-"""Real nodes and workers as processes, driven and judged from outside.
+"""Runs real nodes and workers as processes, injects faults, and checks their output.
 
-    processes   children, and one thread that reads what they print
-    node        a musterd that can be killed and started again
-    network     hosts of their own (network namespaces) whose links can be cut
-    faults      what was done to whom, and when
-    views       what watchers were told, and the tables that follow from it
-    judge       whether what was seen may be seen, given the faults
+    processes   child processes, and one thread that reads their output
+    node        a musterd that can be killed and restarted
+    network     hosts as network namespaces, with links that can be cut
+    faults      the timeline of injected faults
+    views       the events that watchers printed, and the resulting tables
+    judge       checks whether the faults explain each observation
     fleet       the nodes, watchers, workers and notifiers of a soak
     storm       faults drawn from a seed
-    progress    how far a long run is
-    calm        what must hold at all nodes once faults have ended
+    progress    progress of a long run
+    calm        checks at all nodes after the faults have ended
 """

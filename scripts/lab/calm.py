@@ -1,4 +1,4 @@
-"""What must hold at all nodes once faults have ended, and the judgement of what came before."""
+"""Checks that must hold at all nodes after the faults have ended, and judges what happened before."""
 
 import time
 
@@ -6,19 +6,19 @@ from lab.processes import until
 from lab.views import differences, ids_in, owners_in
 
 EQUAL_WITHIN = 20.0  # seconds
-QUIET = 2.0  # seconds for the last lines to come
-GROWTH_KB = 65536  # beyond twice what a node had: then its memory grows without bound
+QUIET = 2.0  # seconds for the last lines to arrive
+GROWTH_KB = 65536  # more than this beyond twice the first size counts as a leak
 SHOWN = 12  # differences
 
 
 class Calm:
-    """One calm point: everything runs, nothing is cut, nobody joins, leaves or notifies."""
+    """A calm point: everything runs, no link is cut, and there are no joins, leaves or notifications."""
 
     def __init__(self, fleet, judge, timeline):
         self.fleet, self.judge, self.timeline = fleet, judge, timeline
 
     def check(self):
-        """Seconds until all had ended and was equal; violations go to the fleet's list."""
+        """Returns the seconds until all tables were equal. Adds violations to the fleet's list."""
         begin = time.monotonic()
         self._wait_for_the_last()
         self._settle(begin + EQUAL_WITHIN + self.timeline.lateness)
@@ -31,7 +31,7 @@ class Calm:
         return seconds
 
     def _wait_for_the_last(self):
-        """Notifiers and joins that are under way."""
+        """Waits for notifiers and joins that still run."""
 
         def is_over():
             self.fleet.look_after()
@@ -42,13 +42,13 @@ class Calm:
             self._violate(f"{len(self.fleet.notifiers)} notifiers, or joins, do not end")
 
     def _settle(self, deadline):
-        """Waits until every watcher's view is the truth."""
+        """Waits until each watcher's view equals the expected members."""
         seen, asked = {}, 0.0
 
         def is_equal():
             nonlocal seen, asked
             self.fleet.look_after()
-            if time.monotonic() - asked > 1:  # whose are those that came anew?
+            if time.monotonic() - asked > 1:  # learn the owners of new members
                 self.fleet.learn(self.fleet.nodes[0])
                 asked = time.monotonic()
             truth = self.fleet.truth()
@@ -62,7 +62,7 @@ class Calm:
                                   + "; ".join(found[:SHOWN]))
 
     def _tables(self):
-        """What the nodes themselves say, asked anew."""
+        """Compares new snapshots of all nodes with the expected members."""
         truth = self.fleet.truth()
         names = {node.name for node in self.fleet.nodes}
         for node in self.fleet.nodes:
@@ -94,7 +94,7 @@ class Calm:
                 self._violate(f"node {name} grew from {first} to {last} kB")
 
     def judge_all(self):
-        """Judges the leaves and the notifications since the last time."""
+        """Judges the leaves and notifications since the last call."""
         fleet = self.fleet
         for view in fleet.views():
             fleet.violations += view.take_contradictions()

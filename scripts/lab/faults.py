@@ -1,14 +1,14 @@
-"""What was done to whom, and when. All times are of time.monotonic()."""
+"""The timeline of injected faults. All times are of time.monotonic()."""
 
 from dataclasses import dataclass
 
-AFTERWARDS = 10.0  # seconds after its end in which a fault may still show
-HEALED = 2.0  # seconds after its end in which an observer hears what it missed
-MIGHT_HURT = 0.9  # seconds; a pause or cut that is shorter has no excuse for anything
+AFTERWARDS = 10.0  # seconds after its end during which a fault may still have effects
+HEALED = 2.0  # seconds after its end within which an observer receives what it missed
+MIGHT_HURT = 0.9  # seconds; a shorter pause or cut must have no visible effect
 
 
 def link(a, b):
-    """The way between two hosts, as something that can be touched."""
+    """The link between two hosts, as a key for Fault.touched."""
     return frozenset((a, b))
 
 
@@ -18,10 +18,10 @@ class Fault:
     touched: tuple  # names of nodes and workers, and links
     begin: float
     end: float | None = None
-    harmless: float = 0.0  # seconds up to which nobody may notice
+    harmless: float = 0.0  # a fault of at most so many seconds must have no visible effect
 
     def hurts(self, since, to):
-        """Whether it can be the reason of something in that time."""
+        """Whether the fault may have visible effects between these times."""
         if self.end is None:
             return self.begin <= to
         return self.end - self.begin > self.harmless and self.begin <= to and self.end + AFTERWARDS >= since
@@ -38,7 +38,7 @@ class Timeline:
     def __init__(self, zero):
         self.zero = zero
         self.faults = []
-        self.lateness = 0.0  # the driver's own, in seconds: what it sees may have come that much earlier
+        self.lateness = 0.0  # of this process, in seconds: output may be that much older than its time of arrival
 
     def add(self, fault):
         self.faults.append(fault)
@@ -48,7 +48,7 @@ class Timeline:
         return any(what in fault.touched and fault.hurts(since - self.lateness, to) for fault in self.faults)
 
     def is_touched_at_all(self, what, since, to):
-        """Also by what is too short to hurt, in that very time."""
+        """Like is_touched, but also for faults that are too short to have an effect, and only while they last."""
         return any(what in fault.touched and fault.begin <= to and (fault.end is None or fault.end >= since)
                    for fault in self.faults)
 
@@ -56,9 +56,9 @@ class Timeline:
         return [fault.text(self.zero) for fault in self.faults
                 if fault.begin <= at + after and (fault.end is None or fault.end >= at - before)]
 
-    def excuses_down(self, node, observer, nodes, since, to):
-        """Whether the observer may have believed the node down: by a fault of one of the two, or of the link
-        between them while nobody untouched could speak for the one to the other."""
+    def explains_down(self, node, observer, nodes, since, to):
+        """Whether faults explain that the observer believed the node down: a fault of one of the two, or of the link
+        between them if no third node without faults could relay."""
         if self.is_touched(node, since, to) or self.is_touched(observer, since, to):
             return True
         if not self.is_touched(link(node, observer), since, to):
@@ -71,8 +71,8 @@ class Timeline:
                     or self.is_touched(link(third, observer), since, to))
 
     def happened_since(self, node, observer, at):
-        """The earliest time of what the observer is told at that time of the node: before the faults, one after the
-        other, that kept the news from it."""
+        """The earliest time at which an event of the node may have happened that the observer reports at `at`: goes
+        back over the faults that delayed the report."""
         while True:
             earlier = [fault.begin for fault in self.faults
                        if (observer in fault.touched or link(node, observer) in fault.touched)
@@ -81,7 +81,7 @@ class Timeline:
                 return at
             at = min(earlier)
 
-    def excuses_session(self, worker, host, node, since, to):
-        """Whether a worker on that host may have lost its session at that node."""
+    def explains_session(self, worker, host, node, since, to):
+        """Whether faults explain that a worker on that host lost its session at that node."""
         return (self.is_touched(worker, since, to) or self.is_touched(node, since, to)
                 or self.is_touched(link(host, node), since, to))

@@ -1,4 +1,4 @@
-"""The nodes, watchers, workers and notifiers of a soak, and what the driver knows of them."""
+"""The nodes, watchers, workers and notifiers of a soak, and the recorded facts about them."""
 
 import os
 import signal
@@ -29,7 +29,7 @@ class Worker:
         self.process.read()
 
     def take(self, at, line):
-        """On the reader's thread."""
+        """Called on the reader's thread."""
         kind = line["event"]
         if kind == "joined":
             for member in line["members"]:
@@ -49,7 +49,7 @@ class Worker:
         self.process.signal(number)
 
     def end(self, number):
-        """SIGTERM: it is to leave; SIGKILL: it is to die."""
+        """SIGTERM makes it leave; SIGKILL kills it."""
         now = time.monotonic()
         self.facts.ended = now
         if number == signal.SIGTERM:
@@ -68,7 +68,7 @@ class Notifier:
             self.process = node.muster(*words, take=lambda _, line: self.lines.append(line), log=log)
 
     def has_ended(self):
-        """Whether it has, and all that it printed was read."""
+        """Whether the process has ended and all its output was read."""
         status = self.process.process.poll()
         if status is None or not self.process.has_closed:
             return False
@@ -83,8 +83,8 @@ class Fleet:
     def __init__(self, lab, names, hosts, keys=None):
         self.lab = lab
         self.lives = Lives()
-        self.facts = {}  # {worker: Facts}, of all that ever were
-        self.workers = []  # running, or started a moment ago
+        self.facts = {}  # {worker: Facts}, also of ended workers
+        self.workers = []  # running, or just started
         self.notifiers = []
         self.batches = {}  # {number: Batch}, not yet judged
         self.violations = []  # (at, text)
@@ -136,20 +136,20 @@ class Fleet:
         self.notifiers.append(Notifier(self, batch, node, kind))
 
     def printed(self, at, name, line):
-        """On the reader's thread."""
+        """Called on the reader's thread."""
         self.counts["deliveries"] += 1
         data = line["data"] or {}
         batch = self.batches.get(data.get("batch"))
         if batch is None:
-            return self.violate(at, f"{name} printed a notification that is none or was long over: {line}")
+            return self.violate(at, f"{name} printed a notification of an unknown or finished batch: {line}")
         if (line["store"], line["feature"]) != batch.group:
             return self.violate(at, f"{name} printed a notification of another group: {line}")
         batch.prints.setdefault(name, []).append((at, line["from"], line["seq"]))
 
-    # ---- what has ended ------------------------------------------------------------
+    # ---- ended processes -----------------------------------------------------------
 
     def look_after(self):
-        """Notices what ended, by itself or not."""
+        """Notices processes that have ended. An unexpected end is a violation."""
         self.notifiers = [notifier for notifier in self.notifiers if not notifier.has_ended()]
         for worker in self.workers:
             if not worker.is_running():
@@ -177,7 +177,7 @@ class Fleet:
         facts.ended = facts.ended or now
 
     def truth(self):
-        """{group: {worker: members}} as it should be everywhere."""
+        """The expected members everywhere: {group: {worker: members}}."""
         truth = defaultdict(dict)
         for worker in self.workers:
             if worker.facts.ended is None and worker.facts.joined is not None:
@@ -185,7 +185,7 @@ class Fleet:
         return dict(truth)
 
     def owners(self, view):
-        """A view's table by worker, as far as the owners are known."""
+        """A view's members by worker, where the owner is known."""
         members = self.lives.members
         return {group: Counter(members[member].worker or member for member in list(ids))
                 for group, ids in list(view.groups.items())}

@@ -1,7 +1,7 @@
-"""Whether what was seen may be seen, given the faults. Pure: no process, no clock.
+"""Checks whether the injected faults explain each leave and each missing notification. Pure: no process, no clock.
 
-A violation is (time, text). Whoever was touched by a fault (lab.faults) has an
-excuse; a pause or a cut that is shorter than detection is none.
+A violation is (time, text). A fault (lab.faults) explains effects on the nodes, workers and links that it touched. A
+pause or cut that is shorter than the detection time explains nothing.
 """
 
 from collections import Counter
@@ -10,18 +10,18 @@ from dataclasses import dataclass, field
 from lab.faults import link
 from lab.views import node_of
 
-BEFORE = 3.0  # seconds before a notification for which a member must have been there to be owed it
-AFTER = 3.0  # seconds after it for which member and nodes must have stayed
+BEFORE = 3.0  # a member is owed a notification if it had joined so many seconds earlier
+AFTER = 3.0  # and if it and the nodes stayed for so many seconds afterwards
 
 
 @dataclass
 class Facts:
-    """What the driver knows of a worker."""
+    """The recorded facts about a worker."""
     name: str
     host: str  # the name of the node on whose host it runs
     group: tuple
     count: int
-    joined: float | None = None  # when it said so
+    joined: float | None = None  # when it printed so
     told_to_leave: float | None = None
     ended: float | None = None  # killed, or told to leave
     missed: int = 0  # sum of its gaps
@@ -29,7 +29,7 @@ class Facts:
 
 @dataclass
 class Batch:
-    """One run of `muster notify`, and who printed what of it."""
+    """One run of `muster notify`, and the workers that printed its notifications."""
     number: int
     group: tuple
     count: int  # of notifications
@@ -47,12 +47,12 @@ class Batch:
 
 @dataclass
 class Tally:
-    """How much was judged, so that excuses cannot hide that nothing was."""
+    """How much was judged. Shows if faults explained nearly everything, so that the run proved nothing."""
     leaves: int = 0
     leaves_excused: int = 0
-    unknown: int = 0  # leaves of members of which nobody knew whose they were
-    owed: int = 0  # deliveries that had to come
-    not_owed: int = 0  # members that had an excuse, one for each batch
+    unknown: int = 0  # leaves of members with an unknown owner
+    owed: int = 0  # required deliveries
+    not_owed: int = 0  # members excused by faults, counted per batch
     printed: int = 0
 
 
@@ -62,10 +62,10 @@ class Judge:
         self.workers = workers  # {name: Facts}
         self.tally = Tally()
 
-    # ---- who is gone, and why ------------------------------------------------------
+    # ---- leaves and their reasons ------------------------------------------------------
 
     def leave(self, leave):
-        """The violation that a leave is, or None."""
+        """Returns the violation, or None if the leave is explained."""
         node, owner = node_of(leave.member), self._owner(leave.member)
         self.tally.leaves += 1
         why = self._why_wrong(leave, node, owner)
@@ -82,40 +82,40 @@ class Judge:
     def _why_wrong(self, leave, node, owner):
         at = leave.at
         if leave.reason == "node_down":
-            if not any(self.timeline.excuses_down(node, seen_by, self.nodes, at, at)
+            if not any(self.timeline.explains_down(node, seen_by, self.nodes, at, at)
                        for seen_by in self._may_watch_at(leave.observer, at)):
-                return "nothing had touched the two nodes"
+                return "no fault had touched the two nodes"
         elif leave.reason == "node_left":
             if not self.timeline.is_touched(node, at, at):
-                return "nobody had told the node to leave"
+                return "the node was not stopped"
         elif owner is None:
             self.tally.unknown += 1
             return None
         elif leave.reason == "worker_down":
             since = self.timeline.happened_since(node, leave.observer, at)
-            excused = self.timeline.excuses_session(owner.name, owner.host, node, since, at)
+            excused = self.timeline.explains_session(owner.name, owner.host, node, since, at)
             if not excused and not self._lost_goodbye(owner, node, at):
-                return "nothing had touched the worker or its node"
+                return "no fault had touched the worker or its node"
         elif owner.joined is None:
-            return None  # its join took too long, and whoever gives up takes back what it made
+            return None  # its join timed out, so it left by itself
         elif owner.told_to_leave is None or owner.told_to_leave > at:
-            return "nobody had told the worker to leave"
+            return "the worker was not stopped"
         self.tally.leaves_excused += leave.reason != "left"
         return None
 
     def _may_watch_at(self, observer, at):
-        """The nodes whose news a watcher may have been told: one whose node was ever touched may have moved on."""
+        """The nodes that the watcher may be connected to: it may have moved if its node was ever touched."""
         return self.nodes if self.timeline.is_touched(observer, float("-inf"), at) else [observer]
 
     def _lost_goodbye(self, owner, node, at):
-        """Whether a cut, however short, may have taken the goodbye, which nobody waits to see answered."""
+        """Whether a cut of any length may have lost the goodbye message, which is not acknowledged."""
         told = owner.told_to_leave
         return told is not None and told <= at and self.timeline.is_touched_at_all(link(owner.host, node), told, at)
 
     # ---- notifications -------------------------------------------------------------
 
     def batch(self, batch):
-        """All violations of one batch, which has ended some time ago."""
+        """Returns all violations of one batch. Call it some seconds after the batch has ended."""
         self.tally.printed += batch.printed()
         found = self._failed(batch) + self._reported(batch)
         for name, prints in batch.prints.items():
@@ -142,13 +142,13 @@ class Judge:
         if accounted < report["matched"]:
             found.append(f"accounts for {accounted} of {report['matched']} that matched")
         for missed in report["missed"]:
-            if missed["reason"] == "node_down" and not self.timeline.excuses_down(
+            if missed["reason"] == "node_down" and not self.timeline.explains_down(
                     missed["node"], batch.node, self.nodes, batch.begin, batch.end):
                 found.append(f"missed {missed['members']} at {missed['node']} as node_down, which nothing had touched")
         return [(batch.end, f"notify {batch.number} at {batch.node} {text}") for text in found]
 
     def _printed(self, batch, worker, prints):
-        """Once for each member, and in order; a member of a new session is another member."""
+        """Each member gets each notification once and in order. Members of a new session are new members."""
         found, times, highest = [], Counter(), {}
         who = f"{worker.name} printed notification"
         for at, sender, seq in prints:
@@ -182,7 +182,7 @@ class Judge:
                             f"them")]
 
     def _owing_node(self, batch, worker):
-        """The node that the worker had to get it from; None when a fault excuses both."""
+        """The node that had to deliver to the worker; None if faults explain a missing delivery."""
         since, to = batch.begin - BEFORE, batch.end + AFTER
         if worker.joined > since or (worker.ended is not None and worker.ended < to):
             return None
@@ -190,5 +190,5 @@ class Judge:
         if node is None or self.timeline.is_touched(batch.node, since, to):
             return None
         between = node != batch.node and self.timeline.is_touched(frozenset((node, batch.node)), since, to)
-        excused = between or self.timeline.excuses_session(worker.name, worker.host, node, since, to)
+        excused = between or self.timeline.explains_session(worker.name, worker.host, node, since, to)
         return None if excused else node

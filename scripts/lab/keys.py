@@ -1,11 +1,11 @@
-"""Keys for everybody in a lab, made by the command line tool."""
+"""Keys for all nodes and workers of a lab, made by the command line tool."""
 
 import os
 import subprocess
 
 
 class Keys:
-    """A folder of trusted keys; `muster`, when started from here, has the key of worker "w"."""
+    """A folder of trusted keys. A `muster` started from here uses the key of worker "w"."""
 
     def __init__(self, lab, nodes):
         self.lab = lab
@@ -22,7 +22,7 @@ class Keys:
         return os.path.join(self.folder, f"{name}.key")
 
     def make(self, name):
-        """A pair that nobody trusts; returns its public file."""
+        """Makes an untrusted pair; returns its public file."""
         subprocess.run([self.lab.muster, "keygen", name, "--dir", self.folder], check=True, stdout=subprocess.DEVNULL)
         return os.path.join(self.folder, f"{name}.pub")
 
@@ -30,5 +30,5 @@ class Keys:
         os.rename(self.make(name), os.path.join(self.folder, role, f"{name}.pub"))
 
     def options(self, name):
-        """What a node of this name is started with."""
+        """The options of a node with this name."""
         return ["--key", self.key(name), "--keys", self.folder]

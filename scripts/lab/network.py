@@ -1,4 +1,4 @@
-"""Hosts of their own on this machine: network namespaces, whose links can be cut in silence."""
+"""Hosts on this machine as network namespaces, whose links can be cut silently."""
 
 import os
 import shutil
@@ -12,7 +12,7 @@ def ip(*words, check=True):
 
 
 def why_unavailable():
-    """Why no namespaces can be made here; empty when they can."""
+    """Why no namespaces can be made here; empty if they can."""
     if os.geteuid() != 0:
         return "only root can make network namespaces"
     if not shutil.which("ip") or not shutil.which("nsenter"):
@@ -43,7 +43,7 @@ class Host:
 
 
 class Network:
-    """Hosts 1 to `count`. Nothing of it touches the machine's own interfaces; remove() takes all of it away."""
+    """Hosts 1 to `count`. The machine's own interfaces are not changed; remove() deletes everything."""
 
     def __init__(self, count):
         self.prefix = f"m{os.getpid()}"
@@ -69,12 +69,12 @@ class Network:
             ip("-n", host.space, "addr", "add", f"{host.ip}/24", "dev", "eth0")
             ip("-n", host.space, "link", "set", "eth0", "up")
             ip("-n", host.space, "link", "set", "lo", "up")
-            # The rule that finds local addresses comes first by default; cuts must come before it.
+            # By default, the rule for local addresses is the first one; the rules of cuts must precede it.
             ip("-n", host.space, "rule", "add", "pref", "100", "lookup", "local")
             ip("-n", host.space, "rule", "del", "pref", "0")
 
     def cut(self, sender, receiver):
-        """The receiver gets nothing from the sender any more, and nobody is told."""
+        """Drops everything from the sender to the receiver, without an error at either."""
         self._rule("add", sender, receiver)
         self.cuts.add((sender.number, receiver.number))
 
@@ -86,7 +86,7 @@ class Network:
         ip("-n", receiver.space, "rule", verb, "from", sender.ip, "iif", "eth0", "blackhole", "pref", "1")
 
     def split(self, hosts):
-        """At one moment, these hosts and the others get nothing from each other any more."""
+        """Cuts all links between these hosts and the others at the same moment."""
         self._move(hosts, "br1")
 
     def heal(self, hosts):

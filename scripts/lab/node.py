@@ -1,4 +1,4 @@
-"""A node as a process that can be killed and started again under its name."""
+"""A node as a process that can be killed and restarted under its name."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from lab.processes import Children, Process, free_port, until
 
 @dataclass
 class Lab:
-    """What every part of a run needs: the programs, a directory for logs, the children."""
+    """The programs, a directory for logs, and the child processes of a run."""
     musterd: str
     muster: str
     directory: str
@@ -52,7 +52,7 @@ class Node:
         self.process = self.lab.children.start(command, stdout=self.log, stderr=self.log)
 
     def has_listened(self):
-        """Whether the process that was started last has come so far, by its log."""
+        """Whether the log of the current process says that it listens."""
         with open(self.log.name, encoding="utf-8") as log:
             log.seek(self.log_begin)
             return " listens on " in log.read()
@@ -64,7 +64,7 @@ class Node:
         self.process.send_signal(signal.SIGTERM)
 
     def ask(self, *arguments, timeout=30):
-        """The answer of the command line tool as an object, or None."""
+        """The JSON answer of the command line tool, or None."""
         command = self.host.inside([self.lab.muster, "--node", self.address, "--json", *arguments])
         try:
             done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=timeout)
@@ -85,7 +85,7 @@ class Node:
         return {name for name, state in self.states().items() if state == "alive"}
 
     def muster(self, *arguments, others=(), **how):
-        """A long-lived `muster`, at this node and if need be at the others, on this node's host."""
+        """Starts a long-running `muster` on this node's host, connected to this node, with `others` as alternatives."""
         nodes = ",".join([self.address, *(other.address for other in others)])
         return Process(self.lab.children, self.host.inside([self.lab.muster, "--node", nodes, "--json", *arguments]),
                        **how)
@@ -97,7 +97,7 @@ class Node:
 
 
 def start_together(nodes, patience):
-    """Starts nodes that know each other. The first that does not see all of them alive in time (s), or None."""
+    """Starts nodes that are each other's seeds. Returns the first that does not see all alive in time (s), or None."""
     for node in nodes:
         node.seeds = [other.address for other in nodes if other is not node]
         node.start()

@@ -1,4 +1,4 @@
-"""Children, and what they print, with the time at which it came."""
+"""Child processes, and their output with the time of its arrival."""
 
 import json
 import os
@@ -14,7 +14,7 @@ READ_AT_ONCE = 1 << 16  # bytes
 
 
 class Reader:
-    """One thread that takes lines of JSON from any number of pipes."""
+    """One thread that reads lines of JSON from any number of pipes."""
 
     def __init__(self):
         self.selector = selectors.DefaultSelector()
@@ -52,7 +52,7 @@ class Reader:
 
 
 def read_line(line):
-    """The object that a line of JSON says; a line that is none becomes an event of its own."""
+    """Parses a line of JSON. A line that is not JSON becomes an event of its own."""
     try:
         return json.loads(line)
     except ValueError:
@@ -60,7 +60,7 @@ def read_line(line):
 
 
 class Children:
-    """Every process that was started, so that none is left behind."""
+    """All started processes, so that none is left running."""
 
     def __init__(self):
         self.reader = Reader()
@@ -82,14 +82,14 @@ class Children:
 
 
 class Process:
-    """A child whose lines of JSON are collected with the time they came at, or handed to `take`.
+    """A child process. Its lines of JSON are collected with their time of arrival, or passed to `take`.
 
-    With begin=False nothing is read before read() is called: for a `take` that needs what is made later.
+    With begin=False nothing is read before read() is called, for a `take` that needs objects that are created later.
     """
 
     def __init__(self, children, arguments, log=None, take=None, begin=True, **how):
         self.lines = []
-        self.news = threading.Condition()
+        self.arrived = threading.Condition()
         self.take = take
         self.has_closed = False  # its standard output
         self.process = children.start(arguments, stdout=subprocess.PIPE, stderr=log or subprocess.DEVNULL, **how)
@@ -101,19 +101,19 @@ class Process:
         self.reader.add(self.process.stdout, self._take)
 
     def _take(self, at, line):
-        with self.news:
+        with self.arrived:
             if line is None:
                 self.has_closed = True
             elif self.take is None:
                 self.lines.append((at, line))
             else:
                 self.take(at, line)
-            self.news.notify_all()
+            self.arrived.notify_all()
 
     def wait_for(self, predicate, since=0.0, timeout=15.0):
-        """The first line, told since then, that satisfies; (None, None) when time runs out."""
+        """The first matching line since then; (None, None) after the time-out."""
         deadline = time.monotonic() + timeout
-        with self.news:
+        with self.arrived:
             while True:
                 for at, line in self.lines:
                     if at >= since and predicate(line):
@@ -121,7 +121,7 @@ class Process:
                 left = deadline - time.monotonic()
                 if left <= 0:
                     return None, None
-                self.news.wait(left)
+                self.arrived.wait(left)
 
     def signal(self, number):
         self.process.send_signal(number)
@@ -144,7 +144,7 @@ def free_port():
 
 
 def until(predicate, timeout=15.0, pause=0.01):
-    """Asks again until the answer is true: (whether, seconds it took)."""
+    """Repeats a question until the answer is true. Returns (whether, seconds it took)."""
     begin = time.monotonic()
     while time.monotonic() - begin < timeout:
         if predicate():

@@ -1,14 +1,14 @@
-"""How far something long is, on standard error: what it prints on standard output stays as it is."""
+"""Progress of a long run, on standard error, so that standard output has only results."""
 
 import shutil
 import sys
 import time
 
-BETWEEN = 15.0  # seconds between lines, where they are not rewritten
+BETWEEN = 15.0  # seconds between lines if standard error is not a terminal
 
 
 def duration(seconds):
-    """"42 s", "7 min", "3 h 12 min"; rounded, since it is an estimate."""
+    """"42 s", "7 min", "3 h 12 min"; rounded, because it is an estimate."""
     if seconds < 120:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
@@ -16,17 +16,17 @@ def duration(seconds):
 
 
 class Progress:
-    """On a terminal one line that is rewritten; elsewhere a line every so often, for logs."""
+    """Rewrites one line on a terminal; elsewhere prints a line from time to time, for logs."""
 
     def __init__(self, name, out=None, between=BETWEEN, clock=time.monotonic):
         self.name, self.between, self.clock = name, between, clock
         self.out = out or sys.stderr
         self.rewrites = self.out.isatty()
         self.begin = self.told = clock()
-        self.is_shown = False  # a line that is to be rewritten stands there
+        self.is_shown = False  # the terminal shows a line that must be cleared
 
     def show(self, part, text="", at_once=False):
-        """`part`: 0 to 1, how much of it is done. `at_once`: a line of its own, whenever the last one was."""
+        """`part`: the finished part, 0 to 1. `at_once`: print a line now."""
         now = self.clock()
         if now - self.told < (0.2 if self.rewrites else self.between) and not at_once:
             return
@@ -40,7 +40,7 @@ class Progress:
         self.out.flush()
 
     def clear(self):
-        """Before anything else is printed, and at the end."""
+        """Call it before other output, and at the end."""
         if self.is_shown:
             self.out.write("\r\x1b[K")
             self.out.flush()

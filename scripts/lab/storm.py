@@ -1,4 +1,4 @@
-"""Faults drawn from a seed, done to a fleet and ended again."""
+"""Random faults, drawn from a seed, that are injected into a fleet and ended again."""
 
 import os
 import signal
@@ -8,7 +8,7 @@ import time
 
 from lab.faults import Fault, MIGHT_HURT, link
 
-AT_ONCE = 3  # faults under way
+AT_ONCE = 3  # active faults
 BETWEEN = 1.5  # seconds, on average
 SHORT = (0.1, 0.7)
 LONG = (3.5, 8.0)
@@ -16,7 +16,7 @@ DEAD = (0.2, 5.0)
 
 
 class Busy:
-    """Processes that do nothing but use the processors."""
+    """Processes that only use CPU time."""
 
     def __init__(self, children):
         self.children = children
@@ -34,7 +34,7 @@ class Busy:
 
 
 class Storm:
-    """Begins and ends faults when told the time; end_all() leaves none."""
+    """Begins and ends faults at each step; end_all() ends all of them."""
 
     KINDS = {"kill node": 4, "stop node": 3, "pause node a little": 3, "pause node": 3, "kill worker": 4,
              "pause worker a little": 3, "pause worker": 3, "load": 1}
@@ -73,7 +73,7 @@ class Storm:
         self.under_way.append((fault.begin + seconds, fault, mend))
 
     def is_free(self, *names):
-        """Whether no fault under way touches any of them, so that each fault ends only what it began."""
+        """Whether no active fault touches any of these, so that each fault ends only its own effects."""
         return not any(set(names) & set(fault.touched) for _, fault, _ in self.under_way)
 
     def _pick(self, candidates, name):
@@ -105,7 +105,7 @@ class Storm:
                 self.fleet.violate(time.monotonic(), f"node {node.name} has not ended within 10 s of SIGTERM")
                 node.process.kill()
                 node.process.wait()
-            # Until it looks out for signals, SIGTERM ends it as it ends any process.
+            # Before musterd handles signals, SIGTERM kills it without a proper leave.
             clean = (0,) if node.has_listened() else (0, -signal.SIGTERM)
             if number == signal.SIGTERM and node.process.returncode not in clean:
                 self.fleet.violate(time.monotonic(), f"node {node.name} was told to leave and ended with status "

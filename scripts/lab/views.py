@@ -1,11 +1,11 @@
-"""What watchers were told, and the tables that follow from it."""
+"""The events that watchers printed, and the resulting tables."""
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
 
 def node_of(member):
-    """The name of the node that a member's id, NODE/INCARNATION/NUMBER, begins with."""
+    """The node's name in a member's id, NODE/INCARNATION/NUMBER."""
     return member.split("/", 1)[0]
 
 
@@ -15,7 +15,7 @@ def group_of(line):
 
 @dataclass
 class Leave:
-    """One member that is gone, as one watcher was told."""
+    """The leave of one member, as one watcher reported it."""
     at: float
     observer: str  # the node that was watched
     group: tuple
@@ -25,15 +25,15 @@ class Leave:
 
 @dataclass
 class Life:
-    """What is known of one member, from all watchers together."""
-    worker: str = ""  # empty: nobody has said whose it is
+    """The recorded facts about one member, from all watchers."""
+    worker: str = ""  # empty: unknown
     group: tuple = ()
-    joined: float = 0.0  # first told
+    joined: float = 0.0  # the first report
     leaves: list = field(default_factory=list)  # times
 
 
 class Lives:
-    """Every member that anybody has told of."""
+    """All members that any watcher or worker reported."""
 
     def __init__(self):
         self.members = {}
@@ -50,13 +50,13 @@ class Lives:
             self.members[member].leaves.append(at)
 
     def learn(self, at, line):
-        """Takes whose the members of a snapshot are."""
+        """Records the owners of the members of a snapshot."""
         for group in line["groups"]:
             for member in group["members"]:
                 self.joined(at, member["id"], group_of(group), member["worker"])
 
     def steady_node(self, worker, count, since, to):
-        """The node at which the worker had all its members from `since` until `to`; None if there is no such."""
+        """The node at which the worker had all its members from `since` until `to`, or None."""
         nodes = Counter(node_of(member) for member in self.of_worker[worker]
                         if self.members[member].joined <= since
                         and not any(at <= to for at in self.members[member].leaves))
@@ -99,8 +99,8 @@ class WatchView:
             self._contradict(at, f"an event that is none: {line}")
 
     def _forget(self, at, before):
-        """What this watcher knew and does not find again is gone, although nobody may ever say so: its node may have
-        been the only one that knew of it, and have died."""
+        """Records members that are missing in a new snapshot as gone. There may be no other report of them: the only
+        node that knew them may have died."""
         for group, members in before.items():
             for member in members - self.groups.get(group, set()):
                 self.lives.left(at, member)
@@ -134,17 +134,17 @@ class WatchView:
 
 
 def ids_in(snapshot):
-    """{group: ids} of a snapshot's line."""
+    """{group: ids} of a snapshot."""
     return {group_of(group): {member["id"] for member in group["members"]} for group in snapshot["groups"]}
 
 
 def owners_in(snapshot):
-    """{group: {worker: members}} of a snapshot's line."""
+    """{group: {worker: members}} of a snapshot."""
     return {group_of(group): Counter(member["worker"] for member in group["members"]) for group in snapshot["groups"]}
 
 
 def differences(truth, table):
-    """What a table, {group: {worker: members}}, says otherwise than the truth, in words."""
+    """Describes how a table, {group: {worker: members}}, differs from the expected one."""
     found = []
     for group in sorted(set(truth) | set(table)):
         should, does = truth.get(group, {}), table.get(group, {})

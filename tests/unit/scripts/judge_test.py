@@ -48,10 +48,10 @@ class Leaves(Case):
         return found and found[1]
 
     def test_nobody_untouched_is_down(self):
-        self.assertIn("nothing had touched", self.verdict("node_down"))
-        self.assertIn("nothing had touched", self.verdict("worker_down"))
-        self.assertIn("nobody had told the node", self.verdict("node_left"))
-        self.assertIn("nobody had told the worker", self.verdict("left"))
+        self.assertIn("no fault had touched", self.verdict("node_down"))
+        self.assertIn("no fault had touched", self.verdict("worker_down"))
+        self.assertIn("the node was not stopped", self.verdict("node_left"))
+        self.assertIn("the worker was not stopped", self.verdict("left"))
 
     def test_a_fault_of_the_node_or_of_the_observer_is_an_excuse(self):
         for touched in NODES:
