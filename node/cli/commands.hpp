@@ -1,4 +1,4 @@
-// The commands of `muster`. Each prints its answer and returns the exit status.
+// The commands of `muster`. Each prints its result and returns the exit status.
 #pragma once
 
 #include <muster/worker.hpp>
@@ -12,20 +12,21 @@
 
 namespace muster::cli {
 
+/// Part of the interface for scripts; muster(1) documents it.
 enum Exit : int { kDone = 0, kRefused = 1, kUsage = 2, kUnreachable = 3, kTimeout = 124 };
 
-/// What holds for every command.
+/// Options of all commands.
 struct Settings {
-    std::string nodes;  // "host:port", or several with commas
+    std::string nodes;  // "host:port"; several, separated by commas
     std::string scope;
-    std::string key;    // the command's own NAME.key; empty: none
+    std::string key;    // path of the own NAME.key; empty: none
     std::string keys;   // folder of trusted keys; empty: none
-    bool json = false;  // one object a line, instead of text for people
+    bool json = false;  // one JSON object per line instead of text
 };
 
-/// Until when a command that stays goes on.
+/// When a command that keeps running exits. SIGINT and SIGTERM end it too.
 struct Stay {
-    std::uint64_t events = 0;  // 0: no matter how many
+    std::uint64_t events = 0;  // 0: no limit
     std::optional<double> seconds;
 };
 
@@ -34,27 +35,27 @@ struct JoinArguments {
     std::uint64_t count = 1;
     std::vector<std::string> meta;  // "key=value"
     bool visible = false;
-    std::string state;  // file; empty: none
+    std::string state;  // path of the state file; empty: none
     Stay stay;
 };
 
 struct NotifyArguments {
     NotificationKind kind = NotificationKind::created;
     Group group;
-    std::string data = "null";  // JSON, or "-": standard input
+    std::string data = "null";  // JSON; "-": read standard input
     bool wait = false;
     std::uint64_t count = 1;
 };
 
 struct TopArguments {
     bool once = false;
-    double interval = 1;  // seconds between two looks
+    double interval = 1;  // seconds between two updates
 };
 
 struct KeygenArguments {
     std::string name;
-    std::string folder;    // empty: where one is
-    std::string replaces;  // NAME.pub whose keys are accepted, too; empty: none
+    std::string folder;    // empty: the current folder
+    std::string replaces;  // path of the previous NAME.pub; empty: none
 };
 
 int show_nodes(const Settings& settings);
@@ -65,15 +66,16 @@ int show_members(const Settings& settings, const Group& group, bool local);
 int show_key(const Settings& settings, const Group& group);
 int join(const Settings& settings, const JoinArguments& arguments);
 int notify(const Settings& settings, const NotifyArguments& arguments);
-/// Both names empty: every group.
+/// Both names of `group` empty: all groups.
 int watch(const Settings& settings, const Group& group, const Stay& stay);
 int keygen(const Settings& settings, const KeygenArguments& arguments);
 int diff(const Settings& settings, const std::string& a, const std::string& b);
 
-/// Prints the one line of an error; returns its exit status.
+/// Prints the error in one line on standard error. Returns the exit status for it.
 int fail(const Error& error);
 
-/// A worker for one command. `options` brings what the settings do not say.
+/// Connects a worker for one command. The settings override their counterparts in `options`. Errors: as
+/// Worker::connect.
 Result<std::unique_ptr<Worker>> attach(const Settings& settings, Worker::Options options = {});
 
 }  // namespace muster::cli

@@ -9,7 +9,7 @@
 namespace muster::cli {
 namespace {
 
-/// The sum of many reports: members and misses are added; nodes are the most of any one.
+/// Sums up many reports. Members and misses are added; `nodes` is the largest number of one report.
 class Sum {
 public:
     void add(const NotifyReport& report) {
@@ -34,7 +34,7 @@ void show(const NotifyReport& report, bool json, bool waited) {
     if (json) {
         Json object = {{"matched", report.matched}, {"nodes", report.nodes}};
         if (waited) object["delivered"] = report.delivered;
-        // Known at once without waiting: the members on a node to which nothing more can be queued.
+        // Without waiting, `missed` has the members at nodes whose queue is full: this is known immediately.
         if (waited || !report.missed.empty()) object["missed"] = json_of(report.missed);
         return print_json(object);
     }
@@ -59,7 +59,7 @@ int notify(const Settings& settings, const NotifyArguments& arguments) {
     NotifyOptions options;
     options.wait = arguments.wait;
     Sum sum;
-    // One after the other: the next goes when the node has taken this one, so the order is kept.
+    // Wait for each reply before the next call, so the order is kept.
     for (std::uint64_t i = 0; i < arguments.count; ++i) {
         const auto report = (*worker)->notify(arguments.kind, arguments.group, *data, options);
         if (!report) return fail(report.error());

@@ -15,7 +15,7 @@ void write(const std::string& line) {
     std::fflush(stdout);
 }
 
-/// Of UTF-8: all bytes but those that go on with a character.
+/// Characters of UTF-8 text: all bytes except continuation bytes.
 std::size_t characters(const std::string& text) {
     return static_cast<std::size_t>(std::count_if(
         text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0u) != 0x80u; }));

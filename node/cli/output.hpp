@@ -1,4 +1,4 @@
-// What the command line prints: lines of JSON, and tables for people.
+// Output of the command line: JSON lines and text tables.
 #pragma once
 
 #include <muster/types.hpp>
@@ -10,16 +10,17 @@
 
 namespace muster::cli {
 
-/// Keeps keys in the order in which they are written.
+/// Keeps keys in insertion order, so the output is stable.
 using Json = nlohmann::ordered_json;
 
-/// One line on standard output, without control characters, flushed at once. Not thread-safe.
+/// Prints one line on standard output and flushes it. Replaces control characters, because names come from other hosts.
+/// Not thread-safe.
 void print(const std::string& line);
 void print_json(const Json& object);
-/// One line on standard error: "muster: …".
+/// Prints one line on standard error: "muster: …".
 void complain(std::string text);
 
-/// Rows with columns of equal width; the first row is the head.
+/// Aligns the columns of the rows. The first row is the header.
 std::vector<std::string> table_lines(const std::vector<std::vector<std::string>>& rows);
 void print_table(const std::vector<std::vector<std::string>>& rows);
 
@@ -31,7 +32,7 @@ Json json_of(const NodeInfo& node);
 Json ids_of(const std::vector<MemberId>& members);
 Json ids_of(const std::vector<Member>& members);
 
-/// "store/feature" for people.
+/// "store/feature"
 std::string name_of(const Group& group);
 /// "node", or "node/worker".
 std::string sender_of(const Notification& notification);

@@ -1,4 +1,4 @@
-// Commands that ask one question.
+// Commands that send one query and print the answer.
 #include "node/cli/commands.hpp"
 #include "node/cli/output.hpp"
 #include "proto/validate.hpp"
@@ -6,7 +6,6 @@
 namespace muster::cli {
 namespace {
 
-/// Attaches, asks, shows.
 template <class Ask, class Show>
 int query(const Settings& settings, Ask ask, Show show) {
     const auto worker = attach(settings);

@@ -1,4 +1,4 @@
-// What `muster top` asks a node for, and what two answers tell together.
+// What `muster top` requests from a node, and what follows from two samples.
 #pragma once
 
 #include <muster/worker.hpp>
@@ -22,32 +22,32 @@ struct Sample {
 /// Errors: as the worker's calls.
 Result<Sample> take_sample(Worker& worker);
 
-/// Of one node's life: what it counted since an earlier sample, and how members changed.
+/// Rates between two samples of the same incarnation of a node.
 class Rates {
 public:
-    /// Without an earlier sample of the same node's same life nothing is known.
+    /// No rates are known if `before` is null, or is of another node or incarnation.
     Rates(const Sample* before, const Sample& now);
 
     [[nodiscard]] bool are_known() const { return seconds_ > 0; }
-    /// A second, of all of these counters together.
+    /// The sum of these counters' increases per second. 0 if not known.
     [[nodiscard]] double of(const std::vector<std::string>& counters) const;
-    /// Members that came, less those that left, a second.
+    /// The change of the number of members per second; negative if it fell. 0 if not known.
     [[nodiscard]] double of(const GroupInfo& group) const;
 
 private:
     const Sample& now_;
     const Sample* before_ = nullptr;
     double seconds_ = 0;
-    std::map<Group, std::uint64_t> members_;  // before
+    std::map<Group, std::uint64_t> members_;  // in the earlier sample
 };
 
-/// Since when each node has been in its state, as far as it was watched.
+/// How long each node has been in its state, as far as it was observed.
 class StateAges {
 public:
     void take(const Sample& sample);
     struct Age {
         std::chrono::seconds age{};
-        bool at_least = false;  // it was so when the watching began
+        bool at_least = false;  // the node was already in this state in the first sample
     };
     [[nodiscard]] Age of(const NodeInfo& node, Sample::Clock::time_point now) const;
 

@@ -11,7 +11,7 @@ namespace muster::cli {
 namespace {
 
 constexpr std::size_t kUsualRows = 24;
-constexpr const char* kEnter = "\x1b[?1049h\x1b[?25l\x1b[?7l";  // second screen, no cursor, lines are cut
+constexpr const char* kEnter = "\x1b[?1049h\x1b[?25l\x1b[?7l";  // alternate screen, no cursor, no wrapping
 constexpr const char* kLeave = "\x1b[0m\x1b[?7h\x1b[?25h\x1b[?1049l";
 
 void write_all(const std::string& text) {
@@ -44,7 +44,7 @@ bool Terminal::is_there() {
 }
 
 Terminal::Terminal() {
-    const char* no_colours = std::getenv("NO_COLOR");  // a convention of many programs
+    const char* no_colours = std::getenv("NO_COLOR");  // see no-color.org
     has_colours_ = no_colours == nullptr || *no_colours == '\0';
     has_input_ = ::tcgetattr(STDIN_FILENO, &before_) == 0;
     enter();

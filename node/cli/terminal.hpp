@@ -1,4 +1,4 @@
-// A terminal that is drawn on, and left as it was.
+// A full-screen terminal that is restored afterwards.
 #pragma once
 
 #include <termios.h>
@@ -11,7 +11,8 @@
 
 namespace muster::cli {
 
-/// Standard output on a second screen, without cursor, echo and wrapped lines, as long as the object lives.
+/// While the object lives, standard output shows the alternate screen without cursor and line wrapping, and the
+/// keyboard does not echo.
 class Terminal {
 public:
     Terminal();
@@ -19,10 +20,11 @@ public:
     Terminal(const Terminal&) = delete;
     Terminal& operator=(const Terminal&) = delete;
 
+    /// Whether standard output is a terminal that understands escape sequences.
     static bool is_there();
     [[nodiscard]] std::size_t rows() const;
     void draw(const std::vector<Line>& lines) const;
-    /// As it was, and again as it is needed: around a pause of the process.
+    /// leave() restores the terminal, enter() sets it up again: call them around a stop of the process (SIGTSTP).
     void leave();
     void enter();
 

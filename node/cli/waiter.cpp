@@ -32,7 +32,7 @@ void Waiter::finish() {
 
 Waiter::Outcome Waiter::wait(std::optional<double> seconds) {
     using Clock = std::chrono::steady_clock;
-    constexpr double kLongest = 1e8;  // seconds: beyond it the clock's own range ends
+    constexpr double kLongest = 1e8;  // seconds; larger values overflow the clock
     const auto limit = std::chrono::duration<double>(std::min(seconds.value_or(kLongest), kLongest));
     const auto until = Clock::now() + std::chrono::duration_cast<Clock::duration>(limit);
     std::array<pollfd, 2> fds{pollfd{signals_, POLLIN, 0}, pollfd{done_, POLLIN, 0}};

@@ -1,12 +1,12 @@
-// Waiting for a signal, for a thing done on another thread, or for time.
+// Waits for a signal, for another thread, or for a time-out.
 #pragma once
 
 #include <optional>
 
 namespace muster::cli {
 
-/// From its making on, SIGINT and SIGTERM do not end the process but `wait`.
-/// To be made before any thread is.
+/// From its construction on, SIGINT and SIGTERM end wait() instead of the process. Construct it before any thread
+/// starts, because threads inherit the blocked signals.
 class Waiter {
 public:
     enum class Outcome { signal, done, time_out };
@@ -16,9 +16,9 @@ public:
     Waiter(const Waiter&) = delete;
     Waiter& operator=(const Waiter&) = delete;
 
-    /// From any thread: what is waited for is done.
+    /// Makes wait() return `done`. Any thread.
     void finish();
-    /// Without `seconds`, for ever.
+    /// Without `seconds` it waits for ever. `done` wins over a signal that arrived at the same time.
     Outcome wait(std::optional<double> seconds);
 
 private:

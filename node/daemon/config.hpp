@@ -1,4 +1,4 @@
-// musterd's settings, wherever they come from.
+// The settings of musterd, from flags, environment and file.
 #pragma once
 
 #include <muster/node.hpp>
@@ -16,22 +16,22 @@ struct Config {
     std::string log_format = "text";
 };
 
-/// Variables by name.
+/// Environment variables by name.
 using Environment = std::map<std::string, std::string>;
-/// Those of the process that begin with MUSTER_.
+/// The variables of this process whose names begin with MUSTER_.
 Environment environment_of_process();
 
 struct Loaded {
     Config config;
-    std::string shown;        // what --help or --version print, instead of a start; empty: neither was asked for
+    std::string shown;        // output of --help or --version, to print instead of a start; empty: neither was given
     bool only_check = false;  // --check-config
-    /// Each in one line that names the flag, variable, or file and line; none: the config is good.
+    /// One line each, with the flag, the variable, or the file and line. Empty: `config` is valid.
     std::vector<std::string> problems;
 };
 
-/// A setting comes from its flag (--session-grace), then the environment
-/// (MUSTER_SESSION_GRACE; lists with commas), then the TOML file that --config or
-/// MUSTER_CONFIG names (session_grace), then its default.
+/// A flag (--session-grace) overrides the environment (MUSTER_SESSION_GRACE; lists are separated by commas), which
+/// overrides the TOML file that --config or MUSTER_CONFIG names (session_grace), which overrides the default.
+/// Collects all problems instead of stopping at the first, so that --check-config can print them at once.
 Loaded load_config(int argc, const char* const* argv, const Environment& environment);
 
 }  // namespace muster::daemon

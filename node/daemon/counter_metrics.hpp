@@ -1,16 +1,16 @@
-// Status::counters as metrics: the one list of names and help texts.
+// Status::counters as metrics: the only list of their names and help texts.
 #pragma once
 
 #include <span>
 
 namespace muster::daemon {
 
-/// Those of one metric stand side by side; the first one has its help.
+/// One sample of a metric. The samples of one metric follow each other; the first one has the help text.
 struct CounterMetric {
-    const char* counter;  // its name in Status::counters
-    const char* metric;   // ends in _total when it only grows
-    const char* label;    // empty: none
-    const char* value;
+    const char* counter;  // the name in Status::counters
+    const char* metric;   // ends in _total if it only increases
+    const char* label;    // empty: no label
+    const char* value;    // of the label
     const char* help;
 };
 

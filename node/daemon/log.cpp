@@ -25,7 +25,7 @@ std::int64_t unix_milliseconds() {
     return std::chrono::duration_cast<std::chrono::milliseconds>(since).count();
 }
 
-/// `value` as it is, or quoted where it would not be told from what stands around it.
+/// `value` unchanged, or quoted if a parser could not find its end.
 std::string quoted(const std::string& value) {
     const auto is_plain = [](unsigned char c) { return c > ' ' && c != '"' && c != '=' && c != '\\' && c != '\x7f'; };
     if (!value.empty() && std::all_of(value.begin(), value.end(), is_plain)) return value;
@@ -44,7 +44,7 @@ std::string json_of(const LogLine& line) {
                                   {"event", line.event},
                                   {"message", line.text}};
     for (const auto& [name, value] : line.fields) object[name] = value;
-    // Names and texts come from other machines; what is no UTF-8 must not end the log.
+    // Names and texts come from other hosts. Invalid UTF-8 must not make dump() throw.
     return object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 

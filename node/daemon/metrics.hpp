@@ -1,4 +1,4 @@
-// What musterd tells Prometheus.
+// The metrics of musterd for Prometheus.
 #pragma once
 
 #include <muster/node.hpp>
@@ -9,7 +9,7 @@
 
 namespace muster::daemon {
 
-/// What a node was asked for one answer.
+/// The state of a node for one scrape.
 struct Measured {
     Status status;
     std::vector<NodeInfo> nodes;
@@ -19,12 +19,13 @@ struct Measured {
 /// Errors: closed.
 Result<Measured> measure(Node& node);
 
-/// In Prometheus' text format, version 0.0.4. Every counter that a node can have is there, also those never hit.
-/// Labels: states, reasons and the node's own name and scope; nothing that others choose.
+/// Prometheus' text format, version 0.0.4. It has every counter that a node can have, including those that are still 0.
+/// Labels have states, reasons, and the node's own name and scope. Nothing that other hosts choose becomes a label, so
+/// they cannot make the number of series grow.
 std::string to_prometheus(const Measured& measured);
 inline constexpr const char* kPrometheusType = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Names of Status::counters that to_prometheus() knows.
+/// The names of Status::counters that to_prometheus() exports.
 std::vector<std::string> exported_counters();
 
 }  // namespace muster::daemon

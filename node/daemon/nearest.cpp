@@ -5,7 +5,7 @@
 namespace muster::daemon {
 namespace {
 
-constexpr std::size_t kLongest = 64;  // of a name that can be a slip of the fingers
+constexpr std::size_t kLongest = 64;  // longer input cannot be a misspelt name
 
 std::string folded(std::string_view text) {
     std::string plain;
@@ -13,7 +13,7 @@ std::string folded(std::string_view text) {
     return plain;
 }
 
-/// Letters to add, take away, replace, or swap with their neighbour, to make one of the other.
+/// Edit distance (optimal string alignment): insert, delete, replace, or swap two neighbours.
 std::size_t distance(const std::string& a, const std::string& b) {
     std::vector<std::vector<std::size_t>> steps(a.size() + 1, std::vector<std::size_t>(b.size() + 1));
     for (std::size_t i = 0; i <= a.size(); ++i) {

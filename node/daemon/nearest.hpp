@@ -1,4 +1,4 @@
-// What was meant by a name that nobody knows.
+// Suggests a known name for a misspelt one.
 #pragma once
 
 #include <optional>
@@ -8,8 +8,8 @@
 
 namespace muster::daemon {
 
-/// The known name that is nearest to `typed`, whatever its case, '-' or '_': as far as so few letters have to be
-/// added, taken away, replaced or swapped with a neighbour that it was probably meant. The first of several.
+/// The known name with the smallest edit distance to `typed`, if at most a third of the letters differ. Ignores case,
+/// and the difference between '-' and '_'. The first of several.
 std::optional<std::string> nearest(std::string_view typed, const std::vector<std::string>& known);
 
 }  // namespace muster::daemon

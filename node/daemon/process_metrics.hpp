@@ -1,4 +1,4 @@
-// What every program tells Prometheus of itself, under the names that others use.
+// The standard process metrics of Prometheus.
 #pragma once
 
 #include <prometheus/metric_family.h>
@@ -7,7 +7,7 @@
 
 namespace muster::daemon {
 
-/// Processor time, memory, descriptors, start. What /proc does not tell is left out.
+/// Adds CPU time, memory, file descriptors and start time. Omits those that /proc does not have.
 void add_process_metrics(std::vector<prometheus::MetricFamily>& families);
 
 }  // namespace muster::daemon

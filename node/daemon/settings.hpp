@@ -1,4 +1,4 @@
-// What can be set, once for all the places a setting can come from.
+// The list of all settings, for flags, environment and file.
 #pragma once
 
 #include <optional>
@@ -11,11 +11,11 @@
 namespace muster::daemon {
 
 struct Setting {
-    const char* key;   // session_grace: in the file; --session-grace; MUSTER_SESSION_GRACE
-    const char* type;  // as --help shows it; empty: a switch, which needs no value
+    const char* key;   // session_grace: --session-grace, MUSTER_SESSION_GRACE
+    const char* type;  // for --help; empty: a switch, which needs no value
     const char* help;
     bool list;  // may be given more than once
-    /// What is wrong with the values, and what to give; empty when they were taken.
+    /// Sets the values. Returns what is wrong and what to give instead, or nothing on success.
     std::optional<std::string> (*apply)(Config& config, const std::vector<std::string>& values);
 
     [[nodiscard]] bool is_switch() const { return *type == '\0'; }

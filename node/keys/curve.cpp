@@ -8,7 +8,7 @@
 namespace muster::keys {
 namespace {
 
-/// Fails only where libzmq has no CURVE, and then nothing may go on in the clear.
+/// Fails only if libzmq was built without CURVE. Then the process must not continue without encryption.
 void set(void* socket, int option, const void* value, std::size_t size) {
     if (::zmq_setsockopt(socket, option, value, size) != 0) std::abort();
 }

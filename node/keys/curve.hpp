@@ -1,13 +1,13 @@
-// What makes a ZeroMQ socket one of CURVE. To be set before bind or connect.
+// Sets the CURVE options of a ZeroMQ socket. Call before bind or connect.
 #pragma once
 
 #include "node/keys/key_pair.hpp"
 
 namespace muster::keys {
 
-/// Who may connect is decided by the ZAP handler of the socket's context, which is told the domain.
+/// The ZAP handler of the socket's context decides which peers may connect. It receives `zap_domain` with each request.
 void be_server(void* socket, const KeyPair& own, const char* zap_domain);
-/// Holds for connects that come after it: to whoever has the other half of `server`.
+/// Applies to later connects. The handshake succeeds only with the peer that has the secret key of `server`.
 void be_client(void* socket, const KeyPair& own, const PublicKey& server);
 
 }  // namespace muster::keys

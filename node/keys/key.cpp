@@ -22,7 +22,7 @@ std::string to_z85(const PublicKey& key) {
 
 bool from_z85(std::string_view text, unsigned char* bytes) {
     if (text.size() != kZ85) return false;
-    std::array<char, kZ85 + 1> terminated{};  // what libzmq wants
+    std::array<char, kZ85 + 1> terminated{};  // libzmq takes a C string
     std::copy(text.begin(), text.end(), terminated.begin());
     const bool done = std::find(text.begin(), text.end(), '\0') == text.end() &&
                       ::zmq_z85_decode(bytes, terminated.data()) != nullptr;

@@ -9,10 +9,10 @@
 
 namespace muster::keys {
 
-/// A public key: CURVE's (X25519), or one that signatures are checked with (Ed25519).
+/// A public key: of CURVE (X25519), or for checking signatures (Ed25519).
 using PublicKey = std::array<unsigned char, 32>;
 
-/// Bytes that are wiped when they are not needed any more, and never copied.
+/// Secret bytes. They can be moved but not copied, and are overwritten when the object ends or is moved from.
 template <std::size_t N>
 class Secret {
 public:
@@ -42,13 +42,13 @@ extern template class Secret<64>;
 using SecretKey = Secret<32>;
 using SigningKey = Secret<64>;
 
-inline constexpr std::size_t kZ85 = 40;  // characters of a key
+inline constexpr std::size_t kZ85 = 40;  // characters of a 32-byte key in Z85
 
 std::string to_z85(const PublicKey& key);
-/// False when `text` is not the Z85 of 32 bytes. `bytes` has room for 32.
+/// Decodes 32 bytes into `bytes`. False if `text` is not the Z85 of 32 bytes.
 bool from_z85(std::string_view text, unsigned char* bytes);
 std::optional<PublicKey> public_key_from_z85(std::string_view text);
-/// Of its 32 bytes.
+/// From the 32 raw bytes of a key. Nothing if the size is another.
 std::optional<PublicKey> public_key_from(std::string_view bytes);
 
 }  // namespace muster::keys

@@ -1,4 +1,4 @@
-// Files with keys: NAME.key with a secret, NAME.pub without.
+// Key files: NAME.key has a secret key, NAME.pub does not.
 #pragma once
 
 #include <muster/result.hpp>
@@ -10,22 +10,22 @@
 
 namespace muster::keys {
 
-/// What a file says. Lines of TOML, `public-key = "Z85"`; lines that say anything else are skipped, so that
-/// certificates of other ZeroMQ tools are read, too. No error quotes what stands in a file.
+/// The content of a key file. It has lines of TOML such as `public-key = "Z85"`. Other lines are skipped, so
+/// certificates of other ZeroMQ tools can be read too. No error quotes the content of a file, because it may be secret.
 struct KeyFile {
     std::optional<PublicKey> public_key;
     std::optional<SecretKey> secret_key;
-    std::optional<PublicKey> sign_key;        // that its owner's signatures are checked with
-    std::optional<PublicKey> old_public_key;  // also accepted, while a key is being replaced
+    std::optional<PublicKey> sign_key;        // checks signatures of the owner
+    std::optional<PublicKey> old_public_key;  // also accepted while a key is being replaced
     std::optional<PublicKey> old_sign_key;
 };
 
-/// `secret`: the file must not be readable by others.
-/// Errors: bad_request, one line that names the file.
+/// `secret`: the file must not be accessible to group or others.
+/// Errors: bad_request, in one line that names the file and says what to do.
 Result<KeyFile> read_key_file(const std::string& path, bool secret);
 
-/// Makes a file with this text; an existing one is never overwritten. `mode` as in open(2).
-/// Errors: bad_request.
+/// Creates a file with this text. Never overwrites an existing file. `mode`: as in open(2).
+/// Returns the error (bad_request), or nothing on success; after an error there is no new file.
 std::optional<Error> make_file(const std::string& path, const char* text, std::size_t size, unsigned mode);
 
 }  // namespace muster::keys

@@ -1,4 +1,4 @@
-// A process's own keys.
+// The own keys of a process.
 #pragma once
 
 #include <muster/result.hpp>
@@ -10,17 +10,18 @@
 
 namespace muster::keys {
 
-/// A CURVE pair for connections, and the pair for signatures that is derived from it.
+/// A CURVE pair for connections, and a pair for signatures. The second is derived from the first, so a key file has
+/// only one secret. Immutable; any thread.
 class KeyPair {
 public:
     static KeyPair generate();
-    /// From NAME.key. Errors: bad_request, also when others may read the file.
+    /// Reads NAME.key. Errors: bad_request, also if group or others can access the file.
     static Result<KeyPair> load(const std::string& path);
 
     [[nodiscard]] const PublicKey& public_key() const { return public_; }
     [[nodiscard]] const SecretKey& secret_key() const { return secret_; }
     [[nodiscard]] const PublicKey& sign_key() const { return sign_public_; }
-    /// Ed25519, detached: 64 bytes.
+    /// A detached Ed25519 signature of 64 bytes.
     [[nodiscard]] std::string sign(std::string_view bytes) const;
 
 private:
@@ -33,16 +34,16 @@ private:
     SigningKey sign_secret_;
 };
 
-/// Whether `signature` is that of the owner of `key`.
+/// Whether the owner of `key` signed `bytes` with `signature`.
 bool is_signature(const PublicKey& key, std::string_view bytes, std::string_view signature);
 
-/// Makes FOLDER/NAME.key, which its owner alone can read, and FOLDER/NAME.pub. With `replaces`, a NAME.pub, the new
-/// one says that the keys in there are accepted, too. Returns the paths.
-/// Errors: bad_request; then nothing was made.
 struct MadeFiles {
-    std::string secret;
-    std::string open;
+    std::string secret;  // path of NAME.key
+    std::string open;    // path of NAME.pub
 };
+/// Makes FOLDER/NAME.key, which only its owner can read, and FOLDER/NAME.pub. `replaces`: path of a previous NAME.pub,
+/// whose keys the new NAME.pub also lists, so that both are accepted during a replacement; empty: none.
+/// Errors: bad_request; then neither file was made.
 Result<MadeFiles> make_key_files(const KeyPair& pair, const std::string& folder, const std::string& name,
                                  const std::string& replaces = {});
 

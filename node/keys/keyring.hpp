@@ -1,4 +1,4 @@
-// Own keys, and those of everybody else that is trusted.
+// The own keys of a process, and the keys that it trusts.
 #pragma once
 
 #include <muster/result.hpp>
@@ -16,19 +16,19 @@
 
 namespace muster::keys {
 
-/// Thread-safe: every call is answered from one state of the files, and reload() puts another in its place.
+/// Thread-safe. Each call uses one consistent state of the files; reload() replaces that state as a whole.
 class Keyring {
 public:
     struct Files {
         std::string key;     // NAME.key
         std::string folder;  // DIR with nodes/, workers/, observers/
-        std::string node{};  // name of the node whose key it is; empty: of a worker
+        std::string node{};  // the node's name; empty: the key is a worker's
     };
-    /// Errors: bad_request, one line that names the file and says what to do.
+    /// Errors: bad_request, in one line that names the file and says what to do.
     static Result<std::shared_ptr<Keyring>> open(Files files);
 
     [[nodiscard]] std::shared_ptr<const KeyPair> own() const;
-    /// Whose key it is. A node's own one is always its own.
+    /// The owner of a trusted CURVE key. A node always trusts its own key, also without a file in nodes/.
     [[nodiscard]] std::optional<Identity> find(const PublicKey& key) const;
     struct NodeKey {
         std::string node;
@@ -38,27 +38,28 @@ public:
     /// CURVE keys that a node may have, to try when connecting to it: those of the node of this name, or of all nodes,
     /// sorted by name, if `name` is empty. Each node's current key comes first.
     [[nodiscard]] std::vector<NodeKey> node_keys(const std::string& name) const;
-    /// A node's CURVE keys, the current one first; none when it is not trusted.
+    /// A node's CURVE keys, the current one first. Empty if the node is not trusted.
     [[nodiscard]] std::vector<PublicKey> keys_of_node(const std::string& name) const;
 
-    /// 64 bytes.
+    /// A signature of 64 bytes with the own key.
     [[nodiscard]] std::string sign(std::string_view bytes) const;
+    /// True for any signing key of `node`, the current or the old one.
     [[nodiscard]] bool is_signed_by(const std::string& node, std::string_view bytes, std::string_view signature) const;
 
     struct Changes {
-        std::vector<Identity> added;    // or with another key
-        std::vector<Identity> removed;  // or some key of theirs
-        bool own = false;
+        std::vector<Identity> added;    // new owners, and owners with a new key
+        std::vector<Identity> removed;  // owners that are gone, or that lost a key
+        bool own = false;               // the own pair changed
 
         [[nodiscard]] bool none() const { return added.empty() && removed.empty() && !own; }
     };
-    /// Reads the files again. With an error nothing has changed.
+    /// Reads the files again. After an error the previous state stays in use.
     Result<Changes> reload();
-    /// The same, but only when a file has changed since it was last read; else nothing.
+    /// Same as reload(), but returns nothing if no file has changed since the last read.
     std::optional<Result<Changes>> reload_if_changed();
-    /// Grows with every reload after which some key is not trusted any more.
+    /// Increases with each reload that removed a trusted key. Connections check it to drop peers with removed keys.
     [[nodiscard]] std::uint64_t removals() const { return removals_.load(std::memory_order_acquire); }
-    /// Grows with every reload that changed something, after its changes can be seen.
+    /// Increases with each reload that changed something, after the new state is visible.
     [[nodiscard]] std::uint64_t version() const { return version_.load(std::memory_order_acquire); }
 
 private:
@@ -74,15 +75,15 @@ private:
     void set(State state);
 
     const Files files_;
-    mutable std::mutex mutex_;  // of the state
+    mutable std::mutex mutex_;  // guards state_
     std::shared_ptr<const State> state_;
-    std::mutex reloading_;
-    std::string fingerprint_;  // under `reloading_`
+    std::mutex reloading_;  // one reload at a time; guards fingerprint_
+    std::string fingerprint_;
     std::atomic<std::uint64_t> version_ = 0;
     std::atomic<std::uint64_t> removals_ = 0;
 };
 
-/// "added worker/w, removed node/c", for a log.
+/// For a log: "added worker/w, removed node/c".
 std::string to_string(const Keyring::Changes& changes);
 
 }  // namespace muster::keys

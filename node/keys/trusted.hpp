@@ -1,4 +1,4 @@
-// The folder of the keys that are trusted.
+// The folder of trusted keys.
 #pragma once
 
 #include <muster/result.hpp>
@@ -18,7 +18,7 @@ enum class Role : std::uint8_t { node, worker, observer };
 
 std::string_view to_string(Role role);
 
-/// Whose key it is.
+/// The owner of a key.
 struct Identity {
     Role role = Role::node;
     std::string name;
@@ -29,22 +29,22 @@ struct Identity {
 /// "node/a"
 std::string to_string(const Identity& identity);
 
-/// The folder as it was when it was read: nodes/NAME.pub, workers/NAME.pub, observers/NAME.pub.
+/// The content of the folder when it was read: nodes/NAME.pub, workers/NAME.pub, observers/NAME.pub.
 struct Trusted {
     struct Keys {
         std::vector<PublicKey> curve;  // the current one first
         std::vector<PublicKey> sign;
     };
-    std::map<PublicKey, Identity> owners;
-    std::map<std::string, Keys> nodes;
+    std::map<PublicKey, Identity> owners;  // by CURVE key
+    std::map<std::string, Keys> nodes;     // by name
 
-    /// Files whose name does not end in .pub, or begins with a dot, are not looked at.
-    /// `others`: also workers and observers.
-    /// Errors: bad_request, one line that names the file.
+    /// Ignores files whose name does not end in .pub or begins with a dot. One invalid file fails the whole read.
+    /// `others`: also read workers/ and observers/.
+    /// Errors: bad_request, in one line that names the file.
     static Result<Trusted> read(const std::string& folder, bool others);
 };
 
-/// Changes whenever this file, or one that read() looks at, does. Cheap.
+/// A text that changes when the key file, or a file that read() uses, changes. Reads file times and sizes, no content.
 std::string fingerprint_of(const std::string& key, const std::string& folder);
 
 }  // namespace muster::keys

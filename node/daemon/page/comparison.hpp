@@ -1,4 +1,4 @@
-// This node's table of groups against another node's, which is asked at its own front door.
+// Compares this node's table of groups with that of another node.
 #pragma once
 
 #include <muster/node.hpp>
@@ -12,23 +12,24 @@
 
 namespace muster::daemon {
 
-/// With what the other node is asked: as musterd's own settings.
+/// How to connect to the other node: musterd's own settings.
 struct Access {
     std::string scope;
     std::string key_file;
     std::string keys_dir;
 };
 
-/// Both tables are watched for a moment, and compared by a digest of each group's members, so that what is only on its
-/// way between the nodes is no difference. It costs both nodes a snapshot of their tables, as `muster diff` does: one
-/// runs at a time, and none with more than kMostMembers. Any thread.
+/// Connects as a worker to the other node's front door and watches both tables for a moment. It compares a digest of
+/// each group's members, and reports only groups that differ all the time: changes that are still travelling between
+/// the nodes are not differences. Each comparison costs both nodes a snapshot of their tables, like `muster diff`. So
+/// only one runs at a time, and none if there are more than kMostMembers. Any thread.
 class Comparison {
 public:
     static constexpr std::uint64_t kMostMembers = 1'000'000;
-    static constexpr std::size_t kMostGroups = 20;   // that differ, told one by one
+    static constexpr std::size_t kMostGroups = 20;   // differing groups in `differences`
     static constexpr std::size_t kMostExamples = 5;  // members of each that only one side has
 
-    /// `node` outlives it.
+    /// `node` must outlive it.
     Comparison(Node& node, Access access) : node_(node), access_(std::move(access)) {}
 
     struct Table {
@@ -46,20 +47,20 @@ public:
         std::string with;
         Table here;
         Table there;
-        std::size_t differ = 0;               // groups
+        std::size_t differ = 0;               // number of differing groups
         std::vector<Difference> differences;  // the first kMostGroups, by name
     };
-    /// Some hundred milliseconds when the tables are equal, some seconds when they are not.
-    /// Errors: bad_request (no such other node, or it is not alive), overloaded (another comparison is under way, or
-    /// the tables are too large), unreachable, timeout, closed, and what the other node says.
+    /// Blocks: some hundred milliseconds if the tables are equal, some seconds if not.
+    /// Errors: bad_request (no such other node, or it is not alive), overloaded (another comparison is running, or the
+    /// tables are too large), unreachable, timeout, closed, and the errors of the other node.
     Result<Outcome> run(const std::string& with);
-    /// The one that is under way ends soon, and no other begins.
+    /// Makes a running comparison end soon. Later ones fail with `closed`.
     void close();
 
 private:
     Result<Outcome> compare(const NodeInfo& other);
     Result<NodeInfo> find(const std::string& name);
-    /// False when it was closed meanwhile.
+    /// False if it was closed meanwhile.
     bool pause(std::chrono::milliseconds time);
 
     Node& node_;

@@ -12,7 +12,7 @@ std::uint64_t mix(std::uint64_t x) {
     return x ^ x >> 31;
 }
 
-/// Good within one process, which both tables are in.
+/// std::hash is comparable only within one process. Both tables are in this one.
 std::uint64_t digest_of(const MemberId& id) {
     const std::uint64_t node = std::hash<std::string>{}(id.node.name) + mix(id.node.incarnation.value);
     return mix(mix(node) + id.number.value);

@@ -1,4 +1,4 @@
-// A table of groups as a watch tells it, kept as a few bytes for each group.
+// A table of groups, built from the events of a watch, with a few bytes per group.
 #pragma once
 
 #include <muster/types.hpp>
@@ -10,16 +10,17 @@
 
 namespace muster::daemon {
 
-/// Any thread.
+/// Keeps a count and a digest per group instead of the members. Any thread.
 class Digests {
 public:
-    /// A snapshot, and every change after it.
+    /// Takes the events of one watch, in order: a snapshot, then joins and leaves.
     void take(const WatchEvent& event);
+    /// Whether the snapshot has arrived.
     [[nodiscard]] bool has_begun() const;
 
     struct Sum {
         std::uint64_t members = 0;
-        std::uint64_t digest = 0;  // of their ids
+        std::uint64_t digest = 0;  // sum of the digests of the members' ids, so that their order does not matter
 
         bool operator==(const Sum&) const = default;
     };
@@ -27,7 +28,7 @@ public:
     [[nodiscard]] std::uint64_t groups() const;
     [[nodiscard]] std::uint64_t members() const;
 
-    /// The groups that do not have the same members, by name.
+    /// The groups whose members differ, sorted by name.
     static std::vector<Group> differing(const Digests& a, const Digests& b);
 
 private:

@@ -1,4 +1,4 @@
-// The files of the page, which the build puts into the program: see embed.cmake.
+// The files of the status page. The build embeds them in the program: see embed.cmake.
 #pragma once
 
 #include <span>

@@ -9,7 +9,7 @@ namespace muster::daemon {
 namespace {
 
 constexpr auto kFresh = std::chrono::seconds(1);
-constexpr int kRestFactor = 10;  // at most a tenth of the time goes into copying
+constexpr int kRestFactor = 10;  // so at most a tenth of the time goes into copies
 constexpr auto kIdle = std::chrono::minutes(1);
 
 char lower(char c) {
@@ -46,7 +46,7 @@ Result<std::shared_ptr<const GroupList::Copy>> GroupList::copy() {
     } while (from != 0);
     auto& groups = fresh->by_name;
     std::ranges::sort(groups, {}, &GroupInfo::group);
-    // Its number may have gone to another place meanwhile.
+    // Between two parts a group may have moved to another position, and then appears twice.
     const auto twice = std::ranges::unique(groups, {}, &GroupInfo::group);
     groups.erase(twice.begin(), twice.end());
     fresh->by_members.resize(groups.size());

@@ -1,4 +1,4 @@
-// All groups by name or by size, searched and shown in pages.
+// The list of all groups, by name or size, with search and pages.
 #pragma once
 
 #include <muster/node.hpp>
@@ -12,26 +12,27 @@
 
 namespace muster::daemon {
 
-/// Searches a copy of all groups' names and sizes, so that the node is asked in small parts, and seldom: the copy is at
-/// most some seconds old, more where there are very many. It goes when nobody has asked for a minute. Any thread.
+/// Searches a cached copy of all groups' names and sizes, so that browsers cannot keep the node busy. The copy is made
+/// in small parts, because each part takes the node's lock. It is one second old at most, or older if making it takes
+/// long: at most a tenth of the time goes into copies. It is freed after a minute without a search. Any thread.
 class GroupList {
 public:
     static constexpr std::size_t kPage = 50;
     enum class Order { by_name, by_members };
 
-    /// `node` outlives it.
+    /// `node` must outlive it.
     explicit GroupList(Node& node) : node_(node) {}
 
     struct Page {
         std::vector<GroupInfo> groups;  // kPage at most
-        std::size_t total = 0;          // of all
-        std::size_t matched = 0;        // of those, how many are found
+        std::size_t total = 0;          // all groups
+        std::size_t matched = 0;        // groups that match the search
     };
-    /// Those whose "store/feature" has all the words, in whichever case of ASCII letters, from number `from` on.
-    /// Errors: as Node's.
+    /// The groups whose "store/feature" contains all the words, ignoring the case of ASCII letters. Skips the first
+    /// `from`. Errors: as Node::groups_part.
     Result<Page> find(const std::string& words, Order order, std::size_t from);
 
-    /// To be called now and then.
+    /// Frees the copy if it was not used for a minute. Call it from time to time.
     void forget_if_idle();
 
 private:

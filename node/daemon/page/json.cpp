@@ -5,9 +5,9 @@
 namespace muster::daemon {
 namespace {
 
-constexpr std::chrono::milliseconds kQuiet{1500};  // silence that is worth telling: some heartbeats
+constexpr std::chrono::milliseconds kQuiet{1500};  // shorter silence is normal: several heartbeats
 
-/// Whole seconds, so that a healthy node's record does not change all the time.
+/// Seconds of silence; 0 while it is normal. So the record of a healthy node does not change all the time.
 std::int64_t silence(const NodeView& view) {
     return view.heard_age < kQuiet ? 0 : std::chrono::duration_cast<std::chrono::seconds>(view.heard_age).count();
 }

@@ -1,4 +1,4 @@
-// What a node tells of itself, as the page reads it. Numbers that may be beyond 2^53 are texts.
+// JSON for the status page. Numbers that may exceed 2^53 are strings, because JavaScript has only doubles.
 #pragma once
 
 #include <muster/insight.hpp>
@@ -18,10 +18,10 @@ WallTime wall_time();
 Json to_json(const Group& group);
 Json to_json(const Change& change, WallTime now);
 Json to_json(const Member& member);
-/// `since`: when it came to be believed in its state.
+/// `since`: when this node last changed its belief about the other node's state.
 Json to_json(const NodeView& view, WallTime since);
 
-/// In one line, whatever the texts in it are.
+/// One line. Replaces invalid UTF-8 instead of throwing.
 std::string to_text(const Json& json);
 
 }  // namespace muster::daemon
