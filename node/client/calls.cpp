@@ -3,6 +3,7 @@
 #include <map>
 #include <utility>
 
+#include "node/client/number_runs.hpp"
 #include "node/client/replies.hpp"
 
 namespace muster::client {
@@ -42,9 +43,7 @@ bool Calls::claim(const Request& request) {
     const auto& join = std::get<JoinCall>(request.purpose);
     auto claimed = unclaimed_.claim(join.request);
     if (!claimed) return false;
-    std::vector<proto::NumberRun> runs;
-    for (const auto member : claimed->members) runs.push_back({member, 1});
-    auto members = roster_.add({join.request.group, join.request.meta, join.handler, {}}, runs);
+    auto members = roster_.add({join.request.group, join.request.meta, join.handler, {}}, runs_of(claimed->members));
     outbox_.answer(request.call, Joined{std::move(members), claimed->unseen});
     return true;
 }

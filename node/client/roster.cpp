@@ -2,24 +2,13 @@
 
 #include <utility>
 
-#include "proto/limits.hpp"
+#include "node/client/number_runs.hpp"
 
 namespace muster::client {
-namespace {
-
-/// The numbers of all runs, at most `most`.
-std::vector<MemberNumber> expand(const std::vector<proto::NumberRun>& runs, std::uint64_t most) {
-    std::vector<MemberNumber> numbers;
-    for (const auto& run : runs)
-        for (std::uint64_t i = 0; i < run.count && numbers.size() < most; ++i) numbers.push_back(run.first.plus(i));
-    return numbers;
-}
-
-}  // namespace
 
 std::vector<MemberId> Roster::add(Join join, const std::vector<proto::NumberRun>& runs) {
     std::vector<MemberId> ids;
-    const auto numbers = expand(runs, limits::kMembersPerCall);
+    const auto numbers = expand(runs);
     if (numbers.empty()) return ids;
     const JoinId id = ++last_join_;
     Join& kept = joins_.emplace(id, std::move(join)).first->second;
@@ -143,7 +132,7 @@ std::vector<Roster::Absent> Roster::absent() const {
 void Roster::rejoined(JoinId join, const std::vector<proto::NumberRun>& runs) {
     const auto found = joins_.find(join);
     if (found == joins_.end()) return;
-    const auto numbers = expand(runs, limits::kMembersPerCall);
+    const auto numbers = expand(runs);
     auto number = numbers.begin();
     for (const auto position : found->second.members) {
         Owned& member = members_.at(position);

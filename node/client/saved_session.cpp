@@ -3,7 +3,7 @@
 #include <utility>
 #include <variant>
 
-#include "proto/limits.hpp"
+#include "node/client/number_runs.hpp"
 
 namespace muster::client {
 namespace {
@@ -16,10 +16,10 @@ bool is(const proto::Body& body) {
 void add_join(SavedSession& saved, std::uint64_t number, const proto::JoinRequest& request,
               const proto::JoinReply& reply) {
     SavedSession::Join join{request, reply.unseen, {}};
-    for (const auto& run : reply.members)
-        for (std::uint64_t i = 0; i < run.count && join.members.size() < limits::kMembersPerCall; ++i)
-            join.members.insert(run.first.plus(i));
-    for (const auto member : join.members) saved.owners[member] = number;
+    for (const auto member : expand(reply.members)) {
+        join.members.insert(member);
+        saved.owners[member] = number;
+    }
     if (!join.members.empty()) saved.joins.insert_or_assign(number, std::move(join));
 }
 
@@ -53,20 +53,9 @@ bool take_reply(SavedSession& saved, std::uint64_t number, const proto::Body& re
     return true;
 }
 
-/// A number is never used for another request: its members would be those of both.
+/// A number must not be used for a second request: the joins of both would be stored under it.
 bool is_used(const SavedSession& saved, std::uint64_t number) {
     return saved.joins.contains(number) || saved.watches.contains(number) || saved.unfinished.contains(number);
-}
-
-std::vector<proto::NumberRun> runs_of(const std::set<MemberNumber>& members) {
-    std::vector<proto::NumberRun> runs;
-    for (const auto member : members) {
-        if (!runs.empty() && runs.back().first.plus(runs.back().count) == member)
-            ++runs.back().count;
-        else
-            runs.push_back({member, 1});
-    }
-    return runs;
 }
 
 }  // namespace

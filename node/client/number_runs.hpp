@@ -1,0 +1,17 @@
+// Runs of member numbers, as joins have them in messages.
+#pragma once
+
+#include <set>
+#include <vector>
+
+#include "proto/messages.hpp"
+
+namespace muster::client {
+
+/// The numbers of all runs, in order; at most limits::kMembersPerCall.
+std::vector<MemberNumber> expand(const std::vector<proto::NumberRun>& runs);
+
+/// As few runs as possible.
+std::vector<proto::NumberRun> runs_of(const std::set<MemberNumber>& numbers);
+
+}  // namespace muster::client
