@@ -1,10 +1,10 @@
-"""A worker of muster: who is interested in X? Tell them all.
+"""A worker of muster: knows which processes are interested in X, and notifies them all.
 
     with muster.Worker.connect(["127.0.0.1:7100"]) as worker:
         worker.join(("orders", "subscriptions"), lambda n: print(n.kind, n.data))
         report = worker.notify_created(("orders", "subscriptions"), {"order": 7}, wait=True)
 
-muster.aio.Worker has the same verbs for asyncio.
+muster.aio.Worker has the same calls for asyncio.
 """
 
 from . import aio

@@ -1,4 +1,4 @@
-"""What the session wants done by whoever drives it."""
+"""What the session asks of the code that drives it, which performs the actions in the order given."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from .book import Target
 
 
-LAST_HANDLER = 0.2  # seconds for it to return before the goodbye, so that its notification counts as delivered
+LAST_HANDLER = 0.2  # seconds that the goodbye waits for the handler that runs, so that its item counts as delivered
 
 
-class Owner:
-    """Whose handler it is. Handlers of one that is not active any more are not called."""
+class Recipient:
+    """A member, a watch, or the worker itself. Its handlers are called only while it is active."""
 
     active = True
 
@@ -19,24 +19,24 @@ class Owner:
 class Step:
     """One call of a handler: handler(*arguments)."""
 
-    owner: Owner
+    recipient: Recipient
     handler: Callable[..., object]
     arguments: tuple[object, ...]
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One item for the handlers. They are handled one by one in this order, then Session.handled is told."""
+    """One item for the handlers. Its steps are run one by one, then Session.handled is called with the entry."""
 
-    epoch: int  # the session that it came in
-    number: int  # in the stream of that session; 0: not of the stream
+    epoch: int  # the session that it came in: 1, 2, 3, …
+    number: int  # in the stream of that session; 0: the entry is not of the stream
     steps: tuple[Step, ...]
     size: int = 0  # bytes of data
 
 
 @dataclass(frozen=True)
 class Open:
-    """Close what is open, and connect a new socket; what is sent goes there as soon as it is connected."""
+    """Close the open socket and connect a new one. Frames that are sent before it is connected wait."""
 
     attempt: int
     target: Target
@@ -49,12 +49,12 @@ class Send:
 
 @dataclass(frozen=True)
 class Close:
-    """Nothing more is sent; what was sent may still leave."""
+    """Close the socket. Frames that were sent may still leave."""
 
 
 @dataclass(frozen=True)
 class Probe:
-    """Find out whether the port refuses connections, and tell Session.probed."""
+    """Find out whether the port refuses connections, and call Session.probed."""
 
     attempt: int
     target: Target

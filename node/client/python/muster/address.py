@@ -7,14 +7,14 @@ from . import limits
 from .errors import bad_request
 from .reader import is_name
 
-# Nothing else reaches ZeroMQ, whose endpoints have a syntax of their own.
+# Nothing else is passed to ZeroMQ, because its endpoints have a syntax of their own.
 HOST = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+(%[A-Za-z0-9._-]+)?\]", re.ASCII)
 
 
 class Address(NamedTuple):
-    """Where a node listens for workers, and whose key is expected there (None: not said)."""
+    """Where a node listens for workers, and the node whose key is expected there (None: any node)."""
 
-    host: str  # an IPv6 address stands in brackets
+    host: str  # an IPv6 address is in brackets
     port: int
     name: str | None = None
 
@@ -23,15 +23,15 @@ class Address(NamedTuple):
 
     @property
     def bare_host(self) -> str:
-        """As resolvers take it."""
+        """Without brackets, as resolvers take it."""
         return self.host.strip("[]")
 
 
 def parse_address(text: str) -> Address:
-    """Raises Error(bad_request)."""
-    name, at, place = text.rpartition("@")
-    host, _, port = place.rpartition(":")
+    """Parses "HOST:PORT" or "NAME@HOST:PORT". Raises Error(bad_request)."""
+    name, at, host_port = text.rpartition("@")
+    host, _, port = host_port.rpartition(":")
     good = HOST.fullmatch(host) and port.isascii() and port.isdigit() and len(port) <= 5 and 1 <= int(port) <= 65535
-    if not good or len(place) > limits.ADDRESS or (at and not is_name(name)):
-        raise bad_request(f"{text!r} is no address: write HOST:PORT or NAME@HOST:PORT, as in 127.0.0.1:7100")
+    if not good or len(host_port) > limits.ADDRESS or (at and not is_name(name)):
+        raise bad_request(f"{text!r} is not an address: write HOST:PORT or NAME@HOST:PORT, as in 127.0.0.1:7100")
     return Address(host, int(port), name if at else None)

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TypeVar
 
 from . import actions, calls
-from .actions import Entry, Owner, Step
+from .actions import Entry, Recipient, Step
 from .calls import Call
 from .errors import Error
 from .loop import Loop
@@ -26,12 +26,13 @@ log = logging.getLogger("muster")
 
 
 class Worker:
-    """As muster.Worker, with the same verbs as coroutines; see there for what each does.
+    """Like muster.Worker, with coroutines for its calls. See there for arguments, results and errors.
 
     Handlers are functions or coroutine functions. They run one at a time in one task of the event loop in which
-    `connect` was awaited, and a notification counts as delivered when its handlers have returned. The session has a
-    thread of its own, so that an event loop that is busy for seconds does not lose it. All calls are made in that event
-    loop; a call that is cancelled is given up (a join whose answer comes later is undone).
+    `connect` was awaited. A notification counts as delivered when its handlers have returned. All calls must be made in
+    that event loop. If a call is cancelled, nobody waits for its reply: a join whose reply comes later is undone.
+
+    The session has a thread of its own, so that an event loop that is busy for seconds does not lose the session.
     """
 
     def __init__(self, session: Session, loop: Loop, handlers: "_Handlers") -> None:
@@ -149,9 +150,9 @@ class Worker:
     async def post(
         self, kind: Kind, group: tuple[str, str], data: object = None, *, wait: bool = False, timeout: float = 5.0
     ) -> asyncio.Future[NotifyReport]:
-        """Awaits its place alone, and returns the future report: `report = await (await worker.post(…))`.
+        """Waits only while the bound on posts is reached, and returns a future: `await (await worker.post(…))`.
 
-        Cancelled before it has its place, nothing is sent. Of a report that nobody asks for nothing is logged.
+        If it is cancelled while it waits, nothing is sent. An error in a future that nobody awaits is not logged.
         """
         events = asyncio.get_running_loop()
         report: asyncio.Future[NotifyReport] = events.create_future()
@@ -164,11 +165,11 @@ class Worker:
             lambda done: _at(events, lambda: _copy(done.exception() or done.result(), report))
         )
         self._posts.ask(call)
-        if not call.placed.done():
-            placed: asyncio.Future[None] = events.create_future()
-            call.placed.add_done_callback(lambda _: _in(events, placed, None))
+        if not call.accepted.done():
+            accepted: asyncio.Future[None] = events.create_future()
+            call.accepted.add_done_callback(lambda _: _in(events, accepted, None))
             try:
-                await asyncio.wait([placed], timeout=timeout)
+                await asyncio.wait([accepted], timeout=timeout)
             finally:
                 self._posts.withdraw(call)
         return report
@@ -187,7 +188,7 @@ class Worker:
         if call is None:
             return False
         await self._handlers.wait_for(watch)
-        await asyncio.wait([asyncio.wrap_future(call.future)], timeout=timeout)  # else the node is told later
+        await asyncio.wait([asyncio.wrap_future(call.future)], timeout=timeout)  # otherwise the node is told later
         return True
 
     async def _ask(self, call: Call[T]) -> T:
@@ -197,17 +198,17 @@ class Worker:
         except Error:
             raise
         except BaseException:
-            self._loop.abandon(call)  # it was cancelled
+            self._loop.abandon(call)  # the call was cancelled
             raise
 
 
 class _Handlers:
-    """One task that calls handlers, one at a time and in order."""
+    """A task that calls handlers one at a time and in order."""
 
     def __init__(self, events: asyncio.AbstractEventLoop) -> None:
         self._events = events
         self._entries: asyncio.Queue[Entry | None] = asyncio.Queue()  # bounded by the session's inbox
-        self._running: Owner | None = None
+        self._running: Recipient | None = None
         self._changed = asyncio.Condition()
         self._is_over = False
         self._loop: Loop | None = None
@@ -218,20 +219,20 @@ class _Handlers:
         self._task = self._events.create_task(self._run())
 
     def put(self, entry: Entry) -> None:
-        """On the session's thread."""
+        """Called on the session's thread."""
         try:
             self._events.call_soon_threadsafe(self._entries.put_nowait, entry)
         except RuntimeError:
             pass  # the event loop has ended without closing the worker
 
-    async def wait_for(self, owner: Owner) -> None:
-        """Until no handler of it runs. At once in a handler."""
+    async def wait_for(self, recipient: Recipient) -> None:
+        """Waits until no handler of `recipient` runs. Does not wait if called by a handler."""
         if asyncio.current_task() is not self._task:
             async with self._changed:
-                await self._changed.wait_for(lambda: self._running is not owner)
+                await self._changed.wait_for(lambda: self._running is not recipient)
 
     async def end(self, patience: float | None = None) -> None:
-        """No handler is called any more; waits for the one that runs, unless called in it."""
+        """No handler is called any more. Waits for the one that runs, at most `patience`, unless called by it."""
         self._is_over = True
         self._entries.put_nowait(None)
         if self._task and asyncio.current_task() is not self._task:
@@ -243,8 +244,8 @@ class _Handlers:
             for step in entry.steps:
                 if self._is_over:
                     return
-                if step.owner.active:
-                    self._running = step.owner
+                if step.recipient.active:
+                    self._running = step.recipient
                     await self._call(step)
                     async with self._changed:
                         self._running = None
@@ -276,6 +277,6 @@ def _copy(result: T | BaseException, future: "asyncio.Future[T]") -> None:
         return
     if isinstance(result, BaseException):
         future.set_exception(result)
-        future.exception()  # whether anybody asks for it is not asyncio's business
+        future.exception()  # marks it as retrieved: asyncio must not log it if nobody awaits it
     else:
         future.set_result(result)

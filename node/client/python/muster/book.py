@@ -1,4 +1,4 @@
-"""The nodes that a worker may go to, and in which order."""
+"""The nodes that a worker may attach to, and the order in which they are tried."""
 
 import random
 from collections.abc import Callable, Sequence
@@ -9,51 +9,51 @@ from .address import Address, parse_address
 from .errors import Error, bad_request
 from .keys import NodeKeys
 
-PAUSE = 0.1  # seconds after a round of the list; doubles
+PAUSE = 0.1  # seconds after a round of the list; doubled after each further round
 LONGEST_PAUSE = 2.0
-GUESS = 0.3  # seconds for a hello under a key that may be another node's; doubles with each round
+GUESS = 0.3  # seconds for a hello under a key that may be another node's; doubled in each further round
 
 
 @dataclass(frozen=True)
 class Target:
-    """One way to say hello."""
+    """An address to say hello to, with the key to expect there."""
 
     address: Address
-    node: str | None = None  # the name that must answer
+    node: str | None = None  # the name of the node that must answer; None: any node
     key: bytes | None = None  # that node's public key; None: no encryption
-    is_guess: bool = False  # whether other keys could be the right ones
+    is_guess: bool = False  # whether the right key may be another one
 
     def __str__(self) -> str:
         return str(self.address)
 
 
 class AddressBook:
-    """Goes round the list for ever. What is learned from a node follows what the user wrote."""
+    """Goes through the list in rounds, for ever: the user's addresses first, then those learned from a node."""
 
     def __init__(self, nodes: Sequence[str], keys: Callable[[], NodeKeys] | None, rng: random.Random) -> None:
-        """`keys` gives those that are trusted now."""
+        """`keys` returns the keys that are trusted now; None: no encryption. Raises Error(bad_request)."""
         if isinstance(nodes, str) or not nodes:
             raise bad_request("no node is given: name one or more in a list, as in ['127.0.0.1:7100']")
-        self._written = list(dict.fromkeys(parse_address(text) for text in nodes))
+        self._listed = list(dict.fromkeys(parse_address(text) for text in nodes))
         self._learned: list[Address] = []
         self._keys = keys
         self._rng = rng
         self._round: list[Target] = []
-        self._rounds = 0  # since a hello was answered last
-        self._never: dict[Address, Error] = {}
+        self._rounds = 0  # since the last hello that was answered
+        self._refused: dict[Address, Error] = {}
         self._proven: dict[str, Target] = {}  # by address
         known = keys() if keys else None
-        for address in self._written:
+        for address in self._listed:
             if known and address.name and not known.candidates(address.name):
-                raise bad_request(f"no key of {address.name} is there: put {address.name}.pub into the keys' nodes/")
+                raise bad_request(f"there is no key of {address.name}: put {address.name}.pub into nodes/ of the keys")
 
     def __str__(self) -> str:
-        """What the user wrote."""
-        return ", ".join(f"{address.name}@{address}" if address.name else str(address) for address in self._written)
+        """The user's list."""
+        return ", ".join(f"{address.name}@{address}" if address.name else str(address) for address in self._listed)
 
     def learn(self, addresses: Sequence[str]) -> None:
-        """Front doors of other live nodes; takes the place of those learned before."""
-        known = {str(address) for address in self._written}
+        """Replaces the addresses that were learned before. Invalid ones are ignored."""
+        known = {str(address) for address in self._listed}
         self._learned = []
         for text in addresses[: limits.WELCOME_NODES]:
             try:
@@ -65,9 +65,9 @@ class AddressBook:
                 known.add(str(address))
 
     def next(self) -> Target | None:
-        """Where to say hello next; None: the round is over, wait for pause()."""
+        """The next target of the round. None: the round is over; wait for pause()."""
         if not self._round:
-            self._round = self._ways()
+            self._round = self._targets()
             self._rounds += 1
             if self._rounds > 1:
                 return None
@@ -79,59 +79,59 @@ class AddressBook:
         return longest * self._rng.uniform(0.7, 1.0)
 
     def patience(self, usual: float) -> float:
-        """Seconds for a hello that may go to a node under the wrong key."""
+        """Seconds to wait for the answer to a hello under a guessed key. `usual`: the same under a known key."""
         return min(usual, GUESS * 2.0 ** min(self._rounds - 1, 8))
 
-    def again(self, target: Target) -> list[Target]:
-        """The ways to where a node has been, the likeliest first; none when it is not trusted any more."""
+    def targets_of(self, target: Target) -> list[Target]:
+        """The targets at that address for that node, the likeliest first. Empty if it is not trusted any more."""
         keys = self._keys() if self._keys else None
-        return [way for way in self._ways_to(target.address, keys) if way.node == target.node]
+        return [one for one in self._targets_at(target.address, keys) if one.node == target.node]
 
-    def answered(self) -> None:
-        """Somebody is there, who is not ready yet: no need to ask less and less often."""
+    def shorten_pause(self) -> None:
+        """A node answered that it is not ready: the next pause is the shortest one."""
         self._rounds = 1
 
     def welcomed(self, target: Target) -> None:
         self._proven[str(target.address)] = Target(target.address, target.node, target.key)
-        self._never.pop(target.address, None)
+        self._refused.pop(target.address, None)
         self._rounds = 0
         self._round = []
 
     def lost(self, target: Target) -> None:
-        """A new round begins behind the node that was lost; it comes last."""
-        ways = self._ways()
-        there = [i for i, way in enumerate(ways) if way.address == target.address]
+        """Begins a new round behind that node, so that it comes last."""
+        targets = self._targets()
+        there = [i for i, one in enumerate(targets) if one.address == target.address]
         end = there[-1] + 1 if there else 0
-        self._round = ways[end:] + ways[:end]  # the ways to one address stand together
+        self._round = targets[end:] + targets[:end]  # targets at one address are adjacent
         self._rounds = 1
 
-    def absent(self, target: Target) -> None:
-        """Nobody listens there: no need to try other keys in this round."""
-        self._round = [way for way in self._round if way.address != target.address]
+    def skip(self, target: Target) -> None:
+        """Nothing listens at that address: its other keys are not tried in this round."""
+        self._round = [one for one in self._round if one.address != target.address]
 
-    def never(self, target: Target, error: Error) -> None:
-        """It refused for good."""
-        self._never[target.address] = error
-        self.absent(target)
+    def refused(self, target: Target, error: Error) -> None:
+        """The node there refused this worker for good: it is tried again only if all others do the same."""
+        self._refused[target.address] = error
+        self.skip(target)
 
     def refused_by_all(self) -> Error | None:
-        """Why none of the nodes that the user wrote will ever let this worker in."""
-        errors = [self._never.get(address) for address in self._written]
+        """An error if every node of the user's list refused this worker for good."""
+        errors = [self._refused.get(address) for address in self._listed]
         return errors[0] if all(errors) else None
 
-    def _ways(self) -> list[Target]:
-        addresses = self._written + self._learned
-        hopeful = [address for address in addresses if address not in self._never]
+    def _targets(self) -> list[Target]:
+        addresses = self._listed + self._learned
+        hopeful = [address for address in addresses if address not in self._refused]
         keys = self._keys() if self._keys else None
-        return [way for address in hopeful or addresses for way in self._ways_to(address, keys)]
+        return [one for address in hopeful or addresses for one in self._targets_at(address, keys)]
 
-    def _ways_to(self, address: Address, keys: NodeKeys | None) -> list[Target]:
+    def _targets_at(self, address: Address, keys: NodeKeys | None) -> list[Target]:
         if keys is None:
             return [Target(address, address.name)]
         found = keys.candidates(address.name)
-        ways = [Target(address, name, key, len(found) > 1) for name, key in found]
+        targets = [Target(address, name, key, len(found) > 1) for name, key in found]
         proven = self._proven.get(str(address))
         if proven is None or (proven.node, proven.key) not in found:
-            return ways
-        # The key that was right the last time comes first, with the usual patience.
-        return [proven] + [way for way in ways if way.key != proven.key]
+            return targets
+        # The key that was right the last time comes first, and is not a guess.
+        return [proven] + [one for one in targets if one.key != proven.key]

@@ -1,4 +1,4 @@
-"""What users ask for: how each call becomes a request, and what its answer means."""
+"""The users' calls and the session's own: the request that each sends, and what its reply changes."""
 
 import abc
 from collections.abc import Mapping, Sequence
@@ -17,67 +17,68 @@ from .watches import Watch, Watches
 from .wire import Malformed
 
 T = TypeVar("T")
-ON_ITS_WAY = 0.2  # seconds, and at most a tenth of the timeout: where the node itself waits, its answer has so long
-LONGEST = 86_400.0  # seconds that a call may take
+ANSWER_TIME = 0.2  # seconds, but at most a tenth of the timeout: reserved for the way of the node's answer
+LONGEST = 86_400.0  # seconds, the longest timeout
 
 
 @dataclass
 class Parts:
-    """What calls change."""
+    """The state that calls change."""
 
     roster: Roster
     watches: Watches
-    node: NodeId
+    node: NodeId  # members of the current session have its numbers
 
 
 class Call(abc.ABC, Generic[T]):
-    """One call, until `future` has its result or an Error."""
+    """One call. It ends when `future` has its result or an Error. Used on the loop's thread only."""
 
     REPLY: ClassVar[type[Reply]] = DoneReply
-    must_be_known: ClassVar[bool] = False  # what became of it matters, also when the caller has gone
-    ends_with_session: ClassVar[bool] = False  # is about what ends with the session: not asked for in the next one
-    restores: ClassVar[bool] = False  # puts a new session into the state of the one before
+    must_be_known: ClassVar[bool] = False  # its reply changes something even if nobody waits for it
+    ends_with_session: ClassVar[bool] = False  # pointless in the next session
+    restores: ClassVar[bool] = False  # repeats in a new session what the session before had
 
     def __init__(self, timeout: float) -> None:
         if not 0 < timeout <= LONGEST:
-            raise bad_request(f"the timeout is {timeout} s: use more than 0, and at most a day")
+            raise bad_request(f"the timeout is {timeout} s: use more than 0 and at most {LONGEST:.0f} s")
         self.timeout = timeout
         self.deadline = 0.0
-        self.number = 0  # of the request; 0: not sent
+        self.number = 0  # of the request in this session; 0: not sent
         self.frame = b""
         self.future: Future[T] = Future()
-        self.is_unwanted = False  # it has succeeded when nobody waited any more
+        self.is_unwanted = False  # it succeeded after its caller had stopped waiting
 
     def due(self, now: float) -> float:
-        """When its time is over, if it is asked for now."""
+        """The deadline of a call that is made now."""
         return now + self.timeout
 
     def begin(self, parts: Parts) -> None:
-        """It was asked for. May settle it."""
+        """The call is made. It may end here."""
 
     @abc.abstractmethod
     def request(self, parts: Parts, left: float) -> Outgoing | None:
-        """What is sent, None: nothing has to be; `left` are the seconds that its caller still waits."""
+        """The message to send, or None if none is needed. `left`: seconds until the deadline."""
 
     @abc.abstractmethod
     def answered(self, parts: Parts, reply: Reply) -> bool:
-        """Whether that was the last part. Raises Malformed."""
+        """Takes a reply of type REPLY. True if it is complete. Raises Malformed."""
 
     def sent_again(self) -> None:
-        """The answer begins anew."""
+        """The request is sent again: parts of an earlier reply do not count."""
 
     def refused(self, parts: Parts, error: Error) -> None:
+        """The reply is an error."""
         self.fail(error)
 
     def session_lost(self, parts: Parts) -> bool:
-        """It was sent, and will not be answered: whether to ask again in the next session."""
+        """The session ended before the reply. True: send the request again in the next session."""
         return not self.future.done()
 
     def given_up(self, parts: Parts) -> None:
-        """Its time is over before it was sent."""
+        """Nobody waits any more, and it was not sent."""
 
     def unwanted(self, parts: Parts) -> "Call[None] | None":
-        """What undoes it."""
+        """It succeeded, but nobody knows: the call that undoes it."""
         return None
 
     def succeed(self, result: T) -> None:
@@ -132,7 +133,7 @@ class JoinCall(Call[Joined]):
 
 
 class Rejoin(Call[None]):
-    """Joins again what one call had joined in the session before."""
+    """Repeats a join in a new session, for those of its members that have not left."""
 
     REPLY = messages.JoinReply
     restores = True
@@ -143,7 +144,7 @@ class Rejoin(Call[None]):
 
     def request(self, parts: Parts, left: float) -> Outgoing | None:
         if not self.join.slots:
-            return None  # all have left meanwhile
+            return None  # all members have left
         parts.roster.begin_join(self.join.group)
         return messages.JoinRequest(self.join.group, len(self.join.slots), self.join.meta, False, 0)
 
@@ -173,15 +174,15 @@ class LeaveCall(Call[list[MemberId]]):
             self.slots = parts.roster.named(self.group, self.what)
         if len(self.slots) > limits.MEMBERS_A_CALL:
             self.slots = []
-            self.fail(bad_request(f"at most {limits.MEMBERS_A_CALL} members leave in one call: use several"))
+            self.fail(bad_request(f"at most {limits.MEMBERS_A_CALL} members leave in one call: use several calls"))
         elif not self.slots:
             name = "/".join(self.group)
-            self.fail(Error(ErrorCode.not_joined, f"nothing of {name} is joined here that could leave"))
+            self.fail(Error(ErrorCode.not_joined, f"this worker has no such member in {name}: join first"))
         for slot in self.slots:
             slot.leaving = True
 
     def request(self, parts: Parts, left: float) -> Outgoing:
-        # None is absent: with a session that ends this call ends, too.
+        # All have a number: the session is current, and this call would have ended with the session before.
         numbers = [slot.current.number for slot in self.slots if slot.current]
         return messages.LeaveRequest(self.group, numbers, len(numbers))
 
@@ -190,13 +191,13 @@ class LeaveCall(Call[list[MemberId]]):
         return True
 
     def refused(self, parts: Parts, error: Error) -> None:
-        if error.code is ErrorCode.not_joined:  # the node has none of them any more
+        if error.code is ErrorCode.not_joined:  # the node has none of these members
             parts.roster.remove(self.slots)
         self.given_up(parts)
         self.fail(error)
 
     def session_lost(self, parts: Parts) -> bool:
-        self._left(parts)  # with the session, and they are not joined again
+        self._left(parts)  # the members leave with the session, and are not joined again
         return False
 
     def given_up(self, parts: Parts) -> None:
@@ -209,7 +210,7 @@ class LeaveCall(Call[list[MemberId]]):
 
 
 class UndoJoin(Call[None]):
-    """Members whose caller had given up when they were joined leave."""
+    """The members of a join whose caller did not wait for its answer leave."""
 
     REPLY = messages.LeaveReply
     must_be_known = True
@@ -349,7 +350,7 @@ class WatchCall(Call[Watch]):
 
 
 class Rewatch(Call[None]):
-    """Asks for a watch again that the session before had."""
+    """Repeats a watch in a new session."""
 
     restores = True
 
@@ -359,7 +360,7 @@ class Rewatch(Call[None]):
 
     def request(self, parts: Parts, left: float) -> Outgoing | None:
         if not self.watch.active:
-            return None  # ended meanwhile
+            return None  # the watch has ended
         parts.watches.begin(self.watch, self.number)
         return messages.WatchRequest(self.watch.group)
 
@@ -368,7 +369,7 @@ class Rewatch(Call[None]):
 
 
 class EndWatch(Call[None]):
-    """Tells the node that nobody wants the news of a watch; it ends with its session in any case."""
+    """Ends a watch at the node."""
 
     must_be_known = True
     ends_with_session = True
@@ -385,7 +386,7 @@ class EndWatch(Call[None]):
         return True
 
     def refused(self, parts: Parts, error: Error) -> None:
-        self.succeed(None)  # the node knows of no such watch
+        self.succeed(None)  # the node has no such watch
 
     def session_lost(self, parts: Parts) -> bool:
         self.succeed(None)
@@ -393,13 +394,13 @@ class EndWatch(Call[None]):
 
 
 def unexpected(call: Call[T], reply: Reply) -> bool:
-    """Whether a reply to this request can be none of an honest node."""
+    """Whether a correct node cannot send this reply to that request."""
     return not isinstance(reply, (call.REPLY, ErrorReply))
 
 
 def _node_ms(call: Call[T], left: float) -> int:
-    """How long the node may wait, so that its answer still comes in time."""
-    return max(1, round((left - min(call.timeout / 10, ON_ITS_WAY)) * 1000))
+    """How long the node may wait, in ms, so that its answer still comes in time."""
+    return max(1, round((left - min(call.timeout / 10, ANSWER_TIME)) * 1000))
 
 
 def _checked_count(count: int) -> int:
@@ -410,10 +411,10 @@ def _checked_count(count: int) -> int:
 
 def _new_numbers(roster: Roster, reply: messages.JoinReply, count: int) -> list[int]:
     if sum(map(len, reply.members)) != count:
-        raise Malformed("the answer to a join has another number of members")
+        raise Malformed("the reply to a join has another number of members")
     numbers = [number for run in reply.members for number in run]
     if not roster.is_new(numbers):
-        raise Malformed("the answer to a join has numbers of other members")
+        raise Malformed("the reply to a join has numbers of other members")
     return numbers
 
 

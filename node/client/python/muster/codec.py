@@ -11,7 +11,7 @@ MAJOR = 1
 
 
 class OtherMajor(Malformed):
-    """The frame is of a version of which only the first element is understood."""
+    """The frame has another major version: nothing behind its first element is understood."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ def encode(header: Header, message: Outgoing) -> bytes:
 
 
 def decode(frame: bytes) -> tuple[Header, Incoming | None]:
-    """The message, or None when its type is none that a worker knows. Raises Malformed."""
+    """The header and the message; None for a type that a worker does not know. Raises Malformed, OtherMajor."""
     array = wire.unpack(frame)
     reader = Reader(array)
     if reader.uint() != MAJOR:
@@ -38,5 +38,5 @@ def decode(frame: bytes) -> tuple[Header, Incoming | None]:
     if type(array) is not tuple or type(array[-1]) is not dict:
         raise Malformed("no trailing map")
     known = READERS.get(kind)
-    # The trailing map is not a field, however few fields stand before it.
+    # The trailing map is never a field, even if fields are missing.
     return header, known.read(Reader(array[6:-1])) if known else None

@@ -1,17 +1,17 @@
-"""What goes wrong, by the protocol's names."""
+"""Errors, with the protocol's names."""
 
 import enum
 
 
 class Word(enum.IntEnum):
-    """A number of the protocol that stands for a word; `str` gives the word."""
+    """A number that stands for a word in the protocol. `str` returns the word."""
 
     def __str__(self) -> str:
         return self.name
 
 
 class ErrorCode(Word):
-    """Why a call failed (PROTOCOL.md, section 2)."""
+    """Why a call failed (PROTOCOL.md, "Numbers that stand for words")."""
 
     bad_request = 1
     not_joined = 2
@@ -28,7 +28,7 @@ class ErrorCode(Word):
 
 
 class Error(Exception):
-    """A call failed: `code` says why, `text` is one line that says what to do about it."""
+    """A call failed. `code` says why; `text` is one line: what is wrong, and what to do."""
 
     def __init__(self, code: ErrorCode, text: str) -> None:
         super().__init__(code, text)
@@ -41,3 +41,7 @@ class Error(Exception):
 
 def bad_request(text: str) -> Error:
     return Error(ErrorCode.bad_request, text)
+
+
+def closed() -> Error:
+    return Error(ErrorCode.closed, "the worker is closed: connect a new one")

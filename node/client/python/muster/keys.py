@@ -1,4 +1,4 @@
-"""CURVE keys: the worker's own pair, and those of the nodes that it trusts."""
+"""CURVE keys: the worker's own pair, and the public keys of the nodes that it trusts."""
 
 import logging
 import os
@@ -13,7 +13,7 @@ from zmq.utils import z85
 from .errors import Error, bad_request
 from .reader import is_name
 
-MOST_BYTES = 16_384  # of a key file
+MOST_BYTES = 16_384  # the size of a key file
 
 log = logging.getLogger("muster")
 
@@ -24,32 +24,32 @@ class KeyPair:
     secret: bytes
 
     def __repr__(self) -> str:
-        return f"KeyPair(public={self.public!r})"  # a secret in no log
+        return f"KeyPair(public={self.public!r})"  # the secret must not get into a log
 
 
 @dataclass(frozen=True)
 class NodeKeys:
-    """The public keys of the nodes that are trusted, by node name; a node has two while its key is changed."""
+    """The public keys of the trusted nodes, by node name. A node has two while its key is being replaced."""
 
     by_name: dict[str, tuple[bytes, ...]]
 
     def candidates(self, name: str | None) -> list[tuple[str, bytes]]:
-        """(node name, key) of all that may answer where this name, or none, is expected."""
+        """(node name, key) of that node, or of all nodes if `name` is None."""
         names = self.by_name if name is None else [name] if name in self.by_name else []
         return [(each, key) for each in names for key in self.by_name[each]]
 
 
 class KeyRing:
-    """The keys of the files as they are now: those that have changed are read again."""
+    """The keys in the files. Files that have changed are read again."""
 
     def __init__(self, key: str | os.PathLike[str], keys: str | os.PathLike[str]) -> None:
-        """Raises Error(bad_request); after that, with files that are wrong, what was known goes on."""
+        """Raises Error(bad_request). If a file becomes wrong later, the keys read before stay valid."""
         self._key, self._keys = pathlib.Path(key), pathlib.Path(keys)
         self._seen = self._stats()
         self.pair, self._nodes = load_pair(key), load_nodes(keys)
 
     def nodes(self) -> NodeKeys:
-        """Looks at the files; `pair` is as new as this."""
+        """Reads files that have changed, `pair` included, and returns the trusted nodes' keys."""
         stats = self._stats()
         if stats != self._seen:
             self._seen = stats
@@ -57,7 +57,7 @@ class KeyRing:
                 self.pair, self._nodes = load_pair(self._key), load_nodes(self._keys)
                 log.info("the keys were read again")
             except Error as error:
-                log.warning("the keys have changed, and those of before stay: %s", error.text)
+                log.warning("the keys have changed but cannot be used, so those read before stay valid: %s", error.text)
         return self._nodes
 
     def _stats(self) -> list[object]:
@@ -72,26 +72,26 @@ class KeyRing:
 
 
 def load_pair(path: str | os.PathLike[str]) -> KeyPair:
-    """Reads NAME.key. Raises Error(bad_request) for a file that is none, or that others may read."""
+    """Reads NAME.key. Raises Error(bad_request) if it is not a key file, or if others may read it."""
     texts = _read(pathlib.Path(path), private=True)
     return KeyPair(_key(texts, "public-key", path), _key(texts, "secret-key", path))
 
 
 def load_nodes(folder: str | os.PathLike[str]) -> NodeKeys:
-    """Reads FOLDER/nodes/*.pub. Raises Error(bad_request) for a file that is wrong, and when there is none."""
+    """Reads FOLDER/nodes/*.pub. Raises Error(bad_request) if a file is wrong, or if there is none."""
     found: dict[str, tuple[bytes, ...]] = {}
     for path in _public_files(pathlib.Path(folder)):
         if not is_name(path.stem):
-            raise bad_request(f"{path}: a key's file is named after its node, as in a.pub")
+            raise bad_request(f"{path}: a key file must have the name of its node, as in a.pub")
         texts = _read(path)
         if "secret-key" in texts:
-            raise bad_request(f"{path}: has a secret key: put the file NAME.pub there, and make a new pair")
+            raise bad_request(f"{path}: contains a secret key: put NAME.pub there instead, and make a new key pair")
         keys = [_key(texts, "public-key", path)]
         if "old-public-key" in texts:
             keys.append(_key(texts, "old-public-key", path))
         found[path.stem] = tuple(keys)
     if not found:
-        raise bad_request(f"{folder}: no key of a node is there: put NAME.pub of each node into {folder}/nodes")
+        raise bad_request(f"{folder}: contains no key of a node: put NAME.pub of each node into {folder}/nodes")
     return NodeKeys(found)
 
 
@@ -103,16 +103,18 @@ def _read(path: pathlib.Path, private: bool = False) -> dict[str, object]:
     try:
         with path.open("rb") as file:
             if private and os.fstat(file.fileno()).st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-                raise bad_request(f"{path}: others may read this secret key: chmod 600 {path}, or make a new one")
+                raise bad_request(
+                    f"{path}: others may read this secret key: run chmod 600 {path}, or make a new key pair"
+                )
             text = file.read(MOST_BYTES + 1)
     except OSError as error:
         raise bad_request(f"{path}: the key cannot be read: {error.strerror}") from error
     if len(text) > MOST_BYTES:
-        raise bad_request(f"{path}: too long for a key file")
+        raise bad_request(f"{path}: longer than {MOST_BYTES} bytes, so not a key file")
     try:
         return tomllib.loads(text.decode())
     except ValueError as error:
-        raise bad_request(f"{path}: no key file: {error}") from error
+        raise bad_request(f"{path}: not a key file: {error}") from error
 
 
 def _key(texts: dict[str, object], field: str, path: str | os.PathLike[str]) -> bytes:
@@ -121,6 +123,6 @@ def _key(texts: dict[str, object], field: str, path: str | os.PathLike[str]) -> 
         if isinstance(text, str) and len(text) == 40:
             z85.decode(text)  # type: ignore[no-untyped-call]
             return text.encode("ascii")
-    except (KeyError, ValueError, struct.error):  # a character that Z85 has not, or five beyond 2^32
+    except (KeyError, ValueError, struct.error):  # not a character of Z85, or five characters that exceed 2^32
         pass
     raise bad_request(f"{os.fspath(path)}: {field} must be a key of 40 characters in Z85")

@@ -1,4 +1,4 @@
-"""Drives a session: one thread with the socket, which is also awake while handlers, or an event loop, are busy."""
+"""Drives a session on a thread of its own, so that busy handlers or a busy event loop do not lose the session."""
 
 import logging
 import socket
@@ -13,7 +13,7 @@ import zmq
 from .actions import Action, Close, Entry, Log, Open, Probe, Send
 from .book import Target
 from .calls import Call
-from .errors import Error, ErrorCode
+from .errors import closed
 from .keys import KeyRing
 from .limits import FRAME
 from .session import Connecting, Session, State
@@ -22,14 +22,14 @@ from .watches import Watch
 T = TypeVar("T")
 FRAMES_A_TURN = 256
 LINGER = 300  # milliseconds for the goodbye to leave
-PROBES = 4  # at a time; a name that resolves slowly keeps one busy
+PROBES = 4  # at a time; each waits while a host name is resolved
 PROBE_TIMEOUT = 1.0  # seconds
 
 log = logging.getLogger("muster")
 
 
 class Loop:
-    """Everything that happens to the session happens on this one thread; others post what they want."""
+    """The session and the socket are used on this thread only. Other threads queue commands for it."""
 
     def __init__(self, session: Session, ring: KeyRing | None, deliver: Callable[[Entry], None]) -> None:
         """`deliver` is called on the loop's thread and must not block."""
@@ -38,10 +38,12 @@ class Loop:
         self._deliver = deliver
         self._context = zmq.Context()
         self._dealer: zmq.Socket[bytes] | None = None
-        self._unsent: deque[bytes] = deque()  # until it is connected
+        self._unsent: deque[bytes] = deque()  # frames that wait until the socket is connected
         self._is_connected = False
         self._posted: deque[Callable[[float], object]] = deque()
-        self._posting = threading.RLock()  # a collected Worker closes itself wherever it is collected
+        self._posting = (
+            threading.RLock()
+        )  # reentrant: a Worker that is garbage-collected posts `close` on any thread, also on one that posts
         self._is_over = False
         self._wakes, self._waker = socket.socketpair()
         self._wakes.setblocking(False)
@@ -54,22 +56,22 @@ class Loop:
     # From any thread
 
     def start(self, timeout: float) -> Connecting:
-        """Settles when it is attached for the first time, or cannot be."""
+        """The call ends when the worker is attached for the first time, or cannot be."""
         connecting = Connecting(timeout)
         if not self._post(lambda now: self._session.start(now, connecting)):
-            connecting.fail(_ended())
+            connecting.fail(closed())
         return connecting
 
     def ask(self, call: Call[T]) -> Call[T]:
         if not self._post(lambda now: self._session.ask(now, call)):
-            call.fail(_ended())
+            call.fail(closed())
         return call
 
     def abandon(self, call: Call[T]) -> None:
         self._post(lambda now: self._session.abandon(now, call))
 
     def unwatch(self, watch: Watch, then: Callable[[Call[None] | None], None]) -> None:
-        """`then` is called on the loop's thread with what says that the node knows, None when the watch had ended."""
+        """`then` is called on the loop's thread with the call that tells the node, or None if the watch had ended."""
         if not self._post(lambda now: then(self._session.unwatch(now, watch))):
             then(None)
 
@@ -77,19 +79,19 @@ class Loop:
         self._post(lambda now: self._session.handled(now, entry))
 
     def close(self) -> None:
-        """Says goodbye and waits until it has left, for LINGER at most. Idempotent."""
+        """Says goodbye and waits until it has left, at most LINGER. Idempotent."""
         self._post(self._session.close)
         if threading.current_thread() is not self._thread:
             self._ended.wait()
 
     def _post(self, what: Callable[[float], object]) -> bool:
-        """False: the loop has ended."""
+        """False if the loop has ended."""
         with self._posting:
             if self._is_over:
                 return False
             was_empty = not self._posted
             self._posted.append(what)
-            if was_empty:  # else it is awake, or will be
+            if was_empty:  # otherwise it was woken already
                 self._waker.send(b"w")
             return True
 
@@ -106,7 +108,7 @@ class Loop:
 
     def _turn(self) -> None:
         self._wait()
-        # Frames before commands and timers: what has come counts before anybody is judged by its silence.
+        # Frames before timers: a node is not silent if its frames are still in the socket.
         self._receive()
         for _ in range(len(self._posted)):
             self._posted.popleft()(time.monotonic())
@@ -141,7 +143,7 @@ class Loop:
                 self._session.frame(time.monotonic(), frames[0])
                 self._perform_all()
                 if self._dealer is not dealer:
-                    return  # what comes now is of another connection
+                    return  # the frames behind it came over a connection that was given up
         self._send_unsent()
 
     def _perform_all(self) -> None:
@@ -181,11 +183,11 @@ class Loop:
         dealer: zmq.Socket[bytes] = self._context.socket(zmq.DEALER)
         dealer.setsockopt(zmq.LINGER, 0)
         dealer.setsockopt(zmq.IMMEDIATE, 1)
-        dealer.setsockopt(zmq.SNDHWM, 0)  # what is in flight is bounded by the session
+        dealer.setsockopt(zmq.SNDHWM, 0)  # the session bounds what is in flight
         dealer.setsockopt(zmq.MAXMSGSIZE, FRAME)
         dealer.setsockopt(zmq.HANDSHAKE_IVL, 2000)
         dealer.setsockopt(zmq.CONNECT_TIMEOUT, 2000)
-        dealer.setsockopt(zmq.RECONNECT_IVL, -1)  # one socket, one connection: that it ended must not be hidden
+        dealer.setsockopt(zmq.RECONNECT_IVL, -1)  # one connection for each socket: the session must notice its end
         dealer.setsockopt(zmq.IPV6, 1)
         if self._ring and target.key:
             dealer.setsockopt(zmq.CURVE_PUBLICKEY, self._ring.pair.public)
@@ -202,7 +204,7 @@ class Loop:
         self._is_connected = False
 
     def _probe(self, action: Probe) -> None:
-        """Only the system tells at once that nobody listens; ZeroMQ goes on trying."""
+        """ZeroMQ does not report a refused connection; a plain TCP connect does, immediately."""
         if self._probes.acquire(blocking=False):
             threading.Thread(target=self._probing, args=(action,), name="muster probe", daemon=True).start()
 
@@ -224,12 +226,8 @@ class Loop:
         self._context.term()
         with self._posting:
             self._is_over = True
-        while self._posted:  # what came meanwhile: it is closed
+        while self._posted:  # commands that came meanwhile find the session closed
             self._posted.popleft()(time.monotonic())
         self._wakes.close()
         self._waker.close()
         self._ended.set()
-
-
-def _ended() -> Error:
-    return Error(ErrorCode.closed, "the worker is closed: connect a new one")

@@ -1,4 +1,4 @@
-"""The messages of section 8 of PROTOCOL.md: those that a worker sends, and those that it reads."""
+"""The messages that a worker sends, and those that it receives (PROTOCOL.md, section 8)."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -146,7 +146,7 @@ class JoinReply:
         runs = Reader(array := fields.array())
         members = tuple(runs.run() for _ in array)
         if sum(map(len, members)) > limits.MEMBERS_A_CALL:
-            raise Malformed("more members than a call can join")
+            raise Malformed("more members than one call can join")
         return cls(members, fields.uint())
 
 
@@ -232,7 +232,7 @@ class ErrorReply:
 
 @dataclass(frozen=True)
 class Delivery:
-    """One notification for members of this session."""
+    """One notification. `members`: numbers of members of this session."""
 
     kind: Kind
     group: Group
@@ -254,7 +254,7 @@ class Deliveries:
             what = one.word(Kind), one.group(), one.data()
             found.append(Delivery(*what, one.node_id(), one.owner(), one.uint(), one.uints(1)))
         if not found:
-            raise Malformed("no notification")
+            raise Malformed("a Deliveries without a notification")
         return cls(found)
 
 
@@ -281,7 +281,7 @@ class WatchNews:
         event, reason = record.word(Event), record.word(Reason)
         groups = [GroupMembers(one.group(), [each.member() for each in one.records()]) for one in record.records()]
         if event is not Event.snapshot and len(groups) != 1:
-            raise Malformed("a change of one group was expected")
+            raise Malformed("an event of one group was expected")
         return cls(watch, event, reason, groups, fields.flag())
 
 

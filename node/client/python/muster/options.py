@@ -1,4 +1,4 @@
-"""What a worker is made with, checked before anything is opened."""
+"""The options of a worker, checked before a thread or socket is made."""
 
 import itertools
 import os
@@ -17,7 +17,7 @@ from .reader import is_name
 from .session import Identity, Session
 from .types import OnAttachment, OnGap
 
-_ordinal = itertools.count(1)  # of this process's workers that were given no name
+_ordinal = itertools.count(1)  # numbers this process's workers that have a default name
 
 
 @dataclass(frozen=True)
@@ -34,18 +34,16 @@ class Options:
     keys: str | os.PathLike[str] | None
 
     def session(self) -> tuple[Session, KeyRing | None]:
-        """Raises Error(bad_request)."""
+        """Makes the session, and the key ring if there are keys. Raises Error(bad_request)."""
         name = self.name or default_name()
         if not isinstance(name, str) or not is_name(name):
-            raise bad_request(f"{name!r} is no name: use 1 to 64 of A-Z a-z 0-9 . _ -, a letter or digit first")
+            raise bad_request(f"{name!r} is not a name: use 1 to 64 of A-Z a-z 0-9 . _ -, a letter or digit first")
         if utf8_size(self.scope, "scope") > limits.SCOPE:
-            raise bad_request(f"the scope is longer than {limits.SCOPE} bytes")
+            raise bad_request(f"the scope is longer than {limits.SCOPE} bytes: use a shorter one")
         if self.inbox < 1:
             raise bad_request(f"the inbox has room for {self.inbox}: use 1 or more")
         if (self.key is None) != (self.keys is None):
-            raise bad_request(
-                "a key needs keys to trust, and keys a key of one's own: give both key and keys, or neither"
-            )
+            raise bad_request("key and keys belong together: give both, or neither")
         ring = KeyRing(self.key, self.keys) if self.key is not None and self.keys is not None else None
         book = AddressBook(self.nodes, ring.nodes if ring else None, random.Random())
         identity = Identity(name, self.scope)
@@ -53,7 +51,7 @@ class Options:
 
 
 def default_name() -> str:
-    """<host name>-<process id>, and -2 and so on for further workers of one process."""
+    """<host name>-<process id>, with -2, -3, … behind it for further workers of one process."""
     ordinal = next(_ordinal)
     end = f"-{os.getpid()}" + (f"-{ordinal}" if ordinal > 1 else "")
     host = re.sub(r"[^A-Za-z0-9._-]", "-", socket.gethostname()).lstrip("._-") or "worker"

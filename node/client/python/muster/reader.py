@@ -1,4 +1,4 @@
-"""Takes the fields of a message one by one, and checks each."""
+"""Reads the fields of a message one by one and checks each."""
 
 import re
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from .types import Group, Member, MemberId, NodeId, NodeInfo, NodeState
 from .wire import Malformed
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
-MOST = (1 << 64) - 1
+MAX_UINT = (1 << 64) - 1
 W = TypeVar("W", bound=Word)
 
 
@@ -19,7 +19,10 @@ def is_name(text: str) -> bool:
 
 
 class Reader:
-    """The elements of one array in their order; those that are never taken are of a later version."""
+    """Reads the elements of one array in order. All methods raise Malformed.
+
+    Elements that are not read are ignored: a later version may append fields.
+    """
 
     def __init__(self, array: object) -> None:
         if type(array) is not tuple:
@@ -32,10 +35,10 @@ class Reader:
         except StopIteration:
             raise Malformed("a field is missing") from None
 
-    def uint(self, least: int = 0, most: int = MOST) -> int:
+    def uint(self, least: int = 0, most: int = MAX_UINT) -> int:
         value = self.take()
         if type(value) is not int or not least <= value <= most:
-            raise Malformed("an unsigned integer in its bounds was expected")
+            raise Malformed("an unsigned integer within its bounds was expected")
         return value
 
     def flag(self) -> bool:
@@ -47,7 +50,7 @@ class Reader:
     def text(self, most: int, least: int = 0) -> str:
         value = self.take()
         if type(value) is not str or not least <= len(value.encode()) <= most:
-            raise Malformed("a text in its bounds was expected")
+            raise Malformed("a text within its bounds was expected")
         return value
 
     def name(self) -> str:
@@ -75,7 +78,7 @@ class Reader:
         try:
             return words(self.uint())
         except ValueError:
-            raise Malformed(f"no {words.__name__}") from None
+            raise Malformed(f"a {words.__name__} was expected") from None
 
     def record(self) -> "Reader":
         return Reader(self.take())
@@ -83,7 +86,7 @@ class Reader:
     def array(self, most: int = limits.LIST) -> tuple[object, ...]:
         value = self.take()
         if type(value) is not tuple or len(value) > most:
-            raise Malformed("a list in its bounds was expected")
+            raise Malformed("a list within its bounds was expected")
         return value
 
     def records(self) -> Iterator["Reader"]:
@@ -110,11 +113,11 @@ class Reader:
         return Member(MemberId(identity.node_id(), identity.uint(1)), self.owner(), self.metadata())
 
     def run(self) -> range:
-        """The members first, first + 1, …"""
+        """The numbers first, first + 1, …"""
         record = self.record()
         first, count = record.uint(1), record.uint(1, limits.MEMBERS_A_CALL)
-        if first + count > MOST:
-            raise Malformed("a run beyond the last number")
+        if first + count > MAX_UINT:
+            raise Malformed("a run of numbers beyond 2^64")
         return range(first, first + count)
 
     def metadata(self) -> dict[str, str]:
@@ -123,7 +126,7 @@ class Reader:
     def counts(self) -> dict[str, int]:
         found: dict[str, int] = {}
         for key, value in self._map(limits.LIST).items():
-            if type(key) is not str or type(value) is not int or not 0 <= value <= MOST:
+            if type(key) is not str or type(value) is not int or not 0 <= value <= MAX_UINT:
                 raise Malformed("a map of texts to numbers was expected")
             found[key] = value
         return found
@@ -131,7 +134,7 @@ class Reader:
     def _map(self, most: int) -> dict[object, object]:
         value = self.take()
         if type(value) is not dict or len(value) > most:
-            raise Malformed("a map in its bounds was expected")
+            raise Malformed("a map within its bounds was expected")
         return value
 
 

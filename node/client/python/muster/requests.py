@@ -1,4 +1,4 @@
-"""Calls on their way: waiting to be sent, sent and not answered, over."""
+"""Calls without an answer: those that wait to be sent, and those in flight."""
 
 import heapq
 import itertools
@@ -15,11 +15,11 @@ AnyCall = Call[Any]
 
 
 class Requests:
-    """Numbers requests, keeps those in flight, and settles each call in its time."""
+    """Numbers requests, keeps those in flight, and ends each call at its deadline at the latest."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._restoring: deque[AnyCall] = deque()  # goes before what users ask for
+        self._restoring: deque[AnyCall] = deque()  # sent before what users ask for
         self._waiting: deque[AnyCall] = deque()
         self._in_flight: dict[int, AnyCall] = {}
         self._in_flight_bytes = 0
@@ -29,25 +29,26 @@ class Requests:
         self._ticket = itertools.count()
 
     def ask(self, now: float, call: AnyCall) -> None:
-        """It waits to be sent, unless it is settled at once."""
+        """The call waits to be sent, unless it ends immediately."""
         call.deadline = call.due(now)
         if len(self._waiting) >= limits.WAITING_CALLS:
             self._waiting = deque(one for one in self._waiting if not one.future.done())
         if len(self._waiting) >= limits.WAITING_CALLS:
-            return call.fail(Error(ErrorCode.overloaded, "too many calls wait for their turn: slow down"))
+            text = f"{limits.WAITING_CALLS} calls wait to be sent: make fewer calls at once"
+            return call.fail(Error(ErrorCode.overloaded, text))
         call.begin(self._parts)
         if not call.future.done():
             self._waiting.append(call)
             heapq.heappush(self._deadlines, (call.deadline, next(self._ticket), call))
 
     def restore(self, now: float, calls: list[AnyCall]) -> None:
-        """What a new session needs before anything else is asked for in it."""
+        """These are sent before anything else in a new session."""
         for call in calls:
             call.deadline = call.due(now)
         self._restoring.extend(calls)
 
     def next_frame(self, now: float, encode: Callable[[int, Outgoing], bytes]) -> bytes | None:
-        """The next request, numbered; None: nothing may be sent now."""
+        """The next request, with its number. None: nothing may be sent now."""
         while True:
             if len(self._in_flight) >= limits.IN_FLIGHT or self._in_flight_bytes >= limits.IN_FLIGHT_BYTES:
                 return None
@@ -71,7 +72,7 @@ class Requests:
             return call.frame
 
     def in_flight(self) -> list[bytes]:
-        """To be sent again, in this order, in a session that is resumed."""
+        """The frames to send again, in order, when the session was resumed."""
         for call in self._in_flight.values():
             call.sent_again()
         return [call.frame for call in self._in_flight.values()]
@@ -80,7 +81,7 @@ class Requests:
         return self._in_flight.get(number)
 
     def answer(self, now: float, call: AnyCall, reply: Reply) -> Error | None:
-        """An Error when a new session cannot be put into the state of the one before. Raises Malformed."""
+        """Takes a reply. Returns an Error if a member or watch could not be restored. Raises Malformed."""
         error = None
         if isinstance(reply, ErrorReply):
             error = Error(reply.code, reply.text)
@@ -93,7 +94,7 @@ class Requests:
         return error if call.restores else None
 
     def abandon(self, now: float, call: AnyCall) -> None:
-        """Nobody waits for it any more, and nobody has seen an answer that may have come meanwhile."""
+        """Its caller was interrupted: it does not wait any more, and has not seen an answer that may have come."""
         future = call.future
         if not future.done() or future.cancelled():
             future.cancel()
@@ -108,13 +109,13 @@ class Requests:
             self._forget(call)
 
     def expire(self, now: float, problem: Error | None) -> None:
-        """`problem`: why no node can be asked, None when one can."""
+        """Ends calls whose deadline has passed. `problem`: why the worker is not attached; None: it is."""
         while self._deadlines and self._deadlines[0][0] <= now:
             call = heapq.heappop(self._deadlines)[2]
             if call.future.done():
                 continue
             if call.number or problem is None:
-                text = "no answer came in time: it may still be done; allow more time"
+                text = "no answer came in time: the call may still be carried out; allow more time"
                 call.fail(Error(ErrorCode.timeout, text))
             else:
                 call.fail(problem)
@@ -126,7 +127,7 @@ class Requests:
         return self._deadlines[0][0] if self._deadlines else float("inf")
 
     def end_session(self) -> None:
-        """Numbers begin anew; what was in flight is asked again, is done, or has failed."""
+        """Numbers begin at 1 again. Calls in flight wait to be sent again, succeed, or fail (Call.session_lost)."""
         again = []
         for call in self._in_flight.values():
             if not call.restores and call.session_lost(self._parts):

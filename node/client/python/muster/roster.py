@@ -1,14 +1,14 @@
-"""The worker's own members: they outlive the sessions in which they have their numbers."""
+"""The worker's own members. They outlive sessions; their numbers do not."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from .actions import Owner
+from .actions import Recipient
 from .types import Group, MemberId, NodeId, OnNotification
 
 
 class Join:
-    """What one call of join asked for; joined again as a whole in a new session."""
+    """One join. In a new session, those of its members that have not left are joined again together."""
 
     def __init__(self, group: Group, meta: dict[str, str], handler: OnNotification | None) -> None:
         self.group = group
@@ -17,7 +17,7 @@ class Join:
         self.slots: list[Slot] = []
 
 
-class Slot(Owner):
+class Slot(Recipient):
     """One member."""
 
     __slots__ = ("active", "join", "given", "current", "leaving")
@@ -25,16 +25,16 @@ class Slot(Owner):
     def __init__(self, join: Join, given: MemberId) -> None:
         self.active = True
         self.join = join
-        self.given = given  # what the caller of join was told
-        self.current: MemberId | None = given  # None: absent, no session has it
+        self.given = given  # the id that the user knows
+        self.current: MemberId | None = given  # in the current session; None: absent
         self.leaving = False
 
 
 class Roster:
     def __init__(self) -> None:
         self._by_group: dict[Group, list[Slot]] = {}  # in the order of joining
-        self._by_number: dict[int, Slot] = {}  # of this session
-        self._by_id: dict[MemberId, Slot] = {}  # both as given and as they are now
+        self._by_number: dict[int, Slot] = {}  # in the current session
+        self._by_id: dict[MemberId, Slot] = {}  # both given and current ids
         self._joining: Counter[Group] = Counter()
 
     def begin_join(self, group: Group) -> None:
@@ -46,11 +46,11 @@ class Roster:
             del self._joining[group]
 
     def is_joining(self, group: Group) -> bool:
-        """Whether members of the group may exist whose numbers are not known yet."""
+        """Whether the group may have members whose numbers are not known yet."""
         return group in self._joining
 
     def is_new(self, numbers: Iterable[int]) -> bool:
-        """Whether no member of this session has one of them, and none is there twice."""
+        """Whether no number is that of a member of this session, and none occurs twice."""
         found = list(numbers)
         return len(set(found)) == len(found) and not any(number in self._by_number for number in found)
 
@@ -66,17 +66,17 @@ class Roster:
         return self._by_number.get(number)
 
     def latest(self, group: Group, count: int) -> list[Slot]:
-        """Those to leave; fewer when there are fewer, and none of those that leave already."""
+        """The `count` latest members of the group (or all, if there are fewer) that are not leaving already."""
         staying = [slot for slot in self._by_group.get(group, []) if not slot.leaving]
         return staying[-count:]
 
     def named(self, group: Group, ids: Sequence[MemberId]) -> list[Slot]:
-        """The same by id; others are passed over."""
+        """The same by ids. Unknown ids are ignored."""
         found = {id(slot): slot for slot in map(self._by_id.get, ids) if slot}
         return [slot for slot in found.values() if slot.join.group == group and not slot.leaving]
 
     def remove(self, slots: Iterable[Slot]) -> None:
-        """They have left for good."""
+        """These members are gone for good."""
         gone = list(slots)
         for slot in gone:
             slot.active = False
@@ -94,7 +94,7 @@ class Roster:
                 self._by_group.pop(group, None)
 
     def end_session(self) -> list[Join]:
-        """All members are absent from now on; what has to be joined again, in the order of joining."""
+        """All members are absent now. Returns what has to be joined again, in the order of joining."""
         for slot in self._by_number.values():
             if slot.current and slot.current != slot.given:
                 self._by_id.pop(slot.current, None)
@@ -105,6 +105,7 @@ class Roster:
         return list(joins.values())
 
     def rejoined(self, join: Join, node: NodeId, numbers: Iterable[int]) -> None:
+        """The members of `join` have these numbers at `node` now."""
         for slot, number in zip(join.slots, numbers, strict=True):
             slot.current = MemberId(node, number)
             self._by_id[slot.current] = self._by_number[number] = slot

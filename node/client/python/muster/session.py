@@ -1,7 +1,7 @@
-"""The worker's session with its node (PROTOCOL.md, section 6). Pure logic: no socket, clock or thread.
+"""The worker's session with its node (PROTOCOL.md, "The worker session"), without a socket, a clock or a thread.
 
-Whoever drives it calls a method for each thing that happens, with the time in seconds of any clock that never goes
-back, then does what `take_actions` gives, and calls `tick` when `next_deadline` has come. All on one thread.
+The driver (loop.py) calls a method for each event, with the time in seconds of a clock that never goes back. Then it
+performs what `take_actions` returns. It calls `tick` at `next_deadline`. All calls are made on one thread.
 """
 
 import enum
@@ -12,32 +12,32 @@ from .actions import Action, Close, Entry, Log, Open, Probe, Send, Step
 from .book import LONGEST_PAUSE, AddressBook, Target
 from .calls import Call, EndWatch, Parts, Rejoin, Rewatch, T, unexpected
 from .codec import Header, OtherMajor, decode, encode
-from .errors import Error, ErrorCode
+from .errors import Error, ErrorCode, closed
 from .messages import Deliveries, Gap, Incoming, NodeHeartbeat, Outgoing, Refuse, WatchNews, WorkerGoodbye
 from .messages import WorkerHeartbeat, WorkerHello, WorkerWelcome
 from .requests import Requests
 from .roster import Roster
-from .stream import EVERYONE, Stream, Verdict
+from .stream import WORKER, Stream, Verdict
 from .types import NodeId, NodeInfo, NodeState, OnAttachment, OnGap
 from .watches import Watch, Watches
 from .wire import Malformed
 
-HELLO = 1.0  # seconds for an answer to a hello
-HELLO_AGAIN = 0.5  # the same where a session waits to be resumed
-LONGEST_RESUME = 5.0  # seconds for which resuming is tried before the next node's turn
+HELLO = 1.0  # seconds to wait for the answer to a hello
+HELLO_AGAIN = 0.5  # the same while a session may still be resumed
+LONGEST_RESUME = 5.0  # seconds in which only the node that has the session is tried
 NOT_READY = 0.1  # seconds until a node that is not ready is asked again
-STOPPED = 1.0  # seconds between ticks, after which this process was not running; more than any of its timers
-QUIET = 0.3  # seconds without a word from the node, after which the connection is tried
-SHORTEST, LONGEST = 0.02, 60.0  # seconds that a node's timers may be
-LONG_SESSION = 5.0  # seconds; what ends sooner makes the pause before the next one longer
+STOPPED = 1.0  # seconds between two ticks that show that this process did not run; longer than any of its timers
+QUIET = 0.3  # seconds of silence after which a heartbeat is sent, because writing shows a broken connection
+SHORTEST, LONGEST = 0.02, 60.0  # bounds in seconds for the timers that a node states
+LONG_SESSION = 5.0  # seconds; a session that is given up sooner makes the pause before the next one longer
 
 FOR_GOOD = {ErrorCode.wrong_scope, ErrorCode.wrong_version, ErrorCode.bad_request}
 
 
 class State(enum.Enum):
     idle = enum.auto()  # before start
-    pausing = enum.auto()  # until the next hello
-    greeting = enum.auto()  # a hello has been said
+    pausing = enum.auto()  # waits until the next hello
+    greeting = enum.auto()  # a hello was sent
     attached = enum.auto()
     closed = enum.auto()
 
@@ -49,13 +49,13 @@ class Identity:
 
 
 class Connecting(Call[None]):
-    """The first attachment; settled by the session itself."""
+    """The first attachment. It is not a request: the session itself ends it."""
 
     def request(self, parts: Parts, left: float) -> None:
-        raise AssertionError("never asked for")
+        raise AssertionError("not a request")
 
     def answered(self, parts: Parts, reply: object) -> bool:
-        raise AssertionError("never answered")
+        raise AssertionError("not a request")
 
 
 class Session:
@@ -69,8 +69,8 @@ class Session:
     ) -> None:
         self.identity = identity
         self.state = State.idle
-        self.node = NodeInfo(NodeId("", 0), NodeState.down, "")  # attached to, or attached to last
-        self.counters: Counter[str] = Counter()  # frames that were dropped, by why; sessions; attempts
+        self.node = NodeInfo(NodeId("", 0), NodeState.down, "")  # the node that it is attached to, or was last
+        self.counters: Counter[str] = Counter()  # dropped frames by reason, sessions, attempts
         self._book = book
         self._on_attachment = on_attachment
         self._parts = Parts(Roster(), Watches(), self.node.id)
@@ -78,37 +78,37 @@ class Session:
         self._stream = Stream(self._parts.roster, self._parts.watches, inbox, on_gap)
         self._actions: list[Action] = []
         self._connecting: Connecting | None = None
-        self._refusal: Error | None = None  # the last one since it was attached
+        self._refusal: Error | None = None  # the latest since the worker was attached
 
         self._attempt = 0
         self._target: Target | None = None
-        self._until = 0.0  # the end of the pause, or of the patience with a hello
+        self._until = 0.0  # while pausing or greeting: when that ends
         self._token = 0
-        self._home: Target | None = None  # where the token counts
-        self._resume_until = 0.0  # until then the home comes before other nodes
-        self._resumes = 0  # hellos there since the connection was lost
-        self._wants_room = False  # items were not taken; resume when there is room
+        self._home: Target | None = None  # where the session can be resumed
+        self._resume_until = 0.0  # until then only the home is tried
+        self._resumes = 0  # hellos to the home since the connection was lost
+        self._wants_room = False  # items were not taken because the inbox is full: resume when there is room
         self._attached_at = 0.0
         self._short_sessions = 0  # in a row
-        self._is_said = False  # whether on_attachment was told last that it is attached
+        self._is_announced = False  # whether the last on_attachment had True
         self._ticked = 0.0
 
         self._heartbeat = self._ttl = self._grace = 1.0
-        self._heard = 0.0
-        self._beat = 0.0  # when the last heartbeat was sent
-        self._told = 0  # what it acknowledged
+        self._last_heard = 0.0
+        self._last_heartbeat = 0.0  # when it was sent
+        self._acknowledged = 0  # the item up to which it acknowledged
 
-    # What the driver does
+    # The driver: actions and time
 
     def take_actions(self) -> list[Action]:
         actions, self._actions = self._actions, []
         return actions
 
     def next_deadline(self) -> float:
-        """When `tick` is due at the latest."""
+        """When `tick` is due; infinity if it need not be called."""
         if self.state is State.attached:
-            own = min(self._heard + self._ttl, self._beat + self._heartbeat / 2)
-            own = min(own, max(self._heard, self._beat) + QUIET)
+            own = min(self._last_heard + self._ttl, self._last_heartbeat + self._heartbeat / 2)
+            own = min(own, max(self._last_heard, self._last_heartbeat) + QUIET)
         else:
             own = self._until if self.state in (State.pausing, State.greeting) else float("inf")
         if self._connecting:
@@ -116,9 +116,9 @@ class Session:
         return min(own, self._requests.next_deadline())
 
     def tick(self, now: float) -> None:
-        """After all frames that have come were given to `frame`."""
-        if now - self._ticked > STOPPED:  # silence while nobody listened says nothing
-            self._heard = max(self._heard, now - QUIET)
+        """Call it after every frame that has come was given to `frame`: otherwise the node would seem silent."""
+        if now - self._ticked > STOPPED:  # this process did not run, so it could not hear the node
+            self._last_heard = max(self._last_heard, now - QUIET)
         self._ticked = now
         self._requests.expire(now, None if self.state is State.attached else self._problem())
         if self._connecting and now >= self._connecting.deadline:
@@ -133,10 +133,10 @@ class Session:
         self._flush(now)
 
     def all_counters(self) -> dict[str, int]:
-        """Frames dropped by why, sessions, hellos, items repeated or refused. On any thread."""
+        """Frames dropped by reason, sessions, hellos, items repeated or refused. Thread-safe."""
         return dict(self.counters.copy() + self._stream.counters.copy())
 
-    # What users do
+    # Calls of users
 
     def start(self, now: float, connecting: Connecting) -> None:
         connecting.deadline = now + connecting.timeout
@@ -145,18 +145,18 @@ class Session:
 
     def ask(self, now: float, call: Call[T]) -> None:
         if self.state is State.closed:
-            return call.fail(_closed())
+            return call.fail(closed())
         self._requests.ask(now, call)
         self._flush(now)
 
     def abandon(self, now: float, call: Call[T]) -> None:
-        """Its caller does not wait any more, and has not seen an answer."""
+        """Its caller was interrupted: it does not wait any more, and has not seen an answer."""
         if self.state is not State.closed:
             self._requests.abandon(now, call)
             self._flush(now)
 
     def unwatch(self, now: float, watch: Watch) -> EndWatch | None:
-        """From now on no event is handled. None: the watch had ended."""
+        """Ends a watch: no more events are handled. Returns the call that tells the node; None: it had ended."""
         if not self._parts.watches.has(watch):
             return None
         call = EndWatch(watch.number)
@@ -164,7 +164,7 @@ class Session:
         if watch.number:
             self.ask(now, call)
         else:
-            call.succeed(None)  # no session has it
+            call.succeed(None)  # the watch is absent: no node has to be told
         return call
 
     def close(self, now: float) -> None:
@@ -177,34 +177,36 @@ class Session:
             self._send(WorkerGoodbye())
         self._end_connection()
         self.state = State.closed
-        self._connecting_failed(_closed())
-        self._requests.fail_all(_closed())
+        self._connecting_failed(closed())
+        self._requests.fail_all(closed())
 
-    # What happens
+    # Events
 
     def handled(self, now: float, entry: Entry) -> None:
-        """Its handlers have returned."""
+        """The handlers of that entry have returned."""
         self._stream.done(entry)
         if self._wants_room and self._stream.has_room():
             self._wants_room = False
             if self.state is State.attached:
                 self._resume(now, "what the inbox had no room for is asked for again")
-        # The acknowledgement leaves with the tick that ends the turn.
+        # The tick that ends the driver's turn sends the acknowledgement.
 
     def unsendable(self, now: float) -> None:
-        """The connection has gone."""
+        """The connection cannot send any more."""
         if self.state is State.attached:
             self._lost(now, "the connection was lost")
 
     def probed(self, now: float, attempt: int, refused: bool) -> None:
+        """The result of the Probe of that attempt."""
         if refused and attempt == self._attempt and self.state is State.greeting:
             self.counters["refused_connections"] += 1
             self._resume_until = now
             if self._target:
-                self._book.absent(self._target)
+                self._book.skip(self._target)
             self._next(now)
 
     def frame(self, now: float, frame: bytes) -> None:
+        """A frame has come."""
         if self.state not in (State.greeting, State.attached):
             return
         try:
@@ -225,7 +227,7 @@ class Session:
             if isinstance(message, WorkerWelcome) and header.scope == self.identity.scope:
                 self._welcomed(now, header, message)
         elif header.scope == self.identity.scope and NodeId(header.origin, header.incarnation) == self.node.id:
-            self._heard = now
+            self._last_heard = now
             self._take_attached(now, header.seq, message)
         else:
             self.counters["of_another_node"] += 1
@@ -242,7 +244,7 @@ class Session:
                 return
             error = self._requests.answer(now, call, message)
             self._release()
-            if error:  # members or watches are missing here: not a node to stay at
+            if error:  # the worker must not stay at a node where members or watches of it are missing
                 self._give_up_session(now, f"members and watches could not be restored: {error}")
 
     def _take_items(self, now: float, seq: int, message: Deliveries | Gap | WatchNews) -> None:
@@ -251,13 +253,13 @@ class Session:
         entries: list[Entry] = []
         try:
             verdict = self._stream.take(seq, message, entries)
-        except Malformed as error:  # what came cannot be taken, and nothing behind it
+        except Malformed as error:  # this item cannot be taken, and so nothing behind it
             self._actions += entries
             self.counters["malformed"] += 1
             return self._give_up_session(now, str(error))
         self._actions += entries
         if verdict is Verdict.hole:
-            self._resume(now, "something was lost on the way")
+            self._resume(now, "a stream item was lost")
         elif verdict is Verdict.full:
             self._wants_room = True
 
@@ -269,10 +271,10 @@ class Session:
     # Attaching
 
     def _next(self, now: float) -> None:
-        """Says hello where it is most promising."""
-        if self._home and now < self._resume_until and (ways := self._book.again(self._home)):
+        """Says hello to the next target: the home while the session may be resumed, else along the list."""
+        if self._home and now < self._resume_until and (targets := self._book.targets_of(self._home)):
             self._resumes += 1
-            return self._greet(now, ways[(self._resumes - 1) % len(ways)])
+            return self._greet(now, targets[(self._resumes - 1) % len(targets)])
         target = self._book.next()
         if target is None:
             return self._pause(now, self._book.pause())
@@ -295,30 +297,30 @@ class Session:
         hello = WorkerHello(token, self._stream.handled if token else 0)
         self._actions += [Open(self._attempt, target), Send(encode(self._header(token), hello))]
         self._actions.append(Probe(self._attempt, target))
-        self._told = hello.received
+        self._acknowledged = hello.received
 
     def _is_home(self, target: Target) -> bool:
-        """Whether the session is kept there."""
+        """Whether the session can be resumed there."""
         return self._home is not None and (target.address, target.node) == (self._home.address, self._home.node)
 
     def _welcomed(self, now: float, header: Header, welcome: WorkerWelcome) -> None:
         target = self._target
         node = welcome.node.id
         if target is None or node != NodeId(header.origin, header.incarnation):
-            raise Malformed("a welcome in another's name")
+            raise Malformed("a welcome of another node than its sender")
         if target.node is not None and target.node != node.name:
             return self._refused(now, Refuse(ErrorCode.refused, f"{node.name} answered instead of {target.node}"))
         at_home = self._is_home(target)
         same = at_home and welcome.token == self._token and node == self.node.id
         if welcome.resumed and not same:
-            raise Malformed("another session than the one asked for")
+            raise Malformed("a welcome to another session than the one to resume")
         self.state = State.attached
         former, self.node = self.node.id.name, welcome.node
         self._token, self._home = welcome.token, target
         self._heartbeat = _bounded(welcome.heartbeat_ms)
         self._ttl = _bounded(welcome.ttl_ms)
         self._grace = welcome.grace_ms / 1000
-        self._heard = self._beat = self._attached_at = now
+        self._last_heard = self._last_heartbeat = self._attached_at = now
         self._wants_room = False
         self._resume_until = 0.0
         self._refusal = None
@@ -329,18 +331,18 @@ class Session:
             self._actions += [Send(frame) for frame in self._requests.in_flight()]
         else:
             self._begin_session(now, node)
-        if not welcome.resumed and self._is_said:
-            self._say(False, f"lost {former}: the session could not be resumed")
-        if not self._is_said:
-            self._say(True, f"attached to {node.name} at {target}")
+        if not welcome.resumed and self._is_announced:
+            self._announce(False, f"lost {former}: the session could not be resumed")
+        if not self._is_announced:
+            self._announce(True, f"attached to {node.name} at {target}")
         if self._connecting:
             self._connecting.succeed(None)
             self._connecting = None
 
     def _begin_session(self, now: float, node: NodeId) -> None:
-        """A new session: joins and watches again whatever there was."""
+        """A new session: everything that the worker had is joined and watched again."""
         self.counters["sessions"] += 1
-        self._told = 0
+        self._acknowledged = 0
         self._requests.end_session()
         self._stream.begin_session()
         joins = self._parts.roster.end_session()
@@ -358,7 +360,7 @@ class Session:
         self._refusal = error
         assert self._target is not None
         if refuse.code in FOR_GOOD:
-            self._book.never(self._target, error)
+            self._book.refused(self._target, error)
             final = self._book.refused_by_all()
             if final and self._connecting:
                 self._connecting_failed(final)
@@ -367,24 +369,24 @@ class Session:
         self._resume_until = now
         if refuse.code is ErrorCode.unknown_session:
             self._token, self._home = 0, None
-        if refuse.code is ErrorCode.not_ready:  # it has no session yet, but will soon have
-            self._book.answered()
+        if refuse.code is ErrorCode.not_ready:  # the node is still synchronising with its cluster
+            self._book.shorten_pause()
             return self._pause(now, NOT_READY)
         self._next(now)
 
     # Attached
 
     def _tick_attached(self, now: float) -> None:
-        if now - self._heard >= self._ttl:
-            return self._lost(now, f"nothing was heard for {now - self._heard:.1f} s")
-        quiet = now - self._heard >= QUIET and now - self._beat >= QUIET
-        if self._stream.handled != self._told or now - self._beat >= self._heartbeat / 2 or quiet:
-            self._told = self._stream.handled
-            self._beat = now
-            self._send(WorkerHeartbeat(self._told))
+        if now - self._last_heard >= self._ttl:
+            return self._lost(now, f"nothing was heard for {now - self._last_heard:.1f} s")
+        quiet = now - self._last_heard >= QUIET and now - self._last_heartbeat >= QUIET
+        if self._stream.handled != self._acknowledged or now - self._last_heartbeat >= self._heartbeat / 2 or quiet:
+            self._acknowledged = self._stream.handled
+            self._last_heartbeat = now
+            self._send(WorkerHeartbeat(self._acknowledged))
 
     def _flush(self, now: float) -> None:
-        """Sends what may be sent."""
+        """Sends the requests that may be sent now."""
         while self.state is State.attached:
             frame = self._requests.next_frame(now, lambda number, request: encode(self._header(seq=number), request))
             if frame is None:
@@ -396,30 +398,30 @@ class Session:
         self._lose(now)
 
     def _lost(self, now: float, why: str) -> None:
-        self._say(False, f"lost {self.node.id.name} at {self._target}: {why}")
+        self._announce(False, f"lost {self.node.id.name} at {self._target}: {why}")
         self._lose(now)
 
     def _lose(self, now: float) -> None:
-        """The session stands; the connection does not."""
+        """The connection is given up, the session is not: it is resumed."""
         assert self._home is not None
         self._book.lost(self._home)
         self._resumes = 0
         self._resume_until = now + min(max(self._grace, HELLO_AGAIN), LONGEST_RESUME)
         if now - self._attached_at < NOT_READY:
-            return self._pause(now, NOT_READY)  # not again and again without a pause
+            return self._pause(now, NOT_READY)  # a connection that never lasts must not cause a busy loop
         self._next(now)
 
     def _give_up_session(self, now: float, why: str) -> None:
-        """The session has ended, or is of no use: another node, or a new session here after a while."""
+        """Ends the session. The next one is at another node, or here after a pause."""
         assert self._home is not None
-        self._say(False, f"lost {self.node.id.name} at {self._target}: {why}")
+        self._announce(False, f"lost {self.node.id.name} at {self._target}: {why}")
         self._send(WorkerGoodbye())
         self._book.lost(self._home)
         self._token, self._home, self._resume_until = 0, None, 0.0
         self._short_sessions = self._short_sessions + 1 if now - self._attached_at < LONG_SESSION else 0
         self._pause(now, min(NOT_READY * 2.0 ** min(self._short_sessions, 8), LONGEST_PAUSE))
 
-    # Speaking
+    # Sending
 
     def _send(self, message: Outgoing) -> None:
         self._actions.append(Send(encode(self._header(), message)))
@@ -427,11 +429,11 @@ class Session:
     def _header(self, token: int | None = None, seq: int = 0) -> Header:
         return Header(self.identity.scope, self.identity.name, self._token if token is None else token, seq)
 
-    def _say(self, attached: bool, text: str) -> None:
-        self._is_said = attached
+    def _announce(self, attached: bool, text: str) -> None:
+        self._is_announced = attached
         self._actions.append(Log(text))
         if self._on_attachment:
-            self._actions.append(self._stream.give(Step(EVERYONE, self._on_attachment, (attached, text))))
+            self._actions.append(self._stream.give(Step(WORKER, self._on_attachment, (attached, text))))
 
     def _end_connection(self) -> None:
         if self.state in (State.greeting, State.attached):
@@ -443,7 +445,7 @@ class Session:
             self._connecting = None
 
     def _problem(self) -> Error:
-        """Why it is not attached."""
+        """Why the worker is not attached."""
         if self._refusal:
             return Error(self._refusal.code, self._refusal.text)
         text = f"no node answers at {self._book}: check that musterd runs there, that the address is right, and that "
@@ -451,9 +453,5 @@ class Session:
 
 
 def _bounded(ms: int) -> float:
-    """Seconds; whatever a node says, neither a busy loop nor for ever."""
+    """Seconds, within bounds: a node must not make the worker busy or wait for ever."""
     return min(max(ms / 1000, SHORTEST), LONGEST)
-
-
-def _closed() -> Error:
-    return Error(ErrorCode.closed, "the worker is closed: connect a new one")

@@ -1,27 +1,27 @@
-"""The node's numbered stream (PROTOCOL.md, section 6): taken strictly in order, acknowledged once handled."""
+"""The stream of a session (PROTOCOL.md, "The stream"): taken strictly in order, acknowledged when handled."""
 
 import enum
 from collections import Counter, deque
 from collections.abc import Sequence
 
 from . import limits
-from .actions import Entry, Owner, Step
+from .actions import Entry, Recipient, Step
 from .messages import Deliveries, Delivery, Gap, StreamItem, WatchNews
 from .roster import Roster
 from .types import Notification, OnGap
 from .watches import Watches
 
-EVERYONE = Owner()  # of handlers that end with the worker alone
+WORKER = Recipient()  # of callbacks of the worker itself, which is always active
 
 
 class Verdict(enum.Enum):
     taken = enum.auto()
-    hole = enum.auto()  # something was lost on the way: resume the session
-    full = enum.auto()  # the handlers are too far behind: resume the session when there is room
+    hole = enum.auto()  # an item is missing: resume the session
+    full = enum.auto()  # the inbox is full: resume the session when there is room
 
 
 class Stream:
-    """What has come, been taken and been handled in one session after the other."""
+    """Up to which item the stream was taken and handled, in one session after the other."""
 
     def __init__(self, roster: Roster, watches: Watches, room: int, on_gap: OnGap | None) -> None:
         self._roster = roster
@@ -31,9 +31,9 @@ class Stream:
         self.epoch = 0
         self.taken = 0
         self.handled = 0
-        self._held: deque[tuple[int, StreamItem]] = deque()  # wait for the numbers of members that are being joined
+        self._held: deque[tuple[int, StreamItem]] = deque()  # items that wait for the reply to a join
         self._with_handlers = 0  # entries given out and not handled, of any epoch
-        self._bytes = 0  # of what is taken and not handled
+        self._bytes = 0  # data taken and not handled
         self.counters: Counter[str] = Counter()
 
     @property
@@ -42,7 +42,7 @@ class Stream:
         return self._with_handlers + len(self._held)
 
     def has_room(self) -> bool:
-        """Whether it is worth while to ask for what was not taken."""
+        """Whether half of the inbox is free, so that it is worth resuming the session for what was not taken."""
         return self.waiting <= self._room // 2 and self._bytes <= limits.INBOX_BYTES // 2
 
     def begin_session(self) -> None:
@@ -53,7 +53,7 @@ class Stream:
         self._held.clear()
 
     def take(self, first: int, message: Deliveries | Gap | WatchNews, out: list[Entry]) -> Verdict:
-        """Items from number `first` on. Raises Malformed."""
+        """Takes the items, numbered from `first` on. Appends what need not wait to `out`. Raises Malformed."""
         items: Sequence[StreamItem] = message.notifications if isinstance(message, Deliveries) else (message,)
         for number, item in enumerate(items, first):
             if number <= self.taken:
@@ -72,14 +72,14 @@ class Stream:
         return Verdict.taken
 
     def release(self, out: list[Entry]) -> None:
-        """Gives out what nothing holds back (any more)."""
+        """Appends what need not wait any more to `out`. Call it when a join was answered. Raises Malformed."""
         while self._held and not self._must_wait(self._held[0][1]):
             number, item = self._held.popleft()
             out.append(Entry(self.epoch, number, self._steps(item), _size(item)))
             self._with_handlers += 1
 
     def give(self, step: Step) -> Entry:
-        """An item of the worker's own, in its place among the others."""
+        """An entry for a callback of the worker, in order with the others."""
         self._with_handlers += 1
         return Entry(self.epoch, 0, (step,))
 
@@ -90,7 +90,7 @@ class Stream:
             self.handled = entry.number
 
     def _must_wait(self, item: StreamItem) -> bool:
-        """Members exist before their JoinReply comes, so notifications may come before it, too."""
+        """A notification can come before the JoinReply that has its member's number, and waits for that reply."""
         if not isinstance(item, Delivery) or not self._roster.is_joining(item.group):
             return False
         return any(self._roster.find(number) is None for number in item.members)
@@ -100,7 +100,7 @@ class Stream:
             return self._calls(item)
         if isinstance(item, Gap):
             self.counters["missed"] += item.missed
-            return (Step(EVERYONE, self._on_gap, (item.missed,)),) if self._on_gap else ()
+            return (Step(WORKER, self._on_gap, (item.missed,)),) if self._on_gap else ()
         watch = self._watches.find(item.watch)
         event = watch.take(item) if watch else None
         return (Step(watch, watch.handler, (event,)),) if watch and event else ()
@@ -110,12 +110,12 @@ class Stream:
         for number in dict.fromkeys(item.members):
             slot = self._roster.find(number)
             if slot is None or slot.join.handler is None or slot.join.group != item.group:
-                continue  # it left meanwhile, or is only seen
-            told = item.kind, item.group, item.data, item.from_node, item.from_worker, item.seq, (number,)
-            steps.append(Step(slot, slot.join.handler, (Notification(*told),)))
+                continue  # the member has left, or has no handler
+            fields = item.kind, item.group, item.data, item.from_node, item.from_worker, item.seq, (number,)
+            steps.append(Step(slot, slot.join.handler, (Notification(*fields),)))
         return tuple(steps)
 
 
 def _size(item: StreamItem) -> int:
-    """Bytes that count against the inbox's bound."""
+    """Bytes that count towards limits.INBOX_BYTES."""
     return len(item.data) if isinstance(item, Delivery) else 0

@@ -1,4 +1,4 @@
-"""What users see of groups, members and notifications; the names are those of the C++ Worker."""
+"""The types that users see. Names are those of the C++ Worker."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from .errors import Word
 
 
 class Kind(Word):
-    """Of a notification."""
+    """The kind of a notification."""
 
     created = 1
     updated = 2
@@ -18,7 +18,7 @@ class Kind(Word):
 
 
 class Event(Word):
-    """Of a watch."""
+    """The kind of a watch event."""
 
     snapshot = 1
     join = 2
@@ -26,7 +26,7 @@ class Event(Word):
 
 
 class Reason(Word):
-    """Why a member is gone."""
+    """Why a member has left."""
 
     left = 1
     worker_down = 2
@@ -51,27 +51,27 @@ class NodeState(Word):
     left = 4
 
 
-SUBSCRIPTIONS = "subscriptions"  # the predefined features; any other text is allowed
+SUBSCRIPTIONS = "subscriptions"  # predefined features; any other text is allowed
 STREAMS = "streams"
 SNAPSHOTS = "snapshots"
 
 
 class Group(NamedTuple):
-    """The identity of a group; where one is asked for, ("store", "feature") does as well."""
+    """The name of a group: two texts of 1 to 255 bytes of UTF-8. Calls accept any tuple ("store", "feature")."""
 
     store: str
     feature: str
 
 
 class NodeId(NamedTuple):
-    """One life of one node."""
+    """One life of one node: a restart has a higher incarnation."""
 
     name: str
-    incarnation: int
+    incarnation: int  # microseconds since 1970 at which the node started
 
 
 class MemberId(NamedTuple):
-    """One join of one group by one owner, unique in the cluster and over time. `str` gives node/incarnation/number."""
+    """Unique in the cluster and over time. `str` returns "node/incarnation/number"."""
 
     node: NodeId
     number: int
@@ -83,7 +83,7 @@ class MemberId(NamedTuple):
 @dataclass(frozen=True)
 class Member:
     id: MemberId
-    worker: str  # empty: a handler inside the node itself
+    worker: str  # the worker that owns it; empty: the node itself
     meta: Mapping[str, str]
 
 
@@ -91,24 +91,26 @@ class Member:
 class Notification:
     kind: Kind
     group: Group
-    msgpack: bytes  # the data as it came: exactly one msgpack value
-    from_node: NodeId  # where it entered the cluster
-    from_worker: str  # empty: the node itself
-    seq: int  # grows at from_node; (from_node, seq) is unique
-    members: tuple[int, ...]  # the member that the handler is called for, by its number at the node
+    msgpack: bytes  # the data: exactly one msgpack value
+    from_node: NodeId  # the node of the notifier
+    from_worker: str  # the notifier; empty: the node itself
+    seq: int  # increases at from_node; (from_node, seq) is unique
+    members: tuple[int, ...]  # the one member that the handler is called for, by its number at the node
 
     @cached_property
     def data(self) -> Any:
-        """The value, decoded when it is first asked for.
+        """The data, decoded at the first access.
 
-        Raises muster.Error (bad_request) for a value that Python has no room for, such as a map with a map as its key;
-        `msgpack` has the bytes of any value.
+        Raises muster.Error (bad_request) for a value that Python cannot represent, such as a map with a map as a key.
+        `msgpack` has the bytes of every value.
         """
         return wire.data_value(self.msgpack)
 
 
 @dataclass(frozen=True)
 class Missed:
+    """Members at one node that did not handle a notification, for one reason."""
+
     node: str
     members: int
     reason: MissReason
@@ -116,11 +118,11 @@ class Missed:
 
 @dataclass(frozen=True)
 class NotifyReport:
-    matched: int  # members in the table of the node that this worker is attached to
-    nodes: int  # nodes that have one or more of them
+    matched: int  # members of the group that the node of this worker knew
+    nodes: int  # nodes that have at least one of them
     waited: bool  # whether `delivered` is known
     delivered: int  # members whose process has handled it
-    missed: tuple[Missed, ...]  # without waiting: only what was refused at once
+    missed: tuple[Missed, ...]  # without waiting: only what was refused immediately
 
 
 @dataclass(frozen=True)
@@ -131,18 +133,18 @@ class GroupMembers:
 
 @dataclass(frozen=True)
 class WatchEvent:
-    """First one snapshot, then every change in order; a later snapshot replaces everything before it."""
+    """A snapshot comes first, then every join and leave in order. A later snapshot replaces all before it."""
 
     kind: Event
-    reason: Reason  # of a leave
-    groups: list[GroupMembers]  # a join or leave has exactly one
+    reason: Reason  # valid for a leave only
+    groups: list[GroupMembers]  # exactly one, unless it is a snapshot
 
 
 @dataclass(frozen=True)
 class NodeInfo:
     id: NodeId
     state: NodeState
-    address: str  # "host:port" that workers use
+    address: str  # "host:port" for workers
 
 
 @dataclass(frozen=True)
@@ -155,17 +157,17 @@ class GroupInfo:
 class Status:
     node: NodeInfo
     scope: str
-    ready: bool
-    seq: int  # of the node's own log
+    ready: bool  # whether it has synchronised with the cluster
+    seq: int  # position of the node's own log
     groups: int
     members: int
-    workers: int  # sessions, those in their grace included
+    workers: int  # sessions, including those in their grace period
     counters: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def security(self) -> str:
-        """As its counters say: "curve" (only those whose keys the node trusts can speak to it), "loopback" (no keys:
-        whoever is on its machine) or "insecure" (no keys: whoever reaches it).
+        """Who can connect to the node: "curve" (only holders of keys that it trusts), "loopback" (no keys: any process
+        on its machine) or "insecure" (no keys: anybody who reaches its address).
         """
         if self.counters.get("security_curve"):
             return "curve"
@@ -175,7 +177,7 @@ class Status:
 @dataclass(frozen=True)
 class Joined:
     members: list[MemberId]
-    unseen: int  # with `visible`: live nodes that had not confirmed in time
+    unseen: int  # with `visible`: live nodes that did not confirm in time
 
 
 OnNotification = Callable[[Notification], object]

@@ -1,20 +1,20 @@
-"""The worker's watches: they outlive the sessions in which they have their numbers."""
+"""The worker's watches. They outlive sessions; their numbers do not."""
 
 from . import limits
-from .actions import Owner
+from .actions import Recipient
 from .messages import WatchNews
 from .types import Event, GroupMembers, OnWatch, WatchEvent
 from .wire import Malformed
 
 
-class Watch(Owner):
-    """One watch; ends with `unwatch`."""
+class Watch(Recipient):
+    """One watch, until `unwatch`."""
 
     def __init__(self, group: tuple[str, str], handler: OnWatch) -> None:
         self.group = group  # ("", ""): every group
         self.handler = handler
-        self.number = 0  # of its request in this session; 0: absent
-        self.confirmed = False  # whether the caller knows of it
+        self.number = 0  # of its request in the current session; 0: absent
+        self.confirmed = False  # whether the caller has it
         self._parts: list[GroupMembers] = []
         self._size = 0
 
@@ -23,14 +23,14 @@ class Watch(Owner):
         self._parts, self._size = [], 0
 
     def take(self, news: WatchNews) -> WatchEvent | None:
-        """What the handler is told by it; None: more of the snapshot follows. Raises Malformed."""
+        """The event for the handler. None: more parts of a snapshot follow. Raises Malformed."""
         if news.event is not Event.snapshot:
             return WatchEvent(news.event, news.reason, news.groups)
         self._size += sum(1 + len(each.members) for each in news.groups)
         if self._size > limits.ANSWER_MEMBERS:
             raise Malformed("a snapshot without an end")
         for each in news.groups:
-            if self._parts and self._parts[-1].group == each.group:  # it goes on in this part
+            if self._parts and self._parts[-1].group == each.group:  # the group continues in this part
                 self._parts[-1].members.extend(each.members)
             else:
                 self._parts.append(each)
@@ -46,7 +46,7 @@ class Watches:
         self._by_number: dict[int, Watch] = {}
 
     def begin(self, watch: Watch, number: int) -> None:
-        """Its request goes out under this number."""
+        """The watch's request is sent under this number."""
         self._by_number.pop(watch.number, None)
         watch.begin(number)
         self._all[id(watch)] = watch
@@ -64,7 +64,7 @@ class Watches:
         self._by_number.pop(watch.number, None)
 
     def end_session(self) -> list[Watch]:
-        """All are absent from now on; those that their callers know of have to be asked for again."""
+        """All watches are absent now. Returns those that have to be asked for again."""
         for watch in self._all.values():
             watch.number = 0
         self._by_number.clear()

@@ -1,4 +1,4 @@
-"""msgpack, with bounds: the only module that knows the library."""
+"""msgpack within bounds. No other module uses the library."""
 
 from typing import cast
 
@@ -9,13 +9,13 @@ from .errors import bad_request
 
 
 class Malformed(ValueError):
-    """Bytes that are no message of this protocol."""
+    """The bytes are not a message of this protocol."""
 
 
 def _unique(pairs: list[tuple[object, object]]) -> dict[object, object]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise Malformed("a key twice in one map")
+        raise Malformed("a map has a key twice")
     return found
 
 
@@ -24,7 +24,7 @@ def pack(value: object) -> bytes:
 
 
 def unpack(frame: bytes) -> object:
-    """The one value in a frame, arrays as tuples. Raises Malformed."""
+    """The value in a frame, with arrays as tuples. Raises Malformed."""
     if len(frame) > limits.FRAME:
         raise Malformed("the frame is too long")
     try:
@@ -44,24 +44,26 @@ def unpack(frame: bytes) -> object:
             ),
         )
     except (ValueError, TypeError, OverflowError, RecursionError, msgpack.UnpackException) as error:
-        raise Malformed(f"no msgpack within the limits: {error}") from error
+        raise Malformed(f"not msgpack, or beyond the limits: {error}") from error
 
 
 def data_bytes(value: object) -> bytes:
-    """A notification's data as bytes. Raises Error(bad_request) for what cannot be sent."""
+    """Encodes a notification's data. Raises Error(bad_request) if the value cannot be sent."""
     try:
         if _too_deep(value):
-            raise bad_request(f"the data nests deeper than {limits.DATA_NESTING} arrays and maps")
+            raise bad_request(
+                f"the data has more than {limits.DATA_NESTING} levels of arrays and maps: send a flatter value"
+            )
         data = pack(value)
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
-        raise bad_request(f"the data is no msgpack value: {error}") from error
+        raise bad_request(f"the data cannot be encoded as msgpack: {error}") from error
     if len(data) > limits.DATA:
-        raise bad_request(f"the data takes {len(data)} bytes; at most {limits.DATA}: send a reference to it instead")
+        raise bad_request(f"the data takes {len(data)} bytes, more than {limits.DATA}: send a reference to it instead")
     return data
 
 
 def data_value(data: bytes) -> object:
-    """What data_bytes was given. Raises Error(bad_request) for what Python cannot hold."""
+    """Decodes a notification's data. Raises Error(bad_request) if Python cannot represent the value."""
     size = len(data)
     try:
         return cast(
@@ -79,11 +81,11 @@ def data_value(data: bytes) -> object:
             ),
         )
     except (ValueError, TypeError, OverflowError, RecursionError, msgpack.UnpackException) as error:
-        raise bad_request(f"the data is no value that Python can hold ({error}): use .msgpack, its bytes") from error
+        raise bad_request(f"Python cannot represent the data ({error}): use .msgpack, which has its bytes") from error
 
 
 def _too_deep(value: object) -> bool:
-    """Whether arrays and maps stand deeper inside each other than the protocol allows."""
+    """Whether arrays and maps have more levels than the protocol allows."""
     level = [value]
     for _ in range(limits.DATA_NESTING):
         inner: list[object] = []

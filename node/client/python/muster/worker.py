@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import TypeVar
 
 from . import actions, calls
-from .actions import Entry, Owner
+from .actions import Entry, Recipient
 from .calls import Call
 from .errors import Error
 from .loop import Loop
@@ -30,18 +30,20 @@ log = logging.getLogger("muster")
 class Worker:
     """A process that is attached to one node of a list and owns members there.
 
-    Attaches to the first node that answers and fails over along the list. Its members, handlers and watches outlive the
-    session: a session that is lost is resumed within its grace, with all that was missed meanwhile; after that, or at
-    another node, the worker joins and watches again by itself (its members then have new numbers; the ids given earlier
-    still name them in `leave`).
+    A worker attaches to the first node that answers. If it loses that node, it goes on along the list, for ever. Its
+    members, handlers and watches outlive its session with a node. A session that is lost is resumed within its grace
+    period: then nothing was missed. After that, or at another node, the worker joins and watches again by itself. Its
+    members have new numbers then; ids that `join` returned earlier still name them in `leave`.
 
-    Handlers run one at a time on one thread of the worker's own. A notification counts as delivered when its handlers
-    have returned, also when they raised: that is logged (logger "muster") and changes nothing. All calls may be made on
-    any thread, and in handlers, and answer within their timeout (in seconds). They raise muster.Error, whose `code`
-    says why: bad_request, not_joined, overloaded, unreachable (no node could be asked), timeout (it may still be done),
-    closed, unknown_session (a notify whose session ended: it may or may not have been sent).
+    Threads: all calls are thread-safe and may be made in handlers. Handlers run one at a time on a thread of this
+    worker. A notification counts as delivered when its handlers have returned. A handler that raises is logged (logger
+    "muster") and counts as returned. Threads do not survive a fork: make the worker in the process that uses it.
 
-    Threads do not survive a fork: make the worker in the process that uses it.
+    Timeouts are in seconds, more than 0 and at most 86,400; a call returns or raises within its timeout.
+
+    All calls raise muster.Error, whose `code` says why: bad_request (an argument), not_joined (leave), overloaded,
+    unreachable (no node could be asked), timeout (the call may still be carried out), closed, unknown_session (the
+    session ended before the reply to a notify came: the notification may or may not have been sent).
     """
 
     def __init__(self, session: Session, loop: Loop, handlers: "_Handlers") -> None:
@@ -68,17 +70,19 @@ class Worker:
     ) -> "Worker":
         """Attaches to the first of `nodes` that answers.
 
-        nodes          each "HOST:PORT", or "NAME@HOST:PORT" to say whose key is expected
-        name           empty: "<host name>-<process id>"
-        timeout        seconds for this call alone; afterwards it tries for ever
-        inbox          items received and not yet handled; when full, no more are taken, and the node keeps them
-        on_gap         called with how many notifications were lost for good (deliveries to members)
-        on_attachment  called with (True, "attached to a at host:port") or (False, why it lost its node)
-        key, keys      encryption: the file NAME.key with this worker's own pair, and the folder whose nodes/*.pub are
-                       the keys of the nodes to trust. Both or neither; when they change they are read again
+        nodes          each "HOST:PORT", or "NAME@HOST:PORT" to say which node's key to expect there
+        name           the worker's name; empty: "<host name>-<process id>"
+        scope          must be the nodes' scope
+        timeout        for this call only; once attached, the worker never stops trying
+        inbox          items received and not yet handled, at least 1; when it is full, the node keeps what follows
+        on_gap         called like a handler, with the number of deliveries to members that were lost for good
+        on_attachment  called like a handler, with (True, "attached to a at host:port") or (False, why it lost its node)
+        key, keys      encryption: the file NAME.key with this worker's own key pair, and the folder whose nodes/*.pub
+                       are the keys of the nodes that it trusts. Give both or neither. They are read again when they
+                       change
 
-        Raises Error: bad_request (an option), unreachable (no node answered in time), or what all nodes refused it for:
-        wrong_scope, wrong_version, not_ready, overloaded, refused.
+        Raises Error: bad_request (an option), unreachable (no node answered in time), or the reason why all nodes
+        refused the worker: wrong_scope, wrong_version, not_ready, overloaded, refused.
         """
         options = Options(nodes, name, scope, inbox, on_gap, on_attachment, key, keys)
         session, ring = options.session()
@@ -94,9 +98,10 @@ class Worker:
         return worker
 
     def close(self) -> None:
-        """Says goodbye: the members leave at once, and all calls raise `closed`. No handler is called afterwards.
+        """Says goodbye: the members leave immediately. Calls raise `closed` afterwards, and no handler is called.
 
-        The goodbye waits a moment for the handler that runs, so that what it handles counts as delivered.
+        Waits up to 0.2 s for a handler that runs, so that its notification counts as delivered, and then until the
+        handler has returned. Called by a handler, it does not wait for it. Idempotent.
         """
         self._finalizer()
 
@@ -114,12 +119,12 @@ class Worker:
 
     @property
     def node(self) -> NodeInfo:
-        """The node it is attached to, or was attached to last."""
+        """The node that the worker is attached to, or was last."""
         return self._session.node
 
     @property
     def counters(self) -> dict[str, int]:
-        """Since it was made: frames dropped, sessions, hellos, items and posts repeated or refused, by name."""
+        """Counts since `connect`, by name: frames dropped, sessions, hellos, items and posts repeated or refused."""
         return self._session.all_counters() | {"posts_refused": self._posts.refused}
 
     def join(
@@ -132,28 +137,30 @@ class Worker:
         visible: bool = False,
         timeout: float = 5.0,
     ) -> Joined:
-        """Makes `count` members that `handler` serves, None for members that are only seen.
+        """Makes `count` (1 to 65,536) members of the group. Joining n times makes n members.
 
-        The handler is called once for each member and notification, in order. Joining n times makes n members.
-        With `visible` the call returns when every live node has them, so that "subscribe, then publish" loses nothing.
+        handler  called with each Notification, once for each of these members, in order; None: the members are only
+                 seen, and notifications for them count as delivered
+        meta     up to 16 pairs of texts that `members` shows, each at most 255 bytes
+        visible  return only when every live node has the members, so that "subscribe, then publish" loses nothing
         """
         return self._ask(calls.JoinCall(group, handler, count, meta, visible, timeout))
 
     def leave(
         self, group: tuple[str, str], what: int | Sequence[MemberId] = 1, *, timeout: float = 5.0
     ) -> list[MemberId]:
-        """The `what` latest joined members of this worker leave, or those named, and their ids are returned.
+        """Members of this worker leave: the `what` latest ones, or those with the given ids. Returns their ids.
 
-        Fewer when it has fewer; ids that are not joined are passed over. Raises not_joined when nothing is left to do.
+        Fewer members leave if it has fewer; unknown ids are ignored. Raises not_joined if no member would leave.
         """
         return self._ask(calls.LeaveCall(group, what, timeout))
 
     def members(self, group: tuple[str, str], *, timeout: float = 5.0) -> list[Member]:
-        """By node name, then number. A group without members is empty, never an error."""
+        """The group's members in the whole cluster, by node name, then number. Empty if there are none."""
         return self._ask(calls.MembersCall(group, False, timeout))
 
     def local_members(self, group: tuple[str, str], *, timeout: float = 5.0) -> list[Member]:
-        """Only members at the node that this worker is attached to."""
+        """The same, but only members at the node that this worker is attached to."""
         return self._ask(calls.MembersCall(group, True, timeout))
 
     def groups(self, *, timeout: float = 5.0) -> list[GroupInfo]:
@@ -161,7 +168,7 @@ class Worker:
         return self._ask(calls.GroupsCall(timeout))
 
     def nodes(self, *, timeout: float = 5.0) -> list[NodeInfo]:
-        """All nodes that the node knows of, itself included."""
+        """All nodes that the node of this worker knows, itself included."""
         return self._ask(calls.NodesCall(timeout))
 
     def status(self, *, timeout: float = 5.0) -> Status:
@@ -170,9 +177,10 @@ class Worker:
     def notify(
         self, kind: Kind, group: tuple[str, str], data: object = None, *, wait: bool = False, timeout: float = 5.0
     ) -> NotifyReport:
-        """Tells every member of the group; the caller need not be one. `data`: any msgpack value.
+        """Notifies every member of the group. The caller need not be a member.
 
-        The report says how many members matched, and with `wait` how many have handled it.
+        data  any value that msgpack can encode, in at most 512 KiB
+        wait  return when the members have handled it, or at the timeout; the report then says how many have
         """
         return self._ask(calls.NotifyCall(kind, group, data, wait, timeout))
 
@@ -197,12 +205,12 @@ class Worker:
     def post(
         self, kind: Kind, group: tuple[str, str], data: object = None, *, wait: bool = False, timeout: float = 5.0
     ) -> Future[NotifyReport]:
-        """As notify, but returns as soon as it has its place, so that one thread keeps many notifications under way.
+        """Like notify, but does not wait for the report, so that one thread can have many notifications under way.
 
-        512 posts, with 32 MiB of data, may have no answer yet; it waits for a place for at most the timeout. One
-        thread's posts go out in order, those that wait for a place in the order in which they were made. The Future has
-        what notify would return or raise, bad_request and closed included, counted from this call on; overloaded:
-        there was no place, and nothing was sent. It cannot be cancelled; who drops it forgets the answer alone.
+        At most 512 posts with 32 MiB of data may be unanswered; at that bound the call waits, at most the timeout. The
+        posts of one thread are sent in order. The Future ends within the timeout, counted from this call on, with what
+        notify returns or raises (bad_request and closed, too), or with overloaded if the bound was still reached:
+        nothing was sent then. A Future cannot be cancelled, and dropping it cancels nothing.
         """
         try:
             call = PostCall(kind, group, data, wait, timeout, time.monotonic())
@@ -212,7 +220,7 @@ class Worker:
             return refused
         self._posts.ask(call)
         try:
-            call.placed.result(timeout)
+            call.accepted.result(timeout)
         except TimeoutError:
             pass
         finally:
@@ -220,20 +228,20 @@ class Worker:
         return call.future
 
     def watch(self, group: tuple[str, str], handler: OnWatch, *, timeout: float = 5.0) -> Watch:
-        """A snapshot of the group, then every join and leave, with nothing between missed or doubled.
+        """The handler is called with a snapshot of the group, then with every join and leave, none missed or doubled.
 
-        After a lost session a fresh snapshot replaces the old one.
+        After a session that could not be resumed, a new snapshot replaces all before it.
         """
         return self._ask(calls.WatchCall(group, handler, timeout))
 
     def watch_all(self, handler: OnWatch, *, timeout: float = 5.0) -> Watch:
-        """The same for every group of the scope."""
+        """Watches every group of the scope."""
         return self._ask(calls.WatchCall(None, handler, timeout))
 
     def unwatch(self, watch: Watch, *, timeout: float = 5.0) -> bool:
-        """False when that watch had ended. After it returns no event of the watch is handled any more.
+        """Ends a watch. Returns False if it had ended already. Afterwards its handler is not called any more.
 
-        (Called in the watch's own handler: none after the present one.)
+        Waits while the handler runs, unless it is called by that handler.
         """
         answer: queue.SimpleQueue[Call[None] | None] = queue.SimpleQueue()
         self._loop.unwatch(watch, answer.put)
@@ -243,7 +251,7 @@ class Worker:
         self._handlers.wait_for(watch)
         try:
             call.future.result(timeout)
-        except Exception:  # the node was not told in time, and will be
+        except Exception:  # the node was not told in time; the request stays in flight
             pass
         return True
 
@@ -259,11 +267,11 @@ class Worker:
 
 
 class _Handlers:
-    """One thread that calls handlers, one at a time and in order."""
+    """A thread that calls handlers one at a time and in order."""
 
     def __init__(self, name: str) -> None:
         self._entries: queue.SimpleQueue[Entry | None] = queue.SimpleQueue()  # bounded by the session's inbox
-        self._running: Owner | None = None
+        self._running: Recipient | None = None
         self._changed = threading.Condition()
         self._is_over = False
         self._thread = threading.Thread(target=self._run, name=f"muster {name} handlers", daemon=True)
@@ -276,14 +284,14 @@ class _Handlers:
     def put(self, entry: Entry) -> None:
         self._entries.put(entry)
 
-    def wait_for(self, owner: Owner) -> None:
-        """Until no handler of it runs. At once on the handlers' own thread."""
+    def wait_for(self, recipient: Recipient) -> None:
+        """Waits until no handler of `recipient` runs. Does not wait on the handlers' own thread."""
         if threading.current_thread() is not self._thread:
             with self._changed:
-                self._changed.wait_for(lambda: self._running is not owner)
+                self._changed.wait_for(lambda: self._running is not recipient)
 
     def end(self, patience: float | None = None) -> None:
-        """No handler is called any more; waits for the one that runs, unless called in it."""
+        """No handler is called any more. Waits for the one that runs, at most `patience`, unless called by it."""
         self._is_over = True
         self._entries.put(None)
         if threading.current_thread() is not self._thread:
@@ -295,18 +303,18 @@ class _Handlers:
             for step in entry.steps:
                 if self._is_over:
                     return
-                self._become(step.owner)
-                if step.owner.active:
+                self._set_running(step.recipient)
+                if step.recipient.active:
                     try:
                         step.handler(*step.arguments)
-                    except BaseException:  # also sys.exit(): the handlers after it are called
+                    except BaseException:  # also SystemExit: it must not end the thread, because other handlers follow
                         log.exception("a handler failed")
-                self._become(None)
+                self._set_running(None)
             self._loop.handled(entry)
 
-    def _become(self, owner: Owner | None) -> None:
+    def _set_running(self, recipient: Recipient | None) -> None:
         with self._changed:
-            self._running = owner
+            self._running = recipient
             self._changed.notify_all()
 
 

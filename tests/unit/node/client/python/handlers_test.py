@@ -9,7 +9,7 @@ from support import GROUP  # noqa: F401 (the path of the package)
 
 import muster
 from muster import actions, aio, worker
-from muster.actions import Entry, Owner, Step
+from muster.actions import Entry, Recipient, Step
 
 PATIENCE = 15.0  # seconds that anything may take on a loaded machine before a test calls it hung
 
@@ -38,7 +38,7 @@ class Ending(unittest.TestCase):
     def entries(self, first):
         """Two of two handlers each, of which the first one takes its time."""
         handlers = [[first, self.called], [self.called, self.called]]
-        return [Entry(1, n + 1, tuple(Step(Owner(), each, (n,)) for each in handlers[n])) for n in range(2)]
+        return [Entry(1, n + 1, tuple(Step(Recipient(), each, (n,)) for each in handlers[n])) for n in range(2)]
 
     def called(self, number):
         self.loop.said.append(f"called for {number + 1}")
@@ -103,7 +103,7 @@ class Ending(unittest.TestCase):
         ended = muster.Worker(None, self.loop, handlers)
         handlers.start(self.loop)
         entered, in_time = threading.Event(), []
-        step = Step(Owner(), lambda: (entered.set(), in_time.append(self.loop.goodbye.wait(PATIENCE))), ())
+        step = Step(Recipient(), lambda: (entered.set(), in_time.append(self.loop.goodbye.wait(PATIENCE))), ())
         handlers.put(Entry(1, 1, (step,)))
         self.assertTrue(entered.wait(PATIENCE))
         ended.close()

@@ -246,17 +246,17 @@ class Order(unittest.TestCase):
     def test_one_that_refused_for_good_is_left_out_until_nobody_else_is_left(self):
         book = AddressBook([A, B], None, random.Random(1))
         target = book.next()
-        book.never(target, Error(9, "no"))
+        book.refused(target, Error(9, "no"))
         self.assertEqual([str(book.next()), book.next(), str(book.next())], [B, None, B])
 
     def test_what_is_learned_is_bounded_and_replaced(self):
         book = AddressBook([A], None, random.Random(1))
         book.learn([f"10.0.0.1:{port}" for port in range(1, 200)])
         book.learn([f"10.0.0.2:{port}" for port in range(1, 200)])
-        ways = []
-        while (way := book.next()) is not None:
-            ways.append(str(way))
-        self.assertEqual((len(ways), ways[0], ways[1]), (65, A, "10.0.0.2:1"))
+        targets = []
+        while (target := book.next()) is not None:
+            targets.append(str(target))
+        self.assertEqual((len(targets), targets[0], targets[1]), (65, A, "10.0.0.2:1"))
 
 
 class Options(unittest.TestCase):

@@ -71,35 +71,35 @@ class AtASession(unittest.TestCase):
 
     def test_each_answer_and_each_error_gives_a_place_to_the_one_that_waits_longest(self):
         asked = [self.post(i) for i in range(limits.POSTS + 3)]
-        self.assertEqual([call.placed.done() for call in asked[-3:]], [False] * 3)
+        self.assertEqual([call.accepted.done() for call in asked[-3:]], [False] * 3)
         self.answer(7)
         self.driver.hear(frame(ERROR, 4, "slow down", seq=3))
         self.turn()
         self.assertEqual(code(asked[2].future), "overloaded")
-        self.assertEqual([call.placed.done() for call in asked[-3:]], [True, True, False])
+        self.assertEqual([call.accepted.done() for call in asked[-3:]], [True, True, False])
         self.assertEqual(len(self.sent()), limits.POSTS + 2)
 
     def test_their_data_is_bounded_too(self):
         size = 500_000
         asked = [self.post(b"x" * size) for _ in range(100)]
-        placed = sum(call.placed.done() for call in asked)
+        placed = sum(call.accepted.done() for call in asked)
         self.assertEqual(placed, limits.POSTED_BYTES // (size + 5))  # 5: the head of a bin
         small = self.post(1)
-        self.assertFalse(small.placed.done(), "those before it come first")
+        self.assertFalse(small.accepted.done(), "those before it come first")
         self.answer(1)
-        self.assertTrue(asked[placed].placed.done(), "its bytes are free again")
+        self.assertTrue(asked[placed].accepted.done(), "its bytes are free again")
         placed += 1
         for call in asked[placed:]:
             self.posts.withdraw(call)
         self.turn()
-        self.assertTrue(small.placed.result(0))
+        self.assertTrue(small.accepted.result(0))
 
     def test_for_want_of_a_place_nothing_is_sent(self):
         for i in range(limits.POSTS):
             self.post(i)
         late = self.post("late")
         self.posts.withdraw(late)
-        self.assertEqual((code(late.future), late.placed.result(0)), ("overloaded", False))
+        self.assertEqual((code(late.future), late.accepted.result(0)), ("overloaded", False))
         self.answer(*range(1, limits.POSTS + 1))
         self.assertEqual(len(self.sent()), limits.POSTS)
         self.assertEqual(self.posts.refused, 1)

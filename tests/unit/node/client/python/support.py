@@ -144,7 +144,7 @@ class Driver:
         now, self.entries = self.entries[:count], self.entries[count:]
         for entry in now:
             for step in entry.steps:
-                if step.owner.active:
+                if step.recipient.active:
                     step.handler(*step.arguments)
             self.session.handled(self.now, entry)
         self.act()
