@@ -1,4 +1,4 @@
-// What a session asks of the shell around it, to be done in the order given.
+// What a session asks of the code around it (WorkerLoop), which performs the actions in the order given.
 #pragma once
 
 #include <muster/tracker.hpp>
@@ -15,42 +15,42 @@
 
 namespace muster::client {
 
-/// Pairs a user's call with its Answer; chosen by the shell. 0: nobody waits.
+/// Pairs a user's call with its Answer. WorkerLoop chooses it; 0 means that nobody waits for an answer.
 using CallId = StrongId<struct ClientCallTag>;
 
-/// Shared by all members of one join; called on the handlers' thread only.
+/// One for all members of a join. Called on the handlers' thread only.
 using Handler = std::shared_ptr<const OnNotification>;
 
 struct WatchHandler {
     explicit WatchHandler(OnWatch f) : call(std::move(f)) {}
     OnWatch call;
-    std::atomic<bool> ended{false};  // set by unwatch, from any thread
+    std::atomic<bool> ended{false};  // set by unwatch on any thread: the handler must not be called any more
 };
 
-/// Close the connection, if there is one, and open a fresh one to "host:port".
+/// Close the connection, if there is one, and open a new one to "host:port" or "NAME@host:port".
 struct Open {
     std::string address;
 };
-/// On the open connection. One that cannot be sent means that the connection is broken.
+/// Send over the open connection. If that fails, the connection is broken.
 struct Send {
     proto::Message message;
 };
-/// Try a TCP connect, and tell `connection_refused` if, and only if, it is refused.
+/// Try a TCP connect, and call `connection_refused` if and only if the port refuses it.
 struct Check {
     std::string address;
 };
 
 using Reply = std::variant<Done, Error, Joined, std::vector<MemberId>, std::vector<Member>, std::vector<GroupInfo>,
                            std::vector<NodeInfo>, Status, NotifyReport>;
-/// The value of a reply that can only be a T or an Error.
+/// For a reply that is a T or an Error. Any other reply becomes an Error, because the node broke the protocol.
 template <class T>
 Result<T> result_of(Reply reply) {
     if (auto* value = std::get_if<T>(&reply)) return std::move(*value);
     if (auto* error = std::get_if<Error>(&reply)) return std::move(*error);
-    return Error{ErrorCode::refused, "the node gave an answer to another question: update muster there or here"};
+    return Error{ErrorCode::refused, "the node's answer does not fit the request: update muster there or here"};
 }
 
-/// The end of a call.
+/// A call has ended.
 struct Answer {
     CallId call;
     Reply reply;
@@ -61,40 +61,42 @@ struct Target {
     Handler handler;
 };
 using Targets = std::vector<Target>;
-/// A notification for these members, each with its handler.
+/// Call each member's handler with the notification.
 struct Deliver {
     proto::SharedNotice notice;
-    std::shared_ptr<const Targets> targets;  // not null; most notifications are for the same ones as the last
+    std::shared_ptr<const Targets> targets;  // not null; shared, because most notifications go to the same members
 };
 /// Notifications were lost for good.
 struct Lost {
-    std::uint64_t missed = 0;
+    std::uint64_t missed = 0;  // deliveries to members
 };
+/// Call the watch's handler, unless the watch has ended.
 struct WatchUpdate {
     std::shared_ptr<WatchHandler> handler;
     WatchEvent event;
 };
+/// The worker was attached to a node or lost it.
 struct Attachment {
     bool attached = false;
     std::string text;
 };
-/// The state file cannot be written any more.
+/// The state file cannot be written any more: the next process will be a new worker.
 struct StateLost {
     std::string text;
 };
-/// For the handlers' thread, in order. When it is done there, the shell calls `handled(session, seq)`.
-/// monostate: nothing to do, but its turn in the order counts.
+/// For the handlers' thread, in order. When it is done there, WorkerLoop calls `handled(session, seq)`.
+/// monostate: nothing to do, but the item must still be acknowledged in its turn.
 struct Item {
-    std::uint64_t session = 0;
-    std::uint64_t seq = 0;  // in the session's stream; 0: not of the stream
+    std::uint64_t session = 0;  // see Outbox::session
+    std::uint64_t seq = 0;      // in the session's stream; 0: the item is not of the stream
     std::variant<std::monostate, Deliver, Lost, WatchUpdate, Attachment, StateLost> what;
 };
-/// For the state file, before any action that follows: said, or about to be.
+/// Write a message that was received or is about to be sent to the state file, before the actions that follow.
 struct Keep {
     proto::Message message;
     std::uint64_t session = 0;
 };
-/// For the state file: no request has a higher number.
+/// Write to the state file that requests may have numbers up to this one.
 struct Reserve {
     std::uint64_t requests = 0;
 };

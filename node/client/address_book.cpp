@@ -9,20 +9,20 @@
 namespace muster::client {
 namespace {
 
-constexpr std::size_t kMostTold = 64;
+constexpr std::size_t kMostLearned = 64;
 
 bool contains(const std::vector<std::string>& list, const std::string& address) {
     return std::any_of(list.begin(), list.end(),
-                       [&](const std::string& one) { return place_of(one) == place_of(address); });
+                       [&](const std::string& one) { return host_port_of(one) == host_port_of(address); });
 }
 
 }  // namespace
 
-std::string_view place_of(std::string_view address) {
+std::string_view host_port_of(std::string_view address) {
     return address.substr(address.find('@') + 1);  // npos + 1 is 0
 }
 
-std::string_view name_in(std::string_view address) {
+std::string_view node_name_of(std::string_view address) {
     const auto at = address.find('@');
     return at == std::string_view::npos ? std::string_view{} : address.substr(0, at);
 }
@@ -37,12 +37,12 @@ AddressBook::AddressBook(std::vector<std::string> nodes) : listed_(std::move(nod
     begin_round();
 }
 
-void AddressBook::told(const std::vector<std::string>& nodes) {
-    told_.clear();
+void AddressBook::learn(const std::vector<std::string>& nodes) {
+    learned_.clear();
     for (const auto& address : nodes) {
-        if (told_.size() == kMostTold) break;
-        if (is_valid_address(address) && !contains(listed_, address) && !contains(told_, address))
-            told_.push_back(address);
+        if (learned_.size() == kMostLearned) break;
+        if (is_valid_address(address) && !contains(listed_, address) && !contains(learned_, address))
+            learned_.push_back(address);
     }
 }
 
@@ -53,7 +53,7 @@ void AddressBook::begin_round(const std::string& first) {
     };
     add(first);
     for (const auto& address : listed_) add(address);
-    for (const auto& address : told_) add(address);
+    for (const auto& address : learned_) add(address);
     std::reverse(round_.begin(), round_.end());
 }
 

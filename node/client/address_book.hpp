@@ -1,4 +1,4 @@
-// Which node to try next: the user's list first, then what nodes told of each other.
+// The addresses of nodes, and the order in which they are tried.
 #pragma once
 
 #include <optional>
@@ -8,25 +8,25 @@
 
 namespace muster::client {
 
-/// Whether `text` is "host:port" (or "[ipv6]:port") with a port from 1 to 65535, or that behind "NAME@".
+/// Whether `text` is "host:port" or "[ipv6]:port" with a port from 1 to 65535, with or without "NAME@" in front.
 bool is_valid_address(std::string_view text);
-/// "host:port" of an address that may begin with "NAME@", and the name; empty: any node.
-std::string_view place_of(std::string_view address);
-std::string_view name_in(std::string_view address);
+/// The "host:port" of an address, and the NAME of the node that is expected there; empty: any node.
+std::string_view host_port_of(std::string_view address);
+std::string_view node_name_of(std::string_view address);
 
-/// Hands out addresses in rounds. A round has every known address once.
+/// Hands out addresses in rounds. A round has every known address once: the user's list first, then what was learned.
 class AddressBook {
 public:
     explicit AddressBook(std::vector<std::string> nodes);
 
-    /// Addresses of other nodes, as the last welcome told; beyond 64 they are ignored.
-    void told(const std::vector<std::string>& nodes);
+    /// Replaces the addresses that were learned before. Invalid ones, and those beyond 64, are ignored.
+    void learn(const std::vector<std::string>& nodes);
 
-    /// Begins a round; `first`, when given, is tried first of all.
+    /// Begins a round. `first` is tried first, unless it is empty.
     void begin_round(const std::string& first = {});
-    /// Begins a round in which `last` is tried last of all.
+    /// Begins a round in which `last` is tried last.
     void begin_round_without(const std::string& last);
-    /// The next of this round, or nothing when the round is over.
+    /// The next address of the round, or nothing if the round is over.
     std::optional<std::string> next();
 
     /// The user's own list.
@@ -34,8 +34,8 @@ public:
 
 private:
     std::vector<std::string> listed_;
-    std::vector<std::string> told_;
-    std::vector<std::string> round_;  // what is left of it, next one last
+    std::vector<std::string> learned_;
+    std::vector<std::string> round_;  // what is left of the round, in reverse
 };
 
 }  // namespace muster::client

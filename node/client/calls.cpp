@@ -192,7 +192,7 @@ void Calls::end_requests() {
             outbox_.answer(request.call,
                            Error{ErrorCode::unknown_session,
                                  "the session ended before the answer: the notification may or may not have "
-                                 "been sent; send it again if it can stand being doubled"});
+                                 "been sent; send it again if it may be handled twice"});
         } else {
             request.parts = {};
             request.part_items = 0;

@@ -16,7 +16,8 @@ constexpr auto kCheckFor = std::chrono::milliseconds(1000);
 
 void set_options(zmq::socket_t& socket, bool ipv6) {
     socket.set(zmq::sockopt::linger, 0);
-    // Bounded by the session instead: 1024 requests, 64 MiB of data, heartbeats until the ttl.
+    // No high-water mark: the session bounds what is sent (1024 requests with 64 MiB of data, heartbeats until the
+    // ttl).
     socket.set(zmq::sockopt::sndhwm, 0);
     socket.set(zmq::sockopt::rcvhwm, 1000);
     socket.set(zmq::sockopt::maxmsgsize, kMaxFrame);
@@ -31,8 +32,8 @@ void set_options(zmq::socket_t& socket, bool ipv6) {
 
 std::vector<Connection::Key> Connection::keys_for(const std::string& address) {
     if (!keys_) return {Key()};
-    keys_->reload_if_changed();  // with a broken file, what was known goes on
-    const std::string name(name_in(address));
+    keys_->reload_if_changed();  // if a file is broken, the keys read before stay valid
+    const std::string name(node_name_of(address));
     std::vector<Key> keys;
     for (auto& [node, key] : keys_->node_keys(name)) keys.push_back({std::move(node), key});
     if (keys.size() <= kKeysAtOnce) return keys;
@@ -48,49 +49,50 @@ std::vector<Connection::Key> Connection::keys_for(const std::string& address) {
 
 bool Connection::open(const std::string& address) {
     close();
-    const std::string place(place_of(address));
+    const std::string host_port(host_port_of(address));
     try {
         for (const Key& key : keys_for(address)) {
             zmq::socket_t socket(context_, zmq::socket_type::dealer);
-            set_options(socket, place.front() == '[');
+            set_options(socket, host_port.front() == '[');
             if (key.key) keys::be_client(socket.handle(), *keys_->own(), *key.key);
-            socket.connect("tcp://" + place);
-            tries_.push_back({key, std::move(socket)});
+            socket.connect("tcp://" + host_port);
+            candidates_.push_back({key, std::move(socket)});
         }
     } catch (const zmq::error_t&) {
         close();
     }
     address_ = address;
-    return !tries_.empty();
+    return !candidates_.empty();
 }
 
 void Connection::close() {
-    tries_.clear();
+    candidates_.clear();
 }
 
 void Connection::close_gently() {
-    for (auto& one : tries_) one.socket.set(zmq::sockopt::linger, kGoodbyeMs);
+    for (auto& one : candidates_) one.socket.set(zmq::sockopt::linger, kGoodbyeMs);
     close();
 }
 
 std::vector<int> Connection::fds() const {
     std::vector<int> fds;
-    for (const auto& one : tries_) fds.push_back(one.socket.get(zmq::sockopt::fd));
+    for (const auto& one : candidates_) fds.push_back(one.socket.get(zmq::sockopt::fd));
     return fds;
 }
 
 bool Connection::has_input() const {
     try {
-        return std::any_of(tries_.begin(), tries_.end(),
-                           [](const Try& one) { return (one.socket.get(zmq::sockopt::events) & ZMQ_POLLIN) != 0; });
+        return std::any_of(candidates_.begin(), candidates_.end(), [](const Candidate& one) {
+            return (one.socket.get(zmq::sockopt::events) & ZMQ_POLLIN) != 0;
+        });
     } catch (const zmq::error_t&) {
-        return true;  // interrupted: to be asked again
+        return true;  // interrupted: `receive` will find out
     }
 }
 
 bool Connection::send(const std::string& frame) {
     bool sent = false;
-    for (auto& one : tries_) {
+    for (auto& one : candidates_) {
         try {
             sent = one.socket.send(zmq::buffer(frame), zmq::send_flags::dontwait).has_value() || sent;
         } catch (const zmq::error_t&) {
@@ -101,14 +103,14 @@ bool Connection::send(const std::string& frame) {
 }
 
 bool Connection::receive(zmq::message_t& frame) {
-    for (std::size_t i = 0; i < tries_.size(); ++i) {
+    for (std::size_t i = 0; i < candidates_.size(); ++i) {
         try {
-            if (!tries_[i].socket.recv(frame, zmq::recv_flags::dontwait)) continue;
+            if (!candidates_[i].socket.recv(frame, zmq::recv_flags::dontwait)) continue;
         } catch (const zmq::error_t&) {
             continue;
         }
-        if (tries_.size() > 1) keep(i);
-        peer_ = tries_.front().key.node;
+        if (candidates_.size() > 1) keep(i);
+        peer_ = candidates_.front().key.node;
         return true;
     }
     return false;
@@ -116,16 +118,16 @@ bool Connection::receive(zmq::message_t& frame) {
 
 void Connection::keep(std::size_t index) {
     if (answered_.size() >= kMostAnswered) answered_.clear();
-    answered_[address_] = tries_[index].key;
-    Try kept = std::move(tries_[index]);
-    tries_.clear();
-    tries_.push_back(std::move(kept));
+    answered_[address_] = candidates_[index].key;
+    Candidate kept = std::move(candidates_[index]);
+    candidates_.clear();
+    candidates_.push_back(std::move(kept));
 }
 
 bool PortCheck::start(const std::string& address, Instant now) {
     if (probe_ && address == address_) return false;
     stop();
-    auto target = node::parse_address(place_of(address));
+    auto target = node::parse_address(host_port_of(address));
     if (!target) return false;
     if (target->host == "localhost") target->host = "127.0.0.1";
     probe_.emplace(*target);

@@ -1,5 +1,4 @@
-// The sockets of a worker: one DEALER to one node, and a bare TCP connect that
-// tells whether anything listens.
+// The connection of a worker to one node, and a check whether a port refuses connections.
 #pragma once
 
 #include <cstddef>
@@ -16,47 +15,48 @@
 
 namespace muster::client {
 
-/// One DEALER for one TCP connection: it never reconnects by itself, because
-/// what was on its way when a connection broke is lost, and only a new hello
-/// makes both sides send it again. Owned by one thread.
+/// A DEALER socket with one TCP connection. It never reconnects by itself: frames that were on their way when a
+/// connection broke are lost, and only a new hello makes both sides send them again (PROTOCOL.md, "Transport").
+/// Used by one thread.
 ///
-/// With keys, whose key to expect is known when the address names a node. Otherwise, and for a node that has two, all
-/// are tried at once, each by a DEALER of its own that sends the same; the one that hears something first is kept.
-/// Beyond kKeysAtOnce, the next ones are tried when it is opened the next time.
+/// With keys, a client must know the server's key before it connects. An address NAME@host:port says whose key that is.
+/// Without a name, or if that node has two keys, each candidate is tried at the same time over a socket of its own,
+/// which sends the same frames. The socket that receives a frame first is kept. If there are more than kKeysAtOnce
+/// candidates, each `open` tries the next ones.
 class Connection {
 public:
     static constexpr std::size_t kKeysAtOnce = 32;
 
-    /// The context is to outlive the connection. `keys`: empty for none.
+    /// The context must outlive the connection. `keys`: null: no encryption.
     Connection(zmq::context_t& context, std::shared_ptr<keys::Keyring> keys)
         : context_(context), keys_(std::move(keys)) {}
 
-    /// Closes what was open; a goodbye already sent is dropped. False when the address is none, or the node's key is
-    /// not there.
+    /// Closes the connection that was open; frames that have not left are dropped. False if the address is not valid,
+    /// or if there is no key to expect.
     bool open(const std::string& address);
     void close();
-    /// Gives what was sent up to 200 ms to leave, for which the end of the context waits.
+    /// Closes, but gives frames up to 200 ms to leave. The end of the context waits for them.
     void close_gently();
 
-    /// False when it is broken.
+    /// False if the connection is broken.
     bool send(const std::string& frame);
-    /// False when nothing is there.
+    /// False if nothing has arrived.
     bool receive(zmq::message_t& frame);
-    /// Readable when `has_input` may have changed, told by edges: to be looked at after whatever was done with the
-    /// connection. Only while it is open.
+    /// Readable when `has_input` may have become true. ZeroMQ signals this by edges, so check `has_input` after every
+    /// other use of the connection. Valid while the connection is open.
     [[nodiscard]] std::vector<int> fds() const;
     /// Whether there is something to receive.
     [[nodiscard]] bool has_input() const;
-    /// The node whose key the other end of what was received last has; empty: without keys.
+    /// The node whose key the sender of the last frame has; empty without keys.
     [[nodiscard]] const std::string& peer() const { return peer_; }
 
 private:
     struct Key {
-        std::string node;                         // whose it is
-        std::optional<keys::PublicKey> key = {};  // empty: without keys
+        std::string node;                         // the node that has it
+        std::optional<keys::PublicKey> key = {};  // empty: no encryption
         bool operator==(const Key&) const = default;
     };
-    struct Try {
+    struct Candidate {
         Key key;
         zmq::socket_t socket;
     };
@@ -68,22 +68,23 @@ private:
     const std::shared_ptr<keys::Keyring> keys_;
     std::string address_;
     std::string peer_;
-    std::vector<Try> tries_;               // one, once something was heard
-    std::map<std::string, Key> answered_;  // by address: tried first of all
-    std::size_t rotation_ = 0;
+    std::vector<Candidate> candidates_;    // one, after the first frame was received
+    std::map<std::string, Key> answered_;  // address -> the key that was right last time; always among the candidates
+    std::size_t rotation_ = 0;             // index of the first key that the next `open` tries
 };
 
-/// A TCP connect that does not block. Names are not looked up (that would
-/// block), except "localhost": for other names it never tells anything.
+/// A TCP connect that does not block, for one address at a time. Host names are not resolved, because that would block,
+/// except "localhost": other names never count as refused.
 class PortCheck {
 public:
-    /// True when a check has begun that was not under way, and `fd` is to be polled for writing.
+    /// True if a new check has begun: poll `fd` for writing. False if that address is being checked already, or cannot
+    /// be checked.
     bool start(const std::string& address, Instant now);
     void stop() { probe_.reset(); }
-    /// -1 when no check runs.
+    /// -1 if no check runs.
     [[nodiscard]] int fd() const { return probe_ ? probe_->fd() : -1; }
     [[nodiscard]] const std::string& address() const { return address_; }
-    /// To be called when `fd` is ready, at the start, and now and then. True once: it was refused.
+    /// Call it after `start`, when `fd` is ready, and from time to time. True once, if the port refused the connect.
     bool is_refused(Instant now);
 
 private:

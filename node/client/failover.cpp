@@ -103,7 +103,7 @@ void Failover::attached(Instant now, Duration grace, const std::vector<std::stri
     attached_at_ = now;
     home_ = address_;
     grace_ = grace;
-    addresses_.told(nodes);
+    addresses_.learn(nodes);
     backoff_.reset();
     refusal_.reset();
     rejected_ = false;

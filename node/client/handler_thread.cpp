@@ -7,7 +7,7 @@
 namespace muster::client {
 namespace {
 
-// Progress is told in batches: a wake-up of the loop costs more than a quick handler.
+// Progress is published in batches: waking the loop costs more than a quick handler takes.
 constexpr std::size_t kProgressItems = 64;
 constexpr auto kProgressPeriod = std::chrono::milliseconds(1);
 
@@ -66,7 +66,7 @@ void HandlerThread::stop() {
 
 void HandlerThread::join() {
     if (!thread_.joinable()) return;
-    // A worker destroyed by its own handler: the thread keeps the inbox alive until it ends.
+    // A handler destroys its own worker. The thread shares this object, which so lives until the thread ends.
     on_own_thread() ? thread_.detach() : thread_.join();
 }
 

@@ -1,5 +1,4 @@
-// What has been received and not yet handled, and the one thread that calls
-// the user's handlers.
+// The thread that calls a worker's handlers, and the queue in front of it.
 #pragma once
 
 #include <atomic>
@@ -17,25 +16,26 @@
 
 namespace muster::client {
 
-/// Bounded by its reader: the loop takes nothing from the node while
-/// `size() >= capacity()`, so `push` never refuses.
-/// Thread-safe, except that one thread only pushes.
+/// Handles items one at a time and in order. The queue is bounded by back-pressure: while `size() >= capacity()`, the
+/// loop reads nothing from the node, so `push` never refuses.
+///
+/// Thread-safe, but only one thread may push.
 class HandlerThread : public std::enable_shared_from_this<HandlerThread> {
 public:
     struct Handlers {
         std::function<void(std::uint64_t missed)> on_gap;
         std::function<void(bool attached, const std::string& text)> on_attachment;
         std::function<void(const std::string& text)> on_state_lost;
-        /// After each item of a stream, before it shows in `progress`. May be empty.
+        /// Called after each item of a stream, before `progress` shows it. May be empty.
         std::function<void(std::uint64_t session, std::uint64_t seq)> on_handled;
     };
-    /// How far a session's stream has been handled.
+    /// All items of that session's stream up to `seq` were handled.
     struct Progress {
         std::uint64_t session = 0;
         std::uint64_t seq = 0;
     };
 
-    /// `wake` is called on the handlers' thread when there is progress worth telling.
+    /// `wake` is called on the handlers' thread after `progress` has changed, and when the thread ends.
     HandlerThread(std::size_t capacity, Handlers handlers, std::function<void()> wake);
 
     void start();
@@ -44,13 +44,13 @@ public:
     [[nodiscard]] std::size_t capacity() const { return capacity_; }
     [[nodiscard]] Progress progress() const;
 
-    /// Returns when the handler is not running, or at once on the handlers' thread.
+    /// Waits until the handler does not run. Does not wait on the handlers' own thread.
     void wait_until_idle(const WatchHandler& handler);
-    /// Lets the running handler end and drops what is queued. On the handlers' own
-    /// thread it does not wait; `join` does that later.
+    /// Drops what is queued. The handler that runs may return; no other handler is called. Does not wait.
     void stop();
+    /// After `stop`: waits for the thread to end. Does not wait on the handlers' own thread.
     void join();
-    /// Whether no handler runs any more, for good.
+    /// No handler runs, and none will.
     [[nodiscard]] bool has_ended() const;
     [[nodiscard]] bool on_own_thread() const;
 
@@ -73,17 +73,17 @@ private:
     std::condition_variable filled_;
     std::condition_variable idle_;
     std::vector<Item> queue_;
-    std::atomic<std::size_t> in_batch_{0};  // grows under the lock
+    std::atomic<std::size_t> in_batch_{0};  // items taken from the queue and not handled; increases under the lock
     Progress progress_;
-    const WatchHandler* running_ = nullptr;
-    std::atomic<bool> stopping_{false};  // changed under the lock
+    const WatchHandler* running_ = nullptr;  // the watch whose handler runs
+    std::atomic<bool> stopping_{false};      // changed under the lock
     bool ended_ = false;
 
-    // of the handlers' thread
+    // Used by the handlers' thread only.
     Progress handled_;
     std::size_t unpublished_ = 0;
     std::chrono::steady_clock::time_point published_at_{};
-    Notification notification_;
+    Notification notification_;  // reused, because most notifications have the same group and data size
 };
 
 }  // namespace muster::client

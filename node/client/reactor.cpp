@@ -21,7 +21,7 @@ using std::chrono::milliseconds;
 constexpr milliseconds kLongestSleep{1000};
 constexpr milliseconds kNestedTurn{1};
 constexpr std::size_t kEvents = 64;
-constexpr std::uint64_t kWakeUp = 0;  // instead of a registration's number
+constexpr std::uint64_t kWakeUp = 0;  // wake_fd_; registrations are numbered from 1 on
 constexpr int kMostSockets = 16384;
 
 int checked(int fd) {
@@ -97,7 +97,7 @@ void Reactor::wait_until_ended(const std::shared_ptr<Registration>& registration
 }
 
 bool Reactor::listen(const Registration& registration, int fd, Ready ready) {
-    // By edges: a descriptor that is not attended to must not keep the thread busy.
+    // Edge-triggered: a worker that does not read because its inbox is full must not keep the thread busy.
     return add_to(epoll_fd_, fd, EPOLLET | (ready == Ready::to_read ? EPOLLIN : EPOLLOUT), registration.number_) == 0;
 }
 
@@ -115,12 +115,12 @@ void Reactor::run() {
 int Reactor::timeout() const {
     if (timers_.empty()) return static_cast<int>(kLongestSleep.count());
     const auto left = timers_.begin()->first - std::chrono::steady_clock::now();
-    // Rounded up: a turn before its time would only have to come again.
+    // Rounded up: a turn that comes too early would only be repeated.
     return static_cast<int>(
         std::chrono::ceil<milliseconds>(std::clamp<Duration>(left, Duration{}, kLongestSleep)).count());
 }
 
-/// False when the reactor is to end. While there is nothing to run, whoever wakes a task also wakes the thread.
+/// False if the reactor is to end.
 bool Reactor::collect_woken() {
     const std::lock_guard lock(mutex_);
     for (const auto& registration : woken_) collect(registration);

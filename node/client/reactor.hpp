@@ -1,5 +1,4 @@
-// The one thread on which all workers of a process run, and the ZeroMQ context of their sockets: a notification for
-// many of them wakes one thread here and one of ZeroMQ's, not two for each worker.
+// The thread on which all workers of a process run, and the ZeroMQ context of their sockets.
 #pragma once
 
 #include <atomic>
@@ -18,7 +17,10 @@
 
 namespace muster::client {
 
-/// Runs tasks in turns. It never runs a user's code, and no task may block it.
+/// Runs tasks in turns on one thread: an event loop on epoll. It never runs a user's code, and no task may block.
+///
+/// One for all workers, because a notification for many of them then wakes one thread here and one of ZeroMQ's instead
+/// of two for each worker.
 class Reactor {
 public:
     class Task {
@@ -27,12 +29,12 @@ public:
         Task(const Task&) = delete;
         Task& operator=(const Task&) = delete;
         virtual ~Task() = default;
-        /// On the reactor's thread, when the task was woken, one of its descriptors is ready, or its time has come.
-        /// Returns when the next turn is wanted at the latest; nothing when this was the last.
+        /// Called on the reactor's thread when the task was woken, when one of its descriptors is ready, or when its
+        /// time has come. Returns the latest time for the next turn, or nothing if this was the last turn.
         virtual std::optional<Instant> turn() = 0;
     };
 
-    /// A task's place on the reactor; may outlive both.
+    /// Names a task to the reactor. May outlive both.
     class Registration {
     public:
         explicit Registration(Task& task) : task_(&task) {}
@@ -42,36 +44,36 @@ public:
         using Timers = std::multimap<Instant, std::shared_ptr<Registration>>;
 
         Task* const task_;
-        std::uint64_t number_ = 0;
+        std::uint64_t number_ = 0;  // tells epoll's events apart
         std::atomic<bool> woken_{false};
         bool ended_ = false;  // under the reactor's lock
 
-        // of the reactor's thread
-        bool collected_ = false;
+        // Used by the reactor's thread only.
+        bool collected_ = false;  // it is in turns_
         std::optional<Timers::iterator> timer_;
     };
 
-    /// The process's own; ends with its last owner. Throws std::system_error when the system has no more
+    /// The reactor of this process. It ends with its last owner. Throws std::system_error if the system has no more
     /// descriptors or threads.
     static std::shared_ptr<Reactor> shared();
 
     Reactor();
-    /// All tasks have ended.
+    /// All tasks must have ended.
     ~Reactor();
     Reactor(const Reactor&) = delete;
     Reactor& operator=(const Reactor&) = delete;
 
-    /// The task's first turn comes soon.
+    /// The task gets its first turn soon. Thread-safe.
     void add(const std::shared_ptr<Registration>& registration);
-    /// A turn soon, if the task has not ended. Thread-safe.
+    /// The task gets a turn soon, unless it has ended. Thread-safe.
     void wake(const std::shared_ptr<Registration>& registration);
-    /// Waits for the task's last turn. On the reactor's own thread, where a user's object may be destroyed, it runs
-    /// the turns that are left.
+    /// Waits until the task has had its last turn. On the reactor's own thread it runs the task's turns itself: waiting
+    /// would never end. (A handler is destroyed on this thread when its member leaves, and it may own a Worker.)
     void wait_until_ended(const std::shared_ptr<Registration>& registration);
 
     enum class Ready { to_read, to_write };
-    /// Another turn each time that the descriptor becomes ready, until it is closed. In a turn only.
-    /// False when the system has no room for more.
+    /// From now on the task gets a turn each time the descriptor becomes ready, until it is closed. Edge-triggered.
+    /// Call it in a turn only. False if the system cannot watch more descriptors.
     [[nodiscard]] bool listen(const Registration& registration, int fd, Ready ready);
     [[nodiscard]] zmq::context_t& context() { return context_; }
 
@@ -95,10 +97,10 @@ private:
     std::condition_variable ended_;
     std::vector<std::shared_ptr<Registration>> woken_;
     std::uint64_t last_number_ = 0;
-    bool asleep_ = false;
+    bool asleep_ = false;  // the thread has nothing to run: whoever wakes a task must write to wake_fd_
     bool stopped_ = false;
 
-    // of the reactor's thread
+    // Used by the reactor's thread only.
     std::unordered_map<std::uint64_t, std::shared_ptr<Registration>> registrations_;
     Registration::Timers timers_;
     std::vector<std::shared_ptr<Registration>> turns_;  // to be run, each once

@@ -1,5 +1,4 @@
-// Requests that have no answer yet: those held until there is a session to
-// send them in, and those in flight, numbered 1, 2, 3, … within a session.
+// Requests without an answer: those held until they can be sent, and those in flight.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +22,8 @@ struct JoinCall {
     proto::JoinRequest request;
     Handler handler;
 };
-/// The given members, or else the latest `count`. Chosen when it is sent: numbers change with the session.
+/// The given members, or if none are given the latest `count`. They are picked when the request is sent, because
+/// members have other numbers in another session.
 struct LeaveCall {
     Group group;
     std::vector<MemberId> members;
@@ -40,7 +40,7 @@ struct QueryCall {
 struct WatchCall {
     Watch watch;
 };
-// The session's own; nobody waits for these.
+// The session's own requests. Nobody waits for their answers.
 struct Rejoin {
     Roster::JoinId join = 0;
     Group group;
@@ -51,7 +51,7 @@ struct Rewatch {
 struct Unwatch {
     std::uint64_t number = 0;
 };
-/// Of a join whose caller has stopped waiting.
+/// The members of a join whose caller does not wait any more leave.
 struct UndoJoin {
     Group group;
     std::vector<MemberNumber> members;
@@ -60,29 +60,31 @@ struct UndoJoin {
 using Purpose = std::variant<JoinCall, LeaveCall, NotifyCall, QueryCall, WatchCall, Rejoin, Rewatch, Unwatch, UndoJoin>;
 
 struct Request {
-    CallId call;  // 0: nobody waits for it, or not any more
+    CallId call;  // 0: nobody waits for the answer
     Instant deadline{};
     Purpose purpose;
-    proto::Body sent;  // for sending it again
-    Reply parts;       // of an answer that comes in parts
+    proto::Body sent;  // kept to send it again when the session is resumed
+    Reply parts;       // what has come of an answer in parts
     std::size_t part_items = 0;
 };
 
-/// Pure. Bounded: at most 1024 calls of the user and 64 MiB of their data.
+/// Pure. At most 1024 calls of the user, with 64 MiB of data, are held or in flight. In a session, requests are
+/// numbered 1, 2, 3, … (PROTOCOL.md, "Requests").
 class Requests {
 public:
     static constexpr std::size_t kMost = 1024;
     static constexpr std::size_t kMostBytes = std::size_t{64} << 20;
 
-    /// Holds a call of the user until it is sent; false when there is no room for it.
+    /// Holds a call of the user until it is sent. False if a bound is reached.
     bool hold(Request request);
-    /// The one held longest; the caller sends it or answers it.
+    /// The call that was held longest. The caller of this sends it or answers it.
     std::optional<Request> next_held();
 
-    /// Numbers a request and keeps it until it is answered. `sent` is filled by the caller.
+    /// Gives a request its number and keeps it until it is answered.
     std::uint64_t in_flight(Request request);
-    /// The number that `in_flight` gives next.
+    /// The number that the next request will have.
     [[nodiscard]] std::uint64_t next_number() const { return last_number_ + 1; }
+    /// The request in flight with that number; null if there is none.
     [[nodiscard]] Request* find(std::uint64_t number);
     std::optional<Request> take(std::uint64_t number);
     [[nodiscard]] const std::map<std::uint64_t, Request>& all_in_flight() const { return in_flight_; }
@@ -92,8 +94,8 @@ public:
     /// Whether a join of this group is in flight.
     [[nodiscard]] bool joining(const Group& group) const;
 
-    /// Calls whose time is up. Those in flight stay, for their answer, but nobody waits for it;
-    /// those held are forgotten.
+    /// Calls whose deadline has passed. A call in flight stays, because its answer may still change something (a join
+    /// has to be undone), but nobody waits for it. A call that was held is forgotten.
     struct Expired {
         CallId call;
         bool was_sent = false;
@@ -101,15 +103,15 @@ public:
     std::vector<Expired> expire(Instant now);
     [[nodiscard]] Instant next_deadline() const;
 
-    /// Those of an earlier process, by their numbers; nobody waits for them. The next number is beyond `last`.
+    /// Takes over requests of an earlier process, by their numbers. Nobody waits for them. The next number is last + 1.
     void continue_session(std::map<std::uint64_t, Request> requests, std::uint64_t last);
 
-    /// What was in flight is returned, in its order; numbers begin at 1 again.
+    /// Returns what was in flight, in order. Numbers begin at 1 again.
     std::vector<Request> session_ended();
-    /// To be sent (again) before all that is held; it had its room already.
+    /// Holds these before all others, although a bound may be reached: they had been accepted before.
     void hold_first(std::vector<Request> requests);
 
-    /// Every call somebody waits for; nothing is left.
+    /// Forgets everything. Returns the calls that somebody waits for.
     std::vector<CallId> close();
 
 private:

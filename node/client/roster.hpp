@@ -1,5 +1,4 @@
-// The worker's own members: what the user was told they are called, and what
-// they are called now. Sessions come and go; members stay until they leave.
+// The worker's own members, under the ids that the user knows and under their numbers in the current session.
 #pragma once
 
 #include <cstdint>
@@ -12,21 +11,22 @@
 
 namespace muster::client {
 
-/// Pure. A member has a number while the present session has joined it; after
-/// `session_ended` it is absent until `rejoined` gives it a new one.
+/// Pure. Members outlive sessions and stay until they leave. A member has a number while the current session has joined
+/// it. After `session_ended` it is absent, until `rejoined` gives it a new number.
 class Roster {
 public:
     using JoinId = std::uint64_t;
-    /// Position in the order of joining.
+    /// Names a member for ever: its position in the order of joining, from 1 on.
     using Position = std::uint64_t;
 
-    /// What one join call made.
+    /// The members of one join call.
     struct Join {
         Group group;
         Meta meta;
         Handler handler;
         std::set<Position> members;
     };
+    /// What of a join has to be joined again.
     struct Absent {
         JoinId join = 0;
         Group group;
@@ -34,33 +34,34 @@ public:
         std::uint64_t count = 0;
     };
 
-    /// Numbers of the present session are this node's.
+    /// Numbers of the current session are this node's.
     void attached_to(NodeId node) { node_ = std::move(node); }
 
-    /// New members; answers their ids, in the order of the runs.
+    /// Adds members and returns their ids, in the order of the runs.
     std::vector<MemberId> add(Join join, const std::vector<proto::NumberRun>& runs);
 
-    /// The members of this session among those to which something was delivered.
+    /// Who is to handle a notification.
     struct Addressees {
-        std::shared_ptr<const Targets> targets;  // those that have a handler
-        bool all_known = true;                   // whether all are members now
+        std::shared_ptr<const Targets> targets;  // members of the current session that have a handler
+        bool all_known = true;                   // whether all numbers are members of the current session
     };
-    /// The answer stands until the next call.
+    /// The result is valid until the next call.
     const Addressees& find(const std::vector<MemberNumber>& numbers);
 
-    /// Members of the group to leave, latest first; a member picked is not picked again until it is put back.
+    /// Picks up to `count` members of the group that are to leave, latest first. A member that was picked is not picked
+    /// again until it is put back.
     std::vector<Position> pick(const Group& group, std::uint64_t count);
-    /// The same by ids: those that `add` answered, or those of the present session.
+    /// The same by ids: those that `add` returned, or those of the current session. Unknown ids are ignored.
     std::vector<Position> pick(const Group& group, const std::vector<MemberId>& ids);
     void put_back(const std::vector<Position>& positions);
-    /// Numbers of those that are not absent.
+    /// The numbers of those that are not absent.
     [[nodiscard]] std::vector<MemberNumber> numbers(const std::vector<Position>& positions) const;
-    /// They are gone for good; answers the ids that `add` answered.
+    /// They are gone for good. Returns the ids that `add` returned.
     std::vector<MemberId> remove(const std::vector<Position>& positions);
 
-    /// All members are absent from now on.
+    /// All members are absent now.
     void session_ended();
-    /// What has to be joined again, in the order in which it was joined first.
+    /// What has to be joined again, in the order of the first joins.
     [[nodiscard]] std::vector<Absent> absent() const;
     /// Gives the absent members of a join their new numbers.
     void rejoined(JoinId join, const std::vector<proto::NumberRun>& runs);
@@ -69,8 +70,8 @@ public:
 
 private:
     struct Owned {
-        MemberId given;
-        MemberNumber now;  // 0: absent
+        MemberId given;    // the id that the user knows
+        MemberNumber now;  // in the current session; 0: absent
         JoinId join = 0;
         bool leaving = false;
     };
@@ -86,13 +87,14 @@ private:
     std::map<Position, Owned> members_;
     std::map<Group, std::set<Position>> groups_;
     std::map<MemberId, Position> given_;
-    // For every delivery, hence the shortest way to the handler.
+    // Looked up for every notification, so it has the handler itself.
     struct Current {
         Position position = 0;
         const Handler* handler = nullptr;
     };
     std::unordered_map<MemberNumber, Current> current_;
-    // The last answer of find, for these numbers; no numbers: none. It must not keep handlers of those who left.
+    // The last result of `find`, and the numbers that it is for (none: there is no result). It is dropped when a
+    // member leaves, because it would keep the member's handler.
     std::vector<MemberNumber> found_for_;
     Addressees found_;
 };

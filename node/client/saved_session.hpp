@@ -1,5 +1,4 @@
-// What has to be remembered of a session so that another process can go on
-// with it: a digest of what was said, in the protocol's own messages.
+// What another process needs to know to continue a session (PROTOCOL.md, "Going on in another process").
 #pragma once
 
 #include <cstdint>
@@ -13,9 +12,9 @@
 
 namespace muster::client {
 
-/// Plain data; empty (no token) when there is no session to go on with.
+/// Plain data, built from the messages that were exchanged. Without a token there is no session to continue.
 struct SavedSession {
-    /// What one join made; never without members.
+    /// One join and those of its members that have not left; there is at least one.
     struct Join {
         proto::JoinRequest request;
         std::uint64_t unseen = 0;
@@ -25,27 +24,27 @@ struct SavedSession {
     std::string scope;
     std::string worker;
     SessionToken token;
-    NodeId speaker;  // as the node's messages name it
+    NodeId speaker;  // origin and incarnation of the node's messages
     NodeInfo node;
-    std::string home;                                        // "host:port" where the session can be resumed
-    std::uint64_t received = 0;                              // of the stream: handlers have returned
+    std::string home;                                        // the address where the session can be resumed
+    std::uint64_t received = 0;                              // the stream was handled up to this item
     std::uint64_t requests = 0;                              // no request has a higher number
-    std::map<std::uint64_t, Join> joins;                     // by number of their request
-    std::unordered_map<MemberNumber, std::uint64_t> owners;  // which of `joins` a member is of
-    /// Joins, leaves and ends of watches that have no answer yet.
+    std::map<std::uint64_t, Join> joins;                     // by the number of the request
+    std::unordered_map<MemberNumber, std::uint64_t> owners;  // member -> key in `joins`
+    /// JoinRequest, LeaveRequest and UnwatchRequest without a reply, by number.
     std::map<std::uint64_t, proto::Body> unfinished;
-    std::set<std::uint64_t> watches;  // numbers of their requests
+    std::set<std::uint64_t> watches;  // numbers of the requests
 };
 
-/// Whether this request, and its reply unless it makes a watch, is to be remembered.
+/// Whether this request must be applied before it is sent. Its reply must be applied, too, unless it is a WatchRequest.
 bool is_remembered(const proto::Body& request);
 
-/// Takes in what was said: WorkerHello and WorkerWelcome (whose `nodes` are only the address that was
-/// called) begin a session, WorkerGoodbye ends it; requests as they are sent; their replies.
-/// False when that cannot have been said at this point.
+/// Applies the next message of the conversation: WorkerHello and WorkerWelcome begin a session (`nodes` of this welcome
+/// is the one address that was connected to), WorkerGoodbye ends it, and requests and replies change it.
+/// False if that message cannot come at this point: `saved` is unchanged then.
 bool apply(SavedSession& saved, const proto::Message& message);
 
-/// The shortest conversation that leads to `saved`, `received` and `requests` aside.
+/// The shortest conversation that results in `saved`, except for `received` and `requests`.
 std::vector<proto::Message> conversation_of(const SavedSession& saved);
 
 }  // namespace muster::client

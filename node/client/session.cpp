@@ -44,7 +44,7 @@ void Session::start(Instant now) {
 
 // ---- attaching -------------------------------------------------------------
 
-/// The hello leaves before the port is checked: on a port that accepts, it needs no second round trip.
+/// The port is checked as well, because ZeroMQ does not report that a connection was refused.
 void Session::greet_if(bool due) {
     if (!due) return;
     const auto& address = failover_.address();
@@ -58,7 +58,7 @@ void Session::refused(const proto::Refuse& refuse) {
     if (refuse.code == ErrorCode::unknown_session) {
         // While greeting, it answers a message that was sent before the hello. While attached, the hello goes over a
         // new connection, because what fills this one may be the reason why the node gave it up.
-        if (is_attached()) lost("it gave this connection up", false);
+        if (is_attached()) lost("the node gave up this connection", false);
     } else if (is_attached()) {
         lost(refuse.text, true);
     } else {
@@ -69,7 +69,7 @@ void Session::refused(const proto::Refuse& refuse) {
 void Session::welcomed(const proto::Header& header, proto::WorkerWelcome&& welcome, const std::string& peer) {
     if (failover_.state() != State::greeting || !welcome.token) return;
     const std::string& address = failover_.address();
-    const std::string_view expected = peer.empty() ? name_in(address) : peer;
+    const std::string_view expected = peer.empty() ? node_name_of(address) : peer;
     const std::string& name = welcome.node.id.name;
     if (header.origin != name || (!expected.empty() && expected != name)) {
         Error why{ErrorCode::refused, address + ": " + printable(name) + " answered instead of " +
@@ -153,17 +153,17 @@ void Session::give_up_on(Stream::Fault fault) {
         case Stream::Fault::none:
             return;
         case Stream::Fault::hole:
-            return lost("something was lost on the way", false);
+            return lost("a stream item was lost", false);
         case Stream::Fault::overflow:
-            return lost("it sends more than was agreed", false);
+            return lost("the node sends more than its window allows", false);
         case Stream::Fault::endless:
-            return lost("it sent a snapshot without end", true);
+            return lost("the node sent a snapshot without end", true);
     }
 }
 
 void Session::take_reply(std::uint64_t number, proto::Body&& reply) {
     const auto taken = calls_.take_reply(now_, number, std::move(reply));
-    if (taken == Calls::Taken::endless) lost("it sent an answer without end", true);
+    if (taken == Calls::Taken::endless) lost("the node sent an answer without end", true);
     if (taken != Calls::Taken::all) return;
     send_held();
     give_up_on(stream_.release());
@@ -176,7 +176,7 @@ void Session::call(Instant now, CallId call, Instant deadline, Purpose purpose) 
     if (failover_.state() == State::closed) return answer_closed(call);
     if (!requests_.hold({call, deadline, std::move(purpose), {}, {}}))
         return outbox_.answer(call, Error{ErrorCode::overloaded,
-                                          "1024 calls (or 64 MiB of data) wait for their answer: call less at once"});
+                                          "1024 calls, or 64 MiB of data, are unanswered: make fewer calls at once"});
     send_held();
 }
 
@@ -206,12 +206,13 @@ void Session::answer_closed(CallId call) {
 void Session::expire_calls() {
     for (const auto [call, was_sent] : requests_.expire(now_)) {
         if (is_attached()) {
-            outbox_.answer(call, Error{ErrorCode::timeout, "no answer from " + node_.id.name +
-                                                               " in time: it may still be done; allow more time"});
+            outbox_.answer(
+                call, Error{ErrorCode::timeout, "no answer from " + node_.id.name +
+                                                    " in time: the call may still be carried out; allow more time"});
         } else if (was_sent) {
             outbox_.answer(call, Error{ErrorCode::timeout,
-                                       "the node was lost and the time ran out before another "
-                                       "answered: it may or may not have been done"});
+                                       "the node was lost, and no other node answered in time: the "
+                                       "call may or may not have been carried out"});
         } else {
             outbox_.answer(call, problem());
         }
@@ -235,7 +236,7 @@ void Session::tick(Instant now) {
 
 void Session::tick_attached() {
     if (liveness_.is_silent(now_))
-        return lost("nothing heard for " + std::to_string(liveness_.ttl() / milliseconds(1)) + " ms", false);
+        return lost("nothing was heard for " + std::to_string(liveness_.ttl() / milliseconds(1)) + " ms", false);
     if (liveness_.begin_check(now_)) {
         outbox_.add(Check{failover_.address()});
         send_heartbeat();  // writing to a connection shows whether it is broken

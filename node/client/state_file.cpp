@@ -25,9 +25,10 @@ namespace {
 constexpr std::size_t kHeader = 256;
 constexpr std::size_t kSlots[] = {64, 128};
 constexpr std::string_view kMagic = "muster worker state 1\n";
-constexpr std::size_t kMagicKind = 20;          // of it, without the version
-constexpr std::size_t kLeastGarbage = 1 << 16;  // bytes of what is past, before it is written anew
+constexpr std::size_t kMagicKind = 20;          // bytes of kMagic in front of the version
+constexpr std::size_t kLeastGarbage = 1 << 16;  // outdated bytes, before the file is rewritten
 
+/// FNV-1a with a seed. It detects every change of one byte.
 std::uint64_t checksum_of(std::string_view bytes, std::uint64_t seed) {
     return proto::fnv1a(bytes, proto::kFnvBasis ^ seed);
 }
@@ -82,7 +83,7 @@ Error cannot(const std::string& what, const std::string& path) {
 
 Error unusable(const std::string& path, const std::string& why) {
     return {ErrorCode::bad_request,
-            "the state file " + path + " " + why + ": move it away to begin anew, or give another file"};
+            "the state file " + path + " " + why + ": move it away to start a new session, or give another file"};
 }
 
 bool write_all(int fd, std::string_view bytes) {
@@ -107,7 +108,7 @@ bool read_all(int fd, std::string& bytes) {
     }
 }
 
-/// The same file by another name, with every symbolic link followed.
+/// The path with every symbolic link followed, so that a rewrite replaces the file and not a link to it.
 std::string resolved(const std::string& path) {
     char* const real = ::realpath(path.c_str(), nullptr);
     if (real == nullptr) return path;
@@ -138,10 +139,10 @@ std::optional<Error> StateFile::lock() {
     struct stat opened {};
     struct stat named {};
     if (::fstat(fd_, &opened) != 0) return cannot("open", path_);
-    if (!S_ISREG(opened.st_mode)) return unusable(path_, "is no regular file");
+    if (!S_ISREG(opened.st_mode)) return unusable(path_, "is not a regular file");
     const bool locked = ::flock(fd_, LOCK_EX | LOCK_NB) == 0;
     if (!locked && errno != EWOULDBLOCK) return cannot("lock", path_);
-    // Whoever writes it anew puts another file in its place.
+    // A process that rewrites the file replaces it: the file that was opened may not be the one at `path` any more.
     const bool same = ::stat(path_.c_str(), &named) == 0 && named.st_ino == opened.st_ino;
     if (locked && same) return std::nullopt;
     return Error{ErrorCode::refused, "the state file " + path_ +
@@ -157,7 +158,8 @@ std::optional<Error> StateFile::load() {
     return std::nullopt;
 }
 
-/// What is wrong, or nothing. A last record that is cut short was being written when the process was killed.
+/// Returns what is wrong, or nothing. A last record that is cut short is ignored: the process was killed while it wrote
+/// the record, so the message was not sent.
 std::optional<std::string> StateFile::parse(const std::string& bytes) {
     const std::string_view all(bytes);
     if (all.substr(0, kMagicKind) != kMagic.substr(0, kMagicKind)) return "was not written by a muster worker";
@@ -229,7 +231,7 @@ std::optional<Error> StateFile::keep(const proto::Message& message, std::uint64_
     const bool ends = std::holds_alternative<proto::WorkerGoodbye>(message.body);
     const bool begins = std::holds_alternative<proto::WorkerWelcome>(message.body);
     std::optional<Error> error;
-    if (!apply(current_, message)) error = unusable(path_, "does not fit to what is said");
+    if (!apply(current_, message)) error = unusable(path_, "does not match the messages that are sent");
     if (!error) error = append(message);
     if (error) {
         fail();
@@ -243,7 +245,7 @@ std::optional<Error> StateFile::keep(const proto::Message& message, std::uint64_
 }
 
 std::optional<Error> StateFile::append(const proto::Message& message) {
-    if (size_ > 2 * rewritten_size_ + kLeastGarbage) return rewrite();  // `message` is in it
+    if (size_ > 2 * rewritten_size_ + kLeastGarbage) return rewrite();  // `message` is applied already
     buffer_.clear();
     add_record(buffer_, size_, message);
     if (!write_all(fd_, buffer_)) return cannot("write", path_);
@@ -271,7 +273,7 @@ void StateFile::fail() {
     store(2);
 }
 
-/// Into the slot whose turn it is; twice, so that no slot has what was before.
+/// Stores the progress into the slots in turn. Two times are needed where the old progress must not be read any more.
 void StateFile::store(int times) {
     for (int i = 0; i < times; ++i) {
         ++progress_.turn;
@@ -279,7 +281,7 @@ void StateFile::store(int times) {
         slot.check = slot.checksum();
         char* const to = header_ + kSlots[progress_.turn % 2];
         std::memcpy(to, &slot, sizeof slot);
-        std::atomic_signal_fence(std::memory_order_seq_cst);  // a whole slot before the other is touched
+        std::atomic_signal_fence(std::memory_order_seq_cst);  // one slot is whole before the other changes
     }
 }
 

@@ -1,15 +1,17 @@
-// The file that lets a worker's next process go on with its session.
+// The file from which a worker's next process continues its session.
 //
 //     [ 256 bytes: magic, two slots of progress ][ record ][ record ]...
 //
-// A record is {length, checksum of the length and its place, checksum of the frame} and a frame of the
-// protocol: the conversation that saved_session.hpp understands, appended as it is said. It is written anew
-// (next to it, then renamed) when it is opened and when most of it is past. Progress is what changes with every
-// notification: how far the stream has been handled, and which request numbers may have been used. It is stored
-// into mapped memory, in two slots that take turns, so that whenever the process is killed one of them is whole.
+// A record is {length, checksum of the length and the record's offset, checksum of the frame} and one frame of the
+// protocol. The frames are the conversation that saved_session.hpp describes; each is appended before it is sent or
+// acted on. The file is rewritten (as PATH.new, then renamed) when it is opened and when most of it is outdated.
 //
-// All this survives the death of the process, not of the machine: nothing is synced to the disk, and the session
-// would be gone anyway.
+// Progress is what changes with every notification: up to which item the stream was handled, and which request numbers
+// may have been used. It is stored into mapped memory, which costs no system call. Two slots take turns, so that one of
+// them is whole whenever the process is killed.
+//
+// The file survives the death of the process, not of the machine: nothing is synced to the disk. After a crash of the
+// machine the session's grace period is usually over anyway.
 #pragma once
 
 #include <muster/result.hpp>
@@ -24,12 +26,12 @@
 
 namespace muster::client {
 
-/// Thread-safe, `saved` aside. Mode 0600: who can read it can take over the session.
+/// Thread-safe. The file has mode 0600, because whoever reads the token in it can take over the session.
 class StateFile {
 public:
-    /// Makes the file if there is none (or an empty one), reads and locks it; the lock ends with the object.
-    /// Errors, one line each, and the file is left as it is: refused (another process has it),
-    /// bad_request (it is something else, is damaged, or cannot be opened or written).
+    /// Opens or makes the file, locks it until the object ends, and reads it. An empty file counts as new. On error the
+    /// file is left as it is. Errors: refused (another process has it locked); bad_request (it is not a state file, is
+    /// damaged, or cannot be opened or written).
     static Result<std::shared_ptr<StateFile>> open(const std::string& path);
 
     ~StateFile();
@@ -39,19 +41,19 @@ public:
     /// The session as it was when the file was opened.
     [[nodiscard]] const SavedSession& saved() const { return opened_; }
 
-    /// To be called before what is said leaves, and before what was heard is acted on. `session` is its ordinal
-    /// in this process, by which `handled` will name it. Answers, once, why nothing can be kept any more:
-    /// what the file has is then marked as past, so that nobody goes on with half of it.
+    /// Appends a message. Call it before the message is sent, or before what it says takes effect. `session`: see
+    /// Outbox::session; `handled` names the session by it. Returns an error once, when the file cannot be written any
+    /// more: the session is then marked as ended, so that no process continues from half of it.
     std::optional<Error> keep(const proto::Message& message, std::uint64_t session);
-    /// No request has a higher number, from now on. To be called before one has.
+    /// Requests may have numbers up to this one. Call it before one of them is sent.
     void reserve(std::uint64_t requests);
-    /// The handlers of all stream items up to `seq` have returned. To be called before the node is told so.
+    /// The handlers of all stream items up to `seq` have returned. Call it before this is acknowledged to the node.
     void handled(std::uint64_t session, std::uint64_t seq);
 
 private:
     struct Progress {
         std::uint64_t turn = 0;
-        std::uint64_t token = 0;  // 0: whatever the records say is past
+        std::uint64_t token = 0;  // of the session that the records describe; 0: it has ended
         std::uint64_t received = 0;
         std::uint64_t requests = 0;
     };
@@ -75,7 +77,7 @@ private:
     Progress progress_;
     std::uint64_t session_ = 1;
     std::size_t size_ = 0;
-    std::size_t rewritten_size_ = 0;  // when it was last written anew
+    std::size_t rewritten_size_ = 0;  // its size after the last rewrite
     bool failed_ = false;
     std::string buffer_;
 };

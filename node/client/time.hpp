@@ -1,4 +1,4 @@
-// Time as the client's pure parts see it: handed in, never asked for.
+// Time in the client. Classes that are called pure get it as an argument and never ask a clock.
 #pragma once
 
 #include <chrono>

@@ -1,4 +1,4 @@
-// Members that an earlier process left in the session and that this one has not joined yet.
+// Members of an earlier process that are still in the session and that this process has not joined yet.
 #pragma once
 
 #include <cstdint>
@@ -17,23 +17,23 @@ class Unclaimed {
 public:
     explicit Unclaimed(std::map<std::uint64_t, SavedSession::Join> joins);
 
-    /// Once the session was resumed, they may be claimed until then. The first call counts.
+    /// The session was resumed: members may be claimed until `deadline`. Later calls change nothing.
     void wait_until(Instant deadline);
-    /// Instant::max() if they wait for the session to be resumed, or if there are none.
+    /// Instant::max() before `wait_until`, or if there are no members.
     [[nodiscard]] Instant deadline() const { return deadline_; }
 
     [[nodiscard]] bool empty() const { return joins_.empty(); }
     [[nodiscard]] bool has(MemberNumber number) const { return numbers_.contains(number); }
 
-    /// The earliest join of the same group, metadata and count.
+    /// Takes out the members of the earliest join with the same group, metadata and count.
     std::optional<SavedSession::Join> claim(const proto::JoinRequest& request);
-    /// These have left.
+    /// These members have left.
     void remove(const std::vector<MemberNumber>& members);
-    /// All that nobody claimed.
+    /// Takes out everything.
     std::vector<SavedSession::Join> take_all();
 
 private:
-    std::map<std::uint64_t, SavedSession::Join> joins_;  // in the order of joining; none is without members
+    std::map<std::uint64_t, SavedSession::Join> joins_;  // in the order of joining; each has members
     std::unordered_set<MemberNumber> numbers_;
     Instant deadline_ = Instant::max();
 };

@@ -6,7 +6,7 @@
 namespace muster::client {
 namespace {
 
-/// Appends `more`; a group that was cut at the end of the part before goes on.
+/// Appends `more`. A group that was cut at the end of the previous part continues.
 void append(std::vector<GroupMembers>& groups, std::vector<GroupMembers>&& more) {
     for (auto& next : more) {
         if (!groups.empty() && groups.back().group == next.group) {

@@ -1,4 +1,4 @@
-// The worker's watches, and snapshots that come in parts.
+// The worker's watches, and their snapshots that come in parts.
 #pragma once
 
 #include <cstdint>
@@ -11,35 +11,38 @@
 
 namespace muster::client {
 
-/// Pure. A watch has a number while the present session knows it.
+/// Pure. A watch outlives sessions. It has a number (that of its request) while it was asked for in the current
+/// session.
 class Watches {
 public:
-    /// Members that a snapshot in parts may have; more means that the node is not sane.
+    /// The most members and groups of a snapshot in parts. A node that sends more sends without end.
     static constexpr std::size_t kMostMembers = std::size_t{1} << 24;
 
     void add(Watch watch, Group group, std::shared_ptr<WatchHandler> handler);
-    /// The number of its request in this session (0: none), or nothing when there is no such watch.
+    /// Returns the watch's number (0: not asked for in this session), or nothing if there is no such watch.
     std::optional<std::uint64_t> remove(Watch watch);
+    /// Null if there is no such watch.
     [[nodiscard]] const Group* group_of(Watch watch) const;
+    /// The watch exists, and is asked for under that number.
     void requested(Watch watch, std::uint64_t number);
-    /// Its request failed.
+    /// Its request failed: the watch is absent.
     void request_failed(Watch watch);
 
     void session_ended();
-    /// Watches that this session does not know, in the order in which they were made.
+    /// The watches without a number, in the order in which they were made.
     [[nodiscard]] std::vector<Watch> absent() const;
 
     enum class Taken { nothing, event, too_large };
-    /// Takes in a part; `event` fills `update`.
+    /// `nothing`: the watch has ended, or more parts of its snapshot follow. `event`: `update` was filled.
     Taken take(proto::WatchNews&& part, WatchUpdate& update);
 
 private:
     struct Entry {
-        Group group;  // both names empty: all
+        Group group;  // both names empty: every group
         std::shared_ptr<WatchHandler> handler;
         std::uint64_t number = 0;
-        std::optional<WatchEvent> partial;
-        std::size_t members = 0;  // in `partial`
+        std::optional<WatchEvent> partial;  // a snapshot whose last part has not come
+        std::size_t members = 0;            // members and groups in `partial`
     };
 
     std::map<Watch, Entry> watches_;

@@ -22,8 +22,8 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds kCallTimeout{5000};  // of calls that take none from the user
-constexpr milliseconds kLongest = std::chrono::hours(24);
+constexpr milliseconds kCallTimeout{5000};  // of calls that have no timeout option
+constexpr milliseconds kLongestTimeout = std::chrono::hours(24);
 
 Error bad_request(std::string text) {
     return Error{ErrorCode::bad_request, std::move(text)};
@@ -33,13 +33,13 @@ std::optional<Error> bad_request_if(std::string why) {
     return why.empty() ? std::nullopt : std::optional(bad_request(std::move(why)));
 }
 
-/// The node's part of a caller's time: its answer has to be back before the rest is over.
+/// How long the node may wait, in ms. The rest (a tenth, at most 200 ms) is for the way of its answer.
 std::uint64_t node_timeout(milliseconds timeout) {
     return static_cast<std::uint64_t>((timeout - std::min(timeout / 10, milliseconds(200))).count());
 }
 
 milliseconds bounded(milliseconds timeout) {
-    return std::clamp(timeout, milliseconds(0), kLongest);
+    return std::clamp(timeout, milliseconds(0), kLongestTimeout);
 }
 
 std::optional<Error> check(const Group& group) {
@@ -59,7 +59,7 @@ std::optional<Error> check(const Meta& meta) {
     return bad_request_if(proto::why_invalid(meta));
 }
 
-/// "<host name>-<process id>", and "-2" and so on for further workers of one process.
+/// "<host name>-<process id>", with "-2", "-3", … behind it for further workers of one process.
 std::string default_name() {
     static std::atomic<unsigned> made{0};
     std::array<char, 256> host{};
@@ -74,21 +74,21 @@ std::string default_name() {
 }
 
 std::optional<Error> check(const Worker::Options& options) {
-    if (options.nodes.empty()) return bad_request("no node is given: name one or more as host:port");
+    if (options.nodes.empty()) return bad_request("no node is given: give one or more, as host:port");
     for (const auto& address : options.nodes)
         if (!client::is_valid_address(address))
-            return bad_request("'" + address + "' is no address: write host:port, as in 127.0.0.1:7100");
+            return bad_request("'" + address + "' is not an address: write host:port, as in 127.0.0.1:7100");
     if (!is_valid_name(options.name))
-        return bad_request("'" + options.name + "' cannot name a worker: use 1 to 64 of A-Z a-z 0-9 . _ -");
+        return bad_request("'" + options.name + "' is not a worker's name: use 1 to 64 of A-Z a-z 0-9 . _ -");
     if (options.scope.empty() || options.scope.size() > limits::kScope || !is_utf8(options.scope))
-        return bad_request("the scope must be 1 to 64 bytes of UTF-8");
+        return bad_request("'" + printable(options.scope) + "' is not a scope: use 1 to 64 bytes of UTF-8");
     if (options.key_file.empty() != options.keys_dir.empty())
-        return bad_request("key and keys belong together: give the worker's own NAME.key and the folder with nodes/");
-    if (options.inbox == 0) return bad_request("the inbox must have room for one item at least");
+        return bad_request("a key file and a folder of trusted keys belong together: give both or neither");
+    if (options.inbox == 0) return bad_request("the inbox has room for 0 items: use 1 or more");
     return std::nullopt;
 }
 
-/// Whether the options are those of the worker whose session the state file has.
+/// The worker's name and scope must be those of the session in the state file.
 std::optional<Error> check_same(const Worker::Options& options, const client::SavedSession& saved) {
     if (!saved.token || (saved.worker == options.name && saved.scope == options.scope)) return std::nullopt;
     return bad_request("the state file " + options.state_file + " is of worker " + saved.worker + " of scope " +
@@ -122,7 +122,7 @@ struct Worker::Impl {
     std::mutex mutex;
     Watch last_watch;
     std::map<Watch, std::shared_ptr<client::WatchHandler>> watches;
-    client::WorkerLoop loop;  // last: ends before what its threads use
+    client::WorkerLoop loop;  // last, so that it ends before the members that its threads use
 
     Result<Members> members(const Group& group, bool local);
     Result<Watch> watch(const Group& group, OnWatch handler);
@@ -189,7 +189,8 @@ Result<std::vector<MemberId>> Worker::leave(const Group& group, std::uint64_t co
 
 Result<std::vector<MemberId>> Worker::leave(const Group& group, const std::vector<MemberId>& members) {
     if (auto error = check(group)) return *error;
-    if (members.empty()) return Error{ErrorCode::not_joined, "no members are given: name those that are to leave"};
+    if (members.empty())
+        return Error{ErrorCode::not_joined, "no members are given: give the ids of those that are to leave"};
     if (auto error = check_count(members.size())) return *error;
     return result_of<std::vector<MemberId>>(
         impl_->loop.call(client::LeaveCall{group, members, members.size(), {}}, kCallTimeout));

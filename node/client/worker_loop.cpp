@@ -11,10 +11,10 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr int kDrain = 256;                // frames a turn
-constexpr milliseconds kLastHandler{200};  // to return, so that its notification counts as delivered
+constexpr int kFramesPerTurn = 256;
+constexpr milliseconds kLastHandler{200};  // the goodbye waits so long: what the handler handles counts as delivered
 constexpr milliseconds kClosingTurn{20};
-constexpr std::size_t kRoomForAnswers = 1024;  // items beyond the inbox's bound: the node's own window
+constexpr std::size_t kRoomForAnswers = 1024;  // items beyond the inbox's bound; a node's window is not larger
 
 Instant clock_now() {
     return std::chrono::steady_clock::now();
@@ -33,7 +33,7 @@ WorkerLoop::WorkerLoop(Session::Options options, std::size_t inbox, HandlerThrea
         handlers.on_handled = [kept = state_](std::uint64_t session, std::uint64_t seq) {
             kept->handled(session, seq);
         };
-    // The inbox's thread can outlive this (see HandlerThread::join).
+    // The handlers' thread can outlive this object (see HandlerThread::join), so it must not use `this`.
     handler_thread_ = std::make_shared<HandlerThread>(
         inbox, std::move(handlers),
         [reactor = reactor_, registration = registration_] { reactor->wake(registration); });
@@ -48,7 +48,7 @@ WorkerLoop::WorkerLoop(Session::Options options, std::size_t inbox, HandlerThrea
 
 WorkerLoop::~WorkerLoop() {
     close();
-    reactor_->wait_until_ended(registration_);  // destroyed by a handler
+    reactor_->wait_until_ended(registration_);  // close() did not wait if a handler destroys this worker
     handler_thread_->join();
 }
 
@@ -72,7 +72,7 @@ void WorkerLoop::wake() {
     reactor_->wake(registration_);
 }
 
-// ---- called by users -------------------------------------------------------
+// ---- on any thread -----------------------------------------------------------
 
 Result<Done> WorkerLoop::wait_attached(milliseconds timeout) {
     std::unique_lock lock(mutex_);
@@ -114,8 +114,8 @@ std::future<Result<NotifyReport>> WorkerLoop::post(NotifyCall notify, millisecon
         if (closing_ || !in_time) {
             posted.report.set_value(closing_ ? closed()
                                              : Error{ErrorCode::overloaded,
-                                                     "too many posts wait for their answer: "
-                                                     "post less, or allow more time"});
+                                                     "too many posts are unanswered: post less, or allow "
+                                                     "more time"});
             return report;
         }
         ++posts_;
@@ -163,6 +163,7 @@ NodeInfo WorkerLoop::node() const {
 
 // ---- on the reactor's thread -------------------------------------------------
 
+/// Everything that has arrived is handed to the session before `tick`: see Session.
 std::optional<Instant> WorkerLoop::turn() {
     if (may_close()) {
         finish();
@@ -181,7 +182,7 @@ std::optional<Instant> WorkerLoop::turn() {
 
 Instant WorkerLoop::next_turn() const {
     const auto now = clock_now();
-    // What was sent may have taken in the edge that told of something to receive.
+    // Sending can consume the edge of ZeroMQ's descriptor that signalled input, and no further edge may come.
     if (listening_ && connection_.has_input()) return now;
     const auto next = session_.next_deadline();
     const std::lock_guard lock(mutex_);
@@ -212,7 +213,7 @@ void WorkerLoop::finish() {
 }
 
 bool WorkerLoop::has_room() const {
-    // A handler may wait for an answer that stands behind further items.
+    // A handler may wait for the answer to a call. That answer can be behind stream items, so these are read as well.
     const std::size_t more = session_.awaits_answer() ? kRoomForAnswers : 0;
     return handler_thread_->size() < handler_thread_->capacity() + more;
 }
@@ -236,14 +237,15 @@ void WorkerLoop::run_commands() {
 void WorkerLoop::receive() {
     if (!listening_) return;
     zmq::message_t frame;
-    for (int i = 0; i < kDrain && connection_.receive(frame); ++i) {
+    for (int i = 0; i < kFramesPerTurn && connection_.receive(frame); ++i) {
         const auto now = clock_now();
-        if (frame.more()) continue;  // nothing of ours has parts
+        if (frame.more()) continue;  // messages of the protocol have one part
         auto decoded = proto::decode({static_cast<const char*>(frame.data()), frame.size()});
         const bool was_attached = session_.is_attached();
         decoded ? session_.message_arrived(now, std::move(*decoded), connection_.peer())
                 : session_.undecodable(now, decoded.error());
-        if (was_attached && !session_.is_attached()) break;  // what follows belongs to a connection given up
+        if (was_attached && !session_.is_attached())
+            break;  // the frames behind it came over a connection that was given up
     }
     perform();
 }
@@ -292,8 +294,7 @@ void WorkerLoop::perform() {
     if (!broken) return;
     connection_.close();
     session_.connection_broken(clock_now());
-    // What that asks for (the next attempt) is done in the next turn, so that a
-    // list of addresses that all fail at once does not recurse.
+    // The next attempt is made in the next turn: a list of addresses that all fail immediately must not recurse.
     wake();
 }
 
@@ -312,7 +313,7 @@ void WorkerLoop::answer(std::vector<Answer>& answers) {
     post_ended_.notify_all();
 }
 
-/// Under the lock.
+/// The caller holds the lock.
 void WorkerLoop::fulfil(PendingCall& waiting, Reply&& reply) {
     if (auto* caller = std::get_if<std::promise<Reply>>(&waiting)) return caller->set_value(std::move(reply));
     auto& posted = std::get<Posted>(waiting);

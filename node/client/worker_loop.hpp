@@ -1,4 +1,4 @@
-// The shell around a session: its sockets, its clock, its turns.
+// Runs one worker's session on the reactor: its sockets, its clock, and the calls of other threads.
 #pragma once
 
 #include <condition_variable>
@@ -19,35 +19,38 @@
 
 namespace muster::client {
 
-/// Owns the session, the connection and every timer, on the thread of the process's reactor.
-/// All public functions are thread-safe.
+/// The session and the connection are used on the reactor's thread only. Other threads queue commands for it. All
+/// public functions are thread-safe.
 class WorkerLoop : private Reactor::Task {
 public:
-    /// `state`: where the session is kept for another process; may be empty.
-    /// `keys`: empty for none.
+    /// `inbox`: items received and not handled, beyond which nothing is read from the node. `state`: where the session
+    /// is kept for another process; null: nowhere. `keys`: null: no encryption.
     WorkerLoop(Session::Options options, std::size_t inbox, HandlerThread::Handlers handlers,
                std::shared_ptr<StateFile> state, std::shared_ptr<keys::Keyring> keys);
     ~WorkerLoop() override;
 
-    /// Waits until it is attached. Errors: why not.
+    /// Waits until the worker is attached. Errors: why it is not.
     Result<Done> wait_attached(std::chrono::milliseconds timeout);
 
-    /// Posts a call and waits for its end.
+    /// Makes a call and waits for its answer.
     Reply call(Purpose purpose, std::chrono::milliseconds timeout);
-    /// The same without waiting for the end, but for a place among the posts: kMostPosts and kMostPostedBytes
-    /// of data have no end yet at a time. Errors in the future: those of notify; overloaded when no place was free.
+    /// Does not wait for the report. At most kMostPosts posts with kMostPostedBytes of data are unanswered; at that
+    /// bound it waits for an answer, at most the timeout. Errors in the future: those of notify, and overloaded if the
+    /// bound was still reached after the timeout.
     std::future<Result<NotifyReport>> post(NotifyCall notify, std::chrono::milliseconds timeout);
-    /// Posts a call that makes a watch, and waits for its end.
+    /// Makes a watch and waits for the answer.
     Reply watch(Watch watch, Group group, std::shared_ptr<WatchHandler> handler, std::chrono::milliseconds timeout);
+    /// Afterwards the handler is not called any more. Waits while it runs, unless called by it.
     void unwatch(Watch watch, WatchHandler& handler);
 
+    /// The node that the worker is attached to, or was last.
     [[nodiscard]] NodeInfo node() const;
 
-    /// Goodbye. Idempotent; the second caller waits for the first. Called by a
-    /// handler it only begins the end, and the destructor waits for it.
+    /// Says goodbye and waits for the end. Idempotent: a second caller waits, too. Called by a handler it does not
+    /// wait; the destructor does.
     void close();
 
-    // Half of what a session takes: other calls find room beside a thread that posts all the time.
+    // Half of what a session takes, so that a thread that posts all the time leaves room for other calls.
     static constexpr std::size_t kMostPosts = Requests::kMost / 2;
     static constexpr std::size_t kMostPostedBytes = Requests::kMostBytes / 2;
 
@@ -84,7 +87,7 @@ private:
     std::shared_ptr<HandlerThread> handler_thread_;
     const std::shared_ptr<StateFile> state_;
 
-    // of the reactor's thread
+    // Used by the reactor's thread only, except in the constructor.
     Session session_;
     Connection connection_;
     PortCheck port_check_;
@@ -92,12 +95,12 @@ private:
     Actions actions_;
     std::vector<Item> items_;
     std::vector<Answer> answers_;
-    bool listening_ = true;
+    bool listening_ = true;  // false: the inbox is full, so nothing is read from the node
 
     mutable std::mutex mutex_;
     std::vector<Command> commands_;
     std::unordered_map<CallId, PendingCall> calls_;
-    std::size_t posts_ = 0;  // among them
+    std::size_t posts_ = 0;  // among calls_
     std::size_t posted_bytes_ = 0;
     std::condition_variable post_ended_;
     CallId last_call_;
@@ -105,7 +108,7 @@ private:
     bool attached_ = false;
     bool rejected_ = false;
     bool closing_ = false;
-    Instant close_until_{};  // how long the running handler may delay the goodbye
+    Instant close_until_{};  // until then the goodbye waits for the handler that runs
     Error problem_;
     NodeInfo node_;
 

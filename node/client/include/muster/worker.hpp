@@ -1,4 +1,4 @@
-// A process that is attached to one node of a list and owns members there.
+// A worker: a process that is attached to one node of a list and owns members there.
 #pragma once
 
 #include <muster/tracker.hpp>
@@ -14,71 +14,78 @@
 
 namespace muster {
 
-/// Attaches to the first node that answers and fails over along the list. Its
-/// members, handlers and watches outlive the session: a session that is lost is
-/// resumed within its grace, with all that was missed meanwhile; after that,
-/// or at another node, the worker joins and watches again by itself (its
-/// members then have new numbers; the ids given earlier still name them in `leave`).
+/// A worker attaches to the first node of its list that answers. If it loses that node, it goes on along the list, for
+/// ever. Its members, handlers and watches outlive its session with a node:
+/// - A session that is lost is resumed within its grace period (set at the node). Then nothing was missed.
+/// - After that, or at another node, the worker joins and watches again by itself. Its members have new numbers then;
+///   ids that `join` returned earlier still name them in `leave`. Notifications that were sent meanwhile are lost.
 ///
-/// Handlers run one at a time on one thread of the Worker's own; a handler that
-/// blocks holds back this worker's notifications and nobody else's. All Workers
-/// of a process share one more thread, and one of ZeroMQ's. A
-/// notification counts as delivered when its handlers have returned.
+/// **Threads.** All calls are thread-safe and may be made by handlers. Each Worker has a thread of its own for its
+/// handlers, which run one at a time: a handler that blocks delays this worker's notifications only. All Workers of a
+/// process share one more thread and one thread of ZeroMQ's. A notification counts as delivered when its handlers have
+/// returned.
 ///
-/// With a `state_file`, a worker that was killed and is started again within the
-/// grace goes on where it was: its members never left, and nobody is told
-/// anything. A `join` of the same group, metadata and count as one of the
-/// earlier process's joins takes over those members, in the order of joining:
-/// it answers their ids (those that `members` shows) and the `unseen` of then,
-/// at once. What arrives for them meanwhile waits, and so does what stands
-/// behind it; members that nobody has joined within `state_claim_timeout` leave.
-/// A join that had no answer when the process died is undone, a leave is done;
-/// watches end with their process. Across a kill there is no gap, but the
-/// notification whose handlers were running is handled again; while the process
-/// lives, each is handled once.
-/// The file belongs to one worker, of one name and scope, is locked while that lives, and holds
-/// the right to its session (mode 0600): do not copy it. `close` ends the session.
-/// It outlives the process, not the machine, and it is harmless when its
-/// session is over: the worker is a new one then.
+/// **State file.** With a `state_file`, a worker that was killed and is started again within the grace period continues
+/// its session: its members never left, and watchers see no change.
+/// - A `join` with the same group, metadata and count as a join of the earlier process takes over that join's members,
+///   in the order of joining. It returns immediately, with their ids (those that `members` shows) and the `unseen` of
+///   then.
+/// - Notifications for members that were not joined yet wait, and so does everything behind them in the stream. Members
+///   that nobody has joined within `state_claim_timeout` leave.
+/// - A join without an answer when the process died is undone; a leave is carried out. Watches end with their process.
+/// - No notification is lost across a kill, but the one that was being handled is handled again. While the process
+///   lives, each is handled once.
+/// - The file belongs to one worker, with one name and one scope, and is locked while that worker lives. It has mode
+///   0600, because it holds the token that gives access to the session: do not copy it. `close` ends the session.
+/// - The file outlives the process, not the machine. If its session is over, the worker starts a new one.
 class Worker final : public Tracker {
 public:
     struct Options {
-        std::vector<std::string> nodes{};  // "host:port" or "NAME@host:port", tried in order, for ever
-        std::string name{};                // empty: as in the state file, or "<host name>-<process id>"
-        std::string scope = "default";
-        /// This worker's own NAME.key, and the folder with nodes/NAME.pub of the nodes that it trusts: both, where the
-        /// nodes have keys, or neither. A NAME@ in an address says whose key to expect there; without it all are tried.
+        std::vector<std::string> nodes{};  // "host:port" or "NAME@host:port"; tried in order, at least one
+        std::string name{};                // empty: the name in the state file, or "<host name>-<process id>"
+        std::string scope = "default";     // must be the nodes' scope
+        /// Encryption: the file NAME.key with this worker's own key pair, and the folder whose nodes/NAME.pub are the
+        /// keys of the nodes that it trusts. Give both if the nodes have keys, otherwise neither. NAME@ in an address
+        /// says which node's key to expect there; without it, every trusted key is tried.
         std::string key_file{};
         std::string keys_dir{};
-        std::chrono::milliseconds connect_timeout{5000};  // for connect() alone
-        std::size_t inbox = 65536;  // items received, not yet handled; when full, no more are taken
-        /// Called (on the handlers' thread) when notifications were lost for good, with how many.
+        std::chrono::milliseconds connect_timeout{5000};  // for connect() only
+        /// Items received and not yet handled, at least 1. When it is full, the worker reads no more from its node, and
+        /// the node keeps what follows.
+        std::size_t inbox = 65536;
+        /// Called on the handlers' thread when notifications were lost for good. `missed`: deliveries to members.
         std::function<void(std::uint64_t missed)> on_gap{};
-        /// Called (on the handlers' thread) when the worker was attached ("attached to a at host:port",
-        /// true) or lost its node (false).
+        /// Called on the handlers' thread when the worker was attached (true, "attached to a at host:port") or has lost
+        /// its node (false, why).
         std::function<void(bool attached, const std::string& text)> on_attachment{};
-        /// Where the session is kept so that the next process can go on with it (see above); empty: nowhere.
+        /// The file from which the next process continues the session (see above). Empty: none.
         std::string state_file{};
-        /// How long, since the session was resumed, members of an earlier process wait to be joined.
+        /// How long, after the session was resumed, members of an earlier process wait to be joined.
         std::chrono::milliseconds state_claim_timeout{5000};
-        /// Called once (on the handlers' thread) when the state file cannot be written any more, with why:
-        /// the worker goes on, but the next process will be a new worker.
+        /// Called at most once, on the handlers' thread, when the state file cannot be written any more. `text` says
+        /// why. The worker goes on, but the next process will be a new worker.
         std::function<void(const std::string& text)> on_state_lost{};
     };
 
-    /// Errors: bad_request (an option, or the state file, which is left as it is), unreachable (no node answered
-    /// in time), refused (also: another process has the state file), wrong_scope, wrong_version, name_taken.
+    /// Returns when the worker is attached, at the latest after `connect_timeout`.
+    /// Errors: bad_request (an option or the state file is wrong; the file is left as it is), unreachable (no node
+    /// answered in time), refused (also: another process has the state file), wrong_scope, wrong_version, name_taken.
     static Result<std::unique_ptr<Worker>> connect(Options options);
 
-    /// Says goodbye: the members leave at once, with reason `left`.
+    /// As `close`.
     ~Worker() override;
-    /// As the destructor; all calls answer `closed` afterwards. Idempotent.
+    /// Says goodbye: the members leave immediately, with reason `left`. Calls return `closed` afterwards, and no
+    /// handler is called any more. Waits up to 200 ms for a handler that runs, so that its notification counts as
+    /// delivered, and then until that handler has returned; called by a handler, it does not wait. Idempotent.
     void close();
 
     [[nodiscard]] const std::string& name() const;
-    /// The node it is attached to, or was attached to last.
+    /// The node that the worker is attached to, or was last.
     [[nodiscard]] NodeInfo node() const;
 
+    // Calls without a timeout of their own return within 5 s. While no node is there, calls wait for one. Errors of all
+    // calls: bad_request; overloaded (at most 1024 calls with 64 MiB of data may be unanswered); unreachable (no node
+    // answered in time); timeout (the call may still be carried out); closed.
     using Tracker::join;
     using Tracker::leave;
     Result<Joined> join(const Group& group, OnNotification handler, const JoinOptions& options) override;
@@ -89,12 +96,15 @@ public:
     Result<std::vector<GroupInfo>> groups() override;
     Result<std::vector<NodeInfo>> nodes() override;
     Result<Status> status() override;
+    /// Errors: also unknown_session (the session ended before the answer came: the notification may or may not have
+    /// been sent).
     Result<NotifyReport> notify(NotificationKind kind, const Group& group, const Data& data,
                                 const NotifyOptions& options) override;
-    /// As notify, but returns as soon as the call has its place among the posts that have no answer yet (512 of them,
-    /// with 32 MiB of data), so that one thread keeps many under way; it waits for a place for at most the timeout.
-    /// One thread's posts go out in order. The future is ready within the timeout, with what notify would answer
-    /// (or overloaded: there was no place, and nothing was sent); who drops it forgets the answer alone.
+    /// Like `notify`, but does not wait for the report, so that one thread can have many notifications under way. At
+    /// most 512 posts with 32 MiB of data may be unanswered; at that bound `post` waits, at most the timeout. The posts
+    /// of one thread are sent in order. The future becomes ready within the timeout, with the result of `notify`, or
+    /// with overloaded if the bound was still reached (nothing was sent then). A future that is dropped cancels
+    /// nothing.
     std::future<Result<NotifyReport>> post(NotificationKind kind, const Group& group, const Data& data,
                                            const NotifyOptions& options = {});
     Result<Watch> watch(const Group& group, OnWatch handler) override;

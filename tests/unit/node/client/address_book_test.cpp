@@ -13,17 +13,17 @@ std::vector<std::string> round(AddressBook& book) {
     return list;
 }
 
-TEST(AddressBook, OneRoundHasTheUsersNodesThenThoseTold) {
+TEST(AddressBook, ARoundHasTheListedAddressesThenTheLearnedOnes) {
     AddressBook book({"b:1", "a:1"});
     EXPECT_THAT(round(book), ElementsAre("b:1", "a:1"));
-    book.told({"c:1", "a:1", "bad"});
+    book.learn({"c:1", "a:1", "bad"});
     book.begin_round();
     EXPECT_THAT(round(book), ElementsAre("b:1", "a:1", "c:1"));
 }
 
-TEST(AddressBook, ANameBeforeAnAddressIsNotAnotherPlace) {
+TEST(AddressBook, ANodesNameDoesNotMakeAnotherAddress) {
     AddressBook book({"n1@b:1", "a:1"});
-    book.told({"b:1", "n2@a:1", "n3@c:1"});
+    book.learn({"b:1", "n2@a:1", "n3@c:1"});
     book.begin_round();
     EXPECT_THAT(round(book), ElementsAre("n1@b:1", "a:1", "n3@c:1"));
     EXPECT_TRUE(is_valid_address("n1@[::1]:7100"));
@@ -39,16 +39,16 @@ TEST(AddressBook, ARoundCanPutOneFirstOrLast) {
     EXPECT_THAT(round(book), ElementsAre("b:1", "c:1", "a:1"));
 }
 
-TEST(AddressBook, WhatANodeTellsIsBounded) {
+TEST(AddressBook, LearnsAtMost64Addresses) {
     AddressBook book({"a:1"});
     std::vector<std::string> many;
     for (int i = 1; i <= 1000; ++i) many.push_back("h:" + std::to_string(i));
-    book.told(many);
+    book.learn(many);
     book.begin_round();
     EXPECT_EQ(round(book).size(), 65u);
 }
 
-TEST(AddressBook, KnowsAnAddressWhenItSeesOne) {
+TEST(AddressBook, TellsValidFromInvalidAddresses) {
     for (const auto* good : {"127.0.0.1:7100", "host.example:1", "[::1]:65535", "h:080"})
         EXPECT_TRUE(is_valid_address(good)) << good;
     for (const auto* bad : {"", ":1", "host", "host:", "host:0", "host:65536", "host:1x", "::1:7100", "a b:1", "x/y:1"})

@@ -1,4 +1,4 @@
-// The file of a session: whole whenever the process is killed, and nobody else's.
+// The state file: whole whenever the process is killed, and used by one worker.
 #include "node/client/state_file.hpp"
 
 #include <fcntl.h>
@@ -20,7 +20,7 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 
 constexpr std::size_t kHeader = 256;
-constexpr std::size_t kSlots = 64;  // where they begin
+constexpr std::size_t kSlots = 64;  // offset of the first one
 const Group kOrders{"orders", "subscriptions"};
 
 proto::Message said(proto::Body body, std::uint64_t number = 0) {
@@ -35,7 +35,7 @@ std::vector<proto::Message> beginning() {
     return {said(proto::WorkerHello{}), {{"default", "a", 1700, 0}, welcome}};
 }
 
-/// Two joins, one with an answer, and a leave of one of its members.
+/// Two joins, one with a reply, and a leave of one of its members.
 std::vector<proto::Message> conversation() {
     auto list = beginning();
     list.push_back(said(proto::JoinRequest{kOrders, 3, {{"k", "v"}}, true, 100}, 1));
@@ -73,7 +73,7 @@ struct StateFileTest : testing::Test {
         return opened ? *opened : nullptr;
     }
     Digest opened() const { return digest(open()->saved()); }
-    /// Refused with one line that has `text`, and left as it is.
+    /// Opening fails with one line that contains `text`, and the file is left as it is.
     void expect_refused(const std::string& text, ErrorCode code = ErrorCode::bad_request) const {
         const auto before = read(path);
         const auto result = StateFile::open(path);
@@ -88,14 +88,14 @@ struct StateFileTest : testing::Test {
         for (const auto& message : messages) EXPECT_EQ(file.keep(message, 1), std::nullopt);
     }
 
-    // In memory where that is possible: thousands of files are replaced here.
+    // In memory if possible, because these tests replace thousands of files.
     const fs::path folder = (fs::is_directory("/dev/shm") ? fs::path("/dev/shm") : fs::temp_directory_path()) /
                             ("muster-state-" + std::to_string(::getpid()));
     const std::string path = folder / "worker.state";
 };
 
-TEST_F(StateFileTest, ANewOneIsEmptyAndForItsOwnerAlone) {
-    write("");  // as mktemp makes it
+TEST_F(StateFileTest, ANewFileIsEmptyAndHasMode0600) {
+    write("");  // as mktemp makes a file
     fs::permissions(path, fs::perms::all);
     EXPECT_EQ(opened(), Digest{});
     EXPECT_EQ(fs::status(path).permissions(), fs::perms::owner_read | fs::perms::owner_write);
@@ -105,7 +105,7 @@ TEST_F(StateFileTest, ANewOneIsEmptyAndForItsOwnerAlone) {
     EXPECT_EQ(std::distance(fs::directory_iterator(folder), {}), 1);
 }
 
-TEST_F(StateFileTest, HasWhatWasSaidWheneverItIsOpened) {
+TEST_F(StateFileTest, RestoresTheConversation) {
     auto file = open();
     keep_all(*file, conversation());
     file->reserve(4096);
@@ -131,7 +131,7 @@ TEST_F(StateFileTest, HasWhatWasSaidWheneverItIsOpened) {
     }
 }
 
-TEST_F(StateFileTest, ANewSessionBeginsAnewAndTheOldOnesHandlersCountNoMore) {
+TEST_F(StateFileTest, ANewSessionReplacesTheOldOneAndItsProgress) {
     auto file = open();
     keep_all(*file, conversation());
     file->handled(1, 7);
@@ -147,7 +147,7 @@ TEST_F(StateFileTest, ANewSessionBeginsAnewAndTheOldOnesHandlersCountNoMore) {
     EXPECT_THAT(next->saved().joins, IsEmpty());
 }
 
-TEST_F(StateFileTest, AGoodbyeLeavesNothing) {
+TEST_F(StateFileTest, AGoodbyeEndsTheSession) {
     auto file = open();
     keep_all(*file, conversation());
     keep_all(*file, {said(proto::WorkerGoodbye{})});
@@ -155,8 +155,8 @@ TEST_F(StateFileTest, AGoodbyeLeavesNothing) {
     EXPECT_EQ(opened(), Digest{});
 }
 
-TEST_F(StateFileTest, CutShortAtAnyByteItHasWhatWasWholeOrSaysThatItIsDamaged) {
-    std::vector<std::pair<std::size_t, Digest>> states;  // by the size from which on it is so
+TEST_F(StateFileTest, CutShortAtAnyByteItHasTheWholeRecordsOrIsDamaged) {
+    std::vector<std::pair<std::size_t, Digest>> states;  // by the file's size from which on they are valid
     SavedSession expected;
     auto file = open();
     for (const auto& message : conversation()) {
@@ -181,7 +181,7 @@ TEST_F(StateFileTest, CutShortAtAnyByteItHasWhatWasWholeOrSaysThatItIsDamaged) {
     }
 }
 
-TEST_F(StateFileTest, AWrongByteAnywhereIsNeverTakenForWhatWasSaid) {
+TEST_F(StateFileTest, AWrongByteAnywhereIsDetectedOrHarmless) {
     auto file = open();
     keep_all(*file, conversation());
     file->reserve(4096);
@@ -215,7 +215,7 @@ TEST_F(StateFileTest, AWrongByteAnywhereIsNeverTakenForWhatWasSaid) {
     EXPECT_GE(refused, 3 * (whole.size() - kHeader));
 }
 
-TEST_F(StateFileTest, KilledInTheMiddleOfAStoreItHasTheProgressBeforeOrAfter) {
+TEST_F(StateFileTest, AKillDuringAStoreLeavesTheProgressBeforeOrAfter) {
     auto file = open();
     keep_all(*file, conversation());
     for (std::uint64_t seq = 1; seq <= 4; ++seq) {
@@ -235,11 +235,11 @@ TEST_F(StateFileTest, KilledInTheMiddleOfAStoreItHasTheProgressBeforeOrAfter) {
     }
 }
 
-TEST_F(StateFileTest, OneOfALiveWorkerIsRefused) {
+TEST_F(StateFileTest, AFileOfALiveWorkerIsRefused) {
     auto file = open();
     keep_all(*file, conversation());
     expect_refused("in use by another live process", ErrorCode::refused);
-    // Also while it is written anew again and again.
+    // Also while it is rewritten again and again.
     for (std::uint64_t number = 10; number < 5000; ++number) {
         file->keep(said(proto::JoinRequest{kOrders, 1, {}, false, 100}, number), 1);
         file->keep(said(proto::ErrorReply{ErrorCode::overloaded, "no"}, number), 1);
@@ -249,7 +249,7 @@ TEST_F(StateFileTest, OneOfALiveWorkerIsRefused) {
     EXPECT_NE(opened(), Digest{});
 }
 
-TEST_F(StateFileTest, WhatIsSomethingElseIsLeftAlone) {
+TEST_F(StateFileTest, AFileThatIsNotAStateFileIsLeftAlone) {
     write("my thesis\n");
     expect_refused("was not written by a muster worker: move it away");
     write("muster worker state 9\n" + std::string(500, 'x'));
@@ -257,11 +257,11 @@ TEST_F(StateFileTest, WhatIsSomethingElseIsLeftAlone) {
     fs::remove(path);
     fs::create_directory(path);
     EXPECT_THAT(StateFile::open(path).error().text, HasSubstr(path));
-    EXPECT_THAT(StateFile::open("/dev/null").error().text, HasSubstr("no regular file"));
+    EXPECT_THAT(StateFile::open("/dev/null").error().text, HasSubstr("not a regular file"));
     EXPECT_THAT(StateFile::open(folder / "nowhere" / "x").error().text, HasSubstr("cannot open"));
 }
 
-TEST_F(StateFileTest, DoesNotGrowWithWhatIsPast) {
+TEST_F(StateFileTest, DoesNotGrowWithOutdatedRecords) {
     auto file = open();
     keep_all(*file, beginning());
     for (std::uint64_t number = 1; number < 20'000; number += 2) {
@@ -283,7 +283,7 @@ TEST_F(StateFileTest, DoesNotGrowWithWhatIsPast) {
     EXPECT_EQ(next->saved().requests, 20'000u);
 }
 
-TEST_F(StateFileTest, ALinkStaysALink) {
+TEST_F(StateFileTest, ASymbolicLinkStaysALink) {
     const auto link = folder / "link";
     fs::create_symlink(path, link);
     const auto file = StateFile::open(link);
@@ -292,7 +292,7 @@ TEST_F(StateFileTest, ALinkStaysALink) {
     EXPECT_TRUE(fs::is_regular_file(path));
 }
 
-TEST_F(StateFileTest, WhenItCannotBeWrittenItSaysSoOnceAndTheNextProcessBeginsAnew) {
+TEST_F(StateFileTest, AWriteErrorIsReportedOnceAndEndsTheSavedSession) {
     auto file = open();
     keep_all(*file, conversation());
     rlimit before{};
