@@ -1,5 +1,4 @@
-// A session played by hand: time is set, the node's words are put in, and what
-// the session wants is looked at.
+// Drives a session by hand: a test sets the time, gives it the node's messages, and looks at its actions.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -26,7 +25,7 @@ inline MemberId id(std::uint64_t number) {
 class Driver {
 public:
     explicit Driver(std::vector<std::string> nodes = {"a:1", "b:2"}) : Driver(false, {}, std::move(nodes)) {}
-    /// One with a state file, in which an earlier process left `saved`.
+    /// With a state file in which an earlier process left `saved`.
     Driver(SavedSession saved, std::vector<std::string> nodes) : Driver(true, std::move(saved), std::move(nodes)) {}
 
     void after(milliseconds time) {
@@ -36,7 +35,7 @@ public:
     }
     void tick() { after(milliseconds(0)); }
 
-    /// The node says something.
+    /// A message from the node.
     void hear(proto::Body body, std::uint64_t seq = 0) {
         session.message_arrived(now, {{"default", "a", 1700, seq}, std::move(body)});
         take();
@@ -55,7 +54,7 @@ public:
         return {std::move(notice), std::make_shared<const std::vector<MemberNumber>>(members.begin(), members.end())};
     }
 
-    /// A user's call, with 5 s to be answered.
+    /// A user's call.
     void call(std::uint64_t id, Purpose purpose, milliseconds timeout = milliseconds(5000)) {
         session.call(now, CallId{id}, now + timeout, std::move(purpose));
         take();
@@ -63,7 +62,7 @@ public:
     void join(std::uint64_t id, std::uint64_t count = 1, const Group& group = kOrders) {
         call(id, JoinCall{{group, count, {}, false, 4800}, handler});
     }
-    /// Joins, and has the node answer that it made `first` and so on. `request`: the number to be expected.
+    /// Joins, and the node replies with numbers from `first` on. `request`: the number that the request will have.
     void joined(std::uint64_t request, std::uint64_t first, std::uint64_t count = 1) {
         join(100 + request, count);
         hear(proto::JoinReply{{{MemberNumber{first}, count}}, 0}, request);
@@ -98,7 +97,7 @@ public:
         for (const auto& open : all<Open>()) list.push_back(open.address);
         return list;
     }
-    /// What the handlers' thread was given, attachments aside.
+    /// Items for the handlers' thread, except attachments.
     std::vector<Item> items() const {
         auto list = all<Item>();
         std::erase_if(list, [](const Item& item) { return std::holds_alternative<Attachment>(item.what); });
@@ -109,7 +108,7 @@ public:
             if (one.call == CallId{id}) return one.reply;
         return std::nullopt;
     }
-    /// The code of the error that the call was answered with.
+    /// The code of the error with which the call ended.
     std::optional<ErrorCode> error(std::uint64_t id) const {
         const auto reply = answer(id);
         const auto* problem = reply ? std::get_if<Error>(&*reply) : nullptr;
@@ -118,7 +117,7 @@ public:
     void forget() { actions.clear(); }
 
     Instant now{milliseconds(1'000'000)};
-    SavedSession kept;  // what a state file would have; `received` aside
+    SavedSession kept;  // what a state file would have, except `received`
     Session session;
     Actions actions;
     Handler handler = std::make_shared<const OnNotification>([](const Notification&) {});

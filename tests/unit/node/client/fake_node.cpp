@@ -12,7 +12,7 @@ using std::chrono::milliseconds;
 
 constexpr std::uint64_t kIncarnation = 1700;
 
-/// Below 32768, where no retrying client can meet itself.
+/// Below 32768, where the ephemeral ports begin: a retrying client cannot connect to its own port there.
 std::uint16_t bind_somewhere(zmq::socket_t& socket) {
     static std::atomic<unsigned> next{static_cast<unsigned>(::getpid()) * 7 % 10000};
     for (int i = 0; i < 500; ++i) {
@@ -87,7 +87,7 @@ void FakeNode::open() {
     socket_.close();
     socket_ = zmq::socket_t(context_, zmq::socket_type::router);
     socket_.set(zmq::sockopt::linger, 0);
-    // The port is given back in the background.
+    // ZeroMQ releases the port in the background.
     for (int i = 0; i < 1000; ++i) {
         try {
             return socket_.bind("tcp://" + address());

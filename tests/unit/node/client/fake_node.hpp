@@ -1,4 +1,4 @@
-// A node of a few lines behind a real ROUTER: enough to play with a Worker.
+// A small node behind a real ROUTER socket, for tests of the Worker.
 #pragma once
 
 #include <atomic>
@@ -18,8 +18,8 @@
 
 namespace muster::client {
 
-/// Serves one worker: keeps its session, numbers its members, answers its
-/// requests, and sends what the test puts into the stream. Thread-safe.
+/// Serves one worker: keeps its session, numbers its members, answers its requests, and sends the items that a test
+/// puts into the stream. Thread-safe.
 class FakeNode {
 public:
     explicit FakeNode(std::string name, std::chrono::milliseconds ttl = std::chrono::milliseconds(2000));
@@ -27,23 +27,23 @@ public:
 
     [[nodiscard]] std::string address() const;
 
-    /// To all members that the worker joined in this session.
+    /// Notifies all members that the worker joined in this session.
     void notify(const std::string& data);
     void push(proto::Body item);
-    /// Closes the socket and opens it again at the same port; the session is still known.
+    /// Closes the socket and opens it again at the same port. The session is kept.
     void break_connections();
     void kill();
-    /// Says nothing any more, but goes on listening.
+    /// Sends nothing any more, but still receives.
     void fall_silent() { silent_ = true; }
-    /// Answers no request any more.
+    /// Does not answer requests any more.
     void stop_answering() { answering_ = false; }
     void refuse(ErrorCode code, std::string text);
 
-    /// Waits until it holds, for at most 10 s; whether it does.
+    /// Waits at most 10 s for the condition. Returns whether it holds.
     bool wait_for(const std::function<bool(const FakeNode&)>& holds);
-    // For `wait_for`.
-    std::uint64_t received = 0;  // as the last heartbeat said
-    std::uint64_t sessions = 0;  // begun
+    // For conditions of `wait_for`.
+    std::uint64_t received = 0;  // from the last heartbeat
+    std::uint64_t sessions = 0;  // new ones
     std::uint64_t resumes = 0;
     std::uint64_t heartbeats = 0;
     std::uint64_t goodbyes = 0;

@@ -20,7 +20,7 @@ Instant now() {
 
 constexpr auto kFarOff = 1h;
 
-/// Takes turns as its function says, and counts them.
+/// Calls a function in each turn, and counts the turns.
 class Counted : public Reactor::Task {
 public:
     explicit Counted(std::function<std::optional<Instant>(int turns)> each) : each_(std::move(each)) {}
@@ -40,12 +40,12 @@ private:
     const Registration registration_ = std::make_shared<Reactor::Registration>(*this);
 };
 
-/// Until the turns of a task are so many; the test's own timeout ends what never comes.
+/// Waits until the task has had so many turns. If they never come, the test times out.
 void wait_for(const Counted& task, int turns) {
     while (task.turns() < turns) std::this_thread::yield();
 }
 
-TEST(Reactor, ATaskTakesItsFirstTurnUnasked) {
+TEST(Reactor, ATaskGetsItsFirstTurnWithoutBeingWoken) {
     Reactor reactor;
     Counted task([](int) { return std::nullopt; });
     reactor.add(task.registration());
@@ -53,7 +53,7 @@ TEST(Reactor, ATaskTakesItsFirstTurnUnasked) {
     EXPECT_EQ(task.turns(), 1);
 }
 
-TEST(Reactor, ATurnComesWhenItsTimeHasCome) {
+TEST(Reactor, ATaskGetsATurnAtItsDeadline) {
     Reactor reactor;
     const auto begin = now();
     Counted task([&](int turns) { return turns == 1 ? std::optional(begin + 20ms) : std::nullopt; });
@@ -82,7 +82,7 @@ TEST(Reactor, EveryWakeUpIsFollowedByATurnThatBeginsAfterIt) {
     EXPECT_EQ(seen, kTimes);
 }
 
-TEST(Reactor, TasksThatWakeEachOtherGoOn) {
+TEST(Reactor, TasksCanWakeEachOther) {
     Reactor reactor;
     constexpr int kTimes = 5'000;
     Counted* left = nullptr;
@@ -100,12 +100,12 @@ TEST(Reactor, TasksThatWakeEachOtherGoOn) {
     reactor.add(b.registration());
     reactor.wait_until_ended(a.registration());
     while (b.turns() < kTimes)
-        reactor.wake(b.registration());  // it may be one turn behind, and nobody else wakes it now
+        reactor.wake(b.registration());  // it may be one turn behind, and `a` does not wake it any more
     reactor.wait_until_ended(b.registration());
     EXPECT_EQ(a.turns(), kTimes);
 }
 
-TEST(Reactor, ADescriptorGivesATurnForEachChangeAndNoneForWhatIsLeft) {
+TEST(Reactor, DescriptorsAreWatchedByEdges) {
     Reactor reactor;
     const int fd = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     std::atomic<bool> over = false;
@@ -129,7 +129,7 @@ TEST(Reactor, ADescriptorGivesATurnForEachChangeAndNoneForWhatIsLeft) {
     ::close(fd);
 }
 
-TEST(Reactor, ATaskThatHasEndedTakesNoMoreTurns) {
+TEST(Reactor, ATaskThatHasEndedGetsNoMoreTurns) {
     Reactor reactor;
     Counted task([](int) { return std::nullopt; });
     reactor.add(task.registration());
@@ -141,7 +141,7 @@ TEST(Reactor, ATaskThatHasEndedTakesNoMoreTurns) {
     EXPECT_EQ(task.turns(), 1);
 }
 
-TEST(Reactor, OnItsOwnThreadAnotherTaskIsRunToItsEnd) {
+TEST(Reactor, WaitingOnItsOwnThreadRunsTheOtherTaskToItsEnd) {
     Reactor reactor;
     Counted inner([](int turns) { return turns < 3 ? std::optional(now() + kFarOff) : std::nullopt; });
     Counted outer([&](int) {
@@ -154,7 +154,7 @@ TEST(Reactor, OnItsOwnThreadAnotherTaskIsRunToItsEnd) {
     EXPECT_EQ(inner.turns(), 3);
 }
 
-TEST(Reactor, TheProcessHasOneWhileSomebodyOwnsIt) {
+TEST(Reactor, SharedReturnsOneReactorWhileItHasAnOwner) {
     auto first = Reactor::shared();
     EXPECT_EQ(first, Reactor::shared());
     const std::weak_ptr<Reactor> gone = first;

@@ -34,7 +34,7 @@ TEST(Roster, FindsTheHandlerOfAMember) {
     EXPECT_EQ(r.find({MemberNumber{4}, MemberNumber{5}}).targets->size(), 1u);
 }
 
-TEST(Roster, WhatWasFoundIsForgottenWithTheMembers) {
+TEST(Roster, CachedTargetsAreDroppedWhenAMemberLeaves) {
     Two r;
     const std::vector<MemberNumber> both{MemberNumber{3}, MemberNumber{4}};
     EXPECT_EQ(r.find(both).targets->size(), 2u);
@@ -54,7 +54,7 @@ TEST(Roster, AMemberPickedIsNotPickedAgainUntilPutBack) {
     EXPECT_EQ(r.pick(kGroup, 1).size(), 1u);
 }
 
-TEST(Roster, ARemovedMemberIsGoneEverywhere) {
+TEST(Roster, ARemovedMemberIsNotFoundAnyMore) {
     Two r;
     EXPECT_THAT(r.remove(r.pick(kGroup, 2)), ElementsAre(r.ids[1], r.ids[0]));
     EXPECT_EQ(r.size(), 0u);
@@ -74,7 +74,7 @@ TEST(Roster, NumbersOfAnotherNodeDoNotNameMembersOfThisSession) {
     EXPECT_EQ(r.pick(kGroup, std::vector<MemberId>{{kB, MemberNumber{30}}}).size(), 1u);
 }
 
-TEST(Roster, AnAnswerWithTooFewNumbersLeavesTheRestAbsent) {
+TEST(Roster, AReplyWithTooFewNumbersLeavesTheRestAbsent) {
     Two r;
     r.session_ended();
     r.rejoined(r.absent()[0].join, run(30, 1));
@@ -82,7 +82,7 @@ TEST(Roster, AnAnswerWithTooFewNumbersLeavesTheRestAbsent) {
     EXPECT_EQ(r.absent()[0].count, 1u);
 }
 
-TEST(Roster, AnAnswerOfAbsurdLengthTakesNoMoreThanACallMayMake) {
+TEST(Roster, AReplyAddsAtMostTheMembersOfOneCall) {
     Roster r;
     r.attached_to(kA);
     std::vector<proto::NumberRun> runs;

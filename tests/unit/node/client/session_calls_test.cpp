@@ -18,7 +18,7 @@ TEST(SessionCalls, AreHeldUntilAttachedThenSentInOrder) {
     EXPECT_EQ(d.sent<proto::JoinRequest>().at(0).group, kOrders);
 }
 
-TEST(SessionCalls, AJoinAnswersTheIdsOfAllItsRuns) {
+TEST(SessionCalls, AJoinReturnsTheIdsOfAllRuns) {
     Driver d;
     d.welcome(42);
     d.join(1, 3);
@@ -40,7 +40,7 @@ TEST(SessionCalls, RepliesMayComeInAnyOrder) {
     EXPECT_TRUE(d.answer(1));
 }
 
-TEST(SessionCalls, AnAnswerInPartsIsPutTogether) {
+TEST(SessionCalls, AReplyInPartsIsJoined) {
     Driver d;
     d.welcome(42);
     d.call(1, QueryCall{proto::MembersRequest{kOrders, false}});
@@ -51,7 +51,7 @@ TEST(SessionCalls, AnAnswerInPartsIsPutTogether) {
     EXPECT_THAT(members, ElementsAre(Member{id(1), "x", {}}, Member{id(2), "y", {}}));
 }
 
-TEST(SessionCalls, AReplyOfAnotherKindIsNoAnswer) {
+TEST(SessionCalls, AReplyOfAnotherKindIsIgnored) {
     Driver d;
     d.welcome(42);
     d.call(1, QueryCall{proto::MembersRequest{kOrders, false}});
@@ -81,7 +81,7 @@ TEST(SessionCalls, LeaveTakesTheLatestOfTheGroup) {
     EXPECT_THAT(std::get<std::vector<MemberId>>(*d.answer(3)), ElementsAre(id(8), id(6)));
 }
 
-TEST(SessionCalls, TwoLeavesAtOnceDoNotTakeTheSameMember) {
+TEST(SessionCalls, ConcurrentLeavesTakeDifferentMembers) {
     Driver d;
     d.welcome(42);
     d.joined(1, 5, 2);
@@ -94,7 +94,7 @@ TEST(SessionCalls, TwoLeavesAtOnceDoNotTakeTheSameMember) {
     EXPECT_EQ(d.error(4), ErrorCode::not_joined);
 }
 
-TEST(SessionCalls, LeaveOfWhatIsNotJoinedAsksNobody) {
+TEST(SessionCalls, ALeaveOfUnknownMembersFailsWithoutARequest) {
     Driver d;
     d.welcome(42);
     d.joined(1, 5);
@@ -118,7 +118,7 @@ TEST(SessionCalls, ALeaveThatFailedCanBeTriedAgain) {
     EXPECT_EQ(d.sent<proto::LeaveRequest>().size(), 2u);
 }
 
-TEST(SessionCalls, AreAnsweredWhenTheirTimeIsUp) {
+TEST(SessionCalls, FailAtTheirDeadline) {
     Driver d({"a:1"});
     d.call(1, QueryCall{proto::GroupsRequest{}}, milliseconds(200));
     d.after(milliseconds(200));
@@ -130,7 +130,7 @@ TEST(SessionCalls, AreAnsweredWhenTheirTimeIsUp) {
     EXPECT_EQ(d.error(2), ErrorCode::timeout);
 }
 
-TEST(SessionCalls, MembersOfAJoinThatNobodyWaitedForLeaveAgain) {
+TEST(SessionCalls, AJoinThatTimedOutIsUndoneWhenItsReplyComes) {
     Driver d;
     d.welcome(42);
     d.call(1, JoinCall{{kOrders, 2, {}, true, 100}, d.handler}, milliseconds(200));
@@ -142,7 +142,7 @@ TEST(SessionCalls, MembersOfAJoinThatNobodyWaitedForLeaveAgain) {
     EXPECT_EQ(d.error(2), ErrorCode::not_joined);
 }
 
-TEST(SessionCalls, MoreThan1024AtOnceAreTooMany) {
+TEST(SessionCalls, AtMost1024MayBeUnanswered) {
     Driver d;
     for (std::uint64_t i = 1; i <= 1024; ++i) d.call(i, QueryCall{proto::GroupsRequest{}});
     EXPECT_TRUE(d.all<Answer>().empty());
@@ -156,7 +156,7 @@ TEST(SessionCalls, MoreThan1024AtOnceAreTooMany) {
     EXPECT_FALSE(d.answer(1027));
 }
 
-TEST(SessionCalls, MoreThan64MiBOfDataAtOnceAreTooMuch) {
+TEST(SessionCalls, AtMost64MiBOfDataMayBeUnanswered) {
     Driver d;
     NotifyCall notify;
     notify.request.data.msgpack.assign(std::size_t{1} << 20, '\0');

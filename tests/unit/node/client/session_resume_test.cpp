@@ -1,4 +1,4 @@
-// What survives a lost connection, and what a new session is told.
+// What survives a lost connection, and what is repeated in a new session.
 #include <gmock/gmock.h>
 
 #include "tests/unit/node/client/driver.hpp"
@@ -9,15 +9,15 @@ namespace {
 using testing::ElementsAre;
 using testing::IsEmpty;
 
-/// The connection breaks and the same node is asked again.
+/// The connection breaks, and the same node gets a hello.
 void lose(Driver& d) {
-    d.after(milliseconds(100));  // sooner than that it would wait first
+    d.after(milliseconds(100));  // a connection that breaks sooner is retried after a pause
     d.session.connection_broken(d.now);
     d.tick();
     d.forget();
 }
 
-TEST(SessionResume, SendsUnansweredRequestsAgainInOrderWithTheirNumbers) {
+TEST(SessionResume, RepeatsUnansweredRequestsInOrderUnderTheirNumbers) {
     Driver d;
     d.welcome(42);
     d.join(1);
@@ -43,7 +43,7 @@ TEST(SessionResume, MembersKeepTheirNumbers) {
     EXPECT_EQ(std::get<Deliver>(d.items().at(0).what).targets->size(), 1u);
 }
 
-TEST(SessionResume, ARequestThatNobodyWaitsForKeepsItsNumber) {
+TEST(SessionResume, ARequestThatTimedOutKeepsItsNumber) {
     Driver d;
     d.welcome(42);
     d.call(1, QueryCall{proto::GroupsRequest{}}, milliseconds(100));
@@ -55,7 +55,7 @@ TEST(SessionResume, ARequestThatNobodyWaitsForKeepsItsNumber) {
     EXPECT_THAT(d.requests(), ElementsAre(1u, 2u));
 }
 
-TEST(SessionResume, UnknownSessionMeansAHelloOnAFreshConnection) {
+TEST(SessionResume, UnknownSessionCausesAHelloOverANewConnection) {
     Driver d;
     d.welcome(42);
     d.after(milliseconds(100));
@@ -68,7 +68,7 @@ TEST(SessionResume, UnknownSessionMeansAHelloOnAFreshConnection) {
     EXPECT_TRUE(d.session.is_attached());
 }
 
-TEST(SessionResume, AConnectionLostAtOnceIsNotTriedAgainAtOnce) {
+TEST(SessionResume, AConnectionLostImmediatelyIsRetriedAfterAPause) {
     Driver d;
     d.welcome(42);
     d.forget();
@@ -78,7 +78,7 @@ TEST(SessionResume, AConnectionLostAtOnceIsNotTriedAgainAtOnce) {
     EXPECT_THAT(d.opened(), ElementsAre("a:1"));
 }
 
-TEST(SessionResume, AnUnansweredHelloIsSaidAgainAtHomeForAsLongAsItMayResume) {
+TEST(SessionResume, AnUnansweredHelloIsRepeatedAtHomeWithinTheGracePeriod) {
     Driver d;
     d.welcome(42, false, {}, 3000);
     lose(d);
@@ -90,7 +90,7 @@ TEST(SessionResume, AnUnansweredHelloIsSaidAgainAtHomeForAsLongAsItMayResume) {
     EXPECT_THAT(d.opened(), ElementsAre("b:2"));
 }
 
-TEST(SessionResume, StaysNoLongerThanFiveSecondsHoweverLongTheGrace) {
+TEST(SessionResume, TriesTheHomeForAtMostFiveSeconds) {
     Driver d;
     d.welcome(42, false, {}, 3'600'000);
     lose(d);
@@ -101,7 +101,7 @@ TEST(SessionResume, StaysNoLongerThanFiveSecondsHoweverLongTheGrace) {
     EXPECT_THAT(d.opened(), ElementsAre("b:2"));
 }
 
-TEST(SessionResume, DoesNotStayWhereNobodyListensAnyMore) {
+TEST(SessionResume, LeavesAHomeWhosePortRefusesConnections) {
     Driver d;
     d.welcome(42, false, {}, 30'000);
     lose(d);
@@ -110,7 +110,7 @@ TEST(SessionResume, DoesNotStayWhereNobodyListensAnyMore) {
     EXPECT_THAT(d.opened(), ElementsAre("b:2"));
 }
 
-TEST(SessionResume, AnUnwatchWhileLostIsToldAfterwards) {
+TEST(SessionResume, AnUnwatchWhileDetachedIsSentAfterTheResume) {
     Driver d;
     d.welcome(42);
     const auto handler = std::make_shared<WatchHandler>([](const WatchEvent&) {});
@@ -123,7 +123,7 @@ TEST(SessionResume, AnUnwatchWhileLostIsToldAfterwards) {
     EXPECT_THAT(d.sent<proto::UnwatchRequest>(), ElementsAre(proto::UnwatchRequest{1}));
 }
 
-TEST(NewSession, JoinsAgainInTheOldOrderBeforeAnythingElse) {
+TEST(NewSession, RejoinsInTheOldOrderBeforeAnythingElse) {
     Driver d;
     d.welcome(42);
     d.joined(1, 5, 2);
@@ -159,7 +159,7 @@ TEST(NewSession, OldIdsStillNameTheMembers) {
     EXPECT_THAT(numbers_of(d.sent<proto::LeaveRequest>().at(1).members), ElementsAre(20u));
 }
 
-TEST(NewSession, ANotifyInFlightMayOrMayNotHaveBeenSent) {
+TEST(NewSession, ANotifyInFlightFailsWithUnknownSession) {
     Driver d;
     d.welcome(42);
     d.call(1, NotifyCall{});
@@ -169,7 +169,7 @@ TEST(NewSession, ANotifyInFlightMayOrMayNotHaveBeenSent) {
     EXPECT_THAT(d.sent<proto::NotifyRequest>(), IsEmpty());
 }
 
-TEST(NewSession, ANotifyThatWasNeverSentIsSent) {
+TEST(NewSession, ANotifyThatWasHeldIsSent) {
     Driver d;
     d.welcome(42);
     lose(d);
@@ -178,7 +178,7 @@ TEST(NewSession, ANotifyThatWasNeverSentIsSent) {
     EXPECT_EQ(d.sent<proto::NotifyRequest>().size(), 1u);
 }
 
-TEST(NewSession, ALeaveInFlightIsDoneByNotComingBack) {
+TEST(NewSession, ALeaveInFlightSucceedsAndItsMembersAreNotRejoined) {
     Driver d;
     d.welcome(42);
     d.joined(1, 5, 2);
@@ -189,7 +189,7 @@ TEST(NewSession, ALeaveInFlightIsDoneByNotComingBack) {
     EXPECT_EQ(d.sent<proto::JoinRequest>().at(0).count, 1u);
 }
 
-TEST(NewSession, JoinsAndQueriesInFlightAreAskedAgain) {
+TEST(NewSession, JoinsAndQueriesInFlightAreSentAgain) {
     Driver d;
     d.welcome(42);
     d.call(1, QueryCall{proto::MembersRequest{kOrders, false}});
@@ -199,11 +199,11 @@ TEST(NewSession, JoinsAndQueriesInFlightAreAskedAgain) {
     d.welcome(43);
     EXPECT_THAT(d.requests(), ElementsAre(1u, 2u));
     d.hear(proto::MembersReply{{{id(9), "", {}}}, true}, 1);
-    // The part from before is of another table.
+    // The part that came before is of another node's table.
     EXPECT_THAT(std::get<std::vector<Member>>(*d.answer(1)), ElementsAre(Member{id(9), "", {}}));
 }
 
-TEST(NewSession, TheStreamBeginsAnewAndOldHandlersCountNoMore) {
+TEST(NewSession, TheStreamStartsAtOneAndItemsOfTheOldSessionDoNotCount) {
     Driver d;
     d.welcome(42);
     d.joined(1, 5);
@@ -222,7 +222,7 @@ TEST(NewSession, TheStreamBeginsAnewAndOldHandlersCountNoMore) {
     EXPECT_THAT(d.sent<proto::WorkerHeartbeat>(), ElementsAre(proto::WorkerHeartbeat{1}));
 }
 
-TEST(NewSession, ADeliveryBeforeTheAnswerOfTheRejoinWaits) {
+TEST(NewSession, ADeliveryBeforeTheReplyToTheRejoinWaits) {
     Driver d;
     d.welcome(42);
     d.joined(1, 5);
@@ -234,7 +234,7 @@ TEST(NewSession, ADeliveryBeforeTheAnswerOfTheRejoinWaits) {
     EXPECT_EQ(std::get<Deliver>(d.items().at(0).what).targets->size(), 1u);
 }
 
-TEST(NewSession, ARejoinThatFailsIsTriedAgain) {
+TEST(NewSession, ARejoinThatFailsIsRetriedAfterASecond) {
     Driver d;
     d.welcome(42);
     d.joined(1, 5);
@@ -249,7 +249,7 @@ TEST(NewSession, ARejoinThatFailsIsTriedAgain) {
     EXPECT_EQ(d.sent<proto::JoinRequest>().size(), 1u);
 }
 
-TEST(NewSession, WatchesAgainAndTakesAFreshSnapshot) {
+TEST(NewSession, WatchesAgainAndTakesANewSnapshot) {
     Driver d;
     d.welcome(42);
     const auto handler = std::make_shared<WatchHandler>([](const WatchEvent&) {});
@@ -267,7 +267,7 @@ TEST(NewSession, WatchesAgainAndTakesAFreshSnapshot) {
     EXPECT_EQ(std::get<WatchUpdate>(d.items()[0].what).event, part);
 }
 
-TEST(NewSession, ManyJoinsAreRestoredAFewAtATime) {
+TEST(NewSession, RestoresAtMost256JoinsAtATime) {
     Driver d;
     d.welcome(42);
     for (std::uint64_t i = 1; i <= 600; ++i) d.joined(i, i);
@@ -278,7 +278,7 @@ TEST(NewSession, ManyJoinsAreRestoredAFewAtATime) {
     EXPECT_EQ(d.sent<proto::JoinRequest>().size(), 600u);
 }
 
-TEST(NewSession, SaysThatWhatWasSentMeanwhileIsLost) {
+TEST(NewSession, ReportsThatNotificationsMayBeLost) {
     Driver d;
     d.welcome(42);
     lose(d);

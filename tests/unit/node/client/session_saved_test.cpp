@@ -1,4 +1,4 @@
-// A session that another process goes on with: what is kept of it, and what is done with that.
+// A session that another process continues: what is kept of it, and how the next process uses that.
 #include <gmock/gmock.h>
 
 #include "tests/unit/node/client/driver.hpp"
@@ -13,7 +13,7 @@ const Group kOther{"orders", "streams"};
 
 const std::vector<std::string> kNodes{"a:1", "b:2"};
 
-/// A process that is to be killed: session 42 with members 5 and 6 of one join.
+/// The process that is killed: session 42, with members 5 and 6 of one join.
 struct First : Driver {
     First() : Driver(SavedSession{}, kNodes) {
         welcome(42);
@@ -21,7 +21,7 @@ struct First : Driver {
     }
 };
 
-/// The process after it, which the node gave its session back.
+/// The next process, which has resumed the session.
 struct Next : Driver {
     explicit Next(const Driver& killed, std::uint64_t received = 0) : Driver(with(killed.kept, received), kNodes) {
         welcome(42, true);
@@ -33,7 +33,7 @@ struct Next : Driver {
     std::vector<MemberId> ids(std::uint64_t call) const { return std::get<Joined>(answer(call).value()).members; }
 };
 
-TEST(SavedSession, NothingIsKeptUnlessAsked) {
+TEST(SavedSession, WithoutAStateFileNothingIsKept) {
     Driver d;
     d.welcome(42);
     d.joined(1, 5);
@@ -41,7 +41,7 @@ TEST(SavedSession, NothingIsKeptUnlessAsked) {
     EXPECT_THAT(d.all<Reserve>(), IsEmpty());
 }
 
-TEST(SavedSession, ARequestIsKeptBeforeItIsSentAndItsAnswerBeforeItIsTold) {
+TEST(SavedSession, ARequestIsKeptBeforeItIsSentAndItsReplyBeforeItIsAnswered) {
     Driver d({}, kNodes);
     d.welcome(42);
     d.forget();
@@ -53,7 +53,7 @@ TEST(SavedSession, ARequestIsKeptBeforeItIsSentAndItsAnswerBeforeItIsTold) {
                                    kind(Answer{})));
 }
 
-TEST(SavedSession, GoesOnAtTheNodeThatHasIt) {
+TEST(SavedSession, ResumesAtTheNodeThatHasTheSession) {
     First first;
     auto saved = first.kept;
     saved.received = 9;
@@ -74,7 +74,7 @@ TEST(SavedSession, TheSameJoinTakesOverTheMembersWithoutARequest) {
     EXPECT_THAT(next.sent<proto::LeaveRequest>(), IsEmpty());
 }
 
-TEST(SavedSession, AJoinMadeBeforeTheWelcomeTakesThemOverToo) {
+TEST(SavedSession, AJoinMadeBeforeTheWelcomeTakesOverTheMembersToo) {
     First first;
     Driver next(first.kept, kNodes);
     next.join(1, 2);
@@ -84,7 +84,7 @@ TEST(SavedSession, AJoinMadeBeforeTheWelcomeTakesThemOverToo) {
     EXPECT_THAT(next.sent<proto::JoinRequest>(), IsEmpty());
 }
 
-TEST(SavedSession, AnotherJoinIsAnotherJoin) {
+TEST(SavedSession, AJoinThatDiffersIsSent) {
     First first;
     Next next(first);
     next.join(1, 1);
@@ -93,7 +93,7 @@ TEST(SavedSession, AnotherJoinIsAnotherJoin) {
     EXPECT_EQ(next.sent<proto::JoinRequest>().size(), 3u);
 }
 
-TEST(SavedSession, EqualJoinsAreTakenOverInTheirOrderOnceEach) {
+TEST(SavedSession, EqualJoinsAreTakenOverInOrderOnceEach) {
     First first;
     first.joined(2, 7, 2);
     Next next(first);
@@ -103,7 +103,7 @@ TEST(SavedSession, EqualJoinsAreTakenOverInTheirOrderOnceEach) {
     EXPECT_EQ(next.sent<proto::JoinRequest>().size(), 1u);
 }
 
-TEST(SavedSession, WhatArrivesBeforeTheJoinWaitsForIt) {
+TEST(SavedSession, DeliveriesWaitForTheJoinThatTakesOverTheirMember) {
     First first;
     Next next(first, 3);
     next.deliver(4, {5});
@@ -118,7 +118,7 @@ TEST(SavedSession, WhatArrivesBeforeTheJoinWaitsForIt) {
     EXPECT_THAT(next.sent<proto::WorkerHeartbeat>(), ElementsAre(proto::WorkerHeartbeat{5}));
 }
 
-TEST(SavedSession, MembersThatNobodyJoinsLeaveAndTheStreamGoesOn) {
+TEST(SavedSession, UnclaimedMembersLeaveAndTheStreamContinues) {
     First first;
     first.join(2, 1, kOther);
     first.hear(proto::JoinReply{{{MemberNumber{9}, 1}}, 0}, 2);
@@ -139,7 +139,7 @@ TEST(SavedSession, MembersThatNobodyJoinsLeaveAndTheStreamGoesOn) {
     EXPECT_EQ(next.kept.joins.size(), 1u);
 }
 
-TEST(SavedSession, NoNumberOfARequestIsUsedTwice) {
+TEST(SavedSession, NoRequestNumberIsUsedTwice) {
     First first;
     for (std::uint64_t call = 10; call < 5010; ++call) {
         first.call(call, QueryCall{proto::NodesRequest{}});
@@ -156,7 +156,7 @@ TEST(SavedSession, NoNumberOfARequestIsUsedTwice) {
     EXPECT_GT(third.requests().back(), next.requests().back());
 }
 
-TEST(SavedSession, ANumberThatWasUsedIsForNoOtherRequest) {
+TEST(SavedSession, AUsedNumberIsRejectedForAnotherRequest) {
     First first;
     first.join(2, 1, kOther);
     auto saved = first.kept;
@@ -168,7 +168,7 @@ TEST(SavedSession, ANumberThatWasUsedIsForNoOtherRequest) {
     }
 }
 
-TEST(SavedSession, AJoinWithoutAnAnswerIsUndone) {
+TEST(SavedSession, AJoinWithoutAReplyIsUndone) {
     First first;
     first.join(2, 1, kOther);
     Next next(first);
@@ -183,19 +183,19 @@ TEST(SavedSession, AJoinWithoutAnAnswerIsUndone) {
     EXPECT_THAT(next.kept.unfinished, IsEmpty());
 }
 
-TEST(SavedSession, ALeaveWithoutAnAnswerIsDone) {
+TEST(SavedSession, ALeaveWithoutAReplyIsRepeated) {
     First first;
     first.call(2, LeaveCall{kOrders, {}, 1, {}});
     Next next(first);
     EXPECT_THAT(next.requests(), ElementsAre(2u));
     EXPECT_THAT(numbers_of(next.sent<proto::LeaveRequest>().at(0).members), ElementsAre(6u));
     next.deliver(1, {6});
-    EXPECT_EQ(next.items().size(), 1u);  // nobody's: it does not wait
+    EXPECT_EQ(next.items().size(), 1u);  // the member is leaving, so its item does not wait
     next.join(1, 1);
     EXPECT_THAT(next.ids(1), ElementsAre(id(5)));
 }
 
-TEST(SavedSession, ALeaveThatFailedIsNoLeave) {
+TEST(SavedSession, AfterALeaveThatFailedTheMembersCanBeClaimed) {
     First first;
     first.call(2, LeaveCall{kOrders, {}, 2, {}});
     first.hear(proto::ErrorReply{ErrorCode::overloaded, "later"}, 2);
@@ -223,7 +223,7 @@ TEST(SavedSession, WatchesOfTheEarlierProcessEnd) {
     EXPECT_THAT(next.kept.watches, IsEmpty());
 }
 
-TEST(SavedSession, OneThatIsOverIsANewSession) {
+TEST(SavedSession, IfTheSessionIsOverANewOneBegins) {
     First first;
     Driver next(first.kept, kNodes);
     next.join(1, 2);
@@ -238,7 +238,7 @@ TEST(SavedSession, OneThatIsOverIsANewSession) {
     EXPECT_THAT(next.sent<proto::LeaveRequest>(), IsEmpty());
 }
 
-TEST(SavedSession, MembersJoinedAgainElsewhereAreKeptAsTheyAreNow) {
+TEST(SavedSession, MembersThatWereRejoinedAreKeptUnderTheirNewNumbers) {
     First first;
     first.after(milliseconds(200));
     first.session.connection_broken(first.now);
@@ -251,7 +251,7 @@ TEST(SavedSession, MembersJoinedAgainElsewhereAreKeptAsTheyAreNow) {
     EXPECT_THAT(std::get<Joined>(*next.answer(1)).members, ElementsAre(id(20), id(21)));
 }
 
-TEST(SavedSession, AGoodbyeEndsIt) {
+TEST(SavedSession, AGoodbyeEndsTheSavedSession) {
     First first;
     first.session.close();
     first.tick();
@@ -259,7 +259,7 @@ TEST(SavedSession, AGoodbyeEndsIt) {
     EXPECT_EQ(first.sent<proto::WorkerGoodbye>().size(), 1u);
 }
 
-TEST(SavedSession, AProcessThatNeverReachedTheNodeLeavesItToTheNext) {
+TEST(SavedSession, AProcessThatNeverAttachedLeavesTheSessionToTheNext) {
     First first;
     Driver second(first.kept, kNodes);
     second.session.close();
@@ -268,15 +268,15 @@ TEST(SavedSession, AProcessThatNeverReachedTheNodeLeavesItToTheNext) {
     EXPECT_EQ(second.kept.token, SessionToken{42});
 }
 
-TEST(SavedSession, WhatTheNodeWasToldToBeHandledIsNotAskedForAgain) {
+TEST(SavedSession, TheFirstItemAfterAResumeMayBeAheadOfTheFile) {
     First first;
-    Next next(first, 3);  // an old copy of the file, say: the node knows of 7
+    Next next(first, 3);  // as from an old copy of the file: 7 were acknowledged
     next.join(1, 2);
     next.deliver(8, {5});
     EXPECT_EQ(next.items().size(), 1u);
     EXPECT_TRUE(next.session.is_attached());
     next.deliver(10, {5});
-    EXPECT_FALSE(next.session.is_attached());  // from then on nothing may be missing
+    EXPECT_FALSE(next.session.is_attached());  // a later hole is a loss
 }
 
 }  // namespace

@@ -33,7 +33,7 @@ TEST(SessionStream, ADeliveryGoesToTheHandlersOfItsMembers) {
     EXPECT_EQ(deliver.targets->at(1).handler, d.handler);
 }
 
-TEST(SessionStream, AMemberThatIsGoneHasNoHandlerButItsTurnIsKept) {
+TEST(SessionStream, AnItemForAMemberThatLeftIsPassedOnWithoutAHandler) {
     Attached d;
     d.deliver(1, {99});
     ASSERT_EQ(d.items().size(), 1u);
@@ -60,7 +60,7 @@ TEST(SessionStream, RepeatsAreIgnored) {
     EXPECT_THAT(seqs(d.items()), ElementsAre(1u, 2u, 3u));
 }
 
-TEST(SessionStream, AHoleMeansANewSocketAndAResume) {
+TEST(SessionStream, AHoleCausesAResumeOverANewConnection) {
     Attached d;
     d.after(milliseconds(100));
     d.deliver(1, {5});
@@ -75,7 +75,7 @@ TEST(SessionStream, AHoleMeansANewSocketAndAResume) {
     EXPECT_THAT(seqs(d.items()), ElementsAre(1u, 2u, 3u));
 }
 
-TEST(SessionStream, AcknowledgesWhatWasHandledAtOnceAndCoalesced) {
+TEST(SessionStream, AcknowledgesHandledItemsInTheNextTickTogether) {
     Attached d;
     d.deliver(1, {5});
     d.deliver(2, {5});
@@ -90,7 +90,7 @@ TEST(SessionStream, AcknowledgesWhatWasHandledAtOnceAndCoalesced) {
     EXPECT_EQ(d.sent<proto::WorkerHeartbeat>().size(), 1u);
 }
 
-TEST(SessionStream, AGapIsPassedOnInItsPlace) {
+TEST(SessionStream, AGapIsPassedOnInOrder) {
     Attached d;
     d.deliver(1, {5});
     d.hear(proto::Gap{7}, 2);
@@ -99,10 +99,10 @@ TEST(SessionStream, AGapIsPassedOnInItsPlace) {
     EXPECT_EQ(std::get<Lost>(d.items()[1].what).missed, 7u);
 }
 
-TEST(SessionStream, ADeliveryThatOvertakesTheAnswerOfItsJoinWaitsForIt) {
+TEST(SessionStream, ADeliveryThatOvertakesTheReplyToItsJoinWaits) {
     Attached d;
     d.join(9, 1);
-    d.deliver(1, {7});  // number 7 is of that join, but nothing says so yet
+    d.deliver(1, {7});  // number 7 is of that join, whose reply has not come
     d.deliver(2, {5});
     EXPECT_TRUE(d.items().empty());
     d.hear(proto::JoinReply{{{MemberNumber{7}, 1}}, 0}, 2);
@@ -110,14 +110,14 @@ TEST(SessionStream, ADeliveryThatOvertakesTheAnswerOfItsJoinWaitsForIt) {
     EXPECT_EQ(std::get<Deliver>(d.items()[0].what).targets->at(0).member, MemberNumber{7});
 }
 
-TEST(SessionStream, AJoinOfAnotherGroupHoldsNothingBack) {
+TEST(SessionStream, AJoinOfAnotherGroupDoesNotHoldDeliveriesBack) {
     Attached d;
     d.join(9, 1, {"orders", "other"});
     d.deliver(1, {99});
     EXPECT_THAT(seqs(d.items()), ElementsAre(1u));
 }
 
-TEST(SessionStream, ANodeThatSendsBeyondTheWindowIsGivenUp) {
+TEST(SessionStream, ANodeThatSendsBeyondItsWindowIsGivenUp) {
     Attached d;
     d.join(9, 1);
     for (std::uint64_t seq = 1; seq <= 2049; ++seq) d.deliver(seq, {7});
@@ -151,7 +151,7 @@ struct Watching : Driver {
     std::shared_ptr<WatchHandler> watcher = std::make_shared<WatchHandler>([](const WatchEvent&) {});
 };
 
-TEST(SessionWatch, ASnapshotInPartsIsHandedOnAsOne) {
+TEST(SessionWatch, ASnapshotInPartsBecomesOneEvent) {
     Watching d;
     EXPECT_TRUE(d.answer(1));
     d.part(1, {Watching::group("a", {1}), Watching::group("b", {2, 3})}, false);
@@ -159,7 +159,7 @@ TEST(SessionWatch, ASnapshotInPartsIsHandedOnAsOne) {
     ASSERT_EQ(d.updates().size(), 1u);
     EXPECT_THAT(d.updates()[0].groups,
                 ElementsAre(Watching::group("a", {1}), Watching::group("b", {2, 3, 4}), Watching::group("c", {5})));
-    // Every part has its turn, or the node's window would fill up before the last one.
+    // Each part is an item: otherwise the node's window would be full before the last one.
     EXPECT_THAT(seqs(d.items()), ElementsAre(1u, 2u));
 }
 
@@ -171,7 +171,7 @@ TEST(SessionWatch, EventsFollowTheSnapshot) {
     EXPECT_EQ(d.updates()[1].kind, WatchEvent::Kind::join);
 }
 
-TEST(SessionWatch, UnwatchTellsTheNodeItsNumber) {
+TEST(SessionWatch, UnwatchSendsTheWatchsNumber) {
     Watching d;
     d.forget();
     d.session.unwatch(d.now, Watch{1});

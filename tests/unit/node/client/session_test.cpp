@@ -17,7 +17,7 @@ TEST(Session, SaysHelloToTheFirstNodeWithoutAToken) {
     EXPECT_EQ(header, (proto::Header{"default", "w1", 0, 0}));
 }
 
-TEST(Session, IsAttachedByTheWelcome) {
+TEST(Session, TheWelcomeAttaches) {
     Driver d;
     EXPECT_FALSE(d.session.is_attached());
     d.welcome(42);
@@ -27,14 +27,14 @@ TEST(Session, IsAttachedByTheWelcome) {
     EXPECT_EQ(std::get<Attachment>(item.what).text, "attached to a at a:1");
 }
 
-TEST(Session, GoesToTheNextNodeWhenTheFirstRefusesTheConnection) {
+TEST(Session, TriesTheNextNodeWhenThePortRefusesConnections) {
     Driver d;
     d.session.connection_refused(d.now, "a:1");
     d.tick();
     EXPECT_THAT(d.opened(), ElementsAre("a:1", "b:2"));
 }
 
-TEST(Session, GoesToTheNextNodeWhenTheFirstSaysNothingForASecond) {
+TEST(Session, TriesTheNextNodeAfterASecondWithoutAnAnswer) {
     Driver d;
     d.after(milliseconds(999));
     EXPECT_THAT(d.opened(), ElementsAre("a:1"));
@@ -42,7 +42,7 @@ TEST(Session, GoesToTheNextNodeWhenTheFirstSaysNothingForASecond) {
     EXPECT_THAT(d.opened(), ElementsAre("a:1", "b:2"));
 }
 
-TEST(Session, AsksANodeThatIsNotReadyAgainAfterAHundredMilliseconds) {
+TEST(Session, RetriesANodeThatIsNotReadyAfter100Milliseconds) {
     Driver d({"a:1"});
     d.hear(proto::Refuse{ErrorCode::not_ready, "not yet"});
     EXPECT_FALSE(d.session.is_rejected());
@@ -78,7 +78,7 @@ TEST(Session, AnotherNodeThanTheAddressNamesIsARefusal) {
     EXPECT_EQ(d.session.problem().text, "b@a:1: a answered instead of b");
 }
 
-TEST(Session, AWelcomeInAnotherNameThanThatOfTheKeyIsARefusal) {
+TEST(Session, AWelcomeOfAnotherNodeThanTheKeysIsARefusal) {
     Driver d({"a:1"});
     const NodeInfo node{{"a", Incarnation{1700}}, NodeState::alive, "a:1"};
     const proto::WorkerWelcome welcome{SessionToken{42}, false, 500, 2000, 1000, node, {}};
@@ -91,7 +91,7 @@ TEST(Session, AWelcomeInAnotherNameThanThatOfTheKeyIsARefusal) {
     EXPECT_TRUE(good.session.is_attached());
 }
 
-TEST(Session, AWelcomeSaidByAnotherThanItIsOfIsARefusal) {
+TEST(Session, AWelcomeOfAnotherNodeThanItsSenderIsARefusal) {
     Driver d({"a:1"});
     const NodeInfo node{{"b", Incarnation{1700}}, NodeState::alive, "a:1"};
     d.hear(proto::WorkerWelcome{SessionToken{42}, false, 500, 2000, 1000, node, {}});
@@ -99,7 +99,7 @@ TEST(Session, AWelcomeSaidByAnotherThanItIsOfIsARefusal) {
     EXPECT_EQ(d.session.problem().code, ErrorCode::refused);
 }
 
-TEST(Session, IsNotRejectedWhileOneNodeMayStillCome) {
+TEST(Session, IsNotRejectedIfOneNodeWasOnlyUnreachable) {
     Driver d;
     d.hear(proto::Refuse{ErrorCode::wrong_scope, "this is scope x"});
     d.session.connection_refused(d.now, "b:2");
@@ -108,7 +108,7 @@ TEST(Session, IsNotRejectedWhileOneNodeMayStillCome) {
     EXPECT_EQ(d.session.problem().code, ErrorCode::unreachable);
 }
 
-TEST(Session, SendsAHeartbeatEveryHeartbeat) {
+TEST(Session, SendsAHeartbeatEveryHeartbeatInterval) {
     Driver d;
     d.welcome(42);
     d.forget();
@@ -130,7 +130,7 @@ TEST(Session, ChecksThePortAfterThreeSilentHeartbeats) {
     EXPECT_EQ(d.all<Check>().size(), 1u);
 }
 
-TEST(Session, ARefusedPortMeansTheNextNodeAtOnce) {
+TEST(Session, ARefusedPortAfterSilenceMeansTheNextNodeImmediately) {
     Driver d;
     d.welcome(42);
     d.forget();
@@ -138,10 +138,10 @@ TEST(Session, ARefusedPortMeansTheNextNodeAtOnce) {
     d.session.connection_refused(d.now, "a:1");
     d.tick();
     EXPECT_THAT(d.opened(), ElementsAre("b:2"));
-    EXPECT_THAT(d.sent<proto::WorkerHello>(), ElementsAre(proto::WorkerHello{}));  // b knows no token of a's
+    EXPECT_THAT(d.sent<proto::WorkerHello>(), ElementsAre(proto::WorkerHello{}));  // b does not know a's tokens
 }
 
-TEST(Session, ARefusedPortMeansNothingWhileTheNodeSpeaks) {
+TEST(Session, ARefusedPortIsIgnoredWhileTheNodeIsHeard) {
     Driver d;
     d.welcome(42);
     d.forget();
@@ -150,7 +150,7 @@ TEST(Session, ARefusedPortMeansNothingWhileTheNodeSpeaks) {
     EXPECT_TRUE(d.session.is_attached());
 }
 
-TEST(Session, SilenceForTheTtlMeansANewSocketToTheSameNodeFirst) {
+TEST(Session, SilenceForTheTtlMeansANewConnectionToTheSameNodeFirst) {
     Driver d;
     d.welcome(42);
     d.forget();
@@ -161,16 +161,16 @@ TEST(Session, SilenceForTheTtlMeansANewSocketToTheSameNodeFirst) {
     EXPECT_THAT(d.opened(), ElementsAre("a:1", "b:2"));
 }
 
-TEST(Session, ItsOwnLatenessIsNotTheNodesSilence) {
+TEST(Session, ALateTickDoesNotCountAsSilence) {
     Driver d;
     d.welcome(42);
     d.after(milliseconds(100));
     d.forget();
-    d.after(milliseconds(3000));  // this process stood still
+    d.after(milliseconds(3000));  // this process did not run
     EXPECT_TRUE(d.session.is_attached());
 }
 
-TEST(Session, WhatIsNotReadIsNotSilence) {
+TEST(Session, AFullInboxDoesNotCountAsSilence) {
     Driver d;
     d.welcome(42);
     for (int i = 0; i < 40; ++i) {
@@ -181,7 +181,7 @@ TEST(Session, WhatIsNotReadIsNotSilence) {
     EXPECT_GE(d.sent<proto::WorkerHeartbeat>().size(), 7u);
 }
 
-TEST(Session, TriesNodesThatTheWelcomeTold) {
+TEST(Session, TriesNodesThatTheWelcomeListed) {
     Driver d({"a:1"});
     d.welcome(42, false, {"c:3", "nonsense", "a:1"});
     d.forget();
@@ -191,7 +191,7 @@ TEST(Session, TriesNodesThatTheWelcomeTold) {
     EXPECT_THAT(d.opened(), ElementsAre("c:3"));
 }
 
-TEST(Session, ANodeThatSendsItAwayIsTriedLast) {
+TEST(Session, ANodeThatEndsTheSessionIsTriedLast) {
     Driver d;
     d.welcome(42);
     d.after(milliseconds(100));
@@ -200,7 +200,7 @@ TEST(Session, ANodeThatSendsItAwayIsTriedLast) {
     EXPECT_THAT(d.opened(), ElementsAre("b:2"));
 }
 
-TEST(Session, SaysGoodbyeOnceAndNothingAfterwards) {
+TEST(Session, SaysGoodbyeOnceAndSendsNothingAfterwards) {
     Driver d;
     d.welcome(42);
     d.join(1);
@@ -215,7 +215,7 @@ TEST(Session, SaysGoodbyeOnceAndNothingAfterwards) {
     EXPECT_EQ(d.session.next_deadline(), Instant::max());
 }
 
-TEST(Session, AsksForATickOnlyWhenThereIsSomethingToDo) {
+TEST(Session, TheNextDeadlineIsWhenSomethingIsDue) {
     Driver d;
     EXPECT_EQ(d.session.next_deadline(), d.now + milliseconds(1000));  // the hello
     d.welcome(42);

@@ -1,4 +1,4 @@
-// The whole worker, with its threads and sockets, against a small fake node.
+// The worker with its threads and sockets, against a fake node.
 #include <muster/worker.hpp>
 
 #include <gmock/gmock.h>
@@ -19,7 +19,7 @@ using testing::ElementsAre;
 const Group kGroup{"orders", "subscriptions"};
 using Clock = std::chrono::steady_clock;
 
-/// What a handler was called with, to be waited for.
+/// Collects what a handler is called with, and waits for it.
 class Log {
 public:
     OnNotification handler() {
@@ -68,7 +68,7 @@ TEST(Worker, ConnectsAndSaysGoodbye) {
     EXPECT_TRUE(node.wait_for([](const FakeNode& n) { return n.goodbyes == 1; }));
 }
 
-TEST(Worker, SaysInWordsWhyItCannotConnect) {
+TEST(Worker, ReportsWhyItCannotConnect) {
     Worker::Options options;
     options.connect_timeout = milliseconds(300);
     options.nodes = {"127.0.0.1:1"};
@@ -87,7 +87,7 @@ TEST(Worker, SaysInWordsWhyItCannotConnect) {
     EXPECT_EQ(Worker::connect(options).error().code, ErrorCode::bad_request);
 }
 
-TEST(Worker, ARefusalForGoodEndsConnectAtOnce) {
+TEST(Worker, AFinalRefusalEndsConnectImmediately) {
     FakeNode node("a");
     node.refuse(ErrorCode::wrong_scope, "this node serves scope 'x'");
     Worker::Options options;
@@ -124,14 +124,15 @@ TEST(Worker, CallsAHandlerOncePerMemberAndAcknowledgesWhenItReturned) {
     entered.get_future().wait();
     const auto beats = heartbeats(node);
     EXPECT_TRUE(node.wait_for([&](const FakeNode& n) { return n.heartbeats > beats + 2; }));
-    EXPECT_TRUE(node.wait_for([](const FakeNode& n) { return n.received == 0; }));  // a heartbeat, but not yet that one
+    EXPECT_TRUE(
+        node.wait_for([](const FakeNode& n) { return n.received == 0; }));  // heartbeats do not acknowledge it yet
     release.set_value();
     EXPECT_TRUE(node.wait_for([](const FakeNode& n) { return n.received == 1; }));
-    worker->close();  // so that nobody writes to `called` any more
+    worker->close();  // no handler writes to `called` any more
     EXPECT_THAT(called, ElementsAre(joined->members[0].number.value, joined->members[1].number.value));
 }
 
-TEST(Worker, CallsFromInsideAHandlerAreAnswered) {
+TEST(Worker, HandlersMayMakeCalls) {
     FakeNode node("a");
     auto worker = connect({node.address()});
     std::promise<std::size_t> groups;
@@ -146,7 +147,7 @@ TEST(Worker, CallsFromInsideAHandlerAreAnswered) {
     EXPECT_EQ(result.get(), 1u);
 }
 
-TEST(Worker, ANodeThatDoesNotAnswerCostsTheTimeoutAndNoMore) {
+TEST(Worker, ACallToANodeThatDoesNotAnswerTakesItsTimeout) {
     FakeNode node("a");
     auto worker = connect({node.address()});
     node.stop_answering();
@@ -161,7 +162,7 @@ TEST(Worker, ANodeThatDoesNotAnswerCostsTheTimeoutAndNoMore) {
     EXPECT_LT(took, seconds(3));
 }
 
-TEST(Worker, AKilledNodeIsLeftForTheNextWithinASecond) {
+TEST(Worker, AfterAKilledNodeItIsAttachedToTheNextWithinASecond) {
     auto a = std::make_unique<FakeNode>("a");
     FakeNode b("b");
     Log log;
@@ -171,14 +172,14 @@ TEST(Worker, AKilledNodeIsLeftForTheNextWithinASecond) {
     const auto before = Clock::now();
     a.reset();
     ASSERT_TRUE(b.wait_for([](const FakeNode& n) { return n.members.size() == 1; }));
-    EXPECT_LT(Clock::now() - before, seconds(2));  // the ttl, which is not waited for
+    EXPECT_LT(Clock::now() - before, seconds(2));  // the ttl: it need not wait so long
     b.notify(number(5));
     EXPECT_THAT(log.wait(1), ElementsAre("5"));
     EXPECT_EQ(worker->node().id.name, "b");
     EXPECT_THAT(*worker->leave(kGroup, joined->members), ElementsAre(joined->members[0]));
 }
 
-TEST(Worker, ASilentNodeIsLeftAfterTheTtl) {
+TEST(Worker, LeavesASilentNodeAfterTheTtl) {
     FakeNode a("a", milliseconds(400));
     FakeNode b("b");
     auto worker = connect({a.address(), b.address()});
@@ -186,7 +187,7 @@ TEST(Worker, ASilentNodeIsLeftAfterTheTtl) {
     EXPECT_TRUE(b.wait_for([](const FakeNode& n) { return n.sessions == 1; }));
 }
 
-TEST(Worker, ABrokenConnectionIsResumedAndNothingIsLostOrDoubled) {
+TEST(Worker, ResumesAfterABrokenConnectionWithoutLossOrRepeat) {
     FakeNode node("a");
     Log log;
     auto worker = connect({node.address()});
@@ -205,7 +206,7 @@ TEST(Worker, ABrokenConnectionIsResumedAndNothingIsLostOrDoubled) {
     EXPECT_TRUE(node.wait_for([](const FakeNode& n) { return n.resumes >= 1 && n.sessions == 1; }));
 }
 
-TEST(Worker, AFullInboxHoldsTheNodeBackButNotTheHeartbeatsOrTheCalls) {
+TEST(Worker, AFullInboxStopsReadingButNotHeartbeatsOrCalls) {
     FakeNode node("a", milliseconds(500));
     Worker::Options options;
     options.inbox = 4;
@@ -224,14 +225,14 @@ TEST(Worker, AFullInboxHoldsTheNodeBackButNotTheHeartbeatsOrTheCalls) {
         expected.push_back(std::to_string(i));
     }
     const auto beats = heartbeats(node);
-    ASSERT_TRUE(node.wait_for([&](const FakeNode& n) { return n.heartbeats > beats + 10; }));  // two ttls long
+    ASSERT_TRUE(node.wait_for([&](const FakeNode& n) { return n.heartbeats > beats + 10; }));  // longer than two ttls
     EXPECT_TRUE(worker->groups());
     release.set_value();
     EXPECT_EQ(log.wait(500), expected);
     EXPECT_TRUE(node.wait_for([](const FakeNode& n) { return n.sessions == 1 && n.resumes == 0; }));
 }
 
-TEST(Worker, AfterUnwatchReturnedNoEventIsHandled) {
+TEST(Worker, AfterUnwatchNoEventIsHandled) {
     FakeNode node("a");
     auto worker = connect({node.address()});
     std::atomic<bool> inside{false};
@@ -251,7 +252,7 @@ TEST(Worker, AfterUnwatchReturnedNoEventIsHandled) {
     EXPECT_FALSE(inside);
     const int seen = events;
     EXPECT_FALSE(worker->unwatch(*watch));
-    // Whatever follows in the stream is handled after what the watch would have got.
+    // Items are handled in order: when this one is, the watch's events were.
     Log log;
     ASSERT_TRUE(worker->join(kGroup, log.handler()));
     node.notify(number(1));
@@ -259,7 +260,7 @@ TEST(Worker, AfterUnwatchReturnedNoEventIsHandled) {
     EXPECT_EQ(events, seen);
 }
 
-TEST(Worker, TellsGapsAndAttachments) {
+TEST(Worker, ReportsGapsAndAttachments) {
     FakeNode node("a");
     std::promise<std::uint64_t> missed;
     std::promise<std::string> attached;
@@ -274,7 +275,7 @@ TEST(Worker, TellsGapsAndAttachments) {
     EXPECT_EQ(attached.get_future().get(), "attached to a at " + node.address());
 }
 
-TEST(Worker, CloseFromInsideAHandlerEndsIt) {
+TEST(Worker, AHandlerMayCloseItsWorker) {
     FakeNode node("a");
     auto worker = connect({node.address()});
     std::promise<void> closed;
@@ -288,7 +289,7 @@ TEST(Worker, CloseFromInsideAHandlerEndsIt) {
     EXPECT_TRUE(node.wait_for([](const FakeNode& n) { return n.goodbyes == 1; }));
 }
 
-TEST(Worker, WhatTheLastHandlerTookIsAcknowledgedBeforeTheGoodbye) {
+TEST(Worker, TheLastHandledItemIsAcknowledgedBeforeTheGoodbye) {
     FakeNode node("a");
     auto worker = connect({node.address()});
     std::promise<void> entered;
@@ -306,7 +307,7 @@ TEST(Worker, WhatTheLastHandlerTookIsAcknowledgedBeforeTheGoodbye) {
     EXPECT_TRUE(node.wait_for([](const FakeNode& n) { return n.received == 1; }));
 }
 
-TEST(Worker, AHandlerThatNeverReturnsDoesNotHoldBackTheGoodbye) {
+TEST(Worker, ABlockedHandlerDoesNotHoldBackTheGoodbye) {
     FakeNode node("a");
     auto worker = connect({node.address()});
     std::promise<void> entered;
@@ -323,7 +324,7 @@ TEST(Worker, AHandlerThatNeverReturnsDoesNotHoldBackTheGoodbye) {
     closed.wait();
 }
 
-TEST(Worker, CloseAnswersThoseWhoWait) {
+TEST(Worker, CloseEndsCallsThatWait) {
     FakeNode node("a");
     auto worker = connect({node.address()});
     node.stop_answering();
@@ -334,7 +335,7 @@ TEST(Worker, CloseAnswersThoseWhoWait) {
     EXPECT_EQ(worker->groups().error().code, ErrorCode::closed);
 }
 
-TEST(Worker, ManyThreadsMayCallAtOnce) {
+TEST(Worker, ManyThreadsMayCallConcurrently) {
     FakeNode node("a");
     auto worker = connect({node.address()});
     std::vector<std::thread> threads;
@@ -347,7 +348,7 @@ TEST(Worker, ManyThreadsMayCallAtOnce) {
     EXPECT_EQ(done, 400);
 }
 
-TEST(Worker, PostsGoOutInOrderAndEachHasItsReport) {
+TEST(Worker, PostsAreSentInOrderAndEachHasItsReport) {
     FakeNode node("a");
     auto worker = connect({node.address()});
     std::vector<std::future<Result<NotifyReport>>> reports;
@@ -364,7 +365,7 @@ TEST(Worker, PostsGoOutInOrderAndEachHasItsReport) {
     for (int i = 0; i < 2000; ++i) EXPECT_EQ(asked[static_cast<std::size_t>(i)], std::to_string(i));
 }
 
-TEST(Worker, APostWaitsForAPlaceForAsLongAsItMayAndLeavesRoomForCalls) {
+TEST(Worker, APostWaitsAtTheBoundForItsTimeoutAndLeavesRoomForCalls) {
     FakeNode node("a");
     auto worker = connect({node.address()});
     node.stop_answering();
@@ -387,7 +388,7 @@ TEST(Worker, APostWaitsForAPlaceForAsLongAsItMayAndLeavesRoomForCalls) {
     EXPECT_EQ(worker->post(NotificationKind::created, {"", ""}, {}).get().error().code, ErrorCode::bad_request);
 }
 
-TEST(Worker, RefusesBadCallsWithoutAskingTheNode) {
+TEST(Worker, RefusesInvalidArgumentsWithoutARequest) {
     FakeNode node("a");
     auto worker = connect({node.address()});
     EXPECT_EQ(worker->members({"", "f"}).error().code, ErrorCode::bad_request);
