@@ -93,7 +93,11 @@ bool Failover::refused(Instant now, Error why, bool for_good) {
 
 bool Failover::lost(Instant now, bool gone) {
     resumable_until_ = gone ? now : now + std::min<Duration>(grace_, kLongestResume);
-    gone ? addresses_.begin_round_without(address_) : addresses_.begin_round(address_);
+    if (gone) {
+        addresses_.begin_round_without(address_);
+    } else {
+        addresses_.begin_round(address_);
+    }
     all_refused_ = false;  // one address of this round did welcome the worker
     return now - *attached_at_ < kShortestStay ? wait(now) : next_attempt(now);
 }

@@ -67,7 +67,11 @@ void HandlerThread::stop() {
 void HandlerThread::join() {
     if (!thread_.joinable()) return;
     // A handler destroys its own worker. The thread shares this object, which so lives until the thread ends.
-    on_own_thread() ? thread_.detach() : thread_.join();
+    if (on_own_thread()) {
+        thread_.detach();
+    } else {
+        thread_.join();
+    }
 }
 
 void HandlerThread::run() {

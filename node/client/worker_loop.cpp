@@ -205,7 +205,11 @@ void WorkerLoop::finish() {
     session_.tick(clock_now());
     session_.close();
     perform();
-    was_attached ? connection_.close_gently() : connection_.close();
+    if (was_attached) {
+        connection_.close_gently();
+    } else {
+        connection_.close();
+    }
     const std::lock_guard lock(mutex_);
     attached_ = false;
     for (auto& [id, call] : calls_) fulfil(call, closed());
@@ -242,8 +246,11 @@ void WorkerLoop::receive() {
         if (frame.more()) continue;  // messages of the protocol have one part
         auto decoded = proto::decode({static_cast<const char*>(frame.data()), frame.size()});
         const bool was_attached = session_.is_attached();
-        decoded ? session_.message_arrived(now, std::move(*decoded), connection_.peer())
-                : session_.undecodable(now, decoded.error());
+        if (decoded) {
+            session_.message_arrived(now, std::move(*decoded), connection_.peer());
+        } else {
+            session_.undecodable(now, decoded.error());
+        }
         if (was_attached && !session_.is_attached())
             break;  // the frames behind it came over a connection that was given up
     }
