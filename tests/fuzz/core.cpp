@@ -266,7 +266,7 @@ void Play::worker() {
     const std::string to = node();
     const ConnectionId connection{1 + input_.below(kConnections)};
     Client& client = clients_[to][connection];
-    for (const auto& message : net_.heard(connection))
+    for (const auto& message : net_.take_sent(connection))
         if (const auto* welcome = std::get_if<proto::WorkerWelcome>(&message.body)) {
             client = {welcome->token, welcome->resumed ? client.seq : 0};
             words_.tokens.push_back(welcome->token);
@@ -277,21 +277,23 @@ void Play::worker() {
     if (keys_) net_.worker_key = {input_.byte() < 224 ? Sender::Role::worker : Sender::Role::observer, name};
     switch (input_.below(8)) {
         case 0:
-            return net_.tell(to, connection, name, client.token, 0, proto::WorkerHello{client.token, input_.number()});
+            return net_.from_worker(to, connection, name, client.token, 0,
+                                    proto::WorkerHello{client.token, input_.number()});
         case 1:
-            return net_.tell(to, connection, name, client.token, 0, proto::WorkerHeartbeat{input_.number()});
+            return net_.from_worker(to, connection, name, client.token, 0, proto::WorkerHeartbeat{input_.number()});
         case 2:
-            return net_.tell(to, connection, name, client.token, 0, dream.body());
+            return net_.from_worker(to, connection, name, client.token, 0, dream.body());
         case 3:
-            return net_.tell(to, connection, name, client.token, ++client.seq, dream.one<proto::NotifyRequest>());
+            return net_.from_worker(to, connection, name, client.token, ++client.seq,
+                                    dream.one<proto::NotifyRequest>());
         case 4:
-            return net_.tell(to, connection, name, client.token, ++client.seq, dream.one<proto::WatchRequest>());
+            return net_.from_worker(to, connection, name, client.token, ++client.seq, dream.one<proto::WatchRequest>());
         case 5:
-            return net_.tell(to, connection, name, client.token, ++client.seq, dream.one<proto::LeaveRequest>());
+            return net_.from_worker(to, connection, name, client.token, ++client.seq, dream.one<proto::LeaveRequest>());
         case 6:
-            return net_.tell(to, connection, name, client.token, client.seq + input_.number(), dream.body());
+            return net_.from_worker(to, connection, name, client.token, client.seq + input_.number(), dream.body());
         default:
-            return net_.tell(to, connection, name, client.token, ++client.seq, dream.one<proto::JoinRequest>());
+            return net_.from_worker(to, connection, name, client.token, ++client.seq, dream.one<proto::JoinRequest>());
     }
 }
 

@@ -1,4 +1,4 @@
-// How long things took, and what repairs and repeats cost: counted by the times of the events.
+// Durations and retransmissions, as a core measures them by the times of its events.
 #include <gtest/gtest.h>
 
 #include <numeric>
@@ -17,7 +17,7 @@ std::uint64_t count(const Histogram& histogram) {
     return std::accumulate(histogram.counts().begin(), histogram.counts().end(), std::uint64_t{0});
 }
 
-class DurationsOf : public ::testing::Test {
+class MeasuredDurations : public ::testing::Test {
 protected:
     void SetUp() override {
         net.adjust = [](Options& options) { options.session.ttl = seconds(600); };
@@ -27,23 +27,21 @@ protected:
     }
     /// A worker at b, with one member.
     void attach() {
-        net.tell("b", kConnection, "w", {}, 0, proto::WorkerHello{});
-        token = std::get<proto::WorkerWelcome>(net.heard(kConnection).at(0).body).token;
-        net.tell("b", kConnection, "w", token, 1, proto::JoinRequest{kOrders, 1, {}, false, 0});
+        net.from_worker("b", kConnection, "w", {}, 0, proto::WorkerHello{});
+        token = std::get<proto::WorkerWelcome>(net.take_sent(kConnection).at(0).body).token;
+        net.from_worker("b", kConnection, "w", token, 1, proto::JoinRequest{kOrders, 1, {}, false, 0});
     }
-    void handle(std::uint64_t received) { net.tell("b", kConnection, "w", token, 0, proto::WorkerHeartbeat{received}); }
+    void handle(std::uint64_t received) {
+        net.from_worker("b", kConnection, "w", token, 0, proto::WorkerHeartbeat{received});
+    }
     const Durations& durations(const std::string& node) { return net.core(node).durations(); }
-    std::uint64_t counter(const std::string& node, const std::string& name) {
-        const auto counters = net.core(node).status().counters;
-        const auto it = counters.find(name);
-        return it == counters.end() ? 0 : it->second;
-    }
+    std::uint64_t counter(const std::string& node, const std::string& name) { return net.counter(node, name); }
 
     Net net;
     SessionToken token;
 };
 
-TEST_F(DurationsOf, ADeliveryLastsUntilTheWorkerHasHandledIt) {
+TEST_F(MeasuredDurations, ADeliveryLastsUntilTheWorkerHasHandledIt) {
     attach();
     net.notify("a", kOrders, "1");
     net.run(milliseconds(300));
@@ -61,7 +59,7 @@ TEST_F(DurationsOf, ADeliveryLastsUntilTheWorkerHasHandledIt) {
     EXPECT_EQ(counter("b", "backlog_queue_bytes"), 0u);
 }
 
-TEST_F(DurationsOf, AReportComesWhenTheLastMemberHasAnsweredOrTimeIsUp) {
+TEST_F(MeasuredDurations, AReportComesWhenTheLastMemberHasAnsweredOrTimeIsUp) {
     attach();
     net.call("a", LocalNotify{CallId{1001}, NotificationKind::created, kOrders, {}, true, seconds(60)});
     net.run(seconds(2));
@@ -78,7 +76,7 @@ TEST_F(DurationsOf, AReportComesWhenTheLastMemberHasAnsweredOrTimeIsUp) {
     EXPECT_GE(durations("a").report.sum(), seconds(7) - milliseconds(500));
 }
 
-TEST_F(DurationsOf, ARepairLastsFromTheHoleToItsEnd) {
+TEST_F(MeasuredDurations, ARepairLastsFromTheGapToItsEnd) {
     const auto before = durations("b").repair;
     const auto sent_before = counter("a", "repair_bytes_sent");
     bool lost = true;
@@ -102,7 +100,7 @@ TEST_F(DurationsOf, ARepairLastsFromTheHoleToItsEnd) {
     EXPECT_GT(counter("a", "repair_bytes_sent"), sent_before);
 }
 
-TEST_F(DurationsOf, WhatIsSentAgainIsCounted) {
+TEST_F(MeasuredDurations, RetransmissionsAreCounted) {
     attach();
     bool cut = true;
     net.drop = [&](const std::string& to, const proto::Message& message) {
@@ -119,7 +117,7 @@ TEST_F(DurationsOf, WhatIsSentAgainIsCounted) {
 
     handle(1);
     net.call("b", ConnectionLost{kConnection});
-    net.tell("b", kOther, "w", {}, 0, proto::WorkerHello{token, 1});
+    net.from_worker("b", kOther, "w", {}, 0, proto::WorkerHello{token, 1});
     EXPECT_EQ(counter("b", "stream_items_resent"), 2u);
 }
 

@@ -1,5 +1,5 @@
-// What a heal costs: what changed during the split crosses the wire, not the
-// tables, and watchers are told of nothing else.
+// The cost of a heal: only what changed during the split crosses the wire, not the tables, and watchers get nothing
+// else.
 #include <gtest/gtest.h>
 
 #include <cstdio>
@@ -13,7 +13,7 @@ namespace {
 
 constexpr WatchId kAll{1};
 constexpr std::uint64_t kPerGroup = 500;
-constexpr Duration kShort = std::chrono::milliseconds(400);  // before anyone is suspected
+constexpr Duration kShort = std::chrono::milliseconds(400);  // no node is suspect yet
 constexpr Duration kLong = std::chrono::seconds(8);          // all are declared down
 const std::vector<std::string> kNodes = {"a", "b", "c"};
 
@@ -21,7 +21,7 @@ Group group(std::uint64_t number) {
     return {"store-" + std::to_string(number % 50), "feature-" + std::to_string(number / 50)};
 }
 
-/// Nodes a and b on one side, c on the other, and what crosses between them.
+/// Nodes a and b on one side, c on the other; counts the bytes that cross.
 class Halves {
 public:
     explicit Halves(std::uint64_t members) : groups_(members / kNodes.size() / kPerGroup) {
@@ -41,7 +41,7 @@ public:
         };
     }
 
-    /// Members that do not stand in one run, as after any life of a cluster.
+    /// Members in many runs, as after some time in any cluster.
     void fill(const std::string& node, const Group& where) {
         const auto joined = std::get<proto::JoinReply>(net.join(node, kMe, where, 2 * kPerGroup));
         std::vector<MemberNumber> odd;
@@ -49,7 +49,7 @@ public:
         net.call(node, LocalLeave{CallId{1u << 30}, kMe, where, odd, 0});
     }
 
-    /// So many joins and leaves, each a call of its own.
+    /// Makes `changes` joins and leaves, each in a call of its own.
     void change(const std::string& node, std::uint64_t changes) {
         for (std::uint64_t i = 0; i < changes; ++i) {
             const Group where = group(i * 7 % groups_);
@@ -66,7 +66,7 @@ public:
         return true;
     }
 
-    /// Bytes that cross until all tables are equal.
+    /// The bytes that cross until all tables are equal.
     std::size_t heal() {
         split = false;
         crossed = 0;
@@ -75,7 +75,7 @@ public:
         return crossed;
     }
 
-    /// Bytes with which a new node learns all.
+    /// The bytes with which a new node learns all tables.
     std::size_t full_sync() {
         net.start("d", "a");
         for (int i = 0; i < 2000 && !net.core("d").is_ready(); ++i) net.run(std::chrono::milliseconds(10));
@@ -99,7 +99,7 @@ private:
     std::uint64_t groups_;
 };
 
-/// Splits, changes so much on both sides, and heals.
+/// Splits, makes `changes` changes on both sides, and heals.
 std::size_t bytes_of_heal(Halves& halves, std::uint64_t changes, Duration duration) {
     halves.split = true;
     halves.change("a", changes);
@@ -121,7 +121,7 @@ TEST(Heal, CostsAFractionOfAFullSync) {
     }
 }
 
-TEST(Heal, CostsWhatChangedWhateverTheSizeOfTheTables) {
+TEST(Heal, CostDependsOnTheChangesAndNotOnTheTables) {
     Halves small(100'000);
     Halves large(1'000'000);
     const std::size_t in_small = bytes_of_heal(small, 100, kLong);
@@ -135,44 +135,44 @@ TEST(Heal, CostsWhatChangedWhateverTheSizeOfTheTables) {
     EXPECT_GT(much, in_large * 3);
 }
 
-TEST(Heal, OfAShortSplitTellsTheChangesAlone) {
+TEST(Heal, AfterAShortSplitReportsOnlyTheChanges) {
     Halves halves(100'000);
     halves.net.call("a", LocalWatch{kAll, {}});
     const auto before = halves.members_of_c();
     halves.split = true;
     halves.change("c", 100);
     halves.net.run(kShort);
-    halves.net.told.clear();
+    halves.net.watch_events.clear();
     halves.heal();
     auto view = before;
-    for (const auto& told : halves.net.told) {
-        ASSERT_EQ(told.event.groups.size(), 1u);
-        ASSERT_EQ(told.event.groups[0].members.size(), 1u);
-        const auto id = to_string(told.event.groups[0].members[0].id);
-        EXPECT_TRUE(told.event.kind == WatchEvent::Kind::join ? view.insert(id).second : view.erase(id) == 1) << id;
-        EXPECT_EQ(told.event.reason, Reason::left);
+    for (const auto& seen : halves.net.watch_events) {
+        ASSERT_EQ(seen.event.groups.size(), 1u);
+        ASSERT_EQ(seen.event.groups[0].members.size(), 1u);
+        const auto id = to_string(seen.event.groups[0].members[0].id);
+        EXPECT_TRUE(seen.event.kind == WatchEvent::Kind::join ? view.insert(id).second : view.erase(id) == 1) << id;
+        EXPECT_EQ(seen.event.reason, Reason::left);
     }
-    EXPECT_EQ(halves.net.told.size(), 100u);
+    EXPECT_EQ(halves.net.watch_events.size(), 100u);
     EXPECT_EQ(view, halves.members_of_c());
 }
 
-TEST(Heal, OfALongSplitBringsBackNobodyWhoLeft) {
+TEST(Heal, AfterALongSplitBringsBackNoMemberThatLeft) {
     Halves halves(100'000);
     halves.net.call("a", LocalWatch{kAll, {}});
     const auto before = halves.members_of_c();
-    halves.net.told.clear();
+    halves.net.watch_events.clear();
     halves.split = true;
     halves.change("c", 100);
     halves.net.run(kLong);
     halves.heal();
     std::set<std::string> gone;
     std::set<std::string> back;
-    for (const auto& told : halves.net.told) {
-        for (const auto& members : told.event.groups) {
+    for (const auto& seen : halves.net.watch_events) {
+        for (const auto& members : seen.event.groups) {
             for (const auto& member : members.members) {
-                const bool left = told.event.kind == WatchEvent::Kind::leave;
-                EXPECT_TRUE(!left || told.event.reason == Reason::node_down);
-                EXPECT_TRUE((left ? gone : back).insert(to_string(member.id)).second) << "told twice";
+                const bool left = seen.event.kind == WatchEvent::Kind::leave;
+                EXPECT_TRUE(!left || seen.event.reason == Reason::node_down);
+                EXPECT_TRUE((left ? gone : back).insert(to_string(member.id)).second) << "twice";
             }
         }
     }

@@ -26,7 +26,7 @@ void Net::start(const std::string& name, const std::string& seed) {
     pump();
 }
 
-std::string Net::at(const std::string& address) const {
+std::string Net::node_at(const std::string& address) {
     return address.substr(0, address.find(':'));
 }
 
@@ -55,10 +55,10 @@ void Net::run(Duration duration) {
 
 void Net::pump() {
     for (int rounds = 0; rounds < 100000; ++rounds) {
-        if (!letters_.empty()) {
-            auto letters = std::exchange(letters_, {});
-            for (auto& letter : letters)
-                if (nodes_.contains(letter.to)) step(letter.to, std::move(letter.event.body));
+        if (!in_flight_.empty()) {
+            auto arriving = std::exchange(in_flight_, {});
+            for (auto& [to, event] : arriving)
+                if (nodes_.contains(to)) step(to, std::move(event.body));
             continue;
         }
         const auto due = std::find_if(nodes_.begin(), nodes_.end(),
@@ -87,8 +87,29 @@ void Net::send(const std::string& to, MessageArrived message) {
     letters_.push_back({to, {now, std::move(message)}});
 }
 
+Sender Net::key_of(const std::string& node) const {
+    return keys ? Sender{Sender::Role::node, node} : Sender{};
+}
+
+void Net::dial(const std::string& node, const Dial& dial) {
+    const ConnectionId connection{++last_connection_};
+    dialers_[connection] = {node, dial.address};
+    const auto name = hosts.find(node_at(dial.address));
+    for (const auto& host : name == hosts.end() ? std::vector{node_at(dial.address)} : name->second)
+        send(host, {Channel::door, connection, {}, dial.message, key_of(node)});
+}
+
+void Net::answer_at_door(const std::string& node, SendDoor& answer) {
+    const auto dialer = dialers_.find(answer.connection);
+    if (dialer == dialers_.end()) {
+        to_workers_[answer.connection].push_back(std::move(answer.message));
+    } else {
+        const auto& [to, address] = dialer->second;
+        send(to, {Channel::dial, {}, address, std::move(answer.message), key_of(node)});
+    }
+}
+
 void Net::perform(const std::string& node, Action& action) {
-    const auto key_of = [this](const std::string& name) { return keys ? Sender{Sender::Role::node, name} : Sender{}; };
     if (auto* publish = std::get_if<Publish>(&action)) {
         published[node].push_back(publish->message);
         for (const auto& [name, other] : nodes_) {
@@ -99,40 +120,34 @@ void Net::perform(const std::string& node, Action& action) {
     } else if (auto* peer = std::get_if<SendPeer>(&action)) {
         if (nodes_.at(node).connected.contains(peer->peer))
             send(peer->peer, {Channel::control, {}, {}, std::move(peer->message), key_of(node)});
-    } else if (auto* dial = std::get_if<Dial>(&action)) {
-        const ConnectionId connection{++last_connection_};
-        dialers_[connection] = node + " " + dial->address;
-        const auto name = hosts.find(at(dial->address));
-        for (const auto& host : name == hosts.end() ? std::vector{at(dial->address)} : name->second)
-            send(host, {Channel::door, connection, {}, dial->message, key_of(node)});
+    } else if (const auto* hello = std::get_if<Dial>(&action)) {
+        dial(node, *hello);
     } else if (auto* door = std::get_if<SendDoor>(&action)) {
-        const auto dialer = dialers_.find(door->connection);
-        if (dialer == dialers_.end()) {
-            to_workers_[door->connection].push_back(std::move(door->message));
-        } else {
-            const auto space = dialer->second.find(' ');
-            send(dialer->second.substr(0, space),
-                 {Channel::dial, {}, dialer->second.substr(space + 1), std::move(door->message), key_of(node)});
-        }
+        answer_at_door(node, *door);
     } else if (auto* connect = std::get_if<ConnectPeer>(&action)) {
         const auto there = nodes_.find(connect->peer.name);
         if (there == nodes_.end() || there->second.core->self() != connect->peer) return;
         nodes_.at(node).connected[connect->peer.name] = connect->peer;
-        letters_.push_back({connect->peer.name, {now, LinkUp{core(node).self()}}});
+        in_flight_.push_back({connect->peer.name, {now, LinkUp{core(node).self()}}});
     } else if (auto* disconnect = std::get_if<DisconnectPeer>(&action)) {
         nodes_.at(node).connected.erase(disconnect->peer);
     } else if (auto* check = std::get_if<CheckProcess>(&action)) {
-        const auto there = nodes_.find(check->peer.name);
-        if (checks_in_vain > 0)
-            --checks_in_vain;
-        else if (there == nodes_.end())
-            letters_.push_back({node, {now, ProcessGone{check->peer}}});
-    } else if (auto* deliver = std::get_if<Deliver>(&action)) {
+        if (failing_checks > 0)
+            --failing_checks;
+        else if (!nodes_.contains(check->peer.name))
+            in_flight_.push_back({node, {now, ProcessGone{check->peer}}});
+    } else {
+        perform_for_handlers(node, action);
+    }
+}
+
+void Net::perform_for_handlers(const std::string& node, Action& action) {
+    if (auto* deliver = std::get_if<Deliver>(&action)) {
         for (const auto& to : *deliver->to) {
-            const auto awaited = deliver->awaited(to.members);
-            if (awaited != 0 && handlers_return)
-                letters_.push_back({node, {now, HandlerOutcomes{{{deliver->fan_out, awaited, {}}}}}});
-            if (awaited != 0) asked.push_back({node, deliver->fan_out, awaited});
+            const auto members = deliver->awaited(to.members);
+            if (members != 0 && handlers_return)
+                in_flight_.push_back({node, {now, HandlerOutcomes{{{deliver->fan_out, members, {}}}}}});
+            if (members != 0) awaited.push_back({node, deliver->fan_out, members});
             delivered.push_back({node, to.handler, proto::to_notification(*deliver->notice, to.members)});
         }
     } else if (auto* gap = std::get_if<DeliverGap>(&action)) {
@@ -140,7 +155,7 @@ void Net::perform(const std::string& node, Action& action) {
         none.data.msgpack.clear();
         delivered.push_back({node, gap->handler, std::move(none), gap->missed});
     } else if (auto* tell = std::get_if<TellWatcher>(&action)) {
-        told.push_back({node, tell->watch, std::move(tell->event)});
+        watch_events.push_back({node, tell->watch, std::move(tell->event)});
     } else if (auto* answer = std::get_if<Answer>(&action)) {
         answers[answer->call] = std::move(answer->result);
     } else if (auto* note = std::get_if<Note>(&action)) {
@@ -170,13 +185,13 @@ CallResult Net::notify(const std::string& node, const Group& group, const std::s
     return answers.at(id);
 }
 
-void Net::tell(const std::string& node, ConnectionId connection, const std::string& worker, SessionToken token,
-               std::uint64_t seq, proto::Body body) {
+void Net::from_worker(const std::string& node, ConnectionId connection, const std::string& worker, SessionToken token,
+                      std::uint64_t seq, proto::Body body) {
     proto::Message message{{"default", worker, token.value, seq}, std::move(body)};
     call(node, MessageArrived{Channel::door, connection, {}, std::move(message), worker_key});
 }
 
-std::vector<proto::Message> Net::heard(ConnectionId connection) {
+std::vector<proto::Message> Net::take_sent(ConnectionId connection) {
     return std::exchange(to_workers_[connection], {});
 }
 
@@ -184,6 +199,12 @@ std::vector<std::string> Net::members(const std::string& node, const Group& grou
     std::vector<std::string> ids;
     for (const auto& member : core(node).members(group, false)) ids.push_back(to_string(member.id));
     return ids;
+}
+
+std::uint64_t Net::counter(const std::string& node, const std::string& name) {
+    const auto counters = core(node).status().counters;
+    const auto it = counters.find(name);
+    return it == counters.end() ? 0 : it->second;
 }
 
 }  // namespace muster::cluster::test

@@ -1,5 +1,5 @@
-// A few cores on a perfect network: what one sends the others have at once.
-// Faults are for the simulator; this shows semantics.
+// A few cores on a perfect network: what one node sends, the others receive immediately. For the rules of a running
+// cluster; the simulator has the faults.
 #pragma once
 
 #include <functional>
@@ -23,14 +23,14 @@ class Net {
 public:
     explicit Net(std::function<void(Options&)> adjust_options = {}) : adjust(std::move(adjust_options)) {}
 
-    /// Starts a node whose seed is `seed` (a name, or empty).
+    /// Starts a node with the node `seed` as its seed, or without one.
     void start(const std::string& name, const std::string& seed = {});
-    /// Its process is gone: links break, connects are refused.
+    /// Ends a node's process: its links break, and its ports refuse connections.
     void kill(const std::string& name);
     void stop_gracefully(const std::string& name);
     /// Lets virtual time pass, in steps of at most 10 ms.
     void run(Duration duration);
-    /// Until nothing is left to be done now.
+    /// Delivers messages and steps ticks until nothing more is due.
     void pump();
 
     /// Steps one event at a node, then pumps.
@@ -40,70 +40,80 @@ public:
     CallResult leave(const std::string& node, HandlerId handler, const Group& group, std::uint64_t count = 1);
     CallResult notify(const std::string& node, const Group& group, const std::string& data, bool wait = false);
 
-    /// A worker's message to a node, from behind a connection.
-    void tell(const std::string& node, ConnectionId connection, const std::string& worker, SessionToken token,
-              std::uint64_t seq, proto::Body body);
-    /// What was sent to a connection since the last call.
-    std::vector<proto::Message> heard(ConnectionId connection);
+    /// Sends a worker's message to a node over a connection.
+    void from_worker(const std::string& node, ConnectionId connection, const std::string& worker, SessionToken token,
+                     std::uint64_t seq, proto::Body body);
+    /// The messages that were sent over a connection since the last call.
+    std::vector<proto::Message> take_sent(ConnectionId connection);
 
     Core& core(const std::string& node) { return *nodes_.at(node).core; }
     std::vector<std::string> members(const std::string& node, const Group& group);
+    /// A counter of a node; 0 if it never counted.
+    std::uint64_t counter(const std::string& node, const std::string& name);
 
     struct Delivered {
         std::string node;
         HandlerId handler;
         Notification notification;
-        std::uint64_t missed = 0;  // not 0: no notification, but a gap
+        std::uint64_t missed = 0;  // not 0: a gap instead of a notification
     };
-    struct Told {
+    struct WatcherEvent {
         std::string node;
         WatchId watch;
         WatchEvent event;
     };
-    /// A delivery that somebody waits for, at this node.
-    struct Asked {
+    /// A delivery at a node whose outcome a fan-out waits for.
+    struct Awaited {
         std::string node;
         FanOutId fan_out;
         std::uint64_t members = 0;
     };
-    bool handlers_return = true;  // at once; else what becomes of `asked` is for the test to say
-    std::vector<Asked> asked;
+    bool handlers_return = true;  // immediately; else the test reports the outcomes of `awaited`
+    std::vector<Awaited> awaited;
     std::vector<Delivered> delivered;
-    std::vector<Told> told;
+    std::vector<WatcherEvent> watch_events;
     std::map<CallId, CallResult> answers;
     std::vector<std::string> notes;  // "node: kind subject"
     std::map<std::string, std::vector<proto::Message>> published;
-    /// Drops a message on its way when true is returned.
+    /// Drops a message if it returns true.
     std::function<bool(const std::string& to, const proto::Message&)> drop;
-    std::function<void(Options&)> adjust;  // of nodes started from now on
-    /// Sees every step that was made, before its actions are done.
+    std::function<void(Options&)> adjust;  // of nodes that start from now on
+    /// Sees every step before its actions are performed.
     std::function<void(const std::string& node, const Core& core, const Actions& actions)> on_step;
-    std::map<std::string, std::vector<std::string>> hosts;  // of names that are no node's own
-    bool keys = false;             // connections have senders; notaries are for `adjust` to give
-    Sender worker_key;             // of those that tell
-    bool check_every_step = true;  // of a core's invariants: costs a look at its whole table
-    int checks_in_vain = 0;        // so many CheckProcess find the port still open
+    std::map<std::string, std::vector<std::string>> hosts;  // the nodes behind addresses that are no node's own
+    bool keys = false;                                      // connections have senders; `adjust` must give notaries
+    Sender worker_key;                                      // of from_worker()
+    bool check_every_step = true;                           // checks a core's invariants, in time linear in its tables
+    int failing_checks = 0;                                 // so many CheckProcess find the port still open
     Instant now = Instant{} + std::chrono::seconds(100);
 
 private:
     struct Node {
         std::unique_ptr<Core> core;
-        std::map<std::string, NodeId> connected;  // to whom, in which life
+        std::map<std::string, NodeId> connected;  // the peers, and in which life
     };
-    struct Letter {
+    struct InFlight {
         std::string to;
         Event event;
     };
     void step(const std::string& node, EventBody body);
     void perform(const std::string& node, Action& action);
+    void perform_for_handlers(const std::string& node, Action& action);
+    void dial(const std::string& node, const Dial& dial);
+    void answer_at_door(const std::string& node, SendDoor& answer);
     void send(const std::string& to, MessageArrived message);
-    std::string at(const std::string& address) const;
+    [[nodiscard]] Sender key_of(const std::string& node) const;
+    static std::string node_at(const std::string& address);
 
     std::map<std::string, Node> nodes_;
     std::map<std::string, std::uint64_t> lives_;
-    std::map<ConnectionId, std::string> dialers_;  // routes that stand for a node's dial: the dialing node
+    struct Dialer {
+        std::string node;
+        std::string address;  // that it dialed
+    };
+    std::map<ConnectionId, Dialer> dialers_;  // the connections of nodes; all others are of workers
     std::map<ConnectionId, std::vector<proto::Message>> to_workers_;
-    std::vector<Letter> letters_;
+    std::vector<InFlight> in_flight_;
     std::uint64_t last_call_ = 0;
     std::uint64_t last_connection_ = 1u << 20;
 };

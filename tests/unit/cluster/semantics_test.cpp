@@ -1,11 +1,11 @@
-// What pg promises its users, each as a test, plus what muster adds to it.
+// What Erlang's pg promises its users, each as a test, and what muster adds to it.
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <map>
 #include <set>
 
-#include "tests/unit/cluster/net.hpp"
+#include "tests/unit/cluster/three_nodes.hpp"
 
 namespace muster::cluster::test {
 namespace {
@@ -13,10 +13,10 @@ namespace {
 const Group kStreams{"orders", "streams"};
 using std::chrono::milliseconds;
 
-/// A snapshot with all later events applied: member ids by group.
-std::map<Group, std::set<std::string>> view_of(const std::vector<Net::Told>& told, WatchId watch) {
+/// What a watcher knows from its snapshot and all later events: member ids by group.
+std::map<Group, std::set<std::string>> view_of(const std::vector<Net::WatcherEvent>& seen, WatchId watch) {
     std::map<Group, std::set<std::string>> view;
-    for (const auto& [node, id, event] : told) {
+    for (const auto& [node, id, event] : seen) {
         if (id != watch) continue;
         if (event.kind == WatchEvent::Kind::snapshot) view.clear();
         for (const auto& group : event.groups)
@@ -25,7 +25,7 @@ std::map<Group, std::set<std::string>> view_of(const std::vector<Net::Told>& tol
                 if (event.kind == WatchEvent::Kind::leave)
                     EXPECT_EQ(members.erase(to_string(member.id)), 1u) << "a leave of what was not joined";
                 else
-                    EXPECT_TRUE(members.insert(to_string(member.id)).second) << "a join told twice";
+                    EXPECT_TRUE(members.insert(to_string(member.id)).second) << "a join twice";
                 if (members.empty()) view.erase(group.group);
             }
     }
@@ -40,13 +40,10 @@ std::map<Group, std::set<std::string>> table_of(Net& net, const std::string& nod
     return table;
 }
 
-class Semantics : public ::testing::Test {
+class Semantics : public ThreeNodes {
 protected:
     void SetUp() override {
-        net.start("a");
-        net.start("b", "a");
-        net.start("c", "a");
-        net.run(milliseconds(600));
+        ThreeNodes::SetUp();
         for (const auto* name : {"a", "b", "c"}) ASSERT_TRUE(net.core(name).is_ready()) << name;
     }
     template <class T>
@@ -59,8 +56,6 @@ protected:
             if (const auto* deltas = std::get_if<proto::Deltas>(&message.body)) n += deltas->deltas.size();
         return n;
     }
-
-    Net net;
 };
 
 TEST_F(Semantics, EveryNodeKnowsEveryNode) {
@@ -89,12 +84,12 @@ TEST_F(Semantics, ABatchIsOneDeltaAndOneEvent) {
     EXPECT_EQ(deltas_published("a"), before + 1);
     net.leave("a", kMe, kOrders, 60);
     EXPECT_EQ(deltas_published("a"), before + 2);
-    ASSERT_EQ(net.told.size(), 3u);
-    EXPECT_EQ(net.told[0].event.kind, WatchEvent::Kind::snapshot);
-    EXPECT_TRUE(net.told[0].event.groups.empty());
-    EXPECT_EQ(net.told[1].event.groups.at(0).members.size(), 100u);
-    EXPECT_EQ(net.told[2].event.kind, WatchEvent::Kind::leave);
-    EXPECT_EQ(net.told[2].event.groups.at(0).members.size(), 60u);
+    ASSERT_EQ(net.watch_events.size(), 3u);
+    EXPECT_EQ(net.watch_events[0].event.kind, WatchEvent::Kind::snapshot);
+    EXPECT_TRUE(net.watch_events[0].event.groups.empty());
+    EXPECT_EQ(net.watch_events[1].event.groups.at(0).members.size(), 100u);
+    EXPECT_EQ(net.watch_events[2].event.kind, WatchEvent::Kind::leave);
+    EXPECT_EQ(net.watch_events[2].event.groups.at(0).members.size(), 60u);
     EXPECT_EQ(net.members("b", kOrders).size(), 40u);
 }
 
@@ -106,11 +101,11 @@ TEST_F(Semantics, LeavingWhatIsNotJoinedChangesNothing) {
     EXPECT_EQ(as<Error>(net.leave("a", kMe, kStreams)).code, ErrorCode::not_joined);
     EXPECT_EQ(as<Error>(net.leave("b", kMe, kOrders)).code, ErrorCode::not_joined);  // only local owners
     EXPECT_EQ(deltas_published("a"), before);
-    EXPECT_EQ(net.told.size(), 1u);
+    EXPECT_EQ(net.watch_events.size(), 1u);
     EXPECT_EQ(net.members("c", kOrders).size(), 1u);
 }
 
-TEST_F(Semantics, LeaveTakesAsManyAsThereAre) {
+TEST_F(Semantics, LeaveTakesAtMostTheMembersThatExist) {
     net.join("a", kMe, kOrders, 2);
     EXPECT_EQ(as<proto::LeaveReply>(net.leave("a", kMe, kOrders, 5)).members.size(), 2u);
 }
@@ -147,7 +142,7 @@ TEST_F(Semantics, NamesAndCountsAreChecked) {
     EXPECT_EQ(net.core("b").members(Group{std::string(255, 'x'), "y"}, false).size(), 65536u);
 }
 
-TEST_F(Semantics, OwnWritesAreReadAtOnce) {
+TEST_F(Semantics, OwnWritesAreReadImmediately) {
     Actions actions;
     net.core("a").step({net.now, LocalJoin{CallId{999}, kMe, kOrders, 1, {}, false, milliseconds(1)}}, actions);
     EXPECT_EQ(net.core("a").members(kOrders, false).size(), 1u);
@@ -155,7 +150,7 @@ TEST_F(Semantics, OwnWritesAreReadAtOnce) {
     EXPECT_TRUE(net.core("a").members(kOrders, false).empty());
 }
 
-/// One core is given the events, the other the calls.
+/// One core gets the events, the other the calls.
 TEST(DirectCalls, DoWhatTheirEventsDo) {
     Options options;
     options.self = {"a", Incarnation{1}};
@@ -206,18 +201,19 @@ TEST(DirectCalls, DoWhatTheirEventsDo) {
     EXPECT_EQ(called.members(kOrders, true).size(), 2u);
 }
 
-TEST_F(Semantics, ADeadOwnerLeavesEveryGroupOnce) {
+TEST_F(Semantics, AnEndedHandlerLeavesEveryGroupOnce) {
     net.join("a", kMe, kOrders, 3);
     net.join("a", kMe, kStreams, 2);
     net.join("a", kYou, kStreams);
     net.call("b", LocalWatch{WatchId{1}, {}});
     net.call("a", HandlerGone{kMe});
-    ASSERT_EQ(net.told.size(), 3u);  // the snapshot, and one event a group
-    EXPECT_EQ(net.told[1].event.groups[0].members.size() + net.told[2].event.groups[0].members.size(), 5u);
+    ASSERT_EQ(net.watch_events.size(), 3u);  // the snapshot, and one event a group
+    EXPECT_EQ(net.watch_events[1].event.groups[0].members.size() + net.watch_events[2].event.groups[0].members.size(),
+              5u);
     EXPECT_EQ(net.members("c", kStreams).size(), 1u);
     EXPECT_TRUE(net.members("c", kOrders).empty());
     net.call("a", HandlerGone{kMe});  // ends once
-    EXPECT_EQ(net.told.size(), 3u);
+    EXPECT_EQ(net.watch_events.size(), 3u);
 }
 
 TEST_F(Semantics, MembersAreOrderedAndLocalOnesApart) {
@@ -242,25 +238,27 @@ TEST_F(Semantics, AWatchIsExactUnderConcurrentChanges) {
         Actions actions;
         net.core("c").step({net.now, LocalWatch{WatchId{static_cast<unsigned>(i)}, {}}}, actions);
         for (auto& action : actions)
-            if (auto* tell = std::get_if<TellWatcher>(&action)) net.told.push_back({"c", tell->watch, tell->event});
+            if (auto* tell = std::get_if<TellWatcher>(&action))
+                net.watch_events.push_back({"c", tell->watch, tell->event});
         if (i % 5 == 4) net.leave("a", HandlerId{10u + static_cast<unsigned>(i) - 1}, i % 3 == 1 ? kStreams : kOrders);
     }
     net.call("b", HandlerGone{HandlerId{10}});
     net.kill("a");
     net.run(milliseconds(200));
-    for (unsigned i = 0; i < 20; ++i) EXPECT_EQ(view_of(net.told, WatchId{i}), table_of(net, "c")) << "watch " << i;
+    for (unsigned i = 0; i < 20; ++i)
+        EXPECT_EQ(view_of(net.watch_events, WatchId{i}), table_of(net, "c")) << "watch " << i;
 }
 
-TEST_F(Semantics, AnEndedWatchHearsNothing) {
+TEST_F(Semantics, AnEndedWatchGetsNothing) {
     net.call("b", LocalWatch{WatchId{1}, kOrders});
     net.call("b", LocalUnwatch{WatchId{1}});
     net.join("a", kMe, kOrders);
-    EXPECT_EQ(net.told.size(), 1u);
+    EXPECT_EQ(net.watch_events.size(), 1u);
 }
 
 TEST_F(Semantics, ReasonsAreRight) {
     net.call("c", LocalWatch{WatchId{1}, {}});
-    const auto reason = [&] { return net.told.back().event.reason; };
+    const auto reason = [&] { return net.watch_events.back().event.reason; };
     net.join("a", kMe, kOrders);
     net.leave("a", kMe, kOrders);
     EXPECT_EQ(reason(), Reason::left);
@@ -268,12 +266,12 @@ TEST_F(Semantics, ReasonsAreRight) {
     net.join("b", kMe, kOrders);
     net.kill("b");
     net.run(milliseconds(100));
-    EXPECT_EQ(net.told.back().event.kind, WatchEvent::Kind::leave);
+    EXPECT_EQ(net.watch_events.back().event.kind, WatchEvent::Kind::leave);
     EXPECT_EQ(reason(), Reason::node_down);
 
     net.join("a", kMe, kOrders);
     net.stop_gracefully("a");
-    EXPECT_EQ(net.told.back().event.kind, WatchEvent::Kind::leave);
+    EXPECT_EQ(net.watch_events.back().event.kind, WatchEvent::Kind::leave);
     EXPECT_EQ(reason(), Reason::node_left);
     const auto nodes = net.core("c").nodes();
     EXPECT_EQ(nodes[0].state, NodeState::left);
@@ -292,10 +290,10 @@ TEST_F(Semantics, ARestartUnderTheSameNameForgetsTheOldMembers) {
     EXPECT_EQ(net.members("a", kOrders), net.members("c", kOrders));
     EXPECT_EQ(net.members("a", kOrders).size(), 1u);
     EXPECT_NE(net.members("a", kOrders), old);
-    EXPECT_EQ(view_of(net.told, WatchId{1}), table_of(net, "a"));
+    EXPECT_EQ(view_of(net.watch_events, WatchId{1}), table_of(net, "a"));
 }
 
-TEST_F(Semantics, NotificationsReachEveryMemberWithAllTheyCarry) {
+TEST_F(Semantics, NotificationsReachEveryMemberWithAllFields) {
     net.join("a", kMe, kOrders);
     net.join("b", kMe, kOrders, 2);
     net.join("c", kYou, kStreams);
@@ -338,6 +336,15 @@ TEST_F(Semantics, GroupsWhoseKeysCollideStayApart) {
     EXPECT_EQ(collided.members("b", kStreams).size(), 3u);
 }
 
+TEST_F(Semantics, AVanishedGroupThatIsWatchedMatchesNobody) {
+    net.join("b", kMe, kOrders);
+    EXPECT_EQ(std::get<NotifyReport>(net.notify("a", kOrders, "1")).matched, 1u);
+    net.stop_gracefully("b");
+    net.run(milliseconds(100));
+    net.call("a", LocalWatch{WatchId{1}, kOrders});
+    EXPECT_EQ(std::get<NotifyReport>(net.notify("a", kOrders, "2")).matched, 0u);
+}
+
 TEST_F(Semantics, VisibleMeansThatEveryLiveNodeHasIt) {
     bool deaf = true;
     net.drop = [&](const std::string& to, const proto::Message& message) {
@@ -354,7 +361,7 @@ TEST_F(Semantics, VisibleMeansThatEveryLiveNodeHasIt) {
     EXPECT_EQ(net.members("b", kOrders).size(), 1u);
 }
 
-TEST_F(Semantics, VisibleTellsHowManyHaveNotSeenItInTime) {
+TEST_F(Semantics, VisibleReportsHowManyNodesHaveNotSeenItInTime) {
     net.drop = [](const std::string& to, const proto::Message& message) {
         return to == "b" && std::holds_alternative<proto::Deltas>(message.body);
     };

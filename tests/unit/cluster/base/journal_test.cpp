@@ -1,4 +1,4 @@
-// What a core tells those who look after it: what has changed and why, every node, all groups.
+// What a core shows to people: what changed and why, every node, all groups.
 #include "cluster/base/journal.hpp"
 
 #include <gtest/gtest.h>
@@ -31,7 +31,7 @@ void joined(Journal& journal, Instant now, const std::string& node, const Group&
     journal.members(now, Kind::joined, node, Reason::left, group, members);
 }
 
-TEST(Journal, KeepsNothingUnlessAsked) {
+TEST(Journal, KeepsNothingByDefault) {
     Journal journal(0);
     journal.node(kStart, Kind::node_up, "a", "");
     joined(journal, kStart, "a", kOrders);
@@ -39,7 +39,7 @@ TEST(Journal, KeepsNothingUnlessAsked) {
     EXPECT_TRUE(journal.since(0, kStart).empty());
 }
 
-TEST(Journal, GathersMembersOfOneKindAndNodeForAWhile) {
+TEST(Journal, SumsUpMembersOfOneKindAndNodeForAWhile) {
     Journal journal(16);
     for (int i = 0; i < 1000; ++i) joined(journal, kStart, "a", {"orders", std::to_string(i)}, 2);
     joined(journal, kStart, "b", kOrders);
@@ -55,23 +55,23 @@ TEST(Journal, GathersMembersOfOneKindAndNodeForAWhile) {
     EXPECT_FALSE(changes[1].more_groups);
 
     joined(journal, kStart + seconds(3), "a", kOrders);
-    EXPECT_EQ(journal.since(0, kStart).size(), 3u) << "the first entry is too old to be added to";
+    EXPECT_EQ(journal.since(0, kStart).size(), 3u) << "the first entry is too old to be extended";
 }
 
-TEST(Journal, TellsWhatIsNewerThanAVersion) {
+TEST(Journal, ReturnsEntriesAfterAVersion) {
     Journal journal(16);
     joined(journal, kStart, "a", kOrders);
     journal.node(kStart, Kind::node_down, "b", "why");
     const auto version = journal.since(0, kStart).back().version;
     EXPECT_TRUE(journal.since(version, kStart).empty());
     joined(journal, kStart, "a", kOrders);
-    const auto news = journal.since(version, kStart);
-    ASSERT_EQ(news.size(), 1u);
-    EXPECT_EQ(news[0].id, 1u) << "the same entry, changed";
-    EXPECT_EQ(news[0].members, 2u);
+    const auto extended = journal.since(version, kStart);
+    ASSERT_EQ(extended.size(), 1u);
+    EXPECT_EQ(extended[0].id, 1u) << "the same entry, changed";
+    EXPECT_EQ(extended[0].members, 2u);
 }
 
-TEST(Journal, AStormOfMembersLeavesNodesReadableAndLastsLonger) {
+TEST(Journal, AStormOfMembersKeepsNodeEntriesAndCoversMoreTime) {
     constexpr std::size_t kCapacity = 8;
     Journal journal(kCapacity);
     journal.node(kStart, Kind::node_down, "b", "why");
@@ -84,7 +84,7 @@ TEST(Journal, AStormOfMembersLeavesNodesReadableAndLastsLonger) {
     EXPECT_GT(changes[1].age, seconds(90));
 }
 
-TEST(Journal, SaysWhyANodeWentAndWhoseMembersWithIt) {
+TEST(Journal, SaysWhyANodeWentDownAndWhichMembersLeft) {
     Net net([](Options& options) { options.bounds.journal = 64; });
     net.start("a");
     net.start("b", "a");
@@ -124,7 +124,7 @@ TEST(Journal, SaysThatANodeWasSilent) {
     EXPECT_EQ(up->text, "it denies its death");
 }
 
-TEST(Views, ShowTablesAndWhatPassesBetweenNodes) {
+TEST(Views, ShowTablesAndTrafficBetweenNodes) {
     Net net;
     net.start("a");
     net.start("b", "a");

@@ -27,13 +27,13 @@ protected:
         net.join("a", kYou, kOrders);
         net.handlers_return = false;
         net.call(GetParam(), LocalNotify{kCall, NotificationKind::created, kOrders, {}, true, std::chrono::seconds(2)});
-        ASSERT_EQ(net.asked.size(), 2u);
-        EXPECT_EQ(net.asked[0].members, 2u);
-        EXPECT_EQ(net.asked[1].members, 1u);
-        EXPECT_EQ(net.asked[0].fan_out, net.asked[1].fan_out);
+        ASSERT_EQ(net.awaited.size(), 2u);
+        EXPECT_EQ(net.awaited[0].members, 2u);
+        EXPECT_EQ(net.awaited[1].members, 1u);
+        EXPECT_EQ(net.awaited[0].fan_out, net.awaited[1].fan_out);
     }
     void tell(std::uint64_t members, std::optional<MissReason> missed = {}) {
-        net.call("a", HandlerOutcomes{{{net.asked[0].fan_out, members, missed}}});
+        net.call("a", HandlerOutcomes{{{net.awaited[0].fan_out, members, missed}}});
         net.run(milliseconds(20));
     }
     bool is_answered() { return net.answers.contains(kCall); }
@@ -67,9 +67,9 @@ TEST_P(Report, IsCompleteWhenTheLastHandlerHasReturned) {
 }
 
 TEST_P(Report, CountsMissedMembersByReason) {
-    net.call("a", HandlerOutcomes{{{net.asked[0].fan_out, 1, MissReason::overflow},
-                                   {net.asked[0].fan_out, 1, std::nullopt},
-                                   {net.asked[0].fan_out, 1, MissReason::left}}});
+    net.call("a", HandlerOutcomes{{{net.awaited[0].fan_out, 1, MissReason::overflow},
+                                   {net.awaited[0].fan_out, 1, std::nullopt},
+                                   {net.awaited[0].fan_out, 1, MissReason::left}}});
     net.run(milliseconds(20));
     EXPECT_EQ(report().delivered, 1u);
     EXPECT_EQ(report().missed, (std::vector<Missed>{{"a", 1, MissReason::left}, {"a", 1, MissReason::overflow}}));
@@ -85,12 +85,12 @@ TEST_P(Report, IgnoresOutcomesOfUnknownFanOutsAndTooMany) {
 }
 
 TEST_P(Report, NoOutcomeIsAskedForIfNobodyWaits) {
-    net.asked.clear();
+    net.awaited.clear();
     const auto before = net.delivered.size();
     net.call(GetParam(), LocalNotify{CallId{901}, NotificationKind::created, kOrders, {}, false, {}});
     net.run(milliseconds(20));
     EXPECT_EQ(net.delivered.size(), before + 2);
-    EXPECT_TRUE(net.asked.empty());
+    EXPECT_TRUE(net.awaited.empty());
 }
 
 INSTANTIATE_TEST_SUITE_P(From, Report, testing::Values("a", "b"),

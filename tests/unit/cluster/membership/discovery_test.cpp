@@ -1,14 +1,16 @@
-// A seed that is a name of several hosts, not always the same.
+// How nodes find each other, and whose name counts.
 #include <gtest/gtest.h>
 
 #include <algorithm>
 
-#include "tests/unit/cluster/net.hpp"
+#include "tests/unit/cluster/three_nodes.hpp"
 
 namespace muster::cluster::test {
 namespace {
 
 using std::chrono::milliseconds;
+
+class Names : public ThreeNodes {};
 
 bool all_know_each_other(Net& net, const std::vector<std::string>& names) {
     return std::ranges::all_of(names, [&](const auto& name) {
@@ -17,7 +19,8 @@ bool all_know_each_other(Net& net, const std::vector<std::string>& names) {
     });
 }
 
-TEST(Discovery, NodesThatFoundOnlyThemselvesUnderACommonNameFindEachOtherLater) {
+// "all" is a seed name that stands for several hosts, not always for the same ones.
+TEST(Discovery, NodesThatFirstReachOnlyThemselvesUnderASharedSeedNameMeetLater) {
     Net net;
     net.hosts["all"] = {"a"};
     net.start("a", "all");
@@ -34,7 +37,7 @@ TEST(Discovery, NodesThatFoundOnlyThemselvesUnderACommonNameFindEachOtherLater) 
     EXPECT_TRUE(all_know_each_other(net, {"a", "b"}));
 }
 
-TEST(Discovery, TwoClustersUnderACommonNameBecomeOne) {
+TEST(Discovery, TwoClustersWithASharedSeedNameMerge) {
     Net net;
     net.start("a");
     net.hosts["all"] = {"a"};
@@ -50,6 +53,36 @@ TEST(Discovery, TwoClustersUnderACommonNameBecomeOne) {
     net.hosts["all"] = {"a", "b", "c", "d"};
     net.run(std::chrono::seconds(65));
     EXPECT_TRUE(all_know_each_other(net, {"a", "b", "c", "d"}));
+}
+
+TEST_F(Names, AHelloWithTheNameOfALiveNodeElsewhereIsRefused) {
+    net.join("b", kMe, kOrders);
+    Options twin;
+    twin.self = {"b", Incarnation{999999}};
+    twin.address = "elsewhere:door";
+    proto::Message hello{{"default", "b", 999999, 0},
+                         proto::Hello{{twin.self, 0, NodeState::alive, "elsewhere:door", "e:c", "e:g", {}}}};
+    net.call("a", MessageArrived{Channel::door, ConnectionId{5}, {}, hello});
+    const auto answers = net.take_sent(ConnectionId{5});
+    ASSERT_EQ(answers.size(), 1u);
+    const auto& refusal = std::get<proto::Refuse>(answers[0].body);
+    EXPECT_EQ(refusal.code, ErrorCode::name_taken);
+    EXPECT_NE(refusal.text.find("'b' is taken by a live node at b:door"), std::string::npos) << refusal.text;
+    net.run(std::chrono::seconds(2));
+    EXPECT_EQ(net.members("a", kOrders).size(), 1u);
+    EXPECT_EQ(net.core("a").nodes().size(), 3u);
+}
+
+TEST_F(Names, ANodeWhoseClockWentBackTakesAHigherIncarnation) {
+    net.kill("b");
+    net.run(milliseconds(200));
+    net.adjust = [](Options& options) { options.self.incarnation = Incarnation{1}; };  // its clock went back
+    net.start("b", "a");
+    net.run(milliseconds(1500));
+    EXPECT_TRUE(net.core("b").is_ready());
+    EXPECT_GT(net.core("b").self().incarnation, Incarnation{1001});
+    net.join("b", kMe, kOrders);
+    EXPECT_EQ(net.members("c", kOrders).size(), 1u);
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// A cluster with keys, in which one member lies: each lie is refused and counted, and harms nobody.
+// A cluster with keys, in which member b lies: each lie is refused and counted, and harms nobody.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -6,7 +6,7 @@
 #include "cluster/membership/seal.hpp"
 #include "proto/codec.hpp"
 #include "tests/sim/notary.hpp"
-#include "tests/unit/cluster/net.hpp"
+#include "tests/unit/cluster/three_nodes.hpp"
 
 namespace muster::cluster::test {
 namespace {
@@ -18,7 +18,7 @@ Sender key_of(const std::string& node) {
     return {Sender::Role::node, node};
 }
 
-class Keys : public ::testing::Test {
+class Keys : public ThreeNodes {
 protected:
     void SetUp() override {
         net.keys = true;
@@ -26,16 +26,8 @@ protected:
         net.adjust = [](Options& options) {
             options.notary = std::make_shared<sim::Notary>(kSecret, options.self.name);
         };
-        net.start("a");
-        net.start("b", "a");
-        net.start("c", "a");
-        net.run(milliseconds(600));
+        ThreeNodes::SetUp();
         net.join("c", kMe, kOrders);
-    }
-    std::uint64_t counter(const std::string& node, const std::string& name) {
-        const auto counters = net.core(node).status().counters;
-        const auto it = counters.find(name);
-        return it == counters.end() ? 0 : it->second;
     }
     NodeState state(const std::string& at, const std::string& name) {
         for (const auto& node : net.core(at).nodes())
@@ -45,12 +37,12 @@ protected:
     [[nodiscard]] proto::Message said_by(const NodeId& id, proto::Body body, std::uint64_t seq = 0) const {
         return {{"default", id.name, id.incarnation.value, seq}, std::move(body)};
     }
-    /// b, with its own key, tells a something.
+    /// b sends a message to a, with its own key.
     void b_tells_a(proto::Message message) {
         net.call("a", MessageArrived{Channel::control, {}, {}, std::move(message), key_of("b")});
     }
     void b_tells_a(proto::Body body) { b_tells_a(said_by(b(), std::move(body))); }
-    /// What b says of c, as far as b can: with a signature of its own.
+    /// A record about c as b can make it: signed by b.
     proto::PeerRecord of_c(NodeState state) {
         return {c(), 0, state, "c:door", "c:control", "c:gossip", Seq{}, sim::Notary(kSecret, "b").sign("c")};
     }
@@ -59,7 +51,7 @@ protected:
         seal.signature = sim::Notary(kSecret, signer).sign(signed_bytes(seal));
         return {message.header, seal};
     }
-    /// s, which is no part of the net, greets.
+    /// The hello of a node s that is not part of the net.
     static proto::Hello hello_of_s() {
         proto::PeerRecord self{{"s", Incarnation{1}}, 0, NodeState::alive, "s:door", "s:c", "s:g", Seq{}, {}};
         std::string bytes("muster life", 12);
@@ -73,7 +65,7 @@ protected:
     }
     NodeId b() { return net.core("b").self(); }
     NodeId c() { return net.core("c").self(); }
-    /// c has not been harmed.
+    /// Expects that c was not harmed.
     void expect_c_stands() {
         net.run(milliseconds(500));
         EXPECT_EQ(state("a", "c"), NodeState::alive);
@@ -81,10 +73,9 @@ protected:
         net.join("c", kMe, kOrders);
         EXPECT_EQ(net.members("a", kOrders), net.members("c", kOrders));
     }
-    Net net;
 };
 
-TEST_F(Keys, AllWorksAsWithout) {
+TEST_F(Keys, EverythingWorksAsWithoutKeys) {
     EXPECT_EQ(net.members("a", kOrders).size(), 1u);
     const auto report = std::get<NotifyReport>(net.notify("b", kOrders, "1", true));
     EXPECT_EQ(report.delivered, 1u);
@@ -108,7 +99,7 @@ TEST_F(Keys, APublicationMustBeSealedByItsOrigin) {
     publish(said_by(c(), proto::Sealed{1u << 30, "no message", "no signature"}));
     EXPECT_EQ(counter("a", "seals_broken"), 1u);
     expect_c_stands();
-    publish(sealed_by("c", said_by(c(), proto::Goodbye{})));  // so the seal was all that was wrong
+    publish(sealed_by("c", said_by(c(), proto::Goodbye{})));  // only the seal was wrong
     EXPECT_EQ(state("a", "c"), NodeState::left);
 }
 
@@ -123,7 +114,7 @@ TEST_F(Keys, ARelayedMessageMustBeSealedByItsOrigin) {
     EXPECT_EQ(state("a", "c"), NodeState::left);
 }
 
-TEST_F(Keys, NobodySpeaksForAnothersTable) {
+TEST_F(Keys, TablesOfOthersAreNotBelieved) {
     const proto::JoinRun forged{MemberNumber{2}, 1, "", {}};
     b_tells_a(proto::Deltas{c(), Seq{2}, {{{{kOrders, Reason::left, {forged}, {}}}}}});
     EXPECT_EQ(counter("a", "tables_forged"), 1u);
@@ -133,12 +124,12 @@ TEST_F(Keys, NobodySpeaksForAnothersTable) {
     expect_c_stands();
 }
 
-TEST_F(Keys, NobodyAnswersForAnothersTable) {
+TEST_F(Keys, PullsForTablesOfOthersAreRefused) {
     b_tells_a(proto::Pull{c(), Seq{}, true});
     EXPECT_EQ(counter("a", "pulls_refused"), 1u);
 }
 
-TEST_F(Keys, WhatAnotherSaysOfANodeCannotEndIt) {
+TEST_F(Keys, ReportsOfOthersCannotEndANode) {
     b_tells_a(proto::PeerNews{{of_c(NodeState::left)}});
     expect_c_stands();
     auto denied = of_c(NodeState::down);
@@ -154,13 +145,13 @@ TEST_F(Keys, ANewLifeNeedsProof) {
     b_tells_a(proto::PeerNews{{later}});
     EXPECT_EQ(counter("a", "lives_unproven"), 1u);
     expect_c_stands();
-    // Nor does the node itself believe that another has its name.
+    // The node itself does not believe either that another node has its name.
     net.call("c", MessageArrived{Channel::control, {}, {}, said_by(b(), proto::PeerNews{{later}}), key_of("b")});
     EXPECT_EQ(counter("c", "lives_unproven"), 1u);
     expect_c_stands();
 }
 
-TEST_F(Keys, AddressesAndPositionsAreTheNodesOwnAffair) {
+TEST_F(Keys, AddressesAndPositionsCountOnlyFromTheNodeItself) {
     const auto pulls = counter("a", "pulls_sent");
     auto elsewhere = of_c(NodeState::alive);
     elsewhere.refutation = 1;
@@ -182,12 +173,12 @@ bool is_heartbeat(const proto::Message& published) {
     return inner && std::holds_alternative<proto::Heartbeat>(inner->body);
 }
 
-TEST_F(Keys, WhatWasSaidBeforeIsNoSignOfLife) {
+TEST_F(Keys, ReplayedMessagesAreNoSignOfLife) {
     const auto kept = net.published["c"];
     const auto beat = std::find_if(kept.rbegin(), kept.rend(), is_heartbeat);
     ASSERT_NE(beat, kept.rend());
     const NodeId dead = c();
-    net.checks_in_vain = 1000;
+    net.failing_checks = 1000;
     net.kill("c");
     for (int i = 0; i < 60; ++i) {
         for (const auto& message : kept) net.call("a", MessageArrived{Channel::gossip, {}, {}, message, {}});
@@ -200,7 +191,7 @@ TEST_F(Keys, WhatWasSaidBeforeIsNoSignOfLife) {
     EXPECT_GT(counter("a", "lives_unproven"), 0u);
 }
 
-TEST_F(Keys, ANoticeOfAnothersIsNotPassedOn) {
+TEST_F(Keys, ANoticeInAnotherNodesNameIsNotDelivered) {
     net.join("a", kMe, kOrders);
     const auto delivered = net.delivered.size();
     proto::Notice notice{NotificationKind::created, kOrders, {"\x01"}, c(), "", 1, 0, {}, 0};
@@ -215,8 +206,8 @@ TEST_F(Keys, AHelloNeedsTheNodesOwnKey) {
     const ConnectionId connection{77};
     const auto refused = [&](const Sender& sender, const proto::PeerRecord& self) {
         net.call("a", MessageArrived{Channel::door, connection, {}, said_by(self.id, proto::Hello{self}), sender});
-        const auto heard = net.heard(connection);
-        return heard.size() == 1 ? std::get<proto::Refuse>(heard.front().body).text : "not refused";
+        const auto sent = net.take_sent(connection);
+        return sent.size() == 1 ? std::get<proto::Refuse>(sent.front().body).text : "not refused";
     };
     EXPECT_EQ(refused({Sender::Role::worker, "w"}, record), "this is not the key of a node: use the key of node 'd'");
     EXPECT_EQ(refused(key_of("b"), record), "this is the key of node 'b': node 'd' needs its own");
@@ -239,7 +230,7 @@ TEST_F(Keys, AWelcomeNeedsTheNodesOwnKey) {
     };
     welcome(key_of("b"), {});
     EXPECT_EQ(counter("d", "messages_of_false_senders"), 1u);
-    // Even a node that is itself cannot make another give up its incarnation.
+    // A node that is who it says cannot make another give up its incarnation either.
     const NodeId before = net.core("d").self();
     welcome(key_of("e"), before.incarnation.plus(1));
     EXPECT_EQ(counter("d", "lives_unproven"), 1u);
@@ -260,8 +251,8 @@ TEST_F(Keys, AnEarlierLifeWithALaterClockIsProven) {
     EXPECT_EQ(state("b", "c"), NodeState::alive);
 }
 
-/// A key is replaced while everything runs: who comes later is told what the new one proves.
-TEST_F(Keys, AReplacedKeyProvesTheLifeThatRuns) {
+/// A key is replaced while the node runs. Newcomers get a proof by the new key.
+TEST_F(Keys, AReplacedKeyProvesTheRunningLife) {
     class Replaced final : public Notary {
     public:
         explicit Replaced(const std::uint64_t& secret) : secret_(secret) {}
@@ -283,7 +274,7 @@ TEST_F(Keys, AReplacedKeyProvesTheLifeThatRuns) {
         net.call("r",
                  MessageArrived{
                      Channel::door, ConnectionId{9}, {}, said_by({"s", Incarnation{1}}, hello_of_s()), key_of("s")});
-        return std::get<proto::Welcome>(net.heard(ConnectionId{9}).back().body).self.proof;
+        return std::get<proto::Welcome>(net.take_sent(ConnectionId{9}).back().body).self.proof;
     };
     const auto before = proof();
     secret = 2;
@@ -296,37 +287,38 @@ TEST_F(Keys, ASessionBelongsToItsKey) {
     const Sender other{Sender::Role::worker, "x"};
     const auto attach = [&](ConnectionId connection, const Sender& sender, SessionToken token) {
         net.worker_key = sender;
-        net.tell("a", connection, "w", token, 0, proto::WorkerHello{token, 0});
-        return net.heard(connection).front().body;
+        net.from_worker("a", connection, "w", token, 0, proto::WorkerHello{token, 0});
+        return net.take_sent(connection).front().body;
     };
     EXPECT_TRUE(std::holds_alternative<proto::Refuse>(attach(ConnectionId{5}, {}, {})));
     const auto token = std::get<proto::WorkerWelcome>(attach(ConnectionId{5}, own, {})).token;
     EXPECT_FALSE(std::get<proto::WorkerWelcome>(attach(ConnectionId{6}, other, token)).resumed);
-    net.tell("a", ConnectionId{6}, "w", token, 0, proto::WorkerGoodbye{});
-    EXPECT_EQ(std::get<proto::Refuse>(net.heard(ConnectionId{6}).back().body).code, ErrorCode::unknown_session);
+    net.from_worker("a", ConnectionId{6}, "w", token, 0, proto::WorkerGoodbye{});
+    EXPECT_EQ(std::get<proto::Refuse>(net.take_sent(ConnectionId{6}).back().body).code, ErrorCode::unknown_session);
     EXPECT_TRUE(std::get<proto::WorkerWelcome>(attach(ConnectionId{7}, own, token)).resumed);
 }
 
-TEST_F(Keys, WorkersAreToldWhoseKeyToExpectAtOtherNodes) {
+TEST_F(Keys, AWelcomeNamesTheKeysOfOtherNodes) {
     net.worker_key = {Sender::Role::worker, "w"};
-    net.tell("a", ConnectionId{5}, "w", {}, 0, proto::WorkerHello{});
-    EXPECT_EQ(std::get<proto::WorkerWelcome>(net.heard(ConnectionId{5}).front().body).nodes,
+    net.from_worker("a", ConnectionId{5}, "w", {}, 0, proto::WorkerHello{});
+    EXPECT_EQ(std::get<proto::WorkerWelcome>(net.take_sent(ConnectionId{5}).front().body).nodes,
               (std::vector<std::string>{"b@b:door", "c@c:door"}));
 }
 
-/// Observers, and nodes at another's door.
-TEST_F(Keys, WhoIsNoWorkerMayOnlyRead) {
+/// Nodes may use the front door of another node like observers.
+TEST_F(Keys, ObserversAndNodesMayOnlyRead) {
     std::uint64_t refused = 0;
     for (const Sender& key : {Sender{Sender::Role::observer, "o"}, key_of("b")}) {
         net.worker_key = key;
-        net.tell("a", ConnectionId{5}, "o", {}, 0, proto::WorkerHello{});
-        const auto token = std::get<proto::WorkerWelcome>(net.heard(ConnectionId{5}).front().body).token;
+        net.from_worker("a", ConnectionId{5}, "o", {}, 0, proto::WorkerHello{});
+        const auto token = std::get<proto::WorkerWelcome>(net.take_sent(ConnectionId{5}).front().body).token;
         std::uint64_t number = 0;
         const auto answer = [&](proto::Body body) {
-            net.tell("a", ConnectionId{5}, "o", token, ++number, std::move(body));
-            const auto heard = net.heard(ConnectionId{5});
-            const auto reply = std::ranges::find(heard, number, [](const auto& message) { return message.header.seq; });
-            return reply == heard.end() ? proto::Body{} : reply->body;
+            net.from_worker("a", ConnectionId{5}, "o", token, ++number, std::move(body));
+            const auto sent = net.take_sent(ConnectionId{5});
+            const auto reply = std::find_if(sent.begin(), sent.end(),
+                                            [&](const auto& message) { return message.header.seq == number; });
+            return reply == sent.end() ? proto::Body{} : reply->body;
         };
         const auto code = [&](proto::Body body) { return std::get<proto::ErrorReply>(answer(std::move(body))).code; };
         EXPECT_EQ(code(proto::JoinRequest{kOrders, 1, {}, false, 0}), ErrorCode::refused);

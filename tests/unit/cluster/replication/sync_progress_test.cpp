@@ -69,8 +69,8 @@ protected:
         }
     }
     std::string refusal() {
-        net.tell("b", ConnectionId{5}, "w", {}, 0, proto::WorkerHello{});
-        const auto heard = net.heard(ConnectionId{5});
+        net.from_worker("b", ConnectionId{5}, "w", {}, 0, proto::WorkerHello{});
+        const auto heard = net.take_sent(ConnectionId{5});
         const auto* refuse = heard.empty() ? nullptr : std::get_if<proto::Refuse>(&heard.front().body);
         return refuse == nullptr ? "none" : std::string(to_string(refuse->code)) + ": " + refuse->text;
     }

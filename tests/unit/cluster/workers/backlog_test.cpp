@@ -29,15 +29,15 @@ protected:
         net.run(milliseconds(600));
         hello();
         join();
-        net.heard(kConnection);
+        net.take_sent(kConnection);
     }
     void hello() {
-        net.tell("b", kConnection, "w", {}, 0, proto::WorkerHello{});
-        token = std::get<proto::WorkerWelcome>(net.heard(kConnection).at(0).body).token;
+        net.from_worker("b", kConnection, "w", {}, 0, proto::WorkerHello{});
+        token = std::get<proto::WorkerWelcome>(net.take_sent(kConnection).at(0).body).token;
         request = 0;
     }
     void join(const Group& group = kOrders) {
-        net.tell("b", kConnection, "w", token, ++request, proto::JoinRequest{group, 1, {}, false, 0});
+        net.from_worker("b", kConnection, "w", token, ++request, proto::JoinRequest{group, 1, {}, false, 0});
     }
     void notify(int first, int last) {
         for (int i = first; i <= last; ++i) net.notify("a", kOrders, std::to_string(i));
@@ -53,9 +53,9 @@ protected:
         Strings list;
         for (int rounds = 0; rounds < 100; ++rounds) {
             const auto before = received;
-            for (const auto& message : net.heard(kConnection)) take(message, list);
+            for (const auto& message : net.take_sent(kConnection)) take(message, list);
             if (received == before) break;
-            net.tell("b", kConnection, "w", token, 0, proto::WorkerHeartbeat{received});
+            net.from_worker("b", kConnection, "w", token, 0, proto::WorkerHeartbeat{received});
         }
         return list;
     }
@@ -120,8 +120,8 @@ TEST_F(Backlog, WhenFullEndsTheSessionIfThatIsThePolicy) {
     EXPECT_EQ(net.members("a", kOrders).size(), 1u);
     const CallId call = notify_and_wait(99);
     EXPECT_TRUE(net.members("a", kOrders).empty());
-    EXPECT_EQ(net.told.back().event.reason, Reason::worker_down);
-    const auto heard = net.heard(kConnection);
+    EXPECT_EQ(net.watch_events.back().event.reason, Reason::worker_down);
+    const auto heard = net.take_sent(kConnection);
     ASSERT_FALSE(heard.empty());
     const auto* refusal = std::get_if<proto::Refuse>(&heard.back().body);
     ASSERT_NE(refusal, nullptr);
@@ -192,9 +192,9 @@ TEST_F(Backlog, LossesInAFullBacklogStayWithinTheBounds) {
 
 TEST_F(Backlog, EndsTheSessionOfAWorkerThatDoesNotTakeItsWatches) {
     start(OverflowPolicy::drop_oldest);
-    net.tell("b", kConnection, "w", token, ++request, proto::WatchRequest{kOrders});
+    net.from_worker("b", kConnection, "w", token, ++request, proto::WatchRequest{kOrders});
     for (std::uint64_t i = 0; i < kBacklog; ++i) net.join("a", HandlerId{1}, kOrders);
-    const auto heard = net.heard(kConnection);
+    const auto heard = net.take_sent(kConnection);
     EXPECT_TRUE(std::holds_alternative<proto::Refuse>(heard.back().body));
     EXPECT_EQ(net.core("b").status().workers, 0u);
 }

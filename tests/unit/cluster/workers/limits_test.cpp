@@ -24,13 +24,13 @@ protected:
         token = hello(kConnection, "w");
     }
     SessionToken hello(ConnectionId connection, const std::string& worker) {
-        net.tell("a", connection, worker, {}, 0, proto::WorkerHello{});
-        return std::get<proto::WorkerWelcome>(net.heard(connection).at(0).body).token;
+        net.from_worker("a", connection, worker, {}, 0, proto::WorkerHello{});
+        return std::get<proto::WorkerWelcome>(net.take_sent(connection).at(0).body).token;
     }
     /// Sends a request with this number, and returns its only reply.
     proto::Body ask(std::uint64_t number, proto::Body body) {
-        net.tell("a", kConnection, "w", token, number, std::move(body));
-        for (auto& message : net.heard(kConnection))
+        net.from_worker("a", kConnection, "w", token, number, std::move(body));
+        for (auto& message : net.take_sent(kConnection))
             if (message.header.seq == number && !std::holds_alternative<proto::Deliveries>(message.body))
                 return std::move(message.body);
         return {};
@@ -94,8 +94,8 @@ TEST_F(Limits, CountsEachOwnerForItself) {
     EXPECT_TRUE(is_joined(join({"g", "1"})));
     constexpr ConnectionId kOther{10};
     const auto other = hello(kOther, "w");
-    net.tell("a", kOther, "w", other, 1, proto::JoinRequest{{"g", "2"}, 1, {}, false, 0});
-    EXPECT_TRUE(is_joined(net.heard(kOther).back().body));
+    net.from_worker("a", kOther, "w", other, 1, proto::JoinRequest{{"g", "2"}, 1, {}, false, 0});
+    EXPECT_TRUE(is_joined(net.take_sent(kOther).back().body));
 }
 
 TEST_F(Limits, WatchesOfOneWorker) {
@@ -189,11 +189,11 @@ TEST_F(Limits, CountsAndIgnoresAcknowledgementsOfUnsentItems) {
     join(kOrders);
     net.notify("a", kOrders, "1");
     for (const std::uint64_t received : {std::uint64_t{2}, ~std::uint64_t{0}})
-        net.tell("a", kConnection, "w", token, 0, proto::WorkerHeartbeat{received});
+        net.from_worker("a", kConnection, "w", token, 0, proto::WorkerHeartbeat{received});
     EXPECT_EQ(count("acks_of_unsent_stream"), 2u);
-    net.heard(kConnection);
+    net.take_sent(kConnection);
     net.notify("a", kOrders, "2");
-    const auto heard = net.heard(kConnection);
+    const auto heard = net.take_sent(kConnection);
     ASSERT_FALSE(heard.empty());
     EXPECT_EQ(heard.back().header.seq, 2u);
 }
@@ -201,9 +201,9 @@ TEST_F(Limits, CountsAndIgnoresAcknowledgementsOfUnsentItems) {
 TEST_F(Limits, CountsRefusalsByReason) {
     start([](Bounds& bounds) { bounds.sessions = 1; });
     constexpr ConnectionId kOther{10};
-    net.tell("a", kOther, "x", {}, 0, proto::WorkerHello{});
+    net.from_worker("a", kOther, "x", {}, 0, proto::WorkerHello{});
     EXPECT_EQ(count("workers_refused_too_many"), 1u);
-    net.tell("a", kOther, "x", SessionToken{12345}, 1, proto::GroupsRequest{});
+    net.from_worker("a", kOther, "x", SessionToken{12345}, 1, proto::GroupsRequest{});
     EXPECT_EQ(count("workers_refused_unknown_session"), 1u);
 }
 
