@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <exception>
 #include <functional>
 #include <iostream>
 #include <mutex>

@@ -6,6 +6,8 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
+#include <system_error>
 
 namespace muster::daemon {
 namespace {

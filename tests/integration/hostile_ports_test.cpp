@@ -246,6 +246,18 @@ TEST(HostilePorts, Http) {
     attacked.expect_unharmed();
 }
 
+TEST(HostilePorts, HttpTooLong) {
+    UnderAttack attacked;
+    const std::string much(100'000, 'x');
+    for (const auto& request :
+         {"GET /healthz?" + much + " HTTP/1.1\r\n", "GET /healthz HTTP/1.1\r\na: " + much + "\r\n"}) {
+        RawPeer peer(attacked.http());
+        peer.send(request + "Host: x\r\n\r\n");
+        EXPECT_EQ(peer.read_all().find(" 200 "), std::string::npos) << request.substr(0, 25) << "... was answered";
+    }
+    attacked.expect_unharmed();
+}
+
 // Lines, headers and bodies without end, and one that comes a byte at a time.
 TEST(HostilePorts, HttpWithoutEnd) {
     UnderAttack attacked;

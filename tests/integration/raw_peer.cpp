@@ -151,4 +151,19 @@ bool RawPeer::is_ended(std::chrono::milliseconds patience) {
     return true;
 }
 
+std::string RawPeer::read_all(std::chrono::milliseconds patience) {
+    while (read_more(patience)) {
+    }
+    return std::exchange(read_, {});
+}
+
+std::optional<std::string> http_get(const std::string& address, const std::string& path) {
+    RawPeer peer(address);
+    peer.send("GET " + path + " HTTP/1.1\r\nHost: " + address + "\r\n\r\n");
+    const std::string answer = peer.read_all();
+    const auto end_of_headers = answer.find("\r\n\r\n");
+    if (end_of_headers == std::string::npos) return std::nullopt;
+    return answer.substr(end_of_headers + 4);
+}
+
 }  // namespace muster::test

@@ -27,6 +27,9 @@ public:
     /// Whether the other side ends the connection in time. What it says before is passed over.
     bool is_ended(std::chrono::milliseconds patience = std::chrono::seconds(15));
 
+    /// All that comes until the other side ends the connection, or nothing more comes in time.
+    std::string read_all(std::chrono::milliseconds patience = std::chrono::seconds(15));
+
 private:
     bool read_more(std::chrono::milliseconds patience);
 
@@ -35,6 +38,9 @@ private:
     bool greeted_ = false;
     bool ended_ = false;
 };
+
+/// The body of the answer to "GET `path`"; nothing without an answer.
+std::optional<std::string> http_get(const std::string& address, const std::string& path);
 
 /// What ZMTP 3 has on the wire.
 std::string zmtp_greeting(std::string_view mechanism = "NULL", char major = 3);

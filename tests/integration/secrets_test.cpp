@@ -1,14 +1,16 @@
 // A session's token is whoever has it being that worker: nothing that a person, a log or another worker reads shows it.
 #include <gtest/gtest.h>
-#include <httplib.h>
 #include <unistd.h>
 
+#include <cctype>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <map>
 
 #include "tests/integration/cluster.hpp"
+#include "tests/integration/raw_peer.hpp"
 
 namespace muster::test {
 namespace {
@@ -80,7 +82,7 @@ struct Secrets : testing::Test {
         for (const auto& words : {Words{"status"}, {"nodes"}, {"groups"}, {"members", "orders", "subscriptions"}})
             seen[where + words[0]] = all_of(cluster.muster(0, words)) + all_of(cluster.muster(1, words));
         for (const char* page : {"/status", "/healthz", "/readyz", "/metrics", "/"})
-            if (const auto answer = httplib::Client("http://" + http).Get(page)) seen[where + page] = answer->body;
+            if (const auto answer = http_get(http, page)) seen[where + page] = *answer;
     }
 };
 

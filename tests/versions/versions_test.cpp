@@ -1,13 +1,13 @@
 // Real nodes and workers of this version, and the same programs speaking as another: a newer minor is a peer like any
 // other, another major is refused with a line on both sides.
 #include <gtest/gtest.h>
-#include <httplib.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "tests/integration/cluster.hpp"
 #include "tests/integration/listener.hpp"
+#include "tests/integration/raw_peer.hpp"
 
 namespace muster::versions {
 namespace {
@@ -35,9 +35,9 @@ Words worker(const std::string& how, const std::string& node, Words words) {
 }
 
 std::map<std::string, std::uint64_t> counters(const std::string& http) {
-    const auto answer = httplib::Client("http://" + http).Get("/status");
+    const auto answer = test::http_get(http, "/status");
     if (!answer) throw std::runtime_error("no answer from " + http);
-    return json::parse(answer->body).at("counters");
+    return json::parse(*answer).at("counters");
 }
 
 TEST(NewerMinor, FormsAClusterWithThisOne) {

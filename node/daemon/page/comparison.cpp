@@ -3,6 +3,7 @@
 #include <muster/worker.hpp>
 
 #include <algorithm>
+#include <iterator>
 #include <memory>
 #include <utility>
 

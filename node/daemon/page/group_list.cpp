@@ -1,6 +1,7 @@
 #include "node/daemon/page/group_list.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <numeric>
 #include <sstream>
 #include <utility>

@@ -1,12 +1,11 @@
 #include "node/daemon/page/page.hpp"
 
-#include <httplib.h>
-
 #include <atomic>
 #include <charconv>
 #include <chrono>
 #include <utility>
 
+#include "node/daemon/http_server.hpp"
 #include "node/daemon/page/files.hpp"
 #include "node/daemon/page/group_list.hpp"
 #include "node/daemon/page/json.hpp"
@@ -20,16 +19,13 @@ namespace {
 constexpr auto kTurn = std::chrono::milliseconds(1000);  // after which a viewer that has gone is noticed
 constexpr std::size_t kMembersAtOnce = 100;
 
-using httplib::Request;
-using httplib::Response;
-
 void refuse(Response& response, int status, const std::string& why) {
     response.status = status;
-    response.set_content(to_text({{"error", why}}) + "\n", "application/json");
+    response.set(to_text({{"error", why}}) + "\n", "application/json");
 }
 
 void answer(Response& response, const Json& json) {
-    response.set_content(to_text(json) + "\n", "application/json");
+    response.set(to_text(json) + "\n", "application/json");
 }
 
 int status_of(const Error& error) {
@@ -48,7 +44,7 @@ int status_of(const Error& error) {
 
 /// 0 when there is none, or it is none.
 std::size_t number_in(const Request& request, const char* name) {
-    const std::string text = request.get_param_value(name);
+    const std::string text = request.parameter(name);
     std::size_t number = 0;
     std::from_chars(text.data(), text.data() + text.size(), number);
     return number;
@@ -157,25 +153,24 @@ void Page::add_to(std::map<std::string, std::uint64_t>& counters) const {
     counters["page_requests_refused"] = impl_->refused;
 }
 
-void Page::serve(httplib::Server& server) {
+void Page::serve(HttpServer& server) {
     Impl* impl = impl_.get();
     for (const PageFile& file : page_files()) {
         const bool is_index = file.name == "index.html";
-        std::string path = is_index ? "/" : "/page/" + std::string(file.name);
-        for (auto at = path.find('.'); at != std::string::npos; at = path.find('.', at + 2)) path.insert(at, 1, '\\');
-        server.Get(path,
+        const std::string path = is_index ? "/" : "/page/" + std::string(file.name);
+        server.get(path,
                    [impl, &file](const Request& request, Response& response) { impl->file(file, request, response); });
     }
-    server.Get("/events", impl->script(&Impl::events));
-    server.Get("/page/state", impl->script(&Impl::state));
-    server.Get("/page/groups", impl->question(&Impl::find_groups));
-    server.Get("/page/group", impl->question(&Impl::show_group));
-    server.Get("/page/compare", impl->question(&Impl::compare));
+    server.get("/events", impl->script(&Impl::events));
+    server.get("/page/state", impl->script(&Impl::state));
+    server.get("/page/groups", impl->question(&Impl::find_groups));
+    server.get("/page/group", impl->question(&Impl::show_group));
+    server.get("/page/compare", impl->question(&Impl::compare));
 }
 
 bool Page::Impl::lets_in(const Request& request, Response& response, bool is_page) {
     protect(response);
-    const std::string host = request.get_header_value("Host");
+    const std::string host = request.header("Host");
     if (!host.empty() && !is_known_host(host, served_on)) {
         ++refused;
         refuse(response, 421, "this node does not know itself by that name: use its address, or let the proxy do so");
@@ -191,30 +186,31 @@ bool Page::Impl::lets_in(const Request& request, Response& response, bool is_pag
 
 void Page::Impl::file(const PageFile& file, const Request& request, Response& response) {
     if (!lets_in(request, response, file.name == "index.html")) return;
-    response.set_content(file.bytes.data(), file.bytes.size(), std::string(file.type).c_str());
+    response.set(std::string(file.bytes), std::string(file.type));
 }
 
 void Page::Impl::events(const Request&, Response& response) {
     const auto viewer = pulse.enter();
     if (!viewer) return refuse(response, 503, "as many as may look at this page do so");
     const auto leave = std::shared_ptr<void>(nullptr, [this, viewer](void*) { pulse.leave(viewer); });
-    response.set_header("X-Accel-Buffering", "no");
-    response.set_chunked_content_provider("text/event-stream", [viewer, leave](std::size_t, httplib::DataSink& sink) {
+    response.headers["X-Accel-Buffering"] = "no";
+    response.set({}, "text/event-stream");
+    response.stream = [viewer, leave]() -> std::optional<std::string> {
         const auto frame = viewer->take(kTurn);
-        if (viewer->is_closed() || !sink.is_writable()) return false;
-        return !frame || sink.write(frame->data(), frame->size());
-    });
+        if (viewer->is_closed()) return std::nullopt;
+        return frame ? *frame : ":\n\n";  // a comment, which browsers skip
+    };
 }
 
 void Page::Impl::state(const Request&, Response& response) {
-    response.set_content(pulse.state() + "\n", "application/json");
+    response.set(pulse.state() + "\n", "application/json");
 }
 
 void Page::Impl::find_groups(const Request& request, Response& response) {
     const auto order =
-        request.get_param_value("order") == "members" ? GroupList::Order::by_members : GroupList::Order::by_name;
+        request.parameter("order") == "members" ? GroupList::Order::by_members : GroupList::Order::by_name;
     const std::size_t from = number_in(request, "from");
-    const auto page = groups.find(request.get_param_value("search"), order, from);
+    const auto page = groups.find(request.parameter("search"), order, from);
     if (!page) return refuse(response, status_of(page.error()), page.error().text);
     Json list = Json::array();
     for (const auto& info : page->groups) list.push_back({{"group", to_json(info.group)}, {"members", info.members}});
@@ -226,7 +222,7 @@ void Page::Impl::find_groups(const Request& request, Response& response) {
 }
 
 void Page::Impl::show_group(const Request& request, Response& response) {
-    const Group group{request.get_param_value("store"), request.get_param_value("feature")};
+    const Group group{request.parameter("store"), request.parameter("feature")};
     if (const auto why = proto::why_invalid(group); !why.empty()) return refuse(response, 400, why);
     const auto members = node.members(group);
     if (!members) return refuse(response, status_of(members.error()), members.error().text);
@@ -243,7 +239,7 @@ void Page::Impl::show_group(const Request& request, Response& response) {
 }
 
 void Page::Impl::compare(const Request& request, Response& response) {
-    const auto outcome = comparison.run(request.get_param_value("with"));
+    const auto outcome = comparison.run(request.parameter("with"));
     if (!outcome) return refuse(response, status_of(outcome.error()), outcome.error().text);
     answer(response, json_of(*outcome));
 }

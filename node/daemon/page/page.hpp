@@ -11,11 +11,9 @@
 
 #include "node/daemon/page/comparison.hpp"
 
-namespace httplib {
-class Server;
-}
-
 namespace muster::daemon {
+
+class HttpServer;
 
 /// `/` and what it is made of below `/page/`; `/events`: the state and what changes of it, as server-sent events.
 /// Read-only. Requests from other sites' pages are refused (visitor.hpp).
@@ -32,7 +30,7 @@ public:
     ~Page();
 
     /// Before the server listens; it must have stopped before the page ends.
-    void serve(httplib::Server& server);
+    void serve(HttpServer& server);
     /// Streams and comparisons end, so that the server can stop.
     void close();
 

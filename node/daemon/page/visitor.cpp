@@ -37,19 +37,19 @@ bool is_known_host(const std::string& host, const std::string& served_on) {
            name.ends_with(".localhost");
 }
 
-bool is_from_here(const httplib::Request& request) {
-    const std::string site = request.get_header_value("Sec-Fetch-Site");
+bool is_from_here(const Request& request) {
+    const std::string site = request.header("Sec-Fetch-Site");
     return site.empty() || site == "same-origin" || site == "none";
 }
 
-void protect(httplib::Response& response) {
-    response.set_header("Content-Security-Policy", kPolicy);
-    response.set_header("X-Content-Type-Options", "nosniff");
-    response.set_header("X-Frame-Options", "DENY");
-    response.set_header("Referrer-Policy", "no-referrer");
-    response.set_header("Cross-Origin-Opener-Policy", "same-origin");
-    response.set_header("Cross-Origin-Resource-Policy", "same-origin");
-    response.set_header("Cache-Control", "no-store");
+void protect(Response& response) {
+    response.headers["Content-Security-Policy"] = kPolicy;
+    response.headers["X-Content-Type-Options"] = "nosniff";
+    response.headers["X-Frame-Options"] = "DENY";
+    response.headers["Referrer-Policy"] = "no-referrer";
+    response.headers["Cross-Origin-Opener-Policy"] = "same-origin";
+    response.headers["Cross-Origin-Resource-Policy"] = "same-origin";
+    response.headers["Cache-Control"] = "no-store";
 }
 
 }  // namespace muster::daemon

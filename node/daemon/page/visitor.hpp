@@ -1,9 +1,9 @@
 // Whom the page answers, and what every answer says so that a browser keeps it to itself.
 #pragma once
 
-#include <httplib.h>
-
 #include <string>
+
+#include "node/daemon/http_server.hpp"
 
 namespace muster::daemon {
 
@@ -13,9 +13,9 @@ namespace muster::daemon {
 bool is_known_host(const std::string& host, const std::string& served_on);
 
 /// Whether the page's own scripts ask, or somebody who is no browser: not another site's page.
-bool is_from_here(const httplib::Request& request);
+bool is_from_here(const Request& request);
 
 /// No scripts, styles or frames from elsewhere, nothing kept, nothing guessed.
-void protect(httplib::Response& response);
+void protect(Response& response);
 
 }  // namespace muster::daemon

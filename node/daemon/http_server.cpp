@@ -1,0 +1,284 @@
+#include "node/daemon/http_server.hpp"
+
+#include <arpa/inet.h>
+#include <microhttpd.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <exception>
+#include <limits>
+#include <mutex>
+#include <string_view>
+#include <thread>
+#include <utility>
+
+#include "node/io/address.hpp"
+#include "node/io/signals_blocked.hpp"
+
+namespace muster::daemon {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// Disconnects clients whose request has not arrived completely in time. libmicrohttpd itself bounds only the silence
+/// between two bytes.
+class Deadlines {
+public:
+    explicit Deadlines(Clock::duration time) : time_(time), thread_([this] { run(); }) {}
+    ~Deadlines() {
+        {
+            const std::lock_guard lock(mutex_);
+            ending_ = true;
+        }
+        changed_.notify_one();
+        thread_.join();
+    }
+    Deadlines(const Deadlines&) = delete;
+    Deadlines& operator=(const Deadlines&) = delete;
+
+    void begin(int socket) {
+        const std::lock_guard lock(mutex_);
+        ends_[socket] = Clock::now() + time_;
+        if (ends_.size() == 1) changed_.notify_one();
+    }
+    void end(int socket) {
+        const std::lock_guard lock(mutex_);
+        ends_.erase(socket);
+    }
+
+private:
+    void run() {
+        std::unique_lock lock(mutex_);
+        while (!ending_) {
+            const auto now = Clock::now();
+            auto next = Clock::time_point::max();
+            for (const auto& [socket, end] : ends_) {
+                if (end <= now)
+                    ::shutdown(socket, SHUT_RDWR);  // its thread then ends the connection and calls end()
+                else
+                    next = std::min(next, end);
+            }
+            if (next == Clock::time_point::max())
+                changed_.wait(lock);
+            else
+                changed_.wait_until(lock, next);
+        }
+    }
+
+    const Clock::duration time_;
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    bool ending_ = false;
+    std::map<int, Clock::time_point> ends_;  // by socket
+    std::thread thread_;
+};
+
+int socket_of(MHD_Connection* connection) {
+    return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+}
+
+std::string value_of(MHD_Connection* connection, MHD_ValueKind kind, std::string_view name) {
+    const char* value = nullptr;
+    std::size_t size = 0;
+    if (MHD_lookup_connection_value_n(connection, kind, name.data(), name.size(), &value, &size) != MHD_YES || !value)
+        return {};
+    return {value, size};
+}
+
+/// What is sent of a stream.
+struct Stream {
+    MHD_Connection* connection;
+    unsigned silence;
+    std::function<std::optional<std::string>()> next;
+    std::string part;
+    std::size_t sent = 0;  // of the part
+
+    ssize_t read(char* to, std::size_t size) {
+        if (sent == part.size()) {
+            const auto got = next();
+            if (!got) return MHD_CONTENT_READER_END_OF_STREAM;
+            part = *got;
+            sent = 0;
+        }
+        const std::size_t some = part.copy(to, size, sent);
+        sent += some;
+        return static_cast<ssize_t>(some);
+    }
+};
+
+/// The time that a handler takes is no silence of the client.
+class Patience {
+public:
+    Patience(MHD_Connection* connection, unsigned silence) : connection_(connection), silence_(silence) { set(0); }
+    ~Patience() { set(silence_); }
+    Patience(const Patience&) = delete;
+    Patience& operator=(const Patience&) = delete;
+
+private:
+    void set(unsigned seconds) { MHD_set_connection_option(connection_, MHD_CONNECTION_OPTION_TIMEOUT, seconds); }
+
+    MHD_Connection* connection_;
+    const unsigned silence_;
+};
+
+ssize_t read_stream(void* of, std::uint64_t, char* to, std::size_t size) noexcept {
+    auto& stream = *static_cast<Stream*>(of);
+    try {
+        const Patience patience(stream.connection, stream.silence);
+        return stream.read(to, size);
+    } catch (const std::exception&) {
+        return MHD_CONTENT_READER_END_WITH_ERROR;
+    }
+}
+
+void delete_stream(void* of) noexcept {
+    delete static_cast<Stream*>(of);
+}
+
+MHD_Result queue(MHD_Connection* connection, Response&& response, unsigned silence) {
+    constexpr std::size_t kPart = 8U << 10U;
+    MHD_Response* queued =
+        response.stream
+            ? MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, kPart, read_stream,
+                                                new Stream{connection, silence, std::move(response.stream), {}, 0},
+                                                delete_stream)
+            : MHD_create_response_from_buffer(response.content.size(), response.content.data(), MHD_RESPMEM_MUST_COPY);
+    if (!queued) return MHD_NO;
+    for (const auto& [name, value] : response.headers) MHD_add_response_header(queued, name.c_str(), value.c_str());
+    MHD_add_response_header(queued, MHD_HTTP_HEADER_CONNECTION, "close");
+    const auto result = MHD_queue_response(connection, static_cast<unsigned>(response.status), queued);
+    MHD_destroy_response(queued);
+    return result;
+}
+
+/// A socket that listens there; -1 if there is none. Without sharing the port: no SO_REUSEPORT.
+int listen_on(const node::Address& address) {
+    addrinfo hints{};
+    hints.ai_socktype = SOCK_STREAM;
+    hints.ai_flags = AI_PASSIVE;
+    addrinfo* found = nullptr;
+    if (::getaddrinfo(address.host.c_str(), std::to_string(address.port).c_str(), &hints, &found) != 0) return -1;
+    int listening = -1;
+    for (const addrinfo* one = found; one != nullptr && listening < 0; one = one->ai_next) {
+        const int tried = ::socket(one->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (tried < 0) continue;
+        const int yes = 1;
+        ::setsockopt(tried, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+        if (::bind(tried, one->ai_addr, one->ai_addrlen) == 0 && ::listen(tried, SOMAXCONN) == 0)
+            listening = tried;
+        else
+            ::close(tried);
+    }
+    ::freeaddrinfo(found);
+    return listening;
+}
+
+}  // namespace
+
+std::string Request::header(const char* name) const {
+    return value_of(connection_, MHD_HEADER_KIND, name);
+}
+
+std::string Request::parameter(const char* name) const {
+    return value_of(connection_, MHD_GET_ARGUMENT_KIND, name);
+}
+
+void Response::set(std::string text, std::string type) {
+    content = std::move(text);
+    headers[MHD_HTTP_HEADER_CONTENT_TYPE] = std::move(type);
+}
+
+struct HttpServer::Impl {
+    std::map<std::string, Handler, std::less<>> handlers;  // by path
+    Limits limits;
+    std::optional<Deadlines> deadlines;
+    int socket = -1;  // belongs to `daemon` once there is one
+    MHD_Daemon* daemon = nullptr;
+
+    [[nodiscard]] unsigned silence() const { return static_cast<unsigned>(limits.silence.count()); }
+
+    Response answer(MHD_Connection* connection, std::string_view method, const char* path) const {
+        Response response;
+        const auto handler = handlers.find(path);
+        const bool reads = method == MHD_HTTP_METHOD_GET || method == MHD_HTTP_METHOD_HEAD;
+        if (!reads || handler == handlers.end()) {
+            response.status = MHD_HTTP_NOT_FOUND;
+            return response;
+        }
+        try {
+            const Patience patience(connection, silence());
+            handler->second(Request(connection), response);
+        } catch (const std::exception&) {
+            response = {};
+            response.status = MHD_HTTP_INTERNAL_SERVER_ERROR;
+        }
+        return response;
+    }
+
+    static MHD_Result handle(void* of, MHD_Connection* connection, const char* path, const char* method, const char*,
+                             const char*, std::size_t*, void**) noexcept {
+        auto& impl = *static_cast<Impl*>(of);
+        impl.deadlines->end(socket_of(connection));
+        try {
+            return queue(connection, impl.answer(connection, method, path), impl.silence());
+        } catch (const std::exception&) {
+            return MHD_NO;
+        }
+    }
+
+    static void notice(void* of, MHD_Connection* connection, void**, MHD_ConnectionNotificationCode what) noexcept {
+        auto& deadlines = *static_cast<Impl*>(of)->deadlines;
+        if (what == MHD_CONNECTION_NOTIFY_STARTED)
+            deadlines.begin(socket_of(connection));
+        else
+            deadlines.end(socket_of(connection));
+    }
+};
+
+HttpServer::HttpServer() : impl_(std::make_unique<Impl>()) {}
+
+HttpServer::~HttpServer() {
+    stop();
+}
+
+void HttpServer::get(std::string path, Handler handler) {
+    impl_->handlers.emplace(std::move(path), std::move(handler));
+}
+
+Result<Done> HttpServer::start(const std::string& address, const Limits& limits) {
+    const auto parsed = node::parse_address(address);
+    if (!parsed) return parsed.error();
+    const Error failed{ErrorCode::unreachable,
+                       "cannot serve HTTP on " + address + ": choose another --http or stop what uses it"};
+    impl_->socket = listen_on(*parsed);
+    if (impl_->socket < 0) return failed;
+
+    const node::SignalsBlocked blocked;
+    impl_->limits = limits;
+    impl_->deadlines.emplace(limits.request_time);
+    impl_->daemon =
+        MHD_start_daemon(MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_USE_ITC,
+                         0, nullptr, nullptr, &Impl::handle, impl_.get(), MHD_OPTION_LISTEN_SOCKET, impl_->socket,
+                         MHD_OPTION_CONNECTION_LIMIT, static_cast<unsigned>(limits.connections),
+                         MHD_OPTION_CONNECTION_MEMORY_LIMIT, limits.request_bytes, MHD_OPTION_CONNECTION_TIMEOUT,
+                         impl_->silence(), MHD_OPTION_NOTIFY_CONNECTION, &Impl::notice, impl_.get(), MHD_OPTION_END);
+    if (impl_->daemon) return Done{};
+    ::close(impl_->socket);
+    return failed;
+}
+
+void HttpServer::stop() {
+    if (impl_->daemon) MHD_stop_daemon(std::exchange(impl_->daemon, nullptr));
+    impl_->deadlines.reset();
+}
+
+std::uint16_t HttpServer::port() const {
+    const MHD_DaemonInfo* info = MHD_get_daemon_info(impl_->daemon, MHD_DAEMON_INFO_BIND_PORT);
+    return info ? info->port : std::uint16_t{0};
+}
+
+}  // namespace muster::daemon

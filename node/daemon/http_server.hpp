@@ -1,0 +1,75 @@
+// A small HTTP server for answers to GET (libmicrohttpd).
+#pragma once
+
+#include <muster/result.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+struct MHD_Connection;
+
+namespace muster::daemon {
+
+/// What a client asks. Valid while its handler runs.
+class Request {
+public:
+    explicit Request(MHD_Connection* connection) : connection_(connection) {}
+
+    /// Empty if missing.
+    [[nodiscard]] std::string header(const char* name) const;
+    /// A parameter of the query, decoded. Empty if missing.
+    [[nodiscard]] std::string parameter(const char* name) const;
+
+private:
+    MHD_Connection* connection_;
+};
+
+struct Response {
+    int status = 200;
+    std::map<std::string, std::string> headers;
+    std::string content;
+    /// If set, sent instead of `content`: one part per call, until a call returns nothing or the client has gone.
+    /// A client that has gone is noticed only by sending to it.
+    std::function<std::optional<std::string>()> stream;
+
+    void set(std::string text, std::string type);
+};
+
+/// Serves one request per connection, each on a thread of its own. Any other method than GET or HEAD, and any other
+/// path than those given, is answered 404.
+class HttpServer {
+public:
+    using Handler = std::function<void(const Request&, Response&)>;
+
+    /// What a client may take. It is disconnected when it wants more.
+    struct Limits {
+        std::size_t connections = 16;                                      // served at the same time; further ones wait
+        std::size_t request_bytes = 16U << 10U;                            // request line and headers; no body is read
+        std::chrono::milliseconds request_time = std::chrono::seconds(5);  // until the request has arrived completely
+        std::chrono::seconds silence{2};  // without a byte of the request arriving, or of the answer being taken
+    };
+
+    HttpServer();
+    ~HttpServer();
+
+    /// Before start(). Exceptions of the handler are answered 500.
+    void get(std::string path, Handler handler);
+    /// Errors: bad_request (address), unreachable (it cannot be bound).
+    Result<Done> start(const std::string& address, const Limits& limits);
+    /// Disconnects all clients, then waits for their handlers and streams.
+    void stop();
+    /// The port that it listens on.
+    [[nodiscard]] std::uint16_t port() const;
+
+private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace muster::daemon

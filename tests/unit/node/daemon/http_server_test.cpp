@@ -1,0 +1,212 @@
+// What the HTTP server answers, and what it lets a client take.
+#include "node/daemon/http_server.hpp"
+
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <stdexcept>
+#include <thread>
+
+namespace muster::daemon {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr auto kPatience = seconds(60);  // for what a loaded machine may delay
+
+class Client {
+public:
+    explicit Client(std::uint16_t port) : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+        sockaddr_in to{};
+        to.sin_family = AF_INET;
+        to.sin_port = htons(port);
+        ::inet_pton(AF_INET, "127.0.0.1", &to.sin_addr);
+        if (::connect(socket_, reinterpret_cast<const sockaddr*>(&to), sizeof to) != 0)
+            throw std::runtime_error("cannot connect");
+    }
+    ~Client() { ::close(socket_); }
+    Client(const Client&) = delete;
+    Client& operator=(const Client&) = delete;
+
+    bool send(const std::string& text) const { return ::send(socket_, text.data(), text.size(), MSG_NOSIGNAL) > 0; }
+    void get(const std::string& path, const std::string& headers = "") const {
+        send("GET " + path + " HTTP/1.1\r\nHost: x\r\n" + headers + "\r\n");
+    }
+    /// Until `wanted` has come, or the server has ended the connection.
+    std::string read_until(const std::string& wanted) {
+        std::array<char, 4096> buffer{};
+        pollfd item{socket_, POLLIN, 0};
+        while (text_.find(wanted) == std::string::npos) {
+            if (::poll(&item, 1, static_cast<int>(milliseconds(kPatience).count())) <= 0) return "nothing in time";
+            const auto size = ::recv(socket_, buffer.data(), buffer.size(), 0);
+            if (size <= 0) break;
+            text_.append(buffer.data(), static_cast<std::size_t>(size));
+        }
+        return text_;
+    }
+    std::string read_all() { return read_until("text that no answer has"); }
+    int status() {
+        const auto answer = read_all();
+        return answer.starts_with("HTTP/1.1 ") ? std::stoi(answer.substr(9, 3)) : 0;
+    }
+    std::string body() {
+        const auto answer = read_all();
+        const auto at = answer.find("\r\n\r\n");
+        return at == std::string::npos ? "no answer" : answer.substr(at + 4);
+    }
+
+private:
+    int socket_;
+    std::string text_;
+};
+
+struct HttpServerTest : testing::Test {
+    HttpServer server;
+    HttpServer::Limits limits;
+
+    void start() {
+        server.get("/", [](const Request&, Response& response) { response.set("hello\n", "text/plain"); });
+        const auto started = server.start("127.0.0.1:0", limits);
+        ASSERT_TRUE(started) << started.error().text;
+    }
+    int status_of(const std::string& path, const std::string& headers = "") const {
+        Client client(server.port());
+        client.get(path, headers);
+        return client.status();
+    }
+};
+
+TEST_F(HttpServerTest, AnswersWithHeadersAndContent) {
+    server.get("/words", [](const Request& request, Response& response) {
+        response.headers["X-Seen"] = request.header("x-word");
+        response.set(request.parameter("a") + "," + request.parameter("b") + "," + request.parameter("c"), "text/css");
+    });
+    start();
+    Client client(server.port());
+    client.get("/words?a=1%202+3&b=%c3%a4&c", "X-Word: one\r\n");
+    EXPECT_EQ(client.body(), "1 2 3,\xc3\xa4,");
+    const auto answer = client.read_all();
+    EXPECT_NE(answer.find("HTTP/1.1 200 "), std::string::npos) << answer;
+    EXPECT_NE(answer.find("X-Seen: one\r\n"), std::string::npos) << answer;
+    EXPECT_NE(answer.find("Content-Type: text/css\r\n"), std::string::npos) << answer;
+    EXPECT_NE(answer.find("Connection: close\r\n"), std::string::npos) << answer;
+}
+
+TEST_F(HttpServerTest, AnswersNothingElse) {
+    start();
+    for (const char* path : {"/nothing", "/../", "//", "/%2e%2e/"}) EXPECT_EQ(status_of(path), 404) << path;
+    for (const char* method : {"POST", "PUT", "DELETE", "OPTIONS"}) {
+        Client client(server.port());
+        client.send(std::string(method) + " / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello");
+        EXPECT_EQ(client.status(), 404) << method;
+    }
+    Client client(server.port());
+    client.send("HEAD / HTTP/1.1\r\nHost: x\r\n\r\n");
+    EXPECT_EQ(client.body(), "");
+}
+
+TEST_F(HttpServerTest, AnswersWhatAHandlerThrowsWith500) {
+    server.get("/throws", [](const Request&, Response&) { throw std::runtime_error("as planned"); });
+    start();
+    EXPECT_EQ(status_of("/throws"), 500);
+    EXPECT_EQ(status_of("/"), 200);
+}
+
+TEST_F(HttpServerTest, ReportsThatAnAddressCannotBeBound) {
+    start();
+    HttpServer second;
+    const auto started = second.start("127.0.0.1:" + std::to_string(server.port()), {});
+    ASSERT_FALSE(started);
+    EXPECT_EQ(started.error().code, ErrorCode::unreachable);
+    EXPECT_FALSE(HttpServer().start("no address", {}));
+}
+
+TEST_F(HttpServerTest, RefusesARequestThatIsTooLong) {
+    start();
+    EXPECT_EQ(status_of("/", "A: " + std::string(limits.request_bytes / 2, 'x') + "\r\n"), 200);
+    EXPECT_NE(status_of("/", "A: " + std::string(limits.request_bytes * 2, 'x') + "\r\n"), 200);
+    EXPECT_NE(status_of("/" + std::string(limits.request_bytes * 2, 'x')), 200);
+}
+
+TEST_F(HttpServerTest, DisconnectsAClientThatIsTooSlow) {
+    limits.connections = 1;
+    limits.request_time = milliseconds(500);
+    start();
+    const Client slow(server.port());
+    const auto begin = std::chrono::steady_clock::now();
+    while (slow.send("x") && std::chrono::steady_clock::now() < begin + kPatience)
+        std::this_thread::sleep_for(milliseconds(20));
+    EXPECT_LT(std::chrono::steady_clock::now(), begin + kPatience);
+    EXPECT_EQ(status_of("/"), 200);
+}
+
+TEST_F(HttpServerTest, DisconnectsAClientThatIsSilent) {
+    limits.connections = 1;
+    limits.request_time = std::chrono::hours(1);
+    limits.silence = seconds(1);
+    start();
+    const Client silent(server.port());
+    silent.send("GET /");
+    EXPECT_EQ(status_of("/"), 200);
+}
+
+TEST_F(HttpServerTest, DisconnectsAClientThatTakesNoAnswer) {
+    limits.connections = 1;
+    limits.silence = seconds(1);
+    server.get("/large", [](const Request&, Response& response) { response.content.assign(64U << 20U, 'x'); });
+    start();
+    const Client idle(server.port());
+    idle.get("/large");
+    EXPECT_EQ(status_of("/"), 200);
+}
+
+TEST_F(HttpServerTest, WaitsForASlowHandlerAndASlowStream) {
+    limits.silence = seconds(1);
+    server.get("/slow", [](const Request&, Response& response) {
+        std::this_thread::sleep_for(milliseconds(1500));
+        response.stream = [parts = 0]() mutable -> std::optional<std::string> {
+            if (parts++ == 2) return std::nullopt;
+            std::this_thread::sleep_for(milliseconds(1500));
+            return std::string(100'000, 'x');
+        };
+    });
+    start();
+    Client client(server.port());
+    client.get("/slow");
+    const auto body = client.body();
+    EXPECT_EQ(std::count(body.begin(), body.end(), 'x'), 200'000);
+}
+
+TEST_F(HttpServerTest, EndsStreamsOfClientsThatHaveGoneAndWhenItStops) {
+    std::atomic<int> streams = 0;
+    server.get("/stream", [&](const Request&, Response& response) {
+        ++streams;
+        response.stream = [leave = std::shared_ptr<void>(nullptr, [&](void*) { --streams; })] {
+            std::this_thread::sleep_for(milliseconds(10));
+            return std::optional<std::string>("more\n");
+        };
+    });
+    start();
+    Client stays(server.port());
+    stays.get("/stream");
+    stays.read_until("more");
+    {
+        Client goes(server.port());
+        goes.get("/stream");
+        goes.read_until("more");
+        EXPECT_EQ(streams, 2);
+    }
+    for (int i = 0; streams == 2 && i < 6000; ++i) std::this_thread::sleep_for(milliseconds(10));
+    EXPECT_EQ(streams, 1);
+    server.stop();
+    EXPECT_EQ(streams, 0);
+}
+
+}  // namespace
+}  // namespace muster::daemon
