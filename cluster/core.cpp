@@ -1,6 +1,7 @@
 #include "cluster/core.hpp"
 
 #include <algorithm>
+#include <type_traits>
 #include <utility>
 
 #include "cluster/base/wire_size.hpp"

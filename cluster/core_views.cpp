@@ -38,7 +38,7 @@ std::vector<NodeView> Core::Impl::views(Instant now) const {
             view.waiting = link->items() + link->losses();
         }
     }
-    std::ranges::sort(views, {}, [](const NodeView& view) { return view.node.id; });
+    std::sort(views.begin(), views.end(), [](const NodeView& a, const NodeView& b) { return a.node.id < b.node.id; });
     return views;
 }
 

@@ -1,6 +1,7 @@
 #include "cluster/workers/session.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "proto/limits.hpp"

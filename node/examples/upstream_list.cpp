@@ -40,7 +40,7 @@ constexpr auto kDoubtful = std::chrono::seconds(2);      // what may be no end o
 
 /// Anybody who may join may write anything there, and it goes into a program's configuration.
 bool is_address(const std::string& text) {
-    const bool plain = std::ranges::all_of(text, [](unsigned char c) {
+    const bool plain = std::all_of(text.begin(), text.end(), [](unsigned char c) {
         return std::isalnum(c) != 0 || c == '.' || c == '-' || c == ':' || c == '[' || c == ']';
     });
     return plain && text.find(':') != std::string::npos;

@@ -1,6 +1,7 @@
 #include "node/sockets/topics.hpp"
 
 #include <charconv>
+#include <system_error>
 
 namespace muster::node {
 

@@ -1,6 +1,7 @@
 #include "tests/sim/network.hpp"
 
 #include <charconv>
+#include <iterator>
 
 namespace muster::sim {
 namespace {

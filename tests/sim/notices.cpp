@@ -1,6 +1,7 @@
 #include "tests/sim/notices.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 namespace muster::sim {
 
@@ -69,8 +70,8 @@ void Notices::refused(std::uint64_t number) {
 }
 
 void Notices::judge_report(const Sent& sent, const NotifyReport& report, const std::string& who) const {
-    const auto got = static_cast<std::uint64_t>(
-        std::ranges::count_if(sent.expected, [&](const auto& member) { return sent.got.contains(member); }));
+    const auto got = static_cast<std::uint64_t>(std::count_if(
+        sent.expected.begin(), sent.expected.end(), [&](const auto& member) { return sent.got.contains(member); }));
     if (report.delivered > got)
         throw Violation(who + "the report claims " + std::to_string(report.delivered) + " deliveries of " +
                         std::to_string(got));

@@ -1,4 +1,6 @@
 // The actions of a core, done on the simulated network.
+#include <type_traits>
+
 #include "proto/codec.hpp"
 #include "tests/sim/world.hpp"
 

@@ -4,6 +4,7 @@
 #include <xxhash.h>
 
 #include <cstdio>
+#include <type_traits>
 
 namespace muster::sim {
 namespace {

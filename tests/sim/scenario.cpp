@@ -4,6 +4,7 @@
 #include <charconv>
 #include <optional>
 #include <sstream>
+#include <system_error>
 
 #include "tests/sim/stage.hpp"
 

@@ -119,7 +119,8 @@ TEST(Journal, SaysThatANodeWasSilent) {
     net.drop = nullptr;
     net.run(seconds(20));
     const auto back = net.core("a").changes(after.back().version, net.now);
-    const auto up = std::ranges::find(back, Kind::node_up, &Change::kind);
+    const auto up =
+        std::find_if(back.begin(), back.end(), [](const Change& change) { return change.kind == Kind::node_up; });
     ASSERT_NE(up, back.end());
     EXPECT_EQ(up->text, "it denies its death");
 }

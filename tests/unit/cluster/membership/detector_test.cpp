@@ -54,7 +54,7 @@ TEST_F(DetectorRules, ANodeThatWasCutOffGivesUnheardPeersTheFullTimeAgain) {
     only_heartbeats_of_c = false;
     net.run(milliseconds(400));
     EXPECT_EQ(net.core("a").nodes()[1].state, NodeState::alive);
-    EXPECT_EQ(std::ranges::count(net.notes, "a: node down b"), 0);
+    EXPECT_EQ(std::count(net.notes.begin(), net.notes.end(), "a: node down b"), 0);
 }
 
 TEST_F(DetectorRules, AKilledProcessIsFoundThoughItsPortClosesAfterItsLinks) {

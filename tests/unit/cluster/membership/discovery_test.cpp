@@ -13,9 +13,10 @@ using std::chrono::milliseconds;
 class Names : public ThreeNodes {};
 
 bool all_know_each_other(Net& net, const std::vector<std::string>& names) {
-    return std::ranges::all_of(names, [&](const auto& name) {
-        return std::ranges::count(net.core(name).nodes(), NodeState::alive, &NodeInfo::state) ==
-               static_cast<std::ptrdiff_t>(names.size());
+    return std::all_of(names.begin(), names.end(), [&](const auto& name) {
+        const auto nodes = net.core(name).nodes();
+        const auto is_alive = [](const NodeInfo& node) { return node.state == NodeState::alive; };
+        return std::count_if(nodes.begin(), nodes.end(), is_alive) == static_cast<std::ptrdiff_t>(names.size());
     });
 }
 
