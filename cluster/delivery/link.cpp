@@ -175,8 +175,9 @@ void Link::send_window(Context& context, Peers& peers, bool detour) {
         proto::LinkData data{peer_, sent_ + 1, received_, {}};
         std::size_t size = 0;
         while (can_send(bounds) && (data.items.empty() || size < limits::kChunkBytes)) {
-            if (sent_ - acked_ == window_.size()) number_next();
-            const auto& out = window_[sent_ - acked_];
+            const auto next = static_cast<std::size_t>(sent_ - acked_);
+            if (next == window_.size()) number_next();
+            const auto& out = window_[next];
             if (!data.items.empty() && size + out.size > limits::kFrame / 2) break;
             size += out.size;
             in_flight_ += out.size;

@@ -179,11 +179,12 @@ std::optional<std::string> StateFile::parse(const std::string& bytes) {
         const auto damaged = "is damaged at byte " + std::to_string(at);
         if (head.head_check != head.checksum(at)) return damaged;
         if (head.length > all.size() - at - sizeof head) break;
-        const auto frame = all.substr(at + sizeof head, head.length);
+        const auto length = static_cast<std::size_t>(head.length);
+        const auto frame = all.substr(at + sizeof head, length);
         if (head.check != checksum_of(frame, at)) return damaged;
         auto message = proto::decode(frame);
         if (!message || !apply(current_, *message)) return damaged;
-        at += sizeof head + head.length;
+        at += sizeof head + length;
     }
     if (latest.token == 0) current_ = {};
     const bool is_its = current_.token && latest.token == current_.token.value;

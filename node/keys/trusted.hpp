@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 #include "node/keys/key.hpp"
@@ -23,7 +24,8 @@ struct Identity {
     Role role = Role::node;
     std::string name;
 
-    auto operator<=>(const Identity&) const = default;
+    bool operator==(const Identity&) const = default;
+    bool operator<(const Identity& other) const { return std::tie(role, name) < std::tie(other.role, other.name); }
 };
 
 /// "node/a"

@@ -7,6 +7,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "cluster/core.hpp"
@@ -19,7 +20,8 @@ struct Owner {
     std::string worker;
     std::uint64_t number = 0;  // handler, or session token
 
-    auto operator<=>(const Owner&) const = default;
+    bool operator==(const Owner&) const = default;
+    bool operator<(const Owner& other) const { return std::tie(worker, number) < std::tie(other.worker, other.number); }
 };
 
 struct TrueMember {

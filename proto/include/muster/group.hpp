@@ -15,7 +15,12 @@ struct Group {
     std::string store;
     std::string feature;
 
-    auto operator<=>(const Group&) const = default;
+    bool operator==(const Group&) const = default;
+    // Not defaulted: before version 16, libc++ has no <=> for strings.
+    std::strong_ordering operator<=>(const Group& other) const {
+        const auto stores = store.compare(other.store) <=> 0;
+        return stores != 0 ? stores : feature.compare(other.feature) <=> 0;
+    }
 };
 
 /// A 64-bit hash of a group's name: an index, not an identity. Groups with equal

@@ -40,7 +40,12 @@ struct NodeId {
     std::string name;
     Incarnation incarnation;
 
-    auto operator<=>(const NodeId&) const = default;
+    bool operator==(const NodeId&) const = default;
+    // Not defaulted: before version 16, libc++ has no <=> for strings.
+    std::strong_ordering operator<=>(const NodeId& other) const {
+        const auto names = name.compare(other.name) <=> 0;
+        return names != 0 ? names : incarnation <=> other.incarnation;
+    }
 };
 
 /// One join of one group by one owner, unique in the cluster and over time.
