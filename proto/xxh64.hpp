@@ -5,13 +5,14 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string_view>
 
 namespace muster::proto {
 
 class Xxh64 {
 public:
-    static constexpr std::uint64_t of(std::string_view text) {
+    static std::uint64_t of(std::string_view text) {
         std::uint64_t hash = kPrime5;
         std::size_t at = 0;
         if (text.size() >= 32) {
@@ -39,16 +40,15 @@ private:
                                    kPrime3 = 0x165667B19E3779F9, kPrime4 = 0x85EBCA77C2B2AE63,
                                    kPrime5 = 0x27D4EB2F165667C5;
 
-    static constexpr std::uint64_t round(std::uint64_t lane, std::uint64_t input) {
+    static std::uint64_t round(std::uint64_t lane, std::uint64_t input) {
         return std::rotl(lane + input * kPrime2, 31) * kPrime1;
     }
-    /// A little-endian number, whatever the machine; compilers make one load of it.
+    /// A little-endian number of `Size` bytes, on every machine.
     template <std::size_t Size>
-    static constexpr std::uint64_t read(std::string_view text, std::size_t at) {
+    static std::uint64_t read(std::string_view text, std::size_t at) {
         std::uint64_t value = 0;
-        for (std::size_t i = 0; i < Size; ++i)
-            value |= std::uint64_t{static_cast<unsigned char>(text[at + i])} << (8 * i);
-        return value;
+        std::memcpy(&value, text.data() + at, Size);
+        return std::endian::native == std::endian::big ? __builtin_bswap64(value) : value;
     }
 };
 

@@ -56,12 +56,12 @@ private:
         while (!ending_) {
             const auto now = Clock::now();
             auto next = Clock::time_point::max();
-            for (const auto& [socket, end] : ends_) {
-                if (end <= now)
-                    ::shutdown(socket, SHUT_RDWR);  // its thread then ends the connection and calls end()
-                else
-                    next = std::min(next, end);
-            }
+            std::erase_if(ends_, [&](const auto& entry) {
+                const auto& [socket, end] = entry;
+                if (end <= now) ::shutdown(socket, SHUT_RDWR);  // its thread then closes the connection
+                if (end > now) next = std::min(next, end);
+                return end <= now;
+            });
             if (next == Clock::time_point::max())
                 changed_.wait(lock);
             else

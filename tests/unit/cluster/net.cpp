@@ -84,7 +84,7 @@ void Net::step(const std::string& node, EventBody body) {
 
 void Net::send(const std::string& to, MessageArrived message) {
     if (!nodes_.contains(to) || (drop && drop(to, message.message))) return;
-    letters_.push_back({to, {now, std::move(message)}});
+    in_flight_.push_back({to, {now, std::move(message)}});
 }
 
 Sender Net::key_of(const std::string& node) const {

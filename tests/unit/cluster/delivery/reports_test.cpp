@@ -13,7 +13,7 @@ using std::chrono::seconds;
 
 const NodeId kNear{"near", Incarnation{1}};
 const NodeId kFar{"far", Incarnation{1}};
-constexpr CallId kCall{7};
+constexpr CallId kPendingCall{7};
 
 /// A call that matched 3 members at node near and 2 at node far, and waits for 5 s.
 class PendingReports : public testing::Test {
@@ -23,7 +23,7 @@ protected:
         const auto answers = reports.take_answers();
         if (answers.empty()) return std::nullopt;
         EXPECT_EQ(answers.size(), 1u);
-        EXPECT_EQ(answers[0].first, Caller(kCall));
+        EXPECT_EQ(answers[0].first, Caller(kPendingCall));
         return std::get<NotifyReport>(answers[0].second);
     }
     void report(const NodeId& from, std::uint64_t delivered, std::vector<Missed> missed = {}) {
@@ -32,7 +32,7 @@ protected:
 
     Context ctx{Options{}};
     Reports reports{ctx};
-    std::uint64_t ticket = reports.open(kCall, {5, 2, true, 0, {}}, {{kNear, 3, {}}, {kFar, 2, {}}}, seconds(5));
+    std::uint64_t ticket = reports.open(kPendingCall, {5, 2, true, 0, {}}, {{kNear, 3, {}}, {kFar, 2, {}}}, seconds(5));
 };
 
 TEST_F(PendingReports, AddsUpWhatEachNodeReports) {
