@@ -130,7 +130,7 @@ bool Core::Impl::settle_once() {
     fan_outs.record(outcomes);
     moved = moved || !outcomes.empty();
     Answers answers = reports.take_answers();
-    std::ranges::move(visibility.take_answers(), std::back_inserter(answers));
+    for (auto& more : visibility.take_answers()) answers.push_back(std::move(more));
     for (auto& [caller, result] : answers) answer(caller, std::move(result));
     return moved || !answers.empty();
 }

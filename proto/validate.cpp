@@ -32,7 +32,7 @@ std::string why_invalid(const Meta& meta) {
     const auto fits = [](const std::string& text) { return text.size() <= limits::kMetaBytes && is_utf8(text); };
     if (meta.size() > limits::kMetaEntries)
         return "the metadata has " + std::to_string(meta.size()) + " pairs: use at most 16";
-    if (!std::ranges::all_of(meta, [&](const auto& pair) { return fits(pair.first) && fits(pair.second); }))
+    if (!std::all_of(meta.begin(), meta.end(), [&](const auto& pair) { return fits(pair.first) && fits(pair.second); }))
         return "a key or value of the metadata is not valid: use UTF-8 of at most 255 bytes";
     return {};
 }

@@ -55,8 +55,9 @@ void Notifier::notify(const Caller& caller, const std::string& worker, proto::No
 
 const Routes::Target* Notifier::first_full(const Targets& targets, std::size_t size) const {
     if (ctx_.options.bounds.link_policy != OverflowPolicy::refuse_newest) return nullptr;
-    const auto it = std::ranges::find_if(
-        targets, [&](const auto& target) { return target.node != ctx_.self && !links_.has_room(target.node, size); });
+    const auto it = std::find_if(targets.begin(), targets.end(), [&](const auto& target) {
+        return target.node != ctx_.self && !links_.has_room(target.node, size);
+    });
     return it == targets.end() ? nullptr : &*it;
 }
 

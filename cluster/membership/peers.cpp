@@ -401,7 +401,7 @@ std::vector<std::string> Peers::draw_peers(const std::string& except, std::size_
     for (const auto& [name, peer] : peers_)
         if (name != except && peer.is_live() && is_hearing_directly(peer)) names.push_back(name);
     for (std::size_t i = 0; i + 1 < names.size() && i < count; ++i)
-        std::swap(names[i], names[i + ctx_.random.below(names.size() - i)]);
+        std::swap(names[i], names[i + static_cast<std::size_t>(ctx_.random.below(names.size() - i))]);
     if (names.size() > count) names.resize(count);
     return names;
 }

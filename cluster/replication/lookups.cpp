@@ -28,7 +28,7 @@ std::vector<GroupInfo> group_sizes(const Replicas& replicas) {
         replicas.for_each_shown_in(ref, [&](const Replica&, const MemberList& list) { members += list.size(); });
         if (members > 0) sizes.push_back({groups.name(ref), members});
     }
-    std::ranges::sort(sizes, {}, &GroupInfo::group);
+    std::sort(sizes.begin(), sizes.end(), [](const GroupInfo& a, const GroupInfo& b) { return a.group < b.group; });
     return sizes;
 }
 

@@ -29,7 +29,7 @@ void DeltaLog::drop_first() {
 }
 
 proto::Delta DeltaLog::at(Seq seq) const {
-    const std::size_t index = seq.value - first_.value;
+    const auto index = static_cast<std::size_t>(seq.value - first_.value);
     const Start start = starts_[index];
     const Start next = index + 1 < starts_.size() ? starts_[index + 1] : end();
     proto::Delta delta;

@@ -44,8 +44,8 @@ Run MemberList::find(MemberNumber number) const {
     return runs[at.run];
 }
 
-std::vector<MemberNumber> MemberList::latest(std::uint64_t count) const {
-    count = std::min(count, size_);
+std::vector<MemberNumber> MemberList::latest(std::uint64_t most) const {
+    auto count = static_cast<std::size_t>(std::min(most, size_));
     std::vector<MemberNumber> numbers(count);
     for (std::size_t at = blocks_.size() + 1; at > 0 && count > 0; --at) {
         const Block& runs = block(at - 1);

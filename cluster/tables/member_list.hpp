@@ -48,8 +48,8 @@ public:
     [[nodiscard]] std::uint64_t size() const { return size_; }
     /// The highest number. The list must not be empty.
     [[nodiscard]] MemberNumber newest() const { return tail_.back().last(); }
-    /// The highest `count` numbers, or all if there are fewer, ascending.
-    [[nodiscard]] std::vector<MemberNumber> latest(std::uint64_t count) const;
+    /// The highest `most` numbers, or all if there are fewer, ascending.
+    [[nodiscard]] std::vector<MemberNumber> latest(std::uint64_t most) const;
     /// The run that contains the number, or one with count 0.
     [[nodiscard]] Run find(MemberNumber number) const;
 

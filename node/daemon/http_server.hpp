@@ -49,8 +49,8 @@ public:
 
     /// What a client may take. It is disconnected when it wants more.
     struct Limits {
-        std::size_t connections = 16;                                      // served at the same time; further ones wait
-        std::size_t request_bytes = 16U << 10U;                            // request line and headers; no body is read
+        std::size_t connections = 128;           // served at the same time; further ones are refused
+        std::size_t request_bytes = 16U << 10U;  // request line and headers; no body is read
         std::chrono::milliseconds request_time = std::chrono::seconds(5);  // until the request has arrived completely
         std::chrono::seconds silence{2};  // without a byte of the request arriving, or of the answer being taken
     };

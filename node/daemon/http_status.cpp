@@ -9,7 +9,6 @@
 namespace muster::daemon {
 namespace {
 
-constexpr std::size_t kThreads = 16;  // whoever says nothing holds one for two seconds, and nobody for long
 constexpr auto kStuck = std::chrono::seconds(5);
 
 void answer(Response& response, bool good, const char* yes, const char* no) {
@@ -64,9 +63,7 @@ struct HttpStatus::Impl {
             response.set(to_prometheus(*measured), kPrometheusType);
         });
         page.serve(server);
-        HttpServer::Limits limits;
-        limits.connections = kThreads + Page::kThreads;
-        return server.start(address, limits);
+        return server.start(address, {});
     }
 };
 

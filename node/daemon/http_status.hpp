@@ -13,7 +13,7 @@ namespace muster::daemon {
 /// /healthz: 200 while the node's thread turns, else 503. /readyz: 200 when the
 /// node is ready, else 503. /status: the node's Status as JSON. /metrics: for
 /// Prometheus. The rest is the page's (page/page.hpp).
-/// Threads of its own; so many requests at a time, others wait.
+/// Has threads of its own.
 class HttpStatus {
 public:
     /// `node` outlives it. `access`: for what the page asks other nodes. Errors: bad_request, unreachable (port in

@@ -39,7 +39,7 @@ inline bool same_group(const Group& a, const Group& b) noexcept {
 
 /// Hash function for unordered containers.
 struct HashGroup {
-    std::size_t operator()(const Group& group) const noexcept { return group_hash(group); }
+    std::size_t operator()(const Group& group) const noexcept { return static_cast<std::size_t>(group_hash(group)); }
 };
 
 }  // namespace muster::node

@@ -3,7 +3,7 @@ if(MUSTER_SANITIZE OR NOT PROJECT_IS_TOP_LEVEL)
     return()  # they have sanitizers of their own
 endif()
 
-find_program(MUSTER_CLANG clang++-14)
+find_program(MUSTER_CLANG clang++)
 if(MUSTER_CLANG AND NOT DEFINED MUSTER_CLANG_HAS_FUZZER)
     set(probe ${CMAKE_CURRENT_BINARY_DIR}/probe.cpp)
     file(WRITE ${probe} "extern \"C\" int LLVMFuzzerTestOneInput(const unsigned char*, unsigned long) { return 0; }\n")
@@ -14,7 +14,7 @@ if(MUSTER_CLANG AND NOT DEFINED MUSTER_CLANG_HAS_FUZZER)
     endif()
 endif()
 if(NOT MUSTER_CLANG_HAS_FUZZER)
-    message(STATUS "The fuzzers are left out: clang++-14 with libFuzzer was not found (scripts/setup installs it)")
+    message(STATUS "The fuzzers are left out: clang++ with libFuzzer was not found (scripts/setup installs it)")
     return()
 endif()
 

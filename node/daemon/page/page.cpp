@@ -88,8 +88,6 @@ private:
 
 }  // namespace
 
-const std::size_t Page::kThreads = Pulse::kViewers + kQuestions;
-
 struct Page::Impl {
     Impl(Node& given, Access access, std::string served)
 

@@ -18,12 +18,11 @@ class HttpServer;
 /// `/` and what it is made of below `/page/`; `/events`: the state and what changes of it, as server-sent events.
 /// Read-only. Requests from other sites' pages are refused (visitor.hpp).
 ///
-/// It wants kThreads of the server for itself: each viewer has one, kViewers in all, and searches, members of groups
-/// and comparisons at most kQuestions; what is more is refused at once, so that other requests always find a thread.
+/// Each viewer holds a connection of the server, kViewers in all. Searches, members of groups and comparisons hold at
+/// most kQuestions. More are refused immediately, so that connections remain for other requests.
 class Page {
 public:
     static constexpr std::size_t kQuestions = 4;
-    static const std::size_t kThreads;
 
     /// `node` outlives it. `served_on`: "host:port".
     Page(Node& node, Access access, std::string served_on);

@@ -81,6 +81,15 @@ struct HttpServerTest : testing::Test {
         client.get(path, headers);
         return client.status();
     }
+    /// Of a server that serves one connection: whether it serves another one in the end.
+    bool serves_again() const {
+        const auto until = std::chrono::steady_clock::now() + kPatience;
+        while (status_of("/") != 200) {
+            if (std::chrono::steady_clock::now() > until) return false;
+            std::this_thread::sleep_for(milliseconds(50));
+        }
+        return true;
+    }
 };
 
 TEST_F(HttpServerTest, AnswersWithHeadersAndContent) {
@@ -144,7 +153,7 @@ TEST_F(HttpServerTest, DisconnectsAClientThatIsTooSlow) {
     while (slow.send("x") && std::chrono::steady_clock::now() < begin + kPatience)
         std::this_thread::sleep_for(milliseconds(20));
     EXPECT_LT(std::chrono::steady_clock::now(), begin + kPatience);
-    EXPECT_EQ(status_of("/"), 200);
+    EXPECT_TRUE(serves_again());
 }
 
 TEST_F(HttpServerTest, DisconnectsAClientThatIsSilent) {
@@ -154,7 +163,7 @@ TEST_F(HttpServerTest, DisconnectsAClientThatIsSilent) {
     start();
     const Client silent(server.port());
     silent.send("GET /");
-    EXPECT_EQ(status_of("/"), 200);
+    EXPECT_TRUE(serves_again());
 }
 
 TEST_F(HttpServerTest, DisconnectsAClientThatTakesNoAnswer) {
@@ -164,7 +173,7 @@ TEST_F(HttpServerTest, DisconnectsAClientThatTakesNoAnswer) {
     start();
     const Client idle(server.port());
     idle.get("/large");
-    EXPECT_EQ(status_of("/"), 200);
+    EXPECT_TRUE(serves_again());
 }
 
 TEST_F(HttpServerTest, WaitsForASlowHandlerAndASlowStream) {
