@@ -1,25 +1,27 @@
-// Of all processes of a store, one, the leader, runs the emitters of the store's subscriptions.
+// One process of a store, the leader, emits events for the store's subscriptions. If it dies, another one takes over.
 //
-//     leader_tracker STORE NAME NODE...      NAME: of this process, its own in the store; NODE: host:port of a musterd
+//     leader_tracker STORE NAME NODE...      NAME: unique name of this process; NODE: host:port of a musterd
 //
-// Every process is a member of (STORE, "subscriptions"), and so is told of each subscription that comes, changes, goes:
+// Each process is a member of (STORE, "subscriptions"), so it is notified of each new, changed or deleted subscription:
 //
 //     muster notify created orders subscriptions '{"id": "s1", "version": 1, "stream": "invoices"}'
 //     muster notify updated orders subscriptions '{"id": "s1", "version": 2, "stream": "payments"}'
 //     muster notify deleted orders subscriptions '{"id": "s1", "version": 3}'
 //
-// All of them keep the table of subscriptions (a real store has it on disk, replicated); the leader alone emits what is
-// in a subscription's stream, to whoever is in the group (STORE, id):
+// All processes keep the table of subscriptions (a real store would keep it on disk, replicated). Only the leader emits
+// the events of each subscription's stream. It sends them to the group (STORE, id):
 //
 //     muster join orders s1
 //
-// Who leads: the process whose member has the smallest id (name of its node, then number) of those that this process
-// sees. Nothing has to be agreed upon; when the leader dies, all see it leave, and the next one leads.
-// What that guarantees: whoever sees the same members has the same leader, and all views become equal, some ms after a
-// process is killed (and its grace, of musterd, is over) and 2.5 s after a host falls silent.
-// What it does not: that there is one leader at every moment. While news travels, or while the network is split, two
-// may emit, or none. So each event has a number, by which who gets it twice knows it. Where two leaders must never be,
-// use what decides by majority (etcd, Raft).
+// The leader is the process whose member has the smallest id (name of its node, then number) among the members that a
+// process sees. This needs no agreement. When the leader dies, all others see it leave, and the next one leads.
+//
+// Guaranteed: processes that see the same members choose the same leader. All views become equal a few ms after the
+// grace period of a killed process, and 2.5 s after a host becomes silent.
+//
+// Not guaranteed: exactly one leader at every moment. While a change is still travelling, or while the network is
+// split, two processes may emit, or none. So each event has a number by which receivers recognise duplicates. If there
+// must never be two leaders, use a system that decides by majority (etcd, Raft).
 #include <muster/worker.hpp>
 
 #include <chrono>
@@ -37,7 +39,7 @@ using nlohmann::json;
 
 struct Subscription {
     std::uint64_t version = 0;
-    std::string stream;  // empty: deleted; remembered, so that late news of an older version does not bring it back
+    std::string stream;  // empty: deleted; kept so that a late notification of an older version does not bring it back
 };
 
 muster::Data data_of(const json& value) {
@@ -56,7 +58,7 @@ public:
         muster::Worker::Options options;
         options.nodes = std::move(nodes);
         options.on_attachment = [this](bool attached, const std::string&) { attachment(attached); };
-        // Some news is lost: come back as a newcomer, to whom everything is told.
+        // Notifications were lost. Leave and join again: the first process sends its whole table to new members.
         options.on_gap = [this](std::uint64_t) { (void)worker_->leave(group_), (void)join(); };
         auto worker = muster::Worker::connect(std::move(options));
         if (!worker) return worker.error();
@@ -66,32 +68,33 @@ public:
         return watch ? muster::Result<muster::Done>(muster::Done{}) : watch.error();
     }
 
-    /// Each emitter's next event. The streams here have one event every 100 ms, numbered since 1970.
+    /// Emits the next event of each stream. In this example a stream has one event per 100 ms, numbered since 1970.
     void emit() {
         for (const auto& [id, subscription] : running()) {
             const auto now = std::chrono::system_clock::now().time_since_epoch();
             const json event = {
                 {"stream", subscription.stream}, {"number", now / std::chrono::milliseconds(100)}, {"by", name_}};
-            (void)worker_->notify_created({group_.store, id}, data_of(event));  // nobody there, or no node: no event
+            (void)worker_->notify_created({group_.store, id},
+                                          data_of(event));  // without members or a node, the event is dropped
         }
     }
 
 private:
     muster::Result<muster::Joined> join() {
-        return worker_->join(group_, [this](const muster::Notification& news) { told(news); },
+        return worker_->join(group_, [this](const muster::Notification& notification) { notified(notification); },
                              {.meta = {{"process", name_}}});
     }
 
-    // These three run one at a time, on the worker's thread for handlers; emit() on another.
+    // The worker calls the next three one at a time, on its handler thread. emit() runs on another thread.
 
-    void told(const muster::Notification& news) try {
-        const json data = json::from_msgpack(news.data.msgpack);
+    void notified(const muster::Notification& notification) try {
+        const json data = json::from_msgpack(notification.data.msgpack);
         const std::string id = data.at("id");
-        const bool deleted = news.kind == muster::NotificationKind::deleted;
+        const bool deleted = notification.kind == muster::NotificationKind::deleted;
         const Subscription now{data.at("version"), deleted ? "" : data.at("stream").get<std::string>()};
         const std::lock_guard lock(mutex_);
         auto& subscription = table_[id];
-        if (now.version <= subscription.version) return;  // told again, or overtaken
+        if (now.version <= subscription.version) return;  // repeated, or older than the known version
         const bool existed = !subscription.stream.empty();
         subscription = now;
         if (leads_ && (existed || !deleted)) say(deleted ? "stops" : existed ? "changes" : "starts", id, now);
@@ -110,18 +113,18 @@ private:
                 else
                     members_[member.id] = member.meta.contains("process") ? member.meta.at("process") : "";
             }
-        // A newcomer knows nothing yet, and may be the next leader: whoever was first before it tells it everything.
-        if (event.kind == muster::WatchEvent::Kind::join && was_first) tell_all();
+        // A new member knows no subscriptions yet, and may become the leader. The previous leader sends it the table.
+        if (event.kind == muster::WatchEvent::Kind::join && was_first) send_table();
         decide();
     }
 
     void attachment(bool attached) {
         const std::lock_guard lock(mutex_);
-        attached_ = attached;  // who has lost its node sees nothing any more, and does not lead
+        attached_ = attached;  // a process without a node has an outdated view, so it must not lead
         decide();
     }
 
-    void tell_all() {
+    void send_table() {
         for (const auto& [id, subscription] : table_) {
             const json data = {{"id", id}, {"version", subscription.version}, {"stream", subscription.stream}};
             const auto kind =
@@ -156,10 +159,10 @@ private:
     const std::string name_;
     std::mutex mutex_;
     std::map<std::string, Subscription> table_;        // by id
-    std::map<muster::MemberId, std::string> members_;  // what the process of each is called
+    std::map<muster::MemberId, std::string> members_;  // name of each member's process
     bool attached_ = true;
     bool leads_ = false;
-    std::unique_ptr<muster::Worker> worker_;  // ends first: its handlers use the others
+    std::unique_ptr<muster::Worker> worker_;  // destroyed first, because its handlers use the other members
 };
 
 }  // namespace
@@ -171,7 +174,7 @@ int main(int argc, char** argv) {
     sigemptyset(&ends);
     sigaddset(&ends, SIGINT);
     sigaddset(&ends, SIGTERM);
-    pthread_sigmask(SIG_BLOCK, &ends, nullptr);  // before the worker starts threads, which inherit it
+    pthread_sigmask(SIG_BLOCK, &ends, nullptr);  // before the worker starts threads, which inherit the mask
 
     LeaderTracker tracker(argv[1], argv[2]);
     if (const auto started = tracker.start({argv + 3, argv + argc}); !started)

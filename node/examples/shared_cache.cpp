@@ -1,16 +1,17 @@
-// A cache in front of a database in several processes, on several hosts: who changes a value tells all the others.
+// A cache in front of a database, in several processes on several hosts. A process that changes a value notifies all
+// others, which then drop it from their caches.
 //
 //     shared_cache NAME LISTEN DATABASE [SEED...]
 //
 //     shared_cache web-1 10.0.0.1:7400 /srv/prices                      # on one host
 //     shared_cache web-2 10.0.0.2:7400 /srv/prices 10.0.0.1:7400        # on another
 //
-// Then type `get KEY` and `set KEY VALUE`. The database is a folder with a file for each key. Each process is a node of
-// the cluster itself, so there is no daemon; on addresses other than loopback give the nodes keys (or `insecure`).
+// Then type `get KEY` and `set KEY VALUE`. The database is a folder with one file per key. Each process is itself a
+// node of the cluster, so there is no daemon. On addresses other than loopback, give the nodes keys (or `insecure`).
 //
-// When `set` has said "told N of N", no process in reach has the old value any more: a notification counts as delivered
-// when its handler has returned. Who was not in reach is told when it is back, or hears of a gap and forgets
-// everything; meanwhile it may serve the old value, which is why no value is kept for longer than a minute.
+// After `set` prints "told N of N", no reachable process has the old value: a notification counts as delivered when its
+// handler has returned. An unreachable process gets the notification when it is reachable again, or it gets a gap and
+// drops all values. Until then it may serve the old value, so no value is kept for longer than a minute.
 #include <muster/node.hpp>
 
 #include <chrono>
@@ -65,7 +66,8 @@ public:
         }
         std::string value = database_.read(key);
         const std::lock_guard lock(mutex_);
-        // Had somebody told of a change while it was read, it might be the old value, and nobody would tell again.
+        // If a notification arrived during the read, `value` may be the old one, and no other notification would
+        // follow.
         if (forgotten == forgotten_) values_[key] = {value, Clock::now() + kLongest};
         return "read " + value;
     }
@@ -89,7 +91,7 @@ private:
     const Database database_;
     std::mutex mutex_;
     std::map<std::string, Value> values_;
-    std::uint64_t forgotten_ = 0;  // how often anything was
+    std::uint64_t forgotten_ = 0;  // number of notifications and gaps so far
 };
 
 muster::Data data_of(const std::string& key) {
@@ -98,7 +100,7 @@ muster::Data data_of(const std::string& key) {
     return data;
 }
 
-/// Writes first and tells then: who reads again in between reads the new value.
+/// Writes first and notifies then, so a process that reads again after the notification reads the new value.
 std::string set(const Database& database, muster::Node& node, const std::string& key, const std::string& value) {
     database.write(key, value);
     const auto report = node.notify_updated(kCaches, data_of(key), {.wait = true});
@@ -138,11 +140,11 @@ int main(int argc, char** argv) {
     if (!node) return std::fprintf(stderr, "%s\n", node.error().text.c_str()), 1;
     (*node)->wait_ready(std::chrono::seconds(10));
 
-    const auto changed = [&cache](const muster::Notification& news) {
-        const auto key = nlohmann::json::from_msgpack(news.data.msgpack, true, false);
+    const auto changed = [&cache](const muster::Notification& notification) {
+        const auto key = nlohmann::json::from_msgpack(notification.data.msgpack, true, false);
         key.is_string() ? cache.forget(key.get<std::string>()) : cache.forget_all();
     };
-    // Nothing is kept before every live node knows this member: whoever changes a value from now on tells it.
+    // Visible: cache nothing before every live node knows this member, so that each later change notifies it.
     const auto joined = (*node)->join(kCaches, changed, {.visible = true});
     if (!joined) return std::fprintf(stderr, "%s\n", joined.error().text.c_str()), 1;
     std::cout << "ready at " << (*node)->address() << std::endl;

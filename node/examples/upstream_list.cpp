@@ -1,15 +1,17 @@
-// Keeps a load balancer's list of servers: those that are in a group, each with its address in its metadata.
+// Maintains the server list of a load balancer. The servers are the members of a group, with their addresses in the
+// metadata.
 //
 //     upstream_list STORE FEATURE FILE COMMAND NODE...
 //
 //     upstream_list web backends /etc/nginx/conf.d/web.conf 'nginx -s reload' 127.0.0.1:7100 127.0.0.1:7200
-//     muster join web backends --meta address=10.0.0.7:8080      # or a join by the server itself, which is better
+//     muster join web backends --meta address=10.0.0.7:8080      # or better, the server joins itself
 //
-// The file is replaced as a whole, and COMMAND run after it. Changes that come close together are written once. What
-// may be the blindness of the node that is asked, rather than the end of servers, has to last: a whole new view (after
-// this program was attached to another node) and servers whose node was lost. An empty list is never written: nginx
-// does not load one, and servers that are perhaps gone are no worse than none. A node that has not synced yet serves no
-// watcher.
+// The file is replaced atomically, then COMMAND is run. Changes within a short time are written together.
+//
+// Some changes may only mean that this program's node has lost contact with others, and not that servers are gone: a
+// new snapshot (after this program has moved to another node), and leaves because a node is down. These are written
+// only after a delay. An empty list is never written: nginx does not load one, and servers that may be gone are no
+// worse than no servers. A node that has not synced yet serves no watches, so no snapshot comes from an empty table.
 #include <muster/worker.hpp>
 
 #include <unistd.h>
@@ -34,11 +36,11 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr auto kQuiet = std::chrono::milliseconds(200);  // without a change, before it is written
-constexpr auto kLongest = std::chrono::seconds(2);       // after the first change, whatever comes then
-constexpr auto kDoubtful = std::chrono::seconds(2);      // what may be no end of servers has to last so long
+constexpr auto kQuiet = std::chrono::milliseconds(200);  // without another change, before the list is written
+constexpr auto kLongest = std::chrono::seconds(2);       // after the first change, also if more follow
+constexpr auto kDoubtful = std::chrono::seconds(2);      // before an uncertain change is written
 
-/// Anybody who may join may write anything there, and it goes into a program's configuration.
+/// Every process that may join chooses this text, and it is written into a configuration file. Accept only addresses.
 bool is_address(const std::string& text) {
     const bool plain = std::all_of(text.begin(), text.end(), [](unsigned char c) {
         return std::isalnum(c) != 0 || c == '.' || c == '-' || c == ':' || c == '[' || c == ']';
@@ -64,18 +66,18 @@ public:
         if (!changed_) first_change_ = now;
         last_change_ = now;
         changed_ = true;
-        news_.notify_all();
+        wake_.notify_all();
     }
 
-    /// Writes whenever it is due, until `end`.
+    /// Writes the list when it is due, until end() is called.
     void keep_written() {
         std::unique_lock lock(mutex_);
         while (!ends_) {
             const auto due = std::max(std::min(last_change_ + kQuiet, first_change_ + kLongest), not_before_);
             if (!changed_) {
-                news_.wait(lock);
+                wake_.wait(lock);
             } else if (Clock::now() < due) {
-                news_.wait_until(lock, due);
+                wake_.wait_until(lock, due);
             } else {
                 changed_ = false;
                 std::set<std::string> servers;
@@ -90,7 +92,7 @@ public:
     void end() {
         const std::lock_guard lock(mutex_);
         ends_ = true;
-        news_.notify_all();
+        wake_.notify_all();
     }
 
 private:
@@ -101,18 +103,18 @@ private:
         else if (address != member.meta.end() && is_address(address->second))
             addresses_[member.id] = address->second;
         else
-            std::printf("%s has no address=host:port that could be written\n", to_string(member.id).c_str());
+            std::printf("%s ignored: its metadata has no valid address=host:port\n", to_string(member.id).c_str());
     }
 
     void write(const std::set<std::string>& servers) {
-        if (servers.empty()) return (void)std::puts("nobody is there: the list stays as it is");
+        if (servers.empty()) return (void)std::puts("no servers: the list is not changed");
         std::string text = "upstream " + name_ + " {\n";
         for (const auto& server : servers) text += "    server " + server + ";\n";
         text += "}\n";
         std::stringstream before;
         before << std::ifstream(file_).rdbuf();
         if (before.str() == text) return;
-        // Beside it and then in its place: whoever reads the file finds the old list or the new one, whole.
+        // Write a new file and rename it, so that readers find either the old list or the new one, complete.
         const std::string fresh = file_ + ".new";
         std::FILE* out = std::fopen(fresh.c_str(), "w");
         bool good = out != nullptr && std::fputs(text.c_str(), out) >= 0 && std::fflush(out) == 0;
@@ -125,7 +127,7 @@ private:
 
     const std::string name_, file_, command_;
     std::mutex mutex_;
-    std::condition_variable news_;
+    std::condition_variable wake_;
     std::map<muster::MemberId, std::string> addresses_;
     bool changed_ = false, ends_ = false;
     Clock::time_point first_change_, last_change_, not_before_;
@@ -140,7 +142,7 @@ int main(int argc, char** argv) {
     sigemptyset(&ends);
     sigaddset(&ends, SIGINT);
     sigaddset(&ends, SIGTERM);
-    pthread_sigmask(SIG_BLOCK, &ends, nullptr);  // before any thread starts, which inherit it
+    pthread_sigmask(SIG_BLOCK, &ends, nullptr);  // before threads start, which inherit the mask
 
     Upstream upstream(std::string(argv[1]) + "_" + argv[2], argv[3], argv[4]);
     const auto worker = muster::Worker::connect({.nodes = {argv + 5, argv + argc}});

@@ -1,16 +1,16 @@
-// Jobs for a pool of workers that come and go: each is given to one of them, and to another when that one did not do
-// it.
+// Distributes jobs over a pool of workers that may come and go. Each job is sent to one worker, and to another one if
+// the first did not complete it.
 //
-//     worker_pool work NODE...             a worker; start as many as you like, anywhere, at any time
-//     worker_pool give JOBS NODE...        gives out so many jobs, and ends when all are done
+//     worker_pool work NODE...             runs a worker; start any number of them, anywhere, at any time
+//     worker_pool give JOBS NODE...        distributes that many jobs, and exits when all are done
 //
-// A notification goes to every member of a group, so each worker is alone in a group of its own, its inbox; in
-// ("pool", "workers") it only says that it is there, and what its inbox is called. `wait` tells when the job is done,
-// since "delivered" means that the handler has returned, and otherwise why not.
+// A notification goes to all members of a group. So each worker is the only member of a group of its own, its inbox. In
+// ("pool", "workers") it only announces itself and the name of its inbox. With `wait`, the report says whether the job
+// is done ("delivered" means that the handler has returned), or why not.
 //
-// No job is lost: one that was not reported as done is given again. It may be done twice: who dies after the work and
-// before the report has done it. How often jobs were given again, and why, is counted, and so is the most that can
-// have been done twice. Jobs that must not be done twice need an id that their effect remembers.
+// No job is lost: a job without a successful report is sent again. A job may be done twice, if a worker dies between
+// the work and the report. The program counts how often jobs were sent again and why, which bounds the number of
+// duplicates. If a job must not be done twice, store its id together with its effect.
 #include <muster/worker.hpp>
 
 #include <chrono>
@@ -35,13 +35,13 @@ int fail(const muster::Error& error) {
     return std::fprintf(stderr, "%s\n", error.text.c_str()), 1;
 }
 
-/// Works until it is asked to end.
+/// Runs a worker until SIGINT or SIGTERM.
 int work(std::vector<std::string> nodes) {
     sigset_t ends;
     sigemptyset(&ends);
     sigaddset(&ends, SIGINT);
     sigaddset(&ends, SIGTERM);
-    pthread_sigmask(SIG_BLOCK, &ends, nullptr);  // before the worker starts threads, which inherit it
+    pthread_sigmask(SIG_BLOCK, &ends, nullptr);  // before the worker starts threads, which inherit the mask
 
     const auto worker = muster::Worker::connect({.nodes = std::move(nodes)});
     if (!worker) return fail(worker.error());
@@ -50,7 +50,7 @@ int work(std::vector<std::string> nodes) {
         std::this_thread::sleep_for(std::chrono::milliseconds(20));  // the work
         std::printf("did %s\n", to_json(given.data).c_str());
     };
-    // The inbox first: one node's joins are seen in their order, so whoever knows the worker knows its inbox.
+    // Join the inbox first. Other nodes see a worker's joins in order, so if they see the worker, they see its inbox.
     const auto joined = (*worker)->join({"pool", inbox}, job);
     if (!joined) return fail(joined.error());
     const auto there = (*worker)->join(kWorkers, {}, {.meta = {{"inbox", inbox}}});
@@ -59,7 +59,7 @@ int work(std::vector<std::string> nodes) {
 
     int signal = 0;
     sigwait(&ends, &signal);
-    (void)(*worker)->leave(kWorkers);  // what is on its way nevertheless is reported as `left`, and given to another
+    (void)(*worker)->leave(kWorkers);  // jobs that still arrive are reported as `left`, and are sent to another worker
     return 0;
 }
 
@@ -77,10 +77,10 @@ public:
         if (!watch) return fail(watch.error());
         {
             std::unique_lock lock(mutex_);
-            news_.wait(lock, [this] { return done_ == total_; });
+            wake_.wait(lock, [this] { return done_ == total_; });
         }
-        worker_->unwatch(*watch);  // from here on no lane is added
-        lanes_.clear();            // waits until they have ended
+        worker_->unwatch(*watch);  // no new lanes from here on
+        lanes_.clear();            // waits for their threads
         tell();
         return 0;
     }
@@ -88,7 +88,7 @@ public:
 private:
     void changed(const muster::WatchEvent& event) {
         const std::lock_guard lock(mutex_);
-        if (event.kind == muster::WatchEvent::Kind::snapshot) {  // who is in it and was known before has its lane
+        if (event.kind == muster::WatchEvent::Kind::snapshot) {  // known workers keep their lanes
             std::set<muster::MemberId> now;
             for (const auto& group : event.groups)
                 for (const auto& member : group.members) now.insert(member.id);
@@ -104,10 +104,10 @@ private:
                     });
                 }
             }
-        news_.notify_all();
+        wake_.notify_all();
     }
 
-    /// One job after the other, while it is there.
+    /// Sends one job after the other while the worker is in the pool.
     void give_to(const muster::MemberId& id, const muster::Group& inbox) {
         while (const auto job = next(id)) {
             const auto data = muster::data_from_json(std::to_string(*job));
@@ -118,7 +118,7 @@ private:
 
     std::optional<std::uint64_t> next(const muster::MemberId& id) {
         std::unique_lock lock(mutex_);
-        news_.wait(lock, [&] { return !there_.contains(id) || done_ == total_ || !waiting_.empty(); });
+        wake_.wait(lock, [&] { return !there_.contains(id) || done_ == total_ || !waiting_.empty(); });
         if (!there_.contains(id) || waiting_.empty()) return std::nullopt;
         const std::uint64_t job = waiting_.front();
         waiting_.pop_front();
@@ -129,18 +129,19 @@ private:
         std::unique_lock lock(mutex_);
         if (report && report->delivered > 0) {
             ++done_;
-            return news_.notify_all();
+            return wake_.notify_all();
         }
         waiting_.push_back(job);
         ++again_[why(report)];
-        news_.notify_all();
-        // That it is gone may be known in a moment; if it is not gone, there is no hurry.
-        news_.wait_for(lock, std::chrono::milliseconds(100), [&] { return !there_.contains(id); });
+        wake_.notify_all();
+        // The worker may be gone. Wait for its leave before the next job; it is not urgent if the worker is still
+        // there.
+        wake_.wait_for(lock, std::chrono::milliseconds(100), [&] { return !there_.contains(id); });
     }
 
     static std::string why(const muster::Result<muster::NotifyReport>& report) {
         if (!report) return std::string(to_string(report.error().code));
-        return report->missed.empty() ? "nobody was there" : std::string(to_string(report->missed.front().reason));
+        return report->missed.empty() ? "no member" : std::string(to_string(report->missed.front().reason));
     }
 
     void tell() const {
@@ -151,18 +152,18 @@ private:
             why += " " + reason + " " + std::to_string(times) + ",";
         }
         if (!why.empty()) why.back() = ' ';
-        std::printf("%lu jobs done, %lu given again:%s\n", done_, again, why.empty() ? " none" : why.c_str());
+        std::printf("%lu jobs done, %lu sent again:%s\n", done_, again, why.empty() ? " none" : why.c_str());
     }
 
     std::unique_ptr<muster::Worker> worker_;
     std::mutex mutex_;
-    std::condition_variable news_;
+    std::condition_variable wake_;
     std::deque<std::uint64_t> waiting_;
     const std::uint64_t total_;
     std::uint64_t done_ = 0;
     std::map<std::string, std::uint64_t> again_;  // by reason
     std::set<muster::MemberId> there_;
-    std::vector<std::jthread> lanes_;  // one for each worker that was ever there
+    std::vector<std::jthread> lanes_;  // one per worker that was ever in the pool
 };
 
 }  // namespace

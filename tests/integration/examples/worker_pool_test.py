@@ -28,7 +28,7 @@ class WorkerPool(Case):
         """What was told of all jobs; nothing is lost, nothing done twice that was not counted."""
         told = giver.wait(r"^\d+ jobs done", timeout=120)
         self.assertEqual(giver.process.wait(20), 0)
-        done, again = map(int, re.match(r"(\d+) jobs done, (\d+) given again:", told).groups())
+        done, again = map(int, re.match(r"(\d+) jobs done, (\d+) sent again:", told).groups())
         did = [int(line.split()[1]) for worker in workers for line in worker.lines if line.startswith("did ")]
         self.assertEqual(done, JOBS)
         self.assertEqual(set(did), set(range(1, JOBS + 1)))
