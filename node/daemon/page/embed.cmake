@@ -1,4 +1,4 @@
-# Writes OUT, C++ that has the bytes of FILES (a list, with commas), as node/daemon/page/files.hpp gives them out.
+# Writes the C++ source OUT with the bytes of FILES (a list with commas). It implements node/daemon/page/files.hpp.
 string(REPLACE "," ";" FILES "${FILES}")
 set(type_of.html "text/html; charset=utf-8")
 set(type_of.css "text/css; charset=utf-8")
@@ -14,7 +14,7 @@ foreach(file IN LISTS FILES)
     cmake_path(GET file EXTENSION LAST_ONLY extension)
     set(type "${type_of${extension}}")
     if(NOT type)
-        message(FATAL_ERROR "${file}: embed.cmake knows no type for ${extension}")
+        message(FATAL_ERROR "${file}: unknown file type ${extension}: add its media type to embed.cmake")
     endif()
     string(APPEND arrays "constexpr char kFile${number}[] = {${bytes}};\n")
     string(APPEND table "    PageFile{\"${name}\", \"${type}\", {kFile${number}, sizeof kFile${number}}},\n")

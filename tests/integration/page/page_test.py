@@ -88,7 +88,7 @@ class Seen(Pages):
         tab = self.look(a)
         for node in "abc":
             tab.wait_state(node, "alive")
-        tab.wait_text("#verdict", "All 3 nodes alive and in step")
+        tab.wait_text("#verdict", "All 3 nodes alive and up to date")
         tab.shot("alive")
         c.process.send_signal(signal.SIGSTOP)
         tab.wait_state("c", "down")
@@ -113,12 +113,12 @@ class Seen(Pages):
         self.forgiven = 1
         (a,) = self.start("a")
         tab = self.look(a)
-        tab.wait_text("#verdict", "This node is alone, and well")
+        tab.wait_text("#verdict", "This node is alone and healthy")
         a.kill()
         tab.wait_text("#verdict", "Node a does not answer")
         tab.wait_text("#live", "no connection")
         a.start()
-        tab.wait_text("#verdict", "This node is alone, and well")
+        tab.wait_text("#verdict", "This node is alone and healthy")
         tab.wait_text("#live", "live")
 
     def test_notifications_are_seen_flowing(self):

@@ -1,4 +1,4 @@
-// Takes the node's stream of events and shows what it says.
+// Receives the node's stream of events and shows the state.
 
 import { Changes } from "./changes.js";
 import { Compare } from "./compare.js";
@@ -8,10 +8,10 @@ import { showNodes } from "./nodes.js";
 import { Picture } from "./picture.js";
 import { count, duration, many, rate, time } from "./words.js";
 
-const SILENT_MS = 5000; // the stream says something twice a second
-const POLL_MS = 5000; // without a place in the stream
-const AGAIN_MS = 15000;
-const WINDOW_MS = 3000; // over which rates are taken
+const SILENT_MS = 5000; // the stream sends two events per second
+const POLL_MS = 5000; // if the node refuses the stream because it has too many viewers
+const AGAIN_MS = 15000; // until the stream is tried again
+const WINDOW_MS = 3000; // rates are averages over this time
 const HISTORY_MS = 120000;
 
 const state = { self: "", nodes: new Map(), totals: {}, ready: false, now: 0 };
@@ -26,7 +26,7 @@ let source = null;
 let polling = false;
 const history = []; // {at, totals}
 
-// ---- what the node says ------------------------------------------------------------
+// ---- events of the node ------------------------------------------------------------
 
 function takeNodes(nodes) {
   for (const node of nodes) {
@@ -73,20 +73,20 @@ function begin(whole) {
   draw();
 }
 
-function heard(news) {
+function heard(update) {
   heardAt = Date.now();
-  skew = news.now - heardAt;
-  state.now = news.now;
-  state.ready = news.ready;
-  takeNodes(news.nodes ?? []);
-  for (const name of news.gone ?? []) state.nodes.delete(name);
-  takeTotals(news.totals);
+  skew = update.now - heardAt;
+  state.now = update.now;
+  state.ready = update.ready;
+  takeNodes(update.nodes ?? []);
+  for (const name of update.gone ?? []) state.nodes.delete(name);
+  takeTotals(update.totals);
   takeRates();
 }
 
-function delta(news) {
-  heard(news);
-  changes.take(news.changes ?? []);
+function delta(update) {
+  heard(update);
+  changes.take(update.changes ?? []);
   draw();
 }
 
@@ -99,7 +99,7 @@ function connect() {
   source.addEventListener("open", () => (polling = false));
   source.addEventListener("error", () => {
     draw();
-    if (source.readyState !== EventSource.CLOSED) return; // it tries again by itself
+    if (source.readyState !== EventSource.CLOSED) return; // EventSource reconnects by itself
     polling = true;
     setTimeout(connect, AGAIN_MS);
   });
@@ -114,7 +114,7 @@ async function poll() {
   }
 }
 
-// ---- what is shown -----------------------------------------------------------------
+// ---- display -----------------------------------------------------------------------
 
 const isStale = () => Date.now() - heardAt > (polling ? 3 * POLL_MS : SILENT_MS);
 
@@ -123,7 +123,7 @@ function verdict() {
   const present = nodes.filter((node) => node.state !== "left");
   const bad = present.filter((node) => node.state !== "alive");
   if (heardAt === 0) return ["wait", "Waiting for the node…", ""];
-  if (isStale()) return ["bad", `Node ${state.self} does not answer`, `What you see is of ${time(state.now)}. This page tries again by itself.`];
+  if (isStale()) return ["bad", `Node ${state.self} does not answer`, `This is the state at ${time(state.now)}. The page reconnects automatically.`];
   if (bad.length) {
     const names = bad.slice(0, 4).map((node) => node.name).join(", ") + (bad.length > 4 ? ", …" : "");
     const down = bad.filter((node) => node.state === "down");
@@ -137,7 +137,7 @@ function verdict() {
   if (!state.ready) return ["doubt", `Node ${state.self} is still syncing`, "It does not serve workers yet."];
   const behind = present.filter((node) => node.behind > 0 || !node.shown);
   if (behind.length) return ["doubt", `All ${many(present.length, "node")} alive; ${many(behind.length, "table")} not up to date yet`, behind[0].name];
-  return ["good", present.length === 1 ? "This node is alone, and well" : (present.length === 2 ? "Both nodes" : `All ${many(present.length, "node")}`) + " alive and in step", ""];
+  return ["good", present.length === 1 ? "This node is alone and healthy" : (present.length === 2 ? "Both nodes" : `All ${many(present.length, "node")}`) + " alive and up to date", ""];
 }
 
 function shownRate(name) {
@@ -147,7 +147,7 @@ function shownRate(name) {
   return (Math.max(0, (last.totals[name] ?? 0) - (first.totals[name] ?? 0)) * 1000) / (last.at - first.at);
 }
 
-/** Notifications a second over the last two minutes, as a line. */
+/** Points of a line: the counter's increase over the last two minutes. */
 function sparkline(name) {
   const width = 120;
   const height = 26;
@@ -191,7 +191,7 @@ function showNumbers() {
   set(by("number-lost"), "data-level", lost() > 0 ? "doubt" : "quiet");
 }
 
-const SECURITY = { curve: "encrypted, with keys", loopback: "no keys, loopback only", insecure: "no keys: open to everyone" };
+const SECURITY = { curve: "encrypted, with keys", loopback: "no keys, loopback only", insecure: "no keys: open to anyone" };
 
 function showNow() {
   const stale = isStale();
@@ -201,7 +201,7 @@ function showNow() {
   say(by("verdict-why"), why);
   document.title = `${level === "bad" ? "✕ " : level === "doubt" ? "? " : ""}${text} — muster`;
   set(by("live"), "data-state", stale ? "lost" : polling ? "poll" : "live");
-  say(by("live-text"), heardAt === 0 ? "connecting" : stale ? "no connection" : polling ? "every 5 s: all live places are taken" : "live");
+  say(by("live-text"), heardAt === 0 ? "connecting" : stale ? "no connection" : polling ? "every 5 s: too many live viewers" : "live");
   set(document.body, "data-stale", stale);
   say(by("self"), state.self || "…");
   say(by("scope"), state.scope ? "scope " + state.scope : "");

@@ -1,4 +1,4 @@
-// What changed lately, the newest first.
+// The list of recent changes, newest first.
 
 import { by, el, keep, say, set } from "./dom.js";
 import { describe, duration, sortOf, time } from "./words.js";
@@ -9,7 +9,7 @@ const KEPT = 1100; // a little more than the node keeps
 export class Changes {
   constructor() {
     this.all = new Map(); // by id
-    this.which = "cluster"; // nodes and members: workers come and go in great numbers
+    this.which = "cluster"; // nodes and members, without the frequent changes of workers
     for (const button of document.querySelectorAll("[data-which]")) {
       button.addEventListener("click", () => {
         this.which = button.dataset.which;
@@ -30,7 +30,7 @@ export class Changes {
     while (this.all.size > KEPT) this.all.delete(this.all.keys().next().value);
   }
 
-  /** Why a node is as it is, by what was told last. */
+  /** The text of the newest change of this kind at this node. */
   why(node, kind) {
     let text = "";
     for (const change of this.all.values()) if (change.node === node && change.kind === kind) text = change.text;

@@ -1,4 +1,4 @@
-// This node's table against another's, as that one tells it itself.
+// Compares this node's table with that of another node, which is asked directly.
 
 import { ask, by, el, groupName, keep, theirs } from "./dom.js";
 import { count, many, time } from "./words.js";
@@ -11,7 +11,7 @@ export class Compare {
     });
   }
 
-  /** Whom there is to compare with. */
+  /** Updates the list of nodes to choose from. */
   offer(state) {
     const others = [...state.nodes.values()].filter((node) => node.name !== state.self && node.state === "alive");
     others.sort((a, b) => (a.name < b.name ? -1 : 1));

@@ -1,4 +1,5 @@
-// Elements. Names from the cluster become text nodes and nothing else: there is no markup in strings anywhere here.
+// Makes and updates elements. Names from the cluster are untrusted: they only become text nodes. No string is parsed as
+// markup.
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -16,7 +17,7 @@ export const el = (tag, attributes = {}, ...children) => fill(document.createEle
 export const svg = (tag, attributes = {}, ...children) => fill(document.createElementNS(SVG, tag), attributes, children);
 export const by = (id) => document.getElementById(id);
 
-/** Sets the text, and leaves the element alone when it has it: assistive technology then hears of changes only. */
+/** Sets the text if it differs. Assistive technology then announces real changes only. */
 export function say(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
@@ -25,14 +26,14 @@ export function set(element, name, value) {
   if (element.getAttribute(name) !== String(value)) element.setAttribute(name, String(value));
 }
 
-/** A name that somebody else chose: kept apart from what stands around it, whichever way it is written. */
+/** An untrusted name. <bdi> keeps right-to-left text in it from reordering the text around it. */
 export const theirs = (text, className = "name") => el("bdi", { class: className }, text);
 
 /** [store, feature] */
 export const groupName = ([store, feature]) =>
   el("span", { class: "group-name" }, theirs(store, "store"), el("span", { class: "slash" }, "/"), theirs(feature, "feature"));
 
-/** Makes `parent`'s children those of `items`, each made once by make(item) under key(item) and then brought up to date. */
+/** Keeps one child of `parent` per item, in order: make(item) creates it once per key(item), update(child, item) updates it. */
 export function keep(parent, items, key, make, update) {
   const known = (parent.kept ??= new Map());
   const wanted = new Map(items.map((item) => [key(item), item]));
@@ -51,7 +52,7 @@ export function keep(parent, items, key, make, update) {
   }
 }
 
-/** JSON from this node, or an Error with the line that it says. */
+/** Requests JSON from this node. Throws an Error with the node's message. */
 export async function ask(path, parameters = {}) {
   const url = path + "?" + new URLSearchParams(parameters);
   const response = await fetch(url, { cache: "no-store", credentials: "omit" });

@@ -1,4 +1,4 @@
-// Groups: searched and paged by the node, some at a time; and the members of one.
+// The list of groups, which the node searches and pages, and the members of one group.
 
 import { ask, by, el, groupName, keep, say, set, theirs } from "./dom.js";
 import { count, many } from "./words.js";
@@ -9,7 +9,7 @@ const REFRESH_MS = 4000;
 export class Groups {
   constructor() {
     this.from = 0;
-    this.number = 0; // of the newest question, so that an older answer changes nothing
+    this.number = 0; // of the newest request, so that older answers are ignored
     this.opened = null;
     by("search").addEventListener("submit", (event) => (event.preventDefault(), this.search()));
     by("words").addEventListener("input", () => {
@@ -33,7 +33,7 @@ export class Groups {
       const answer = await ask("page/groups", question);
       if (number === this.number) this.show(answer);
     } catch (error) {
-      if (number === this.number) say(by("found"), "Not known now: " + error.message);
+      if (number === this.number) say(by("found"), "Not available: " + error.message);
     }
     if (this.opened) this.refreshGroup();
   }
@@ -87,13 +87,13 @@ export class Groups {
       const answer = await ask("page/group", { store, feature, from: opened.from });
       if (opened === this.opened) this.showGroup(answer);
     } catch (error) {
-      if (opened === this.opened) by("group").replaceChildren(el("p", { class: "hint" }, "Not known now: " + error.message));
+      if (opened === this.opened) by("group").replaceChildren(el("p", { class: "hint" }, "Not available: " + error.message));
     }
   }
 
   showGroup(answer) {
     const text = JSON.stringify(answer);
-    if (this.shownGroup === text && by("group").firstChild) return; // a table that somebody reads is left alone
+    if (this.shownGroup === text && by("group").firstChild) return; // unchanged: keep the user's selection and scroll position
     this.shownGroup = text;
     const close = el("button", { type: "button", class: "plain", onclick: () => this.open(answer.group) }, "Close");
     const head = el("div", { class: "head" }, el("h3", { id: "group-name" }, groupName(answer.group)), close);
@@ -106,7 +106,7 @@ export class Groups {
         el("td", {}, member.worker ? theirs(member.worker) : el("span", { class: "faint" }, "the node itself")),
         el("td", { class: "meta" }, ...Object.entries(member.meta).map(([key, value]) =>
           el("span", { class: "pair" }, theirs(key, "key"), " ", theirs(value, "value"))))));
-    const header = el("tr", {}, ...["At node", "Members", "Worker", "Tells of itself"].map((title, i) =>
+    const header = el("tr", {}, ...["At node", "Members", "Worker", "Metadata"].map((title, i) =>
       el("th", { scope: "col", class: i === 1 ? "number" : "" }, title)));
     const table = el("table", {}, el("thead", {}, header), el("tbody", {}, ...rows));
     const pages = el("div", { class: "pager" });
@@ -115,11 +115,11 @@ export class Groups {
       this.refreshGroup();
     });
     const scroll = el("div", { class: "scroll", tabindex: 0, role: "region", "aria-labelledby": "group-name" }, table);
-    by("group").replaceChildren(head, facts, answer.total ? scroll : el("p", {}, "Nobody is in it now."), pages);
+    by("group").replaceChildren(head, facts, answer.total ? scroll : el("p", {}, "No members."), pages);
   }
 }
 
-/** Members that differ in their numbers alone, as one. */
+/** Merges consecutive members that differ only in their number. */
 function runs(members) {
   const rows = [];
   for (const member of members) {
@@ -130,7 +130,7 @@ function runs(members) {
   return rows;
 }
 
-/** Buttons to the page before and after; none when there is one page only. */
+/** Buttons for the previous and next page. None if there is only one page. */
 function pager(parent, { from, page }, total, go) {
   if (total <= page) return parent.replaceChildren();
   const known = parent.shown;

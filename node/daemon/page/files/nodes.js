@@ -1,4 +1,4 @@
-// Every node in words: the picture's table. Those in trouble come first.
+// The table of nodes. Nodes in trouble come first.
 
 import { by, el, keep, say, set, theirs } from "./dom.js";
 import { count, duration, many, rate } from "./words.js";
@@ -8,8 +8,8 @@ const ORDER = { suspect: 0, down: 1, alive: 2, left: 3 };
 
 export const byTrouble = (a, b) => ORDER[a.state] - ORDER[b.state] || (a.name < b.name ? -1 : 1);
 
-/** "heard now", "silent for 3 s". */
-export function news(node, self) {
+/** When the node was last heard: "just now", "3 s ago, through b". */
+export function lastHeard(node, self) {
   if (node.name === self) return "this node";
   if (node.state === "left") return "—";
   const age = node.silent === 0 ? "just now" : duration(node.silent * 1000) + " ago";
@@ -20,7 +20,7 @@ export function stateWords(node, now) {
   const since = duration(now - node.since);
   if (node.state === "alive") {
     if (node.behind > 0) return "alive, " + many(node.behind, "change") + " behind";
-    return node.shown ? "alive" : "alive, table not there yet";
+    return node.shown ? "alive" : "alive, table not received yet";
   }
   return node.state + " for " + since;
 }
@@ -34,7 +34,7 @@ export function showNodes(state, now) {
     (node) => {
       const cell = (className = "number") => el("td", { class: className });
       const row = el("tr", {}, el("th", { scope: "row" }, theirs(node.name), el("span", { class: "address" }, node.address)));
-      row.cells_ = [cell("state"), cell("news"), cell(), cell(), cell("number wide"), cell("number wide"), cell("number wide")];
+      row.cells_ = [cell("state"), cell("heard"), cell(), cell(), cell("number wide"), cell("number wide"), cell("number wide")];
       row.append(...row.cells_);
       return row;
     },
@@ -43,9 +43,9 @@ export function showNodes(state, now) {
       const shown = node.shown ? "" : " kept";
       set(row, "data-state", node.state);
       set(row, "data-behind", node.behind > 0 || (node.state === "alive" && !node.shown));
-      const [stateCell, newsCell, groups, members, sent, received, waiting] = row.cells_;
+      const [stateCell, heardCell, groups, members, sent, received, waiting] = row.cells_;
       say(stateCell, stateWords(node, now));
-      say(newsCell, news(node, state.self));
+      say(heardCell, lastHeard(node, state.self));
       say(groups, count(node.groups));
       say(members, count(node.members) + shown);
       say(sent, self ? "—" : rate(node.sentRate ?? 0) + "/s");

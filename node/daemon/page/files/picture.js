@@ -1,12 +1,12 @@
-// The cluster as this node sees it: itself in the middle, the others around it, and what passes between them.
+// The picture of the cluster: this node in the middle, the others around it, and the notifications between them.
 
 import { by, keep, say, set, svg } from "./dom.js";
-import { byTrouble, news, stateWords } from "./nodes.js";
+import { byTrouble, lastHeard, stateWords } from "./nodes.js";
 import { count, many, rate } from "./words.js";
 
 const WIDTH = 760;
 const SHOWN = 96; // more are only counted
-const NAMED = 26; // of more than these, only those in trouble have their names beside them
+const NAMED = 26; // with more nodes, only those in trouble have labels
 const DOTS_AT_ONCE = 40;
 const FLIGHT_MS = 900;
 
@@ -42,11 +42,11 @@ export class Picture {
     keep(this.circles, [...stacked, self], (n) => n.name, () => this.makeCircle(), (e, n) => this.updateCircle(e, n, state, now));
     const left = others.length - shown.length;
     const words = [many(1 + others.length, "node"), left ? many(left, "of them is", "of them are") + " not drawn" : ""];
-    say(by("picture-words"), words.filter(Boolean).join(", ") + (others.some((n) => n.via) ? "; dashed: heard through another" : ""));
+    say(by("picture-words"), words.filter(Boolean).join(", ") + (others.some((n) => n.via) ? "; dashed: heard through another node" : ""));
   }
 
   place(self, shown) {
-    // Few nodes need little room, and a phone has little.
+    // Few nodes need little space, which phones do not have.
     const height = shown.length <= 2 ? 230 : shown.length <= 5 ? 380 : 470;
     set(this.root, "viewBox", `0 0 ${WIDTH} ${height}`);
     this.middle = height / 2 - 12;
@@ -58,7 +58,7 @@ export class Picture {
     this.places.set(self.name, [WIDTH / 2, this.middle]);
     const crowded = shown.length > NAMED;
     shown.forEach((node, i) => {
-      // Two lie flat. Of more, none stands right below this node, whose name is there.
+      // Two nodes are side by side. With more, none is directly below this node, because its label is there.
       const first = shown.length <= 2 ? Math.PI : -Math.PI / 2 + (shown.length % 2 ? 0 : Math.PI / shown.length);
       const turn = (i / shown.length) * 2 * Math.PI + first;
       const ring = crowded && i % 2 ? 0.8 : 1;
@@ -111,11 +111,11 @@ export class Picture {
     say(inside, text);
     const named = this.named || isSelf || trouble;
     say(label, named ? shorten(node.name, this.named ? 20 : 12) : "");
-    // Names stand away from the middle, where the edges are.
+    // Labels are on the outer side, away from the edges.
     const above = !isSelf && y < this.middle - 20;
     set(label, "y", above ? -size : size);
     set(label, "dy", above ? "-0.6em" : "1.3em");
-    // At the sides, names go inwards.
+    // Near the sides, labels extend inwards.
     const side = x < 120 ? "start" : x > WIDTH - 120 ? "end" : "middle";
     for (const text of [label, sub]) {
       set(text, "text-anchor", side);
@@ -125,11 +125,11 @@ export class Picture {
     say(sub, words);
     set(sub, "y", above ? -size : size);
     set(sub, "dy", above ? "-2em" : "2.85em");
-    say(title, `${node.name} ${node.address}\n${stateWords(node, now)}; news: ${news(node, state.self)}\n` +
+    say(title, `${node.name} ${node.address}\n${stateWords(node, now)}; last heard: ${lastHeard(node, state.self)}\n` +
       `${many(node.groups, "group")}, ${many(node.members, "member")}`);
   }
 
-  /** Notifications went to or came from this node. */
+  /** Animates notifications that this node sent to, or received from, another node. */
   flow(self, node, sent, received) {
     if (still.matches || document.hidden) return;
     const here = this.places.get(self);
@@ -154,7 +154,7 @@ export class Picture {
     };
   }
 
-  /** Notifications were taken at this node. */
+  /** Animates notify calls at this node. */
   pulse(self) {
     const element = this.circles.kept?.get(self);
     if (!element || still.matches || document.hidden) return;
@@ -162,7 +162,7 @@ export class Picture {
   }
 }
 
-/** Short enough to stand in a circle. */
+/** A number that fits into a circle. */
 function compact(n) {
   if (n < 10000) return count(n);
   return n < 1e6 ? Math.round(n / 1000) + "k" : (n / 1e6).toFixed(1) + "M";

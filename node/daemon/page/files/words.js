@@ -1,4 +1,4 @@
-// Numbers, times and changes in words.
+// Formats numbers, times and changes.
 
 import { el, groupName, theirs } from "./dom.js";
 
@@ -35,9 +35,9 @@ const NODE_KINDS = {
   node_suspect: ["doubt", "is suspected"],
   node_down: ["bad", "is down"],
   node_left: ["quiet", "has left"],
-  self_accused: ["doubt", "was accused by others"],
-  table_taken: ["quiet", "’s table was taken anew"],
-  table_wrong: ["doubt", "’s table differed from its digest and is taken anew"],
+  self_accused: ["doubt", "was suspected by others"],
+  table_taken: ["quiet", "’s table was replaced by a snapshot"],
+  table_wrong: ["doubt", "’s table differed from its digest and is requested again"],
 };
 
 const WORKER_KINDS = {
@@ -45,7 +45,7 @@ const WORKER_KINDS = {
   worker_resumed: ["quiet", "came back"],
   worker_lost: ["doubt", "lost the connection"],
   worker_down: ["quiet", "ended"],
-  overflow: ["bad", "did not keep up, and were given up"],
+  overflow: ["bad", "were too slow and were disconnected"],
 };
 
 /** "nodes", "members" or "workers". */
@@ -58,7 +58,7 @@ function places(change) {
   return parts;
 }
 
-/** {level, parts, why}: what happened, as text and elements. */
+/** Describes a change: its level, its text and elements, and the reason. */
 export function describe(change) {
   if (change.kind in NODE_KINDS) {
     const [level, verb] = NODE_KINDS[change.kind];
