@@ -15,14 +15,14 @@ using Table = std::map<Group, std::set<MemberId>>;
 
 constexpr auto kSnapshotTimeout = std::chrono::seconds(30);
 
-/// A node's whole table as of one moment.
+/// A snapshot of a node's whole table.
 Result<Table> table_of(const Settings& settings, const std::string& address) {
     Settings there = settings;
     there.nodes = address;
     const auto worker = attach(there);
     if (!worker) return worker.error();
 
-    // Shared with the handler, which may still run when the time is up.
+    // Shared with the handler, which may still run after the time-out.
     const auto snapshot = std::make_shared<std::promise<Table>>();
     auto taken = snapshot->get_future();
     bool first = true;
@@ -35,11 +35,11 @@ Result<Table> table_of(const Settings& settings, const std::string& address) {
     });
     if (!watching) return watching.error();
     if (taken.wait_for(kSnapshotTimeout) != std::future_status::ready)
-        return Error{ErrorCode::timeout, "no snapshot from " + address + " within 30 s: look at its log"};
+        return Error{ErrorCode::timeout, "no snapshot from " + address + " within 30 s: check the log of that node"};
     return taken.get();
 }
 
-/// Members that `a` has and `b` has not.
+/// Members that are in `a` but not in `b`.
 Table missing(const Table& a, const Table& b) {
     Table only;
     for (const auto& [group, members] : a) {
@@ -64,7 +64,7 @@ void print_only(const std::string& node, const Table& table) {
         for (const auto& id : members) print("only " + node + ": " + name_of(group) + ' ' + to_string(id));
 }
 
-/// "host:port" as it is; else the address of the node of that name, as told by --node.
+/// Returns "host:port" unchanged. Otherwise `node` is a name, and the node of --node is asked for its address.
 Result<std::string> address_of(const Settings& settings, const std::string& node) {
     if (node.find(':') != std::string::npos) return node;
     const auto worker = attach(settings);
@@ -73,7 +73,8 @@ Result<std::string> address_of(const Settings& settings, const std::string& node
     if (!nodes) return nodes.error();
     for (const auto& known : *nodes)
         if (known.id.name == node && !known.address.empty()) return known.address;
-    return Error{ErrorCode::bad_request, "no node is called '" + node + "': see `muster nodes`, or give HOST:PORT"};
+    return Error{ErrorCode::bad_request,
+                 "no node has the name '" + node + "': choose one that `muster nodes` lists, or give HOST:PORT"};
 }
 
 }  // namespace

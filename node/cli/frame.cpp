@@ -16,7 +16,7 @@ struct Named {
     Names counters;
 };
 
-/// What is shown a second, of the asked node.
+/// Rates per second of the connected node: each is the sum of some counters.
 const std::array<Named, 10>& flows() {
     static const std::array<Named, 10> flows{{
         {"notify calls", {"notifications"}},
@@ -24,7 +24,7 @@ const std::array<Named, 10>& flows() {
         {"delivered here", {"notifications_delivered"}},
         {"dropped", {"notifications_dropped", "notifications_lost_with_workers"}},
         {"lost on links", {"notifications_lost_on_links"}},
-        {"sent again", {"link_items_resent", "stream_items_resent"}},
+        {"resent", {"link_items_resent", "stream_items_resent"}},
         {"joins and leaves", {"deltas_committed", "deltas_applied"}},
         {"repairs", {"pulls_sent", "pulls_answered"}},
         {"frames in", {"frames_received"}},
@@ -64,7 +64,7 @@ std::string age_text(std::chrono::seconds age) {
     return format("%lldd%02lldh", s / 86400, s / 3600 % 24);
 }
 
-/// A life's number is the microseconds since 1970 at its start, by its own clock.
+/// An incarnation is the start time of the node in microseconds since 1970, by the node's clock.
 std::chrono::seconds uptime_of(const NodeInfo& node) {
     const auto since = std::chrono::system_clock::now().time_since_epoch();
     const auto start = std::chrono::microseconds(node.id.incarnation.value);
@@ -81,7 +81,7 @@ std::size_t count(const Sample& sample, NodeState state) {
         std::count_if(sample.nodes.begin(), sample.nodes.end(), [&](const auto& node) { return node.state == state; }));
 }
 
-/// Says how much there is, and does not count what happened.
+/// Whether the counter is a level that can go down, so that a rate of it has no meaning.
 bool is_level(const std::string& counter) {
     static const Names kOpen{"connections_control", "connections_door", "connections_gossip", "connections_peers"};
     return counter.find("_queue") != std::string::npos || counter.ends_with("_missing") ||
@@ -93,7 +93,7 @@ Style style_of(NodeState state) {
     return state == NodeState::suspect ? Style::doubtful : Style::plain;
 }
 
-/// Those that need a look first.
+/// Nodes in trouble first.
 std::vector<NodeInfo> sorted_nodes(const Sample& sample) {
     const auto rank = [](NodeState state) {
         return state == NodeState::down ? 0 : state == NodeState::suspect ? 1 : state == NodeState::alive ? 2 : 3;
@@ -104,7 +104,7 @@ std::vector<NodeInfo> sorted_nodes(const Sample& sample) {
     return nodes;
 }
 
-/// The largest first.
+/// Largest first.
 std::vector<GroupInfo> sorted_groups(const Sample& sample) {
     auto groups = sample.groups;
     std::stable_sort(groups.begin(), groups.end(), [](const auto& a, const auto& b) { return a.members > b.members; });
@@ -130,10 +130,10 @@ void add_head(const View& view, std::vector<Line>& lines) {
 
 void add_flows(const View& view, std::vector<Line>& lines) {
     const Rates rates(view.before, *view.now);
-    // Two lines of half of them each: on most terminals all would not fit in one.
+    // In two lines, because one is too long for most terminals.
     const std::size_t half = flows().size() / 2;
     for (const std::size_t first : {std::size_t{0}, half}) {
-        std::string line = first == 0 ? "a second" : "        ";
+        std::string line = first == 0 ? "per second" : "          ";
         for (std::size_t i = first; i < first + half; ++i) {
             const auto& [name, counters] = flows()[i];
             line += (i == first ? "  " : "   ") + std::string(name) + ' ' +
@@ -142,13 +142,14 @@ void add_flows(const View& view, std::vector<Line>& lines) {
         lines.push_back({line});
     }
     const Status& status = view.now->status;
-    lines.push_back({"waiting   for nodes " + std::to_string(counter(status, "link_queue")) + " (" +
+    lines.push_back({"waiting     for nodes " + std::to_string(counter(status, "link_queue")) + " (" +
                      bytes_text(counter(status, "link_queue_bytes")) + ")   for workers " +
                      std::to_string(counter(status, "backlog_queue")) + " (" +
                      bytes_text(counter(status, "backlog_queue_bytes")) + ")"});
 }
 
-/// A table of at most `rows` lines with its head; of what does not fit the last line tells the number.
+/// Adds a table of at most `rows` lines, including its header. If it does not fit, the last line has the number of the
+/// other rows.
 void add_table(std::vector<Row> table, const std::vector<Style>& styles, std::size_t rows, const std::string& noun,
                std::vector<Line>& lines) {
     if (rows < 2) return;
@@ -179,7 +180,7 @@ void add_groups(const View& view, std::size_t rows, std::vector<Line>& lines) {
     const Rates rates(view.before, *view.now);
     std::vector<Row> table{{"STORE", "FEATURE", "MEMBERS", "CHANGE/S"}};
     auto groups = sorted_groups(*view.now);
-    // Of thousands only those that may be shown are made text.
+    // There may be thousands of groups: format only those that can be shown.
     for (std::size_t i = 0; i < groups.size(); ++i)
         table.push_back(i < rows ? Row{groups[i].group.store, groups[i].group.feature,
                                        std::to_string(groups[i].members), change_text(rates.of(groups[i]))}
@@ -191,12 +192,12 @@ void add_groups(const View& view, std::size_t rows, std::vector<Line>& lines) {
 
 std::vector<Line> frame_of(const View& view, std::size_t rows) {
     std::vector<Line> lines;
-    if (view.now == nullptr) return {{view.trouble.empty() ? "asking the node" : view.trouble, Style::bad}};
+    if (view.now == nullptr) return {{view.trouble.empty() ? "waiting for the node" : view.trouble, Style::bad}};
     add_head(view, lines);
     add_flows(view, lines);
     lines.push_back({});
     const std::size_t left = rows > lines.size() ? rows - lines.size() : 0;
-    // Groups take what nodes leave, and at least half.
+    // Groups get the lines that the nodes do not need, and at least half.
     const std::size_t wanted = view.now->groups.size() + 2;
     const std::size_t for_nodes = left > wanted + left / 2 ? left - wanted : left / 2;
     add_nodes(view, for_nodes, lines);

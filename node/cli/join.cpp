@@ -7,13 +7,13 @@
 namespace muster::cli {
 namespace {
 
-/// Prints what a member is told, line by line, until enough has come.
+/// Prints each notification in one line, until `most` were printed.
 class Listener {
 public:
     Listener(const Settings& settings, std::uint64_t most, Waiter& waiter)
         : json_(settings.json), most_(most), waiter_(waiter) {}
 
-    /// While it is held nothing else is printed: "joined" comes first.
+    /// While the lock is held, no notification is printed. Hold it until "joined" is printed.
     std::unique_lock<std::mutex> hold() { return std::unique_lock(mutex_); }
 
     void joined(const Group& group, const std::vector<MemberId>& members) const {
@@ -58,7 +58,7 @@ Result<Meta> parse_meta(const std::vector<std::string>& pairs) {
     for (const auto& pair : pairs) {
         const auto at = pair.find('=');
         if (at == std::string::npos || at == 0)
-            return Error{ErrorCode::bad_request, "--meta '" + pair + "' is no pair: write --meta KEY=VALUE"};
+            return Error{ErrorCode::bad_request, "--meta '" + pair + "' has no key and value: write --meta KEY=VALUE"};
         meta[pair.substr(0, at)] = pair.substr(at + 1);
     }
     return meta;
@@ -75,7 +75,7 @@ int join(const Settings& settings, const JoinArguments& arguments) {
     Worker::Options options;
     options.on_gap = [&](std::uint64_t missed) { listener.missed(missed); };
     options.on_attachment = [](bool attached, const std::string& text) {
-        if (!attached) complain(text + "; trying to come back");
+        if (!attached) complain(text + "; reconnecting");
     };
     options.state_file = arguments.state;
     options.on_state_lost = [](const std::string& text) { complain(text); };
@@ -93,10 +93,11 @@ int join(const Settings& settings, const JoinArguments& arguments) {
         if (!joined) return fail(joined.error());
         listener.joined(arguments.group, joined->members);
         if (joined->unseen > 0)
-            complain(counted(joined->unseen, "node") + " had not confirmed the join in time: publish a little later");
+            complain(counted(joined->unseen, "node") +
+                     " did not confirm the join in time: wait a moment before you rely on it");
     }
     const auto outcome = waiter.wait(arguments.stay.seconds);
-    (*worker)->close();  // nothing is printed afterwards
+    (*worker)->close();  // waits for handlers, so nothing is printed afterwards
     return outcome == Waiter::Outcome::time_out ? kTimeout : kDone;
 }
 

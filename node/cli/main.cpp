@@ -1,4 +1,4 @@
-// The command line: what is typed becomes a call of one command.
+// Parses the command line and calls one command.
 #include <CLI/CLI.hpp>
 
 #include <functional>
@@ -11,7 +11,7 @@
 namespace muster::cli {
 namespace {
 
-/// What is typed, and the command it chose.
+/// The arguments of all commands, and the chosen command.
 struct Typed {
     Settings settings;
     Group group;
@@ -28,7 +28,7 @@ struct Typed {
 };
 
 constexpr std::uint64_t kOne = 1;
-constexpr std::uint64_t kMembers = 65536;  // of one call
+constexpr std::uint64_t kMembers = 65536;  // limit of one join call
 constexpr std::uint64_t kMost = 1'000'000'000'000;
 
 const std::map<std::string, NotificationKind>& kinds() {
@@ -40,77 +40,77 @@ const std::map<std::string, NotificationKind>& kinds() {
 
 void add_group(CLI::App& command, Group& group, bool required = true) {
     command.add_option("STORE", group.store, "name of the store")->required(required);
-    command.add_option("FEATURE", group.feature, "subscriptions, streams, snapshots, or any other")->required(required);
+    command.add_option("FEATURE", group.feature, "name of the feature: subscriptions, streams, snapshots or any other")
+        ->required(required);
 }
 
 void add_stay(CLI::App& command, Stay& stay, const std::string& what) {
-    command.add_option("--for", stay.events, "end after so many " + what)->check(CLI::Range(kOne, kMost));
-    command.add_option("--timeout", stay.seconds, "end after so many seconds, with status 124")
+    command.add_option("--for", stay.events, "exit after so many " + what)->check(CLI::Range(kOne, kMost));
+    command.add_option("--timeout", stay.seconds, "exit after so many seconds, with status 124")
         ->check(CLI::Range(0.0, 1e8));
 }
 
 void add_settings(CLI::App& app, Settings& settings) {
-    app.add_option("--node", settings.nodes, "HOST:PORT or NAME@HOST:PORT of a node, or of several with commas")
+    app.add_option("--node", settings.nodes,
+                   "node to connect to: HOST:PORT or NAME@HOST:PORT; several, separated by commas")
         ->envname("MUSTER_NODE")
         ->default_val("127.0.0.1:7100");
-    app.add_option("--scope", settings.scope, "the overlay to take part in")
-        ->envname("MUSTER_SCOPE")
-        ->default_val("default");
-    app.add_option("--key", settings.key, "your own NAME.key, made by muster keygen; goes with --keys")
+    app.add_option("--scope", settings.scope, "scope of the cluster")->envname("MUSTER_SCOPE")->default_val("default");
+    app.add_option("--key", settings.key, "your own NAME.key, made by muster keygen; requires --keys")
         ->envname("MUSTER_KEY");
-    app.add_option("--keys", settings.keys, "folder with nodes/NAME.pub of the nodes to trust; goes with --key")
+    app.add_option("--keys", settings.keys, "folder with nodes/NAME.pub of the trusted nodes; requires --key")
         ->envname("MUSTER_KEYS");
-    app.add_flag("--json", settings.json, "one JSON object a line");
+    app.add_flag("--json", settings.json, "print one JSON object per line");
     app.require_subcommand(1);
-    app.fallthrough();  // these may also stand behind the command
+    app.fallthrough();  // these options are also accepted after the command
 }
 
 void add_queries(CLI::App& app, Typed& typed) {
     const auto& settings = typed.settings;
-    app.add_subcommand("nodes", "the nodes of the cluster")->callback([&] {
+    app.add_subcommand("nodes", "list the nodes of the cluster and their states")->callback([&] {
         typed.run = [&] { return show_nodes(settings); };
     });
-    app.add_subcommand("groups", "the groups that have members")->callback([&] {
+    app.add_subcommand("groups", "list the groups that have members")->callback([&] {
         typed.run = [&] { return show_groups(settings); };
     });
-    app.add_subcommand("status", "what the node says of itself")->callback([&] {
+    app.add_subcommand("status", "print the state of the node and its counters")->callback([&] {
         typed.run = [&] { return show_status(settings); };
     });
-    auto* members = app.add_subcommand("members", "the members of a group");
+    auto* members = app.add_subcommand("members", "list the members of a group");
     add_group(*members, typed.group);
-    members->add_flag("--local", typed.local, "only those at the asked node");
+    members->add_flag("--local", typed.local, "only members at the node that muster is connected to");
     members->callback([&] { typed.run = [&] { return show_members(settings, typed.group, typed.local); }; });
-    auto* key = app.add_subcommand("key", "the key of a group (asks no node)");
+    auto* key = app.add_subcommand("key", "print the key of a group (connects to no node)");
     add_group(*key, typed.group);
     key->callback([&] { typed.run = [&] { return show_key(settings, typed.group); }; });
-    auto* difference = app.add_subcommand("diff", "what two nodes' tables disagree on");
+    auto* difference = app.add_subcommand("diff", "print the differences between the tables of two nodes");
     difference->add_option("NODE_A", typed.node_a, "HOST:PORT, or the name of a node")->required();
     difference->add_option("NODE_B", typed.node_b, "HOST:PORT, or the name of a node")->required();
     difference->callback([&] { typed.run = [&] { return diff(settings, typed.node_a, typed.node_b); }; });
 }
 
 void add_join(CLI::App& app, Typed& typed) {
-    auto* command = app.add_subcommand("join", "join a group and print what arrives, until told to stop");
+    auto* command = app.add_subcommand("join", "join a group and print each notification until stopped");
     add_group(*command, typed.join.group);
-    command->add_option("--count", typed.join.count, "members to make")->check(CLI::Range(kOne, kMembers));
-    command->add_option("--meta", typed.join.meta, "KEY=VALUE that the members tell about themselves")
+    command->add_option("--count", typed.join.count, "number of members to make")->check(CLI::Range(kOne, kMembers));
+    command->add_option("--meta", typed.join.meta, "metadata of the members: KEY=VALUE; may be given more than once")
         ->allow_extra_args(false);
-    command->add_flag("--visible", typed.join.visible, "joined only when every live node has it");
+    command->add_flag("--visible", typed.join.visible, "report the join only when every live node has the members");
     command->add_option("--state", typed.join.state,
-                        "file that lets the same command, started again after a kill, go on without a gap");
+                        "file for the session: the same command, started again after a kill, continues without a gap");
     add_stay(*command, typed.join.stay, "notifications");
     command->callback([&] { typed.run = [&] { return join(typed.settings, typed.join); }; });
 }
 
 void add_notify(CLI::App& app, Typed& typed) {
-    auto* command = app.add_subcommand("notify", "tell every member of a group");
+    auto* command = app.add_subcommand("notify", "notify all members of a group");
     command->add_option("KIND", typed.kind, "created, updated or deleted")
         ->required()
         ->check(CLI::IsMember({"created", "updated", "deleted"}));
     add_group(*command, typed.notify.group);
-    command->add_option("DATA", typed.notify.data, "JSON, or - for standard input; null unless given");
-    command->add_flag("--wait", typed.notify.wait, "until every member has acknowledged it");
-    command->add_option("--count", typed.notify.count, "send so many, one after the other")
+    command->add_option("DATA", typed.notify.data, "JSON, or - for standard input (default null)");
+    command->add_flag("--wait", typed.notify.wait, "wait until all members have acknowledged it");
+    command->add_option("--count", typed.notify.count, "number of notifications to send, one after the other")
         ->check(CLI::Range(kOne, kMost));
     command->callback([&] {
         typed.notify.kind = kinds().at(typed.kind);
@@ -119,34 +119,37 @@ void add_notify(CLI::App& app, Typed& typed) {
 }
 
 void add_watch(CLI::App& app, Typed& typed) {
-    auto* command = app.add_subcommand("watch", "the members of a group (or of all), then every join and leave");
+    auto* command =
+        app.add_subcommand("watch", "print the members of a group, or of all groups, then each join and leave");
     add_group(*command, typed.group, false);
     add_stay(*command, typed.stay, "joins and leaves");
     command->callback([&] {
         if (typed.group.store.empty() != typed.group.feature.empty())
-            throw CLI::ValidationError("watch", "give STORE and FEATURE, or neither for all groups");
+            throw CLI::ValidationError("watch", "give both STORE and FEATURE, or neither to watch all groups");
         typed.run = [&] { return watch(typed.settings, typed.group, typed.stay); };
     });
 }
 
 void add_keygen(CLI::App& app, Typed& typed) {
-    auto* command = app.add_subcommand("keygen", "make NAME.key, which is secret, and NAME.pub (asks no node)");
-    command->add_option("NAME", typed.keygen.name, "of the node, worker or observer")->required();
-    command->add_option("--dir", typed.keygen.folder, "where to put them (default: here)");
-    command->add_option("--replaces", typed.keygen.replaces, "the NAME.pub of before, whose key is accepted as well");
+    auto* command =
+        app.add_subcommand("keygen", "make a key pair: NAME.key, which is secret, and NAME.pub (connects to no node)");
+    command->add_option("NAME", typed.keygen.name, "name of the node, worker or observer")->required();
+    command->add_option("--dir", typed.keygen.folder, "folder for the two files (default: the current one)");
+    command->add_option("--replaces", typed.keygen.replaces,
+                        "the previous NAME.pub, whose key is then accepted as well");
     command->callback([&] { typed.run = [&] { return keygen(typed.settings, typed.keygen); }; });
 }
 
 void add_top(CLI::App& app, Typed& typed) {
-    auto* command = app.add_subcommand("top", "nodes, groups and rates, live; q ends it");
-    command->add_flag("--once", typed.top.once, "print one picture and end, as it does without a terminal");
-    command->add_option("--interval", typed.top.interval, "seconds between two looks (default 1)")
+    auto* command = app.add_subcommand("top", "show nodes, groups and rates live; press q to exit");
+    command->add_flag("--once", typed.top.once, "print once and exit, as without a terminal");
+    command->add_option("--interval", typed.top.interval, "seconds between two updates (default 1)")
         ->check(CLI::Range(0.1, 3600.0));
     command->callback([&] { typed.run = [&] { return top(typed.settings, typed.top); }; });
 }
 
 int main_of(int argc, char** argv) {
-    CLI::App app("muster: cluster-wide tracker groups", "muster");
+    CLI::App app("Join, notify, watch and look up tracker groups of a muster cluster.", "muster");
     Typed typed;
     add_settings(app, typed.settings);
     add_queries(app, typed);

@@ -19,13 +19,14 @@
 namespace muster::cli {
 namespace {
 
-constexpr std::size_t kRowsOnce = 200;  // where there is no terminal with an end
+constexpr std::size_t kRowsOnce = 200;  // if output is not a terminal
 
-/// Asks on a thread of its own: a node that does not answer holds up neither the keyboard nor the picture.
+/// Takes samples on a thread of its own, so that a node that does not answer blocks neither the keyboard nor the
+/// screen.
 class Sampler {
 public:
     Sampler(Worker& worker, std::chrono::duration<double> interval)
-        : worker_(worker), interval_(interval), told_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+        : worker_(worker), interval_(interval), ready_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
         thread_ = std::thread([this] { run(); });
     }
     ~Sampler() {
@@ -34,19 +35,19 @@ public:
             stop_ = true;
         }
         changed_.notify_one();
-        worker_.close();  // a call that waits for its answer waits no longer
+        worker_.close();  // ends a call that waits for its answer
         thread_.join();
-        ::close(told_);
+        ::close(ready_);
     }
     Sampler(const Sampler&) = delete;
     Sampler& operator=(const Sampler&) = delete;
 
-    /// Readable when there is something new.
-    [[nodiscard]] int fd() const { return told_; }
-    /// Nothing when nothing has come since the last call.
+    /// Readable when take() has a sample.
+    [[nodiscard]] int fd() const { return ready_; }
+    /// The newest sample. Nothing if there is none since the last call.
     std::optional<Result<Sample>> take() {
         eventfd_t count = 0;
-        ::eventfd_read(told_, &count);
+        ::eventfd_read(ready_, &count);
         const std::lock_guard lock(mutex_);
         return std::exchange(newest_, std::nullopt);
     }
@@ -58,14 +59,14 @@ private:
             auto sample = take_sample(worker_);
             lock.lock();
             newest_ = std::move(sample);
-            ::eventfd_write(told_, 1);
+            ::eventfd_write(ready_, 1);
             changed_.wait_for(lock, interval_, [this] { return stop_; });
         }
     }
 
     Worker& worker_;
     const std::chrono::duration<double> interval_;
-    const int told_;
+    const int ready_;
     std::mutex mutex_;
     std::condition_variable changed_;
     std::optional<Result<Sample>> newest_;
@@ -73,8 +74,8 @@ private:
     std::thread thread_;
 };
 
-/// What has come so far.
-class Picture {
+/// The last two samples.
+class Samples {
 public:
     void take(Result<Sample> sample) {
         trouble_ = sample ? "" : sample.error().text;
@@ -94,7 +95,8 @@ private:
     std::string trouble_;
 };
 
-/// Readable upon these signals, which do nothing else from then on. To be made before any thread is.
+/// A descriptor that is readable when one of these signals arrives; they have no other effect from then on. Call it
+/// before any thread starts.
 int watch_signals() {
     sigset_t signals;
     ::sigemptyset(&signals);
@@ -103,8 +105,8 @@ int watch_signals() {
     return ::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-/// Whether it goes on.
-bool obey_signal(int signals, Terminal& terminal) {
+/// Returns whether to continue.
+bool handle_signal(int signals, Terminal& terminal) {
     signalfd_siginfo signal{};
     if (::read(signals, &signal, sizeof signal) != sizeof signal) return true;
     if (signal.ssi_signo == SIGWINCH) return true;
@@ -115,8 +117,8 @@ bool obey_signal(int signals, Terminal& terminal) {
     return true;
 }
 
-/// Whether it goes on. Without a keyboard, a signal ends it.
-bool obey_key(pollfd& keyboard) {
+/// Returns whether to continue. After the end of standard input, only a signal ends the command.
+bool handle_key(pollfd& keyboard) {
     char key = 0;
     if (::read(keyboard.fd, &key, 1) == 1) return key != 'q' && key != 'Q';
     keyboard.fd = -1;
@@ -126,30 +128,30 @@ bool obey_key(pollfd& keyboard) {
 int live(Worker& worker, double interval, int signals) {
     Terminal terminal;
     Sampler sampler(worker, std::chrono::duration<double>(interval));
-    Picture picture;
+    Samples samples;
     std::array<pollfd, 3> fds{pollfd{signals, POLLIN, 0}, {sampler.fd(), POLLIN, 0}, {STDIN_FILENO, POLLIN, 0}};
-    for (bool goes_on = true; goes_on;) {
-        terminal.draw(frame_of(picture.view(), terminal.rows()));
+    for (bool running = true; running;) {
+        terminal.draw(frame_of(samples.view(), terminal.rows()));
         if (::poll(fds.data(), fds.size(), -1) <= 0) continue;
-        if (fds[0].revents != 0) goes_on = obey_signal(signals, terminal);
-        if (auto sample = sampler.take()) picture.take(std::move(*sample));
-        if (goes_on && fds[2].revents != 0) goes_on = obey_key(fds[2]);
+        if (fds[0].revents != 0) running = handle_signal(signals, terminal);
+        if (auto sample = sampler.take()) samples.take(std::move(*sample));
+        if (running && fds[2].revents != 0) running = handle_key(fds[2]);
     }
     return kDone;
 }
 
-/// Two looks, for the rates between them.
+/// Takes two samples, for the rates between them, and prints once.
 int once(const Settings& settings, Worker& worker, double interval, int signals) {
-    Picture picture;
-    while (!picture.has_rates()) {
+    Samples samples;
+    while (!samples.has_rates()) {
         auto sample = take_sample(worker);
         if (!sample) return fail(sample.error());
-        picture.take(std::move(sample));
+        samples.take(std::move(sample));
         pollfd signal{signals, POLLIN, 0};
-        if (!picture.has_rates() && ::poll(&signal, 1, static_cast<int>(interval * 1000)) > 0) return kDone;
+        if (!samples.has_rates() && ::poll(&signal, 1, static_cast<int>(interval * 1000)) > 0) return kDone;
     }
-    if (settings.json) return print_json(json_of(picture.view())), kDone;
-    for (const auto& line : frame_of(picture.view(), kRowsOnce)) print(line.text);
+    if (settings.json) return print_json(json_of(samples.view())), kDone;
+    for (const auto& line : frame_of(samples.view(), kRowsOnce)) print(line.text);
     return kDone;
 }
 

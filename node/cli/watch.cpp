@@ -34,12 +34,12 @@ void print_text(const WatchEvent& event) {
     }
 }
 
-/// Prints events until enough joins and leaves have come.
+/// Prints events, until `most` joins and leaves were printed.
 class Watcher {
 public:
     Watcher(bool json, std::uint64_t most, Waiter& waiter) : json_(json), most_(most), waiter_(waiter) {}
 
-    /// On the worker's one thread for handlers.
+    /// Called on the worker's handler thread only.
     void take(const WatchEvent& event) {
         if (most_ != 0 && seen_ == most_) return;
         json_ ? print_json(json_of(event)) : print_text(event);
@@ -60,7 +60,7 @@ int watch(const Settings& settings, const Group& group, const Stay& stay) {
     Watcher watcher(settings.json, stay.events, waiter);
     Worker::Options options;
     options.on_attachment = [](bool attached, const std::string& text) {
-        if (!attached) complain(text + "; trying to come back");
+        if (!attached) complain(text + "; reconnecting");
     };
     const auto worker = attach(settings, std::move(options));
     if (!worker) return fail(worker.error());

@@ -22,7 +22,7 @@ using Values = std::vector<std::string>;
 using Problems = std::vector<std::string>;
 
 std::string one_line(std::string text) {
-    // Whatever a library or the user put into it.
+    // Texts of users and libraries may contain line breaks.
     std::replace_if(
         text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < ' '; }, ' ');
     return text;
@@ -32,7 +32,7 @@ void apply(const Setting& setting, const Values& values, const std::string& sour
     if (const auto wrong = setting.apply(to.config, values)) to.problems.push_back(one_line(source + ": " + *wrong));
 }
 
-/// "did you mean seed? …" for people who typed something like it.
+/// "did you mean seed?" if a known name is similar to `typed`; otherwise `otherwise`.
 std::string meant(const std::string& typed, std::string (*name)(const Setting&), const std::string& otherwise) {
     std::vector<std::string> known;
     for (const auto& setting : settings()) known.push_back(name(setting));
@@ -48,7 +48,7 @@ Values split(const std::string& text) {
     return values;
 }
 
-/// The texts of a TOML value; empty when it is of another type than the setting.
+/// The values of a TOML node as texts. Nothing if its type does not match the setting.
 std::optional<Values> texts_of(const Setting& setting, const toml::node& node) {
     if (const auto text = node.value_exact<std::string>()) return Values{*text};
     if (const auto number = node.value_exact<std::int64_t>()) return Values{std::to_string(*number)};
@@ -66,9 +66,9 @@ std::optional<Values> texts_of(const Setting& setting, const toml::node& node) {
 
 std::string example_of(const Setting& setting) {
     const std::string key(setting.key);
-    if (setting.list) return "a list of texts, as in " + key + " = [\"" + setting.type + "\"]";
-    if (setting.is_switch()) return "true or false, as in " + key + " = true";
-    return "a text or a number, as in " + key + " = \"" + setting.type + "\"";
+    if (setting.list) return "a list of texts, for example " + key + " = [\"" + setting.type + "\"]";
+    if (setting.is_switch()) return "true or false, for example " + key + " = true";
+    return "a text or a number, for example " + key + " = \"" + setting.type + "\"";
 }
 
 void apply_entry(const std::string& path, const toml::key& key, const toml::node& value, Loaded& to) {
@@ -80,12 +80,12 @@ void apply_entry(const std::string& path, const toml::key& key, const toml::node
         if (const auto values = texts_of(*found, value)) return apply(*found, *values, place, to);
         to.problems.push_back(one_line(place + ": give " + example_of(*found)));
     } else if (value.is_table()) {
-        to.problems.push_back(one_line(place + ": no section is known: write the settings without one"));
+        to.problems.push_back(one_line(place + ": sections are not supported: write all settings at the top level"));
     } else {
         std::string known;
         for (const auto& setting : all) known += (known.empty() ? "" : ", ") + std::string(setting.key);
         const auto key_of = [](const Setting& setting) { return std::string(setting.key); };
-        to.problems.push_back(one_line(place + ": no such setting: " + meant(name, key_of, "use one of " + known)));
+        to.problems.push_back(one_line(place + ": unknown setting: " + meant(name, key_of, "use one of " + known)));
     }
 }
 
@@ -96,7 +96,7 @@ void apply_file(const std::string& path, Loaded& to) {
     } catch (const toml::parse_error& error) {
         const auto line = error.source().begin.line;
         return to.problems.push_back(
-            line == 0 ? one_line(path + ": cannot read it: check the name given to --config")
+            line == 0 ? one_line(path + ": cannot be read: check the path given to --config")
                       : one_line(path + ":" + std::to_string(line) + ": " + std::string(error.description())));
     }
     using Entry = std::pair<const toml::key*, const toml::node*>;
@@ -129,7 +129,7 @@ std::string reason_of(const CLI::ParseError& error) {
     return text;
 }
 
-/// HTTP has no keys, so that what it tells stays on the machine unless that is wanted.
+/// HTTP has no authentication, so without `insecure` it is allowed only on loopback.
 void check_http(Loaded& loaded) {
     const Config& config = loaded.config;
     if (config.http.empty() || config.node.security.insecure) return;
@@ -137,21 +137,22 @@ void check_http(Loaded& loaded) {
     const auto all = node::is_numeric(host) ? std::vector{host} : node::resolve(host);
     if (!all.empty() && std::all_of(all.begin(), all.end(), node::is_loopback)) return;
     loaded.problems.push_back(one_line("--http " + config.http +
-                                       ": everyone who reaches it could read it, also where the node has keys: " +
-                                       "give an address of loopback, or --insecure"));
+                                       ": anyone who reaches this address can read it, because HTTP has no keys: " +
+                                       "use a loopback address, or give --insecure"));
 }
 
 void check_as_a_whole(Loaded& loaded) {
     const auto& name = loaded.config.node.name;
     if (!is_valid_name(name))
-        loaded.problems.push_back(one_line("the host's name \"" + name + "\" is no node name: give one with --name"));
+        loaded.problems.push_back(
+            one_line("the host's name \"" + name + "\" is not a valid node name: give one with --name"));
     check_http(loaded);
 }
 
 std::string why_not_expected(const std::string& word) {
-    if (!word.starts_with("-")) return word + ": not expected here: see musterd --help";
+    if (!word.starts_with("-")) return word + ": unexpected argument: see musterd --help";
     const auto flag_of = [](const Setting& setting) { return setting.flag(); };
-    return word + ": no such option: " + meant(word.substr(0, word.find('=')), flag_of, "see musterd --help");
+    return word + ": unknown option: " + meant(word.substr(0, word.find('=')), flag_of, "see musterd --help");
 }
 
 }  // namespace
@@ -168,13 +169,16 @@ Environment environment_of_process() {
 }
 
 Loaded load_config(int argc, const char* const* argv, const Environment& environment) {
-    CLI::App app("One node of a muster cluster: serves workers, and keeps its view of the groups with other nodes.",
-                 "musterd");
+    CLI::App app(
+        "One node of a muster cluster. Workers connect to it and join groups; it exchanges joins and leaves with other "
+        "nodes.",
+        "musterd");
     Loaded loaded;
     std::string file;
     app.add_option("--config", file, "TOML file with any of these settings (session_grace for --session-grace)")
         ->type_name("FILE");
-    app.add_flag("--check-config", loaded.only_check, "say what is wrong with the settings, or ok, and start nothing");
+    app.add_flag("--check-config", loaded.only_check,
+                 "check settings and keys without starting a node: print ok, or each problem");
     app.set_version_flag("--version", "musterd " MUSTER_VERSION);
     std::map<const Setting*, Values> given;
     for (const auto& setting : settings()) {
@@ -183,7 +187,9 @@ Loaded load_config(int argc, const char* const* argv, const Environment& environ
         option->multi_option_policy(setting.list ? CLI::MultiOptionPolicy::TakeAll : CLI::MultiOptionPolicy::TakeLast);
     }
     app.footer(
-        "A setting comes from its flag, then MUSTER_<NAME> (MUSTER_SESSION_GRACE), then the file, then its default.");
+        "A flag overrides the variable MUSTER_<NAME> (MUSTER_SESSION_GRACE), which overrides the file, which overrides "
+        "the "
+        "default.");
     app.allow_extras();
     try {
         app.parse(argc, argv);

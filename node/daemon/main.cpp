@@ -28,14 +28,14 @@ using muster::daemon::Loaded;
 constexpr int kDone = 0;
 constexpr int kFailed = 1;
 constexpr int kBadUsage = 2;
-constexpr std::size_t kJournal = 512;  // changes of a sort for the page
+constexpr std::size_t kJournal = 512;  // changes of each kind that the status page can show
 
 int fail(const muster::Error& error) {
     std::cerr << "musterd: " << muster::printable(error.text) << std::endl;
     return error.code == muster::ErrorCode::bad_request ? kBadUsage : kFailed;
 }
 
-/// One line about the first one, and where to see the others.
+/// One line with the first problem, and how to see the others.
 muster::Error first_of(const std::vector<std::string>& problems) {
     const auto others = problems.size() - 1;
     const std::string more =
@@ -43,7 +43,7 @@ muster::Error first_of(const std::vector<std::string>& problems) {
     return {muster::ErrorCode::bad_request, problems.front() + more};
 }
 
-/// --check-config: as a start does, but binds, starts and writes nothing.
+/// --check-config: the checks of a start, without binding, starting or writing anything.
 int check(Loaded loaded) {
     if (loaded.problems.empty())
         if (const auto checked = muster::Node::check(loaded.config.node); !checked)
@@ -54,37 +54,37 @@ int check(Loaded loaded) {
     return kDone;
 }
 
-/// A descriptor that is readable once the process is asked to end, or to read its keys again.
+/// A descriptor that is readable when SIGTERM, SIGINT (end) or SIGHUP (reload keys) arrives.
 int watch_signals() {
     sigset_t ends;
     ::sigemptyset(&ends);
     ::sigaddset(&ends, SIGTERM);
     ::sigaddset(&ends, SIGINT);
     ::sigaddset(&ends, SIGHUP);
-    // Blocked in every thread that comes after.
+    // Later threads inherit the blocked signals.
     ::pthread_sigmask(SIG_BLOCK, &ends, nullptr);
     std::signal(SIGPIPE, SIG_IGN);
     return ::signalfd(-1, &ends, SFD_CLOEXEC);
 }
 
-/// Why the node ended by itself, told by its own thread.
+/// Set by the node's thread if the node stops by itself, for example after a name conflict.
 struct End {
     std::mutex mutex;
     std::optional<muster::Error> error;
-    muster::node::Wakeup told;
+    muster::node::Wakeup wakeup;
 };
 
 void reload_keys(muster::Node& node, const muster::daemon::Log& log) {
-    // As the node's own look at the files does.
+    // The same lines as when the node itself notices changed files (node/admission/authenticator.cpp).
     if (const auto changes = node.reload_keys())
         log({1, "keys_read", "keys were read again: " + *changes, {{"detail", *changes}}});
     else
         log({3, "keys_broken", "keys stay as they were: " + changes.error().text, {{"detail", changes.error().text}}});
 }
 
-/// Returns when the process is asked to end, or the node has ended.
+/// Returns when a signal asks the process to end, or when the node stopped by itself; then with its error.
 std::optional<muster::Error> wait_for(int signals, End& end, const std::function<void()>& hangup) {
-    pollfd items[] = {{signals, POLLIN, 0}, {end.told.fd(), POLLIN, 0}};
+    pollfd items[] = {{signals, POLLIN, 0}, {end.wakeup.fd(), POLLIN, 0}};
     for (;;) {
         if (::poll(items, 2, -1) <= 0) continue;
         signalfd_siginfo signal{};
@@ -105,7 +105,7 @@ int run(Config config) {
     config.node.on_stopped = [&end](const muster::Error& error) {
         const std::lock_guard lock(end.mutex);
         end.error = error;
-        end.told.notify();
+        end.wakeup.notify();
     };
     if (!config.http.empty()) config.node.limits.journal = kJournal;
     auto started = muster::Node::start(config.node);

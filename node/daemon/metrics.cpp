@@ -49,7 +49,7 @@ MetricFamily histogram(std::string name, std::string help, const Histogram& time
 }
 
 MetricFamily nodes_by_state(const std::vector<NodeInfo>& nodes) {
-    MetricFamily family{"muster_nodes", "Nodes that this one knows, itself included", MetricType::Gauge, {}};
+    MetricFamily family{"muster_nodes", "Nodes that this node knows, itself included", MetricType::Gauge, {}};
     for (const auto state : kStates) {
         const auto count =
             std::count_if(nodes.begin(), nodes.end(), [&](const NodeInfo& node) { return node.state == state; });
@@ -87,32 +87,32 @@ std::string to_prometheus(const Measured& measured) {
     const Status& status = measured.status;
     const auto count = [](std::uint64_t n) { return static_cast<double>(n); };
     std::vector<MetricFamily> families{
-        gauge("muster_node_info", "Who this node is", 1,
+        gauge("muster_node_info", "Name, scope, security mode and version of this node", 1,
               {{"name", status.node.id.name},
-               {"scope", is_utf8(status.scope) ? status.scope : "?"},  // else the whole answer would not be taken
+               {"scope", is_utf8(status.scope) ? status.scope : "?"},  // Prometheus refuses a response with other text
                {"security", std::string(security_of(status))},
                {"version", MUSTER_VERSION}}),
-        gauge("muster_ready", "1 once the node has synced, and serves workers", status.ready ? 1 : 0),
+        gauge("muster_ready", "1 if the node has synced and serves workers", status.ready ? 1 : 0),
         nodes_by_state(measured.nodes),
         gauge("muster_groups", "Groups that have members", count(status.groups)),
         gauge("muster_members", "Members of all groups in the whole cluster", count(status.members)),
-        gauge("muster_workers", "Workers at this node, those in their grace included", count(status.workers)),
-        gauge("muster_log_position", "Joins and leaves of this node, by batch, since its start", count(status.seq)),
-        gauge("muster_loop_age_seconds", "Since the node's own thread last turned", seconds(measured.loop_age)),
+        gauge("muster_workers", "Workers of this node, including those in their grace period", count(status.workers)),
+        gauge("muster_log_position", "Number of the last delta that this node committed", count(status.seq)),
+        gauge("muster_loop_age_seconds", "Time since the last turn of the node's thread", seconds(measured.loop_age)),
     };
     add_counters(status.counters, families);
     const auto& latencies = measured.latencies;
-    families.push_back(
-        histogram("muster_loop_turn_seconds", "Turns of the node's own thread, without its waiting", latencies.turn));
-    families.push_back(histogram("muster_loop_lateness_seconds",
-                                 "How late the node's own thread came when a timer was due", latencies.lateness));
+    families.push_back(histogram("muster_loop_turn_seconds", "Time of one turn of the node's thread, without waiting",
+                                 latencies.turn));
+    families.push_back(histogram("muster_loop_lateness_seconds", "Delay of the node's thread after a timer was due",
+                                 latencies.lateness));
     families.push_back(histogram("muster_notify_report_seconds",
-                                 "From a notify call with wait at this node to its report", latencies.report));
+                                 "Time from a notify call with wait at this node to its report", latencies.report));
     families.push_back(histogram("muster_delivery_seconds",
-                                 "From a notification going to a worker here to the worker having handled it",
+                                 "Time from a notification entering a worker's stream until the worker has handled it",
                                  latencies.delivery));
     families.push_back(histogram("muster_repair_seconds",
-                                 "From a copy of another node's table being behind to its being complete again",
+                                 "Time for which the copy of another node's table was behind, for each repair",
                                  latencies.repair));
     add_process_metrics(families);
     return prometheus::TextSerializer().Serialize(families);

@@ -29,7 +29,7 @@ double unix_time() {
     return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
-// As near to the start of the process as a static is made.
+// Initialised before main(), so close to the start of the process.
 const double kStarted = unix_time();
 
 }  // namespace
@@ -37,20 +37,20 @@ const double kStarted = unix_time();
 void add_process_metrics(std::vector<MetricFamily>& families) {
     rusage used{};
     if (::getrusage(RUSAGE_SELF, &used) == 0)
-        families.push_back(family("process_cpu_seconds_total", "Processor time, of the user and of the system",
-                                  MetricType::Counter, seconds(used.ru_utime) + seconds(used.ru_stime)));
+        families.push_back(family("process_cpu_seconds_total", "CPU time, user and system", MetricType::Counter,
+                                  seconds(used.ru_utime) + seconds(used.ru_stime)));
     std::size_t pages = 0;
     std::size_t resident = 0;
     if (std::ifstream("/proc/self/statm") >> pages >> resident)
-        families.push_back(family("process_resident_memory_bytes", "Memory that is resident", MetricType::Gauge,
+        families.push_back(family("process_resident_memory_bytes", "Resident memory", MetricType::Gauge,
                                   static_cast<double>(resident) * static_cast<double>(::sysconf(_SC_PAGESIZE))));
     std::error_code error;
     const std::filesystem::directory_iterator open("/proc/self/fd", error);
     if (!error)
-        families.push_back(family("process_open_fds", "Open descriptors", MetricType::Gauge,
+        families.push_back(family("process_open_fds", "Open file descriptors", MetricType::Gauge,
                                   static_cast<double>(std::distance(begin(open), end(open)))));
-    families.push_back(
-        family("process_start_time_seconds", "When the process started, since 1970", MetricType::Gauge, kStarted));
+    families.push_back(family("process_start_time_seconds", "Start time of the process, in seconds since 1970",
+                              MetricType::Gauge, kStarted));
 }
 
 }  // namespace muster::daemon

@@ -27,14 +27,14 @@ std::optional<std::uint64_t> number(const std::string& text, std::uint64_t most)
 Wrong set_milliseconds(std::chrono::milliseconds& to, const std::string& text) {
     constexpr std::uint64_t kHour = 3'600'000;
     const auto value = number(text, kHour);
-    if (!value) return "\"" + text + "\" is no time: give milliseconds from 0 to 3600000";
+    if (!value) return "\"" + text + "\" is not a valid time: give milliseconds from 0 to 3600000";
     to = std::chrono::milliseconds(*value);
     return std::nullopt;
 }
 
 Wrong set_busy_poll(Config& config, const Values& values) {
     const auto value = number(values.back(), 1'000'000);
-    if (!value) return "\"" + values.back() + "\" is no time: give microseconds from 0 to 1000000";
+    if (!value) return "\"" + values.back() + "\" is not a valid time: give microseconds from 0 to 1000000";
     config.node.timing.busy_poll = std::chrono::microseconds(*value);
     return std::nullopt;
 }
@@ -43,7 +43,7 @@ Wrong set_limit(std::size_t& to, const std::string& text, std::size_t least = 1)
     constexpr std::uint64_t kMost = std::uint64_t{1} << 40;
     const auto value = number(text, kMost);
     if (!value || *value < least)
-        return "\"" + text + "\" is no limit: give a number from " + std::to_string(least) + " to " +
+        return "\"" + text + "\" is not a valid limit: give a number from " + std::to_string(least) + " to " +
                std::to_string(kMost);
     to = *value;
     return std::nullopt;
@@ -58,7 +58,7 @@ Wrong set_policy(OverflowPolicy& to, const std::string& text) {
 
 Wrong set_link_policy(Config& config, const Values& values) {
     if (values.back() == to_string(OverflowPolicy::disconnect))
-        return std::string("only workers can be disconnected: write drop_oldest or refuse_newest");
+        return std::string("\"disconnect\" is only for workers: give drop_oldest or refuse_newest");
     return set_policy(config.node.queues.link.policy, values.back());
 }
 
@@ -82,7 +82,7 @@ Wrong set_text(std::string& to, const std::string& text) {
 
 Wrong set_switch(bool& to, const std::string& text) {
     const bool on = text.empty() || text == "true" || text == "1";
-    if (!on && text != "false" && text != "0") return "\"" + text + "\" is neither true nor false";
+    if (!on && text != "false" && text != "0") return "\"" + text + "\" is not a valid switch: give true or false";
     to = on;
     return std::nullopt;
 }
@@ -93,7 +93,7 @@ Wrong set_seeds(Config& config, const Values& values) {
         const auto named = node::parse_named_address(value);
         if (!named) return named.error().text;
         if (node::parse_address(named->address)->port == 0)
-            return "\"" + value + "\" has no port that one could connect to: give the seed's --listen";
+            return "\"" + value + "\" has port 0: give the port that the seed listens on";
         config.node.seeds.push_back(value);
     }
     return std::nullopt;
@@ -102,7 +102,7 @@ Wrong set_seeds(Config& config, const Values& values) {
 Wrong set_name(Config& config, const Values& values) {
     if (!is_valid_name(values.back()))
         return "\"" + values.back() +
-               "\" is no node name: give 1 to 64 of [A-Za-z0-9._-], beginning with a letter or digit";
+               "\" is not a valid node name: give 1 to 64 of [A-Za-z0-9._-], beginning with a letter or digit";
     config.node.name = values.back();
     return std::nullopt;
 }
@@ -111,7 +111,7 @@ Wrong set_scope(Config& config, const Values& values) {
     const auto is_control = [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; };
     const auto& scope = values.back();
     if (scope.empty() || scope.size() > limits::kScope || std::any_of(scope.begin(), scope.end(), is_control))
-        return "a scope is 1 to 64 bytes without control characters";
+        return "\"" + scope + "\" is not a valid scope: give 1 to 64 bytes without control characters";
     config.node.scope = scope;
     return std::nullopt;
 }
@@ -125,85 +125,88 @@ Wrong set_one_of(std::string& to, const std::string& text, std::initializer_list
         }
         all += (all.empty() ? "" : ", ") + std::string(one);
     }
-    return "\"" + text + "\" is none of: " + all;
+    return "\"" + text + "\" is not one of " + all;
 }
 
 constexpr std::array kSettings{
-    Setting{"name", "NAME", "unique in the cluster (default: the host's name)", false, set_name},
+    Setting{"name", "NAME", "unique name of this node in the cluster (default: the host's name)", false, set_name},
     Setting{"listen", "HOST:PORT",
-            "where workers and seeds reach this node (default 127.0.0.1:7100; port 0: any free one)", false,
-            [](Config& c, const Values& v) { return set_address(c.node.listen, v.back()); }},
-    Setting{"advertise", "HOST:PORT", "what others are told to connect to (default: as --listen)", false,
+            "address for workers and for other nodes' first contact (default 127.0.0.1:7100; port 0: any free port)",
+            false, [](Config& c, const Values& v) { return set_address(c.node.listen, v.back()); }},
+    Setting{"advertise", "HOST:PORT", "address that is announced to others (default: the same as --listen)", false,
             [](Config& c, const Values& v) { return set_address(c.node.advertise, v.back()); }},
     Setting{"seed", "HOST:PORT", "another node of the cluster, or NAME@HOST:PORT; may be given more than once", true,
             set_seeds},
-    Setting{"key", "FILE", "this node's own NAME.key, made by muster keygen; goes with --keys", false,
+    Setting{"key", "FILE", "this node's own NAME.key, made by muster keygen; requires --keys", false,
             [](Config& c, const Values& v) { return set_text(c.node.security.key_file, v.back()); }},
-    Setting{"keys", "DIR", "folder of the keys that it trusts: nodes/, workers/, observers/; goes with --key", false,
+    Setting{"keys", "DIR", "folder of trusted keys, with nodes/, workers/ and observers/; requires --key", false,
             [](Config& c, const Values& v) { return set_text(c.node.security.keys_dir, v.back()); }},
-    Setting{"insecure", "", "without keys, listen (and with --http, serve) also where others can reach it", false,
-            [](Config& c, const Values& v) { return set_switch(c.node.security.insecure, v.back()); }},
-    Setting{"scope", "SCOPE", "nodes of different scopes share nothing (default \"default\")", false, set_scope},
-    Setting{"control_port", "PORT", "for messages between nodes (default 0: any free one below 32768)", false,
+    Setting{"insecure", "", "without keys, also listen (and with --http, serve) on addresses other than loopback",
+            false, [](Config& c, const Values& v) { return set_switch(c.node.security.insecure, v.back()); }},
+    Setting{"scope", "SCOPE", "nodes and workers of different scopes share nothing (default \"default\")", false,
+            set_scope},
+    Setting{"control_port", "PORT", "port for messages between nodes (default 0: any free port below 32768)", false,
             [](Config& c, const Values& v) { return set_port(c.node.control_port, v.back()); }},
-    Setting{"gossip_port", "PORT", "for publications to nodes (default 0: any free one below 32768)", false,
+    Setting{"gossip_port", "PORT", "port for publications to other nodes (default 0: any free port below 32768)", false,
             [](Config& c, const Values& v) { return set_port(c.node.gossip_port, v.back()); }},
-    Setting{"session_grace", "MS", "how long a lost worker keeps its members (default 1000)", false,
+    Setting{"session_grace", "MS", "grace period: how long a lost worker keeps its members (default 1000)", false,
             [](Config& c, const Values& v) { return set_milliseconds(c.node.timing.session_grace, v.back()); }},
-    Setting{"ready_wait", "MS", "how long seeds that do not answer are waited for (default 3000)", false,
-            [](Config& c, const Values& v) { return set_milliseconds(c.node.timing.ready_wait, v.back()); }},
-    Setting{"backlog_items", "N", "what may wait for one worker, at least 16 (default 65536)", false,
+    Setting{"ready_wait", "MS", "how long to wait for seeds that do not answer, before serving workers (default 3000)",
+            false, [](Config& c, const Values& v) { return set_milliseconds(c.node.timing.ready_wait, v.back()); }},
+    Setting{"backlog_items", "N", "limit of a worker's unacknowledged stream items, at least 16 (default 65536)", false,
             [](Config& c, const Values& v) {
                 return set_limit(c.node.queues.backlog.items, v.back(), node::kLeastQueueItems);
             }},
-    Setting{"backlog_bytes", "BYTES", "the same in bytes, at least 4194304 (default 67108864)", false,
+    Setting{"backlog_bytes", "BYTES", "the same limit in bytes, at least 4194304 (default 67108864)", false,
             [](Config& c, const Values& v) {
                 return set_limit(c.node.queues.backlog.bytes, v.back(), node::kLeastQueueBytes);
             }},
     Setting{"backlog_policy", "POLICY",
-            "when it is full: drop_oldest, refuse_newest or disconnect the worker (default drop_oldest)", false,
+            "when a backlog is full: drop_oldest, refuse_newest or disconnect (default drop_oldest)", false,
             [](Config& c, const Values& v) { return set_policy(c.node.queues.backlog.policy, v.back()); }},
-    Setting{"link_items", "N", "what may wait for one other node, at least 16 (default 65536)", false,
+    Setting{"link_items", "N", "limit of the queue to one other node, in items, at least 16 (default 65536)", false,
             [](Config& c, const Values& v) {
                 return set_limit(c.node.queues.link.items, v.back(), node::kLeastQueueItems);
             }},
-    Setting{"link_bytes", "BYTES", "the same in bytes, at least 4194304 (default 67108864)", false,
+    Setting{"link_bytes", "BYTES", "the same limit in bytes, at least 4194304 (default 67108864)", false,
             [](Config& c, const Values& v) {
                 return set_limit(c.node.queues.link.bytes, v.back(), node::kLeastQueueBytes);
             }},
     Setting{"link_policy", "POLICY",
-            "when it is full: drop_oldest, or refuse_newest with the whole notify (default drop_oldest)", false,
-            set_link_policy},
-    Setting{"link_retention", "MS", "how long it is kept for a node that is down (default 300000)", false,
+            "when that queue is full: drop_oldest, or refuse_newest: the whole notify call (default drop_oldest)",
+            false, set_link_policy},
+    Setting{"link_retention", "MS", "how long that queue is kept for a node that is down (default 300000)", false,
             [](Config& c, const Values& v) { return set_milliseconds(c.node.timing.link_retention, v.back()); }},
-    Setting{"connections", "N", "to one port at a time, at least 16 (default 16384)", false,
+    Setting{"connections", "N", "limit of open connections to one port, at least 16 (default 16384)", false,
             [](Config& c, const Values& v) {
                 return set_limit(c.node.limits.connections, v.back(), node::kLeastConnections);
             }},
-    Setting{"connection_bytes", "BYTES", "on the way in or out of one, at least 4194304 (default 268435456)", false,
+    Setting{"connection_bytes", "BYTES",
+            "limit of bytes in one connection, per direction, at least 4194304 (default 268435456)", false,
             [](Config& c, const Values& v) {
                 return set_limit(c.node.limits.connection_bytes, v.back(), node::kLeastQueueBytes);
             }},
-    Setting{"workers", "N", "attached at a time (default 65536)", false,
+    Setting{"workers", "N", "limit of connected workers (default 65536)", false,
             [](Config& c, const Values& v) { return set_limit(c.node.limits.workers, v.back()); }},
-    Setting{"worker_members", "N", "members of one worker (default 1048576)", false,
+    Setting{"worker_members", "N", "limit of members of one worker (default 1048576)", false,
             [](Config& c, const Values& v) { return set_limit(c.node.limits.worker_members, v.back()); }},
-    Setting{"worker_groups", "N", "groups that they are in (default 65536)", false,
+    Setting{"worker_groups", "N", "limit of groups that the members of one worker are in (default 65536)", false,
             [](Config& c, const Values& v) { return set_limit(c.node.limits.worker_groups, v.back()); }},
-    Setting{"worker_bytes", "BYTES", "of these groups' names and the metadata (default 67108864)", false,
+    Setting{"worker_bytes", "BYTES", "limit of bytes of these groups' names and the metadata (default 67108864)", false,
             [](Config& c, const Values& v) { return set_limit(c.node.limits.worker_bytes, v.back()); }},
-    Setting{"worker_watches", "N", "watches of one worker (default 1024)", false,
+    Setting{"worker_watches", "N", "limit of watches of one worker (default 1024)", false,
             [](Config& c, const Values& v) { return set_limit(c.node.limits.worker_watches, v.back()); }},
-    Setting{"worker_requests", "N", "its requests without an answer, at least 1024 (default 4096)", false,
+    Setting{"worker_requests", "N", "limit of unanswered requests of one worker, at least 1024 (default 4096)", false,
             [](Config& c, const Values& v) {
                 return set_limit(c.node.limits.worker_requests, v.back(), node::kLeastRequests);
             }},
-    Setting{"peers", "N", "other nodes that are known (default 4096)", false,
+    Setting{"peers", "N", "limit of known other nodes, alive or not (default 4096)", false,
             [](Config& c, const Values& v) { return set_limit(c.node.limits.peers, v.back()); }},
-    Setting{"busy_poll", "US", "how long the node stays awake after traffic, for latency (default 0)", false,
+    Setting{"busy_poll", "US", "how long the node polls after traffic, for lower latency (default 0)", false,
             set_busy_poll},
-    Setting{"http", "HOST:PORT", "serve a page, /healthz, /readyz, /status and /metrics there, to anyone (default: no)",
-            false, [](Config& c, const Values& v) { return set_address(c.http, v.back()); }},
+    Setting{"http", "HOST:PORT",
+            "serve the status page, /healthz, /readyz, /status and /metrics, without keys (default: off)", false,
+            [](Config& c, const Values& v) { return set_address(c.http, v.back()); }},
     Setting{"log_level", "LEVEL", "debug, info, warn or error (default info)", false,
             [](Config& c, const Values& v) {
                 return set_one_of(c.log_level, v.back(), {"debug", "info", "warn", "error"});

@@ -13,7 +13,7 @@
 namespace muster::keys {
 namespace {
 
-constexpr std::size_t kLargest = 4096;
+constexpr std::size_t kLargest = 4096;  // bytes of a key file
 
 class Descriptor {
 public:
@@ -29,7 +29,7 @@ private:
     const int fd_;
 };
 
-/// The text of a file, wiped in the end.
+/// The text of a file, which may be secret. Overwritten at the end.
 struct Text {
     ~Text() { ::sodium_memzero(bytes.data(), bytes.size()); }
 
@@ -47,23 +47,24 @@ std::string system_text() {
 
 std::string why_not_opened() {
     const bool denied = errno == EACCES;
-    return "cannot be read: " + system_text() + (denied ? ": give it to the user that this program runs as" : "");
+    return "cannot be read: " + system_text() +
+           (denied ? ": make it readable for the user that runs this program" : "");
 }
 
 std::optional<Error> read_text(const std::string& path, bool secret, Text& text) {
     const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
     struct stat about {};
     if (file.get() < 0 || ::fstat(file.get(), &about) != 0) return bad(path, why_not_opened());
-    if (!S_ISREG(about.st_mode)) return bad(path, "is no file");
+    if (!S_ISREG(about.st_mode)) return bad(path, "is not a regular file");
     if (secret && (about.st_mode & (S_IRWXG | S_IRWXO)) != 0)
-        return bad(path, "others may read this secret key: chmod 600 it, or better make a new one");
+        return bad(path, "this secret key is readable by others: chmod 600 it, or better make a new key");
     for (;;) {
         const auto got = ::read(file.get(), text.bytes.data() + text.size, text.bytes.size() - text.size);
         if (got < 0 && errno == EINTR) continue;
         if (got < 0) return bad(path, "cannot be read: " + system_text());
         if (got == 0) return std::nullopt;
         text.size += static_cast<std::size_t>(got);
-        if (text.size > kLargest) return bad(path, "is no key file: it is longer than 4096 bytes");
+        if (text.size > kLargest) return bad(path, "is not a key file: it is longer than 4096 bytes");
     }
 }
 
@@ -73,21 +74,21 @@ std::string_view trimmed(std::string_view text) {
     return text.substr(first, text.find_last_not_of(" \t\r") - first + 1);
 }
 
-/// Between quotes; empty when there are none.
+/// The text between the quotes. Empty if it is not quoted.
 std::string_view unquoted(std::string_view text) {
     if (text.size() < 2 || (text.front() != '"' && text.front() != '\'')) return {};
     const auto end = text.find(text.front(), 1);
     return end == std::string_view::npos ? std::string_view{} : text.substr(1, end - 1);
 }
 
-/// False when the value is no key, or was given before.
+/// False if the value is not a key, or if the file has this entry twice.
 template <class K>
 bool take(std::optional<K>& to, std::string_view value) {
     if (to) return false;
     return from_z85(value, to.emplace().data());
 }
 
-/// False: a line that should hold a key does not.
+/// False if the line has the name of a key, but not a valid value.
 bool take_line(std::string_view line, KeyFile& file) {
     line = trimmed(line);
     const auto equals = line.find('=');
@@ -112,18 +113,19 @@ Result<KeyFile> read_key_file(const std::string& path, bool secret) {
     for (int number = 1; !rest.empty(); ++number) {
         const auto end = rest.find('\n');
         if (!take_line(rest.substr(0, end), file))
-            return bad(path, "line " + std::to_string(number) + " should be one key, 40 characters of Z85 in quotes");
+            return bad(path, "line " + std::to_string(number) +
+                                 " is not a valid key, or repeats one: write 40 characters of Z85 in quotes");
         rest = end == std::string_view::npos ? std::string_view{} : rest.substr(end + 1);
     }
-    if (!file.public_key) return bad(path, "has no public-key: make a pair with muster keygen");
+    if (!file.public_key) return bad(path, "has no public-key: make a key pair with muster keygen");
     return file;
 }
 
 std::optional<Error> make_file(const std::string& path, const char* text, std::size_t size, unsigned mode) {
     const Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode));
     if (file.get() < 0 && errno == EEXIST)
-        return bad(path, "is there already, and keys are not overwritten: give another --dir");
-    if (file.get() < 0) return bad(path, "cannot be made: " + system_text());
+        return bad(path, "already exists, and keys are never overwritten: give another --dir");
+    if (file.get() < 0) return bad(path, "cannot be created: " + system_text());
     for (std::size_t written = 0; written < size;) {
         const auto more = ::write(file.get(), text + written, size - written);
         if (more < 0 && errno == EINTR) continue;

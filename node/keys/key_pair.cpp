@@ -18,11 +18,11 @@ namespace {
 
 constexpr unsigned kOwnerOnly = 0600;
 constexpr unsigned kForAll = 0644;
-constexpr std::uint64_t kSigning = 1;         // number of the derived key
-constexpr const char* kContext = "mustersg";  // of its derivation
+constexpr std::uint64_t kSigning = 1;         // index of the derived key
+constexpr const char* kContext = "mustersg";  // of the derivation: 8 characters, fixed for ever
 
 void start_sodium() {
-    // -1: no good randomness, so that nothing would be secret.
+    // Fails if there is no secure randomness. Keys would not be secret then.
     if (::sodium_init() < 0) std::abort();
 }
 
@@ -34,9 +34,9 @@ std::string line_of(const std::string& key, const PublicKey& value) {
     return key + " = \"" + to_z85(value) + "\"\n";
 }
 
-/// The text of NAME.key, in a buffer that is wiped.
+/// Writes NAME.key from a buffer that is overwritten afterwards, so no copy of the secret remains in memory.
 std::optional<Error> make_secret_file(const KeyPair& pair, const std::string& path) {
-    const std::string before = "# The secret key of one process: keep it on its host alone.\n" +
+    const std::string before = "# The secret key of one process. Keep it on its own host only.\n" +
                                line_of("public-key", pair.public_key()) + "secret-key = \"";
     std::array<char, 512> text{};
     std::array<char, kZ85 + 1> secret{};
@@ -66,11 +66,13 @@ Result<KeyPair> KeyPair::load(const std::string& path) {
     auto file = read_key_file(path, true);
     if (!file) return file.error();
     if (!file->secret_key)
-        return Error{ErrorCode::bad_request, path + ": has no secret-key: give the file NAME.key of muster keygen"};
+        return Error{ErrorCode::bad_request,
+                     path + ": has no secret-key: give the file NAME.key that muster keygen made"};
     KeyPair pair;
     pair.secret_ = *std::move(file->secret_key);
     if (::crypto_scalarmult_base(pair.public_.data(), pair.secret_.data()) != 0 || pair.public_ != *file->public_key)
-        return Error{ErrorCode::bad_request, path + ": its two keys are no pair: make another with muster keygen"};
+        return Error{ErrorCode::bad_request,
+                     path + ": public-key does not belong to secret-key: make a new pair with muster keygen"};
     pair.derive();
     return pair;
 }
@@ -98,7 +100,7 @@ Result<MadeFiles> make_key_files(const KeyPair& pair, const std::string& folder,
                                  const std::string& replaces) {
     if (!is_valid_name(name))
         return Error{ErrorCode::bad_request, "\"" + name +
-                                                 "\" is no name: give 1 to 64 of [A-Za-z0-9._-], beginning "
+                                                 "\" is not a valid name: give 1 to 64 of [A-Za-z0-9._-], beginning "
                                                  "with a letter or digit"};
     std::string open = line_of("public-key", pair.public_key()) + line_of("sign-key", pair.sign_key());
     if (!replaces.empty()) {

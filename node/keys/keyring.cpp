@@ -6,7 +6,7 @@
 namespace muster::keys {
 namespace {
 
-/// Owners of keys that are among `these` and not among `those`, each once.
+/// Owners of keys that are in `these` but not in `those`, each once.
 std::vector<Identity> only_in(const Trusted& these, const Trusted& those) {
     std::vector<Identity> only;
     for (const auto& [key, owner] : these.owners) {
@@ -22,7 +22,7 @@ std::vector<Identity> only_in(const Trusted& these, const Trusted& those) {
 
 Result<std::shared_ptr<Keyring>> Keyring::open(Files files) {
     std::shared_ptr<Keyring> ring(new Keyring(std::move(files)));
-    ring->fingerprint_ = ring->fingerprint();
+    ring->fingerprint_ = ring->fingerprint();  // before read(): a change in between is then noticed later
     auto state = ring->read();
     if (!state) return state.error();
     ring->set(*std::move(state));
@@ -40,11 +40,11 @@ Result<Keyring::State> Keyring::read() const {
     const auto [owner, fresh] = state.trusted.owners.emplace(state.own->public_key(), self);
     if (!fresh && owner->second != self)
         return Error{ErrorCode::bad_request, files_.key + ": this is the key of " + to_string(owner->second) +
-                                                 ", and not of " + to_string(self) + ": give the node its own"};
+                                                 ", not of " + to_string(self) + ": give each node its own key"};
     auto& keys = state.trusted.nodes[files_.node];
     if (fresh && !keys.curve.empty())
         return Error{ErrorCode::bad_request, files_.key + ": is not the key in " + files_.folder + "/nodes/" +
-                                                 files_.node + ".pub: others would not let this node in"};
+                                                 files_.node + ".pub: other nodes would refuse this node"};
     if (fresh) keys = {{state.own->public_key()}, {state.own->sign_key()}};
     return state;
 }
@@ -126,7 +126,7 @@ std::optional<Result<Keyring::Changes>> Keyring::reload_if_changed() {
 }
 
 std::string to_string(const Keyring::Changes& changes) {
-    std::string text = changes.own ? "a new pair of its own" : "";
+    std::string text = changes.own ? "a new own key pair" : "";
     const auto add = [&text](const char* what, const std::vector<Identity>& owners) {
         for (const auto& owner : owners) text += (text.empty() ? "" : ", ") + std::string(what) + to_string(owner);
     };

@@ -27,7 +27,7 @@ Error bad(const std::string& path, const std::string& why) {
     return {ErrorCode::bad_request, path + ": " + why};
 }
 
-/// The .pub files of a folder, sorted; none where there is no folder.
+/// The .pub files of a folder, sorted. Empty if the folder does not exist.
 Result<std::vector<fs::path>> files_of(const fs::path& folder) {
     std::vector<fs::path> files;
     std::error_code error;
@@ -36,7 +36,8 @@ Result<std::vector<fs::path>> files_of(const fs::path& folder) {
         const auto& path = one->path();
         if (path.extension() != ".pub" || path.filename().native().front() == '.') continue;
         files.push_back(path);
-        if (files.size() > kMostFiles) return bad(folder, "has more than 100000 keys");
+        if (files.size() > kMostFiles)
+            return bad(folder, "has more than 100000 .pub files: remove those that are not needed");
     }
     if (error) return bad(folder, "cannot be read: " + error.message());
     std::sort(files.begin(), files.end());
@@ -46,12 +47,14 @@ Result<std::vector<fs::path>> files_of(const fs::path& folder) {
 std::optional<Error> take(Trusted& trusted, Role role, const fs::path& path) {
     const Identity owner{role, path.stem()};
     if (!is_valid_name(owner.name))
-        return bad(path, "the file's name is no name: 1 to 64 of [A-Za-z0-9._-], beginning with a letter or digit");
+        return bad(path,
+                   "the name before .pub is not a valid name: use 1 to 64 of [A-Za-z0-9._-], beginning with a letter "
+                   "or digit");
     const auto file = read_key_file(path, false);
     if (!file) return file.error();
-    if (file->secret_key) return bad(path, "has a secret key: put the file NAME.pub there, and make a new pair");
+    if (file->secret_key) return bad(path, "has a secret key: make a new pair, and put its NAME.pub there");
     if (role == Role::node && !file->sign_key)
-        return bad(path, "has no sign-key, which a node must have: use the NAME.pub that muster keygen made");
+        return bad(path, "has no sign-key, which each node needs: use the NAME.pub that muster keygen made");
     Trusted::Keys keys;
     keys.curve.push_back(*file->public_key);
     if (file->old_public_key && file->old_public_key != file->public_key) keys.curve.push_back(*file->old_public_key);
@@ -59,7 +62,7 @@ std::optional<Error> take(Trusted& trusted, Role role, const fs::path& path) {
     if (file->old_sign_key) keys.sign.push_back(*file->old_sign_key);
     for (const auto& key : keys.curve) {
         const auto [found, fresh] = trusted.owners.emplace(key, owner);
-        if (!fresh) return bad(path, "this is the key of " + to_string(found->second) + ": make another");
+        if (!fresh) return bad(path, "this is the key of " + to_string(found->second) + ": make another key");
     }
     if (role == Role::node) trusted.nodes.emplace(owner.name, std::move(keys));
     return std::nullopt;
@@ -96,7 +99,8 @@ std::string to_string(const Identity& identity) {
 Result<Trusted> Trusted::read(const std::string& folder, bool others) {
     std::error_code error;
     if (!fs::is_directory(folder, error))
-        return bad(folder, "is no folder: give the one that has nodes/NAME.pub, workers/NAME.pub, observers/NAME.pub");
+        return bad(folder,
+                   "is not a folder: give the one that has nodes/NAME.pub, workers/NAME.pub and observers/NAME.pub");
     Trusted trusted;
     for (const Role role : kRoles) {
         if (role != Role::node && !others) continue;

@@ -212,7 +212,7 @@ TEST(Curve, AKeyIsReplacedWithoutALoss) {
     fs::rename(fresh, keys.pub("node", "n1"));
     for (std::size_t i = 0; i < 3; ++i) reread(i, "added node/n1");
     fs::rename(keys.folder() + "/n1.key.new", keys.key("n1"));
-    reread(0, "a new pair of its own");
+    reread(0, "a new own key pair");
     const auto alone = "public-key = \"" + text_in(keys.pub("node", "n1"), "public-key") + "\"\nsign-key = \"" +
                        text_in(keys.pub("node", "n1"), "sign-key") + "\"\n";
     std::ofstream(keys.folder() + "/n1.next") << alone;

@@ -74,8 +74,8 @@ TEST(Usage, CheckConfigTellsEveryProblemAndStartsNothing) {
     const auto bad = check({"--config", file.string()});
     EXPECT_EQ(bad.status, 2);
     EXPECT_EQ(bad.errors, "musterd: " + file.string() +
-                              ":2: listenn: no such setting: did you mean listen?\nmusterd: " + file.string() +
-                              ":3: log_level: \"loud\" is none of: debug, info, warn, error\n");
+                              ":2: listenn: unknown setting: did you mean listen?\nmusterd: " + file.string() +
+                              ":3: log_level: \"loud\" is not one of debug, info, warn, error\n");
     expect_one_line(musterd({"--config", file.string()}), 2, "did you mean listen? (and 1 more: see musterd --check-");
     std::filesystem::remove(file);
 

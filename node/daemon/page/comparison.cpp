@@ -17,24 +17,25 @@ using std::chrono::milliseconds;
 constexpr milliseconds kConnect{2000};
 constexpr milliseconds kSnapshots{10000};
 constexpr milliseconds kStep{50};
-constexpr milliseconds kSettle{2000};  // for what is on its way between the nodes: some heartbeats
+constexpr milliseconds kSettle{2000};  // for changes under way between the nodes: several heartbeats
 
-/// Ends a watch of the node's with the scope.
-class Watching {
+/// Ends a watch at the end of the scope.
+class ScopedWatch {
 public:
-    Watching(Node& node, Watch watch) : node_(node), watch_(watch) {}
-    ~Watching() { node_.unwatch(watch_); }
-    Watching(const Watching&) = delete;
-    Watching& operator=(const Watching&) = delete;
+    ScopedWatch(Node& node, Watch watch) : node_(node), watch_(watch) {}
+    ~ScopedWatch() { node_.unwatch(watch_); }
+    ScopedWatch(const ScopedWatch&) = delete;
+    ScopedWatch& operator=(const ScopedWatch&) = delete;
 
 private:
     Node& node_;
     const Watch watch_;
 };
 
+/// Up to kMostExamples members that are in `those_of` but not in `from`.
 std::vector<MemberId> missing(const Members& from, const Members& those_of) {
     std::vector<MemberId> ids;
-    // Both are in one order: by node name, then number.
+    // Both are sorted by node name, then number.
     auto other = from.begin();
     const auto is_before = [](const MemberId& a, const MemberId& b) { return a < b; };
     for (const auto& member : those_of) {
@@ -46,8 +47,8 @@ std::vector<MemberId> missing(const Members& from, const Members& those_of) {
     return ids;
 }
 
-/// What differs in this group now; nothing when nothing does any more.
-Result<std::vector<Comparison::Difference>> look_at(Node& node, Worker& worker, const Group& group) {
+/// The difference in this group now. Empty if the group no longer differs.
+Result<std::vector<Comparison::Difference>> find_difference(Node& node, Worker& worker, const Group& group) {
     const auto here = node.members(group);
     if (!here) return here.error();
     const auto there = worker.members(group);
@@ -66,8 +67,8 @@ Result<Comparison::Outcome> Comparison::run(const std::string& with) {
     if (!other) return other.error();
     {
         const std::lock_guard lock(mutex_);
-        if (closed_) return Error{ErrorCode::closed, "this node is ending"};
-        if (running_) return Error{ErrorCode::overloaded, "another comparison is under way: try again in some seconds"};
+        if (closed_) return Error{ErrorCode::closed, "this node is stopping"};
+        if (running_) return Error{ErrorCode::overloaded, "another comparison is running: try again in some seconds"};
         running_ = true;
     }
     auto outcome = compare(*other);
@@ -93,13 +94,14 @@ Result<NodeInfo> Comparison::find(const std::string& name) {
     std::uint64_t members = 0;
     for (const auto& view : *views) members += view.shown ? view.members : 0;
     if (members > kMostMembers)
-        return Error{ErrorCode::overloaded, "too many members to compare here: use `muster diff`"};
+        return Error{ErrorCode::overloaded,
+                     "the tables have more than " + std::to_string(kMostMembers) + " members: use `muster diff`"};
     const auto found = std::ranges::find(*views, name, [](const NodeView& view) { return view.node.id.name; });
     if (found == views->end() || name == node_.id().name)
-        return Error{ErrorCode::bad_request, "no other node is called so"};
+        return Error{ErrorCode::bad_request, "no other node has the name \"" + name + "\": choose one of the list"};
     if (found->node.state != NodeState::alive)
-        return Error{ErrorCode::bad_request,
-                     "node " + name + " is " + std::string(to_string(found->node.state)) + ": it cannot be asked"};
+        return Error{ErrorCode::bad_request, "node " + name + " is " + std::string(to_string(found->node.state)) +
+                                                 ": only a node that is alive can be compared"};
     return found->node;
 }
 
@@ -118,18 +120,19 @@ Result<Comparison::Outcome> Comparison::compare(const NodeInfo& other) {
     const auto there = std::make_shared<Digests>();
     const auto own = node_.watch_all([here](const WatchEvent& event) { here->take(event); });
     if (!own) return own.error();
-    const Watching watching(node_, *own);
+    const ScopedWatch scoped(node_, *own);
     if (auto watched = (*worker)->watch_all([there](const WatchEvent& event) { there->take(event); }); !watched)
         return watched.error();
 
     for (milliseconds waited{}; !here->has_begun() || !there->has_begun(); waited += kStep) {
-        if (waited >= kSnapshots) return Error{ErrorCode::timeout, "no table came within 10 s: look at both logs"};
-        if (!pause(kStep)) return Error{ErrorCode::closed, "this node is ending"};
+        if (waited >= kSnapshots)
+            return Error{ErrorCode::timeout, "no snapshot within 10 s: check the logs of both nodes"};
+        if (!pause(kStep)) return Error{ErrorCode::closed, "this node is stopping"};
     }
     auto groups = Digests::differing(*here, *there);
     for (milliseconds waited{}; !groups.empty() && waited < kSettle; waited += kStep) {
-        if (!pause(kStep)) return Error{ErrorCode::closed, "this node is ending"};
-        // What differed all the time; what changes now is on its way.
+        if (!pause(kStep)) return Error{ErrorCode::closed, "this node is stopping"};
+        // Keep only groups that differ in every step: others are changes under way.
         const auto still = Digests::differing(*here, *there);
         std::erase_if(groups, [&](const Group& group) { return !std::ranges::binary_search(still, group); });
     }
@@ -137,7 +140,7 @@ Result<Comparison::Outcome> Comparison::compare(const NodeInfo& other) {
     outcome.differ = groups.size();
     for (const auto& group : groups) {
         if (outcome.differences.size() == kMostGroups) break;
-        auto difference = look_at(node_, **worker, group);
+        auto difference = find_difference(node_, **worker, group);
         if (!difference) return difference.error();
         outcome.differ -= difference->empty() ? 1 : 0;
         std::ranges::move(*difference, std::back_inserter(outcome.differences));

@@ -149,9 +149,9 @@ TEST(Config, EveryLimitHasItsPlace) {
     EXPECT_EQ(config.node.limits.worker_requests, 1024u);
     EXPECT_EQ(config.node.limits.peers, 22u);
     EXPECT_EQ(wrong({"--connections", "15"}),
-              "--connections: \"15\" is no limit: give a number from 16 to 1099511627776");
+              "--connections: \"15\" is not a valid limit: give a number from 16 to 1099511627776");
     EXPECT_EQ(wrong({"--worker-requests", "1023"}),
-              "--worker-requests: \"1023\" is no limit: give a number from 1024 to 1099511627776");
+              "--worker-requests: \"1023\" is not a valid limit: give a number from 1024 to 1099511627776");
 }
 
 /// The rows with a setting in OPERATING.md's table of limits: each setting with its default.
@@ -203,7 +203,7 @@ TEST(Config, MusterConfigNamesTheFile) {
 TEST(Config, NamesFileAndLine) {
     const File unknown("name = \"a\"\n\nwhatever = \"x\"\n");
     const auto text = wrong({"--config", unknown.path()});
-    EXPECT_TRUE(has(text, unknown.path() + ":3: whatever: no such setting")) << text;
+    EXPECT_TRUE(has(text, unknown.path() + ":3: whatever: unknown setting")) << text;
     EXPECT_TRUE(has(text, "use one of name, listen")) << text;
 
     const File bad_value("# a comment\nsession_grace = \"soon\"\n");
@@ -214,7 +214,7 @@ TEST(Config, NamesFileAndLine) {
     EXPECT_TRUE(has(wrong({"--config", list_of_numbers.path()}), ":1: seed: give a list"));
     const File no_toml("name = \n");
     EXPECT_TRUE(has(wrong({"--config", no_toml.path()}), no_toml.path() + ":1: "));
-    EXPECT_TRUE(has(wrong({"--config", "/nowhere/x.toml"}), "/nowhere/x.toml: cannot read it"));
+    EXPECT_TRUE(has(wrong({"--config", "/nowhere/x.toml"}), "/nowhere/x.toml: cannot be read"));
 }
 
 TEST(Config, SaysWhatWasMeant) {
@@ -232,16 +232,16 @@ TEST(Config, SaysWhatWasMeant) {
     EXPECT_EQ(meant("logformat"), "did you mean log_format?");
     EXPECT_TRUE(has(meant("zone"), "use one of name, listen"));
     EXPECT_TRUE(has(meant(std::string(100, 's')), "use one of name, listen"));
-    EXPECT_EQ(wrong({"--sesion-grace", "5"}), "--sesion-grace: no such option: did you mean --session-grace?");
-    EXPECT_EQ(wrong({"--sed=a:1"}), "--sed=a:1: no such option: did you mean --seed?");
-    EXPECT_EQ(wrong({"--session_grace", "5"}), "--session_grace: no such option: did you mean --session-grace?");
+    EXPECT_EQ(wrong({"--sesion-grace", "5"}), "--sesion-grace: unknown option: did you mean --session-grace?");
+    EXPECT_EQ(wrong({"--sed=a:1"}), "--sed=a:1: unknown option: did you mean --seed?");
+    EXPECT_EQ(wrong({"--session_grace", "5"}), "--session_grace: unknown option: did you mean --session-grace?");
     const File section("[musterd]\nname = \"a\"\n");
-    EXPECT_TRUE(has(wrong({"--config", section.path()}), section.path() + ":1: musterd: no section is known"));
+    EXPECT_TRUE(has(wrong({"--config", section.path()}), section.path() + ":1: musterd: sections are not supported"));
     const File switched("\ninsecure = \"yes\"\nname = []\n");
     const auto problems = load({"--config", switched.path()}).problems;
     ASSERT_EQ(problems.size(), 2u);
-    EXPECT_TRUE(has(problems[0], ":2: insecure: \"yes\" is neither true nor false")) << problems[0];
-    EXPECT_TRUE(has(problems[1], ":3: name: give a text or a number, as in name = \"NAME\"")) << problems[1];
+    EXPECT_TRUE(has(problems[0], ":2: insecure: \"yes\" is not a valid switch")) << problems[0];
+    EXPECT_TRUE(has(problems[1], ":3: name: give a text or a number, for example name = \"NAME\"")) << problems[1];
 }
 
 TEST(Config, TellsEveryProblemInTheOrderOfTheFile) {
@@ -250,7 +250,7 @@ TEST(Config, TellsEveryProblemInTheOrderOfTheFile) {
     ASSERT_EQ(problems.size(), 6u);
     const std::vector<std::string> begins{
         file.path() + ":1: scope: ",         file.path() + ":2: zone: ", file.path() + ":3: control_port: ",
-        file.path() + ":4: backlog_items: ", "MUSTER_LISTEN: \"x\"",     "--http 10.0.0.1:1: everyone"};
+        file.path() + ":4: backlog_items: ", "MUSTER_LISTEN: \"x\"",     "--http 10.0.0.1:1: anyone"};
     for (std::size_t i = 0; i < begins.size(); ++i) EXPECT_TRUE(problems[i].starts_with(begins[i])) << problems[i];
 }
 
@@ -258,13 +258,13 @@ TEST(Config, NamesFlagOrVariable) {
     EXPECT_TRUE(has(wrong({"--listen", "7100"}), "--listen: \"7100\" is not HOST:PORT"));
     EXPECT_TRUE(has(wrong({"--session-grace", "-1"}), "--session-grace"));
     EXPECT_TRUE(has(wrong({"--control-port", "70000"}), "--control-port: \"70000\" is no port"));
-    EXPECT_TRUE(has(wrong({"--log-level", "loud"}), "--log-level: \"loud\" is none of: debug, info, warn, error"));
-    EXPECT_TRUE(has(wrong({"--name", "a b"}), "--name: \"a b\" is no node name"));
+    EXPECT_TRUE(has(wrong({"--log-level", "loud"}), "--log-level: \"loud\" is not one of debug, info, warn, error"));
+    EXPECT_TRUE(has(wrong({"--name", "a b"}), "--name: \"a b\" is not a valid node name"));
     EXPECT_TRUE(has(wrong({"--seed", "a:0"}), "--seed: "));
     EXPECT_TRUE(has(wrong({"--scope", ""}), "--scope: "));
     EXPECT_TRUE(has(wrong({}, {{"MUSTER_HTTP", "x"}}), "MUSTER_HTTP: \"x\" is not HOST:PORT"));
     EXPECT_TRUE(has(wrong({"--backlog-items", "15"}),
-                    "--backlog-items: \"15\" is no limit: give a number "
+                    "--backlog-items: \"15\" is not a valid limit: give a number "
                     "from 16 to 1099511627776"));
     EXPECT_TRUE(has(wrong({"--link-bytes", "4194303"}), "from 4194304"));
     EXPECT_TRUE(has(wrong({}, {{"MUSTER_BACKLOG_BYTES", "64M"}}), "MUSTER_BACKLOG_BYTES: \"64M\""));
@@ -274,7 +274,7 @@ TEST(Config, NamesFlagOrVariable) {
     EXPECT_TRUE(has(wrong({"--name",
                            "a\r\x1b"
                            "b"}),
-                    "--name: \"a  b\" is no node name"));
+                    "--name: \"a  b\" is not a valid node name"));
     EXPECT_TRUE(has(wrong({"stray"}), "stray"));
     EXPECT_TRUE(has(wrong({"--name"}), "--name"));
 }

@@ -92,7 +92,7 @@ TEST_F(Ring, WrongFilesAreNamed) {
     folder.write("workers/w.pub", "");
     EXPECT_NE(wrong().find("workers/w.pub: has no public-key"), std::string::npos) << wrong();
     fs::rename(folder.path("workers/w.pub"), folder.path("workers/a b.pub"));
-    EXPECT_NE(wrong().find("is no name"), std::string::npos) << wrong();
+    EXPECT_NE(wrong().find("is not a valid name"), std::string::npos) << wrong();
 }
 
 TEST_F(Ring, OtherFilesAreNotLookedAt) {
