@@ -1,4 +1,4 @@
-// What musterd tells over HTTP. Read-only.
+// Health, status, metrics and the status page over HTTP. Read-only.
 #pragma once
 
 #include <muster/node.hpp>
@@ -10,14 +10,13 @@
 
 namespace muster::daemon {
 
-/// /healthz: 200 while the node's thread turns, else 503. /readyz: 200 when the
-/// node is ready, else 503. /status: the node's Status as JSON. /metrics: for
-/// Prometheus. The rest is the page's (page/page.hpp).
-/// Has threads of its own.
+/// /healthz: 200 while the node's thread makes progress, otherwise 503. /readyz: 200 if the node is ready, otherwise
+/// 503. /status: the node's Status as JSON. /metrics: for Prometheus. All other paths belong to the status page
+/// (page/page.hpp). Serves a bounded number of requests at the same time, each on a thread of its own; others wait.
 class HttpStatus {
 public:
-    /// `node` outlives it. `access`: for what the page asks other nodes. Errors: bad_request, unreachable (port in
-    /// use).
+    /// `node` must outlive it. `access`: how the page connects to other nodes.
+    /// Errors: bad_request (address), unreachable (the port is in use).
     static Result<std::unique_ptr<HttpStatus>> start(const std::string& address, Node& node, Access access);
     ~HttpStatus();
 

@@ -9,15 +9,15 @@
 #include "node/daemon/page/files.hpp"
 #include "node/daemon/page/group_list.hpp"
 #include "node/daemon/page/json.hpp"
-#include "node/daemon/page/pulse.hpp"
-#include "node/daemon/page/visitor.hpp"
+#include "node/daemon/page/origin_check.hpp"
+#include "node/daemon/page/state_feed.hpp"
 #include "proto/validate.hpp"
 
 namespace muster::daemon {
 namespace {
 
-constexpr auto kTurn = std::chrono::milliseconds(1000);  // after which a viewer that has gone is noticed
-constexpr std::size_t kMembersAtOnce = 100;
+constexpr auto kStreamWait = std::chrono::milliseconds(1000);  // a viewer that has gone is noticed within this time
+constexpr std::size_t kMembersPerPage = 100;
 
 void refuse(Response& response, int status, const std::string& why) {
     response.status = status;
@@ -42,8 +42,8 @@ int status_of(const Error& error) {
     }
 }
 
-/// 0 when there is none, or it is none.
-std::size_t number_in(const Request& request, const char* name) {
+/// 0 if missing or not a number.
+std::size_t number_parameter(const Request& request, const char* name) {
     const std::string text = request.parameter(name);
     std::size_t number = 0;
     std::from_chars(text.data(), text.data() + text.size(), number);
@@ -72,17 +72,17 @@ Json json_of(const Comparison::Outcome& outcome) {
             {"differences", std::move(differences)}};
 }
 
-/// A place among those that may be taken at once, held for the scope.
-class Place {
+/// Holds one of `most` slots for the scope, if one is free.
+class Slot {
 public:
-    Place(std::atomic<std::size_t>& taken, std::size_t most) : taken_(taken), has_(++taken <= most) {}
-    ~Place() { --taken_; }
-    Place(const Place&) = delete;
-    Place& operator=(const Place&) = delete;
+    Slot(std::atomic<std::size_t>& used, std::size_t most) : used_(used), has_(++used <= most) {}
+    ~Slot() { --used_; }
+    Slot(const Slot&) = delete;
+    Slot& operator=(const Slot&) = delete;
     explicit operator bool() const { return has_; }
 
 private:
-    std::atomic<std::size_t>& taken_;
+    std::atomic<std::size_t>& used_;
     const bool has_;
 };
 
@@ -90,12 +90,11 @@ private:
 
 struct Page::Impl {
     Impl(Node& given, Access access, std::string served)
-
         : node(given),
           served_on(std::move(served)),
           groups(given),
           comparison(given, std::move(access)),
-          pulse(given, [this] { groups.forget_if_idle(); }) {}
+          feed(given, [this] { groups.forget_if_idle(); }) {}
 
     using Handler = void (Impl::*)(const Request&, Response&);
 
@@ -106,22 +105,22 @@ struct Page::Impl {
     void show_group(const Request& request, Response& response);
     void compare(const Request& request, Response& response);
 
-    /// Whether the request was meant for this node; else it has been refused.
-    bool lets_in(const Request& request, Response& response, bool is_page);
-    /// A handler for what the page's scripts ask.
-    auto script(Handler handler) {
+    /// Returns whether the request is allowed. Otherwise the response is an error.
+    bool is_allowed(const Request& request, Response& response, bool is_page);
+    /// Wraps a handler for requests of the page's scripts.
+    auto for_scripts(Handler handler) {
         return [this, handler](const Request& request, Response& response) {
-            if (lets_in(request, response, false)) (this->*handler)(request, response);
+            if (is_allowed(request, response, false)) (this->*handler)(request, response);
         };
     }
-    /// The same for what takes time: kQuestions at once.
-    auto question(Handler handler) {
+    /// Same as for_scripts, but at most kQueries run at the same time.
+    auto for_queries(Handler handler) {
         return [this, handler](const Request& request, Response& response) {
-            if (!lets_in(request, response, false)) return;
-            const Place place(questions, kQuestions);
-            if (place) return (this->*handler)(request, response);
+            if (!is_allowed(request, response, false)) return;
+            const Slot slot(running_queries, kQueries);
+            if (slot) return (this->*handler)(request, response);
             ++refused;
-            refuse(response, 503, "too many ask at once: try again");
+            refuse(response, 503, "too many requests at the same time: try again");
         };
     }
 
@@ -129,8 +128,8 @@ struct Page::Impl {
     const std::string served_on;
     GroupList groups;
     Comparison comparison;
-    Pulse pulse;
-    std::atomic<std::size_t> questions = 0;
+    StateFeed feed;
+    std::atomic<std::size_t> running_queries = 0;
     std::atomic<std::uint64_t> refused = 0;
 };
 
@@ -139,12 +138,12 @@ Page::Page(Node& node, Access access, std::string served_on)
 Page::~Page() = default;
 
 void Page::close() {
-    impl_->pulse.close();
+    impl_->feed.close();
     impl_->comparison.close();
 }
 
 void Page::add_to(std::map<std::string, std::uint64_t>& counters) const {
-    const auto counts = impl_->pulse.counts();
+    const auto counts = impl_->feed.counts();
     counters["page_viewers"] = counts.viewers;
     counters["page_viewers_refused"] = counts.refused;
     counters["page_viewers_fallen_behind"] = counts.fallen_behind;
@@ -159,55 +158,59 @@ void Page::serve(HttpServer& server) {
         server.get(path,
                    [impl, &file](const Request& request, Response& response) { impl->file(file, request, response); });
     }
-    server.get("/events", impl->script(&Impl::events));
-    server.get("/page/state", impl->script(&Impl::state));
-    server.get("/page/groups", impl->question(&Impl::find_groups));
-    server.get("/page/group", impl->question(&Impl::show_group));
-    server.get("/page/compare", impl->question(&Impl::compare));
+    server.get("/events", impl->for_scripts(&Impl::events));
+    server.get("/page/state", impl->for_scripts(&Impl::state));
+    server.get("/page/groups", impl->for_queries(&Impl::find_groups));
+    server.get("/page/group", impl->for_queries(&Impl::show_group));
+    server.get("/page/compare", impl->for_queries(&Impl::compare));
 }
 
-bool Page::Impl::lets_in(const Request& request, Response& response, bool is_page) {
-    protect(response);
+bool Page::Impl::is_allowed(const Request& request, Response& response, bool is_page) {
+    add_security_headers(response);
     const std::string host = request.header("Host");
     if (!host.empty() && !is_known_host(host, served_on)) {
         ++refused;
-        refuse(response, 421, "this node does not know itself by that name: use its address, or let the proxy do so");
+        refuse(response, 421,
+               "unknown host \"" + host + "\": use the node's address; a proxy must send it as the Host header");
         return false;
     }
-    if (!is_page && !is_from_here(request)) {
+    if (!is_page && !is_same_origin(request)) {
         ++refused;
-        refuse(response, 403, "only this node's own page may ask this");
+        refuse(response, 403, "requests from other sites are not allowed: open this node's own page");
         return false;
     }
     return true;
 }
 
 void Page::Impl::file(const PageFile& file, const Request& request, Response& response) {
-    if (!lets_in(request, response, file.name == "index.html")) return;
+    if (!is_allowed(request, response, file.name == "index.html")) return;
     response.set(std::string(file.bytes), std::string(file.type));
 }
 
 void Page::Impl::events(const Request&, Response& response) {
-    const auto viewer = pulse.enter();
-    if (!viewer) return refuse(response, 503, "as many as may look at this page do so");
-    const auto leave = std::shared_ptr<void>(nullptr, [this, viewer](void*) { pulse.leave(viewer); });
+    const auto viewer = feed.subscribe();
+    if (!viewer)
+        return refuse(
+            response, 503,
+            "the page already has its maximum of " + std::to_string(StateFeed::kViewers) + " viewers: try again later");
+    const auto unsubscribe = std::shared_ptr<void>(nullptr, [this, viewer](void*) { feed.unsubscribe(viewer); });
     response.headers["X-Accel-Buffering"] = "no";
     response.set({}, "text/event-stream");
-    response.stream = [viewer, leave]() -> std::optional<std::string> {
-        const auto frame = viewer->take(kTurn);
+    response.stream = [viewer, unsubscribe]() -> std::optional<std::string> {
+        const auto frame = viewer->take(kStreamWait);
         if (viewer->is_closed()) return std::nullopt;
         return frame ? *frame : ":\n\n";  // a comment, which browsers skip
     };
 }
 
 void Page::Impl::state(const Request&, Response& response) {
-    response.set(pulse.state() + "\n", "application/json");
+    response.set(feed.state() + "\n", "application/json");
 }
 
 void Page::Impl::find_groups(const Request& request, Response& response) {
     const auto order =
         request.parameter("order") == "members" ? GroupList::Order::by_members : GroupList::Order::by_name;
-    const std::size_t from = number_in(request, "from");
+    const std::size_t from = number_parameter(request, "from");
     const auto page = groups.find(request.parameter("search"), order, from);
     if (!page) return refuse(response, status_of(page.error()), page.error().text);
     Json list = Json::array();
@@ -224,15 +227,15 @@ void Page::Impl::show_group(const Request& request, Response& response) {
     if (const auto why = proto::why_invalid(group); !why.empty()) return refuse(response, 400, why);
     const auto members = node.members(group);
     if (!members) return refuse(response, status_of(members.error()), members.error().text);
-    const std::size_t from = std::min(number_in(request, "from"), members->size());
+    const std::size_t from = std::min(number_parameter(request, "from"), members->size());
     Json list = Json::array();
-    for (std::size_t i = from; i < std::min(members->size(), from + kMembersAtOnce); ++i)
+    for (std::size_t i = from; i < std::min(members->size(), from + kMembersPerPage); ++i)
         list.push_back(to_json((*members)[i]));
     answer(response, {{"group", to_json(group)},
                       {"key", to_string(group_key(group))},
                       {"total", members->size()},
                       {"from", from},
-                      {"page", kMembersAtOnce},
+                      {"page", kMembersPerPage},
                       {"members", std::move(list)}});
 }
 

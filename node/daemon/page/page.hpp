@@ -1,4 +1,4 @@
-// The page that shows the cluster as this node sees it.
+// The status page: the cluster as this node sees it.
 #pragma once
 
 #include <muster/node.hpp>
@@ -15,25 +15,25 @@ namespace muster::daemon {
 
 class HttpServer;
 
-/// `/` and what it is made of below `/page/`; `/events`: the state and what changes of it, as server-sent events.
-/// Read-only. Requests from other sites' pages are refused (visitor.hpp).
+/// Serves `/` with its files and queries below `/page/`, and `/events`: the state and its changes as server-sent
+/// events. Read-only. Refuses requests from the pages of other sites (origin_check.hpp).
 ///
 /// Each viewer holds a connection of the server, kViewers in all. Searches, members of groups and comparisons hold at
-/// most kQuestions. More are refused immediately, so that connections remain for other requests.
+/// most kQueries. More are refused immediately, so that connections remain for other requests.
 class Page {
 public:
-    static constexpr std::size_t kQuestions = 4;
+    static constexpr std::size_t kQueries = 4;
 
-    /// `node` outlives it. `served_on`: "host:port".
+    /// `node` must outlive it. `served_on`: "host:port".
     Page(Node& node, Access access, std::string served_on);
     ~Page();
 
-    /// Before the server listens; it must have stopped before the page ends.
+    /// Registers the handlers. Call it before the server starts. The server must stop before the page is destroyed.
     void serve(HttpServer& server);
-    /// Streams and comparisons end, so that the server can stop.
+    /// Ends streams and comparisons, so that the server can stop.
     void close();
 
-    /// Adds what the page has counted.
+    /// Adds the page's counters.
     void add_to(std::map<std::string, std::uint64_t>& counters) const;
 
 private:

@@ -1,4 +1,4 @@
-// One reader of the page's stream of events, and what waits for it.
+// The event queue of one browser that follows the page.
 #pragma once
 
 #include <chrono>
@@ -11,21 +11,20 @@
 
 namespace muster::daemon {
 
-/// An event as it goes over the wire, shared by all viewers.
+/// A server-sent event in wire format, shared by all viewers.
 using Frame = std::shared_ptr<const std::string>;
 
-/// A queue between who makes events and the thread that writes them to one browser. It holds kFrames at most. One that
-/// does not take them in time gets no more of them one by one: they give way to the whole state (Pulse does that).
-/// Any thread.
+/// A bounded queue from StateFeed to the thread that writes to one browser. If the browser is too slow and the queue is
+/// full, StateFeed replaces its content by the whole state. Any thread.
 class Viewer {
 public:
     static constexpr std::size_t kFrames = 32;
 
-    /// False when there is no room.
+    /// False if the queue is full.
     bool offer(Frame frame);
-    /// Instead of all that waits.
+    /// Replaces all queued events.
     void replace(Frame frame);
-    /// The next one; null when none came in time, or when the viewer is closed.
+    /// The next event. Null if there was none in time, or if the viewer is closed.
     Frame take(std::chrono::milliseconds timeout);
     void close();
     [[nodiscard]] bool is_closed() const;

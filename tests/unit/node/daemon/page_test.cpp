@@ -11,7 +11,7 @@
 #include "node/daemon/page/digests.hpp"
 #include "node/daemon/page/files.hpp"
 #include "node/daemon/page/group_list.hpp"
-#include "node/daemon/page/pulse.hpp"
+#include "node/daemon/page/state_feed.hpp"
 #include "node/daemon/page/viewer.hpp"
 #include "tests/unit/node/nodes.hpp"
 
@@ -31,7 +31,7 @@ std::unique_ptr<Node> a_node() {
     return start(std::move(options));
 }
 
-TEST(Viewer, TakesInOrderAndNoMoreThanItsBound) {
+TEST(Viewer, IsABoundedQueueInOrder) {
     Viewer viewer;
     for (std::size_t i = 0; i < Viewer::kFrames; ++i) EXPECT_TRUE(viewer.offer(frame(std::to_string(i))));
     EXPECT_FALSE(viewer.offer(frame("one too many")));
@@ -46,49 +46,49 @@ TEST(Viewer, TakesInOrderAndNoMoreThanItsBound) {
     EXPECT_TRUE(viewer.is_closed());
 }
 
-TEST(Pulse, AViewerThatTakesNothingGetsTheWholeStateInstead) {
+TEST(StateFeed, ASlowViewerGetsTheWholeStateInstead) {
     const auto node = a_node();
-    Pulse pulse(*node, [] {});
-    const auto viewer = pulse.enter();
+    StateFeed feed(*node, [] {});
+    const auto viewer = feed.subscribe();
     ASSERT_NE(viewer, nullptr);
     const auto first = viewer->take(milliseconds(0));
     ASSERT_NE(first, nullptr);
     EXPECT_TRUE(first->starts_with("event: state\ndata: {")) << *first;
-    for (std::size_t i = 0; pulse.counts().fallen_behind == 0; ++i) {
+    for (std::size_t i = 0; feed.counts().fallen_behind == 0; ++i) {
         ASSERT_LE(i, Viewer::kFrames + 1);
-        pulse.state();  // looks, and tells
+        feed.state();  // polls the node and sends the differences
     }
     EXPECT_TRUE(viewer->take(milliseconds(0))->starts_with("event: state\n"));
-    EXPECT_EQ(pulse.counts().viewers, 1u);
-    pulse.leave(viewer);
-    EXPECT_EQ(pulse.counts().viewers, 0u);
+    EXPECT_EQ(feed.counts().viewers, 1u);
+    feed.unsubscribe(viewer);
+    EXPECT_EQ(feed.counts().viewers, 0u);
 }
 
-TEST(Pulse, LetsInSoManyAndTellsOnlyWhatIsDifferent) {
+TEST(StateFeed, BoundsViewersAndSendsOnlyDifferences) {
     const auto node = a_node();
-    Pulse pulse(*node, [] {});
+    StateFeed feed(*node, [] {});
     std::vector<std::shared_ptr<Viewer>> viewers;
-    for (std::size_t i = 0; i < Pulse::kViewers; ++i) viewers.push_back(pulse.enter());
-    EXPECT_EQ(pulse.enter(), nullptr);
-    EXPECT_EQ(pulse.counts().refused, 1u);
+    for (std::size_t i = 0; i < StateFeed::kViewers; ++i) viewers.push_back(feed.subscribe());
+    EXPECT_EQ(feed.subscribe(), nullptr);
+    EXPECT_EQ(feed.counts().refused, 1u);
     while (viewers.back()->take(milliseconds(0))) continue;
     ASSERT_TRUE(node->join({"orders", "streams"}, {}).ok());
-    const auto whole = Json::parse(pulse.state());
+    const auto whole = Json::parse(feed.state());
     EXPECT_EQ(whole["nodes"].size(), 1u);
     EXPECT_EQ(whole["nodes"][0]["members"], 1);
     EXPECT_EQ(whole["changes"][0]["kind"], "joined");
-    std::string told;
-    while (const auto next = viewers.back()->take(milliseconds(0))) told += *next;
-    EXPECT_NE(told.find("\"changes\""), std::string::npos) << told;
-    EXPECT_NE(told.find("\"nodes\""), std::string::npos) << told;
-    pulse.state();
-    told.clear();
-    while (const auto next = viewers.back()->take(milliseconds(0))) told += *next;
-    EXPECT_EQ(told.find("\"changes\""), std::string::npos) << told;
-    EXPECT_EQ(told.find("\"nodes\""), std::string::npos) << told;
-    pulse.close();
+    std::string sent;
+    while (const auto next = viewers.back()->take(milliseconds(0))) sent += *next;
+    EXPECT_NE(sent.find("\"changes\""), std::string::npos) << sent;
+    EXPECT_NE(sent.find("\"nodes\""), std::string::npos) << sent;
+    feed.state();
+    sent.clear();
+    while (const auto next = viewers.back()->take(milliseconds(0))) sent += *next;
+    EXPECT_EQ(sent.find("\"changes\""), std::string::npos) << sent;
+    EXPECT_EQ(sent.find("\"nodes\""), std::string::npos) << sent;
+    feed.close();
     EXPECT_TRUE(viewers.front()->is_closed());
-    EXPECT_EQ(pulse.enter(), nullptr);
+    EXPECT_EQ(feed.subscribe(), nullptr);
 }
 
 TEST(GroupList, SearchesAHundredThousandGroupsInSmallParts) {

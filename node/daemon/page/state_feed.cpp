@@ -1,4 +1,4 @@
-#include "node/daemon/page/pulse.hpp"
+#include "node/daemon/page/state_feed.hpp"
 
 #include <algorithm>
 #include <cstdlib>
@@ -9,9 +9,9 @@ namespace {
 
 constexpr auto kInterval = std::chrono::milliseconds(500);
 constexpr auto kIdleInterval = std::chrono::seconds(30);
-constexpr WallTime kSameMoment{1500};  // a clock that is set, or read a little later, moves nobody's state
+constexpr WallTime kSameMoment{1500};  // smaller differences come from reading clocks at different times
 
-// Of the counters, what the page shows.
+// The counters that the page shows.
 constexpr const char* kCounters[] = {"notifications",
                                      "notifications_matched",
                                      "notifications_delivered",
@@ -46,84 +46,84 @@ std::string security_at(Node& node) {
 
 }  // namespace
 
-Pulse::Pulse(Node& node, std::function<void()> now_and_then)
-    : node_(node), now_and_then_(std::move(now_and_then)), scope_(scope_of(node)), security_(security_at(node)) {
+StateFeed::StateFeed(Node& node, std::function<void()> housekeeping)
+    : node_(node), housekeeping_(std::move(housekeeping)), scope_(scope_of(node)), security_(security_at(node)) {
     thread_ = std::thread([this] { run(); });
 }
 
-Pulse::~Pulse() {
+StateFeed::~StateFeed() {
     close();
     thread_.join();
 }
 
-void Pulse::close() {
+void StateFeed::close() {
     const std::lock_guard lock(mutex_);
-    ending_ = true;
+    closing_ = true;
     for (const auto& viewer : viewers_) viewer->close();
     viewers_.clear();
     wake_.notify_all();
 }
 
-void Pulse::run() {
+void StateFeed::run() {
     std::unique_lock lock(mutex_);
-    while (!ending_) {
+    while (!closing_) {
         if (viewers_.empty())
-            wake_.wait_for(lock, kIdleInterval, [&] { return ending_ || !viewers_.empty(); });
-        else if (!wake_.wait_for(lock, kInterval, [&] { return ending_; }))
-            tell(look());
+            wake_.wait_for(lock, kIdleInterval, [&] { return closing_ || !viewers_.empty(); });
+        else if (!wake_.wait_for(lock, kInterval, [&] { return closing_; }))
+            send(poll());
         lock.unlock();
-        now_and_then_();
+        housekeeping_();
         lock.lock();
     }
 }
 
-std::shared_ptr<Viewer> Pulse::enter() {
+std::shared_ptr<Viewer> StateFeed::subscribe() {
     const std::lock_guard lock(mutex_);
-    if (ending_ || viewers_.size() >= kViewers) {
+    if (closing_ || viewers_.size() >= kViewers) {
         ++counts_.refused;
         return nullptr;
     }
-    tell(look());  // so that the newcomer's state goes on where the others' does
+    send(poll());  // all viewers then continue from the same state
     auto viewer = std::make_shared<Viewer>();
-    viewer->offer(std::make_shared<const std::string>(frame("state", whole())));
+    viewer->offer(std::make_shared<const std::string>(frame("state", full_state())));
     viewers_.push_back(viewer);
     wake_.notify_all();
     return viewer;
 }
 
-void Pulse::leave(const std::shared_ptr<Viewer>& viewer) {
+void StateFeed::unsubscribe(const std::shared_ptr<Viewer>& viewer) {
     const std::lock_guard lock(mutex_);
     std::erase(viewers_, viewer);
 }
 
-std::string Pulse::state() {
+std::string StateFeed::state() {
     const std::lock_guard lock(mutex_);
-    tell(look());
-    return to_text(whole());
+    send(poll());
+    return to_text(full_state());
 }
 
-Pulse::Counts Pulse::counts() const {
+StateFeed::Counts StateFeed::counts() const {
     const std::lock_guard lock(mutex_);
     Counts counts = counts_;
     counts.viewers = viewers_.size();
     return counts;
 }
 
-void Pulse::tell(const Json& delta) {
+void StateFeed::send(const Json& delta) {
     if (viewers_.empty()) return;
     const auto event = std::make_shared<const std::string>(frame("delta", delta));
     Frame state;
     for (const auto& viewer : viewers_) {
         if (viewer->offer(event)) continue;
         ++counts_.fallen_behind;
-        if (!state) state = std::make_shared<const std::string>(frame("state", whole()));
+        if (!state) state = std::make_shared<const std::string>(frame("state", full_state()));
         viewer->replace(state);
     }
 }
 
-Json Pulse::look() {
+Json StateFeed::poll() {
     const WallTime now = wall_time();
-    Json delta = look_at_nodes(now);
+    Json delta = poll_nodes(now);
     delta["now"] = now.count();
     delta["ready"] = node_.is_ready();
     Json totals = Json::object();
@@ -142,7 +142,7 @@ Json Pulse::look() {
     return delta;
 }
 
-Json Pulse::look_at_nodes(WallTime now) {
+Json StateFeed::poll_nodes(WallTime now) {
     Json delta = Json::object();
     const auto views = node_.views();
     if (!views) return delta;
@@ -152,8 +152,8 @@ Json Pulse::look_at_nodes(WallTime now) {
         WallTime since = now - view.state_age;
         const auto known = nodes_.find(name);
         if (known != nodes_.end()) {
-            const WallTime told{known->second["since"].get<WallTime::rep>()};
-            if (std::chrono::abs(told - since) < kSameMoment) since = told;
+            const WallTime sent{known->second["since"].get<WallTime::rep>()};
+            if (std::chrono::abs(sent - since) < kSameMoment) since = sent;
         }
         Json node = to_json(view, since);
         if (known == nodes_.end() || known->second != node) delta["nodes"].push_back(node);
@@ -165,7 +165,7 @@ Json Pulse::look_at_nodes(WallTime now) {
     return delta;
 }
 
-Json Pulse::whole() const {
+Json StateFeed::full_state() const {
     const WallTime now = wall_time();
     Json nodes = Json::array();
     for (const auto& [name, node] : nodes_) nodes.push_back(node);

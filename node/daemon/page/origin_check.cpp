@@ -1,4 +1,4 @@
-#include "node/daemon/page/visitor.hpp"
+#include "node/daemon/page/origin_check.hpp"
 
 #include <arpa/inet.h>
 
@@ -12,8 +12,8 @@ constexpr const char* kPolicy =
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
 
-/// Without the port, lower case; "[::1]:80" is "::1".
-std::string name_in(std::string host) {
+/// The host in lower case, without the port: "[::1]:80" becomes "::1".
+std::string host_of(std::string host) {
     if (host.starts_with('[')) {
         host = host.substr(1, host.find(']') - 1);
     } else if (std::ranges::count(host, ':') == 1) {
@@ -32,17 +32,17 @@ bool is_address(const std::string& name) {
 }  // namespace
 
 bool is_known_host(const std::string& host, const std::string& served_on) {
-    const std::string name = name_in(host);
-    return name == name_in(served_on) || is_address(name) || name.find('.') == std::string::npos ||
+    const std::string name = host_of(host);
+    return name == host_of(served_on) || is_address(name) || name.find('.') == std::string::npos ||
            name.ends_with(".localhost");
 }
 
-bool is_from_here(const Request& request) {
+bool is_same_origin(const Request& request) {
     const std::string site = request.header("Sec-Fetch-Site");
     return site.empty() || site == "same-origin" || site == "none";
 }
 
-void protect(Response& response) {
+void add_security_headers(Response& response) {
     response.headers["Content-Security-Policy"] = kPolicy;
     response.headers["X-Content-Type-Options"] = "nosniff";
     response.headers["X-Frame-Options"] = "DENY";
