@@ -103,6 +103,8 @@ void Core::Impl::settle() {
     while (settle_once()) MUSTER_CHECK(++rounds < kSettleRounds);
 }
 
+/// Returns whether anything moved. The order is from causes to effects: a peer's transition shows or hides its table,
+/// which updates groups, which watchers and routes must know before outcomes and answers go to callers.
 bool Core::Impl::settle_once() {
     bool moved = false;
     for (const auto& transition : peers.take_transitions()) {
@@ -198,6 +200,8 @@ void Core::Impl::answer(const Caller& caller, CallResult result) {
 
 // ---- time ------------------------------------------------------------------------
 
+/// A tick of the shell may come at any time, and many times between two of Timing::tick. The timers run only when they
+/// are due; a flush follows every one.
 void Core::Impl::on(const Tick&) {
     if (ctx.now >= tick_due) tick();
     detector.check_lost_links();
@@ -215,7 +219,7 @@ void Core::Impl::tick() {
     }
     discovery.tick(replicas.own().applied());
     peers.forget_old();
-    settle();
+    settle();  // forget() goes by the transitions of the origins
     replicas.forget();
     snapshots.drop_stalled();
     links.tick();
@@ -307,6 +311,8 @@ void Core::Impl::publish_heartbeat() {
     publish(ctx, proto::Heartbeat{self.refutation, own.digest(), peers.digest()}, own.applied().value);
 }
 
+/// Flushes first, so that peers have all deltas before the goodbye. The goodbye is published for all subscribers, also
+/// those that this node has not met, and sent to each peer as well, because PUB drops what does not fit.
 void Core::Impl::shut_down() {
     stopping = true;
     flush();

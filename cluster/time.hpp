@@ -1,4 +1,4 @@
-// Time as the core knows it: told by every event, never asked for.
+// The time of the core. Every event contains it; the core never asks a clock.
 #pragma once
 
 #include <chrono>
@@ -14,11 +14,11 @@ struct CoreClock {
     static constexpr bool is_steady = true;
 };
 
-/// A point on the node's own steady clock; never compared between nodes.
+/// A point on the node's own steady clock, in microseconds. Instants of different nodes are never compared.
 using Instant = CoreClock::time_point;
 using Duration = CoreClock::duration;
 
-/// The longest that a call may wait for its answer; what asks for more gets this.
+/// The longest timeout of a call; a longer one is shortened to this.
 inline constexpr Duration kLongestWait = std::chrono::hours(24);
 
 /// Rounded down; 0 if negative.
@@ -28,7 +28,7 @@ constexpr std::uint64_t milliseconds_of(Duration duration) {
 }
 
 inline constexpr Instant kNever = Instant::max();
-/// Before anything that can have happened, and safe to subtract.
+/// Before everything that can have happened. Differences to it do not overflow.
 inline constexpr Instant kLongAgo = Instant{} - std::chrono::hours(24 * 365);
 
 }  // namespace muster::cluster
