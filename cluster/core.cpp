@@ -324,45 +324,6 @@ void Core::Impl::shut_down() {
     stopped = true;
 }
 
-// ---- queries ---------------------------------------------------------------------
-
-NodeInfo Core::Impl::self_info() const {
-    return {ctx.self, stopped ? NodeState::left : NodeState::alive, ctx.options.address};
-}
-
-std::vector<NodeInfo> Core::Impl::nodes() const {
-    std::vector<NodeInfo> nodes{self_info()};
-    for (const auto& [name, peer] : peers.all())
-        nodes.push_back({peer.record.id, peer.record.state, peer.record.address});
-    std::sort(nodes.begin(), nodes.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
-    return nodes;
-}
-
-std::vector<GroupInfo> Core::Impl::groups() const {
-    return group_sizes(replicas);
-}
-
-Status Core::Impl::status() const {
-    const auto totals = replicas.totals();
-    Status status{self_info(),   ctx.options.scope, ready,           replicas.own().applied().value,
-                  totals.groups, totals.members,    sessions.size(), {}};
-    status.counters = counters();
-    status.counters["link_queue_bytes"] = links.queued_bytes();
-    const auto backlog = sessions.backlog();
-    status.counters["backlog_queue"] = backlog.items;
-    status.counters["backlog_queue_bytes"] = backlog.bytes;
-    const auto progress = replicas.progress();
-    status.counters["members_missing"] = progress.expected - progress.present;
-    status.counters["tables_missing"] = progress.tables - progress.complete;
-    return status;
-}
-
-std::map<std::string, std::uint64_t> Core::Impl::counters() const {
-    auto counters = ctx.counters.by_name();
-    counters["link_queue"] = links.queued();
-    return counters;
-}
-
 // ---- the public face -------------------------------------------------------------
 
 Core::Core(Options options) : impl_(std::make_unique<Impl>(std::move(options))) {}
@@ -387,33 +348,6 @@ Instant Core::next_deadline() const {
     if (!impl_->started || impl_->wants_flush()) return impl_->ctx.now;
     return std::min(
         {impl_->tick_due, impl_->replicas.next_publish(), impl_->sessions.next_end(), impl_->detector.next_check()});
-}
-
-const NodeId& Core::self() const {
-    return impl_->ctx.self;
-}
-bool Core::is_ready() const {
-    return impl_->ready;
-}
-
-std::vector<Member> Core::members(const Group& group, bool local) const {
-    return members_of(impl_->replicas, group, local ? impl_->ctx.self.name : std::string());
-}
-
-std::vector<GroupInfo> Core::groups() const {
-    return impl_->groups();
-}
-std::vector<NodeInfo> Core::nodes() const {
-    return impl_->nodes();
-}
-Status Core::status() const {
-    return impl_->status();
-}
-const Durations& Core::durations() const {
-    return impl_->ctx.durations;
-}
-Seq Core::applied(const std::string& node) const {
-    return impl_->replicas.applied(node);
 }
 
 void Core::check() const {

@@ -121,7 +121,7 @@ struct Core::Impl {
     void members_request(const SessionRequest& id, const proto::MembersRequest& request);
     void groups_request(const SessionRequest& id);
 
-    // core.cpp and core_views.cpp: what callers inside the process read
+    // core_views.cpp: what callers read
     [[nodiscard]] NodeInfo self_info() const;
     [[nodiscard]] std::vector<NodeInfo> nodes() const;
     [[nodiscard]] std::vector<GroupInfo> groups() const;

@@ -1,4 +1,4 @@
-// What a core shows to people: the status page, metrics and the command line read it through muster::Node.
+// What callers read: lookups, and what the status page, metrics and the command line show.
 #include <algorithm>
 
 #include "cluster/core_impl.hpp"
@@ -11,6 +11,43 @@ std::chrono::milliseconds age(Instant now, Instant at) {
 }
 
 }  // namespace
+
+NodeInfo Core::Impl::self_info() const {
+    return {ctx.self, stopped ? NodeState::left : NodeState::alive, ctx.options.address};
+}
+
+std::vector<NodeInfo> Core::Impl::nodes() const {
+    std::vector<NodeInfo> nodes{self_info()};
+    for (const auto& [name, peer] : peers.all())
+        nodes.push_back({peer.record.id, peer.record.state, peer.record.address});
+    std::sort(nodes.begin(), nodes.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
+    return nodes;
+}
+
+std::vector<GroupInfo> Core::Impl::groups() const {
+    return group_sizes(replicas);
+}
+
+Status Core::Impl::status() const {
+    const auto totals = replicas.totals();
+    Status status{self_info(),   ctx.options.scope, ready,           replicas.own().applied().value,
+                  totals.groups, totals.members,    sessions.size(), {}};
+    status.counters = counters();
+    status.counters["link_queue_bytes"] = links.queued_bytes();
+    const auto backlog = sessions.backlog();
+    status.counters["backlog_queue"] = backlog.items;
+    status.counters["backlog_queue_bytes"] = backlog.bytes;
+    const auto progress = replicas.progress();
+    status.counters["members_missing"] = progress.expected - progress.present;
+    status.counters["tables_missing"] = progress.tables - progress.complete;
+    return status;
+}
+
+std::map<std::string, std::uint64_t> Core::Impl::counters() const {
+    auto counters = ctx.counters.by_name();
+    counters["link_queue"] = links.queued();
+    return counters;
+}
 
 std::vector<NodeView> Core::Impl::views(Instant now) const {
     std::vector<NodeView> views;
@@ -53,6 +90,35 @@ GroupsPart Core::Impl::groups_part(std::uint64_t from, std::uint64_t most) const
     }
     part.next = end < groups.limit() ? end : 0;
     return part;
+}
+
+// ---- the public face -------------------------------------------------------------
+
+const NodeId& Core::self() const {
+    return impl_->ctx.self;
+}
+bool Core::is_ready() const {
+    return impl_->ready;
+}
+
+std::vector<Member> Core::members(const Group& group, bool local) const {
+    return members_of(impl_->replicas, group, local ? impl_->ctx.self.name : std::string());
+}
+
+std::vector<GroupInfo> Core::groups() const {
+    return impl_->groups();
+}
+std::vector<NodeInfo> Core::nodes() const {
+    return impl_->nodes();
+}
+Status Core::status() const {
+    return impl_->status();
+}
+const Durations& Core::durations() const {
+    return impl_->ctx.durations;
+}
+Seq Core::applied(const std::string& node) const {
+    return impl_->replicas.applied(node);
 }
 
 std::map<std::string, std::uint64_t> Core::counters() const {

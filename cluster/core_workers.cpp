@@ -56,6 +56,8 @@ void Core::Impl::request(Sessions::Request request) {
     }
 }
 
+/// Replies to queries may be whole tables. In one turn only so much is encoded (Bounds::answer_bytes_per_turn), so that
+/// heartbeats and other messages do not wait for long; other queries wait for the next flush.
 void Core::Impl::query(Sessions::Request request) {
     const Bounds& bounds = ctx.options.bounds;
     if (queries.empty() && answer_bytes < bounds.answer_bytes_per_turn) return answer_query(request);

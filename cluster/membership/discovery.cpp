@@ -70,6 +70,7 @@ std::string Discovery::why_not_believed(const proto::PeerRecord& caller, const S
     return {};
 }
 
+/// A node at the same address is no conflict: there the process was restarted under its name.
 const Peer* Discovery::holder_of_name(const proto::PeerRecord& newcomer) const {
     const Peer* known = peers_.find(newcomer.id.name);
     const bool other = known && known->is_live() && known->record.id != newcomer.id;
@@ -169,6 +170,8 @@ bool Discovery::needs_hello(const Target& target) const {
     return !peer->is_live() || !peer->knows_us;
 }
 
+/// Nodes that are down get hellos as well. After a split both sides believe each other down, and these hellos are how
+/// they meet again.
 void Discovery::add_targets() {
     for (const auto& [name, peer] : peers_.all()) {
         const bool unmet = peer.record.state == NodeState::down || (peer.is_live() && !peer.knows_us);
@@ -189,6 +192,8 @@ void Discovery::dial(const std::string& address, Target& target, Seq seq) {
     ctx_.emit(Dial{address, ctx_.message(proto::Hello{peers_.self_record(seq)})});
 }
 
+/// The peer is connected, so the socket for hellos can be closed. The next need for hellos begins with the shortest
+/// wait.
 void Discovery::hang_up(const std::string& address, Target& target) {
     if (!std::exchange(target.is_dialed, false)) return;
     ctx_.emit(HangUp{address});
@@ -209,6 +214,7 @@ void Discovery::tick(const std::string& address, Target& target, Seq seq) {
     const Timing& timing = ctx_.options.timing;
     const bool needed = needs_hello(target);
     const bool refused_lately = ctx_.now - target.name_refused_at < 2 * timing.redial_max;
+    // An address that no longer answers does not refuse any more: the holder of the name is gone.
     if (!needed || !refused_lately) target.name_refused_since = kNever;
     if (!needed) {
         hang_up(address, target);

@@ -4,10 +4,8 @@
 #include <iterator>
 #include <utility>
 
-#include "cluster/check.hpp"
 #include "cluster/membership/precedence.hpp"
 #include "cluster/membership/seal.hpp"
-#include "proto/codec.hpp"
 #include "proto/fnv1a.hpp"
 
 namespace muster::cluster {
@@ -46,8 +44,6 @@ bool Peers::is_hearing(const Peer& peer) const {
 bool Peers::is_hearing_directly(const Peer& peer) const {
     return ctx_.now - peer.heard_directly_at < ctx_.options.timing.suspect_after;
 }
-
-// ---- what is believed --------------------------------------------------------
 
 void Peers::merge(const PeerRecord& news, const std::string& reporter) {
     if (!ctx_.options.notary) return merge_believed(news, reporter);
@@ -240,20 +236,6 @@ void Peers::confirm_alive(const NodeId& id, std::uint64_t refutation, const Sign
     }
 }
 
-/// Keeps the present relay while it works: every change of relay leaves a lease at the old one, which then forwards in
-/// vain until the lease ends.
-void Peers::choose_relay(Peer& peer, const SignOfLife& sign) {
-    const Peer* offered = find(sign.relay);
-    if (!offered || is_deaf(*offered)) return;  // messages to the peer could not go that way
-    const Peer* relay = relay_of(peer);
-    const bool works =
-        relay && !is_deaf(*relay) && ctx_.now - peer.heard_through_relay <= 2 * ctx_.options.timing.heartbeat;
-    if (sign.relay != peer.relay && works) return;
-    if (sign.relay != peer.relay) peer.heard_through_relay = kLongAgo;
-    peer.relay = sign.relay;
-    peer.heard_through_relay = std::max(peer.heard_through_relay, ctx_.now - sign.age);
-}
-
 void Peers::suspect(Peer& peer) {
     set_state(peer, NodeState::suspect);
     ctx_.count("suspicions");
@@ -323,87 +305,6 @@ std::uint64_t Peers::digest() const {
     for (const auto& [name, peer] : peers_)
         if (peer.is_live()) sum += digest_of(peer.record.id);
     return sum;
-}
-
-// ---- how to reach a peer -------------------------------------------------------
-
-void Peers::connect(Peer& peer) {
-    peer.connected = true;
-    peer.connected_at = ctx_.now;
-    peer.reopened = false;
-    if (peer.reconnect_wait == Duration{}) peer.reconnect_wait = ctx_.options.timing.reconnect_after;
-    ctx_.emit(ConnectPeer{peer.record.id, peer.record.control, peer.record.gossip});
-}
-
-bool Peers::is_just_connected(const Peer& peer) const {
-    return ctx_.now - peer.connected_at < ctx_.options.timing.ask_others_after;
-}
-
-void Peers::disconnect(Peer& peer) {
-    if (!std::exchange(peer.connected, false)) return;
-    ctx_.emit(DisconnectPeer{peer.record.id.name});
-}
-
-void Peers::mark_knows_us(const NodeId& id) {
-    if (Peer* peer = find(id.name); peer && peer->record.id == id) peer->knows_us = true;
-}
-
-void Peers::reopen_if_silent(const NodeId& id) {
-    Peer* peer = find(id.name);
-    if (!peer || peer->record.id != id || !peer->connected) return;
-    const Duration silent = ctx_.now - std::max(peer->connected_at, peer->heard_directly_at);
-    if (silent < ctx_.options.timing.ask_others_after) return;
-    ctx_.count("reconnects");
-    connect(*peer);
-}
-
-void Peers::mark_deaf(const std::string& name) {
-    if (Peer* peer = find(name)) peer->deaf_at = ctx_.now;
-}
-
-bool Peers::is_deaf(const Peer& peer) const {
-    return ctx_.now - peer.deaf_at < ctx_.options.timing.suspect_after;
-}
-
-void Peers::send(const std::string& name, proto::Body body, std::uint64_t seq, bool detour) {
-    const Peer* peer = find(name);
-    if (!peer) return;
-    // Without a relay, and just after a connect, the direct link is the best guess although nothing was heard over it.
-    const bool fresh = !peer->reopened && ctx_.now - peer->connected_at < ctx_.options.timing.suspect_after;
-    const bool try_direct = fresh || peer->relay.empty();
-    auto message = ctx_.message(std::move(body), seq);
-    const Peer* hop = !detour && try_direct && !is_deaf(*peer) ? peer : next_hop(*peer, detour ? name : std::string());
-    if (!hop || hop == peer) return ctx_.emit(SendPeer{name, std::move(message)});
-    ctx_.count("relayed_sent");
-    const auto bytes = proto::encode(sealed(ctx_, std::move(message)));
-    ctx_.emit(SendPeer{hop->record.id.name, ctx_.message(proto::Relay{name, bytes, 0})});
-}
-
-const Peer* Peers::relay_of(const Peer& peer) const {
-    const Peer* relay = find(peer.relay);
-    return relay && is_hearing_directly(*relay) ? relay : nullptr;
-}
-
-const Peer* Peers::next_hop(const Peer& to, const std::string& avoid) {
-    const auto can_take = [&](const Peer* peer) {
-        return peer && peer->record.id.name != avoid && is_hearing_directly(*peer) && !is_deaf(*peer);
-    };
-    const bool detour = avoid == to.record.id.name;
-    if (can_take(&to)) return &to;
-    if (const Peer* relay = find(to.relay); !detour && can_take(relay)) return relay;
-    for (const auto& name : draw_peers(to.record.id.name, peers_.size()))
-        if (const Peer* other = find(name); can_take(other)) return other;
-    return nullptr;
-}
-
-std::vector<std::string> Peers::draw_peers(const std::string& except, std::size_t count) {
-    std::vector<std::string> names;
-    for (const auto& [name, peer] : peers_)
-        if (name != except && peer.is_live() && is_hearing_directly(peer)) names.push_back(name);
-    for (std::size_t i = 0; i + 1 < names.size() && i < count; ++i)
-        std::swap(names[i], names[i + static_cast<std::size_t>(ctx_.random.below(names.size() - i))]);
-    if (names.size() > count) names.resize(count);
-    return names;
 }
 
 }  // namespace muster::cluster
