@@ -90,7 +90,7 @@ public:
         if (input_.flag()) start("c");
     }
 
-    /// A digest of all that the cores asked for.
+    /// A digest of all that the cores awaited for.
     std::uint64_t run() {
         for (std::size_t i = 0; i < kMostSteps && !input_.empty() && spent_ < kMostTime; ++i) step();
         return digest_;
@@ -210,7 +210,7 @@ void Play::check_tables() {
     }
 }
 
-/// What is asked of a core between steps.
+/// What is awaited of a core between steps.
 void Play::look() {
     const std::string name = node();
     Core& core = net_.core(name);
@@ -338,13 +338,13 @@ void Play::call() {
 /// Handlers return, or are told to have missed it: each delivery that somebody waits for once.
 void Play::outcomes() {
     net_.handlers_return = input_.flag();
-    if (net_.asked.empty()) return;
-    auto asked = net_.asked.front();
-    net_.asked.erase(net_.asked.begin());
-    if (!alive_.contains(asked.node)) return;
+    if (net_.awaited.empty()) return;
+    auto awaited = net_.awaited.front();
+    net_.awaited.erase(net_.awaited.begin());
+    if (!alive_.contains(awaited.node)) return;
     std::optional<MissReason> missed;
     if (input_.flag()) missed = MissReason::overflow;
-    net_.call(asked.node, HandlerOutcomes{{{asked.fan_out, asked.members, missed}}});
+    net_.call(awaited.node, HandlerOutcomes{{{awaited.fan_out, awaited.members, missed}}});
 }
 
 void Play::change_links() {

@@ -80,7 +80,7 @@ TEST(Usage, CheckConfigTellsEveryProblemAndStartsNothing) {
     std::filesystem::remove(file);
 
     // What only the whole shows, and what is in other files.
-    expect_one_line(check({"--key", "a.key"}), 2, "belong together");
+    expect_one_line(check({"--key", "a.key"}), 2, "or neither");
     expect_one_line(check({"--name", "a", "--key", "/no/such/a.key", "--keys", "/no/such"}), 2, "/no/such");
     expect_one_line(check({"--listen", "0.0.0.0:7100"}), 2, "--advertise");
     expect_one_line(check({"--listen", "0.0.0.0:7100", "--advertise", "10.0.0.1:7100"}), 2, "--insecure");
