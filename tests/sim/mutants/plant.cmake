@@ -9,6 +9,12 @@ function(plant_mutants listed copies)
     list(TRANSFORM sources PREPEND ${CMAKE_CURRENT_BINARY_DIR}/ OUTPUT_VARIABLE planted)
     list(TRANSFORM sources PREPEND ${PROJECT_SOURCE_DIR}/)
 
+    # The copies stand in for whole members of libraries.
+    set(folders proto cluster node node/daemon)
+    list(TRANSFORM folders PREPEND ${PROJECT_SOURCE_DIR}/)
+    set_source_files_properties(${sources} DIRECTORY ${folders} ${CMAKE_CURRENT_SOURCE_DIR}
+        PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+
     set(generate ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/generate.py)
     add_custom_command(
         OUTPUT ${planted} ${ARGN}
