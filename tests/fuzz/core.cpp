@@ -90,7 +90,7 @@ public:
         if (input_.flag()) start("c");
     }
 
-    /// A digest of all that the cores awaited for.
+    /// A digest of all that the cores asked for.
     std::uint64_t run() {
         for (std::size_t i = 0; i < kMostSteps && !input_.empty() && spent_ < kMostTime; ++i) step();
         return digest_;
@@ -210,7 +210,7 @@ void Play::check_tables() {
     }
 }
 
-/// What is awaited of a core between steps.
+/// What is asked of a core between steps.
 void Play::look() {
     const std::string name = node();
     Core& core = net_.core(name);
