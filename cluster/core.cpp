@@ -298,7 +298,7 @@ void Core::Impl::publish_news() {
         const auto end = std::min(at + kRecordsPerNews, news.size());
         proto::PeerNews part{
             {news.begin() + static_cast<std::ptrdiff_t>(at), news.begin() + static_cast<std::ptrdiff_t>(end)}};
-        for (auto& record : part.peers)  // a suspicion is told by the detector alone, as an accusation
+        for (auto& record : part.peers)  // only the detector publishes suspicions, as accusations
             if (record.state == NodeState::suspect) record.state = NodeState::alive;
         publish(ctx, std::move(part));
     }

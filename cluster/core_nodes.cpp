@@ -40,15 +40,16 @@ void Core::Impl::on_dial_answer(MessageArrived& event) {
     met(welcome->self);
 }
 
-/// A hello or a welcome has told the position of the peer's log.
+/// Takes in the position of the peer's log from its hello or welcome.
 void Core::Impl::met(const proto::PeerRecord& record) {
     settle();  // the peer's transition creates its table
     if (Copy* copy = replicas.find(record.id)) copy->greet(record.seq);
     confirm_position(record.id, record.refutation, record.seq);
 }
 
-/// The peer itself has told the position of its log. A table that was hidden is shown again once it has caught up with
-/// the position that its origin has after the refutation. A position from before the refutation would be too low.
+/// Takes in the position of the peer's log from the peer itself. A table that was hidden is shown again once it has
+/// caught up with the position that its origin has after the refutation. A position from before the refutation would be
+/// too low.
 void Core::Impl::confirm_position(const NodeId& id, std::uint64_t refutation, Seq position) {
     const Peer* peer = peers.find_live(id);
     Copy* copy = replicas.find(id);

@@ -36,7 +36,7 @@ void Core::Impl::on_probe(const NodeId& from, const proto::Probe& probe) {
     if (!target->is_live() && !peers.is_hearing_directly(*target))
         return peers.send(from.name, proto::PeerNews{{target->record}});
     const bool direct = peers.is_hearing_directly(*target);
-    // At second hand, only what came through this node's own relay is told, and never to that relay: two nodes that are
+    // At second hand, a node reports only what came through its own relay, and never to that relay: two nodes that are
     // each other's relay would have no way to the target.
     const Instant heard_at = direct ? target->heard_directly_at : target->heard_through_relay;
     const bool through_another = peers.relay_of(*target) && target->relay != from.name;

@@ -23,17 +23,15 @@ struct Timing {
     Duration tick = milliseconds(50);                       // the resolution of all times below
     Duration heartbeat = milliseconds(250);                 // between this node's heartbeats
     Duration publish_gap = std::chrono::microseconds(100);  // at least, between frames of own deltas
-    // Silence of a peer until
-    Duration ask_others_after = milliseconds(500);  // other nodes are asked about it
-    Duration suspect_after = milliseconds(1000);    // it is suspect; a node that ran late waits 2 to 5 times as long
-    Duration reconnect_after = milliseconds(3000);  // its connection is opened again
-    // Suspicion of a peer until it is down
-    Duration down_after = milliseconds(1500);
-    Duration down_confirmed = milliseconds(700);  // if two other nodes suspect it as well
-    Duration relay_lease = milliseconds(2000);    // how long a probe makes a relay forward publications
-    Duration redial_min = milliseconds(200);      // between hellos to one address: doubling from min to max, jittered
+    Duration ask_others_after = milliseconds(500);          // of a peer's silence: other nodes are asked about it
+    Duration suspect_after = milliseconds(1000);    // of silence; a node that ran late waits 2 to 5 times as long
+    Duration reconnect_after = milliseconds(3000);  // of silence: the connection is opened again
+    Duration down_after = milliseconds(1500);       // of suspicion
+    Duration down_confirmed = milliseconds(700);    // of suspicion, if two other nodes suspect the peer as well
+    Duration relay_lease = milliseconds(2000);      // how long a probe makes a relay forward publications
+    Duration redial_min = milliseconds(200);        // between hellos to one address: doubling from min to max, jittered
     Duration redial_max = milliseconds(1000);
-    // Between hellos to a seed that has answered: its name may stand for several hosts
+    // A seed name may stand for several hosts, so hellos to it go on after it has answered:
     Duration own_seed_again = milliseconds(5000);   // if this node itself answered
     Duration seed_again = std::chrono::minutes(1);  // if another node answered
     Duration pull_retry = milliseconds(300);

@@ -91,8 +91,8 @@ void Detector::ask_others_if_silent(Peer& peer) {
 
 void Detector::ask_others(Peer& peer, bool hears) {
     peer.probed_at = ctx_.now;
-    // A ping that arrives through a relay tells the peer that this node does not hear it. A peer that is heard must not
-    // be told so: each of the two would believe that the other is deaf, and both would stay with relays for ever.
+    // A ping that arrives through a relay means that this node does not hear the peer. If it does hear it, it must not
+    // send one: each of the two would believe that the other is deaf, and both would use relays for ever.
     if (!hears) peers_.send(peer.record.id.name, proto::Ping{});
     auto asked = peers_.draw_peers(peer.record.id.name, kAskedPeers);
     // One of them also forwards what the peer publishes: the present relay, or the first if there is none.

@@ -6,7 +6,7 @@
 //   goodbye                            left, immediately
 //   lost link, then a refused connect  down, immediately: only a process that has ended refuses
 //   silent for `ask_others_after`      other nodes are asked; a sign of life through one of them counts as heard
-//   silent for `suspect_after`         suspect; other nodes are told
+//   silent for `suspect_after`         suspect; the other nodes learn of it
 //   suspect for `down_after`           down; `down_confirmed` is enough if two other nodes suspect it as well
 //
 // How a node doubts itself:

@@ -1,4 +1,4 @@
-// How nodes find each other: hellos to seeds for as long as it takes, to nodes that other nodes have told of, and to
+// How nodes find each other: hellos to seeds for as long as it takes, to nodes that other nodes know, and to
 // nodes that are down, in case they return. PROTOCOL.md, "Hellos".
 #pragma once
 

@@ -95,7 +95,7 @@ void Peers::merge_believed(const PeerRecord& news, const std::string& reporter) 
         return;
     }
     // Another node has lost sight of a peer that this node hears. Believing it would make healthy nodes flap in a
-    // partial partition. The peer is told instead: it refutes with a higher refutation, which all believe.
+    // partial partition. This node forwards the report to the peer instead; the peer refutes it, which all believe.
     const bool death_of_this_life = news.state == NodeState::down && news.id == peer->record.id;
     if (death_of_this_life && reporter != news.id.name && is_hearing(*peer)) {
         ctx_.count("deaths_disbelieved");
