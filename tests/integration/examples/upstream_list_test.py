@@ -81,7 +81,7 @@ class UpstreamList(Case):
         second = self.server(self.c, "10.0.0.2:8080")
         self.has("10.0.0.1:8080", "10.0.0.2:8080")
         self.server(self.c, "10.0.0.9:80; } evil {")
-        watcher.wait("has no address")
+        watcher.wait("has no valid address")
         first.signal(signal.SIGKILL)
         self.has("10.0.0.2:8080")
         second.end()
