@@ -13,7 +13,7 @@ namespace {
 
 using proto::PeerRecord;
 
-constexpr Duration kObituaryInterval = std::chrono::milliseconds(200);
+constexpr Duration kDeathReportInterval = std::chrono::milliseconds(200);
 constexpr std::uint64_t kMaxRefutationStep = 1u << 20;  // far more than any node refutes between two records of it
 
 }  // namespace
@@ -99,7 +99,7 @@ void Peers::merge_believed(const PeerRecord& news, const std::string& reporter) 
     const bool death_of_this_life = news.state == NodeState::down && news.id == peer->record.id;
     if (death_of_this_life && reporter != news.id.name && is_hearing(*peer)) {
         ctx_.count("deaths_disbelieved");
-        return send_obituary(*peer, news);
+        return send_death_report(*peer, news);
     }
     const std::string denial = news.state == NodeState::alive ? "it denies its death" : "it says so itself";
     apply(*peer, news, reporter == news.id.name ? denial : "as node " + reporter + " says");
@@ -215,7 +215,7 @@ void Peers::confirm_alive(const NodeId& id, std::uint64_t refutation, const Sign
     if (peer->record.state == NodeState::down) {
         if (refutation <= peer->record.refutation) {
             if (sign.direct) peer->heard_directly_at = ctx_.now;
-            return send_obituary(*peer, peer->record);
+            return send_death_report(*peer, peer->record);
         }
         PeerRecord news = peer->record;
         news.state = NodeState::alive;
@@ -261,12 +261,12 @@ void Peers::declare(const NodeId& id, NodeState down_or_left, const std::string&
 }
 
 /// Reports its own death to a peer that lives, so that it refutes it.
-void Peers::send_obituary(Peer& peer, const PeerRecord& obituary) {
-    if (ctx_.now - peer.obituary_sent_at < kObituaryInterval) return;
-    peer.obituary_sent_at = ctx_.now;
+void Peers::send_death_report(Peer& peer, const PeerRecord& report) {
+    if (ctx_.now - peer.death_report_sent_at < kDeathReportInterval) return;
+    peer.death_report_sent_at = ctx_.now;
     // The peer's messages arrive, so there is a path; this node's own socket may still wait for its backoff.
     if (!peer.is_live() && !is_just_connected(peer)) connect(peer);
-    send(peer.record.id.name, proto::PeerNews{{obituary}});
+    send(peer.record.id.name, proto::PeerNews{{report}});
 }
 
 void Peers::forget_old() {

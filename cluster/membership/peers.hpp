@@ -33,13 +33,13 @@ struct Peer {
     bool reopened = false;  // connected again because it was silent, and still silent: messages there would be lost
     Duration reconnect_wait{};
 
-    std::set<std::string> accusers;       // other nodes that suspect it too
-    Instant link_lost_at = kLongAgo;      // until something of its own arrives, its process is checked
-    Instant deaf_at = kLongAgo;           // the latest sign that messages of this node do not reach it
-    Instant probed_at = kLongAgo;         // the latest Probe to other nodes about it
-    Instant obituary_sent_at = kLongAgo;  // the latest report of its own death to it
-    Instant records_sent_at = kLongAgo;   // the latest PeerNews to it because the membership digests differed
-    int digests_differ = 0;               // how many of its heartbeats in a row had another membership digest
+    std::set<std::string> accusers;           // other nodes that suspect it too
+    Instant link_lost_at = kLongAgo;          // until something of its own arrives, its process is checked
+    Instant deaf_at = kLongAgo;               // the latest sign that messages of this node do not reach it
+    Instant probed_at = kLongAgo;             // the latest Probe to other nodes about it
+    Instant death_report_sent_at = kLongAgo;  // the latest report of its own death to it
+    Instant records_sent_at = kLongAgo;       // the latest PeerNews to it because the membership digests differed
+    int digests_differ = 0;                   // how many of its heartbeats in a row had another membership digest
 
     // With keys, of this life. See seal.hpp.
     std::uint64_t published_stamp = 0;  // the highest stamp of its publications
@@ -149,7 +149,7 @@ private:
     void came_up(Peer& peer, bool new_life, bool was_live, const std::string& why);
     void went_away(Peer& peer, bool was_live, const std::string& why);
     void set_state(Peer& peer, NodeState state) const;
-    void send_obituary(Peer& peer, const proto::PeerRecord& obituary);
+    void send_death_report(Peer& peer, const proto::PeerRecord& report);
     void choose_relay(Peer& peer, const SignOfLife& sign);
     /// Connected too recently to connect again.
     [[nodiscard]] bool is_just_connected(const Peer& peer) const;
