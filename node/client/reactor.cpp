@@ -96,7 +96,7 @@ void Reactor::wait_until_ended(const std::shared_ptr<Registration>& registration
     ended_.wait(lock, [&] { return registration->ended_; });
 }
 
-bool Reactor::listen(const Registration& registration, int fd, Ready ready) {
+bool Reactor::listen(const Registration& registration, int fd, Ready ready) const {
     // Edge-triggered: a worker that does not read because its inbox is full must not keep the thread busy.
     return add_to(epoll_fd_, fd, EPOLLET | (ready == Ready::to_read ? EPOLLIN : EPOLLOUT), registration.number_) == 0;
 }

@@ -74,7 +74,7 @@ public:
     enum class Ready { to_read, to_write };
     /// From now on the task gets a turn each time the descriptor becomes ready, until it is closed. Edge-triggered.
     /// Call it in a turn only. False if the system cannot watch more descriptors.
-    [[nodiscard]] bool listen(const Registration& registration, int fd, Ready ready);
+    [[nodiscard]] bool listen(const Registration& registration, int fd, Ready ready) const;
     [[nodiscard]] zmq::context_t& context() { return context_; }
 
 private:

@@ -101,7 +101,7 @@ using client::result_of;
 }  // namespace
 
 struct Worker::Impl {
-    Impl(Options o, std::shared_ptr<client::StateFile> state, std::shared_ptr<keys::Keyring> keys)
+    Impl(Options o, const std::shared_ptr<client::StateFile>& state, std::shared_ptr<keys::Keyring> keys)
         : options(std::move(o)),
           loop(session_options(options, state.get()), options.inbox,
                {options.on_gap, options.on_attachment, options.on_state_lost, {}}, state, std::move(keys)) {}
@@ -153,7 +153,7 @@ Result<std::unique_ptr<Worker>> Worker::connect(Options options) {
         keys = *std::move(opened);
     }
     const auto timeout = bounded(options.connect_timeout);
-    auto impl = std::make_unique<Impl>(std::move(options), std::move(state), std::move(keys));
+    auto impl = std::make_unique<Impl>(std::move(options), state, std::move(keys));
     if (auto attached = impl->loop.wait_attached(timeout); !attached) return attached.error();
     return std::unique_ptr<Worker>(new Worker(std::move(impl)));
 }

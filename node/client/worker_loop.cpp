@@ -122,7 +122,7 @@ std::future<Result<NotifyReport>> WorkerLoop::post(NotifyCall notify, millisecon
         posted_bytes_ += posted.bytes;
         const CallId id = last_call_ = last_call_.next();
         calls_.emplace(id, std::move(posted));
-        commands_.push_back([id, deadline, notify = std::move(notify)](Session& session, Instant now) mutable {
+        commands_.emplace_back([id, deadline, notify = std::move(notify)](Session& session, Instant now) mutable {
             session.call(now, id, deadline, std::move(notify));
         });
     }
@@ -150,7 +150,7 @@ void WorkerLoop::unwatch(Watch watch, WatchHandler& handler) {
     handler.ended = true;
     {
         const std::lock_guard lock(mutex_);
-        commands_.push_back([watch](Session& session, Instant now) { session.unwatch(now, watch); });
+        commands_.emplace_back([watch](Session& session, Instant now) { session.unwatch(now, watch); });
     }
     wake();
     handler_thread_->wait_until_idle(handler);
