@@ -39,8 +39,11 @@ public:
     /// The connection is lost.
     void detach();
     void mark_heard() { heard_at_ = ctx_.now; }
-    /// This node ran late: time in which it did not read is no silence of the worker.
-    void allow_for_lateness(Duration late) { heard_at_ = std::min(ctx_.now, heard_at_ + late); }
+    /// This node ran late: time in which it did not read is no silence of the worker, nor a part of its grace period.
+    void allow_for_lateness(Duration late) {
+        heard_at_ = std::min(ctx_.now, heard_at_ + late);
+        lost_at_ = std::min(ctx_.now, lost_at_ + late);
+    }
 
     /// The awaited members of a Delivery (cluster/delivery/README.md).
     struct Awaited {

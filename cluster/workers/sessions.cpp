@@ -228,7 +228,11 @@ void Sessions::list_if_wants_flush(Session& session) {
 }
 
 void Sessions::allow_for_lateness(Duration late) {
-    for (auto& [token, session] : sessions_) session.allow_for_lateness(late);
+    lost_.clear();
+    for (auto& [token, session] : sessions_) {
+        session.allow_for_lateness(late);
+        if (!session.is_attached()) lost_.emplace(session.lost_at() + ctx_.options.session.grace, token);
+    }
 }
 
 void Sessions::dismiss(const std::string& why) {

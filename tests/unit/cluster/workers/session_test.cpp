@@ -55,5 +55,28 @@ TEST_F(WorkerSessions, AGoodbyeCountsOverAnyConnection) {
     EXPECT_TRUE(net.take_sent(other).empty());
 }
 
+/// On an overloaded machine a node may not run for longer than a grace period, and cannot hear that the worker is back.
+TEST_F(WorkerSessions, TheGracePeriodOfAWorkerStandsStillWhileTheNodeDoesNotRun) {
+    const ConnectionId connection{9}, other{10};
+    net.from_worker("b", connection, "w", {}, 0, proto::WorkerHello{});
+    const auto token = std::get<proto::WorkerWelcome>(net.take_sent(connection).at(0).body).token;
+    net.from_worker("b", connection, "w", token, 1, proto::JoinRequest{kOrders, 2, {}, false, 0});
+    net.call("b", ConnectionLost{connection});
+    net.run(milliseconds(400));
+    net.now += std::chrono::seconds(12);
+    net.call("b", Tick{});
+    net.run(milliseconds(500));
+    EXPECT_EQ(net.members("b", kOrders).size(), 2u);
+    net.from_worker("b", other, "w", token, 0, proto::WorkerHello{token, 0});
+    EXPECT_TRUE(std::get<proto::WorkerWelcome>(net.take_sent(other).at(0).body).resumed);
+
+    net.call("b", ConnectionLost{other});
+    net.run(milliseconds(400));
+    net.now += std::chrono::seconds(12);
+    net.call("b", Tick{});
+    net.run(milliseconds(700));
+    EXPECT_TRUE(net.members("b", kOrders).empty());
+}
+
 }  // namespace
 }  // namespace muster::cluster::test
