@@ -156,7 +156,7 @@ std::size_t Gossip::drain_subscriptions(const Emit& emit, std::size_t budget) {
     for (; received < budget && receive(publisher_.socket(), parts); ++received) {
         const int descriptor = publisher_.connections().received(parts);
         if (parts.count == 1)
-            handle_subscription(text_of(parts.first), descriptor, emit);
+            handle_subscription(parts.first, descriptor, emit);
         else
             counters_.bad_subscription();
     }
@@ -164,15 +164,16 @@ std::size_t Gossip::drain_subscriptions(const Emit& emit, std::size_t budget) {
     return received;
 }
 
-void Gossip::handle_subscription(std::string_view frame, int descriptor, const Emit& emit) {
+void Gossip::handle_subscription(zmq::message_t& message, int descriptor, const Emit& emit) {
+    const std::string_view frame = text_of(message);
     if (frame.empty() || (frame[0] != '\0' && frame[0] != '\1')) return counters_.bad_subscription();
     const std::string_view topic = frame.substr(1);
     const bool subscribes = frame[0] == '\1';
     auto added = Subscribers::Added::added;
     // The descriptor is -1 for the unsubscriptions that libzmq itself makes when a connection has ended.
-    if (descriptor >= 0 && subscribes) added = subscribers_.add(descriptor, topic);
+    if (descriptor >= 0 && subscribes) added = subscribers_.add(descriptor, message, topic);
     if (added == Subscribers::Added::repeated) return;
-    if (descriptor >= 0 && !subscribes && !subscribers_.remove(descriptor, topic)) return;
+    if (descriptor >= 0 && !subscribes && !subscribers_.remove(descriptor, message, topic)) return;
     const auto peer = parse_presence(topic, scope_);
     if (!peer || own_presence_.contains(std::string(topic))) return;
     if (!subscribes) {

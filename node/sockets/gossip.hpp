@@ -63,7 +63,7 @@ public:
 
 private:
     std::size_t drain(zmq::socket_t& socket, const Emit& emit, std::size_t budget);
-    void handle_subscription(std::string_view frame, int descriptor, const Emit& emit);
+    void handle_subscription(zmq::message_t& message, int descriptor, const Emit& emit);
     void connect_echo();
 
     Security& security_;
