@@ -115,7 +115,7 @@ TEST(EmbeddedDelivery, CountsAMemberWhenItsHandlerHasReturned) {
 }
 
 TEST(EmbeddedDelivery, DroppedNotificationsAreReportedExactly) {
-    for (const std::uint64_t members : {1u, 2u, 300u}) {
+    for (const std::size_t members : {1u, 2u, 300u}) {
         auto given = options("a");
         given.queues.inbox.items = members;
         Busy busy(std::move(given), members);
