@@ -95,7 +95,7 @@ Result<Joined> Node::join(const Group& group, OnNotification handler, const Join
     }
     Joined joined;
     joined.unseen = made->unseen;
-    joined.members.reserve(made->members.count);
+    joined.members.reserve(static_cast<std::size_t>(made->members.count));
     const NodeId self = impl_->id();
     for (std::uint64_t i = 0; i < made->members.count; ++i)
         joined.members.push_back({self, made->members.first.plus(i)});

@@ -33,7 +33,7 @@ void Session::attach(ConnectionId connection, std::uint64_t received) {
     if (sent_ > received) ctx_.count("stream_items_resent", sent_ - received);
     sent_ = received;
     in_flight_ = 0;
-    for (std::uint64_t number = acked_; number < sent_; ++number) in_flight_ += stream_[number - acked_].size;
+    for (std::uint64_t number = acked_; number < sent_; ++number) in_flight_ += item_after(number).size;
 }
 
 void Session::detach() {
@@ -207,7 +207,7 @@ void Session::count_sent(const Item& item) {
 
 void Session::flush() {
     while (wants_flush()) {
-        const Item& item = stream_[sent_ - acked_];
+        const Item& item = item_after(sent_);
         if (std::holds_alternative<proto::Delivery>(item.body)) {
             send_deliveries();
         } else {
@@ -225,7 +225,7 @@ void Session::send_deliveries() {
     proto::Deliveries frame;
     const std::uint64_t first = sent_ + 1;
     for (std::size_t bytes = 0; wants_flush();) {
-        const Item& item = stream_[sent_ - acked_];
+        const Item& item = item_after(sent_);
         const auto* delivery = std::get_if<proto::Delivery>(&item.body);
         bytes += item.size;
         if (!delivery || (!frame.items.empty() && bytes > limits::kChunkBytes)) break;

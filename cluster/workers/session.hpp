@@ -89,6 +89,10 @@ private:
         std::size_t size = 0;
     };
 
+    /// The item with the next number. There must be one in stream_.
+    [[nodiscard]] const Item& item_after(std::uint64_t number) const {
+        return stream_[static_cast<std::size_t>(number - acked_)];
+    }
     [[nodiscard]] bool is_full(std::size_t more) const;
     bool make_room(std::size_t size, bool for_delivery, std::vector<Outcome>& outcomes);
     bool drop_oldest(std::vector<Outcome>& outcomes);

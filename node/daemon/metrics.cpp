@@ -66,7 +66,8 @@ void add_counters(const std::map<std::string, std::uint64_t>& counters, std::vec
         if (families.back().name != name) families.push_back({name, help, type, {}});
         const auto found = counters.find(counter);
         const auto count = found == counters.end() ? 0 : found->second;
-        const Labels labels = *label == '\0' ? Labels{} : Labels{{label, value}};
+        Labels labels;
+        if (*label != '\0') labels.push_back({label, value});
         families.back().metric.push_back(sample(type, static_cast<double>(count), labels));
     }
 }

@@ -17,9 +17,10 @@ Alarm::~Alarm() {
 }
 
 void Alarm::set(std::chrono::nanoseconds delay) noexcept {
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(delay);
     itimerspec once{};
-    once.it_value.tv_sec = delay.count() / 1'000'000'000;
-    once.it_value.tv_nsec = delay.count() % 1'000'000'000;
+    once.it_value.tv_sec = static_cast<time_t>(seconds.count());
+    once.it_value.tv_nsec = static_cast<decltype(once.it_value.tv_nsec)>((delay - seconds).count());
     ::timerfd_settime(fd_, 0, &once, nullptr);
 }
 

@@ -1,10 +1,10 @@
 // Sends hellos to the front doors of other nodes.
 #pragma once
 
-#include <compare>
 #include <map>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include <zmq.hpp>
@@ -61,7 +61,10 @@ private:
     struct Endpoint {
         std::string address;  // numeric
         Key key;
-        auto operator<=>(const Endpoint&) const = default;
+        // Not defaulted: before version 16, libc++ has no <=> for strings.
+        bool operator<(const Endpoint& other) const {
+            return std::tie(address, key) < std::tie(other.address, other.key);
+        }
     };
     struct Connection {
         zmq::socket_t socket;

@@ -88,7 +88,7 @@ TEST(OwnMembers, AgreesWithASimpleList) {
             own.add(kGroup, HandlerId{last + 1}, {MemberNumber{last + 1}, count});
             for (std::uint64_t n = 0; n < count; ++n) standing.emplace_back(++last);
         } else if (draw(2) == 0) {
-            const std::size_t count = std::min<std::size_t>(standing.size(), 1 + draw(4));
+            const std::size_t count = std::min(standing.size(), static_cast<std::size_t>(1 + draw(4)));
             const Numbers expected(standing.end() - static_cast<std::ptrdiff_t>(count), standing.end());
             ASSERT_EQ(own.take(kGroup, std::uint64_t{count}).members, count == 0 ? Numbers{} : expected);
             standing.resize(standing.size() - count);
