@@ -134,7 +134,7 @@ class Case(unittest.TestCase):
     def connect(self, *nodes, **options):
         """A worker that knows these nodes, in this order (addresses, or nodes)."""
         addresses = [each if isinstance(each, str) else each.address for each in nodes]
-        worker = muster.Worker.connect(addresses, timeout=PATIENCE, **options)
+        worker = muster.Worker.connect(addresses, timeout=PATIENCE, in_order=True, **options)
         self.addCleanup(worker.close)
         return worker
 

@@ -4,7 +4,7 @@ import re
 from typing import NamedTuple
 
 from . import limits
-from .errors import bad_request
+from .errors import bad_request, shown
 from .reader import is_name
 
 # Nothing else is passed to ZeroMQ, because its endpoints have a syntax of their own.
@@ -28,10 +28,14 @@ class Address(NamedTuple):
 
 
 def parse_address(text: str) -> Address:
-    """Parses "HOST:PORT" or "NAME@HOST:PORT". Raises Error(bad_request)."""
-    name, at, host_port = text.rpartition("@")
+    """Parses "HOST:PORT" or "NAME@HOST:PORT". Spaces around it and "tcp://" are ignored. Raises Error(bad_request)."""
+    if not isinstance(text, str):
+        raise bad_request(f"{shown(text)} is not an address: write 'HOST:PORT' as a str, as in '127.0.0.1:7100'")
+    plain = str.__str__(text).strip().removeprefix("tcp://")
+    name, at, host_port = plain.rpartition("@")
+    host_port = host_port.removeprefix("tcp://")
     host, _, port = host_port.rpartition(":")
     good = HOST.fullmatch(host) and port.isascii() and port.isdigit() and len(port) <= 5 and 1 <= int(port) <= 65535
     if not good or len(host_port) > limits.ADDRESS or (at and not is_name(name)):
-        raise bad_request(f"{text!r} is not an address: write HOST:PORT or NAME@HOST:PORT, as in 127.0.0.1:7100")
+        raise bad_request(f"{shown(plain)} is not an address: write HOST:PORT or NAME@HOST:PORT, as in 127.0.0.1:7100")
     return Address(host, int(port), name if at else None)

@@ -5,18 +5,19 @@ import logging
 import os
 import time
 import weakref
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import TypeVar
 
 from . import actions, calls
-from .actions import Entry, Recipient, Step
+from .arguments import checked_handler, checked_timeout
 from .calls import Call
-from .errors import Error
-from .loop import Loop
+from .errors import Error, bad_request, shown
+from .loop import CLOSING, Loop
 from .options import Options
 from .posts import PostCall, Posts
 from .session import Session
+from .tasks import Tasks, settled
 from .types import GroupInfo, Joined, Kind, Member, MemberId, NodeInfo, NotifyReport, OnAttachment, OnGap
 from .types import OnNotification, OnWatch, Status
 from .watches import Watch
@@ -28,14 +29,17 @@ log = logging.getLogger("muster")
 class Worker:
     """Like muster.Worker, with coroutines for its calls. See there for arguments, results and errors.
 
-    Handlers are functions or coroutine functions. They run one at a time in one task of the event loop in which
-    `connect` was awaited. A notification counts as delivered when its handlers have returned. All calls must be made in
-    that event loop. If a call is cancelled, nobody waits for its reply: a join whose reply comes later is undone.
+    Handlers are functions or coroutine functions. They run one at a time, in a task of the event loop in which
+    `connect` was awaited. A notification counts as delivered when its handlers have returned. A handler that raises, or
+    that is cancelled, is logged and counts as returned. Only KeyboardInterrupt and SystemExit also leave the event
+    loop, as they leave any task. Calls may be made in other event loops, too. If a call is cancelled, nobody waits for
+    its reply: a join whose reply comes later is undone.
 
-    The session has a thread of its own, so that an event loop that is busy for seconds does not lose the session.
+    The session has a thread of its own, so that an event loop that is busy for seconds does not lose the session. When
+    the event loop is closed, and the worker is not, the worker logs it and closes within a second.
     """
 
-    def __init__(self, session: Session, loop: Loop, handlers: "_Handlers") -> None:
+    def __init__(self, session: Session, loop: Loop, handlers: Tasks) -> None:
         """Use `await Worker.connect(…)`."""
         self._session = session
         self._loop = loop
@@ -56,24 +60,35 @@ class Worker:
         on_attachment: OnAttachment | None = None,
         key: str | os.PathLike[str] | None = None,
         keys: str | os.PathLike[str] | None = None,
+        in_order: bool = False,
     ) -> "Worker":
-        options = Options(nodes, name, scope, inbox, on_gap, on_attachment, key, keys)
-        session, ring = options.session()
-        handlers = _Handlers(asyncio.get_running_loop())
-        loop = Loop(session, ring, handlers.put)
+        options = Options(nodes, name, scope, inbox, on_gap, on_attachment, key, keys, timeout, in_order)
+        session, ring = options.session(coroutines=True)
+        handlers = Tasks(asyncio.get_running_loop())
+        loop = Loop(session, ring, handlers.put, handlers.events.is_closed)
         handlers.start(loop)
         worker = cls(session, loop, handlers)
         try:
-            await asyncio.wrap_future(loop.start(timeout).future)
+            await settled(loop.start(timeout).future)
         except BaseException:
             await worker.close()
             raise
         return worker
 
-    async def close(self) -> None:
-        await self._handlers.end(actions.LAST_HANDLER)
-        await asyncio.to_thread(self._finalizer)
-        await self._handlers.end()
+    async def close(self, *, timeout: float = 5.0) -> None:
+        """As muster.Worker.close. A handler that still runs after `timeout` is cancelled. Works in any event loop."""
+        timeout = checked_timeout(timeout)
+        try:
+            await self._handlers.end(actions.LAST_HANDLER)
+        finally:  # also if it is cancelled
+            self._loop.begin_close()
+        if self._loop.is_elsewhere():
+            return
+        await asyncio.wait([settled(self._loop.ended)], timeout=CLOSING)
+        self._finalizer.detach()
+        if not await self._handlers.end(timeout):
+            log.warning("a handler still runs %.1f s after its worker was closed: it is cancelled", timeout)
+            self._handlers.cancel()
 
     async def __aenter__(self) -> "Worker":
         return self
@@ -82,6 +97,9 @@ class Worker:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+
+    def __reduce_ex__(self, protocol: object) -> str:
+        raise TypeError("a muster.aio.Worker cannot be copied or pickled: connect one in each process")
 
     @property
     def name(self) -> str:
@@ -105,6 +123,8 @@ class Worker:
         visible: bool = False,
         timeout: float = 5.0,
     ) -> Joined:
+        if handler is not None:
+            checked_handler(handler, "handler", coroutines=True)
         return await self._ask(calls.JoinCall(group, handler, count, meta, visible, timeout))
 
     async def leave(
@@ -154,129 +174,50 @@ class Worker:
 
         If it is cancelled while it waits, nothing is sent. An error in a future that nobody awaits is not logged.
         """
-        events = asyncio.get_running_loop()
-        report: asyncio.Future[NotifyReport] = events.create_future()
         try:
             call = PostCall(kind, group, data, wait, timeout, time.monotonic())
         except Error as error:
-            _copy(error, report)
-            return report
-        call.future.add_done_callback(
-            lambda done: _at(events, lambda: _copy(done.exception() or done.result(), report))
-        )
+            refused: asyncio.Future[NotifyReport] = asyncio.get_running_loop().create_future()
+            refused.set_exception(error)
+            refused.exception()  # marks it as retrieved
+            return refused
+        report = settled(call.future)
         self._posts.ask(call)
         if not call.accepted.done():
-            accepted: asyncio.Future[None] = events.create_future()
-            call.accepted.add_done_callback(lambda _: _in(events, accepted, None))
             try:
-                await asyncio.wait([accepted], timeout=timeout)
+                await asyncio.wait([settled(call.accepted)], timeout=call.timeout)
             finally:
                 self._posts.withdraw(call)
         return report
 
     async def watch(self, group: tuple[str, str], handler: OnWatch, *, timeout: float = 5.0) -> Watch:
+        checked_handler(handler, "handler", coroutines=True)
         return await self._ask(calls.WatchCall(group, handler, timeout))
 
     async def watch_all(self, handler: OnWatch, *, timeout: float = 5.0) -> Watch:
-        return await self._ask(calls.WatchCall(None, handler, timeout))
+        checked_handler(handler, "handler", coroutines=True)
+        return await self._ask(calls.WatchCall(calls.EVERY_GROUP, handler, timeout))
 
     async def unwatch(self, watch: Watch, *, timeout: float = 5.0) -> bool:
-        events = asyncio.get_running_loop()
-        answer: asyncio.Future[Call[None] | None] = events.create_future()
-        self._loop.unwatch(watch, lambda call: _in(events, answer, call))
-        call = await answer
+        if not isinstance(watch, Watch):
+            raise bad_request(f"{shown(watch)} is not a watch: give what `watch` returned")
+        until = time.monotonic() + checked_timeout(timeout)
+        ended = self._loop.unwatch(watch)
+        await asyncio.wait([settled(ended)], timeout=until - time.monotonic())
+        call = ended.result(0) if ended.done() else None
         if call is None:
             return False
-        await self._handlers.wait_for(watch)
-        await asyncio.wait([asyncio.wrap_future(call.future)], timeout=timeout)  # otherwise the node is told later
+        if returned := self._handlers.running(watch):
+            await asyncio.wait([settled(returned)], timeout=until - time.monotonic())
+        await asyncio.wait([settled(call.future)], timeout=until - time.monotonic())  # otherwise the node is told later
         return True
 
     async def _ask(self, call: Call[T]) -> T:
         self._loop.ask(call)
         try:
-            return await asyncio.wrap_future(call.future)
+            return await settled(call.future)
         except Error:
             raise
         except BaseException:
             self._loop.abandon(call)  # the call was cancelled
             raise
-
-
-class _Handlers:
-    """A task that calls handlers one at a time and in order."""
-
-    def __init__(self, events: asyncio.AbstractEventLoop) -> None:
-        self._events = events
-        self._entries: asyncio.Queue[Entry | None] = asyncio.Queue()  # bounded by the session's inbox
-        self._running: Recipient | None = None
-        self._changed = asyncio.Condition()
-        self._is_over = False
-        self._loop: Loop | None = None
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self, loop: Loop) -> None:
-        self._loop = loop
-        self._task = self._events.create_task(self._run())
-
-    def put(self, entry: Entry) -> None:
-        """Called on the session's thread."""
-        try:
-            self._events.call_soon_threadsafe(self._entries.put_nowait, entry)
-        except RuntimeError:
-            pass  # the event loop has ended without closing the worker
-
-    async def wait_for(self, recipient: Recipient) -> None:
-        """Waits until no handler of `recipient` runs. Does not wait if called by a handler."""
-        if asyncio.current_task() is not self._task:
-            async with self._changed:
-                await self._changed.wait_for(lambda: self._running is not recipient)
-
-    async def end(self, patience: float | None = None) -> None:
-        """No handler is called any more. Waits for the one that runs, at most `patience`, unless called by it."""
-        self._is_over = True
-        self._entries.put_nowait(None)
-        if self._task and asyncio.current_task() is not self._task:
-            await asyncio.wait([self._task], timeout=patience)
-
-    async def _run(self) -> None:
-        assert self._loop
-        while (entry := await self._entries.get()) is not None:
-            for step in entry.steps:
-                if self._is_over:
-                    return
-                if step.recipient.active:
-                    self._running = step.recipient
-                    await self._call(step)
-                    async with self._changed:
-                        self._running = None
-                        self._changed.notify_all()
-            self._loop.handled(entry)
-
-    async def _call(self, step: Step) -> None:
-        try:
-            result = step.handler(*step.arguments)
-            if isinstance(result, Awaitable):
-                await result
-        except Exception:
-            log.exception("a handler failed")
-
-
-def _in(events: asyncio.AbstractEventLoop, future: "asyncio.Future[T]", result: T) -> None:
-    _at(events, lambda: _copy(result, future))
-
-
-def _at(events: asyncio.AbstractEventLoop, what: Callable[[], object]) -> None:
-    try:
-        events.call_soon_threadsafe(what)
-    except RuntimeError:
-        pass  # the event loop has ended
-
-
-def _copy(result: T | BaseException, future: "asyncio.Future[T]") -> None:
-    if future.done():
-        return
-    if isinstance(result, BaseException):
-        future.set_exception(result)
-        future.exception()  # marks it as retrieved: asyncio must not log it if nobody awaits it
-    else:
-        future.set_result(result)

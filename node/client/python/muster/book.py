@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from . import limits
 from .address import Address, parse_address
+from .arguments import MOST_NODES, items_of
 from .errors import Error, bad_request
 from .keys import NodeKeys
 
@@ -28,13 +29,27 @@ class Target:
 
 
 class AddressBook:
-    """Goes through the list in rounds, for ever: the user's addresses first, then those learned from a node."""
+    """Goes through the list in rounds, for ever: the user's addresses first, then those learned from a node.
 
-    def __init__(self, nodes: Sequence[str], keys: Callable[[], NodeKeys] | None, rng: random.Random) -> None:
-        """`keys` returns the keys that are trusted now; None: no encryption. Raises Error(bad_request)."""
-        if isinstance(nodes, str) or not nodes:
+    Each round has an order of its own, so that workers with one list spread over its nodes, and those that lose one
+    node do not all go to the same other one.
+    """
+
+    def __init__(
+        self,
+        nodes: Sequence[str],
+        keys: Callable[[], NodeKeys] | None,
+        rng: random.Random,
+        in_order: bool = False,
+    ) -> None:
+        """`keys` returns the keys that are trusted now; None: no encryption. `in_order`: each round has the order of
+        the list. Raises Error(bad_request).
+        """
+        texts = items_of(nodes, "the list of nodes", "addresses in a list, as in ['127.0.0.1:7100']", MOST_NODES)
+        if not texts:
             raise bad_request("no node is given: name one or more in a list, as in ['127.0.0.1:7100']")
-        self._listed = list(dict.fromkeys(parse_address(text) for text in nodes))
+        self._in_order = in_order
+        self._listed = list(dict.fromkeys(map(parse_address, texts)))
         self._learned: list[Address] = []
         self._keys = keys
         self._rng = rng
@@ -120,10 +135,14 @@ class AddressBook:
         return errors[0] if all(errors) else None
 
     def _targets(self) -> list[Target]:
-        addresses = self._listed + self._learned
+        """The targets of a new round."""
+        addresses = self._shuffled(self._listed) + self._shuffled(self._learned)
         hopeful = [address for address in addresses if address not in self._refused]
         keys = self._keys() if self._keys else None
         return [one for address in hopeful or addresses for one in self._targets_at(address, keys)]
+
+    def _shuffled(self, addresses: list[Address]) -> list[Address]:
+        return addresses if self._in_order else self._rng.sample(addresses, len(addresses))
 
     def _targets_at(self, address: Address, keys: NodeKeys | None) -> list[Target]:
         if keys is None:

@@ -2,14 +2,15 @@
 
 import abc
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass
 from typing import ClassVar, Generic, TypeVar
 
 from . import limits, messages, wire
+from .arguments import LONGEST, checked_count, checked_flag, checked_ids, checked_kind, checked_meta, checked_timeout
 from .errors import Error, ErrorCode, bad_request
-from .group import checked_group, checked_meta
+from .group import checked_group
 from .messages import DoneReply, ErrorReply, Outgoing, Reply
+from .outcome import Outcome
 from .roster import Join, Roster, Slot
 from .types import GroupInfo, Joined, Kind, Member, MemberId, NodeId, NodeInfo, NotifyReport, OnNotification, OnWatch
 from .types import Group, Status
@@ -17,8 +18,8 @@ from .watches import Watch, Watches
 from .wire import Malformed
 
 T = TypeVar("T")
+EVERY_GROUP = ("", "")
 ANSWER_TIME = 0.2  # seconds, but at most a tenth of the timeout: reserved for the way of the node's answer
-LONGEST = 86_400.0  # seconds, the longest timeout
 
 
 @dataclass
@@ -39,13 +40,11 @@ class Call(abc.ABC, Generic[T]):
     restores: ClassVar[bool] = False  # repeats in a new session what the session before had
 
     def __init__(self, timeout: float) -> None:
-        if not 0 < timeout <= LONGEST:
-            raise bad_request(f"the timeout is {timeout} s: use more than 0 and at most {LONGEST:.0f} s")
-        self.timeout = timeout
+        self.timeout = checked_timeout(timeout)
         self.deadline = 0.0
         self.number = 0  # of the request in this session; 0: not sent
         self.frame = b""
-        self.future: Future[T] = Future()
+        self.future: Outcome[T] = Outcome()
         self.is_unwanted = False  # it succeeded after its caller had stopped waiting
 
     def due(self, now: float) -> float:
@@ -82,16 +81,11 @@ class Call(abc.ABC, Generic[T]):
         return None
 
     def succeed(self, result: T) -> None:
-        try:
-            self.future.set_result(result)
-        except InvalidStateError:
+        if not self.future.set_result(result):
             self.is_unwanted = True
 
     def fail(self, error: Error) -> None:
-        try:
-            self.future.set_exception(error)
-        except InvalidStateError:
-            pass
+        self.future.set_exception(error)
 
 
 class JoinCall(Call[Joined]):
@@ -109,8 +103,8 @@ class JoinCall(Call[Joined]):
     ) -> None:
         super().__init__(timeout)
         self.join = Join(checked_group(group), checked_meta(meta), handler)
-        self.count = _checked_count(count)
-        self.visible = visible
+        self.count = checked_count(count)
+        self.visible = checked_flag(visible, "visible")
 
     def request(self, parts: Parts, left: float) -> Outgoing:
         parts.roster.begin_join(self.join.group)
@@ -164,7 +158,7 @@ class LeaveCall(Call[list[MemberId]]):
     def __init__(self, group: tuple[str, str], what: int | Sequence[MemberId], timeout: float) -> None:
         super().__init__(timeout)
         self.group = checked_group(group)
-        self.what: int | list[MemberId] = _checked_count(what) if isinstance(what, int) else list(what)
+        self.what: int | list[MemberId] = checked_count(what) if isinstance(what, int) else checked_ids(what)
         self.slots: list[Slot] = []
 
     def begin(self, parts: Parts) -> None:
@@ -302,7 +296,8 @@ class NotifyCall(Call[NotifyReport]):
 
     def __init__(self, kind: Kind, group: tuple[str, str], data: object, wait: bool, timeout: float) -> None:
         super().__init__(timeout)
-        self.kind, self.group, self.data, self.wait = Kind(kind), checked_group(group), wire.data_bytes(data), wait
+        self.kind, self.group = checked_kind(kind), checked_group(group)
+        self.data, self.wait = wire.data_bytes(data), checked_flag(wait, "wait")
 
     def request(self, parts: Parts, left: float) -> Outgoing:
         return messages.NotifyRequest(self.kind, self.group, self.data, self.wait, _node_ms(self, left))
@@ -321,9 +316,10 @@ class NotifyCall(Call[NotifyReport]):
 class WatchCall(Call[Watch]):
     must_be_known = True
 
-    def __init__(self, group: tuple[str, str] | None, handler: OnWatch, timeout: float) -> None:
+    def __init__(self, group: tuple[str, str], handler: OnWatch, timeout: float) -> None:
+        """`group`: EVERY_GROUP, or one."""
         super().__init__(timeout)
-        self.watch = Watch(checked_group(group) if group is not None else ("", ""), handler)
+        self.watch = Watch(group if group is EVERY_GROUP else checked_group(group), handler)
 
     def request(self, parts: Parts, left: float) -> Outgoing:
         parts.watches.begin(self.watch, self.number)
@@ -401,12 +397,6 @@ def unexpected(call: Call[T], reply: Reply) -> bool:
 def _node_ms(call: Call[T], left: float) -> int:
     """How long the node may wait, in ms, so that its answer still comes in time."""
     return max(1, round((left - min(call.timeout / 10, ANSWER_TIME)) * 1000))
-
-
-def _checked_count(count: int) -> int:
-    if not 1 <= count <= limits.MEMBERS_A_CALL:
-        raise bad_request(f"the count is {count}: use 1 to {limits.MEMBERS_A_CALL}")
-    return count
 
 
 def _new_numbers(roster: Roster, reply: messages.JoinReply, count: int) -> list[int]:

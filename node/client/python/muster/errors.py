@@ -31,9 +31,9 @@ class Error(Exception):
     """A call failed. `code` says why; `text` is one line: what is wrong, and what to do."""
 
     def __init__(self, code: ErrorCode, text: str) -> None:
-        super().__init__(code, text)
         self.code = code
-        self.text = text
+        self.text = text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)
+        super().__init__(code, self.text)
 
     def __str__(self) -> str:
         return f"{self.code}: {self.text}"
@@ -45,3 +45,13 @@ def bad_request(text: str) -> Error:
 
 def closed() -> Error:
     return Error(ErrorCode.closed, "the worker is closed: connect a new one")
+
+
+def shown(value: object) -> str:
+    """The value for an error text: short and on one line, even if its repr is not, or raises."""
+    try:
+        text = repr(value)
+    except Exception:  # also an int with too many digits to print
+        text = f"a {type(value).__name__}"
+    text = "".join(c if c.isprintable() else "?" for c in text[:80])
+    return text if len(text) < 80 else text[:77] + "..."

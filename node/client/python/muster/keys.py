@@ -96,7 +96,10 @@ def load_nodes(folder: str | os.PathLike[str]) -> NodeKeys:
 
 
 def _public_files(folder: pathlib.Path) -> list[pathlib.Path]:
-    return sorted(path for path in (folder / "nodes").glob("*.pub") if not path.name.startswith("."))
+    try:
+        return sorted(path for path in (folder / "nodes").glob("*.pub") if not path.name.startswith("."))
+    except OSError:
+        return []
 
 
 def _read(path: pathlib.Path, private: bool = False) -> dict[str, object]:

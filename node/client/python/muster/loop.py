@@ -1,21 +1,23 @@
 """Drives a session on a thread of its own, so that busy handlers or a busy event loop do not lose the session."""
 
 import logging
+import os
 import socket
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import zmq
 
 from .actions import Action, Close, Entry, Log, Open, Probe, Send
 from .book import Target
 from .calls import Call
-from .errors import closed
+from .errors import Error, ErrorCode, bad_request, closed, shown
 from .keys import KeyRing
 from .limits import FRAME
+from .outcome import Outcome, guarded
 from .session import Connecting, Session, State
 from .watches import Watch
 
@@ -24,15 +26,43 @@ FRAMES_A_TURN = 256
 LINGER = 300  # milliseconds for the goodbye to leave
 PROBES = 4  # at a time; each waits while a host name is resolved
 PROBE_TIMEOUT = 1.0  # seconds
+CLOSING = 2.0  # seconds that `close` waits for the goodbye; longer than LINGER
+MOST_FAILURES = 8  # turns in a row that raise; then the worker ends
+Command = Callable[[float], object]
 
 log = logging.getLogger("muster")
+_forks = 0  # how often the process forked to become this one
+
+
+def _forked() -> None:
+    global _forks
+    _forks += 1
+
+
+os.register_at_fork(after_in_child=_forked)
+
+
+def _process() -> tuple[int, int]:
+    """Names this process. The count of forks misses forks by a C library, and an id can be used again."""
+    return os.getpid(), _forks
 
 
 class Loop:
-    """The session and the socket are used on this thread only. Other threads queue commands for it."""
+    """The session and the socket are used on this thread only. Other threads queue commands for it.
 
-    def __init__(self, session: Session, ring: KeyRing | None, deliver: Callable[[Entry], None]) -> None:
-        """`deliver` is called on the loop's thread and must not block."""
+    Queueing takes no lock, so a call in a signal handler cannot wait for the call that it interrupted.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        ring: KeyRing | None,
+        deliver: Callable[[Entry], None],
+        is_abandoned: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """`deliver` and `is_abandoned` are called on the loop's thread and must not block. The loop ends when
+        `is_abandoned` returns True.
+        """
         self._session = session
         self._ring = ring
         self._deliver = deliver
@@ -40,90 +70,135 @@ class Loop:
         self._dealer: zmq.Socket[bytes] | None = None
         self._unsent: deque[bytes] = deque()  # frames that wait until the socket is connected
         self._is_connected = False
-        self._posted: deque[Callable[[float], object]] = deque()
-        self._posting = (
-            threading.RLock()
-        )  # reentrant: a Worker that is garbage-collected posts `close` on any thread, also on one that posts
-        self._is_over = False
+        self._is_abandoned = is_abandoned
+        self._posted: deque[tuple[Command, Call[Any] | None]] = deque()
+        self._is_asleep = False  # waits for its sockets: what is posted must wake it
+        self._is_over = False  # what is posted is run by the thread that posts it, and finds the session closed
+        self._process = _process()
         self._wakes, self._waker = socket.socketpair()
         self._wakes.setblocking(False)
         self._waker.setblocking(False)
         self._probes = threading.BoundedSemaphore(PROBES)
         self._thread = threading.Thread(target=self._run, name=f"muster {session.identity.name}", daemon=True)
-        self._ended = threading.Event()
+        self.ended: Outcome[None] = Outcome()
         self._thread.start()
 
     # From any thread
 
+    def is_elsewhere(self) -> bool:
+        """Whether this process is a fork of the one that made the worker. Threads do not survive a fork."""
+        return self._process != _process()
+
+    def is_current(self) -> bool:
+        """Whether the caller runs on the loop's own thread, which must not wait for itself."""
+        return threading.current_thread() is self._thread
+
     def start(self, timeout: float) -> Connecting:
         """The call ends when the worker is attached for the first time, or cannot be."""
         connecting = Connecting(timeout)
-        if not self._post(lambda now: self._session.start(now, connecting)):
-            connecting.fail(closed())
+        self._post(lambda now: self._session.start(now, connecting), connecting)
         return connecting
 
     def ask(self, call: Call[T]) -> Call[T]:
-        if not self._post(lambda now: self._session.ask(now, call)):
-            call.fail(closed())
+        if self.is_elsewhere():
+            text = f"the worker belongs to process {self._process[0]}, and this is a fork of it: connect a new one here"
+            call.fail(Error(ErrorCode.closed, text))
+        else:
+            self._post(lambda now: self._session.ask(now, call), call)
         return call
 
     def abandon(self, call: Call[T]) -> None:
         self._post(lambda now: self._session.abandon(now, call))
 
-    def unwatch(self, watch: Watch, then: Callable[[Call[None] | None], None]) -> None:
-        """`then` is called on the loop's thread with the call that tells the node, or None if the watch had ended."""
-        if not self._post(lambda now: then(self._session.unwatch(now, watch))):
-            then(None)
+    def unwatch(self, watch: Watch) -> Outcome[Call[None] | None]:
+        """The call that tells the node, or None if the watch had ended."""
+        ended: Outcome[Call[None] | None] = Outcome()
+        if self.is_elsewhere():
+            ended.set_result(None)
+        else:
+            self._post(lambda now: ended.set_result(self._session.unwatch(now, watch)))
+        return ended
 
     def handled(self, entry: Entry) -> None:
-        self._post(lambda now: self._session.handled(now, entry))
+        if not self.is_elsewhere():  # a handler can fork
+            self._post(lambda now: self._session.handled(now, entry))
+
+    def begin_close(self) -> None:
+        """Says goodbye, unless another process has the session. Does not wait. Idempotent."""
+        if not self.is_elsewhere():
+            self._post(self._session.close)
 
     def close(self) -> None:
-        """Says goodbye and waits until it has left, at most LINGER. Idempotent."""
-        self._post(self._session.close)
-        if threading.current_thread() is not self._thread:
-            self._ended.wait()
+        """Says goodbye and waits until it has left, at most CLOSING. Idempotent."""
+        self.begin_close()
+        if self.is_elsewhere():
+            _abandoned.append(self)  # freeing its sockets would write to descriptors that the other process uses, too
+        elif not self.is_current():
+            self.ended.wait(CLOSING)
 
-    def _post(self, what: Callable[[float], object]) -> bool:
-        """False if the loop has ended."""
-        with self._posting:
-            if self._is_over:
-                return False
-            was_empty = not self._posted
-            self._posted.append(what)
-            if was_empty:  # otherwise it was woken already
+    def _post(self, what: Command, call: Call[Any] | None = None) -> None:
+        """`call` fails if `what` raises."""
+        self._posted.append((what, call))
+        if self._is_over:
+            self._run_posted()
+        elif self._is_asleep:
+            try:
                 self._waker.send(b"w")
-            return True
+            except OSError:  # it was woken many times already, or has ended
+                pass
 
     # On the loop's thread
 
     def _run(self) -> None:
-        try:
-            while self._session.state is not State.closed:
+        failures = 0
+        while self._session.state is not State.closed and failures < MOST_FAILURES:
+            try:
                 self._turn()
-        except Exception:
-            log.exception("the worker's loop failed")
-        finally:
-            self._end()
+                failures = 0
+            except BaseException:
+                failures += 1
+                log.exception("the worker failed, and begins a new session")
+                guarded(lambda: self._session.failed(time.monotonic()))
+        guarded(self._end)
+        # Whatever has happened, every call ends.
+        self._is_over = True
+        guarded(self._session.abort)
+        self._run_posted()
+        self.ended.set_result(None)
 
     def _turn(self) -> None:
         self._wait()
         # Frames before timers: a node is not silent if its frames are still in the socket.
         self._receive()
-        for _ in range(len(self._posted)):
-            self._posted.popleft()(time.monotonic())
+        self._run_posted()
         self._session.tick(time.monotonic())
         self._perform_all()
+        if self._is_abandoned():
+            log.warning("%s: closes, because its event loop has ended", self._session.identity.name)
+            self._session.close(time.monotonic())
+
+    def _run_posted(self) -> None:
+        for _ in range(len(self._posted)):
+            try:
+                what, call = self._posted.popleft()
+            except IndexError:  # another thread runs them, too, after the end
+                return
+            try:
+                what(time.monotonic())
+            except BaseException as error:
+                log.exception("the worker failed in a call, and goes on")
+                if call:
+                    call.fail(bad_request(f"the call cannot be made: {shown(error)}"))
 
     def _wait(self) -> None:
-        if self._posted:
-            return
+        self._is_asleep = True
         poller = zmq.Poller()
         poller.register(self._wakes, zmq.POLLIN)
         if self._dealer:
             poller.register(self._dealer, zmq.POLLIN | (zmq.POLLOUT if self._unsent else 0))
         seconds = min(self._session.next_deadline() - time.monotonic(), 60.0)
-        poller.poll(max(0, int(seconds * 1000) + 1))
+        poller.poll(0 if self._posted else max(0, int(seconds * 1000) + 1))
+        self._is_asleep = False
         try:
             while len(self._wakes.recv(4096)) == 4096:
                 pass
@@ -224,10 +299,8 @@ class Loop:
         self._perform_all()
         self._close(LINGER)
         self._context.term()
-        with self._posting:
-            self._is_over = True
-        while self._posted:  # commands that came meanwhile find the session closed
-            self._posted.popleft()(time.monotonic())
         self._wakes.close()
         self._waker.close()
-        self._ended.set()
+
+
+_abandoned: list[Loop] = []  # of the process that this one was forked from

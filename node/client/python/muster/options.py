@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from . import limits
+from .arguments import checked_flag, checked_handler, checked_int, checked_path, checked_text, checked_timeout
 from .book import AddressBook
-from .errors import bad_request
-from .group import utf8_size
+from .errors import bad_request, shown
 from .keys import KeyRing
 from .reader import is_name
 from .session import Identity, Session
@@ -32,22 +32,33 @@ class Options:
     on_attachment: OnAttachment | None
     key: str | os.PathLike[str] | None
     keys: str | os.PathLike[str] | None
+    timeout: float
+    in_order: bool
 
-    def session(self) -> tuple[Session, KeyRing | None]:
-        """Makes the session, and the key ring if there are keys. Raises Error(bad_request)."""
-        name = self.name or default_name()
-        if not isinstance(name, str) or not is_name(name):
-            raise bad_request(f"{name!r} is not a name: use 1 to 64 of A-Z a-z 0-9 . _ -, a letter or digit first")
-        if utf8_size(self.scope, "scope") > limits.SCOPE:
-            raise bad_request(f"the scope is longer than {limits.SCOPE} bytes: use a shorter one")
-        if self.inbox < 1:
-            raise bad_request(f"the inbox has room for {self.inbox}: use 1 or more")
+    def session(self, coroutines: bool) -> tuple[Session, KeyRing | None]:
+        """Makes the session, and the key ring if there are keys. Raises Error(bad_request).
+
+        `coroutines`: whether handlers may be coroutine functions.
+        """
+        checked_timeout(self.timeout)
+        if not isinstance(self.name, str) or not is_name(name := self.name or default_name()):
+            raise bad_request(
+                f"{shown(self.name)} is not a name: use 1 to 64 of A-Z a-z 0-9 . _ -, a letter or digit first"
+            )
+        scope = checked_text(self.scope, "scope", 1, limits.SCOPE)
+        inbox = checked_int(self.inbox, "inbox", 1)
+        for handler, what in ((self.on_gap, "on_gap"), (self.on_attachment, "on_attachment")):
+            if handler is not None:
+                checked_handler(handler, what, coroutines)
         if (self.key is None) != (self.keys is None):
             raise bad_request("key and keys belong together: give both, or neither")
-        ring = KeyRing(self.key, self.keys) if self.key is not None and self.keys is not None else None
-        book = AddressBook(self.nodes, ring.nodes if ring else None, random.Random())
-        identity = Identity(name, self.scope)
-        return Session(identity, book, self.inbox, self.on_gap, self.on_attachment), ring
+        ring = None
+        if self.key is not None and self.keys is not None:
+            ring = KeyRing(checked_path(self.key, "key"), checked_path(self.keys, "folder of keys"))
+        in_order = checked_flag(self.in_order, "in_order")
+        book = AddressBook(self.nodes, ring.nodes if ring else None, random.Random(), in_order)
+        identity = Identity(str.__str__(name), scope)
+        return Session(identity, book, inbox, self.on_gap, self.on_attachment), ring
 
 
 def default_name() -> str:

@@ -2,16 +2,18 @@
 
 import heapq
 import itertools
+import logging
 from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 from . import limits
 from .calls import Call, Parts
-from .errors import Error, ErrorCode
+from .errors import Error, ErrorCode, bad_request, shown
 from .messages import ErrorReply, Outgoing, Reply
 
 AnyCall = Call[Any]
+log = logging.getLogger("muster")
 
 
 class Requests:
@@ -61,11 +63,17 @@ class Requests:
             if call.future.done():
                 continue
             call.number = self._number + 1
-            request = call.request(self._parts, call.deadline - now)
-            if request is None:
+            try:
+                request = call.request(self._parts, call.deadline - now)
+                if request is None:
+                    continue
+                call.frame = encode(call.number, request)
+            except Exception as error:
+                log.exception("a request cannot be made")
+                call.number = 0
+                call.refused(self._parts, bad_request(f"the request cannot be made: {shown(error)}"))
                 continue
             self._number += 1
-            call.frame = encode(call.number, request)
             self._in_flight[call.number] = call
             self._in_flight_bytes += len(call.frame)
             self._restoring_in_flight += call.restores
@@ -143,10 +151,11 @@ class Requests:
         self._in_flight_bytes = self._restoring_in_flight = self._number = 0
 
     def fail_all(self, error: Error) -> None:
-        for call in [*self._in_flight.values(), *self._waiting]:
+        for call in [*self._in_flight.values(), *self._waiting, *(entry[2] for entry in self._deadlines)]:
             call.fail(error)
         self._in_flight.clear()
         self._waiting.clear()
+        self._deadlines.clear()
 
     def _forget(self, call: AnyCall) -> None:
         del self._in_flight[call.number]

@@ -176,11 +176,24 @@ class Session:
             self._send(WorkerHeartbeat(self._stream.handled))
             self._send(WorkerGoodbye())
         self._end_connection()
+        self.abort()
+
+    def abort(self) -> None:
+        """Every call ends, even if `close` failed."""
         self.state = State.closed
         self._connecting_failed(closed())
         self._requests.fail_all(closed())
 
     # Events
+
+    def failed(self, now: float) -> None:
+        """The code of this worker raised. What that left half done ends with the session."""
+        self.counters["internal_errors"] += 1
+        self._wants_room = False
+        if self.state is State.attached:
+            self._give_up_session(now, "the worker failed, see its log")
+        elif self.state is State.greeting:
+            self._pause(now, LONGEST_PAUSE)
 
     def handled(self, now: float, entry: Entry) -> None:
         """The handlers of that entry have returned."""

@@ -5,7 +5,7 @@ from typing import cast
 import msgpack
 
 from . import limits
-from .errors import bad_request
+from .errors import Error, bad_request, shown
 
 
 class Malformed(ValueError):
@@ -55,8 +55,10 @@ def data_bytes(value: object) -> bytes:
                 f"the data has more than {limits.DATA_NESTING} levels of arrays and maps: send a flatter value"
             )
         data = pack(value)
-    except (ValueError, TypeError, OverflowError, RecursionError) as error:
-        raise bad_request(f"the data cannot be encoded as msgpack: {error}") from error
+    except Error:
+        raise
+    except Exception as error:  # whatever the value's own code raises
+        raise bad_request(f"the data cannot be encoded as msgpack: {shown(error)}") from error
     if len(data) > limits.DATA:
         raise bad_request(f"the data takes {len(data)} bytes, more than {limits.DATA}: send a reference to it instead")
     return data

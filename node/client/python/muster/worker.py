@@ -2,8 +2,6 @@
 
 import logging
 import os
-import queue
-import threading
 import time
 import weakref
 from collections.abc import Mapping, Sequence
@@ -12,9 +10,10 @@ from types import TracebackType
 from typing import TypeVar
 
 from . import actions, calls
-from .actions import Entry, Recipient
+from .arguments import checked_handler, checked_timeout
 from .calls import Call
-from .errors import Error
+from .errors import Error, ErrorCode, bad_request, shown
+from .handlers import Handlers
 from .loop import Loop
 from .options import Options
 from .posts import PostCall, Posts
@@ -25,6 +24,8 @@ from .watches import Watch
 
 T = TypeVar("T")
 log = logging.getLogger("muster")
+SPARE = 1.0  # seconds beyond its timeout after which a call ends without the loop's help
+AT_EXIT = 1.0  # seconds that the end of the process waits for a handler that runs
 
 
 class Worker:
@@ -37,16 +38,21 @@ class Worker:
 
     Threads: all calls are thread-safe and may be made in handlers. Handlers run one at a time on a thread of this
     worker. A notification counts as delivered when its handlers have returned. A handler that raises is logged (logger
-    "muster") and counts as returned. Threads do not survive a fork: make the worker in the process that uses it.
+    "muster") and counts as returned. All calls may be made in signal handlers.
 
-    Timeouts are in seconds, more than 0 and at most 86,400; a call returns or raises within its timeout.
+    Processes: threads do not survive a fork. In a forked child the calls of a worker that the parent made raise
+    `closed` immediately, and `close` does nothing; the parent's worker is not affected. A child connects a worker of
+    its own.
+
+    Timeouts are an int or float in seconds, more than 0 and at most 86,400; a call returns or raises in that time.
+    Arguments of another type than stated raise bad_request, and nothing is sent.
 
     All calls raise muster.Error, whose `code` says why: bad_request (an argument), not_joined (leave), overloaded,
     unreachable (no node could be asked), timeout (the call may still be carried out), closed, unknown_session (the
     session ended before the reply to a notify came: the notification may or may not have been sent).
     """
 
-    def __init__(self, session: Session, loop: Loop, handlers: "_Handlers") -> None:
+    def __init__(self, session: Session, loop: Loop, handlers: Handlers) -> None:
         """Use Worker.connect."""
         self._session = session
         self._loop = loop
@@ -67,10 +73,12 @@ class Worker:
         on_attachment: OnAttachment | None = None,
         key: str | os.PathLike[str] | None = None,
         keys: str | os.PathLike[str] | None = None,
+        in_order: bool = False,
     ) -> "Worker":
-        """Attaches to the first of `nodes` that answers.
+        """Attaches to a node of the list.
 
-        nodes          each "HOST:PORT", or "NAME@HOST:PORT" to say which node's key to expect there
+        nodes          each "HOST:PORT", or "NAME@HOST:PORT" to say which node's key to expect there. They are tried in
+                       random order, so that workers with one list spread over its nodes
         name           the worker's name; empty: "<host name>-<process id>"
         scope          must be the nodes' scope
         timeout        for this call only; once attached, the worker never stops trying
@@ -80,30 +88,33 @@ class Worker:
         key, keys      encryption: the file NAME.key with this worker's own key pair, and the folder whose nodes/*.pub
                        are the keys of the nodes that it trusts. Give both or neither. They are read again when they
                        change
+        in_order       try the nodes in the order of the list
 
         Raises Error: bad_request (an option), unreachable (no node answered in time), or the reason why all nodes
         refused the worker: wrong_scope, wrong_version, not_ready, overloaded, refused.
         """
-        options = Options(nodes, name, scope, inbox, on_gap, on_attachment, key, keys)
-        session, ring = options.session()
-        handlers = _Handlers(session.identity.name)
+        options = Options(nodes, name, scope, inbox, on_gap, on_attachment, key, keys, timeout, in_order)
+        session, ring = options.session(coroutines=False)
+        handlers = Handlers(session.identity.name)
         loop = Loop(session, ring, handlers.put)
         handlers.start(loop)
         worker = cls(session, loop, handlers)
         try:
-            worker._loop.start(timeout).future.result()
+            worker._result(loop.start(timeout))
         except BaseException:
             worker.close()
             raise
         return worker
 
-    def close(self) -> None:
+    def close(self, *, timeout: float = 5.0) -> None:
         """Says goodbye: the members leave immediately. Calls raise `closed` afterwards, and no handler is called.
 
         Waits up to 0.2 s for a handler that runs, so that its notification counts as delivered, and then until the
-        handler has returned. Called by a handler, it does not wait for it. Idempotent.
+        handler has returned, at most `timeout`. Called by a handler, it does not wait for it. Idempotent. The end of
+        the process closes the worker, too, and waits at most about 1 s for a handler.
         """
-        self._finalizer()
+        _end(self._loop, self._handlers, checked_timeout(timeout))
+        self._finalizer.detach()
 
     def __enter__(self) -> "Worker":
         return self
@@ -112,6 +123,9 @@ class Worker:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def __reduce_ex__(self, protocol: object) -> str:
+        raise TypeError("a muster.Worker cannot be copied or pickled: connect one in each process")
 
     @property
     def name(self) -> str:
@@ -144,6 +158,8 @@ class Worker:
         meta     up to 16 pairs of texts that `members` shows, each at most 255 bytes
         visible  return only when every live node has the members, so that "subscribe, then publish" loses nothing
         """
+        if handler is not None:
+            checked_handler(handler, "handler", coroutines=False)
         return self._ask(calls.JoinCall(group, handler, count, meta, visible, timeout))
 
     def leave(
@@ -210,115 +226,88 @@ class Worker:
         At most 512 posts with 32 MiB of data may be unanswered; at that bound the call waits, at most the timeout. The
         posts of one thread are sent in order. The Future ends within the timeout, counted from this call on, with what
         notify returns or raises (bad_request and closed, too), or with overloaded if the bound was still reached:
-        nothing was sent then. A Future cannot be cancelled, and dropping it cancels nothing.
+        nothing was sent then. A Future cannot be cancelled, and dropping it cancels nothing. Its callbacks run on the
+        worker's own thread: they must not block, and calls other than `post` raise bad_request there.
         """
+        report: Future[NotifyReport] = Future()
+        report.set_running_or_notify_cancel()
         try:
             call = PostCall(kind, group, data, wait, timeout, time.monotonic())
         except Error as error:
-            refused: Future[NotifyReport] = Future()
-            refused.set_exception(error)
-            return refused
+            report.set_exception(error)
+            return report
+        call.future.then(lambda: _copy(call, report))
         self._posts.ask(call)
         try:
-            call.accepted.result(timeout)
-        except TimeoutError:
-            pass
+            if not self._loop.is_current() and not self._posts.is_interrupted():
+                call.accepted.wait(call.timeout)
         finally:
             self._posts.withdraw(call)
-        return call.future
+        return report
 
     def watch(self, group: tuple[str, str], handler: OnWatch, *, timeout: float = 5.0) -> Watch:
         """The handler is called with a snapshot of the group, then with every join and leave, none missed or doubled.
 
         After a session that could not be resumed, a new snapshot replaces all before it.
         """
+        checked_handler(handler, "handler", coroutines=False)
         return self._ask(calls.WatchCall(group, handler, timeout))
 
     def watch_all(self, handler: OnWatch, *, timeout: float = 5.0) -> Watch:
         """Watches every group of the scope."""
-        return self._ask(calls.WatchCall(None, handler, timeout))
+        checked_handler(handler, "handler", coroutines=False)
+        return self._ask(calls.WatchCall(calls.EVERY_GROUP, handler, timeout))
 
     def unwatch(self, watch: Watch, *, timeout: float = 5.0) -> bool:
         """Ends a watch. Returns False if it had ended already. Afterwards its handler is not called any more.
 
         Waits while the handler runs, unless it is called by that handler.
         """
-        answer: queue.SimpleQueue[Call[None] | None] = queue.SimpleQueue()
-        self._loop.unwatch(watch, answer.put)
-        call = answer.get()
+        if not isinstance(watch, Watch):
+            raise bad_request(f"{shown(watch)} is not a watch: give what `watch` returned")
+        until = time.monotonic() + checked_timeout(timeout)
+        self._check_thread()
+        ended = self._loop.unwatch(watch)
+        call = ended.result(0) if ended.wait(until - time.monotonic()) else None
         if call is None:
             return False
-        self._handlers.wait_for(watch)
-        try:
-            call.future.result(timeout)
-        except Exception:  # the node was not told in time; the request stays in flight
-            pass
+        self._handlers.wait_for(watch, until - time.monotonic())
+        call.future.wait(until - time.monotonic())  # if the node is not told in time, the request stays in flight
         return True
 
     def _ask(self, call: Call[T]) -> T:
+        self._check_thread()
         self._loop.ask(call)
+        return self._result(call)
+
+    def _result(self, call: Call[T]) -> T:
         try:
-            return call.future.result()
+            if not call.future.wait(call.timeout + SPARE):
+                call.fail(Error(ErrorCode.timeout, "the worker's own thread does not run: is the process overloaded?"))
+            return call.future.result(0)
         except Error:
             raise
         except BaseException:
             self._loop.abandon(call)  # the wait was interrupted
             raise
 
-
-class _Handlers:
-    """A thread that calls handlers one at a time and in order."""
-
-    def __init__(self, name: str) -> None:
-        self._entries: queue.SimpleQueue[Entry | None] = queue.SimpleQueue()  # bounded by the session's inbox
-        self._running: Recipient | None = None
-        self._changed = threading.Condition()
-        self._is_over = False
-        self._thread = threading.Thread(target=self._run, name=f"muster {name} handlers", daemon=True)
-        self._loop: Loop | None = None
-
-    def start(self, loop: Loop) -> None:
-        self._loop = loop
-        self._thread.start()
-
-    def put(self, entry: Entry) -> None:
-        self._entries.put(entry)
-
-    def wait_for(self, recipient: Recipient) -> None:
-        """Waits until no handler of `recipient` runs. Does not wait on the handlers' own thread."""
-        if threading.current_thread() is not self._thread:
-            with self._changed:
-                self._changed.wait_for(lambda: self._running is not recipient)
-
-    def end(self, patience: float | None = None) -> None:
-        """No handler is called any more. Waits for the one that runs, at most `patience`, unless called by it."""
-        self._is_over = True
-        self._entries.put(None)
-        if threading.current_thread() is not self._thread:
-            self._thread.join(patience)
-
-    def _run(self) -> None:
-        assert self._loop
-        while (entry := self._entries.get()) is not None:
-            for step in entry.steps:
-                if self._is_over:
-                    return
-                self._set_running(step.recipient)
-                if step.recipient.active:
-                    try:
-                        step.handler(*step.arguments)
-                    except BaseException:  # also SystemExit: it must not end the thread, because other handlers follow
-                        log.exception("a handler failed")
-                self._set_running(None)
-            self._loop.handled(entry)
-
-    def _set_running(self, recipient: Recipient | None) -> None:
-        with self._changed:
-            self._running = recipient
-            self._changed.notify_all()
+    def _check_thread(self) -> None:
+        if self._loop.is_current():
+            raise bad_request("this call would wait for itself: callbacks of a post's future must not call the worker")
 
 
-def _end(loop: Loop, handlers: _Handlers) -> None:
-    handlers.end(actions.LAST_HANDLER)
+def _copy(call: PostCall, report: Future[NotifyReport]) -> None:
+    error = call.future.error()
+    if error:
+        report.set_exception(error)
+    else:
+        report.set_result(call.future.result(0))
+
+
+def _end(loop: Loop, handlers: Handlers, patience: float = AT_EXIT) -> None:
+    """Is called at the end of the process, too, and in signal handlers. Every wait is bounded."""
+    if not loop.is_elsewhere():
+        handlers.end(0 if loop.is_current() else actions.LAST_HANDLER)
     loop.close()
-    handlers.end()
+    if not loop.is_elsewhere() and not loop.is_current() and not handlers.end(patience):
+        log.warning("a handler still runs %.1f s after its worker was closed", patience)

@@ -320,7 +320,7 @@ class NewSession(Case):
 
     def test_watches_are_asked_for_again_with_a_fresh_snapshot(self):
         events = []
-        call = self.driver.ask(calls.WatchCall(None, events.append, 5.0))
+        call = self.driver.ask(calls.WatchCall(calls.EVERY_GROUP, events.append, 5.0))
         half = frame(NEWS, 1, [1, 1, [[list(OTHER), [member(1)]]]], False, seq=1)
         self.driver.hear(frame(DONE, seq=1), half)
         self.new_session()

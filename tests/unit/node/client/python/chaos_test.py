@@ -47,7 +47,7 @@ def ask(rng, driver, given):
         lambda: calls.MembersCall(group, False, 1.0),
         lambda: calls.NodesCall(0.3),
         lambda: calls.NotifyCall(1, group, 1, rng.random() < 0.5, 1.0),
-        lambda: calls.WatchCall(rng.choice([group, None]), lambda event: None, 1.0),
+        lambda: calls.WatchCall(rng.choice([group, calls.EVERY_GROUP]), lambda event: None, 1.0),
     ]
     given.append(driver.ask(rng.choice(what)()))
 

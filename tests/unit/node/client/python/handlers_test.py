@@ -8,8 +8,11 @@ import unittest
 from support import GROUP  # noqa: F401 (the path of the package)
 
 import muster
-from muster import actions, aio, worker
+from muster import actions, aio
 from muster.actions import Entry, Recipient, Step
+from muster.handlers import Handlers
+from muster.outcome import Outcome
+from muster.tasks import Tasks
 
 PATIENCE = 15.0  # seconds that anything may take on a loaded machine before a test calls it hung
 
@@ -18,6 +21,13 @@ class Loop:
     def __init__(self):
         self.said = []
         self.goodbye = threading.Event()
+        self.ended = Outcome()
+
+    def is_elsewhere(self):
+        return False
+
+    def is_current(self):
+        return False
 
     def ask(self, call):
         raise AssertionError("nothing is asked for here")
@@ -26,8 +36,12 @@ class Loop:
         self.said.append(entry.number)
 
     def close(self):
-        self.said.append("goodbye")
+        if "goodbye" not in self.said:
+            self.said.append("goodbye")
         self.goodbye.set()
+        self.ended.set_result(None)
+
+    begin_close = close
 
 
 class Ending(unittest.TestCase):
@@ -46,7 +60,7 @@ class Ending(unittest.TestCase):
     def with_threads(self):
         actions.LAST_HANDLER = PATIENCE
         entered, free = threading.Event(), threading.Event()
-        handlers = worker._Handlers("w")
+        handlers = Handlers("w")
         ended = muster.Worker(None, self.loop, handlers)
         handlers.start(self.loop)
         for entry in self.entries(lambda number: (entered.set(), free.wait(PATIENCE))):
@@ -68,7 +82,7 @@ class Ending(unittest.TestCase):
             entered.set()
             await free.wait()
 
-        handlers = aio._Handlers(asyncio.get_running_loop())
+        handlers = Tasks(asyncio.get_running_loop())
         ended = aio.Worker(None, self.loop, handlers)
         handlers.start(self.loop)
         for entry in self.entries(first):
@@ -99,7 +113,7 @@ class Ending(unittest.TestCase):
 
     def test_but_not_for_long(self):
         actions.LAST_HANDLER = 0.01
-        handlers = worker._Handlers("w")
+        handlers = Handlers("w")
         ended = muster.Worker(None, self.loop, handlers)
         handlers.start(self.loop)
         entered, in_time = threading.Event(), []

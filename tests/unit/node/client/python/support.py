@@ -58,7 +58,7 @@ class Driver:
 
     def __init__(self, nodes=(A,), keys=None, **options):
         self.now = 100.0
-        self.book = AddressBook(list(nodes), keys and (lambda: keys), random.Random(1))
+        self.book = AddressBook(list(nodes), keys and (lambda: keys), random.Random(1), in_order=True)
         self.session = Session(Identity("w1", "default"), self.book, **options)
         self.opened = []  # addresses, in their order
         self.targets = []

@@ -1,0 +1,177 @@
+#!/usr/bin/env python3
+"""The worker's own thread: whatever raises on it is logged, every call ends, and the worker goes on where it can."""
+
+import asyncio
+import threading
+import time
+import unittest
+
+from fake_node import PATIENCE, FakeNode
+from support import GROUP
+
+import muster
+from muster import Error, ErrorCode, Kind
+from muster.requests import Requests
+from muster.session import Session
+
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        self.node = FakeNode()
+        self.addCleanup(self.node.close)
+        self.got = []
+        self.worker = muster.Worker.connect([self.node.address], name="w1", timeout=PATIENCE)
+        self.addCleanup(self.worker.close)
+        self.worker.join(GROUP, lambda n: self.got.append(n.data), timeout=PATIENCE)
+
+    def patch(self, where, name, function):
+        """Calls function(original, …) instead of where.name(…), until the end of the test."""
+        original = getattr(where, name)
+        setattr(where, name, lambda *arguments: function(original, *arguments))
+        self.addCleanup(setattr, where, name, original)
+
+    def works(self):
+        self.got.clear()
+        end = time.monotonic() + PATIENCE
+        while not self.got:  # what was sent while it had no session is lost
+            self.assertLess(time.monotonic(), end)
+            try:
+                self.worker.notify_created(GROUP, 1)
+            except Error as error:
+                self.assertIn(error.code, (ErrorCode.unknown_session, ErrorCode.timeout))
+            time.sleep(0.02)
+
+
+class Failing(Case):
+    def test_one_failure_anywhere_in_the_session(self):
+        for name in ("frame", "tick", "take_actions", "next_deadline", "handled", "ask", "_take_attached", "_flush"):
+            with self.subTest(name), self.assertLogs("muster", "ERROR"):
+                self.setUp()
+                failures = []
+
+                def once(original, *arguments):
+                    if not failures:
+                        failures.append(name)
+                        raise RuntimeError("meant")
+                    return original(*arguments)
+
+                self.patch(Session, name, once)
+                outcomes = []
+
+                def call():
+                    try:
+                        outcomes.append(self.worker.members(GROUP, timeout=PATIENCE))
+                    except Error as error:
+                        outcomes.append(error)
+
+                callers = [threading.Thread(target=call) for _ in range(3)]
+                for caller in callers:
+                    caller.start()
+                for caller in callers:
+                    caller.join(2 * PATIENCE)
+                self.assertEqual(len(outcomes), 3, "a call hangs")
+                self.works()
+                self.assertEqual(failures, [name])
+
+    def test_a_request_that_cannot_be_made_ends_its_call_alone(self):
+        def encode(original, requests, now, make):
+            def broken(number, request):
+                if type(request).__name__ == "MembersRequest":
+                    raise TypeError("meant")
+                return make(number, request)
+
+            return original(requests, now, broken)
+
+        self.patch(Requests, "next_frame", encode)
+        with self.assertLogs("muster", "ERROR"), self.assertRaisesRegex(Error, "bad_request: .*meant"):
+            self.worker.members(GROUP, timeout=PATIENCE)
+        self.works()
+        self.assertEqual(self.worker.counters["sessions"], 1)
+
+    def test_when_every_turn_fails_all_calls_end(self):
+        outcomes = []
+
+        def call():
+            try:
+                self.worker.members(GROUP, timeout=PATIENCE)
+            except Error as error:
+                outcomes.append(error.code)
+
+        with self.assertLogs("muster", "ERROR"):
+            posted = [self.worker.post(Kind.created, GROUP, i, timeout=PATIENCE) for i in range(3)]
+            callers = [threading.Thread(target=call) for _ in range(3)]
+
+            def fail(original, *_):
+                raise SystemExit("meant")
+
+            self.patch(Session, "tick", fail)
+            self.patch(Session, "frame", fail)
+            for caller in callers:
+                caller.start()
+            for caller in callers:
+                caller.join(PATIENCE)
+        self.assertEqual(outcomes, [ErrorCode.closed] * 3)
+        for report in posted:
+            self.assertIsInstance(report.exception(PATIENCE), Error)
+        with self.assertRaises(Error) as caught:
+            self.worker.join(GROUP)
+        self.assertEqual(caught.exception.code, ErrorCode.closed)
+        self.worker.close()
+
+
+class Callbacks(Case):
+    def test_a_callback_of_a_report_may_raise_anything(self):
+        for error in (SystemExit(1), KeyboardInterrupt(), asyncio.CancelledError(), GeneratorExit(), ValueError()):
+            with self.assertLogs(level="ERROR"):
+
+                def callback(_):
+                    raise error
+
+                report = self.worker.post(Kind.created, GROUP, 1)
+                report.add_done_callback(callback)
+                self.assertEqual(report.result(PATIENCE).matched, 1)
+                self.works()
+
+    def test_a_call_in_a_callback_is_refused_at_once(self):
+        said = []
+        told = threading.Event()
+
+        def callback(_):
+            for call in (lambda: self.worker.members(GROUP), lambda: self.worker.unwatch(watch)):
+                try:
+                    call()
+                except Error as error:
+                    said.append((error.code, "wait for itself" in error.text))
+            self.worker.post(Kind.created, GROUP, "from a callback")
+            told.set()
+
+        watch = self.worker.watch_all(print)
+        hold = threading.Event()
+        self.patch(Session, "frame", lambda original, *a: (hold.wait(PATIENCE), original(*a)))
+        report = self.worker.post(Kind.created, GROUP, 1)
+        report.add_done_callback(callback)  # before the answer: it is called on the worker's thread
+        hold.set()
+        self.assertTrue(told.wait(PATIENCE))
+        self.assertEqual(said, [(ErrorCode.bad_request, True)] * 2)
+        self.works()
+
+    def test_close_in_a_callback(self):
+        told = threading.Event()
+        report = self.worker.post(Kind.created, GROUP, 1)
+        report.add_done_callback(lambda _: (self.worker.close(), told.set()))
+        self.assertTrue(told.wait(PATIENCE))
+        self.assertTrue(self.node.wait(lambda: self.node.goodbyes == ["w1"]))
+
+    def test_a_handler_that_returns_a_coroutine_is_reported(self):
+        async def main(_):
+            pass
+
+        self.worker.join(("other", "x"), lambda n: main(n))
+        with self.assertLogs("muster", "ERROR") as logs:
+            self.worker.notify_created(("other", "x"), 1)
+            self.works()
+        self.assertIn("muster.aio.Worker", logs.output[0])
+
+
+if __name__ == "__main__":
+    unittest.main()
