@@ -18,7 +18,7 @@ function(plant_mutants listed copies)
     set(generate ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/generate.py)
     add_custom_command(
         OUTPUT ${planted} ${ARGN}
-        COMMAND Python3::Interpreter -B ${generate} ${listed} ${PROJECT_SOURCE_DIR} ${CMAKE_CURRENT_BINARY_DIR}
+        COMMAND ${Python3_EXECUTABLE} -B ${generate} ${listed} ${PROJECT_SOURCE_DIR} ${CMAKE_CURRENT_BINARY_DIR}
         DEPENDS ${generate} ${listed} ${sources}
         COMMENT "Planting mistakes into copies of sources"
         VERBATIM)
