@@ -4,9 +4,14 @@
 
 #include <msgpack.hpp>
 #include <nlohmann/json.hpp>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "proto/codec.hpp"
 #include "proto/limits.hpp"
+#include "proto/utf8.hpp"
 
 namespace muster {
 namespace {
@@ -81,18 +86,74 @@ std::string to_json(const Data& data) {
     return text_of(json_of(value));
 }
 
+namespace {
+
+/// Finds what the parser would accept and change: integers beyond 64 bits become floats, and of equal keys the last
+/// wins. It also bounds the nesting, because to_msgpack() recurses.
+class Checker : public nlohmann::json_sax<nlohmann::json> {
+public:
+    [[nodiscard]] const std::string& problem() const { return problem_; }
+
+    bool null() override { return true; }
+    bool boolean(bool /*value*/) override { return true; }
+    bool number_integer(number_integer_t /*value*/) override { return true; }
+    bool number_unsigned(number_unsigned_t /*value*/) override { return true; }
+    bool number_float(number_float_t /*value*/, const string_t& text) override {
+        if (text.find_first_of(".eE") != std::string::npos) return true;
+        return wrong("data has the integer " + excerpt(text) + ", which does not fit in 64 bits: send it as a text");
+    }
+    bool string(string_t& /*value*/) override { return true; }
+    bool binary(binary_t& /*value*/) override { return true; }
+    bool start_object(std::size_t /*elements*/) override { return start(); }
+    bool start_array(std::size_t /*elements*/) override { return start(); }
+    bool end_object() override { return end(); }
+    bool end_array() override { return end(); }
+    bool key(string_t& value) override {
+        if (keys_.back().insert(value).second) return true;
+        return wrong("data has the key \"" + excerpt(value) + "\" twice in one object: give each key once");
+    }
+    bool parse_error(std::size_t position, const std::string& /*token*/,
+                     const nlohmann::json::exception& error) override {
+        const std::string what = error.what();
+        const auto at = what.find("invalid string: ");
+        if (what.find("surrogate") != std::string::npos)
+            return wrong("data has half of a surrogate pair at byte " + std::to_string(position) +
+                         ", which is not a character: write both halves, as in \"\\ud83d\\ude00\"");
+        if (what.find("out_of_range") != std::string::npos)
+            return wrong("data has a number at byte " + std::to_string(position) + " that is too large for a float");
+        const auto reason = at == std::string::npos ? "" : ": " + what.substr(at, what.find(';', at) - at);
+        return wrong("data is not JSON at byte " + std::to_string(position) + reason +
+                     (reason.empty() ? ": quote texts, as in '\"text\"'" : ""));
+    }
+
+private:
+    bool wrong(std::string problem) {
+        problem_ = printable(std::move(problem));
+        return false;
+    }
+    static std::string excerpt(const std::string& text) {
+        return text.size() <= 40 ? text : text.substr(0, 40) + "...";
+    }
+    bool start() {
+        if (keys_.size() == limits::kDataDepth) return wrong("data nests deeper than 32");
+        keys_.emplace_back();
+        return true;
+    }
+    bool end() {
+        keys_.pop_back();
+        return true;
+    }
+
+    std::string problem_;
+    std::vector<std::set<std::string>> keys_;  // of each open object; empty for an array
+};
+
+}  // namespace
+
 Result<Data> data_from_json(std::string_view json) {
-    // to_msgpack() recurses, so the parser limits the nesting.
-    bool too_deep = false;
-    const auto within_depth = [&](int depth, nlohmann::json::parse_event_t event, const nlohmann::json&) {
-        using Event = nlohmann::json::parse_event_t;
-        const bool opens = event == Event::object_start || event == Event::array_start;
-        too_deep = too_deep || (opens && depth >= static_cast<int>(limits::kDataDepth));
-        return !too_deep;
-    };
-    const auto value = nlohmann::json::parse(json, within_depth, false);
-    if (too_deep) return Error{ErrorCode::bad_request, "data nests deeper than 32"};
-    if (value.is_discarded()) return Error{ErrorCode::bad_request, "data is not JSON: quote texts, as in '\"text\"'"};
+    Checker checker;
+    if (!nlohmann::json::sax_parse(json, &checker)) return Error{ErrorCode::bad_request, checker.problem()};
+    const auto value = nlohmann::json::parse(json);
     Data data;
     data.msgpack.clear();
     nlohmann::json::to_msgpack(value, data.msgpack);

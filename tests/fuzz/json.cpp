@@ -29,6 +29,9 @@ void run_text(std::string_view text) {
     }
     MUSTER_CHECK(proto::is_valid_data(data->msgpack));
     const std::string shown = printed(*data);
+    // Of equal keys, ordered_json keeps the first value, and json the last: nothing may be lost either way.
+    const auto first = nlohmann::json::parse(nlohmann::ordered_json::parse(text).dump());
+    MUSTER_CHECK(first == nlohmann::json::parse(shown));
     const auto again = data_from_json(shown);
     MUSTER_CHECK(again.ok());
     MUSTER_CHECK(to_json(*again) == shown);

@@ -37,6 +37,35 @@ TEST(DataFromJson, RefusesWhatIsNotJson) {
     }
 }
 
+TEST(DataFromJson, SaysWhatIsWrongWithWhatAParserWouldChange) {
+    const std::vector<std::pair<const char*, const char*>> refused = {
+        {"18446744073709551616", "the integer 18446744073709551616, which does not fit in 64 bits"},
+        {"-9223372036854775809", "does not fit in 64 bits"},
+        {"[1, {\"a\": 100000000000000000000000000000000000000000000000000}]", "does not fit in 64 bits"},
+        {R"({"a":1,"a":2})", "the key \"a\" twice"},
+        {R"([{"b":{"a":1,"b":{"a":1},"a":[]}}])", "the key \"a\" twice"},
+        {R"({"a":1,"\u0061":2})", "the key \"a\" twice"},
+        {R"("\ud800")", "half of a surrogate pair"},
+        {R"({"\udc00x":1})", "half of a surrogate pair"},
+        {R"("\ud800\u0041")", "half of a surrogate pair"},
+        {"1e999", "too large for a float"},
+        {"\"\xff\"", "ill-formed UTF-8"},
+        {"\"a\nb\"", "control character"},
+        {"text", "quote texts"},
+    };
+    for (const auto& [text, why] : refused) {
+        const auto data = data_from_json(text);
+        ASSERT_FALSE(data) << text;
+        EXPECT_EQ(data.error().code, ErrorCode::bad_request);
+        EXPECT_NE(data.error().text.find(why), std::string::npos) << data.error().text;
+        EXPECT_EQ(data.error().text.find('\n'), std::string::npos);
+        const bool is_hinted = data.error().text.find("quote texts") != std::string::npos;
+        EXPECT_EQ(is_hinted, std::string_view(text) == "text") << data.error().text;
+    }
+    for (const char* good : {R"([{"a":1},{"a":2}])", R"({"a":{"a":{"a":1}}})", "1e300", "100000000000000000000.0"})
+        EXPECT_TRUE(data_from_json(good)) << good;
+}
+
 TEST(DataFromJson, RefusesWhatIsTooLargeOrTooDeep) {
     EXPECT_TRUE(data_from_json(nested(32)));
     EXPECT_TRUE(data_from_json('"' + std::string(500 * 1024, 'x') + '"'));
