@@ -47,6 +47,12 @@ def closed() -> Error:
     return Error(ErrorCode.closed, "the worker is closed: connect a new one")
 
 
+def no_resources(error: Exception) -> Error:
+    """The system gives no more descriptors or threads."""
+    text = f"the system gives no more to this process ({shown(error)}): raise its limits, or make fewer workers"
+    return Error(ErrorCode.overloaded, text)
+
+
 def shown(value: object) -> str:
     """The value for an error text: short and on one line, even if its repr is not, or raises."""
     try:

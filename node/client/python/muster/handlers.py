@@ -6,6 +6,7 @@ import queue
 import threading
 
 from .actions import Entry, Recipient, Step
+from .errors import no_resources
 from .loop import Loop
 from .outcome import Outcome
 
@@ -33,7 +34,12 @@ class Handlers:
 
     def start(self, loop: Loop) -> None:
         self._loop = loop
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError as error:
+            self._ended.set_result(None)
+            loop.close()
+            raise no_resources(error) from error
 
     def put(self, entry: Entry) -> None:
         self._entries.put(entry)

@@ -14,7 +14,7 @@ import zmq
 from .actions import Action, Close, Entry, Log, Open, Probe, Send
 from .book import Target
 from .calls import Call
-from .errors import Error, ErrorCode, bad_request, closed, shown
+from .errors import Error, ErrorCode, bad_request, closed, no_resources, shown
 from .keys import KeyRing
 from .limits import FRAME
 from .outcome import Outcome, guarded
@@ -66,7 +66,6 @@ class Loop:
         self._session = session
         self._ring = ring
         self._deliver = deliver
-        self._context = zmq.Context()
         self._dealer: zmq.Socket[bytes] | None = None
         self._unsent: deque[bytes] = deque()  # frames that wait until the socket is connected
         self._is_connected = False
@@ -75,13 +74,23 @@ class Loop:
         self._is_asleep = False  # waits for its sockets: what is posted must wake it
         self._is_over = False  # what is posted is run by the thread that posts it, and finds the session closed
         self._process = _process()
-        self._wakes, self._waker = socket.socketpair()
-        self._wakes.setblocking(False)
-        self._waker.setblocking(False)
         self._probes = threading.BoundedSemaphore(PROBES)
         self._thread = threading.Thread(target=self._run, name=f"muster {session.identity.name}", daemon=True)
         self.ended: Outcome[None] = Outcome()
-        self._thread.start()
+        pair: list[socket.socket] = []
+        try:
+            pair += socket.socketpair()
+            self._wakes, self._waker = pair
+            for end in pair:
+                end.setblocking(False)
+            self._context = zmq.Context()
+            self._thread.start()
+        except (OSError, RuntimeError, zmq.ZMQError) as error:  # no more descriptors, or threads
+            self._is_over = True
+            session.abort()
+            for end in pair:
+                end.close()
+            raise no_resources(error) from error
 
     # From any thread
 

@@ -2,10 +2,12 @@
 """The worker's own thread: whatever raises on it is logged, every call ends, and the worker goes on where it can."""
 
 import asyncio
+import socket
 import threading
 import time
 import unittest
 
+import zmq
 from fake_node import PATIENCE, FakeNode
 from support import GROUP
 
@@ -117,6 +119,33 @@ class Failing(Case):
             self.worker.join(GROUP)
         self.assertEqual(caught.exception.code, ErrorCode.closed)
         self.worker.close()
+
+
+class Connecting(Case):
+    def test_without_threads_or_descriptors_it_says_so_and_works_later(self):
+        def fail(error):
+            def failing(original, *arguments):
+                left.pop()
+                if not left:
+                    raise error
+                return original(*arguments)
+
+            return failing
+
+        for where, name, error, count in (
+            (threading.Thread, "start", RuntimeError("can't start new thread"), 1),
+            (threading.Thread, "start", RuntimeError("can't start new thread"), 2),
+            (socket, "socketpair", OSError(24, "Too many open files"), 1),
+            (zmq, "Context", zmq.ZMQError(24), 1),
+        ):
+            left = [None] * count
+            original = getattr(where, name)
+            self.patch(where, name, fail(error))
+            with self.subTest(name, count=count), self.assertRaises(Error) as caught:
+                muster.Worker.connect([self.node.address])
+            setattr(where, name, original)
+            self.assertEqual(caught.exception.code, ErrorCode.overloaded)
+            muster.Worker.connect([self.node.address], timeout=PATIENCE).close()
 
 
 class Callbacks(Case):
