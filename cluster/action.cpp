@@ -28,6 +28,8 @@ std::string_view to_string(Note::Kind kind) {
             return "self accused";
         case Note::Kind::name_taken:
             return "name taken";
+        case Note::Kind::new_incarnation:
+            return "new incarnation";
         case Note::Kind::dial_refused:
             return "dial refused";
         case Note::Kind::worker_up:

@@ -92,7 +92,8 @@ struct Answer {
 struct GroupChanged {
     Group group;
 };
-/// This node has taken a higher incarnation, because an earlier life of it had used the first one already.
+/// This node has taken a higher incarnation, because a later life of its name was known. It may do so at any time. The
+/// members of its handlers keep their numbers; their ids contain the new incarnation.
 struct IdentityChanged {
     NodeId self;
 };
@@ -105,9 +106,10 @@ struct Note {
         node_suspect,
         node_down,
         node_left,
-        self_accused,  // other nodes declared this node down; it refuted that
-        name_taken,    // another live node has this node's name; this node waits until that node is down
-        dial_refused,  // a seed refused this node's hello
+        self_accused,     // other nodes declared this node down; it refuted that
+        name_taken,       // another live node has this node's name; this node waits until that node is down
+        new_incarnation,  // this node takes a higher incarnation while it serves
+        dial_refused,     // a seed refused this node's hello
         worker_up,
         worker_resumed,
         worker_lost,  // its connection is lost; its grace period begins
@@ -120,7 +122,8 @@ struct Note {
     std::string node;  // the node or worker that it is about
     std::string text;
 };
-/// The node cannot continue, because its name is taken: the shell ends it with this error.
+/// The node cannot continue, because its name is taken: the shell ends it with this error. A node that was ready ends
+/// only if a later life of its name has answered at another address.
 struct Stop {
     Error error;
 };

@@ -80,6 +80,8 @@ void Core::Impl::begin(Instant now, Actions& actions) {
 }
 
 void Core::Impl::end() {
+    if (!stopping)
+        if (const auto higher = peers.namesakes().take_higher()) adopt_incarnation(*higher);
     settle();
     ctx.actions = nullptr;
 }
@@ -257,7 +259,7 @@ void Core::Impl::update_ready() {
     const bool in_vain = !met && ctx.now >= unseeded_ready_at;
     const bool synced = met && has_met_all_peers() && replicas.progress().is_complete();
     if (!in_vain && !synced && ctx.now < unsynced_ready_at) return;
-    ready = true;
+    ready = ctx.is_serving = true;
     ctx.note(Note::Kind::ready, ctx.self.name,
              in_vain && !ctx.options.seeds.empty() ? "no seed answers; still trying" : "");
 }
@@ -316,10 +318,7 @@ void Core::Impl::publish_heartbeat() {
 void Core::Impl::shut_down() {
     stopping = true;
     flush();
-    const auto seq = replicas.own().applied().value;
-    publish(ctx, proto::Goodbye{}, seq);
-    for (const auto& [name, peer] : peers.all())
-        if (peer.is_live()) ctx.emit(SendPeer{name, ctx.message(proto::Goodbye{}, seq)});
+    say_goodbye();
     sessions.dismiss("this node is leaving: use another");
     stopped = true;
 }

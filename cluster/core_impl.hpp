@@ -95,7 +95,11 @@ struct Core::Impl {
     bool speaks_for_others(const NodeId& from, const proto::Body& body);
     void met(const proto::PeerRecord& record);
     void confirm_position(const NodeId& id, std::uint64_t refutation, Seq position);
+
+    // core_lives.cpp: a change of this node's incarnation
     void adopt_incarnation(Incarnation incarnation);
+    void end_life();
+    void say_goodbye();
 
     // core_relays.cpp: what nodes do for each other where a direct way fails
     struct ProvenLife {

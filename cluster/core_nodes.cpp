@@ -30,14 +30,15 @@ void Core::Impl::on_door_message(MessageArrived& event) {
 }
 
 void Core::Impl::on_dial_answer(MessageArrived& event) {
+    if (!is_genuine(event.message, event.sender)) return;
+    const proto::Header& header = event.message.header;
+    if (header.scope == ctx.options.scope)
+        peers.namesakes().answered({header.origin, Incarnation{header.incarnation}}, event.address);
     if (const auto* refusal = std::get_if<proto::Refuse>(&event.message.body))
         return discovery.refused(*refusal, event.address);
     const auto* welcome = std::get_if<proto::Welcome>(&event.message.body);
-    if (!welcome) return ctx.count("messages_out_of_place");
-    if (!is_genuine(event.message, event.sender)) return;
-    if (welcome->self.id.name != event.message.header.origin) return ctx.count("messages_out_of_place");
-    if (const auto higher = discovery.welcome(event.message, event.address)) return adopt_incarnation(*higher);
-    met(welcome->self);
+    if (!welcome || welcome->self.id.name != header.origin) return ctx.count("messages_out_of_place");
+    if (discovery.welcome(event.message, event.address)) met(welcome->self);
 }
 
 /// Takes in the position of the peer's log from its hello or welcome.
@@ -54,20 +55,6 @@ void Core::Impl::confirm_position(const NodeId& id, std::uint64_t refutation, Se
     const Peer* peer = peers.find_live(id);
     Copy* copy = replicas.find(id);
     if (copy && peer && refutation >= peer->record.refutation) copy->confirm_position(position);
-}
-
-/// An earlier life of this node had a later clock, so this life needs a higher incarnation. It can take one only before
-/// it is ready and has members, because their ids contain the incarnation.
-void Core::Impl::adopt_incarnation(Incarnation incarnation) {
-    if (ready || replicas.own().applied() != Seq{})
-        return ctx.emit(
-            Stop{{ErrorCode::name_taken, "an earlier life of this node had a later clock: start it again"}});
-    ctx.self.incarnation = incarnation;
-    ctx.proof = proof_of(ctx, peers.self_record({}));
-    replicas.adopt(incarnation);
-    routes.clear();
-    ctx.count("incarnations_adopted");
-    ctx.emit(IdentityChanged{ctx.self});
 }
 
 // ---- whether a message is believed -------------------------------------------------

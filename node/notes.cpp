@@ -32,6 +32,8 @@ constexpr Wording wording(Kind kind) {
             return {2, "other nodes reported this node as down; it has refuted that", ""};
         case Kind::name_taken:
             return {2, "this node's name is in use; checking whether its owner is alive", ""};
+        case Kind::new_incarnation:
+            return {2, "a later life of this node's name is known; this node takes a higher incarnation", ""};
         case Kind::dial_refused:
             return {2, "", " refused this node"};
         case Kind::worker_up:

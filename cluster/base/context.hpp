@@ -24,6 +24,7 @@ struct Context {
 
     const Options options;
     NodeId self;  // Options::self, or the same name with a higher incarnation: see Core::Impl::adopt_incarnation()
+    bool is_serving = false;  // has been ready: this node is not ended because another process has its name
     Instant now{};
     Actions* actions = nullptr;  // null between steps
     Random random;

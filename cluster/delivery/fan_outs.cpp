@@ -101,7 +101,7 @@ void FanOuts::report_if_done(FanOutId id) {
     FanOut done = std::move(it->second);
     fan_outs_.erase(it);
     for (const auto& [reason, members] : done.missed) done.report.missed.push_back({ctx_.self.name, members, reason});
-    if (done.from == ctx_.self)
+    if (done.from.name == ctx_.self.name)  // perhaps of an earlier incarnation
         reports_.take(ctx_.self, done.report);
     else  // A report has precedence over waiting notices; the link may drop some of ours for it.
         reports_.dropped(done.from, links_.put(done.from, std::move(done.report)).dropped);

@@ -69,6 +69,16 @@ std::uint64_t Link::give_up() {
     return given_up;
 }
 
+void Link::begin_again() {
+    Link next(peer_);
+    next.notices_sent_ = notices_sent_;
+    next.notices_received_ = notices_received_;
+    next.lost_ = std::move(lost_);
+    for (const auto& out : window_)
+        if (const auto* loss = std::get_if<proto::NoticesLost>(&out.item)) next.lost_[loss->group] += loss->notices;
+    *this = std::move(next);
+}
+
 bool Link::can_send(const Bounds& bounds) const {
     // Use at most half of the link: items in flight cannot be dropped to make room.
     const bool room = sent_ - acked_ < std::min(kInFlightItems, (bounds.link_items + 1) / 2) &&

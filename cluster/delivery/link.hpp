@@ -47,6 +47,9 @@ public:
     [[nodiscard]] bool is_lost(const Group& group) const { return lost_.contains(group); }
     /// Turns all notices that are not acknowledged into losses, and returns their number.
     std::uint64_t give_up();
+    /// Begins again with number 1 in both directions, after give_up(): one of the two lives is a new one. Keeps the
+    /// losses and drops the reports.
+    void begin_again();
 
     // Incoming.
     /// The peer has everything up to `number`. Items that it has not are sent again at `retry_at`. Returns false, and

@@ -102,6 +102,13 @@ void Links::on(const Transition& transition) {
         links_.erase(transition.id.name);
 }
 
+void Links::begin_life() {
+    for (auto& [name, link] : links_) {
+        ctx_.count("link_items_given_up", link.give_up());
+        link.begin_again();
+    }
+}
+
 void Links::retry_now(const NodeId& peer) {
     const auto it = links_.find(peer.name);
     if (it != links_.end() && it->second.peer() == peer) it->second.retry_now(ctx_.now);

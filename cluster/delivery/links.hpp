@@ -33,6 +33,9 @@ public:
     void acked(const NodeId& from, const proto::LinkAck& ack);
 
     void on(const Transition& transition);
+    /// This node has a new incarnation, so all links begin again. Notices that were not acknowledged become losses: the
+    /// peers tell their members.
+    void begin_life();
     /// Sends what this peer has not acknowledged again with the next flush, because messages can reach it again.
     void retry_now(const NodeId& peer);
     /// Makes delayed acknowledgements due, and gives up what a peer that is down has not got within

@@ -70,11 +70,11 @@ std::string Discovery::why_not_believed(const proto::PeerRecord& caller, const S
     return {};
 }
 
-/// A node at the same address is no conflict: there the process was restarted under its name.
+/// A live node at the same address that is not heard any more is no conflict: its process was restarted.
 const Peer* Discovery::holder_of_name(const proto::PeerRecord& newcomer) const {
     const Peer* known = peers_.find(newcomer.id.name);
-    const bool other = known && known->is_live() && known->record.id != newcomer.id;
-    return other && known->record.address != newcomer.address ? known : nullptr;
+    if (!known || !known->is_live() || known->record.id == newcomer.id) return nullptr;
+    return known->record.address != newcomer.address || peers_.is_serving(*known) ? known : nullptr;
 }
 
 void Discovery::send_welcome(const proto::PeerRecord& caller, ConnectionId connection, Seq seq) {
@@ -99,36 +99,39 @@ void Discovery::send_welcome(const proto::PeerRecord& caller, ConnectionId conne
     ctx_.emit(SendDoor{connection, ctx_.message(std::move(welcome))});
 }
 
-std::optional<Incarnation> Discovery::welcome(const proto::Message& message, const std::string& address) {
+bool Discovery::welcome(const proto::Message& message, const std::string& address) {
     const auto& welcome = std::get<proto::Welcome>(message.body);
-    if (message.header.scope != ctx_.options.scope) return std::nullopt;
+    if (message.header.scope != ctx_.options.scope) return false;
     const auto it = targets_.find(address);
-    if (it == targets_.end()) return std::nullopt;
+    if (it == targets_.end()) return false;
     Target& target = it->second;
     target.name_refused_since = kNever;
     if (welcome.self.id == ctx_.self) {
         target.is_self = true;
-        return std::nullopt;
+        return false;
     }
     if (const Peer* holder = holder_of_name(welcome.self)) {  // of two nodes with one name, the first one stays
         note(target, Note::Kind::name_taken, "",
              address + ": " + name_taken(welcome.self.id.name, holder->record.address));
-        return std::nullopt;
+        return false;
     }
     if (welcome.known > ctx_.self.incarnation) {
         if (!is_known_proven(welcome)) {
             ctx_.count("lives_unproven");
-            return std::nullopt;
+            return false;
         }
-        // A random distance, because two lives that learn of the same earlier one must not take the same incarnation.
-        return welcome.known.plus(1 + ctx_.random.below(1u << 20));
+        proto::PeerRecord later = peers_.self_record({});
+        later.id.incarnation = welcome.known;
+        later.state = NodeState::down;  // a node that believes it alive at another address refuses this one
+        peers_.namesakes().heard_of(later);
+        return false;
     }
     target.name = welcome.self.id.name;
     peers_.merge(welcome.self, welcome.self.id.name);
     peers_.mark_knows_us(welcome.self.id);
     peers_.reopen_if_silent(welcome.self.id);
     for (const auto& record : welcome.peers) peers_.merge(record, welcome.self.id.name);
-    return std::nullopt;
+    return true;
 }
 
 bool Discovery::is_known_proven(const proto::Welcome& welcome) {
@@ -148,7 +151,7 @@ void Discovery::refused(const proto::Refuse& refusal, const std::string& address
     target.name_refused_since = std::min(target.name_refused_since, ctx_.now);
     // After a quick restart the name's holder is this node's own earlier life, which will be found dead within that
     // time.
-    if (ctx_.now - target.name_refused_since >= ctx_.options.timing.name_conflict_wait)
+    if (!ctx_.is_serving && ctx_.now - target.name_refused_since >= ctx_.options.timing.name_conflict_wait)
         ctx_.emit(Stop{{ErrorCode::name_taken, refusal.text}});
 }
 
@@ -168,6 +171,15 @@ bool Discovery::needs_hello(const Target& target) const {
     const Peer* peer = target.name.empty() ? nullptr : peers_.find(target.name);
     if (!peer || peer->record.state == NodeState::left) return target.is_seed;
     return !peer->is_live() || !peer->knows_us;
+}
+
+/// Dials the later life of this node's own name where it is said to run.
+void Discovery::ask_namesake(Seq seq) {
+    const auto address = peers_.namesakes().address_to_ask();
+    if (address.empty() || targets_.contains(address)) return;  // a target gets hellos anyway
+    if (ctx_.now - namesake_asked_at_ < ctx_.options.timing.redial_max) return;
+    namesake_asked_at_ = ctx_.now;
+    ctx_.emit(Dial{address, ctx_.message(proto::Hello{peers_.self_record(seq)})});
 }
 
 /// Nodes that are down get hellos as well. After a split both sides believe each other down, and these hellos are how
@@ -203,6 +215,7 @@ void Discovery::hang_up(const std::string& address, Target& target) {
 
 void Discovery::tick(Seq seq) {
     add_targets();
+    ask_namesake(seq);
     for (auto it = targets_.begin(); it != targets_.end();) {
         auto& [address, target] = *it;
         tick(address, target, seq);

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <map>
-#include <optional>
 #include <string>
 
 #include "cluster/membership/peers.hpp"
@@ -17,11 +16,10 @@ public:
     /// Answers a node's hello at the front door with Welcome or Refuse. `seq` is the position of this node's log.
     /// Returns whether the node was welcomed.
     bool hello(const proto::Message& message, const Sender& sender, ConnectionId connection, Seq seq);
-    /// Takes in the answer to a hello of this node. Returns a higher incarnation if this node must take it before it
-    /// can be welcomed: an earlier life of it had a later clock.
-    std::optional<Incarnation> welcome(const proto::Message& message, const std::string& address);
+    /// Takes in the answer to a hello of this node. Returns whether it welcomes this life of this node.
+    bool welcome(const proto::Message& message, const std::string& address);
     /// Takes in a refusal of a hello of this node. Ends the node if its name stays taken for
-    /// Timing::name_conflict_wait.
+    /// Timing::name_conflict_wait before it has been ready.
     void refused(const proto::Refuse& refusal, const std::string& address);
     /// Sends the hellos that are due.
     void tick(Seq seq);
@@ -52,7 +50,7 @@ private:
     [[nodiscard]] std::string why_not_believed(const proto::PeerRecord& caller, const Sender& sender) const;
     /// Whether the welcome has a proof that an earlier life of this node had the incarnation `welcome.known`.
     bool is_known_proven(const proto::Welcome& welcome);
-    /// The live node at another address that has the newcomer's name, or null.
+    /// The node that has the newcomer's name: it is heard, or believed live at another address. Null: nobody.
     [[nodiscard]] const Peer* holder_of_name(const proto::PeerRecord& newcomer) const;
     /// Adds a note for operators, at most every 30 seconds for each target.
     void note(Target& target, Note::Kind kind, const std::string& node, const std::string& text);
@@ -62,10 +60,12 @@ private:
     void dial(const std::string& address, Target& target, Seq seq);
     void hang_up(const std::string& address, Target& target);
     void add_targets();
+    void ask_namesake(Seq seq);
 
     Context& ctx_;
     Peers& peers_;
     std::map<std::string, Target> targets_;  // by address
+    Instant namesake_asked_at_ = kLongAgo;
 };
 
 }  // namespace muster::cluster

@@ -14,6 +14,8 @@ namespace {
 using proto::PeerRecord;
 
 constexpr Duration kDeathReportInterval = std::chrono::milliseconds(200);
+// Microseconds since 1970 until the year 294,247. Above it a node would have no number for its next life.
+constexpr std::uint64_t kMaxIncarnation = std::uint64_t{1} << 63;
 constexpr std::uint64_t kMaxRefutationStep = 1u << 20;  // far more than any node refutes between two records of it
 
 }  // namespace
@@ -41,11 +43,16 @@ bool Peers::is_hearing(const Peer& peer) const {
     return peer.is_live() && ctx_.now - peer.heard_at < ctx_.options.timing.suspect_after;
 }
 
+bool Peers::is_serving(const Peer& peer) const {
+    return is_hearing(peer) && peer.heard_at > peer.link_lost_at;
+}
+
 bool Peers::is_hearing_directly(const Peer& peer) const {
     return ctx_.now - peer.heard_directly_at < ctx_.options.timing.suspect_after;
 }
 
 void Peers::merge(const PeerRecord& news, const std::string& reporter) {
+    if (news.id.incarnation.value >= kMaxIncarnation) return ctx_.count("incarnations_unbelieved");
     if (!ctx_.options.notary) return merge_believed(news, reporter);
     if (const auto believed = believable(news, reporter)) merge_believed(*believed, reporter);
 }
@@ -94,6 +101,12 @@ void Peers::merge_believed(const PeerRecord& news, const std::string& reporter) 
         }
         return;
     }
+    // This node hears the peer, so the later life is none: it ended before this one began, or another process has the
+    // peer's name. The peer is told, and takes a higher incarnation, in which all believe.
+    if (news.id.incarnation > peer->record.id.incarnation && is_serving(*peer)) {
+        ctx_.count("lives_disbelieved");
+        return send_death_report(*peer, news);
+    }
     // Another node has lost sight of a peer that this node hears. Believing it would make healthy nodes flap in a
     // partial partition. This node forwards the report to the peer instead; the peer refutes it, which all believe.
     const bool death_of_this_life = news.state == NodeState::down && news.id == peer->record.id;
@@ -106,13 +119,13 @@ void Peers::merge_believed(const PeerRecord& news, const std::string& reporter) 
     news_[news.id.name] = peer->record;
 }
 
+void Peers::begin_life() {
+    refutation_ = 0;
+    for (auto& [name, peer] : peers_) peer.knows_us = false;
+}
+
 void Peers::merge_self(const PeerRecord& news) {
-    // Two nodes have one name: the one with the higher incarnation stays, because all others will believe in it.
-    if (news.id.incarnation > ctx_.self.incarnation) {
-        ctx_.emit(Stop{{ErrorCode::name_taken, "another life of node '" + news.id.name + "' is in the cluster (" +
-                                                   news.address + "): choose another name, or stop that one"}});
-        return;
-    }
+    namesakes_.heard_of(news);
     const bool doubted = news.state == NodeState::suspect || news.state == NodeState::down;
     if (news.id != ctx_.self || !doubted || news.refutation < refutation_) return;
     refutation_ = news.refutation + 1;

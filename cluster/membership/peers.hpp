@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "cluster/base/context.hpp"
+#include "cluster/membership/namesakes.hpp"
 #include "proto/messages.hpp"
 
 namespace muster::cluster {
@@ -68,7 +69,7 @@ struct SignOfLife {
 
 class Peers {
 public:
-    explicit Peers(Context& context) : ctx_(context) {}
+    explicit Peers(Context& context) : ctx_(context), namesakes_(context) {}
 
     [[nodiscard]] const Peer* find(const std::string& name) const;
     Peer* find(const std::string& name);
@@ -84,6 +85,10 @@ public:
     /// The position that records of this node tell when it refutes.
     void set_seq(Seq seq) { seq_ = seq; }
 
+    /// Other lives of this node's name.
+    Namesakes& namesakes() { return namesakes_; }
+    /// This node has a new incarnation: no peer knows it yet.
+    void begin_life();
     /// Takes in a record that `reporter` sent, which may be the record's subject. A record about this node is refuted
     /// if it says `suspect` or `down`.
     void merge(const proto::PeerRecord& news, const std::string& reporter);
@@ -97,6 +102,8 @@ public:
     void forget_old();
     /// Heard within Timing::suspect_after, from itself or through another node.
     [[nodiscard]] bool is_hearing(const Peer& peer) const;
+    /// Heard, and its link was not lost since: its process runs, and another one with its name is not its next life.
+    [[nodiscard]] bool is_serving(const Peer& peer) const;
     /// Its own messages reached this node within Timing::suspect_after, whatever is believed of it.
     [[nodiscard]] bool is_hearing_directly(const Peer& peer) const;
 
@@ -155,6 +162,7 @@ private:
     [[nodiscard]] bool is_just_connected(const Peer& peer) const;
 
     Context& ctx_;
+    Namesakes namesakes_;
     Seq seq_;
     std::uint64_t refutation_ = 0;  // how often this node denied its death in this life
     std::map<std::string, Peer> peers_;

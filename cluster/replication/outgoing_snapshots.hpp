@@ -24,6 +24,8 @@ public:
     /// Takes an acknowledgement, and sends the chunks for which the window now has room.
     void acked(const proto::SnapshotAck& ack, const std::string& from);
     void drop_stalled();
+    /// Drops all. The receivers pull again.
+    void clear() { outgoing_.clear(); }
 
     [[nodiscard]] std::optional<std::string> over_bounds() const;
 

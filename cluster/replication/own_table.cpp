@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "cluster/base/wire_size.hpp"
+#include "cluster/check.hpp"
 #include "cluster/membership/publish.hpp"
 #include "proto/limits.hpp"
 
@@ -21,6 +22,13 @@ void OwnTable::commit(proto::Delta delta) {
     unpublished_.push_back(std::move(delta));
     unpublished_size_ += size;
     if (unpublished_size_ >= limits::kChunkBytes) publish_all();
+}
+
+void OwnTable::adopt(Incarnation incarnation) {
+    MUSTER_CHECK(unpublished_.empty());
+    replica_->collect_all(WatchEvent::Kind::leave, Reason::node_left, updates_);
+    replica_->adopt(incarnation);
+    replica_->collect_all(WatchEvent::Kind::join, Reason::left, updates_);
 }
 
 void OwnTable::publish(bool force) {

@@ -24,8 +24,9 @@ public:
     /// When the committed deltas are due; kNever if there are none.
     [[nodiscard]] Instant next_publish() const { return unpublished_.empty() ? kNever : earliest_publish_; }
 
-    /// Continues under a higher incarnation. Only while the table is empty.
-    void adopt(Incarnation incarnation) { replica_->adopt(incarnation); }
+    /// Continues with the same log and the same numbers of members under a higher incarnation. Everything committed
+    /// must have been published. Watches get the end of the earlier life's members and the joins of the new one's.
+    void adopt(Incarnation incarnation);
 
 private:
     void publish_all();

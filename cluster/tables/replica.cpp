@@ -220,7 +220,6 @@ void Replica::collect_difference(const Replica& next, GroupUpdates& updates) con
 // ---- the rest ----------------------------------------------------------------------
 
 void Replica::adopt(Incarnation incarnation) {
-    MUSTER_CHECK(applied_ == Seq{} && parts_.empty());
     id_.incarnation = incarnation;
 }
 

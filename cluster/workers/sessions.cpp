@@ -239,6 +239,11 @@ void Sessions::dismiss(const std::string& why) {
     for (auto& [token, session] : sessions_) session.send(proto::Refuse{ErrorCode::closed, why});
 }
 
+void Sessions::end_all(const std::string& why) {
+    dismiss(why);
+    while (!sessions_.empty()) end(sessions_.begin()->first, Reason::worker_down);
+}
+
 void Sessions::tick() {
     std::vector<SessionToken> silent;  // lose() may erase the session
     for (auto& [token, session] : sessions_) {

@@ -51,6 +51,9 @@ public:
     /// Refuses all workers (`closed`), because this node leaves.
     void dismiss(const std::string& why);
 
+    /// Refuses all workers (`closed`) and ends their sessions.
+    void end_all(const std::string& why);
+
     /// Detaches workers that have been silent for SessionTiming::ttl, and sends heartbeats.
     void tick();
     /// Ends the sessions whose grace period is over.

@@ -78,7 +78,8 @@ public:
     /// Members that joined through join() leave, whichever handlers they have. Errors: closed, not_joined.
     Result<Left> leave(const Group& group, const OwnMembers::Wanted& wanted);
 
-    /// The incarnation of this node. It does not change after the first join has been answered.
+    /// The incarnation of this node. It rises if a later life of the node's name is known in the cluster. All ids of
+    /// members then change; their numbers stay.
     [[nodiscard]] Incarnation incarnation() const { return Incarnation{incarnation_.load(std::memory_order_acquire)}; }
     /// Takes no lock while the group does not change. After a change, the first call on each thread takes the lock, and
     /// the first call of all makes a new view. Errors: closed.

@@ -55,6 +55,17 @@ void Model::hear_worker(Watched& watched) {
     if (found != watched.spoke.end()) found->second = world_.clock.now();
 }
 
+/// A node that serves ends only where another process has its name at another address, with a later life.
+void Model::judge_stop(const Watched& watched, const Host& host) const {
+    if (!host.core().is_ready()) return;
+    const auto running = world_.running();
+    const bool has_rival = std::any_of(running.begin(), running.end(), [&](const Host* other) {
+        return other->name() == host.name() && other->advertised() != host.advertised() &&
+               other->id().incarnation > host.id().incarnation;
+    });
+    if (!has_rival) fail(watched, "ends although it serves and no other process has its name");
+}
+
 void Model::judge_note(Watched& watched, const Host& host, const Note& note) {
     Belief& belief = watched.beliefs[note.node];
     if (note.kind == Note::Kind::self_accused && !watched.refuting) {

@@ -112,6 +112,7 @@ public:
             case 2: {
                 PeerRecord later = record(NodeState::alive);
                 later.id.incarnation = later.id.incarnation.plus(1 + random_.below(1u << 30));
+                if (random_.permille(200)) later.id.incarnation = Incarnation{UINT64_MAX};
                 later.proof = world_.notary_of(liar_.name())->sign("another life");
                 return from(liar_.id(), PeerNews{{later}});
             }

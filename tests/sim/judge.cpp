@@ -31,6 +31,7 @@ void Model::judge_joins(Watched& watched) {
 }
 
 void Model::judge_leaves(Watched& watched, Host& host) {
+    if (cause_.earlier_life) return;  // the sessions of its workers end with the earlier life
     std::set<std::uint64_t> left;
     // A worker that does not keep up is let go in whatever step filled its backlog.
     std::erase_if(cause_.left, [&](const auto& entry) {

@@ -149,7 +149,7 @@ void Model::open_request(Watched& watched, const proto::Message& message, Host& 
 void Model::stepped(Host& host, const Actions& actions) {
     Watched& watched = watched_.at(host.place());
     for (const Action& action : actions) {
-        if (const auto* changed = std::get_if<IdentityChanged>(&action)) truth_.rename(*watched.life, changed->self);
+        if (const auto* changed = std::get_if<IdentityChanged>(&action)) see_new_life(watched, changed->self);
         const auto* told = std::get_if<TellWatcher>(&action);
         if (told && told->watch == kMainWatch) own_changes(watched, told->event);
     }
@@ -162,12 +162,23 @@ void Model::stepped(Host& host, const Actions& actions) {
     if (++watched.steps % world_.profile.check_every == 0) compare_views(host);
 }
 
+void Model::see_new_life(Watched& watched, const NodeId& id) {
+    cause_.earlier_life = watched.life->id;
+    cause_.parted.emplace(id.name, NodeState::left);
+    watched.refuting.reset();
+    if (watched.life->ever.empty()) return truth_.rename(*watched.life, id);
+    watched.life->ended = world_.clock.now();
+    watched.life = &truth_.succeed(*watched.life, id);
+    ++world_.coverage.marks["incarnation adopted with members"];
+}
+
 /// What the node's own watcher is told of its own members must follow from the event of this step.
 void Model::own_changes(Watched& watched, const WatchEvent& event) {
     for (const GroupMembers& part : event.groups) {
         for (const Member& member : part.members) {
             if (member.id.node != watched.life->id) continue;
-            if (event.kind == WatchEvent::Kind::join) {
+            const bool kept = cause_.earlier_life && watched.life->stands(member.id.number.value);
+            if (event.kind == WatchEvent::Kind::join && !kept) {
                 bind(watched, part.group, member);
             } else if (event.kind == WatchEvent::Kind::leave) {
                 watched.life->leave(member.id.number.value, event.reason);
@@ -215,6 +226,8 @@ void Model::see(Watched& watched, Host& host, const Action& action) {
         notices_.gap(*watched.life, {"", gap->handler.value}, gap->missed);
     } else if (const auto* note = std::get_if<Note>(&action)) {
         see_note(watched, host, *note);
+    } else if (std::holds_alternative<Stop>(action)) {
+        judge_stop(watched, host);
     } else if (const auto* publish = std::get_if<Publish>(&action)) {
         const proto::Message message = unsealed(publish->message);
         if (const auto* news = std::get_if<proto::PeerNews>(&message.body)) see_news(watched, *news);
@@ -291,8 +304,8 @@ void Model::check_visible(Watched& watched, const std::set<std::uint64_t>& numbe
 
 void Model::see_reply(Watched& watched, Host& host, const SendDoor& send) {
     const proto::Message& message = send.message;
-    if (message.header.origin != watched.life->id.name ||
-        message.header.incarnation != watched.life->id.incarnation.value) {
+    const NodeId from{message.header.origin, Incarnation{message.header.incarnation}};
+    if (from != watched.life->id && from != cause_.earlier_life) {
         fail(watched, "speaks to a worker under another name");
     }
     if (const auto* welcome = std::get_if<proto::WorkerWelcome>(&message.body))

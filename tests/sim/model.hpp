@@ -101,6 +101,7 @@ private:
         std::set<std::pair<std::string, NodeState>> parted;  // nodes noted down or left
         std::string goodbye;                                 // the node that says it, if one does
         bool refused = false;                                // a worker's message was
+        std::optional<NodeId> earlier_life;                  // the node took another incarnation than this
         std::vector<Member> told;                            // parts of one answer
     };
 
@@ -123,6 +124,8 @@ private:
     void hear_worker(Watched& watched);
     void see_news(Watched& watched, const proto::PeerNews& news);
     void see_reasons(Watched& watched, const WatchEvent& event);
+    void see_new_life(Watched& watched, const NodeId& id);
+    void judge_stop(const Watched& watched, const Host& host) const;
     void judge_note(Watched& watched, const Host& host, const cluster::Note& note);
     void check_returned(Watched& watched, const cluster::Core& core, const Life& life);
     [[nodiscard]] std::optional<std::string> left_over(const Watched& watched, const Host& host) const;

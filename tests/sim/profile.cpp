@@ -76,9 +76,9 @@ void draw_seeds(Profile& profile, Random& random) {
 
 void draw_impostor(Profile& profile, Random& random) {
     if (random.permille(400))
-        profile.impostors.push_back({"outsider", "other"});
+        profile.impostors.push_back({"outsider", "other", false});
     else
-        profile.impostors.push_back({profile.name_of(random.below(profile.nodes)), kScope});
+        profile.impostors.push_back({profile.name_of(random.below(profile.nodes)), kScope, random.permille(400)});
 }
 
 void draw_newer(Profile& profile, const Wishes& wishes, Random& random) {

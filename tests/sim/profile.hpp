@@ -33,6 +33,7 @@ inline constexpr const char* kScope = "sim";
 struct Impostor {
     std::string name;
     std::string scope;
+    bool clone = false;  // tells others the addresses of the node that has this name, as a copied configuration does
 };
 
 /// Handlers inside the nodes: at once and without bounds, unless drawn otherwise.

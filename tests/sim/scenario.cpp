@@ -99,16 +99,20 @@ private:
 
     // ---- before the first node starts ----
 
-    /// nodes a b late-a:a outsider@other
+    /// nodes a b late-a:a clone=a outsider@other
     void nodes(const Words& words) {
         Profile& profile = cast_.profile;
         for (std::size_t i = 1; i < words.size(); ++i) {
             const auto colon = words[i].find(':');
             const auto at = words[i].find('@');
-            if (colon != std::string::npos) {
-                guests_.emplace_back(words[i].substr(0, colon), Impostor{words[i].substr(colon + 1), kScope});
+            const auto equal = words[i].find('=');
+            if (equal != std::string::npos) {
+                guests_.emplace_back(words[i].substr(0, equal), Impostor{words[i].substr(equal + 1), kScope, true});
+            } else if (colon != std::string::npos) {
+                guests_.emplace_back(words[i].substr(0, colon), Impostor{words[i].substr(colon + 1), kScope, false});
             } else if (at != std::string::npos) {
-                guests_.emplace_back(words[i].substr(0, at), Impostor{words[i].substr(0, at), words[i].substr(at + 1)});
+                const auto name = words[i].substr(0, at);
+                guests_.emplace_back(name, Impostor{name, words[i].substr(at + 1), false});
             } else {
                 cast_.places[words[i]] = profile.nodes++;
                 profile.names.push_back(words[i]);
@@ -239,6 +243,8 @@ private:
             {"continue", {&Host::resume, &Worker::resume}},
         };
         if (words[0] == "set-back") return host(arg(words, 1)).set_clock_back(), true;
+        if (words[0] == "set-ahead") return host(arg(words, 1)).set_clock_ahead(), true;
+        if (words[0] == "set-right") return host(arg(words, 1)).set_clock_right(), true;
         if (words[0] == "reopen" && stage_->worker(arg(words, 1))) return stage_->worker(words[1])->reopen(), true;
         if (words[0] == "reset" && stage_->worker(arg(words, 1)))
             return stage_->world().network.reset_doors_of(*stage_->worker(words[1])), true;

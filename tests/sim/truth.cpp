@@ -96,6 +96,19 @@ void Truth::rename(Life& life, const NodeId& id) {
     if (!by_id_.emplace(id, &life).second) throw Violation(id.name + ": takes an incarnation that was used");
 }
 
+Life& Truth::succeed(Life& life, const NodeId& id) {
+    if (id.incarnation <= life.id.incarnation) throw Violation(id.name + ": takes a lower incarnation");
+    Life& next = begin(id);
+    next.ever = life.ever;
+    std::erase_if(next.ever, [](const auto& entry) { return entry.second.gone; });
+    next.held = life.held;
+    next.present = life.present;
+    next.digest = life.digest;
+    life.running = false;
+    life.graceful = true;
+    return next;
+}
+
 // ---- views -----------------------------------------------------------------
 
 void View::take(const WatchEvent& event, Truth& truth) {

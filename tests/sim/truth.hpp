@@ -68,8 +68,10 @@ public:
     Life& begin(const NodeId& id);
     [[nodiscard]] Life* find(const NodeId& id);
     [[nodiscard]] Life& at(std::uint64_t index) { return *lives_[index]; }
-    /// The node chose another incarnation; allowed only while it has never had a member.
+    /// The node took another incarnation before it had ever had a member.
     void rename(Life& life, const NodeId& id);
+    /// The node took another incarnation: one life ends, and the next begins with the members that stand.
+    Life& succeed(Life& life, const NodeId& id);
     [[nodiscard]] const std::vector<std::unique_ptr<Life>>& lives() const { return lives_; }
 
 private:

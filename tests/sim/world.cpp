@@ -17,7 +17,7 @@ World::World(const Profile& drawn, Random root, Transcript::Sink trace)
         hosts.push_back(std::make_unique<Host>(*this, place, profile.name_of(place), kScope));
     for (const Impostor& impostor : profile.impostors) {
         const Place place = profile.nodes + profile.workers + impostors.size();
-        impostors.push_back(std::make_unique<Host>(*this, place, impostor.name, impostor.scope));
+        impostors.push_back(std::make_unique<Host>(*this, place, impostor.name, impostor.scope, impostor.clone));
     }
 }
 
@@ -49,12 +49,13 @@ std::vector<Host*> World::running() const {
     return all;
 }
 
-Host::Host(World& world, Place place, std::string name, std::string scope)
+Host::Host(World& world, Place place, std::string name, std::string scope, bool clone)
     : world_(world),
       place_(place),
       name_(std::move(name)),
       scope_(std::move(scope)),
       door_("h" + std::to_string(place) + ":7100"),
+      clone_(clone),
       random_(world.random.fork()),
       speech_(world.profile.is_newer(place), random_, world.notary_of(name_)),
       handlers_(world, *this) {}
@@ -64,15 +65,18 @@ Host::Host(World& world, Place place, std::string name, std::string scope)
 void Host::start() {
     ++lives_;
     const auto host = "h" + std::to_string(place_) + ":";
+    const auto control = std::to_string(10000 + 2 * lives_);
+    const auto gossip = std::to_string(10001 + 2 * lives_);
     Options options;
     options.scope = scope_;
     options.self.name = name_;
     constexpr std::uint64_t kEpoch = 1'700'000'000'000'000;
     const Duration date = world_.clock.now() - behind_;
     options.self.incarnation.value = kEpoch + lives_ + static_cast<std::uint64_t>(date.count());
-    options.address = door_;
-    options.control = host + std::to_string(10000 + 2 * lives_);
-    options.gossip = host + std::to_string(10001 + 2 * lives_);
+    options.address = advertised();
+    const Host& told = clone_ ? original() : *this;
+    options.control = "h" + std::to_string(told.place_) + ":" + std::to_string(10000 + 2 * told.lives_);
+    options.gossip = "h" + std::to_string(told.place_) + ":" + std::to_string(10001 + 2 * told.lives_);
     for (const std::size_t seed : world_.profile.seeds_of(place_)) options.seeds.push_back(world_.hosts[seed]->door());
     options.random_seed = random_.next();
     options.session = world_.profile.session;
@@ -81,9 +85,9 @@ void Host::start() {
     options.notary = world_.notary_of(name_);
     clock_offset_ = random_.within(seconds(1), seconds(1000));
 
-    world_.network.listen(options.address, *this, Port::door);
-    world_.network.listen(options.control, *this, Port::control);
-    world_.network.listen(options.gossip, *this, Port::gossip);
+    world_.network.listen(door_, *this, Port::door);
+    world_.network.listen(host + control, *this, Port::control);
+    world_.network.listen(host + gossip, *this, Port::gossip);
     if (world_.trace()) world_.line(name_, "starts as incarnation " + std::to_string(options.self.incarnation.value));
     core_ = std::make_unique<Core>(std::move(options));
     stopped_ = ending_ = stopped_by_core_ = armed_ = false;
@@ -91,6 +95,11 @@ void Host::start() {
     last_pause_ = Duration(-3600'000'000);
     world_.observer->started(*this);
     call(LocalWatch{kMainWatch, {}});
+}
+
+const Host& Host::original() const {
+    return **std::find_if(world_.hosts.begin(), world_.hosts.end(),
+                          [this](const auto& host) { return host->name() == name_; });
 }
 
 void Host::end(bool gracefully) {

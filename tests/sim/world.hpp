@@ -104,12 +104,14 @@ inline constexpr cluster::WatchId kMainWatch{1};
 /// One machine with its name, its front door's address and, while it runs, its node.
 class Host final : public Process {
 public:
-    Host(World& world, Place place, std::string name, std::string scope);
+    /// `clone`: it tells others the addresses of the host in World::hosts that has the same name.
+    Host(World& world, Place place, std::string name, std::string scope, bool clone = false);
 
     /// A new life.
     void start();
-    /// From now on its clock, hence the incarnation of its lives, is an hour behind.
+    /// From now on its clock, hence the incarnation of its lives, is an hour behind, or ahead.
     void set_clock_back() { behind_ = seconds(3600); }
+    void set_clock_ahead() { behind_ = -seconds(3600); }
     void set_clock_right() { behind_ = Duration(0); }
     void crash();
     void shutdown();
@@ -131,6 +133,8 @@ public:
     [[nodiscard]] const cluster::Core& core() const { return *core_; }
     [[nodiscard]] const std::string& name() const { return name_; }
     [[nodiscard]] const std::string& door() const { return door_; }
+    /// The address of its front door as it tells it to others.
+    [[nodiscard]] std::string advertised() const { return clone_ ? original().door() : door_; }
     /// Of the present or last life.
     [[nodiscard]] NodeId id() const { return core_ ? core_->self() : last_id_; }
     [[nodiscard]] std::uint64_t lives() const { return lives_; }
@@ -186,12 +190,14 @@ private:
     template <class A>
     void perform_one(const cluster::Action& action, const A& other);
     void disconnect_peer(const std::string& peer);
+    [[nodiscard]] const Host& original() const;
 
     World& world_;
     Place place_;
     std::string name_;
     std::string scope_;
     std::string door_;
+    bool clone_ = false;
     Random random_;
     std::unique_ptr<cluster::Core> core_;
     NodeId last_id_;
