@@ -2,13 +2,11 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <cerrno>
 #include <cstddef>
 #include <cstdlib>
@@ -128,7 +126,6 @@ Result<std::shared_ptr<StateFile>> StateFile::open(const std::string& path) {
 }
 
 StateFile::~StateFile() {
-    if (header_ != nullptr) ::munmap(header_, kHeader);
     if (fd_ >= 0) ::close(fd_);
 }
 
@@ -202,25 +199,15 @@ std::optional<Error> StateFile::rewrite() {
 
     const std::string new_path = path_ + ".new";
     ::unlink(new_path.c_str());
-    const int fd = ::open(new_path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
+    const int fd = ::open(new_path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0) return cannot("write", path_);
-    void* mapped = MAP_FAILED;
-    if (::flock(fd, LOCK_EX | LOCK_NB) == 0 && write_all(fd, bytes))
-        mapped = ::mmap(nullptr, kHeader, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    char* const before = header_;
-    if (mapped != MAP_FAILED) {
-        header_ = static_cast<char*>(mapped);
-        store(2);
-    }
-    if (mapped == MAP_FAILED || ::rename(new_path.c_str(), path_.c_str()) != 0) {
+    const bool written = ::flock(fd, LOCK_EX | LOCK_NB) == 0 && write_all(fd, bytes) && store(fd, 2);
+    if (!written || ::rename(new_path.c_str(), path_.c_str()) != 0) {
         auto error = cannot("write", path_);
-        if (mapped != MAP_FAILED) ::munmap(mapped, kHeader);
-        header_ = before;
         ::close(fd);
         ::unlink(new_path.c_str());
         return error;
     }
-    if (before != nullptr) ::munmap(before, kHeader);
     ::close(std::exchange(fd_, fd));
     size_ = rewritten_size_ = bytes.size();
     return std::nullopt;
@@ -246,7 +233,12 @@ std::optional<Error> StateFile::keep(const proto::Message& message, std::uint64_
 }
 
 std::optional<Error> StateFile::append(const proto::Message& message) {
-    if (size_ > 2 * rewritten_size_ + kLeastGarbage) return rewrite();  // `message` is applied already
+    errno = store_error_;
+    if (store_error_ != 0) return cannot("write", path_);
+    struct stat now {};
+    const bool resized = ::fstat(fd_, &now) != 0 || static_cast<std::size_t>(now.st_size) != size_;
+    // `message` is applied already.
+    if (resized || size_ > 2 * rewritten_size_ + kLeastGarbage) return rewrite();
     buffer_.clear();
     add_record(buffer_, size_, message);
     if (!write_all(fd_, buffer_)) return cannot("write", path_);
@@ -274,16 +266,24 @@ void StateFile::fail() {
     store(2);
 }
 
-/// Stores the progress into the slots in turn. Two times are needed where the old progress must not be read any more.
 void StateFile::store(int times) {
+    if (!store(fd_, times)) store_error_ = errno;
+}
+
+/// Stores the progress into the slots in turn. Two times are needed where the old progress must not be read any more.
+/// False on error, with errno.
+bool StateFile::store(int fd, int times) {
     for (int i = 0; i < times; ++i) {
         ++progress_.turn;
         Slot slot{progress_.turn, progress_.token, progress_.received, progress_.requests, 0};
         slot.check = slot.checksum();
-        char* const to = header_ + kSlots[progress_.turn % 2];
-        std::memcpy(to, &slot, sizeof slot);
-        std::atomic_signal_fence(std::memory_order_seq_cst);  // one slot is whole before the other changes
+        const auto at = static_cast<off_t>(kSlots[progress_.turn % 2]);
+        ssize_t wrote = 0;
+        do wrote = ::pwrite(fd, &slot, sizeof slot, at);
+        while (wrote < 0 && errno == EINTR);
+        if (wrote != sizeof slot) return false;
     }
+    return true;
 }
 
 }  // namespace muster::client

@@ -7,8 +7,10 @@
 // acted on. The file is rewritten (as PATH.new, then renamed) when it is opened and when most of it is outdated.
 //
 // Progress is what changes with every notification: up to which item the stream was handled, and which request numbers
-// may have been used. It is stored into mapped memory, which costs no system call. Two slots take turns, so that one of
-// them is whole whenever the process is killed.
+// may have been used. Two slots take turns, so that one of them is whole whenever the process is killed. Progress in
+// mapped memory would save a system call, but a file that somebody truncates would then end the process (SIGBUS).
+//
+// A file that somebody else changed in length is rewritten with the next record.
 //
 // The file survives the death of the process, not of the machine: nothing is synced to the disk. After a crash of the
 // machine the session's grace period is usually over anyway.
@@ -65,6 +67,7 @@ private:
     std::optional<Error> rewrite();
     std::optional<Error> append(const proto::Message& message);
     void store(int times);
+    bool store(int fd, int times);
     void fail();
 
     std::string path_;
@@ -72,13 +75,13 @@ private:
 
     std::mutex mutex_;
     int fd_ = -1;
-    char* header_ = nullptr;  // mapped
     SavedSession current_;
     Progress progress_;
     std::uint64_t session_ = 1;
     std::size_t size_ = 0;
     std::size_t rewritten_size_ = 0;  // its size after the last rewrite
     bool failed_ = false;
+    int store_error_ = 0;  // errno of a store that failed; keep() returns it
     std::string buffer_;
 };
 

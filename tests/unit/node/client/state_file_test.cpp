@@ -283,6 +283,30 @@ TEST_F(StateFileTest, DoesNotGrowWithOutdatedRecords) {
     EXPECT_EQ(next->saved().requests, 20'000u);
 }
 
+TEST_F(StateFileTest, AFileThatWasTruncatedIsWholeWithTheNextRecord) {
+    for (const std::size_t left : {std::size_t{0}, kSlots + 1, kHeader, kHeader + 10}) {
+        auto file = open();
+        keep_all(*file, conversation());
+        fs::resize_file(path, left);
+        file->handled(1, 70);
+        file->reserve(20);
+        EXPECT_EQ(file->keep(said(proto::JoinRequest{kOrders, 1, {}, false, 100}, 9), 1), std::nullopt);
+        file.reset();
+        auto expected = conversation();
+        expected.push_back(said(proto::JoinRequest{kOrders, 1, {}, false, 100}, 9));
+        fs::rename(path, path + ".truncated");
+        file = open();
+        keep_all(*file, expected);
+        file->handled(1, 70);
+        file->reserve(20);
+        file.reset();
+        const auto whole = opened();
+        fs::rename(path + ".truncated", path);
+        EXPECT_EQ(opened(), whole) << "truncated to " << left;
+        fs::remove(path);
+    }
+}
+
 TEST_F(StateFileTest, ASymbolicLinkStaysALink) {
     const auto link = folder / "link";
     fs::create_symlink(path, link);
