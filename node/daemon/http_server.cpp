@@ -4,6 +4,7 @@
 #include <microhttpd.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -91,8 +92,6 @@ std::string value_of(MHD_Connection* connection, MHD_ValueKind kind, std::string
 
 /// What is sent of a stream.
 struct Stream {
-    MHD_Connection* connection;
-    unsigned silence;
     std::function<std::optional<std::string>()> next;
     std::string part;
     std::size_t sent = 0;  // of the part
@@ -110,25 +109,9 @@ struct Stream {
     }
 };
 
-/// The time that a handler takes is no silence of the client.
-class Patience {
-public:
-    Patience(MHD_Connection* connection, unsigned silence) : connection_(connection), silence_(silence) { set(0); }
-    ~Patience() { set(silence_); }
-    Patience(const Patience&) = delete;
-    Patience& operator=(const Patience&) = delete;
-
-private:
-    void set(unsigned seconds) { MHD_set_connection_option(connection_, MHD_CONNECTION_OPTION_TIMEOUT, seconds); }
-
-    MHD_Connection* connection_;
-    const unsigned silence_;
-};
-
 ssize_t read_stream(void* of, std::uint64_t, char* to, std::size_t size) noexcept {
     auto& stream = *static_cast<Stream*>(of);
     try {
-        const Patience patience(stream.connection, stream.silence);
         return stream.read(to, size);
     } catch (const std::exception&) {
         return MHD_CONTENT_READER_END_WITH_ERROR;
@@ -139,13 +122,20 @@ void delete_stream(void* of) noexcept {
     delete static_cast<Stream*>(of);
 }
 
-MHD_Result queue(MHD_Connection* connection, Response&& response, unsigned silence) {
+/// From now on only the kernel waits for the client, while there is something that the client has not taken:
+/// libmicrohttpd would count the time that a handler takes as silence of the client.
+void wait_while_sending(MHD_Connection* connection, std::chrono::milliseconds silence) {
+    MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT, 0U);
+    const auto most = static_cast<unsigned>(silence.count());
+    ::setsockopt(socket_of(connection), IPPROTO_TCP, TCP_USER_TIMEOUT, &most, sizeof most);
+}
+
+MHD_Result queue(MHD_Connection* connection, Response&& response) {
     constexpr std::size_t kPart = 8U << 10U;
     MHD_Response* queued =
         response.stream
             ? MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, kPart, read_stream,
-                                                new Stream{connection, silence, std::move(response.stream), {}, 0},
-                                                delete_stream)
+                                                new Stream{std::move(response.stream), {}, 0}, delete_stream)
             : MHD_create_response_from_buffer(response.content.size(), response.content.data(), MHD_RESPMEM_MUST_COPY);
     if (!queued) return MHD_NO;
     for (const auto& [name, value] : response.headers) MHD_add_response_header(queued, name.c_str(), value.c_str());
@@ -199,18 +189,17 @@ struct HttpServer::Impl {
     int socket = -1;  // belongs to `daemon` once there is one
     MHD_Daemon* daemon = nullptr;
 
-    [[nodiscard]] unsigned silence() const { return static_cast<unsigned>(limits.silence.count()); }
-
     Response answer(MHD_Connection* connection, std::string_view method, const char* path) const {
         Response response;
         const auto handler = handlers.find(path);
         const bool reads = method == MHD_HTTP_METHOD_GET || method == MHD_HTTP_METHOD_HEAD;
         if (!reads || handler == handlers.end()) {
-            response.status = MHD_HTTP_NOT_FOUND;
+            response.status = reads ? MHD_HTTP_NOT_FOUND : MHD_HTTP_METHOD_NOT_ALLOWED;
+            if (!reads) response.headers[MHD_HTTP_HEADER_ALLOW] = "GET, HEAD";
             return response;
         }
         try {
-            const Patience patience(connection, silence());
+            wait_while_sending(connection, limits.silence);
             handler->second(Request(connection), response);
         } catch (const std::exception&) {
             response = {};
@@ -224,7 +213,7 @@ struct HttpServer::Impl {
         auto& impl = *static_cast<Impl*>(of);
         impl.deadlines->end(socket_of(connection));
         try {
-            return queue(connection, impl.answer(connection, method, path), impl.silence());
+            return queue(connection, impl.answer(connection, method, path));
         } catch (const std::exception&) {
             return MHD_NO;
         }
@@ -260,12 +249,12 @@ Result<Done> HttpServer::start(const std::string& address, const Limits& limits)
     const node::SignalsBlocked blocked;
     impl_->limits = limits;
     impl_->deadlines.emplace(limits.request_time);
-    impl_->daemon =
-        MHD_start_daemon(MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_USE_ITC,
-                         0, nullptr, nullptr, &Impl::handle, impl_.get(), MHD_OPTION_LISTEN_SOCKET, impl_->socket,
-                         MHD_OPTION_CONNECTION_LIMIT, static_cast<unsigned>(limits.connections),
-                         MHD_OPTION_CONNECTION_MEMORY_LIMIT, limits.request_bytes, MHD_OPTION_CONNECTION_TIMEOUT,
-                         impl_->silence(), MHD_OPTION_NOTIFY_CONNECTION, &Impl::notice, impl_.get(), MHD_OPTION_END);
+    impl_->daemon = MHD_start_daemon(
+        MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_USE_ITC, 0, nullptr,
+        nullptr, &Impl::handle, impl_.get(), MHD_OPTION_LISTEN_SOCKET, impl_->socket, MHD_OPTION_CONNECTION_LIMIT,
+        static_cast<unsigned>(limits.connections), MHD_OPTION_CONNECTION_MEMORY_LIMIT, limits.request_bytes,
+        MHD_OPTION_CONNECTION_TIMEOUT, static_cast<unsigned>(limits.silence.count()), MHD_OPTION_NOTIFY_CONNECTION,
+        &Impl::notice, impl_.get(), MHD_OPTION_END);
     if (impl_->daemon) return Done{};
     ::close(impl_->socket);
     return failed;

@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 #include <cstdint>
+#include <limits>
 #include <system_error>
 
 #include "node/io/address.hpp"
@@ -40,12 +41,12 @@ Wrong set_busy_poll(Config& config, const Values& values) {
 }
 
 Wrong set_limit(std::size_t& to, const std::string& text, std::size_t least = 1) {
-    constexpr std::uint64_t kMost = std::uint64_t{1} << 40;
+    constexpr auto kMost = std::min(std::uint64_t{1} << 40, std::uint64_t{std::numeric_limits<std::size_t>::max()});
     const auto value = number(text, kMost);
     if (!value || *value < least)
         return "\"" + text + "\" is not a valid limit: give a number from " + std::to_string(least) + " to " +
                std::to_string(kMost);
-    to = *value;
+    to = static_cast<std::size_t>(*value);
     return std::nullopt;
 }
 

@@ -114,7 +114,7 @@ TEST_F(HttpServerTest, AnswersNothingElse) {
     for (const char* method : {"POST", "PUT", "DELETE", "OPTIONS"}) {
         Client client(server.port());
         client.send(std::string(method) + " / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello");
-        EXPECT_EQ(client.status(), 404) << method;
+        EXPECT_EQ(client.status(), 405) << method;
     }
     Client client(server.port());
     client.send("HEAD / HTTP/1.1\r\nHost: x\r\n\r\n");

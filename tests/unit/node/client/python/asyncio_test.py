@@ -57,7 +57,7 @@ class Handlers(Case):
         with self.assertLogs("muster"):
             asyncio.run(main())
         self.assertEqual(self.got, [0, 1, 2, 3])
-        self.assertEqual(self.node.goodbyes, ["w1"])
+        self.assertTrue(self.node.wait(lambda: self.node.goodbyes == ["w1"]))
 
     def test_something_that_it_awaits_was_cancelled(self):
         async def odd():
@@ -145,7 +145,7 @@ class Handlers(Case):
             await worker.notify_created(GROUP, 1)
             await asyncio.wait_for(entered.wait(), PATIENCE)
             await asyncio.wait_for(worker.close(timeout=0.3), PATIENCE)
-            self.assertEqual(self.node.goodbyes, ["w1"])
+            self.assertTrue(self.node.wait(lambda: self.node.goodbyes == ["w1"]))
 
         with self.assertLogs("muster", "WARNING"):
             asyncio.run(main())
@@ -186,7 +186,8 @@ class Handlers(Case):
             await asyncio.wait_for(done.wait(), PATIENCE)
 
         asyncio.run(main())
-        self.assertEqual((self.got, len(self.node.goodbyes)), ([True], 1))
+        self.assertEqual(self.got, [True])
+        self.assertTrue(self.node.wait(lambda: len(self.node.goodbyes) == 1))
 
 
 class Loops(Case):
@@ -215,7 +216,7 @@ class Loops(Case):
     def test_it_can_be_closed_in_another_event_loop(self):
         worker = self.ended()
         asyncio.run(asyncio.wait_for(worker.close(), PATIENCE))
-        self.assertEqual(self.node.goodbyes, ["w1"])
+        self.assertTrue(self.node.wait(lambda: self.node.goodbyes == ["w1"]))
 
     def test_the_last_reference(self):
         worker = self.ended()
