@@ -48,7 +48,7 @@ class Forked(Case):
         """What a forked child printed; the parent's worker must not have noticed it."""
         output = self.run_program(PARENT % "\n".join("        " + line for line in lines))
         self.assertIn("child 0\nmembers 1\n", output)
-        self.assertEqual(self.node.goodbyes.count("parent"), 1, "the parent's, at its end")
+        self.assertTrue(self.node.wait(lambda: self.node.goodbyes.count("parent") == 1), "the parent's, at its end")
         self.assertEqual(self.errors, "")
         took = float(output.split("took ")[1].split()[0])
         self.assertLess(took, PATIENCE / 2)
