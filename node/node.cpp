@@ -1,5 +1,6 @@
 #include <muster/node.hpp>
 
+#include <algorithm>
 #include <utility>
 
 #include "node/io/clock.hpp"
@@ -12,7 +13,14 @@ namespace {
 /// How long a call waits beyond its timeout. The core answers in time, unless the loop is stuck.
 constexpr std::chrono::milliseconds kPatience{2000};
 
+constexpr std::chrono::milliseconds kLongestTimeout = std::chrono::hours(24);
+
 constexpr std::uint64_t kGroupsAtOnce = 512;
+
+/// Larger values would overflow the clock.
+std::chrono::milliseconds bounded(std::chrono::milliseconds timeout) {
+    return std::clamp(timeout, std::chrono::milliseconds(0), kLongestTimeout);
+}
 
 std::optional<Error> why_wrong(const Group& group) {
     if (auto why = proto::why_invalid(group); !why.empty()) return Error{ErrorCode::bad_request, std::move(why)};
@@ -33,10 +41,14 @@ Result<std::unique_ptr<Node>> Node::start(Options options) {
 }
 
 Node::Node(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
-Node::~Node() = default;
+
+Node::~Node() {
+    // In a fork, the destructors of threads, locks and sockets would wait for threads that are not there.
+    if (impl_ && impl_->is_elsewhere()) static_cast<void>(impl_.release());
+}
 
 void Node::close() {
-    impl_->close();
+    if (!impl_->is_elsewhere()) impl_->close();
 }
 
 NodeId Node::id() const {
@@ -47,17 +59,19 @@ std::string Node::address() const {
     return impl_->address;
 }
 bool Node::is_ready() const {
-    return impl_->engine->is_ready();
+    return !impl_->is_elsewhere() && impl_->engine->is_ready();
 }
 bool Node::wait_ready(std::chrono::milliseconds timeout) const {
-    return impl_->engine->wait_ready(timeout);
+    return !impl_->is_elsewhere() && impl_->engine->wait_ready(timeout);
 }
 std::chrono::milliseconds Node::loop_age() const {
+    if (impl_->is_elsewhere()) return std::chrono::milliseconds::max();
     const std::lock_guard lock(impl_->closing);
     return impl_->loop ? impl_->loop->age() : std::chrono::milliseconds::max();
 }
 
 Result<Node::Latencies> Node::latencies() const {
+    if (impl_->is_elsewhere()) return Impl::elsewhere();
     const std::lock_guard lock(impl_->closing);
     if (!impl_->loop) return *impl_->engine->why_closed();
     auto times = impl_->loop->times();
@@ -66,7 +80,7 @@ Result<Node::Latencies> Node::latencies() const {
 }
 
 Result<std::string> Node::reload_keys() {
-    if (auto closed = impl_->engine->why_closed()) return *closed;
+    if (auto closed = impl_->why_closed()) return *closed;
     if (!impl_->keys)
         return Error{ErrorCode::bad_request,
                      "this node has no keys: start it with a key file and a folder of trusted keys"};
@@ -77,6 +91,7 @@ Result<std::string> Node::reload_keys() {
 }
 
 Result<Joined> Node::join(const Group& group, OnNotification handler, const JoinOptions& options) {
+    if (impl_->is_elsewhere()) return Impl::elsewhere();
     const auto id = impl_->add_handler(group, std::move(handler));
     cluster::LocalJoin event;
     event.handler = id;
@@ -84,8 +99,8 @@ Result<Joined> Node::join(const Group& group, OnNotification handler, const Join
     event.count = options.count;
     event.meta = options.meta;
     event.visible = options.visible;
-    event.timeout = options.timeout;
-    const auto made = impl_->engine->join(std::move(event), options.timeout + kPatience);
+    event.timeout = bounded(options.timeout);
+    const auto made = impl_->engine->join(std::move(event), bounded(options.timeout) + kPatience);
     if (!made) {
         const Error& error = made.error();
         // The members may exist. The caller is told that they do not, so they must be removed.
@@ -103,12 +118,14 @@ Result<Joined> Node::join(const Group& group, OnNotification handler, const Join
 }
 
 Result<std::vector<MemberId>> Node::leave(const Group& group, std::uint64_t count) {
+    if (impl_->is_elsewhere()) return Impl::elsewhere();
     if (auto wrong = why_wrong(group)) return *wrong;
     if (count == 0) return Error{ErrorCode::bad_request, "count is 0: give at least 1"};
     return impl_->leave(group, count);
 }
 
 Result<std::vector<MemberId>> Node::leave(const Group& group, const std::vector<MemberId>& members) {
+    if (impl_->is_elsewhere()) return Impl::elsewhere();
     if (auto wrong = why_wrong(group)) return *wrong;
     const NodeId self = impl_->id();
     std::vector<MemberNumber> numbers;
@@ -118,77 +135,82 @@ Result<std::vector<MemberId>> Node::leave(const Group& group, const std::vector<
 }
 
 Result<Members> Node::members(const Group& group) {
+    if (impl_->is_elsewhere()) return Impl::elsewhere();
     return impl_->engine->members(group);
 }
 
 Result<Members> Node::local_members(const Group& group) {
-    if (auto closed = impl_->engine->why_closed()) return *closed;
+    if (auto closed = impl_->why_closed()) return *closed;
     return Members(impl_->engine->ask([&](const cluster::Core& core) { return core.members(group, true); }));
 }
 
 Result<std::vector<GroupInfo>> Node::groups() {
-    if (auto closed = impl_->engine->why_closed()) return *closed;
+    if (auto closed = impl_->why_closed()) return *closed;
     return impl_->engine->ask([](const cluster::Core& core) { return core.groups(); });
 }
 
 Result<std::vector<NodeInfo>> Node::nodes() {
-    if (auto closed = impl_->engine->why_closed()) return *closed;
+    if (auto closed = impl_->why_closed()) return *closed;
     return impl_->engine->ask([](const cluster::Core& core) { return core.nodes(); });
 }
 
 Result<Status> Node::status() {
-    if (auto closed = impl_->engine->why_closed()) return *closed;
+    if (auto closed = impl_->why_closed()) return *closed;
     auto status = impl_->engine->ask([](const cluster::Core& core) { return core.status(); });
     impl_->counts->add_to(status.counters);
     return status;
 }
 
 Result<std::map<std::string, std::uint64_t>> Node::counters() {
-    if (auto closed = impl_->engine->why_closed()) return *closed;
+    if (auto closed = impl_->why_closed()) return *closed;
     auto counters = impl_->engine->ask([](const cluster::Core& core) { return core.counters(); });
     impl_->counts->add_to(counters);
     return counters;
 }
 
 Result<std::vector<NodeView>> Node::views() {
-    if (auto closed = impl_->engine->why_closed()) return *closed;
+    if (auto closed = impl_->why_closed()) return *closed;
     return impl_->engine->ask([](const cluster::Core& core) { return core.views(node::now()); });
 }
 
 Result<GroupsPart> Node::groups_part(std::uint64_t from) {
-    if (auto closed = impl_->engine->why_closed()) return *closed;
+    if (auto closed = impl_->why_closed()) return *closed;
     return impl_->engine->ask([&](const cluster::Core& core) { return core.groups_part(from, kGroupsAtOnce); });
 }
 
 Result<std::vector<Change>> Node::changes(std::uint64_t version) {
-    if (auto closed = impl_->engine->why_closed()) return *closed;
+    if (auto closed = impl_->why_closed()) return *closed;
     return impl_->engine->ask([&](const cluster::Core& core) { return core.changes(version, node::now()); });
 }
 
 Result<NotifyReport> Node::notify(NotificationKind kind, const Group& group, const Data& data,
                                   const NotifyOptions& options) {
+    if (impl_->is_elsewhere()) return Impl::elsewhere();
+    if (auto why = proto::why_invalid(kind); !why.empty()) return Error{ErrorCode::bad_request, std::move(why)};
     cluster::LocalNotify event;
     event.kind = kind;
     event.group = group;
     event.data = data;
     event.wait = options.wait;
-    event.timeout = options.timeout;
-    const auto result = impl_->engine->call(std::move(event), options.timeout + kPatience);
+    event.timeout = bounded(options.timeout);
+    const auto result = impl_->engine->call(std::move(event), bounded(options.timeout) + kPatience);
     if (const auto* error = std::get_if<Error>(&result)) return *error;
     return std::get<NotifyReport>(result);
 }
 
 Result<Watch> Node::watch(const Group& group, OnWatch handler) {
+    if (impl_->is_elsewhere()) return Impl::elsewhere();
     if (auto wrong = why_wrong(group)) return *wrong;
     return impl_->watch(group, std::move(handler));
 }
 
 Result<Watch> Node::watch_all(OnWatch handler) {
+    if (impl_->is_elsewhere()) return Impl::elsewhere();
     return impl_->watch(Group{}, std::move(handler));
 }
 
 bool Node::unwatch(Watch watch) {
-    return impl_->unwatch(watch);
+    return !impl_->is_elsewhere() && impl_->unwatch(watch);
 }
 
 }  // namespace muster

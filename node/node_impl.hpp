@@ -17,6 +17,7 @@
 #include "node/handlers/deliver_batches.hpp"
 #include "node/handlers/outcome_box.hpp"
 #include "node/handlers/own_members.hpp"
+#include "node/io/forks.hpp"
 #include "node/io/line_limiter.hpp"
 #include "node/io/node_counters.hpp"
 #include "node/keys/keyring.hpp"
@@ -38,7 +39,19 @@ struct Node::Impl final : node::LoopCallbacks {
     static Result<std::unique_ptr<Impl>> start(Node::Options options, node::DropFilter drop = {});
     void close();
 
+    /// Whether this process is a fork of the one that started the node. Threads do not survive a fork, so calls then
+    /// return `elsewhere()`, and the object must be leaked.
+    [[nodiscard]] bool is_elsewhere() const { return forks != node::forks(); }
+    static Error elsewhere() {
+        return {ErrorCode::closed,
+                "the node belongs to another process, and this is a fork of it: start a new one here"};
+    }
+
     // ---- called by Node; any thread ----
+
+    [[nodiscard]] std::optional<Error> why_closed() const {
+        return is_elsewhere() ? elsewhere() : engine->why_closed();
+    }
 
     /// Registers a handler. Called before the core knows it, so that nothing can be delivered to a handler that is not
     /// registered yet. An empty handler is idle and is not registered.
@@ -73,6 +86,7 @@ struct Node::Impl final : node::LoopCallbacks {
     };
 
     const Node::Options options;
+    const unsigned forks = node::forks();  // of this process when the node was made
     std::shared_ptr<node::Wakeup> wakeup = std::make_shared<node::Wakeup>();
     // Shared with handlers: one that destroys the node still runs afterwards.
     std::shared_ptr<node::NodeCounters> counts = std::make_shared<node::NodeCounters>();

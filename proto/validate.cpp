@@ -37,6 +37,11 @@ std::string why_invalid(const Meta& meta) {
     return {};
 }
 
+std::string why_invalid(NotificationKind kind) {
+    if (kind >= NotificationKind::created && kind <= NotificationKind::deleted) return {};
+    return "the kind is " + std::to_string(static_cast<unsigned>(kind)) + ": use created, updated or deleted";
+}
+
 std::string why_invalid_count(std::uint64_t count) {
     if (count >= 1 && count <= limits::kMembersPerCall) return {};
     return "the count is " + std::to_string(count) + ": a call takes 1 to 65536 members";

@@ -13,6 +13,7 @@ namespace muster::proto {
 std::string why_invalid(const Group& group);
 std::string why_invalid(const Data& data);
 std::string why_invalid(const Meta& meta);
+std::string why_invalid(NotificationKind kind);
 /// The number of members that one join or leave names.
 std::string why_invalid_count(std::uint64_t count);
 

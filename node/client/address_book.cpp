@@ -33,7 +33,8 @@ bool is_valid_address(std::string_view text) {
     return named && node::parse_address(named->address)->port != 0;
 }
 
-AddressBook::AddressBook(std::vector<std::string> nodes) : listed_(std::move(nodes)) {
+AddressBook::AddressBook(std::vector<std::string> nodes, bool in_order, std::uint64_t random_seed)
+    : in_order_(in_order), random_(random_seed), listed_(std::move(nodes)) {
     begin_round();
 }
 
@@ -51,9 +52,13 @@ void AddressBook::begin_round(const std::string& first) {
     const auto add = [this](const std::string& address) {
         if (!address.empty() && !contains(round_, address)) round_.push_back(address);
     };
+    const auto add_all = [&](std::vector<std::string> addresses) {
+        if (!in_order_) std::shuffle(addresses.begin(), addresses.end(), random_);
+        for (const auto& address : addresses) add(address);
+    };
     add(first);
-    for (const auto& address : listed_) add(address);
-    for (const auto& address : learned_) add(address);
+    add_all(listed_);
+    add_all(learned_);
     std::reverse(round_.begin(), round_.end());
 }
 

@@ -1,7 +1,9 @@
 // The addresses of nodes, and the order in which they are tried.
 #pragma once
 
+#include <cstdint>
 #include <optional>
+#include <random>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,9 +17,12 @@ std::string_view host_port_of(std::string_view address);
 std::string_view node_name_of(std::string_view address);
 
 /// Hands out addresses in rounds. A round has every known address once: the user's list first, then what was learned.
+/// Each round shuffles both, so that workers with one list spread over its nodes, and those that lose one node do not
+/// all go to the same other one.
 class AddressBook {
 public:
-    explicit AddressBook(std::vector<std::string> nodes);
+    /// `in_order`: rounds keep the order of the list.
+    AddressBook(std::vector<std::string> nodes, bool in_order, std::uint64_t random_seed);
 
     /// Replaces the addresses that were learned before. Invalid ones, and those beyond 64, are ignored.
     void learn(const std::vector<std::string>& nodes);
@@ -33,6 +38,8 @@ public:
     [[nodiscard]] const std::vector<std::string>& listed() const { return listed_; }
 
 private:
+    const bool in_order_;
+    std::mt19937_64 random_;
     std::vector<std::string> listed_;
     std::vector<std::string> learned_;
     std::vector<std::string> round_;  // what is left of the round, in reverse

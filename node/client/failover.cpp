@@ -35,8 +35,8 @@ Duration Backoff::next() {
     return pause + milliseconds(random_ >> 33 & 31);
 }
 
-Failover::Failover(std::vector<std::string> nodes, std::uint64_t random_seed)
-    : addresses_(std::move(nodes)), backoff_(random_seed) {}
+Failover::Failover(std::vector<std::string> nodes, bool in_order, std::uint64_t random_seed)
+    : addresses_(std::move(nodes), in_order, random_seed), backoff_(random_seed) {}
 
 bool Failover::start(Instant now) {
     addresses_.begin_round(home_);

@@ -38,7 +38,7 @@ class Failover {
 public:
     enum class State { idle, greeting, attached, closed };
 
-    Failover(std::vector<std::string> nodes, std::uint64_t random_seed);
+    Failover(std::vector<std::string> nodes, bool in_order, std::uint64_t random_seed);
 
     [[nodiscard]] State state() const { return state_; }
     /// The address that is tried, or that the worker is attached to, or was last.

@@ -1,5 +1,6 @@
 #include "node/client/reactor.hpp"
 
+#include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -11,6 +12,7 @@
 #include <system_error>
 #include <utility>
 
+#include "node/io/forks.hpp"
 #include "node/io/signals_blocked.hpp"
 
 namespace muster::client {
@@ -36,18 +38,39 @@ int add_to(int epoll_fd, int fd, std::uint32_t events, std::uint64_t number) {
     return ::epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event);
 }
 
+/// What all threads of this process share.
+struct Shared {
+    std::mutex mutex;
+    std::weak_ptr<Reactor> current;
+};
+
+Shared& of_process() {
+    static Shared shared;
+    // The lock is held across the fork, so that the child never finds it held by a thread that it does not have.
+    static const int registered = ::pthread_atfork([] { shared.mutex.lock(); }, [] { shared.mutex.unlock(); },
+                                                   [] {
+                                                       shared.current.reset();
+                                                       shared.mutex.unlock();
+                                                   });
+    static_cast<void>(registered);
+    return shared;
+}
+
 }  // namespace
 
 std::shared_ptr<Reactor> Reactor::shared() {
-    static std::mutex mutex;
-    static std::weak_ptr<Reactor> current;
-    const std::lock_guard lock(mutex);
-    auto reactor = current.lock();
-    if (!reactor) current = reactor = std::make_shared<Reactor>();
+    Shared& process = of_process();
+    const std::lock_guard lock(process.mutex);
+    auto reactor = process.current.lock();
+    if (!reactor) process.current = reactor = std::make_shared<Reactor>();
     return reactor;
 }
 
-Reactor::Reactor() : epoll_fd_(checked(::epoll_create1(EPOLL_CLOEXEC))) {
+bool Reactor::is_elsewhere() const {
+    return forks_ != node::forks();
+}
+
+Reactor::Reactor() : forks_(node::forks()), epoll_fd_(checked(::epoll_create1(EPOLL_CLOEXEC))) {
     context_.set(zmq::ctxopt::max_sockets, std::min(kMostSockets, context_.get(zmq::ctxopt::socket_limit)));
     wake_fd_ = checked(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
     checked(add_to(epoll_fd_, wake_fd_, EPOLLIN, kWakeUp));

@@ -53,9 +53,13 @@ public:
         std::optional<Timers::iterator> timer_;
     };
 
-    /// The reactor of this process. It ends with its last owner. Throws std::system_error if the system has no more
-    /// descriptors or threads.
+    /// The reactor of this process; a fork makes its own. It ends with its last owner. Throws std::system_error if the
+    /// system has no more descriptors or threads.
     static std::shared_ptr<Reactor> shared();
+
+    /// Whether this process is a fork of the one that made the reactor. Threads do not survive a fork, and locks may
+    /// be held by threads that are not there.
+    [[nodiscard]] bool is_elsewhere() const;
 
     Reactor();
     /// All tasks must have ended.
@@ -89,6 +93,7 @@ private:
     void run_turn(const std::shared_ptr<Registration>& registration);
     void set_timer(const std::shared_ptr<Registration>& registration, std::optional<Instant> due);
 
+    const unsigned forks_;  // of this process when the reactor was made
     zmq::context_t context_{1};
     int epoll_fd_ = -1;
     int wake_fd_ = -1;

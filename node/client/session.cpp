@@ -23,7 +23,7 @@ milliseconds clamp_ms(std::uint64_t value, std::uint64_t least, std::uint64_t mo
 Session::Session(Options options)
     : claim_timeout_(options.claim_timeout),
       outbox_(std::move(options.scope), std::move(options.name), options.keeps),
-      failover_(std::move(options.nodes), options.random_seed),
+      failover_(std::move(options.nodes), options.in_order, options.random_seed),
       unclaimed_(std::move(options.saved.joins)) {
     if (options.saved.token) continue_session(options.saved);
 }

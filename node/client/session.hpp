@@ -33,7 +33,8 @@ public:
         std::string name;
         std::string scope;
         std::vector<std::string> nodes;  // "host:port" or "NAME@host:port"; not empty
-        std::uint64_t random_seed = 1;   // for the jitter of retries
+        bool in_order = false;           // whether `nodes` are tried in the order of the list
+        std::uint64_t random_seed = 1;   // for the order of nodes and the jitter of retries
         bool keeps = false;              // whether to emit Keep and Reserve
         SavedSession saved{};            // of this name and scope; if it has a token, it is continued as session 1
         Duration claim_timeout = std::chrono::seconds(5);  // how long, once resumed, members of `saved` may be joined

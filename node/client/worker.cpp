@@ -12,6 +12,7 @@
 
 #include "node/client/address_book.hpp"
 #include "node/client/worker_loop.hpp"
+#include "node/io/address.hpp"
 #include "proto/codec.hpp"
 #include "proto/limits.hpp"
 #include "proto/utf8.hpp"
@@ -46,7 +47,8 @@ std::optional<Error> check(const Group& group) {
     return bad_request_if(proto::why_invalid(group));
 }
 
-std::optional<Error> check(const Group& group, const Data& data) {
+std::optional<Error> check(NotificationKind kind, const Group& group, const Data& data) {
+    if (auto error = bad_request_if(proto::why_invalid(kind))) return error;
     if (auto error = check(group)) return error;
     return bad_request_if(proto::why_invalid(data));
 }
@@ -111,6 +113,7 @@ struct Worker::Impl {
         session.name = options.name;
         session.scope = options.scope;
         session.nodes = options.nodes;
+        session.in_order = options.in_order;
         session.random_seed = std::random_device{}();
         session.keeps = state != nullptr;
         if (state != nullptr) session.saved = state->saved();
@@ -132,7 +135,12 @@ struct Worker::Impl {
 Worker::Worker(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 Worker::~Worker() {
-    close();
+    // In a fork, the destructors of threads, locks and sockets would wait for threads that are not there.
+    if (impl_->loop.is_elsewhere()) {
+        static_cast<void>(impl_.release());
+    } else {
+        close();
+    }
 }
 
 Result<std::unique_ptr<Worker>> Worker::connect(Options options) {
@@ -144,6 +152,7 @@ Result<std::unique_ptr<Worker>> Worker::connect(Options options) {
         if (options.name.empty()) options.name = state->saved().worker;
     }
     if (options.name.empty()) options.name = default_name();
+    for (auto& address : options.nodes) address = node::plain_address(address);
     if (auto error = check(options)) return *error;
     if (auto error = state ? check_same(options, state->saved()) : std::nullopt) return *error;
     std::shared_ptr<keys::Keyring> keys;
@@ -226,7 +235,7 @@ Result<Status> Worker::status() {
 
 Result<NotifyReport> Worker::notify(NotificationKind kind, const Group& group, const Data& data,
                                     const NotifyOptions& options) {
-    if (auto error = check(group, data)) return *error;
+    if (auto error = check(kind, group, data)) return *error;
     const auto timeout = bounded(options.timeout);
     client::NotifyCall call{{kind, group, data, options.wait, node_timeout(timeout)}};
     return result_of<NotifyReport>(impl_->loop.call(std::move(call), timeout));
@@ -234,7 +243,7 @@ Result<NotifyReport> Worker::notify(NotificationKind kind, const Group& group, c
 
 std::future<Result<NotifyReport>> Worker::post(NotificationKind kind, const Group& group, const Data& data,
                                                const NotifyOptions& options) {
-    if (auto error = check(group, data)) {
+    if (auto error = check(kind, group, data)) {
         std::promise<Result<NotifyReport>> refused;
         refused.set_value(std::move(*error));
         return refused.get_future();
@@ -257,6 +266,7 @@ bool Worker::unwatch(Watch watch) {
 }
 
 Result<Watch> Worker::Impl::watch(const Group& group, OnWatch handler) {
+    if (loop.is_elsewhere()) return client::WorkerLoop::elsewhere();
     const auto shared = std::make_shared<client::WatchHandler>(std::move(handler));
     Watch made;
     {
@@ -271,6 +281,7 @@ Result<Watch> Worker::Impl::watch(const Group& group, OnWatch handler) {
 }
 
 bool Worker::Impl::unwatch(Watch watch) {
+    if (loop.is_elsewhere()) return false;
     std::shared_ptr<client::WatchHandler> handler;
     {
         const std::lock_guard lock(mutex);

@@ -53,6 +53,7 @@ WorkerLoop::~WorkerLoop() {
 }
 
 void WorkerLoop::close() {
+    if (is_elsewhere()) return;
     {
         const std::lock_guard lock(mutex_);
         if (!closing_) close_until_ = clock_now() + (handler_thread_->on_own_thread() ? milliseconds(0) : kLastHandler);
@@ -89,7 +90,13 @@ Error closed() {
 
 }  // namespace
 
+Error WorkerLoop::elsewhere() {
+    return {ErrorCode::closed,
+            "the worker belongs to another process, and this is a fork of it: connect a new one here"};
+}
+
 Reply WorkerLoop::wait(const std::function<Command(CallId)>& make) {
+    if (is_elsewhere()) return elsewhere();
     std::future<Reply> answer;
     {
         const std::lock_guard lock(mutex_);
@@ -106,6 +113,10 @@ std::future<Result<NotifyReport>> WorkerLoop::post(NotifyCall notify, millisecon
     const auto deadline = clock_now() + timeout;
     Posted posted{{}, notify.request.data.msgpack.size()};
     auto report = posted.report.get_future();
+    if (is_elsewhere()) {
+        posted.report.set_value(elsewhere());
+        return report;
+    }
     {
         std::unique_lock lock(mutex_);
         const bool in_time = post_ended_.wait_until(lock, deadline, [&] {
@@ -157,6 +168,7 @@ void WorkerLoop::unwatch(Watch watch, WatchHandler& handler) {
 }
 
 NodeInfo WorkerLoop::node() const {
+    if (is_elsewhere()) return {};
     const std::lock_guard lock(mutex_);
     return node_;
 }

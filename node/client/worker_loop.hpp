@@ -29,6 +29,11 @@ public:
                std::shared_ptr<StateFile> state, std::shared_ptr<keys::Keyring> keys);
     ~WorkerLoop() override;
 
+    /// Whether this process is a fork of the one that made the worker. Then calls return `elsewhere()` immediately, and
+    /// the object must be leaked.
+    [[nodiscard]] bool is_elsewhere() const { return reactor_->is_elsewhere(); }
+    static Error elsewhere();
+
     /// Waits until the worker is attached. Errors: why it is not.
     Result<Done> wait_attached(std::chrono::milliseconds timeout);
 

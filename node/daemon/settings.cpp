@@ -71,8 +71,9 @@ Wrong set_port(std::uint16_t& to, const std::string& text) {
 }
 
 Wrong set_address(std::string& to, const std::string& text) {
-    if (const auto address = node::parse_address(text); !address) return address.error().text;
-    to = text;
+    auto plain = node::plain_address(text);
+    if (const auto address = node::parse_address(plain); !address) return address.error().text;
+    to = std::move(plain);
     return std::nullopt;
 }
 
@@ -91,11 +92,15 @@ Wrong set_switch(bool& to, const std::string& text) {
 Wrong set_seeds(Config& config, const Values& values) {
     config.node.seeds.clear();
     for (const auto& value : values) {
-        const auto named = node::parse_named_address(value);
-        if (!named) return named.error().text;
-        if (node::parse_address(named->address)->port == 0)
-            return "\"" + value + "\" has port 0: give the port that the seed listens on";
-        config.node.seeds.push_back(value);
+        auto seeds = node::split_addresses(value);
+        if (seeds.empty()) return node::parse_address(value).error().text;
+        for (auto& seed : seeds) {
+            const auto named = node::parse_named_address(seed);
+            if (!named) return named.error().text;
+            if (node::parse_address(named->address)->port == 0)
+                return "\"" + seed + "\" has port 0: give the port that the seed listens on";
+            config.node.seeds.push_back(std::move(seed));
+        }
     }
     return std::nullopt;
 }

@@ -57,6 +57,7 @@ public:
     muster::Result<muster::Done> start(std::vector<std::string> nodes) {
         muster::Worker::Options options;
         options.nodes = std::move(nodes);
+        options.in_order = true;  // the first one is the node of this process's host
         options.on_attachment = [this](bool attached, const std::string&) { attachment(attached); };
         // Notifications were lost. Leave and join again: the first process sends its whole table to new members.
         options.on_gap = [this](std::uint64_t) { (void)worker_->leave(group_), (void)join(); };

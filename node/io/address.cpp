@@ -57,6 +57,30 @@ Result<NamedAddress> parse_named_address(std::string_view text) {
     return NamedAddress{std::string(name), std::string(rest)};
 }
 
+std::string plain_address(std::string_view typed) {
+    constexpr std::string_view kSpaces = " \t\r\n";
+    constexpr std::string_view kScheme = "tcp://";
+    const auto without_scheme = [&](std::string_view text) {
+        return std::string(text.substr(text.starts_with(kScheme) ? kScheme.size() : 0));
+    };
+    const auto first = typed.find_first_not_of(kSpaces);
+    if (first == std::string_view::npos) return {};
+    const auto text = without_scheme(typed.substr(first, typed.find_last_not_of(kSpaces) + 1 - first));
+    const auto at = text.find('@');
+    if (at == std::string::npos) return text;
+    return text.substr(0, at + 1) + without_scheme(std::string_view(text).substr(at + 1));
+}
+
+std::vector<std::string> split_addresses(std::string_view typed) {
+    std::vector<std::string> addresses;
+    while (!typed.empty()) {
+        const auto comma = std::min(typed.find(','), typed.size());
+        if (auto one = plain_address(typed.substr(0, comma)); !one.empty()) addresses.push_back(std::move(one));
+        typed.remove_prefix(std::min(comma + 1, typed.size()));
+    }
+    return addresses;
+}
+
 std::string to_string(const Address& address) {
     return with_port(address.host, address.port);
 }

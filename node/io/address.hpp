@@ -30,6 +30,11 @@ struct NamedAddress {
 /// Errors: bad_request, with the reason.
 Result<NamedAddress> parse_named_address(std::string_view text);
 
+/// What a user means by an address: without spaces around it and without "tcp://".
+std::string plain_address(std::string_view typed);
+/// The plain addresses of a list with commas. Empty parts are left out.
+std::vector<std::string> split_addresses(std::string_view typed);
+
 /// The inverse of parse_address.
 std::string to_string(const Address& address);
 std::string with_port(std::string host, std::uint16_t port);

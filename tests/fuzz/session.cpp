@@ -27,7 +27,7 @@ public:
         const bool goes_on = keeps && input_.flag();
         if (goes_on) kept_ = an_earlier_one();
         session_ = std::make_unique<Session>(
-            Session::Options{"w1", "default", {"a:1", "b:2"}, 7, keeps, kept_, milliseconds(500)});
+            Session::Options{"w1", "default", {"a:1", "b:2"}, true, 7, keeps, kept_, milliseconds(500)});
         ordinal_ = goes_on ? 1 : 0;
         session_->start(now_);
         perform();

@@ -68,6 +68,7 @@ private:
         std::rotate(nodes.begin(), nodes.begin() + static_cast<std::ptrdiff_t>(number % kNodes), nodes.end());
         const std::string name = (workers_.size() < kMembers ? "member-" : "notifier-") + std::to_string(number);
         auto options = with_keys(Worker::Options{.nodes = std::move(nodes), .name = name});
+        options.in_order = true;
         options.on_gap = [this, name](std::uint64_t missed) {
             ledger_.broken(name + " was told of a gap of " + std::to_string(missed));
         };

@@ -19,6 +19,10 @@ namespace muster {
 
 /// The same node that `musterd` runs, in this process. It also serves workers.
 ///
+/// Processes: threads do not survive a fork. In a forked child all calls return
+/// `closed` immediately, and `close` and the destructor do nothing. The parent's
+/// node is not affected. The child may start a node of its own.
+///
 /// Threads: one thread of the node owns its sockets. Handlers run on other
 /// threads. The calls of one join or watch are made in order, one at a time.
 /// A handler that blocks delays only its own join. When all

@@ -8,6 +8,7 @@
 #include <set>
 #include <thread>
 
+#include "tests/unit/node/forked.hpp"
 #include "tests/unit/node/nodes.hpp"
 #include "tests/unit/node/support.hpp"
 
@@ -83,9 +84,54 @@ TEST(Node, RefusesWrongArguments) {
     EXPECT_EQ(node->notify_created({"x", ""}, kData).error().code, ErrorCode::bad_request);
     EXPECT_EQ(node->notify_created(kGroup, Data{"\xc1"}).error().code, ErrorCode::bad_request);
     EXPECT_EQ(node->notify_created(kGroup, Data{""}).error().code, ErrorCode::bad_request);
+    for (const int kind : {0, 4, 255})
+        EXPECT_EQ(node->notify(static_cast<NotificationKind>(kind), kGroup, kData, {}).error().code,
+                  ErrorCode::bad_request);
     EXPECT_EQ(node->watch({"", "x"}, [](const WatchEvent&) {}).error().code, ErrorCode::bad_request);
     EXPECT_EQ(node->watch(kGroup, {}).error().code, ErrorCode::bad_request);
     EXPECT_TRUE(node->groups()->empty());
+}
+
+TEST(Node, TakesTheLongestTimeoutThatTheTypeHas) {
+    const auto node = start(options("a"));
+    NotifyOptions for_ever;
+    for_ever.wait = true;
+    for_ever.timeout = std::chrono::milliseconds::max();
+    JoinOptions join;
+    join.visible = true;
+    join.timeout = std::chrono::milliseconds::max();
+    EXPECT_TRUE(node->join(kGroup, {}, join).ok());
+    const auto report = node->notify(NotificationKind::created, kGroup, kData, for_ever);
+    ASSERT_TRUE(report.ok());
+    EXPECT_EQ(report->delivered, 1u);
+    for_ever.timeout = std::chrono::milliseconds::min();
+    EXPECT_TRUE(node->notify(NotificationKind::created, {"nobody", "here"}, kData, for_ever).ok());
+}
+
+TEST(Node, InAForkedChildEachCallSaysThatTheNodeIsTheParentsAndTheChildStartsItsOwn) {
+#if defined(__SANITIZE_THREAD__)
+    GTEST_SKIP() << "the thread sanitizer does not follow forks of processes with threads";
+#endif
+    auto node = start(options("a"));
+    const auto status = test::status_of_child([&] {
+        const auto closed = [](const auto& result) { return !result && result.error().code == ErrorCode::closed; };
+        if (!closed(node->join(kGroup, {}, JoinOptions{}))) return 1;
+        if (!closed(node->leave(kGroup, 1)) || !closed(node->leave(kGroup, std::vector<MemberId>{}))) return 2;
+        if (!closed(node->members(kGroup)) || !closed(node->local_members(kGroup))) return 3;
+        if (!closed(node->groups()) || !closed(node->nodes()) || !closed(node->status())) return 4;
+        if (!closed(node->notify_created(kGroup, kData))) return 5;
+        if (!closed(node->watch(kGroup, [](const WatchEvent&) {})) || node->unwatch(Watch{1})) return 6;
+        if (!closed(node->counters()) || !closed(node->latencies()) || !closed(node->reload_keys())) return 7;
+        if (node->is_ready() || node->wait_ready(std::chrono::milliseconds(1))) return 8;
+        auto own = Node::start(options("b", {node->address()}));
+        if (!own || !(*own)->wait_ready(kLong) || !(*own)->join(kGroup, {}, many(1))) return 9;
+        own->reset();
+        node->close();
+        node.reset();
+        return 0;
+    });
+    EXPECT_EQ(status, 0);
+    EXPECT_TRUE(node->join(kGroup, {}, many(1)).ok());
 }
 
 TEST(Node, RefusesWrongOptions) {

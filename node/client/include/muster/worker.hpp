@@ -14,8 +14,8 @@
 
 namespace muster {
 
-/// A worker attaches to the first node of its list that answers. If it loses that node, it goes on along the list, for
-/// ever. Its members, handlers and watches outlive its session with a node:
+/// A worker attaches to a node of its list. If it loses that node, it goes on to the others, for ever. Its members,
+/// handlers and watches outlive its session with a node:
 /// - A session that is lost is resumed within its grace period (set at the node). Then nothing was missed.
 /// - After that, or at another node, the worker joins and watches again by itself. Its members have new numbers then;
 ///   ids that `join` returned earlier still name them in `leave`. Notifications that were sent meanwhile are lost.
@@ -24,6 +24,11 @@ namespace muster {
 /// handlers, which run one at a time: a handler that blocks delays this worker's notifications only. All Workers of a
 /// process share one more thread and one thread of ZeroMQ's. A notification counts as delivered when its handlers have
 /// returned.
+///
+/// **Processes.** Threads do not survive a fork. In a forked child the calls of a worker that the parent made return
+/// `closed` immediately; `close` and the destructor do nothing, and leak what the worker has. The parent's worker is
+/// not affected. The child connects a worker of its own. A child of a handler must not return from it: call exec or
+/// _exit. No call may be made in a signal handler (they are not async-signal-safe).
 ///
 /// **State file.** With a `state_file`, a worker that was killed and is started again within the grace period continues
 /// its session: its members never left, and watchers see no change.
@@ -41,7 +46,7 @@ namespace muster {
 class Worker final : public Tracker {
 public:
     struct Options {
-        std::vector<std::string> nodes{};  // "host:port" or "NAME@host:port"; tried in order, at least one
+        std::vector<std::string> nodes{};  // "host:port" or "NAME@host:port"; tried in random order, at least one
         std::string name{};                // empty: the name in the state file, or "<host name>-<process id>"
         std::string scope = "default";     // must be the nodes' scope
         /// Encryption: the file NAME.key with this worker's own key pair, and the folder whose nodes/NAME.pub are the
@@ -65,6 +70,9 @@ public:
         /// Called at most once, on the handlers' thread, when the state file cannot be written any more. `text` says
         /// why. The worker goes on, but the next process will be a new worker.
         std::function<void(const std::string& text)> on_state_lost{};
+        /// Try the nodes in the order of the list. Otherwise workers with one list spread over its nodes, also after
+        /// one of them was lost.
+        bool in_order = false;
     };
 
     /// Returns when the worker is attached, at the latest after `connect_timeout`.

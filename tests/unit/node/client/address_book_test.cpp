@@ -2,10 +2,13 @@
 
 #include <gmock/gmock.h>
 
+#include <map>
+
 namespace muster::client {
 namespace {
 
 using testing::ElementsAre;
+using testing::UnorderedElementsAre;
 
 std::vector<std::string> round(AddressBook& book) {
     std::vector<std::string> list;
@@ -14,7 +17,7 @@ std::vector<std::string> round(AddressBook& book) {
 }
 
 TEST(AddressBook, ARoundHasTheListedAddressesThenTheLearnedOnes) {
-    AddressBook book({"b:1", "a:1"});
+    AddressBook book({"b:1", "a:1"}, true, 1);
     EXPECT_THAT(round(book), ElementsAre("b:1", "a:1"));
     book.learn({"c:1", "a:1", "bad"});
     book.begin_round();
@@ -22,7 +25,7 @@ TEST(AddressBook, ARoundHasTheListedAddressesThenTheLearnedOnes) {
 }
 
 TEST(AddressBook, ANodesNameDoesNotMakeAnotherAddress) {
-    AddressBook book({"n1@b:1", "a:1"});
+    AddressBook book({"n1@b:1", "a:1"}, true, 1);
     book.learn({"b:1", "n2@a:1", "n3@c:1"});
     book.begin_round();
     EXPECT_THAT(round(book), ElementsAre("n1@b:1", "a:1", "n3@c:1"));
@@ -32,15 +35,37 @@ TEST(AddressBook, ANodesNameDoesNotMakeAnotherAddress) {
 }
 
 TEST(AddressBook, ARoundCanPutOneFirstOrLast) {
-    AddressBook book({"a:1", "b:1", "c:1"});
+    AddressBook book({"a:1", "b:1", "c:1"}, true, 1);
     book.begin_round("b:1");
     EXPECT_THAT(round(book), ElementsAre("b:1", "a:1", "c:1"));
     book.begin_round_without("a:1");
     EXPECT_THAT(round(book), ElementsAre("b:1", "c:1", "a:1"));
 }
 
+TEST(AddressBook, WithoutAnOrderEachRoundShufflesTheListAndWhatWasLearned) {
+    std::map<std::string, int> first;
+    std::map<std::string, int> after_a;  // the node that a worker which lost a:1 goes to
+    for (std::uint64_t seed = 0; seed < 300; ++seed) {
+        AddressBook book({"a:1", "b:1", "c:1"}, false, seed);
+        book.learn({"d:1", "e:1"});
+        book.begin_round();
+        const auto tried = round(book);
+        EXPECT_THAT(std::vector(tried.begin(), tried.begin() + 3), UnorderedElementsAre("a:1", "b:1", "c:1"));
+        EXPECT_THAT(std::vector(tried.begin() + 3, tried.end()), UnorderedElementsAre("d:1", "e:1"));
+        ++first[tried.front()];
+        book.begin_round_without("a:1");
+        const auto next = round(book);
+        EXPECT_EQ(next.back(), "a:1");
+        ++after_a[next.front()];
+        book.begin_round("b:1");
+        EXPECT_EQ(round(book).front(), "b:1");
+    }
+    for (const auto* address : {"a:1", "b:1", "c:1"}) EXPECT_GT(first[address], 60) << address;
+    for (const auto* address : {"b:1", "c:1"}) EXPECT_GT(after_a[address], 100) << address;
+}
+
 TEST(AddressBook, LearnsAtMost64Addresses) {
-    AddressBook book({"a:1"});
+    AddressBook book({"a:1"}, true, 1);
     std::vector<std::string> many;
     for (int i = 1; i <= 1000; ++i) many.push_back("h:" + std::to_string(i));
     book.learn(many);

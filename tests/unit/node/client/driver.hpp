@@ -124,7 +124,8 @@ public:
 
 private:
     Driver(bool keeps, SavedSession saved, std::vector<std::string> nodes)
-        : kept(saved), session({"w1", "default", std::move(nodes), 7, keeps, std::move(saved), milliseconds(5000)}) {
+        : kept(saved),
+          session({"w1", "default", std::move(nodes), true, 7, keeps, std::move(saved), milliseconds(5000)}) {
         session.start(now);
         take();
     }

@@ -47,6 +47,7 @@ std::string number(int i) {
 
 std::unique_ptr<Worker> connect(std::vector<std::string> nodes, Worker::Options options = {}) {
     options.nodes = std::move(nodes);
+    options.in_order = true;
     options.name = "w1";
     auto worker = Worker::connect(std::move(options));
     EXPECT_TRUE(worker) << worker.error().text;
@@ -85,6 +86,22 @@ TEST(Worker, ReportsWhyItCannotConnect) {
     }
     options.nodes = {};
     EXPECT_EQ(Worker::connect(options).error().code, ErrorCode::bad_request);
+}
+
+TEST(Worker, AKindThatDoesNotExistIsRefusedBeforeItIsSent) {
+    FakeNode node("a");
+    auto worker = connect({node.address()});
+    for (const int kind : {0, 4, 255}) {
+        const auto wrong = static_cast<NotificationKind>(kind);
+        EXPECT_EQ(worker->notify(wrong, kGroup, {}, {}).error().code, ErrorCode::bad_request);
+        EXPECT_EQ(worker->post(wrong, kGroup, {}).get().error().code, ErrorCode::bad_request);
+    }
+    EXPECT_TRUE(node.wait_for([](const FakeNode& n) { return n.requests.empty(); }));
+}
+
+TEST(Worker, TakesAddressesAsPeopleWriteThem) {
+    FakeNode node("a");
+    EXPECT_TRUE(connect({" tcp://" + node.address() + " "}));
 }
 
 TEST(Worker, AFinalRefusalEndsConnectImmediately) {

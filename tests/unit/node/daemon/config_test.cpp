@@ -54,6 +54,19 @@ bool has(const std::string& text, const std::string& part) {
     return text.find(part) != std::string::npos;
 }
 
+TEST(Config, AddressesAreTakenAsPeopleWriteThem) {
+    EXPECT_EQ(good({"--seed", " tcp://a:1, n@b:2,", "--seed", "tcp://n@c:3"}).node.seeds,
+              (std::vector<std::string>{"a:1", "n@b:2", "n@c:3"}));
+    const auto config = good({"--listen", " tcp://127.0.0.1:1 ", "--advertise", "tcp://h:2", "--http", " 127.0.0.1:3"});
+    EXPECT_EQ(config.node.listen, "127.0.0.1:1");
+    EXPECT_EQ(config.node.advertise, "h:2");
+    EXPECT_EQ(config.http, "127.0.0.1:3");
+    const File file("listen = \" tcp://127.0.0.1:4\"\nseed = [\"tcp://a:1\", \" b:2 \"]\n");
+    EXPECT_EQ(good({"--config", file.path()}).node.listen, "127.0.0.1:4");
+    EXPECT_EQ(good({"--config", file.path()}).node.seeds, (std::vector<std::string>{"a:1", "b:2"}));
+    for (const char* none : {"", " ", ",", "tcp://"}) EXPECT_TRUE(has(wrong({"--seed", none}), "HOST:PORT")) << none;
+}
+
 TEST(Config, SwitchNeedsNoValue) {
     EXPECT_FALSE(good({}).node.security.insecure);
     EXPECT_TRUE(good({"--insecure"}).node.security.insecure);

@@ -46,5 +46,16 @@ TEST(Address, ResolvesNumbersToThemselvesAndUnknownNamesToNothing) {
     EXPECT_TRUE(resolve("no such host").empty());
 }
 
+TEST(Address, IsTakenAsPeopleWriteIt) {
+    for (const auto* typed : {"h:1", " h:1", "h:1\n", "tcp://h:1", "\ttcp://h:1 "})
+        EXPECT_EQ(plain_address(typed), "h:1");
+    for (const auto* typed : {"n@h:1", "n@tcp://h:1", "tcp://n@h:1", " n@h:1 "})
+        EXPECT_EQ(plain_address(typed), "n@h:1");
+    EXPECT_EQ(plain_address(" "), "");
+    EXPECT_EQ(split_addresses(" a:1 ,tcp://b:2,, n@tcp://[::1]:3, "),
+              (std::vector<std::string>{"a:1", "b:2", "n@[::1]:3"}));
+    EXPECT_TRUE(split_addresses(" , ").empty());
+}
+
 }  // namespace
 }  // namespace muster::node
