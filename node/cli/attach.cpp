@@ -1,8 +1,10 @@
-#include <sstream>
+#include <cstdlib>
+#include <thread>
 #include <utility>
 
 #include "node/cli/commands.hpp"
 #include "node/cli/output.hpp"
+#include "node/io/address.hpp"
 
 namespace muster::cli {
 
@@ -20,10 +22,19 @@ int fail(const Error& error) {
     }
 }
 
+int end(Worker& worker, int status) {
+    std::thread([] {
+        std::this_thread::sleep_for(kLastLines);
+        complain("nobody reads standard output: ended without the last lines");
+        std::_Exit(kRefused);
+    }).detach();
+    worker.close();  // waits for handlers, so nothing is printed afterwards
+    return status;
+}
+
 Result<std::unique_ptr<Worker>> attach(const Settings& settings, Worker::Options options) {
-    std::istringstream list(settings.nodes);
-    for (std::string address; std::getline(list, address, ',');)
-        if (!address.empty()) options.nodes.push_back(std::move(address));
+    options.nodes = node::split_addresses(settings.nodes);
+    options.in_order = settings.in_order;
     options.scope = settings.scope;
     options.key_file = settings.key;
     options.keys_dir = settings.keys;

@@ -19,9 +19,10 @@ enum Exit : int { kDone = 0, kRefused = 1, kUsage = 2, kUnreachable = 3, kTimeou
 struct Settings {
     std::string nodes;  // "host:port"; several, separated by commas
     std::string scope;
-    std::string key;    // path of the own NAME.key; empty: none
-    std::string keys;   // folder of trusted keys; empty: none
-    bool json = false;  // one JSON object per line instead of text
+    std::string key;        // path of the own NAME.key; empty: none
+    std::string keys;       // folder of trusted keys; empty: none
+    bool in_order = false;  // whether `nodes` are tried in the order of the list
+    bool json = false;      // one JSON object per line instead of text
 };
 
 /// When a command that keeps running exits. SIGINT and SIGTERM end it too.
@@ -70,6 +71,11 @@ int notify(const Settings& settings, const NotifyArguments& arguments);
 int watch(const Settings& settings, const Group& group, const Stay& stay);
 int keygen(const Settings& settings, const KeygenArguments& arguments);
 int diff(const Settings& settings, const std::string& a, const std::string& b);
+
+/// Returns the exit status. `worker` is closed; if a handler cannot end because nobody reads what it prints, the
+/// process ends after kLastLines.
+int end(Worker& worker, int status);
+inline constexpr std::chrono::seconds kLastLines{2};
 
 /// Prints the error in one line on standard error. Returns the exit status for it.
 int fail(const Error& error);

@@ -3,10 +3,12 @@
 #include <iterator>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 
 #include "node/cli/commands.hpp"
 #include "node/cli/output.hpp"
+#include "node/io/address.hpp"
 
 namespace muster::cli {
 namespace {
@@ -77,9 +79,19 @@ Result<std::string> address_of(const Settings& settings, const std::string& node
                  "no node has the name '" + node + "': choose one that `muster nodes` lists, or give HOST:PORT"};
 }
 
+/// Before any node is asked.
+std::optional<Error> wrong_node(const std::string& node) {
+    if (node.find(':') == std::string::npos && is_valid_name(node)) return std::nullopt;
+    const auto address = node::parse_named_address(node::plain_address(node));
+    if (address && node::parse_address(address->address)->port != 0) return std::nullopt;
+    return Error{ErrorCode::bad_request, "'" + node + "' is not a node: give HOST:PORT, or a name of `muster nodes`"};
+}
+
 }  // namespace
 
 int diff(const Settings& settings, const std::string& a, const std::string& b) {
+    for (const auto& node : {a, b})
+        if (const auto error = wrong_node(node)) return fail(*error);
     const auto address_a = address_of(settings, a);
     if (!address_a) return fail(address_a.error());
     const auto address_b = address_of(settings, b);

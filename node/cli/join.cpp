@@ -3,6 +3,7 @@
 #include "node/cli/commands.hpp"
 #include "node/cli/output.hpp"
 #include "node/cli/waiter.hpp"
+#include "proto/validate.hpp"
 
 namespace muster::cli {
 namespace {
@@ -16,11 +17,26 @@ public:
     /// While the lock is held, no notification is printed. Hold it until "joined" is printed.
     std::unique_lock<std::mutex> hold() { return std::unique_lock(mutex_); }
 
-    void joined(const Group& group, const std::vector<MemberId>& members) const {
-        if (json_) return print_json(Json{{"event", "joined"}, {"members", ids_of(members)}});
-        std::string ids;
-        for (const auto& id : members) ids += ' ' + to_string(id);
-        print("joined " + name_of(group) + ids);
+    /// Call it before `joined`, while the lock is held.
+    void serve(Worker& worker, const Group& group) {
+        worker_ = &worker;
+        group_ = group;
+    }
+    void joined(const std::vector<MemberId>& members) const { print_ids("joined", members, {}); }
+    /// Called on the worker's handler thread. After a loss, the members have joined again when a call is answered.
+    void attachment(bool attached, const std::string& text) {
+        const std::lock_guard lock(mutex_);
+        if (!attached) complain(text + "; reconnecting");
+        lost_ = lost_ || !attached;
+        if (!attached || !lost_ || worker_ == nullptr) return;
+        const auto members = worker_->local_members(group_);
+        if (!members) return;  // lost again: the next attachment is reported
+        lost_ = false;
+        complain(text);
+        std::vector<MemberId> own;
+        for (const auto& member : *members)
+            if (member.worker == worker_->name()) own.push_back(member.id);
+        print_ids("rejoined", own, worker_->node().id.name);
     }
     void notified(const Notification& notification) {
         const std::lock_guard lock(mutex_);
@@ -46,11 +62,26 @@ public:
     }
 
 private:
+    /// `node`: empty if it is not said.
+    void print_ids(const std::string& event, const std::vector<MemberId>& members, const std::string& node) const {
+        if (json_) {
+            Json object{{"event", event}, {"members", ids_of(members)}};
+            if (!node.empty()) object["node"] = node;
+            return print_json(object);
+        }
+        std::string ids;
+        for (const auto& id : members) ids += ' ' + to_string(id);
+        print(event + ' ' + name_of(group_) + ids);
+    }
+
     const bool json_;
     const std::uint64_t most_;
     Waiter& waiter_;
     std::mutex mutex_;
     std::uint64_t seen_ = 0;
+    Worker* worker_ = nullptr;
+    Group group_;
+    bool lost_ = false;
 };
 
 Result<Meta> parse_meta(const std::vector<std::string>& pairs) {
@@ -61,6 +92,7 @@ Result<Meta> parse_meta(const std::vector<std::string>& pairs) {
             return Error{ErrorCode::bad_request, "--meta '" + pair + "' has no key and value: write --meta KEY=VALUE"};
         meta[pair.substr(0, at)] = pair.substr(at + 1);
     }
+    if (auto why = proto::why_invalid(meta); !why.empty()) return Error{ErrorCode::bad_request, "--meta: " + why};
     return meta;
 }
 
@@ -74,9 +106,7 @@ int join(const Settings& settings, const JoinArguments& arguments) {
     Listener listener(settings, arguments.stay.events, waiter);
     Worker::Options options;
     options.on_gap = [&](std::uint64_t missed) { listener.missed(missed); };
-    options.on_attachment = [](bool attached, const std::string& text) {
-        if (!attached) complain(text + "; reconnecting");
-    };
+    options.on_attachment = [&](bool attached, const std::string& text) { listener.attachment(attached, text); };
     options.state_file = arguments.state;
     options.on_state_lost = [](const std::string& text) { complain(text); };
     const auto worker = attach(settings, std::move(options));
@@ -88,17 +118,16 @@ int join(const Settings& settings, const JoinArguments& arguments) {
     how.visible = arguments.visible;
     {
         const auto first = listener.hold();
+        listener.serve(**worker, arguments.group);
         const auto joined = (*worker)->join(
             arguments.group, [&](const Notification& notification) { listener.notified(notification); }, how);
         if (!joined) return fail(joined.error());
-        listener.joined(arguments.group, joined->members);
+        listener.joined(joined->members);
         if (joined->unseen > 0)
             complain(counted(joined->unseen, "node") +
                      " did not confirm the join in time: wait a moment before you rely on it");
     }
-    const auto outcome = waiter.wait(arguments.stay.seconds);
-    (*worker)->close();  // waits for handlers, so nothing is printed afterwards
-    return outcome == Waiter::Outcome::time_out ? kTimeout : kDone;
+    return end(**worker, Waiter::status_of(waiter.wait(arguments.stay.seconds)));
 }
 
 }  // namespace muster::cli

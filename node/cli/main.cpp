@@ -3,10 +3,13 @@
 
 #include <functional>
 #include <map>
+#include <sstream>
 #include <string>
 
 #include "node/cli/commands.hpp"
 #include "node/cli/output.hpp"
+#include "node/io/standard_streams.hpp"
+#include "proto/validate.hpp"
 
 namespace muster::cli {
 namespace {
@@ -39,15 +42,33 @@ const std::map<std::string, NotificationKind>& kinds() {
 }
 
 void add_group(CLI::App& command, Group& group, bool required = true) {
-    command.add_option("STORE", group.store, "name of the store")->required(required);
+    command.add_option("STORE", group.store, "name of the store")
+        ->required(required)
+        ->check([](const std::string& text) {
+            return proto::why_invalid(Group{text, "x"});
+        });
     command.add_option("FEATURE", group.feature, "name of the feature: subscriptions, streams, snapshots or any other")
-        ->required(required);
+        ->required(required)
+        ->check([](const std::string& text) {
+            return proto::why_invalid(Group{"x", text});
+        });
+}
+
+/// A number within bounds. CLI::Range lets NaN pass.
+auto seconds(double least, double most) {
+    return [least, most](const std::string& text) -> std::string {
+        double value = 0;
+        if (CLI::detail::lexical_cast(text, value) && value >= least && value <= most) return {};
+        std::ostringstream why;
+        why << "'" << text << "' is not a number of seconds from " << least << " to " << most;
+        return why.str();
+    };
 }
 
 void add_stay(CLI::App& command, Stay& stay, const std::string& what) {
     command.add_option("--for", stay.events, "exit after so many " + what)->check(CLI::Range(kOne, kMost));
     command.add_option("--timeout", stay.seconds, "exit after so many seconds, with status 124")
-        ->check(CLI::Range(0.0, 1e8));
+        ->check(seconds(0.0, 1e8));
 }
 
 void add_settings(CLI::App& app, Settings& settings) {
@@ -60,6 +81,8 @@ void add_settings(CLI::App& app, Settings& settings) {
         ->envname("MUSTER_KEY");
     app.add_option("--keys", settings.keys, "folder with nodes/NAME.pub of the trusted nodes; requires --key")
         ->envname("MUSTER_KEYS");
+    app.add_flag("--in-order", settings.in_order,
+                 "try the nodes of --node in the order of the list, not in random order");
     app.add_flag("--json", settings.json, "print one JSON object per line");
     app.require_subcommand(1);
     app.fallthrough();  // these options are also accepted after the command
@@ -144,7 +167,7 @@ void add_top(CLI::App& app, Typed& typed) {
     auto* command = app.add_subcommand("top", "show nodes, groups and rates live; press q to exit");
     command->add_flag("--once", typed.top.once, "print once and exit, as without a terminal");
     command->add_option("--interval", typed.top.interval, "seconds between two updates (default 1)")
-        ->check(CLI::Range(0.1, 3600.0));
+        ->check(seconds(0.1, 3600.0));
     command->callback([&] { typed.run = [&] { return top(typed.settings, typed.top); }; });
 }
 
@@ -162,7 +185,12 @@ int main_of(int argc, char** argv) {
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
-        if (error.get_exit_code() == 0) return app.exit(error);  // help and version
+        if (error.get_exit_code() == 0) {  // help and version
+            std::ostringstream text;
+            app.exit(error, text);
+            write_output(text.str());
+            return kDone;
+        }
         complain(std::string(error.what()) + " (see muster --help)");
         return kUsage;
     }
@@ -173,5 +201,6 @@ int main_of(int argc, char** argv) {
 }  // namespace muster::cli
 
 int main(int argc, char** argv) {
+    muster::node::open_standard_streams();
     return muster::cli::main_of(argc, argv);
 }

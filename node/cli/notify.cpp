@@ -1,6 +1,6 @@
 #include <algorithm>
+#include <array>
 #include <iostream>
-#include <iterator>
 #include <map>
 
 #include "node/cli/commands.hpp"
@@ -46,11 +46,23 @@ void show(const NotifyReport& report, bool json, bool waited) {
               std::string(to_string(missed.reason)));
 }
 
+constexpr std::size_t kMostInput = 8 << 20;  // JSON text of 512 KiB of data, with room for spaces
+
+/// At most one character more than kMostInput: standard input can be endless.
+std::string read_input() {
+    std::string text;
+    std::array<char, 65536> part{};
+    while (text.size() <= kMostInput && std::cin.read(part.data(), part.size()).gcount() > 0)
+        text.append(part.data(), static_cast<std::size_t>(std::cin.gcount()));
+    return text;
+}
+
 }  // namespace
 
 int notify(const Settings& settings, const NotifyArguments& arguments) {
     std::string text = arguments.data;
-    if (text == "-") text.assign(std::istreambuf_iterator<char>(std::cin), {});
+    if (text == "-") text = read_input();
+    if (text.size() > kMostInput) return fail({ErrorCode::bad_request, "standard input is longer than 8 MiB"});
     const auto data = data_from_json(text);
     if (!data) return fail(data.error());
 

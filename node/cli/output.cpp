@@ -1,19 +1,20 @@
 #include "node/cli/output.hpp"
 
-#include <algorithm>
-#include <cstdio>
+#include <poll.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <system_error>
+
+#include "node/cli/commands.hpp"
 #include "proto/utf8.hpp"
 
 namespace muster::cli {
 
 namespace {
-
-void write(const std::string& line) {
-    std::fwrite(line.data(), 1, line.size(), stdout);
-    std::fputc('\n', stdout);
-    std::fflush(stdout);
-}
 
 /// Characters of UTF-8 text: all bytes except continuation bytes.
 std::size_t characters(const std::string& text) {
@@ -23,12 +24,32 @@ std::size_t characters(const std::string& text) {
 
 }  // namespace
 
+void output_lost(int error) {
+    // A reader that is gone, as that of `| head -1`, has what it wanted.
+    if (error != EPIPE) complain("cannot write to standard output: " + std::generic_category().message(error));
+    std::_Exit(kRefused);  // also on a worker's thread, without a goodbye: its notification must not be acknowledged
+}
+
+void write_output(std::string_view text) {
+    while (!text.empty()) {
+        const auto written = ::write(STDOUT_FILENO, text.data(), text.size());
+        if (written >= 0) {
+            text.remove_prefix(static_cast<std::size_t>(written));
+        } else if (errno == EAGAIN) {  // another program that has the same terminal does not wait for it
+            pollfd writable{STDOUT_FILENO, POLLOUT, 0};
+            ::poll(&writable, 1, -1);
+        } else if (errno != EINTR) {
+            output_lost(errno);
+        }
+    }
+}
+
 void print(const std::string& line) {
-    write(printable(line));
+    write_output(printable(line) + '\n');
 }
 
 void print_json(const Json& object) {
-    write(object.dump(-1, ' ', false, Json::error_handler_t::replace));
+    write_output(object.dump(-1, ' ', false, Json::error_handler_t::replace) + '\n');
 }
 
 void complain(std::string text) {

@@ -6,6 +6,7 @@
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace muster::cli {
@@ -13,8 +14,14 @@ namespace muster::cli {
 /// Keeps keys in insertion order, so the output is stable.
 using Json = nlohmann::ordered_json;
 
-/// Prints one line on standard output and flushes it. Replaces control characters, because names come from other hosts.
-/// Not thread-safe.
+/// Writes to standard output. If it cannot be written, the process ends immediately with status 1, so that nothing that
+/// was not printed is acknowledged.
+void write_output(std::string_view text);
+/// Ends the process with status 1, and says why unless the reader is gone.
+[[noreturn]] void output_lost(int error);
+
+/// Prints one line on standard output. Replaces control characters, because names come from other hosts. Ends the
+/// process as write_output does. Not thread-safe.
 void print(const std::string& line);
 void print_json(const Json& object);
 /// Prints one line on standard error: "muster: …".

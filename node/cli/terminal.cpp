@@ -5,6 +5,7 @@
 
 #include <cstdlib>
 
+#include "node/cli/output.hpp"
 #include "proto/utf8.hpp"
 
 namespace muster::cli {
@@ -13,14 +14,6 @@ namespace {
 constexpr std::size_t kUsualRows = 24;
 constexpr const char* kEnter = "\x1b[?1049h\x1b[?25l\x1b[?7l";  // alternate screen, no cursor, no wrapping
 constexpr const char* kLeave = "\x1b[0m\x1b[?7h\x1b[?25h\x1b[?1049l";
-
-void write_all(const std::string& text) {
-    for (std::size_t at = 0; at < text.size();) {
-        const auto written = ::write(STDOUT_FILENO, text.data() + at, text.size() - at);
-        if (written <= 0) return;
-        at += static_cast<std::size_t>(written);
-    }
-}
 
 const char* code_of(Style style) {
     switch (style) {
@@ -60,11 +53,11 @@ void Terminal::enter() {
         quiet.c_lflag &= ~static_cast<tcflag_t>(ICANON | ECHO);
         ::tcsetattr(STDIN_FILENO, TCSANOW, &quiet);
     }
-    write_all(kEnter);
+    write_output(kEnter);
 }
 
 void Terminal::leave() {
-    write_all(kLeave);
+    write_output(kLeave);
     if (has_input_) ::tcsetattr(STDIN_FILENO, TCSANOW, &before_);
 }
 
@@ -79,7 +72,7 @@ void Terminal::draw(const std::vector<Line>& lines) const {
         const char* code = has_colours_ ? code_of(lines[i].style) : "";
         text += (i == 0 ? "" : "\r\n") + std::string(code) + printable(lines[i].text) + "\x1b[0m\x1b[K";
     }
-    write_all(text + "\x1b[J");
+    write_output(text + "\x1b[J");
 }
 
 }  // namespace muster::cli

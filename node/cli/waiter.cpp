@@ -10,6 +10,8 @@
 #include <chrono>
 #include <csignal>
 
+#include "node/cli/commands.hpp"
+
 namespace muster::cli {
 
 Waiter::Waiter() : done_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
@@ -17,6 +19,7 @@ Waiter::Waiter() : done_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
     sigemptyset(&ending);
     sigaddset(&ending, SIGINT);
     sigaddset(&ending, SIGTERM);
+    sigaddset(&ending, SIGHUP);  // the terminal was closed
     ::pthread_sigmask(SIG_BLOCK, &ending, nullptr);
     signals_ = ::signalfd(-1, &ending, SFD_CLOEXEC | SFD_NONBLOCK);
 }
@@ -35,14 +38,20 @@ Waiter::Outcome Waiter::wait(std::optional<double> seconds) {
     constexpr double kLongest = 1e8;  // seconds; larger values overflow the clock
     const auto limit = std::chrono::duration<double>(std::min(seconds.value_or(kLongest), kLongest));
     const auto until = Clock::now() + std::chrono::duration_cast<Clock::duration>(limit);
-    std::array<pollfd, 2> fds{pollfd{signals_, POLLIN, 0}, pollfd{done_, POLLIN, 0}};
+    std::array<pollfd, 3> fds{pollfd{signals_, POLLIN, 0}, {done_, POLLIN, 0}, {STDOUT_FILENO, 0, 0}};
     while (true) {
         const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now()).count();
         ::poll(fds.data(), fds.size(), static_cast<int>(std::clamp<decltype(left)>(left, 0, 60'000)));
         if (fds[1].revents != 0) return Outcome::done;
         if (fds[0].revents != 0) return Outcome::signal;
+        if (fds[2].revents != 0) return Outcome::unread;
         if (Clock::now() >= until) return Outcome::time_out;
     }
+}
+
+int Waiter::status_of(Outcome outcome) {
+    if (outcome == Outcome::time_out) return kTimeout;
+    return outcome == Outcome::unread ? kRefused : kDone;
 }
 
 }  // namespace muster::cli

@@ -5,11 +5,11 @@
 
 namespace muster::cli {
 
-/// From its construction on, SIGINT and SIGTERM end wait() instead of the process. Construct it before any thread
-/// starts, because threads inherit the blocked signals.
+/// From its construction on, SIGINT, SIGTERM and SIGHUP end wait() instead of the process. Construct it before any
+/// thread starts, because threads inherit the blocked signals.
 class Waiter {
 public:
-    enum class Outcome { signal, done, time_out };
+    enum class Outcome { signal, done, time_out, unread };  // unread: standard output has no reader any more
 
     Waiter();
     ~Waiter();
@@ -18,8 +18,10 @@ public:
 
     /// Makes wait() return `done`. Any thread.
     void finish();
-    /// Without `seconds` it waits for ever. `done` wins over a signal that arrived at the same time.
+    /// Without `seconds` it waits for ever. `done` wins over what happens at the same time.
     Outcome wait(std::optional<double> seconds);
+    /// The exit status of a command that ends for this reason.
+    static int status_of(Outcome outcome);
 
 private:
     int signals_ = -1;

@@ -59,8 +59,9 @@ int watch(const Settings& settings, const Group& group, const Stay& stay) {
     Waiter waiter;
     Watcher watcher(settings.json, stay.events, waiter);
     Worker::Options options;
-    options.on_attachment = [](bool attached, const std::string& text) {
-        if (!attached) complain(text + "; reconnecting");
+    options.on_attachment = [lost = false](bool attached, const std::string& text) mutable {
+        if (!attached || lost) complain(text + (attached ? "" : "; reconnecting"));
+        lost = !attached;
     };
     const auto worker = attach(settings, std::move(options));
     if (!worker) return fail(worker.error());
@@ -69,9 +70,7 @@ int watch(const Settings& settings, const Group& group, const Stay& stay) {
     const bool all = group.store.empty() && group.feature.empty();
     const auto watching = all ? (*worker)->watch_all(handler) : (*worker)->watch(group, handler);
     if (!watching) return fail(watching.error());
-    const auto outcome = waiter.wait(stay.seconds);
-    (*worker)->close();
-    return outcome == Waiter::Outcome::time_out ? kTimeout : kDone;
+    return end(**worker, Waiter::status_of(waiter.wait(stay.seconds)));
 }
 
 }  // namespace muster::cli

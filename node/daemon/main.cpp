@@ -17,6 +17,7 @@
 #include "node/daemon/config.hpp"
 #include "node/daemon/http_status.hpp"
 #include "node/daemon/log.hpp"
+#include "node/io/standard_streams.hpp"
 #include "node/io/wakeup.hpp"
 #include "proto/utf8.hpp"
 
@@ -35,6 +36,12 @@ int fail(const muster::Error& error) {
     return error.code == muster::ErrorCode::bad_request ? kBadUsage : kFailed;
 }
 
+int show(const std::string& text) {
+    if (std::cout << text << std::flush) return kDone;
+    std::cerr << "musterd: cannot write to standard output" << std::endl;
+    return kFailed;
+}
+
 /// One line with the first problem, and how to see the others.
 muster::Error first_of(const std::vector<std::string>& problems) {
     const auto others = problems.size() - 1;
@@ -50,8 +57,7 @@ int check(Loaded loaded) {
             loaded.problems.push_back(checked.error().text);
     for (const auto& problem : loaded.problems) std::cerr << "musterd: " << muster::printable(problem) << std::endl;
     if (!loaded.problems.empty()) return kBadUsage;
-    std::cout << "ok" << std::endl;
-    return kDone;
+    return show("ok\n");
 }
 
 /// A descriptor that is readable when SIGTERM, SIGINT (end) or SIGHUP (reload keys) arrives.
@@ -135,11 +141,9 @@ int run(Config config) {
 
 int main(int argc, char** argv) {
     try {
+        muster::node::open_standard_streams();
         auto loaded = muster::daemon::load_config(argc, argv, muster::daemon::environment_of_process());
-        if (!loaded.shown.empty()) {
-            std::cout << loaded.shown;
-            return kDone;
-        }
+        if (!loaded.shown.empty()) return show(loaded.shown);
         if (loaded.only_check) return check(std::move(loaded));
         if (!loaded.problems.empty()) return fail(first_of(loaded.problems));
         return run(std::move(loaded.config));

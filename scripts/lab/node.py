@@ -87,8 +87,8 @@ class Node:
     def muster(self, *arguments, others=(), **how):
         """Starts a long-running `muster` on this node's host, connected to this node, with `others` as alternatives."""
         nodes = ",".join([self.address, *(other.address for other in others)])
-        return Process(self.lab.children, self.host.inside([self.lab.muster, "--node", nodes, "--json", *arguments]),
-                       **how)
+        command = [self.lab.muster, "--node", nodes, "--in-order", "--json", *arguments]
+        return Process(self.lab.children, self.host.inside(command), **how)
 
     def watch(self):
         watcher = self.muster("watch")

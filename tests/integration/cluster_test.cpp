@@ -127,9 +127,9 @@ TEST(Cluster, AStoppedNodeIsKnownToHaveLeftAtOnce) {
 
 TEST(Cluster, AWorkerFailsOverToTheNextNodeOfItsList) {
     Cluster cluster(2);
-    Listener worker(std::make_unique<Process>(std::vector<std::string>{MUSTER_PATH, "--node",
-                                                                       cluster.address(1) + "," + cluster.address(0),
-                                                                       "--json", "join", "orders", "subscriptions"}));
+    Listener worker(std::make_unique<Process>(
+        std::vector<std::string>{MUSTER_PATH, "--node", cluster.address(1) + "," + cluster.address(0), "--in-order",
+                                 "--json", "join", "orders", "subscriptions"}));
     ASSERT_FALSE(worker.wait_for("joined").is_null());
     auto watcher = watch(cluster, 0);
     cluster.node(1).signal(SIGKILL);
