@@ -289,8 +289,12 @@ class Loop:
 
     def _probe(self, action: Probe) -> None:
         """ZeroMQ does not report a refused connection; a plain TCP connect does, immediately."""
-        if self._probes.acquire(blocking=False):
+        if not self._probes.acquire(blocking=False):
+            return
+        try:
             threading.Thread(target=self._probing, args=(action,), name="muster probe", daemon=True).start()
+        except RuntimeError:  # no more threads, or the interpreter ends: the hello's time-out shows the same, later
+            self._probes.release()
 
     def _probing(self, action: Probe) -> None:
         address = action.target.address

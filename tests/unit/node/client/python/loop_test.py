@@ -148,6 +148,23 @@ class Connecting(Case):
             muster.Worker.connect([self.node.address], timeout=PATIENCE).close()
 
 
+    def test_without_a_thread_for_the_probe_it_connects(self):
+        original = threading.Thread.start
+        threads = []
+
+        def start(thread):
+            if thread.name == "muster probe":
+                threads.append(thread)
+                raise RuntimeError("can't start new thread")
+            original(thread)
+
+        self.patch(threading.Thread, "start", lambda _, thread: start(thread))
+        with self.assertNoLogs("muster", "ERROR"):
+            for _ in range(6):
+                muster.Worker.connect([self.node.address], timeout=PATIENCE).close()
+        self.assertEqual(len(threads), 6)
+
+
 class Callbacks(Case):
     def test_a_callback_of_a_report_may_raise_anything(self):
         for error in (SystemExit(1), KeyboardInterrupt(), asyncio.CancelledError(), GeneratorExit(), ValueError()):
