@@ -44,6 +44,10 @@ std::string_view to_string(Note::Kind kind) {
             return "snapshot taken";
         case Note::Kind::digest_mismatch:
             return "digest mismatch";
+        case Note::Kind::channel_silent:
+            return "channel silent";
+        case Note::Kind::channel_restored:
+            return "channel restored";
         case Note::Kind::overflow:
             return "overflow";
     }

@@ -25,6 +25,11 @@ struct SendPeer {
     std::string peer;
     proto::Message message;
 };
+/// Publishes a message to one peer alone, on its presence topic: its control socket cannot be reached.
+struct PublishTo {
+    NodeId peer;
+    proto::Message message;  // sealed if the cluster uses keys
+};
 /// Sends a hello to the front door at an address, and connects to it first if necessary. The answers arrive with
 /// Channel::dial.
 struct Dial {
@@ -41,7 +46,7 @@ struct SendDoor {
     proto::Message message;
 };
 /// Subscribes to a peer's gossip and connects to its control socket. Replaces earlier connections to a peer of this
-/// name, even if the addresses are the same.
+/// name, even if the addresses are the same. A connection whose address is empty stays as it is.
 struct ConnectPeer {
     NodeId peer;
     std::string control;
@@ -116,6 +121,8 @@ struct Note {
         worker_down,
         snapshot_taken,
         digest_mismatch,
+        channel_silent,    // one way to or from a peer does not work, with the address that fails
+        channel_restored,  // it works again
         overflow,
     };
     Kind kind = Kind::ready;
@@ -128,8 +135,9 @@ struct Stop {
     Error error;
 };
 
-using Action = std::variant<Publish, SendPeer, Dial, HangUp, SendDoor, ConnectPeer, DisconnectPeer, CheckProcess,
-                            Deliver, DeliverGap, TellWatcher, Answer, GroupChanged, IdentityChanged, Note, Stop>;
+using Action =
+    std::variant<Publish, SendPeer, PublishTo, Dial, HangUp, SendDoor, ConnectPeer, DisconnectPeer, CheckProcess,
+                 Deliver, DeliverGap, TellWatcher, Answer, GroupChanged, IdentityChanged, Note, Stop>;
 using Actions = std::vector<Action>;
 
 std::string_view to_string(Note::Kind kind);

@@ -26,6 +26,7 @@ Core::Impl::Impl(Options options)
     : ctx(std::move(options)),
       peers(ctx),
       discovery(ctx, peers),
+      channels(ctx, peers),
       detector(ctx, peers),
       replicas(ctx, peers),
       snapshots(ctx, peers),
@@ -71,6 +72,7 @@ void Core::Impl::begin(Instant now, Actions& actions) {
     MUSTER_CHECK(!started || now >= ctx.now);
     ctx.now = now;
     ctx.actions = &actions;
+    first_action = actions.size();
     if (!std::exchange(started, true)) {
         last_step = tick_due = heartbeat_due = ctx.now;
         unseeded_ready_at = ctx.now + ctx.options.timing.ready_wait;
@@ -83,6 +85,7 @@ void Core::Impl::end() {
     if (!stopping)
         if (const auto higher = peers.namesakes().take_higher()) adopt_incarnation(*higher);
     settle();
+    send_to_own_lessees();
     ctx.actions = nullptr;
 }
 
@@ -94,6 +97,7 @@ void Core::Impl::allow_for_lateness() {
     last_step = std::max(last_step, ctx.now);
     if (ctx.now <= due) return;
     detector.allow_for_lateness(ctx.now - due);
+    channels.allow_for_lateness(ctx.now - due);
     sessions.allow_for_lateness(ctx.now - due);
 }
 
@@ -148,7 +152,7 @@ void Core::Impl::on(MessageArrived& event) {
         case Channel::gossip:
             return on_gossip(event.message);
         case Channel::control:
-            if (is_genuine(event.message, event.sender)) on_node_message(event.message, event.channel, {});
+            if (is_genuine(event.message, event.sender)) on_control(event.message);
     }
 }
 
@@ -215,6 +219,8 @@ void Core::Impl::on(const Tick&) {
 void Core::Impl::tick() {
     tick_due = ctx.now + ctx.options.timing.tick;
     detector.tick();
+    replicas.publish(true);  // a report tells the position of the log, and nobody should pull what is about to be sent
+    channels.tick(replicas.own().applied(), replicas.own().digest());
     if (ctx.now >= proof_due) {  // with the present key, which may have been replaced
         proof_due = ctx.now + kProofInterval;
         ctx.proof = proof_of(ctx, peers.self_record({}));
@@ -310,7 +316,8 @@ void Core::Impl::publish_heartbeat() {
     heartbeat_due = ctx.now + ctx.options.timing.heartbeat;
     const auto self = peers.self_record({});
     const Replica& own = replicas.own();
-    publish(ctx, proto::Heartbeat{self.refutation, own.digest(), peers.digest()}, own.applied().value);
+    publish(ctx, proto::Heartbeat{self.refutation, own.digest(), peers.digest(), proto::channel_report::kTold},
+            own.applied().value);
 }
 
 /// Flushes first, so that peers have all deltas before the goodbye. The goodbye is published for all subscribers, also

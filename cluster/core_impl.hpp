@@ -16,6 +16,7 @@
 #include "cluster/delivery/links.hpp"
 #include "cluster/delivery/notifier.hpp"
 #include "cluster/delivery/reports.hpp"
+#include "cluster/membership/channels.hpp"
 #include "cluster/membership/detector.hpp"
 #include "cluster/membership/discovery.hpp"
 #include "cluster/membership/peers.hpp"
@@ -84,6 +85,7 @@ struct Core::Impl {
     void on_door_message(MessageArrived& event);
     void on_dial_answer(MessageArrived& event);
     void on_gossip(proto::Message& message);
+    void on_control(proto::Message& message);
     void on_node_message(proto::Message& message, Channel channel, const Provenance& provenance);
     void on_own_message(const proto::Message& message, Channel channel, const Provenance& provenance);
     void dispatch(proto::Message& message, const std::string& relay);
@@ -111,8 +113,10 @@ struct Core::Impl {
     std::optional<ProvenLife> proven_life(const proto::Heard& heard);
     void on_relay(const NodeId& from, const proto::Relay& relay);
     void forward_relay(const NodeId& from, proto::Relay relay);
-    void forward_to_lessees(const proto::Message& message, const Provenance& provenance);
+    void forward_to_lessees(const proto::Message& message, Channel channel, const Provenance& provenance);
     void end_leases();
+    void lend_own_publications(const NodeId& to);
+    void send_to_own_lessees();
 
     // core_workers.cpp: hellos, requests and queries of workers
     void worker_hello(const proto::Message& message, const Sender& sender, ConnectionId connection);
@@ -137,6 +141,7 @@ struct Core::Impl {
     Context ctx;
     Peers peers;
     Discovery discovery;
+    Channels channels;
     Detector detector;
     Replicas replicas;
     OutgoingSnapshots snapshots;
@@ -166,6 +171,7 @@ struct Core::Impl {
     Duration progress_gap{};
     Instant tick_due{};
     Instant last_step{};
+    std::size_t first_action = 0;  // of the step under way
     Instant heartbeat_due{};
     Instant proof_due{};
 };

@@ -115,13 +115,26 @@ void Core::Impl::on_gossip(proto::Message& message) {
         on_node_message(opened->message, Channel::gossip, {{}, 0, &message, opened->stamp});
 }
 
+/// A publication that its origin sends to a lessee over control is sealed, as on gossip.
+void Core::Impl::on_control(proto::Message& message) {
+    if (!ctx.options.notary || !std::holds_alternative<proto::Sealed>(message.body))
+        return on_node_message(message, Channel::control, {});
+    auto opened = open_seal(ctx, message);
+    if (!opened) return;
+    if (opened->message.header.origin != message.header.origin) return ctx.count("messages_of_false_senders");
+    on_node_message(opened->message, Channel::control, {{}, 0, &message, opened->stamp});
+}
+
 void Core::Impl::on_node_message(proto::Message& message, Channel channel, const Provenance& provenance) {
     if (message.header.scope != ctx.options.scope) return ctx.count("messages_of_another_scope");
     const NodeId from{message.header.origin, Incarnation{message.header.incarnation}};
     if (from.name == ctx.self.name) return on_own_message(message, channel, provenance);
     if (!is_known_life(from)) return;
     const bool fresh = is_fresh(message, provenance);
-    if (fresh && (channel == Channel::gossip || !provenance.relay.empty())) forward_to_lessees(message, provenance);
+    // What came over another channel before does not show that the node lives, but that this channel works.
+    const bool newest = provenance.seal && provenance.stamp == peers.find(from.name)->published_stamp;
+    if (provenance.relay.empty() && (fresh || newest)) channels.heard(*peers.find(from.name), channel);
+    if (fresh) forward_to_lessees(message, channel, provenance);
     if (std::holds_alternative<proto::Goodbye>(message.body))
         return peers.declare(from, NodeState::left, "it said goodbye");
 
@@ -138,8 +151,10 @@ void Core::Impl::on_node_message(proto::Message& message, Channel channel, const
     const std::string relay = is_published(message) ? provenance.relay : std::string();
     if (fresh) peers.confirm_alive(from, refutation, {provenance.relay.empty(), relay, {}});
     settle();  // a transition may have created the table that the message concerns
-    // A replayed ping would say, falsely, that its origin does not hear this node.
-    if (!fresh && std::holds_alternative<proto::Ping>(message.body)) return;
+    // A replayed ping or pong would say, falsely, that its origin does not hear this node.
+    const bool tells =
+        std::holds_alternative<proto::Ping>(message.body) || std::holds_alternative<proto::Pong>(message.body);
+    if (!fresh && tells) return;
     if (!speaks_for_others(from, message.body)) dispatch(message, provenance.relay);
 }
 
@@ -175,6 +190,9 @@ void Core::Impl::dispatch(proto::Message& message, const std::string& relay) {
         if (Copy* copy = replicas.find(from)) copy->learn_position(seq);
         visibility.pinged(from, ping->nonce, seq);
     } else if (const auto* pong = std::get_if<proto::Pong>(&body)) {
+        if (Copy* copy = replicas.find(from); copy && pong->channels != 0) copy->learn_digest(seq, pong->digest);
+        if (Peer* peer = peers.find(from.name); peer && pong->about == ctx.self)
+            peers.take_report(*peer, pong->channels);
         visibility.ponged(from.name, *pong);
     } else if (auto* data = std::get_if<proto::LinkData>(&body)) {
         on_link_data(from, std::move(*data));
@@ -193,6 +211,7 @@ void Core::Impl::on_heartbeat(const NodeId& from, const proto::Heartbeat& beat, 
     confirm_position(from, beat.refutation, seq);
     Peer* peer = peers.find_live(from);
     if (!peer) return;
+    peer->takes_addressed = beat.channels != 0;
     if (beat.membership == peers.digest()) {
         peer->digests_differ = 0;
         return;

@@ -31,6 +31,7 @@ bool is_published(const proto::Message& message) {
 }
 
 void Core::Impl::on_probe(const NodeId& from, const proto::Probe& probe) {
+    if (probe.target == ctx.self && probe.pass_on) return lend_own_publications(from);
     const Peer* target = peers.find(probe.target.name);
     if (!target || target->record.id.incarnation < probe.target.incarnation) return;
     if (!target->is_live() && !peers.is_hearing_directly(*target))
@@ -111,22 +112,55 @@ void Core::Impl::forward_relay(const NodeId& from, proto::Relay relay) {
     if (!next || relay.hops >= limits::kHops) return ctx.count("relays_refused");
     ++relay.hops;
     ctx.count("relayed_passed_on");
-    ctx.emit(SendPeer{next->record.id.name, ctx.message(std::move(relay))});
+    peers.send_directly(*next, ctx.message(std::move(relay)));
 }
 
 /// Forwards a publication to the nodes that have a lease for its origin. A node forwards only what it received from the
 /// origin itself or from its own relay for that origin. So for each origin the leases form a tree, along which every
 /// publication travels once, although other nodes may still forward it here under old leases.
-void Core::Impl::forward_to_lessees(const proto::Message& message, const Provenance& provenance) {
+void Core::Impl::forward_to_lessees(const proto::Message& message, Channel channel, const Provenance& provenance) {
     const auto it = leases.find(message.header.origin);
     if (it == leases.end() || provenance.hops >= limits::kHops || !is_published(message)) return;
     const Peer* origin = peers.find(message.header.origin);
     const bool direct = provenance.relay.empty();
+    // What the origin sends over control to this node as its lessee counts while its gossip does not arrive.
+    const bool lent = direct && channel == Channel::control;
+    const bool needs_lease = ctx.now - origin->heard_gossip_at > ctx.options.timing.ask_others_after;
+    if (lent && (!needs_lease || (ctx.options.notary && !provenance.seal))) return;
     if (!direct && (peers.is_hearing_directly(*origin) || origin->relay != provenance.relay)) return;
     const auto bytes = proto::encode(provenance.seal ? *provenance.seal : message);
     for (const auto& [lessee, until] : it->second) {
         if (until <= ctx.now || lessee == provenance.relay) continue;
-        ctx.emit(SendPeer{lessee, ctx.message(proto::Relay{lessee, bytes, provenance.hops + 1})});
+        if (const Peer* to = peers.find(lessee))
+            peers.send_directly(*to, ctx.message(proto::Relay{lessee, bytes, provenance.hops + 1}));
+    }
+}
+
+/// A peer does not hear this node's gossip, and asks for it over control: a lease at the origin. The heartbeat that
+/// follows tells it the position of the log.
+void Core::Impl::lend_own_publications(const NodeId& to) {
+    auto& lessees = leases[ctx.self.name];
+    if (!lessees.contains(to.name)) {
+        if (lessees.size() >= kLessees) return;
+        heartbeat_due = ctx.now;
+    }
+    lessees[to.name] = ctx.now + ctx.options.timing.relay_lease;
+}
+
+/// At the end of each step: what this step has published goes to this node's own lessees as well.
+void Core::Impl::send_to_own_lessees() {
+    const auto it = leases.find(ctx.self.name);
+    if (it == leases.end()) return;
+    const std::size_t end = ctx.actions->size();
+    for (std::size_t at = first_action; at < end; ++at) {
+        const auto* publication = std::get_if<Publish>(&(*ctx.actions)[at]);
+        if (!publication) continue;
+        const proto::Message message = publication->message;  // sending moves the list
+        for (const auto& [lessee, until] : it->second) {
+            if (until <= ctx.now) continue;
+            ctx.count("gossip_over_control");
+            ctx.emit(SendPeer{lessee, message});
+        }
     }
 }
 

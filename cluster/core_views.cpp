@@ -34,6 +34,10 @@ Status Core::Impl::status() const {
                   totals.groups, totals.members,    sessions.size(), {}};
     status.counters = counters();
     status.counters["link_queue_bytes"] = links.queued_bytes();
+    status.counters["channels_silent"] = channels.silent();
+    for (const auto& [name, peer] : peers.all())
+        for (const auto& text : peer.is_live() ? channels.faults_of(peer) : std::vector<std::string>())
+            status.silent_channels.push_back(text);
     const auto backlog = sessions.backlog();
     status.counters["backlog_queue"] = backlog.items;
     status.counters["backlog_queue_bytes"] = backlog.bytes;
@@ -67,6 +71,7 @@ std::vector<NodeView> Core::Impl::views(Instant now) const {
         view.state_age = age(now, peer.state_since);
         view.heard_age = age(now, peer.heard_at);
         if (peers.is_hearing(peer) && !peers.is_hearing_directly(peer)) view.via = peer.relay;
+        view.silent_channels = channels.faults_of(peer);
         if (const auto replica = replicas.table_of(peer.record.id)) view_table(view, *replica);
         view.known = std::max(view.applied, replicas.known(peer.record.id).value);
         if (const Link* link = links.find(peer.record.id)) {

@@ -28,8 +28,11 @@ struct Timing {
     Duration reconnect_after = milliseconds(3000);  // of silence: the connection is opened again
     Duration down_after = milliseconds(1500);       // of suspicion
     Duration down_confirmed = milliseconds(700);    // of suspicion, if two other nodes suspect the peer as well
-    Duration relay_lease = milliseconds(2000);      // how long a probe makes a relay forward publications
-    Duration redial_min = milliseconds(200);        // between hellos to one address: doubling from min to max, jittered
+    // Reports between two peers on what they hear of each other, over control; four times as often in trouble.
+    Duration report = milliseconds(1000);
+    Duration channel_silent = milliseconds(2500);  // of one channel: two reports are missing; the peer is told
+    Duration relay_lease = milliseconds(2000);     // how long a probe makes a relay forward publications
+    Duration redial_min = milliseconds(200);       // between hellos to one address: doubling from min to max, jittered
     Duration redial_max = milliseconds(1000);
     // A seed name may stand for several hosts, so hellos to it go on after it has answered:
     Duration own_seed_again = milliseconds(5000);   // if this node itself answered

@@ -48,6 +48,10 @@ constexpr Wording wording(Kind kind) {
             return {0, "received the table of node ", ""};
         case Kind::digest_mismatch:
             return {2, "the table of node ", " differs from its digest; requesting it again"};
+        case Kind::channel_silent:
+            return {2, "node ", " is connected in part only; nothing arrives"};
+        case Kind::channel_restored:
+            return {1, "node ", " is connected again"};
         case Kind::overflow:
             return {2, "a queue is full: ", ""};
     }

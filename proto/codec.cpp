@@ -3,6 +3,7 @@
 #include <msgpack.hpp>
 
 #include <algorithm>
+#include <sstream>
 #include <type_traits>
 #include <utility>
 
@@ -78,6 +79,11 @@ private:
     void put(const Bytes& value) { bytes(value.text); }
     void put(const Appended& value) { bytes(value.text); }
     void put(const AppendedNumber& value) { put(value.value); }
+    void put(const AppendedLines& value) {
+        std::string text;
+        for (const auto& line : value.lines) text += (text.empty() ? "" : "\n") + line;
+        put(Text{text});
+    }
     void put(const Data& value) { bytes(value.msgpack); }
     template <class E>
     void put(const OneOf<E>& value) {
@@ -177,7 +183,8 @@ public:
 private:
     template <class Field>
     static constexpr bool kIsAppended = std::is_same_v<std::remove_cvref_t<Field>, Appended> ||
-                                        std::is_same_v<std::remove_cvref_t<Field>, AppendedNumber>;
+                                        std::is_same_v<std::remove_cvref_t<Field>, AppendedNumber> ||
+                                        std::is_same_v<std::remove_cvref_t<Field>, AppendedLines>;
 
     template <class Field>
     bool take(Field& part) {
@@ -216,6 +223,15 @@ private:
     bool get(const Bytes& to) { return bytes(to.text, to.limit); }
     bool get(const Appended& to) { return bytes(to.text, to.limit); }
     bool get(const AppendedNumber& to) { return get(to.value); }
+    bool get(const AppendedLines& to) {
+        std::string text;
+        if (!get(Text{text})) return false;
+        to.lines.clear();
+        std::istringstream in(text);
+        for (std::string line; std::getline(in, line);)
+            if (!line.empty()) to.lines.push_back(line);
+        return true;
+    }
     bool get(Data& to) { return bytes(to.msgpack, limits::kData) && is_valid_data(to.msgpack); }
     template <class E>
     bool get(const OneOf<E>& to) {

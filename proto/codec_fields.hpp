@@ -18,6 +18,7 @@ struct Text { std::string& text; };
 struct Bytes { std::string& text; std::size_t limit; };
 struct Appended { std::string& text; std::size_t limit; };  // Bytes at the end, which older minor versions omit
 struct AppendedNumber { std::uint64_t& value; };            // a number, likewise
+struct AppendedLines { std::vector<std::string>& lines; };  // a Text of lines, likewise
 struct GroupPart { std::string& text; };   // a store or feature
 struct GroupOrAll { Group& group; };  // both names empty: every group
 template <class E>
@@ -52,12 +53,16 @@ template <class Io> bool fields(Io& io, NoticeReport& m) { return io(m.ticket, m
 template <class Io> bool fields(Io& io, NoticesLost& m) { return io(m.group, m.notices); }
 
 template <class Io> bool fields(Io& io, Hello& m) { return io(m.self); }
-template <class Io> bool fields(Io& io, Welcome& m) { return io(m.self, m.known, m.peers); }
+template <class Io> bool fields(Io& io, Welcome& m) {
+    return io(m.self, m.known, m.peers, AppendedNumber{m.channels});
+}
 template <class Io> bool fields(Io& io, Refuse& m) {
     return io(OneOf<ErrorCode>{m.code, ErrorCode::closed}, Text{m.text});
 }
 template <class Io> bool fields(Io& io, Deltas& m) { return io(m.about, m.first, m.deltas); }
-template <class Io> bool fields(Io& io, Heartbeat& m) { return io(m.refutation, m.digest, m.membership); }
+template <class Io> bool fields(Io& io, Heartbeat& m) {
+    return io(m.refutation, m.digest, m.membership, AppendedNumber{m.channels});
+}
 template <class Io> bool fields(Io& io, Goodbye&) { return io(); }
 template <class Io> bool fields(Io& io, PeerNews& m) { return io(m.peers); }
 template <class Io> bool fields(Io& io, Pull& m) { return io(m.about, m.have, m.snapshot); }
@@ -70,7 +75,9 @@ template <class Io> bool fields(Io& io, Heard& m) {
     return io(m.target, m.digest, m.age_ms, Appended{m.beat, limits::kBeat});
 }
 template <class Io> bool fields(Io& io, Ping& m) { return io(m.nonce); }
-template <class Io> bool fields(Io& io, Pong& m) { return io(m.nonce, m.about, m.applied); }
+template <class Io> bool fields(Io& io, Pong& m) {
+    return io(m.nonce, m.about, m.applied, AppendedNumber{m.digest}, AppendedNumber{m.channels});
+}
 template <class Io> bool fields(Io& io, LinkData& m) { return io(m.to, m.first, m.acked, m.items); }
 template <class Io> bool fields(Io& io, LinkAck& m) { return io(m.to, m.acked); }
 template <class Io> bool fields(Io& io, Relay& m) {
@@ -104,7 +111,8 @@ template <class Io> bool fields(Io& io, NodeInfo& m) {
 template <class Io> bool fields(Io& io, GroupInfo& m) { return io(m.group, m.members); }
 template <class Io> bool fields(Io& io, GroupMembers& m) { return io(m.group, m.members); }
 template <class Io> bool fields(Io& io, Status& m) {
-    return io(m.node, Text{m.scope}, m.ready, m.seq, m.groups, m.members, m.workers, m.counters);
+    return io(m.node, Text{m.scope}, m.ready, m.seq, m.groups, m.members, m.workers, m.counters,
+              AppendedLines{m.silent_channels});
 }
 template <class Io> bool fields(Io& io, NotifyReport& m) {
     return io(m.matched, m.nodes, m.waited, m.delivered, m.missed);

@@ -15,7 +15,6 @@ constexpr std::size_t kAskedPeers = 3;
 constexpr std::size_t kConfirmingAccusers = 2;
 constexpr Duration kCheckPeriod = std::chrono::seconds(2);        // after a lost link
 constexpr Duration kFirstRecheck = std::chrono::milliseconds(2);  // then doubling, up to the tick
-constexpr Duration kReconnectMax = std::chrono::seconds(15);
 
 }  // namespace
 
@@ -71,13 +70,11 @@ void Detector::tick() {
     const bool cut_off = is_cut_off();
     if (std::exchange(was_cut_off_, cut_off) && !cut_off) restart_suspicions();
     for (auto& [name, peer] : peers_.all()) {
-        if (peer.is_live()) {
-            check_process(peer);
-            ask_others_if_silent(peer);
-            suspect_if_silent(peer, cut_off);
-            declare_down_if_suspect_for_too_long(peer, cut_off);
-        }
-        reconnect_if_silent(peer);
+        if (!peer.is_live()) continue;
+        check_process(peer);
+        ask_others_if_silent(peer);
+        suspect_if_silent(peer, cut_off);
+        declare_down_if_suspect_for_too_long(peer, cut_off);
     }
 }
 
@@ -108,7 +105,8 @@ void Detector::ask_others(Peer& peer, bool hears) {
 
 void Detector::suspect_if_silent(Peer& peer, bool cut_off) {
     const Duration patience = ctx_.options.timing.suspect_after * (1 + lateness_);
-    if (peer.record.state != NodeState::alive || ctx_.now - peer.heard_at <= patience) return;
+    const bool silent = ctx_.now - peer.heard_at > patience || peers_.is_unheard(peer);
+    if (peer.record.state != NodeState::alive || !silent) return;
     peers_.suspect(peer);
     // A node that is cut off has heard nobody, so its accusation would only help to confirm a wrong suspicion.
     if (!cut_off) publish(ctx_, proto::PeerNews{{peer.record}});
@@ -124,19 +122,10 @@ void Detector::declare_down_if_suspect_for_too_long(Peer& peer, bool cut_off) {
     const Duration limit = (confirmed ? timing.down_confirmed : timing.down_after) * (cut_off ? 2 : 1);
     if (ctx_.now - peer.state_since < limit) return;
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(ctx_.now - peer.heard_at).count();
+    if (peers_.is_unheard(peer))
+        return peers_.declare(peer.record.id, NodeState::down, "nothing of this node reaches it");
     peers_.declare(peer.record.id, NodeState::down,
                    "silent for " + std::to_string(seconds) + " s" + (confirmed ? ", and to other nodes, too" : ""));
-}
-
-/// A TCP connection can be dead without either side noticing. So sockets to a silent peer are opened again from time to
-/// time, at longer and longer intervals, even if the peer is down.
-void Detector::reconnect_if_silent(Peer& peer) {
-    const Instant last = std::max(peer.heard_directly_at, peer.connected_at);
-    if (!peer.connected || ctx_.now - last <= peer.reconnect_wait) return;
-    peer.reconnect_wait = std::min(kReconnectMax, 2 * peer.reconnect_wait);
-    ctx_.count("reconnects");
-    peers_.connect(peer);
-    peer.reopened = true;
 }
 
 // ---- lost links --------------------------------------------------------------------
@@ -161,10 +150,11 @@ void Detector::check_lost_links() {
 
 /// Asks whether the process behind a lost link has ended. Once is not enough: the kernel closes the sockets of a killed
 /// process one by one, so its links can end before the port on which it listens. The first rechecks come within
-/// milliseconds, which decides how soon a killed process is known to be down.
+/// milliseconds, which decides how soon a killed process is known to be down. An address that never worked, because the
+/// node advertises a wrong one, refuses whether the process lives or not.
 void Detector::check_process(Peer& peer) {
     const bool lost_lately = ctx_.now - peer.link_lost_at < kCheckPeriod && peer.heard_directly_at <= peer.link_lost_at;
-    if (lost_lately) ctx_.emit(CheckProcess{peer.record.id, peer.record.gossip});
+    if (lost_lately && peer.gossip_worked) ctx_.emit(CheckProcess{peer.record.id, peer.record.gossip});
 }
 
 void Detector::process_gone(const NodeId& id) {

@@ -6,7 +6,8 @@
 //   goodbye                            left, immediately
 //   lost link, then a refused connect  down, immediately: only a process that has ended refuses
 //   silent for `ask_others_after`      other nodes are asked; a sign of life through one of them counts as heard
-//   silent for `suspect_after`         suspect; the other nodes learn of it
+//   silent for `suspect_after`         suspect; the other nodes learn of it. So is a peer that is heard, but reports
+//                                      for that long that it hears nothing of this node in any way
 //   suspect for `down_after`           down; `down_confirmed` is enough if two other nodes suspect it as well
 //
 // How a node doubts itself:
@@ -51,7 +52,6 @@ private:
     void ask_others(Peer& peer, bool hears);
     void suspect_if_silent(Peer& peer, bool cut_off);
     void declare_down_if_suspect_for_too_long(Peer& peer, bool cut_off);
-    void reconnect_if_silent(Peer& peer);
     [[nodiscard]] bool is_cut_off() const;
     void restart_suspicions();
 

@@ -82,12 +82,10 @@ void Discovery::send_welcome(const proto::PeerRecord& caller, ConnectionId conne
     if (caller.id != ctx_.self) {
         if (const Peer* known = peers_.find(caller.id.name)) welcome.known = known->record.id.incarnation;
         // No effect if the caller's life has left or is an earlier one: it must take a higher incarnation first.
-        peers_.merge(caller, caller.id.name);
+        peers_.greet(caller);
         peers_.mark_knows_us(caller.id);
         peers_.reopen_if_silent(caller.id);
-        const Peer* now_known = peers_.find(caller.id.name);
-        if (now_known && !now_known->is_live() && now_known->record.id == caller.id)
-            peers_.confirm_alive(caller.id, caller.refutation, {});
+        peers_.report_death_to(caller.id);
     }
     welcome.peers = peers_.records(false);
     std::erase_if(welcome.peers, [&](const auto& record) { return record.id.name == caller.id.name; });
@@ -96,6 +94,8 @@ void Discovery::send_welcome(const proto::PeerRecord& caller, ConnectionId conne
         welcome.peers.push_back(known->record);  // it lives, so let it refute
     if (ctx_.options.notary && known && known->record.id.incarnation > caller.id.incarnation)
         welcome.peers.push_back(known->record);  // the proof that `welcome.known` is true
+    // Its front door answers although its channels may not: this answer always arrives.
+    if (known && known->record.id == caller.id) welcome.channels = peers_.report_for(*known);
     ctx_.emit(SendDoor{connection, ctx_.message(std::move(welcome))});
 }
 
@@ -127,7 +127,9 @@ bool Discovery::welcome(const proto::Message& message, const std::string& addres
         return false;
     }
     target.name = welcome.self.id.name;
-    peers_.merge(welcome.self, welcome.self.id.name);
+    peers_.greet(welcome.self);
+    if (Peer* peer = peers_.find(target.name); peer && peer->record.id == welcome.self.id)
+        peers_.take_report(*peer, welcome.channels);
     peers_.mark_knows_us(welcome.self.id);
     peers_.reopen_if_silent(welcome.self.id);
     for (const auto& record : welcome.peers) peers_.merge(record, welcome.self.id.name);

@@ -9,16 +9,21 @@
 
 namespace muster::cluster {
 
-void Peers::connect(Peer& peer) {
+void Peers::connect(Peer& peer, Which which) {
     peer.connected = true;
-    peer.connected_at = ctx_.now;
-    peer.reopened = false;
-    if (peer.reconnect_wait == Duration{}) peer.reconnect_wait = ctx_.options.timing.reconnect_after;
-    ctx_.emit(ConnectPeer{peer.record.id, peer.record.control, peer.record.gossip});
+    if (which.control) peer.reopened = false;
+    for (SocketTimes* opened :
+         {which.gossip ? &peer.gossip_opened : nullptr, which.control ? &peer.control_opened : nullptr}) {
+        if (!opened) continue;
+        opened->at = ctx_.now;
+        if (opened->wait == Duration{}) opened->wait = ctx_.options.timing.reconnect_after;
+    }
+    ctx_.emit(ConnectPeer{peer.record.id, which.control ? peer.record.control : std::string(),
+                          which.gossip ? peer.record.gossip : std::string()});
 }
 
 bool Peers::is_just_connected(const Peer& peer) const {
-    return ctx_.now - peer.connected_at < ctx_.options.timing.ask_others_after;
+    return ctx_.now - peer.control_opened.at < ctx_.options.timing.ask_others_after;
 }
 
 void Peers::disconnect(Peer& peer) {
@@ -33,10 +38,15 @@ void Peers::mark_knows_us(const NodeId& id) {
 void Peers::reopen_if_silent(const NodeId& id) {
     Peer* peer = find(id.name);
     if (!peer || peer->record.id != id || !peer->connected) return;
-    const Duration silent = ctx_.now - std::max(peer->connected_at, peer->heard_directly_at);
-    if (silent < ctx_.options.timing.ask_others_after) return;
+    const auto is_silent = [this](const SocketTimes& opened, Instant heard_at) {
+        return ctx_.now - std::max(opened.at, heard_at) >= ctx_.options.timing.ask_others_after;
+    };
+    const bool gossip = is_silent(peer->gossip_opened, peer->heard_gossip_at);
+    const bool control =
+        is_silent(peer->control_opened, is_reached(*peer, Channel::control) ? peer->heard_directly_at : kLongAgo);
+    if (!gossip && !control) return;
     ctx_.count("reconnects");
-    connect(*peer);
+    connect(*peer, {gossip, control});
 }
 
 void Peers::mark_deaf(const std::string& name) {
@@ -44,21 +54,81 @@ void Peers::mark_deaf(const std::string& name) {
 }
 
 bool Peers::is_deaf(const Peer& peer) const {
-    return ctx_.now - peer.deaf_at < ctx_.options.timing.suspect_after;
+    if (ctx_.now - peer.deaf_at < ctx_.options.timing.suspect_after) return true;
+    return !is_reached(peer, Channel::control) && !is_reached(peer, Channel::gossip);
+}
+
+// ---- what two peers tell each other about their channels: channels.hpp -----------------
+
+void Peers::take_report(Peer& peer, std::uint64_t told) const {
+    if (!(told & proto::channel_report::kTold)) return;
+    const bool goes_on = ctx_.now - peer.told_at <= ctx_.options.timing.channel_silent;
+    const bool unheard = told & proto::channel_report::kNothing;
+    if (!unheard)
+        peer.unheard_since = kNever;
+    else if (!goes_on || peer.unheard_since == kNever)
+        peer.unheard_since = ctx_.now;
+    peer.told = told;
+    peer.told_at = ctx_.now;
+    peer.takes_addressed = true;
+}
+
+std::uint64_t Peers::report_for(const Peer& peer) const {
+    namespace report = proto::channel_report;
+    const Timing& timing = ctx_.options.timing;
+    auto says = report::kTold;
+    // Both nodes speak over every channel as soon as they are connected, so a channel that never worked is soon known.
+    const auto is_silent = [&](Instant heard_at) {
+        const bool never = heard_at <= peer.watched_since;
+        return ctx_.now - heard_at > (never ? timing.ask_others_after : timing.channel_silent);
+    };
+    if (is_silent(peer.heard_gossip_at)) says |= report::kNoGossip;
+    if (is_silent(peer.heard_control_at)) says |= report::kNoControl;
+    if (ctx_.now - std::max(peer.heard_at, peer.heard_directly_at) > timing.suspect_after)
+        says |= report::kNoGossip | report::kNoControl | report::kNothing;
+    return says;
+}
+
+std::uint64_t Peers::told_by(const Peer& peer) const {
+    const bool recent = ctx_.now - peer.told_at <= ctx_.options.timing.channel_silent;
+    return recent ? peer.told : proto::channel_report::kTold;
+}
+
+bool Peers::is_unheard(const Peer& peer) const {
+    if (!(told_by(peer) & proto::channel_report::kNothing)) return false;
+    return peer.told_at - peer.unheard_since >= ctx_.options.timing.suspect_after;  // so one report is not enough
+}
+
+bool Peers::is_reached(const Peer& peer, Channel channel) const {
+    namespace report = proto::channel_report;
+    return !(told_by(peer) & (channel == Channel::gossip ? report::kNoGossip : report::kNoControl));
+}
+
+// ---- sending ---------------------------------------------------------------------------
+
+void Peers::send_directly(const Peer& peer, proto::Message message) {
+    const bool over_gossip = !is_reached(peer, Channel::control) && is_reached(peer, Channel::gossip);
+    if (!over_gossip || !peer.takes_addressed) return ctx_.emit(SendPeer{peer.record.id.name, std::move(message)});
+    ctx_.count("control_over_gossip");
+    publish_to(peer, std::move(message));
+}
+
+void Peers::publish_to(const Peer& peer, proto::Message message) {
+    ctx_.emit(PublishTo{peer.record.id, sealed(ctx_, std::move(message))});
 }
 
 void Peers::send(const std::string& name, proto::Body body, std::uint64_t seq, bool detour) {
     const Peer* peer = find(name);
     if (!peer) return;
     // Without a relay, and just after a connect, the direct link is the best guess although nothing was heard over it.
-    const bool fresh = !peer->reopened && ctx_.now - peer->connected_at < ctx_.options.timing.suspect_after;
+    const bool fresh = !peer->reopened && ctx_.now - peer->control_opened.at < ctx_.options.timing.suspect_after;
     const bool try_direct = fresh || peer->relay.empty();
     auto message = ctx_.message(std::move(body), seq);
     const Peer* hop = !detour && try_direct && !is_deaf(*peer) ? peer : next_hop(*peer, detour ? name : std::string());
-    if (!hop || hop == peer) return ctx_.emit(SendPeer{name, std::move(message)});
+    if (!hop || hop == peer) return send_directly(*peer, std::move(message));
     ctx_.count("relayed_sent");
     const auto bytes = proto::encode(sealed(ctx_, std::move(message)));
-    ctx_.emit(SendPeer{hop->record.id.name, ctx_.message(proto::Relay{name, bytes, 0})});
+    send_directly(*hop, ctx_.message(proto::Relay{name, bytes, 0}));
 }
 
 /// Keeps the present relay while it works: every change of relay leaves a lease at the old one, which then forwards in

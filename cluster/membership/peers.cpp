@@ -40,7 +40,7 @@ PeerRecord Peers::self_record(Seq seq) const {
 }
 
 bool Peers::is_hearing(const Peer& peer) const {
-    return peer.is_live() && ctx_.now - peer.heard_at < ctx_.options.timing.suspect_after;
+    return peer.is_live() && ctx_.now - peer.heard_at < ctx_.options.timing.suspect_after && !is_unheard(peer);
 }
 
 bool Peers::is_serving(const Peer& peer) const {
@@ -114,6 +114,7 @@ void Peers::merge_believed(const PeerRecord& news, const std::string& reporter) 
         ctx_.count("deaths_disbelieved");
         return send_death_report(*peer, news);
     }
+    if (revives_in_vain(*peer, news)) return ctx_.count("returns_disbelieved");
     const std::string denial = news.state == NodeState::alive ? "it denies its death" : "it says so itself";
     apply(*peer, news, reporter == news.id.name ? denial : "as node " + reporter + " says");
     news_[news.id.name] = peer->record;
@@ -152,6 +153,7 @@ void Peers::add(const PeerRecord& news) {
     peer.record = news;
     peer.state_since = peer.heard_at = ctx_.now;
     peer.heard_directly_at = ctx_.now - ctx_.options.timing.suspect_after;  // not heard yet
+    watch_channels(peer);
     transitions_.push_back({Transition::Kind::up, news.id, news.seq});
     ctx_.note(Note::Kind::node_up, news.id.name, "at " + news.address);
     ctx_.journal.node(ctx_.now, Change::Kind::node_up, news.id.name, "at " + news.address);
@@ -183,6 +185,10 @@ void Peers::replace_record(Peer& peer, const PeerRecord& news) {
         peer.knows_us = false;
         peer.published_stamp = peer.sent_stamp = 0;
         peer.sealed_heartbeat.clear();
+        peer.told = peer.faults = 0;
+        peer.told_at = kLongAgo;
+        peer.unheard_since = kNever;
+        peer.takes_addressed = peer.came_up_in_vain = peer.gossip_worked = false;
         return;
     }
     peer.record.seq = std::max(old.seq, news.seq);
@@ -197,6 +203,8 @@ void Peers::replace_record(Peer& peer, const PeerRecord& news) {
 void Peers::came_up(Peer& peer, bool new_life, bool was_live, const std::string& why) {
     const NodeId& id = peer.record.id;
     peer.heard_at = ctx_.now;
+    peer.proven = false;
+    if (new_life || (!was_live && peer.faults == 0)) watch_channels(peer);
     if (new_life) peer.heard_directly_at = ctx_.now - ctx_.options.timing.suspect_after;
     if (new_life || !was_live) {
         transitions_.push_back({Transition::Kind::up, id, peer.record.seq});
@@ -210,6 +218,7 @@ void Peers::came_up(Peer& peer, bool new_life, bool was_live, const std::string&
 void Peers::went_away(Peer& peer, bool was_live, const std::string& why) {
     const NodeId& id = peer.record.id;
     const bool left = peer.record.state == NodeState::left;
+    if (was_live) peer.came_up_in_vain = !peer.proven;
     if (was_live) transitions_.push_back({left ? Transition::Kind::left : Transition::Kind::down, id, {}});
     ctx_.note(left ? Note::Kind::node_left : Note::Kind::node_down, id.name, "");
     ctx_.journal.node(ctx_.now, left ? Change::Kind::node_left : Change::Kind::node_down, id.name, why);
@@ -233,6 +242,7 @@ void Peers::confirm_alive(const NodeId& id, std::uint64_t refutation, const Sign
         PeerRecord news = peer->record;
         news.state = NodeState::alive;
         news.refutation = refutation;
+        if (revives_in_vain(*peer, news)) return ctx_.count("returns_disbelieved");
         apply(*peer, news, "it denies its death");
         news_[id.name] = peer->record;
     }
@@ -241,7 +251,11 @@ void Peers::confirm_alive(const NodeId& id, std::uint64_t refutation, const Sign
     peer->heard_at = std::max(peer->heard_at, ctx_.now - sign.age);
     if (sign.direct) {
         peer->heard_directly_at = ctx_.now;
-        peer->reconnect_wait = ctx_.options.timing.reconnect_after;
+        if (is_reached(*peer, Channel::control)) peer->control_opened.wait = ctx_.options.timing.reconnect_after;
+    }
+    if (!is_unheard(*peer)) {
+        peer->proven = true;
+        peer->came_up_in_vain = false;
     }
     if (peer->record.state == NodeState::suspect && is_hearing(*peer)) {
         set_state(*peer, NodeState::alive);
@@ -252,10 +266,20 @@ void Peers::confirm_alive(const NodeId& id, std::uint64_t refutation, const Sign
 void Peers::suspect(Peer& peer) {
     set_state(peer, NodeState::suspect);
     ctx_.count("suspicions");
+    if (is_unheard(peer)) {
+        ctx_.note(Note::Kind::node_suspect, peer.record.id.name, "hears nothing of this node");
+        return ctx_.journal.node(ctx_.now, Change::Kind::node_suspect, peer.record.id.name,
+                                 "it says that it hears nothing of this node, neither directly nor through others");
+    }
     ctx_.note(Note::Kind::node_suspect, peer.record.id.name, "silent");
     const auto silent = std::chrono::duration_cast<std::chrono::milliseconds>(ctx_.now - peer.heard_at).count();
     ctx_.journal.node(ctx_.now, Change::Kind::node_suspect, peer.record.id.name,
                       "nothing of it for " + std::to_string(silent) + " ms, neither directly nor through others");
+}
+
+/// Its channels get their time from now on: nothing can have arrived while it was not there.
+void Peers::watch_channels(Peer& peer) const {
+    peer.watched_since = peer.heard_gossip_at = peer.heard_control_at = ctx_.now;
 }
 
 void Peers::set_state(Peer& peer, NodeState state) const {
@@ -271,6 +295,26 @@ void Peers::declare(const NodeId& id, NodeState down_or_left, const std::string&
     news.state = down_or_left;
     apply(*peer, news, why);
     news_[id.name] = peer->record;
+}
+
+void Peers::greet(const PeerRecord& self) {
+    Peer* known = find(self.id.name);
+    const bool returns = known && known->record.id == self.id && known->record.state == NodeState::down;
+    if (returns && known->came_up_in_vain && self.state == NodeState::alive)
+        ctx_.count("returns_disbelieved");
+    else
+        merge(self, self.id.name);
+    if (Peer* peer = find(self.id.name); peer && peer->record.id == self.id) peer->greeted_at = ctx_.now;
+}
+
+bool Peers::revives_in_vain(const Peer& peer, const PeerRecord& news) const {
+    return peer.record.state == NodeState::down && news.state == NodeState::alive && news.id == peer.record.id &&
+           is_unheard(peer);
+}
+
+void Peers::report_death_to(const NodeId& id) {
+    Peer* peer = find(id.name);
+    if (peer && peer->record.id == id && peer->record.state == NodeState::down) send_death_report(*peer, peer->record);
 }
 
 /// Reports its own death to a peer that lives, so that it refutes it.

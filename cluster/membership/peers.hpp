@@ -16,6 +16,12 @@
 
 namespace muster::cluster {
 
+/// When a socket to a peer was opened last, and how long it may be silent before it is opened again.
+struct SocketTimes {
+    Instant at{};
+    Duration wait{};
+};
+
 /// One other node, in the latest life that is known of it.
 struct Peer {
     proto::PeerRecord record;  // its state is `suspect` if this node doubts an alive record
@@ -27,12 +33,29 @@ struct Peer {
     std::string relay;                       // the node that forwards the peer's publications to this one, or empty
     Instant heard_through_relay = kLongAgo;  // the latest sign of life that came through `relay`
 
+    // The channels. See channels.hpp.
+    Instant heard_gossip_at{};      // the latest publication over the connection to its gossip port
+    Instant heard_control_at{};     // the latest message that it sent to the control port of this node
+    bool gossip_worked = false;     // in this life
+    Instant watched_since{};        // both count from here when it came up
+    Instant greeted_at = kLongAgo;  // its latest hello or welcome, which say nothing of the channels
+    std::uint64_t told = 0;         // its latest report: proto::channel_report
+    Instant told_at = kLongAgo;
+    Instant unheard_since = kNever;  // it reports without a break since then that it hears nothing of this node
+    std::uint64_t reported = proto::channel_report::kTold;  // the latest report to it
+    Instant reported_at = kLongAgo;
+    Instant lease_asked_at = kLongAgo;  // the latest Probe to itself
+    bool takes_addressed = false;       // it takes PublishTo: an older minor does not
+    bool proven = false;                // since it came up, something has arrived over a channel or through others
+    bool came_up_in_vain = false;       // the last time it came up, nothing arrived until it was down again
+    std::uint64_t faults = 0;           // channels that are silent, as noted last
+
     // The connection to it.
     bool connected = false;  // the last action was ConnectPeer, not DisconnectPeer
     bool knows_us = false;   // it knows this life of this node: no more hellos
-    Instant connected_at{};
+    SocketTimes control_opened;
+    SocketTimes gossip_opened;
     bool reopened = false;  // connected again because it was silent, and still silent: messages there would be lost
-    Duration reconnect_wait{};
 
     std::set<std::string> accusers;           // other nodes that suspect it too
     Instant link_lost_at = kLongAgo;          // until something of its own arrives, its process is checked
@@ -95,12 +118,23 @@ public:
     /// Takes in a sign of life of exactly this life. If the peer is believed down and `refutation` does not refute
     /// that, sends it the report of its death, so that it refutes.
     void confirm_alive(const NodeId& id, std::uint64_t refutation, const SignOfLife& sign);
+    /// Takes in the peer's own record from its hello or welcome. It shows that the process lives, but not that a
+    /// channel works: a peer that came up like that in vain stays down until something arrives over a channel.
+    void greet(const proto::PeerRecord& self);
+    /// The peer reports what it hears of this node: proto::channel_report.
+    void take_report(Peer& peer, std::uint64_t told) const;
+    /// What this node hears of the peer: proto::channel_report.
+    [[nodiscard]] std::uint64_t report_for(const Peer& peer) const;
+    /// The peer's latest report; proto::channel_report::kTold if it is too old.
+    [[nodiscard]] std::uint64_t told_by(const Peer& peer) const;
+    /// The peer lives and reports that nothing of this node reaches it, neither directly nor through others.
+    [[nodiscard]] bool is_unheard(const Peer& peer) const;
     /// This node is sure that this life of the peer has ended. `why` is for people.
     void declare(const NodeId& id, NodeState down_or_left, const std::string& why);
     void suspect(Peer& peer);
     /// Removes peers that have been down or left for Timing::forget_after.
     void forget_old();
-    /// Heard within Timing::suspect_after, from itself or through another node.
+    /// Heard within Timing::suspect_after, from itself or through another node, and it hears this node.
     [[nodiscard]] bool is_hearing(const Peer& peer) const;
     /// Heard, and its link was not lost since: its process runs, and another one with its name is not its next life.
     [[nodiscard]] bool is_serving(const Peer& peer) const;
@@ -119,7 +153,12 @@ public:
 
     // ---- How to reach a peer ----
 
-    void connect(Peer& peer);
+    struct Which {
+        bool gossip = true;
+        bool control = true;
+    };
+    void connect(Peer& peer, Which which);
+    void connect(Peer& peer) { connect(peer, {}); }
     void disconnect(Peer& peer);
     /// The peer knows this life of this node: no more hellos to it.
     void mark_knows_us(const NodeId& id);
@@ -130,6 +169,14 @@ public:
     void mark_deaf(const std::string& name);
     /// This node's messages do not reach the peer, although the peer's reach this node.
     [[nodiscard]] bool is_deaf(const Peer& peer) const;
+
+    /// Whether this node's messages reach the peer over this channel, as far as the peer has told.
+    [[nodiscard]] bool is_reached(const Peer& peer, Channel channel) const;
+    /// Sends over a connection between the two: over control, or over gossip if the peer hears only that.
+    void send_directly(const Peer& peer, proto::Message message);
+    void publish_to(const Peer& peer, proto::Message message);
+    /// If the peer is believed down: reports that to it, because it lives.
+    void report_death_to(const NodeId& id);
 
     /// Sends to the peer over its own link or through a relay, whichever is believed to work. With `detour`, through
     /// any other node: for what the direct link has not achieved.
@@ -155,9 +202,12 @@ private:
     static void replace_record(Peer& peer, const proto::PeerRecord& news);
     void came_up(Peer& peer, bool new_life, bool was_live, const std::string& why);
     void went_away(Peer& peer, bool was_live, const std::string& why);
+    void watch_channels(Peer& peer) const;
     void set_state(Peer& peer, NodeState state) const;
     void send_death_report(Peer& peer, const proto::PeerRecord& report);
     void choose_relay(Peer& peer, const SignOfLife& sign);
+    /// A life that was down becomes alive again, although the peer reports that it hears nothing of this node.
+    [[nodiscard]] bool revives_in_vain(const Peer& peer, const proto::PeerRecord& news) const;
     /// Connected too recently to connect again.
     [[nodiscard]] bool is_just_connected(const Peer& peer) const;
 

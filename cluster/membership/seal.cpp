@@ -58,9 +58,7 @@ std::optional<Opened> open_seal(Context& context, const proto::Message& message)
         context.count("messages_of_unknown_type");  // of a newer minor version: ignored
         return std::nullopt;
     }
-    const bool whole = inner && !std::holds_alternative<proto::Sealed>(inner->body) &&
-                       !std::holds_alternative<proto::Relay>(inner->body);
-    if (!whole) {
+    if (!inner || std::holds_alternative<proto::Sealed>(inner->body)) {
         context.count("seals_broken");
         return std::nullopt;
     }

@@ -39,7 +39,12 @@ void Visibility::pinged(const NodeId& from, std::uint64_t nonce, Seq seq) {
 }
 
 void Visibility::pong(const Owed& owed) {
-    peers_.send(owed.to.name, proto::Pong{owed.nonce, owed.to, shown(owed.to.name)});
+    const Peer* peer = peers_.find(owed.to.name);
+    if (!peer) return;
+    proto::Pong pong{owed.nonce, owed.to, shown(owed.to.name), 0, peers_.report_for(*peer)};
+    if (owed.nonce != 0) return peers_.send(owed.to.name, pong);  // asked by a visible join: both hear each other
+    pong.digest = replicas_.own().digest();
+    peers_.send(owed.to.name, pong, replicas_.own().applied().value);
 }
 
 Seq Visibility::shown(const std::string& node) const {

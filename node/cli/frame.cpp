@@ -85,7 +85,8 @@ std::size_t count(const Sample& sample, NodeState state) {
 bool is_level(const std::string& counter) {
     static const Names kOpen{"connections_control", "connections_door", "connections_gossip", "connections_peers"};
     return counter.find("_queue") != std::string::npos || counter.ends_with("_missing") ||
-           counter.starts_with("security_") || std::find(kOpen.begin(), kOpen.end(), counter) != kOpen.end();
+           counter == "channels_silent" || counter.starts_with("security_") ||
+           std::find(kOpen.begin(), kOpen.end(), counter) != kOpen.end();
 }
 
 Style style_of(NodeState state) {
@@ -120,6 +121,7 @@ void add_head(const View& view, std::vector<Line>& lines) {
         const auto age = std::chrono::duration_cast<std::chrono::seconds>(Sample::Clock::now() - view.now->at);
         lines.push_back({"as of " + age_text(age) + " ago: " + view.trouble, Style::bad});
     }
+    for (const auto& channel : status.silent_channels) lines.push_back({"nothing arrives " + channel, Style::doubtful});
     std::string nodes = "nodes " + std::to_string(count(*view.now, NodeState::alive)) + " alive";
     for (const auto state : {NodeState::suspect, NodeState::down, NodeState::left})
         if (const auto some = count(*view.now, state); some > 0)

@@ -27,6 +27,7 @@ void print_status(const Status& status) {
         {"members", std::to_string(status.members)},
         {"workers", std::to_string(status.workers)},
         {"security", std::string(security_of(status))}};
+    for (const auto& channel : status.silent_channels) rows.push_back({"nothing arrives", channel});
     for (const auto& [name, value] : status.counters) rows.push_back({name, std::to_string(value)});
     print_table(rows);
 }
@@ -40,6 +41,7 @@ Json json_of_status(const Status& status) {
     object["members"] = status.members;
     object["workers"] = status.workers;
     object["security"] = security_of(status);
+    object["silent_channels"] = status.silent_channels;
     object["counters"] = Json::object();
     for (const auto& [name, value] : status.counters) object["counters"][name] = value;
     return object;

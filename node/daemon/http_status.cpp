@@ -29,6 +29,7 @@ nlohmann::json to_json(const Status& status) {
             {"members", status.members},
             {"workers", status.workers},
             {"security", security_of(status)},
+            {"silent_channels", status.silent_channels},
             {"counters", status.counters}};
 }
 

@@ -89,6 +89,17 @@ void Gossip::publish(const cluster::Publish& publish) {
     buffer_ = topic_;
     buffer_ += publish.kind == cluster::Publish::Kind::heartbeat ? kHeartbeatMark : kOtherMark;
     proto::encode(publish.message, buffer_);
+    send_frame();
+}
+
+void Gossip::publish_to(const NodeId& peer, const proto::Message& message) {
+    buffer_ = addressed_topic(scope_, peer);
+    buffer_ += kOtherMark;
+    proto::encode(message, buffer_);
+    send_frame();
+}
+
+void Gossip::send_frame() {
     if (send(publisher_.socket(), buffer_) == Sent::yes)
         counters_.sent();
     else
@@ -136,18 +147,24 @@ std::size_t Gossip::drain(zmq::socket_t& socket, const Emit& emit, std::size_t b
     for (; received < budget && receive(socket, parts); ++received) {
         counters_.received();
         if (&socket == &subscriber_) subscriber_connections_.received(parts);
-        const std::string_view frame = text_of(parts.first);
-        if (parts.count != 1 || frame.size() <= topic_.size() || !frame.starts_with(topic_)) {
+        const std::string_view message = parts.count == 1 ? message_in(text_of(parts.first)) : std::string_view();
+        if (message.empty()) {
             counters_.bad_parts();
             continue;
         }
-        auto decoded = proto::decode(frame.substr(topic_.size() + 1));
+        auto decoded = proto::decode(message);
         if (decoded)
             emit(cluster::MessageArrived{cluster::Channel::gossip, {}, {}, std::move(*decoded)});
         else
             counters_.bad(decoded.error());
     }
     return received;
+}
+
+std::string_view Gossip::message_in(std::string_view frame) const {
+    for (const std::string& topic : {topic_, addressed_topic(scope_, self_)})
+        if (frame.size() > topic.size() && frame.starts_with(topic)) return frame.substr(topic.size() + 1);
+    return {};
 }
 
 std::size_t Gossip::drain_subscriptions(const Emit& emit, std::size_t budget) {

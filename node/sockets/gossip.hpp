@@ -45,6 +45,8 @@ public:
     void keys_changed(bool own);
 
     void publish(const cluster::Publish& publish);
+    /// Publishes to one peer alone, under its presence topic.
+    void publish_to(const NodeId& peer, const proto::Message& message);
     /// Connects to a peer's publisher, in place of an earlier connection.
     void connect(const std::string& peer, const std::string& address);
     void disconnect(const std::string& peer);
@@ -63,6 +65,9 @@ public:
 
 private:
     std::size_t drain(zmq::socket_t& socket, const Emit& emit, std::size_t budget);
+    /// The message in a frame that this node has subscribed to; empty if it is none.
+    [[nodiscard]] std::string_view message_in(std::string_view frame) const;
+    void send_frame();
     void handle_subscription(zmq::message_t& message, int descriptor, const Emit& emit);
     void connect_echo();
 

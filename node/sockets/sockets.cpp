@@ -183,6 +183,10 @@ void Sockets::perform(const cluster::SendPeer& action, const Emit&) {
     links_.send_to(action.peer, action.message);
 }
 
+void Sockets::perform(const cluster::PublishTo& action, const Emit&) {
+    gossip_socket_.publish_to(action.peer, action.message);
+}
+
 void Sockets::perform(const cluster::SendDoor& action, const Emit& emit) {
     if (!std::holds_alternative<proto::StatusReply>(action.message.body))
         return door_.send_to(action.connection, action.message, emit);
@@ -201,8 +205,8 @@ void Sockets::perform(const cluster::HangUp& action, const Emit&) {
 }
 
 void Sockets::perform(const cluster::ConnectPeer& action, const Emit&) {
-    links_.connect(action.peer.name, action.control);
-    gossip_socket_.connect(action.peer.name, action.gossip);
+    if (!action.control.empty()) links_.connect(action.peer.name, action.control);
+    if (!action.gossip.empty()) gossip_socket_.connect(action.peer.name, action.gossip);
 }
 
 void Sockets::perform(const cluster::DisconnectPeer& action, const Emit&) {

@@ -64,6 +64,7 @@ public:
     /// One overload for each action that sockets perform. `emit` is called when an action fails at once.
     void perform(const cluster::Publish& action, const Emit& emit);
     void perform(const cluster::SendPeer& action, const Emit& emit);
+    void perform(const cluster::PublishTo& action, const Emit& emit);
     void perform(const cluster::SendDoor& action, const Emit& emit);
     void perform(const cluster::Dial& action, const Emit& emit);
     void perform(const cluster::HangUp& action, const Emit& emit);

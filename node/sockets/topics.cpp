@@ -22,6 +22,10 @@ std::string presence_topic(std::string_view scope, const NodeId& peer) {
     return topic;
 }
 
+std::string addressed_topic(std::string_view scope, const NodeId& peer) {
+    return presence_topic(scope, peer) + '\0';
+}
+
 std::optional<NodeId> parse_presence(std::string_view topic, std::string_view scope) {
     if (topic.size() < scope.size() + 2 || topic[0] != '@' || topic.substr(1, scope.size()) != scope ||
         topic[scope.size() + 1] != '/')

@@ -17,9 +17,10 @@ std::string gossip_topic(std::string_view scope);
 inline constexpr char kHeartbeatMark = 'h';  // a node subscribes to its own heartbeats
 inline constexpr char kOtherMark = 'n';
 
-/// "@<scope>/<name>/<incarnation>". Nothing is published on it: the subscription itself proves that the link to the
-/// peer is live.
+/// "@<scope>/<name>/<incarnation>". The subscription itself proves that the link to the peer is live.
 std::string presence_topic(std::string_view scope, const NodeId& peer);
+/// The presence topic and a NUL: the topic of messages for this peer alone. kOtherMark and the message follow.
+std::string addressed_topic(std::string_view scope, const NodeId& peer);
 /// The peer that a presence topic of this scope names; empty for any other topic.
 std::optional<NodeId> parse_presence(std::string_view topic, std::string_view scope);
 

@@ -25,6 +25,15 @@ struct PeerRecord {
     bool operator==(const PeerRecord&) const = default;
 };
 
+/// What a node tells a peer of the channels over which it should hear it: a sum. 0: an older minor, which tells
+/// nothing. PROTOCOL.md, "Channels".
+namespace channel_report {
+inline constexpr std::uint64_t kTold = 1;       // always there
+inline constexpr std::uint64_t kNoGossip = 2;   // nothing arrives over the connection to the peer's gossip port
+inline constexpr std::uint64_t kNoControl = 4;  // nothing arrives at the sender's control port
+inline constexpr std::uint64_t kNothing = 8;    // nor through other nodes
+}  // namespace channel_report
+
 struct Hello {
     PeerRecord self;
     bool operator==(const Hello&) const = default;
@@ -34,6 +43,7 @@ struct Welcome {
     PeerRecord self;
     Incarnation known;  // highest incarnation known of the hello's sender; 0: none
     std::vector<PeerRecord> peers;
+    std::uint64_t channels = 0;  // channel_report
     bool operator==(const Welcome&) const = default;
 };
 
@@ -48,6 +58,7 @@ struct Heartbeat {
     std::uint64_t refutation = 0;
     std::uint64_t digest = 0;      // of the sender's own members at log position header.seq
     std::uint64_t membership = 0;  // digest of the sender's peer records
+    std::uint64_t channels = 0;    // channel_report::kTold: it takes messages for it alone on its presence topic
     bool operator==(const Heartbeat&) const = default;
 };
 
@@ -86,8 +97,10 @@ struct Ping {
 
 struct Pong {
     std::uint64_t nonce = 0;
-    NodeId about;  // the pinging node, as the sender knows it
-    Seq applied;   // position of the pinging node's log that the sender has applied
+    NodeId about;                // the pinging node, as the sender knows it
+    Seq applied;                 // position of the pinging node's log that the sender has applied
+    std::uint64_t digest = 0;    // of the sender's own members at log position header.seq
+    std::uint64_t channels = 0;  // channel_report
     bool operator==(const Pong&) const = default;
 };
 

@@ -170,6 +170,9 @@ void Play::note(const Action& action) {
     } else if (const auto* send = std::get_if<SendPeer>(&action)) {
         note(send->peer);
         frame(send->message);
+    } else if (const auto* addressed = std::get_if<PublishTo>(&action)) {
+        note(addressed->peer.name);
+        frame(addressed->message);
     } else if (const auto* dial = std::get_if<Dial>(&action)) {
         note(dial->address);
         frame(dial->message);

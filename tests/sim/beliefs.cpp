@@ -15,6 +15,8 @@ void Model::hear(Watched& watched, const MessageArrived& arrived) {
     if (found == watched.beliefs.end() || !found->second.live || message.header.scope != kScope) return;
     if (found->second.id.incarnation.value != message.header.incarnation) return;
     if (world_.profile.keys != 0 && !is_own_word(found->second, arrived)) return;
+    if (const auto* pong = std::get_if<proto::Pong>(&message.body); pong && pong->about == watched.life->id)
+        found->second.denies = (pong->channels & proto::channel_report::kNothing) != 0;
     if (std::holds_alternative<proto::Goodbye>(message.body))
         cause_.goodbye = message.header.origin;
     else
@@ -85,9 +87,9 @@ void Model::judge_note(Watched& watched, const Host& host, const Note& note) {
         if (!left && cause_.goodbye == note.node) fail(watched, "calls " + note.node + " dead, which says goodbye");
         if (wrong && left) fail(watched, "believes that " + note.node + " left, which runs");
         const Duration silent = world_.clock.now() - belief.heard;
-        if (wrong && belief.heard >= Duration(0) && silent < Timing{}.suspect_after)
+        if (wrong && !belief.denies && belief.heard >= Duration(0) && silent < Timing{}.suspect_after)
             fail(watched, "believes " + note.node + " dead, which it hears itself");
-        belief.live = false;
+        belief.live = belief.denies = false;
         belief.heard = Duration(-1);
     }
 }

@@ -10,6 +10,8 @@ namespace {
 /// Every counter of the cores; the test of the tree holds this list against cluster/.
 constexpr std::string_view kPaths[] = {
     "acks_of_unsent_links",
+    "channel_faults",
+    "control_over_gossip",
     "deaths_disbelieved",
     "deltas_applied",
     "deltas_committed",
@@ -17,6 +19,7 @@ constexpr std::string_view kPaths[] = {
     "deltas_repeated",
     "digest_mismatches",
     "gaps",
+    "gossip_over_control",
     "hellos_refused_name_taken",
     "hellos_refused_wrong_scope",
     "incarnations_adopted",
@@ -64,6 +67,7 @@ constexpr std::string_view kPaths[] = {
     "relays_refused",
     "repair_bytes_sent",
     "requests_repeated",
+    "returns_disbelieved",
     "seals_broken",
     "seals_forged",
     "seals_seen_before",
@@ -83,6 +87,7 @@ constexpr std::string_view kPathsNotHere[] = {
     "acks_of_unsent_stream",          // workers here do not lie
     "backlog_queue",                  // a level, not a count
     "backlog_queue_bytes",            // the same
+    "channels_silent",                // a level, not a count
     "hellos_refused_key",             // nodes here have their own
     "hellos_refused_not_alive",       // nodes do not say so of themselves
     "joins_refused_bytes",            // 64 MiB

@@ -19,6 +19,10 @@ void Faults::start() {
             if (!host.running()) host.start();
         });
     };
+    if (world_.profile.port_cut_at_start) {
+        world_.coverage.count(Fault::port_cut_at_start);
+        cut_ports(random_.below(world_.profile.nodes), seconds(3600));
+    }
     if (!world_.profile.weights.empty()) world_.clock.after(world_.profile.fault_every, [this] { turn(); });
 }
 
@@ -85,6 +89,8 @@ void Faults::node_fault(Fault fault) {
             return cut_for(other, host.place(), time);
         case Fault::one_way_cut:
             return cut_for(host.place(), other, time);
+        case Fault::port_cut:
+            return cut_ports(host.place(), random_.permille(500) ? random_.within(seconds(3), seconds(12)) : time);
         case Fault::link_reset:
             return world_.network.reset_one();
         case Fault::loss_burst:
@@ -147,6 +153,39 @@ void Faults::cut_for(Place from, Place to, Duration time) {
         cuts_.erase(found);
         world_.network.mend(from, to);
     });
+}
+
+void Faults::cut_port_for(PortWay way, Duration time) {
+    if (way.client == way.server) return;
+    if (world_.trace())
+        world_.line("!", "n" + std::to_string(way.client) + " to port " + std::to_string(static_cast<int>(way.port)) +
+                             " of n" + std::to_string(way.server));
+    world_.network.cut(way.client, way.server, way.port);
+    port_cuts_.push_back(way);
+    world_.clock.after(time, [this, way] {
+        const auto found = std::find(port_cuts_.begin(), port_cuts_.end(), way);
+        if (found == port_cuts_.end()) return;  // healed with all others
+        port_cuts_.erase(found);
+        world_.network.mend(way.client, way.server, way.port);
+    });
+}
+
+/// Mostly one port, seldom two, to one other node or to all of them, as a firewall does.
+void Faults::cut_ports(Place server, Duration time) {
+    const Place other = random_.below(world_.profile.nodes);
+    if (random_.permille(150)) {  // nothing but front doors is left between the two
+        for (const auto port : {Port::control, Port::gossip}) {
+            cut_port_for({other, server, port}, time);
+            cut_port_for({server, other, port}, time);
+        }
+        return;
+    }
+    const bool all = random_.permille(500);
+    for (std::uint64_t ports = random_.permille(250) ? 2 : 1; ports > 0; --ports) {
+        const auto port = random_.permille(150) ? Port::door : random_.permille(500) ? Port::control : Port::gossip;
+        for (Place client = 0; client < world_.profile.nodes; ++client)
+            if (all || client == other) cut_port_for({client, server, port}, time);
+    }
 }
 
 void Faults::partition() {
@@ -213,6 +252,8 @@ void Faults::restart_later(Host& host) {
 void Faults::heal_links() {
     for (const auto& [from, to] : cuts_) world_.network.mend(from, to);
     cuts_.clear();
+    for (const PortWay& way : port_cuts_) world_.network.mend(way.client, way.server, way.port);
+    port_cuts_.clear();
     for (Place place = 0; place < world_.profile.nodes; ++place) world_.network.set_deaf(place, false);
     NetworkProfile& network = world_.network.profile();
     network.gossip_loss_permille = network.gossip_double_permille = network.spike_permille = 0;
@@ -248,6 +289,40 @@ void Faults::stop() {
         if (random_.permille(700)) worker->start();
     }
     if (world_.profile.heal_with_cuts && all) leave_cuts();
+    if (world_.profile.heal_with_port_cuts && all) leave_port_cuts();
+}
+
+/// Single channels that nobody opens again. What stays open connects all.
+void Faults::leave_port_cuts() {
+    const std::size_t nodes = world_.profile.nodes;
+    std::vector<PortWay> cuts;
+    for (std::uint64_t count = random_.between(1, 2 * nodes); count > 0; --count) {
+        const auto port = static_cast<Port>(random_.below(3));
+        const Place server = random_.below(nodes);
+        const bool all = random_.permille(300);
+        const Place other = random_.below(nodes);
+        auto more = cuts;
+        for (Place client = 0; client < nodes; ++client)
+            if (client != server && (all || client == other)) more.push_back({client, server, port});
+        if (leaves_all_reachable(more)) cuts = std::move(more);
+    }
+    if (!cuts.empty()) world_.coverage.count(Fault::heal_with_port_cuts);
+    for (const PortWay& way : cuts) cut_port_for(way, seconds(3600));
+}
+
+/// Whether pairs that still reach each other both ways, over one channel or the other, connect all nodes, and front
+/// doors are open where nodes find each other.
+bool Faults::leaves_all_reachable(const std::vector<PortWay>& cuts) const {
+    const auto is_cut = [&](Place client, Place server, Port port) {
+        return std::find(cuts.begin(), cuts.end(), PortWay{client, server, port}) != cuts.end();
+    };
+    // What `from` says to `to` goes to its control port, or to those that are connected to the own gossip port.
+    const auto speaks = [&](Place from, Place to) {
+        return !is_cut(from, to, Port::control) || !is_cut(to, from, Port::gossip);
+    };
+    return seeds_connect(world_.profile, std::vector<bool>(world_.profile.nodes, true), [&](Place a, Place b) {
+        return a == b || (speaks(a, b) && speaks(b, a) && !is_cut(a, b, Port::door));
+    });
 }
 
 /// A process that is stopped and never goes on, where the others can find each other without it.

@@ -5,6 +5,14 @@
 
 namespace muster::sim {
 
+/// The way of a client to one port of a server.
+struct PortWay {
+    Place client = 0;
+    Place server = 0;
+    Port port = Port::door;
+    bool operator==(const PortWay&) const = default;
+};
+
 class Faults {
 public:
     Faults(World& world, Workload& workload);
@@ -22,6 +30,8 @@ private:
     void node_fault(Fault fault);
     void worker_fault(Fault fault);
     void cut_for(Place from, Place to, Duration time);
+    void cut_port_for(PortWay way, Duration time);
+    void cut_ports(Place server, Duration time);
     void partition();
     void mass_restart();
     void start_impostor();
@@ -29,6 +39,8 @@ private:
     void restart_later(Host& host);
     void heal_links();
     void leave_cuts();
+    void leave_port_cuts();
+    [[nodiscard]] bool leaves_all_reachable(const std::vector<PortWay>& cuts) const;
     void stop_one_for_good();
     [[nodiscard]] bool long_run() const;
 
@@ -38,6 +50,7 @@ private:
     bool stopped_ = false;
     int awaited_ = 0;
     std::vector<std::pair<Place, Place>> cuts_;
+    std::vector<PortWay> port_cuts_;
 };
 
 }  // namespace muster::sim

@@ -71,6 +71,7 @@ private:
         NodeId id;                     // in the life that it last noted up
         bool live = false;             // by its notes
         Duration heard{-1};            // last message of that life's own, while believed live
+        bool denies = false;           // its last report says that it hears nothing of the node
         std::uint64_t stamp = 0;       // of the newest publication of that life, in a run with keys
         NodeId dead;                   // the last life that it called down,
         std::uint64_t refutation = 0;  // and after how many refutations of that life

@@ -16,6 +16,15 @@ Place place_of(const std::string& address) {
     return place;
 }
 
+/// Of a node's address: see Host.
+Port port_of(const std::string& address) {
+    const auto colon = address.find(':');
+    std::uint64_t number = 0;
+    std::from_chars(address.data() + colon + 1, address.data() + address.size(), number);
+    if (number < 10'000) return Port::door;
+    return number % 2 == 0 ? Port::control : Port::gossip;
+}
+
 }  // namespace
 
 Network::Network(Clockwork& clock, Random random, NetworkProfile profile, std::size_t places, Coverage& coverage)
@@ -52,7 +61,7 @@ void Network::attempt(ConnectorId id) {
     const Place from = connector.client->place();
     const auto listener = listeners_.find(connector.address);
     if (listener == listeners_.end() || listener->second.process->stopped() || connector.client->stopped() ||
-        !open(from, place_of(connector.address)) || !open(place_of(connector.address), from)) {
+        !can_connect(from, connector.address)) {
         return retry(id, connector);
     }
     const ConnectionId connection{++made_};
@@ -95,9 +104,18 @@ void Network::rename(ConnectorId id, const NodeId& tag) {
 
 void Network::probe(Place from, const std::string& address, std::function<void()> refused) {
     clock_.after(delay() + delay(), [this, from, address, refused = std::move(refused)] {
-        const Place to = place_of(address);
-        if (to < ways_.size() && open(from, to) && open(to, from) && !listeners_.contains(address)) refused();
+        if (place_of(address) < ways_.size() && can_connect(from, address) && !listeners_.contains(address)) refused();
     });
+}
+
+bool Network::can_connect(Place from, const std::string& address) const {
+    const Place to = place_of(address);
+    return open(from, to) && open(to, from) && !is_cut(from, to, port_of(address));
+}
+
+bool Network::passes(const Connection& c, bool to_server) const {
+    if (is_cut(c.client_place, c.server_place, c.port)) return false;
+    return to_server ? open(c.client_place, c.server_place) : open(c.server_place, c.client_place);
 }
 
 // ---- frames ----------------------------------------------------------------
@@ -160,9 +178,7 @@ void Network::arrive(ConnectionId id, bool to_server, const Frame& frame) {
     if (found == connections_.end()) return;
     Connection& c = found->second;
     Lane& lane = to_server ? c.to_server : c.to_client;
-    const Place from = to_server ? c.client_place : c.server_place;
-    const Place to = to_server ? c.server_place : c.client_place;
-    if (!open(from, to) || !lane.held.empty() || clock_.now() < lane.pause_until) {
+    if (!passes(c, to_server) || !lane.held.empty() || clock_.now() < lane.pause_until) {
         if (lane.held.size() < kHeldFrames) lane.held.push_back(frame);
         return;
     }
@@ -184,9 +200,7 @@ void Network::flush(ConnectionId id, bool to_server) {
         if (found == connections_.end()) return;
         Connection& c = found->second;
         Lane& lane = to_server ? c.to_server : c.to_client;
-        const Place from = to_server ? c.client_place : c.server_place;
-        const Place to = to_server ? c.server_place : c.client_place;
-        if (lane.held.empty() || !open(from, to)) return;
+        if (lane.held.empty() || !passes(c, to_server)) return;
         const Frame frame = lane.held.front();
         lane.held.pop_front();
         hand_over(c, to_server, frame);
@@ -221,9 +235,7 @@ void Network::close_side(ConnectionId id, bool server_side, bool tell) {
 }
 
 void Network::tell_other_side(Connection& c, bool server_side, bool in_order) {
-    const Place from = server_side ? c.server_place : c.client_place;
-    const Place to = server_side ? c.client_place : c.server_place;
-    if (!open(from, to) || !(server_side ? c.client_up : c.server_up)) return;
+    if (!passes(c, !server_side) || !(server_side ? c.client_up : c.server_up)) return;
     Duration when = clock_.now() + delay();
     if (in_order) when = std::max(when, server_side ? c.to_client.last : c.to_server.last);
     if (in_order && !server_side && notice_early(c)) {
@@ -286,21 +298,32 @@ void Network::reset_doors_of(const Process& client) {
 void Network::cut(Place from, Place to) {
     Way& way = ways_[from][to];
     if (++way.cuts != 1) return;
-    ++way.epoch;
-    give_up_when_silent(from, to);
+    const std::uint64_t epoch = ++way.epoch;
+    for (const auto& [id, c] : connections_) {
+        const bool forth = c.client_place == from && c.server_place == to;
+        const bool back = c.client_place == to && c.server_place == from;
+        if (!forth && !back) continue;
+        give_up_later(id, [this, from, to, epoch] { return !open(from, to) && ways_[from][to].epoch == epoch; });
+    }
+}
+
+void Network::cut(Place client, Place server, Port port) {
+    Way& way = port_ways_[{client, server, port}];
+    if (++way.cuts != 1) return;
+    const std::uint64_t epoch = ++way.epoch;
+    for (const auto& [id, c] : connections_) {
+        if (PortKey{c.client_place, c.server_place, c.port} != PortKey{client, server, port}) continue;
+        give_up_later(
+            id, [&way, epoch] { return way.cuts != 0 && way.epoch == epoch; });  // entries of a map stay where they are
+    }
 }
 
 /// TCP_USER_TIMEOUT and ZMTP's heartbeats: each side of a dead link notices by itself after seconds.
-void Network::give_up_when_silent(Place from, Place to) {
-    const std::uint64_t epoch = ways_[from][to].epoch;
-    for (const auto& [id, c] : connections_) {
-        if (!(c.client_place == from && c.server_place == to) && !(c.client_place == to && c.server_place == from))
-            continue;
-        for (const bool server_side : {false, true}) {
-            clock_.after(random_.within(seconds(5), seconds(8)), [this, id = id, server_side, from, to, epoch] {
-                if (!open(from, to) && ways_[from][to].epoch == epoch) close_side(id, server_side, true);
-            });
-        }
+void Network::give_up_later(ConnectionId id, const std::function<bool()>& still_cut) {
+    for (const bool server_side : {false, true}) {
+        clock_.after(random_.within(seconds(5), seconds(8)), [this, id, server_side, still_cut] {
+            if (still_cut()) close_side(id, server_side, true);
+        });
     }
 }
 
@@ -311,13 +334,26 @@ void Network::mend(Place from, Place to) {
     for (auto& [id, c] : connections_) {
         const bool forth = c.client_place == from && c.server_place == to;
         const bool back = c.client_place == to && c.server_place == from;
-        if (!forth && !back) continue;
-        // TCP tries again after its retransmission timeout, which has grown with the cut.
-        const Duration rto = random_.within(milliseconds(1), milliseconds(400));
-        clock_.after(rto, [this, id = id, to_server = forth] { flush(id, to_server); });
-        if (c.client_up != c.server_up) close_later(id, c.server_up, clock_.now() + rto + milliseconds(1));
-        if (!c.client_up) (void)notice_early(c);
+        if (forth || back) resume(c, forth);
     }
+}
+
+void Network::mend(Place client, Place server, Port port) {
+    Way& way = port_ways_[{client, server, port}];
+    if (way.cuts == 0 || --way.cuts != 0) return;
+    for (auto& [id, c] : connections_) {
+        if (PortKey{c.client_place, c.server_place, c.port} != PortKey{client, server, port}) continue;
+        resume(c, true);
+        resume(c, false);
+    }
+}
+
+/// TCP tries again after its retransmission timeout, which has grown with the cut.
+void Network::resume(Connection& c, bool to_server) {
+    const Duration rto = random_.within(milliseconds(1), milliseconds(400));
+    clock_.after(rto, [this, id = c.id, to_server] { flush(id, to_server); });
+    if (c.client_up != c.server_up) close_later(c.id, c.server_up, clock_.now() + rto + milliseconds(1));
+    if (!c.client_up) (void)notice_early(c);
 }
 
 }  // namespace muster::sim

@@ -11,6 +11,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "cluster/event.hpp"
@@ -90,6 +91,14 @@ public:
     /// Cuts add up: as many mends make the way open again. One direction each.
     void cut(Place from, Place to);
     void mend(Place from, Place to);
+    /// A firewall that drops what `client` sends to one port of `server`, and what comes from it: one channel of one
+    /// direction. Adds up like cuts.
+    void cut(Place client, Place server, Port port);
+    void mend(Place client, Place server, Port port);
+    [[nodiscard]] bool is_cut(Place client, Place server, Port port) const {
+        const auto found = port_ways_.find({client, server, port});
+        return found != port_ways_.end() && found->second.cuts != 0;
+    }
     [[nodiscard]] bool open(Place from, Place to) const { return ways_[from][to].cuts == 0; }
     /// Whether it is open both ways, and has been since `since`.
     [[nodiscard]] bool open_since(Place a, Place b, Duration since) const {
@@ -140,6 +149,7 @@ private:
         std::uint64_t epoch = 0;  // counts the times it was cut
         Duration mended{0};
     };
+    using PortKey = std::tuple<Place, Place, Port>;  // client, server
 
     Duration delay();
     void attempt(ConnectorId id);
@@ -152,7 +162,10 @@ private:
     void close_later(ConnectionId id, bool server_side, Duration when);
     void tell_other_side(Connection& c, bool server_side, bool in_order);
     bool notice_early(Connection& c);
-    void give_up_when_silent(Place from, Place to);
+    [[nodiscard]] bool passes(const Connection& c, bool to_server) const;
+    [[nodiscard]] bool can_connect(Place from, const std::string& address) const;
+    void give_up_later(ConnectionId id, const std::function<bool()>& still_cut);
+    void resume(Connection& c, bool to_server);
     void erase_if_dead(ConnectionId id);
 
     Clockwork& clock_;
@@ -160,6 +173,7 @@ private:
     NetworkProfile profile_;
     Coverage& coverage_;
     std::vector<std::vector<Way>> ways_;
+    std::map<PortKey, Way> port_ways_;
     std::vector<bool> deaf_;
     std::map<std::string, Listener> listeners_;
     std::map<ConnectorId, Connector> connectors_;

@@ -39,6 +39,14 @@ void Host::perform_one(const Action& action, const SendPeer& send) {
     for (const Frame& frame : frames) world_.network.send(found->second.control, frame);
 }
 
+void Host::perform_one(const Action& action, const PublishTo& publish) {
+    const auto frames = encoded(action, publish.message);
+    for (const auto& [connection, peer] : subscribers_) {
+        if (peer != publish.peer) continue;
+        for (const Frame& frame : frames) world_.network.publish(connection, frame);
+    }
+}
+
 void Host::perform_one(const Action& action, const Dial& dial) {
     const auto frames = encoded(action, dial.message);
     auto found = dials_.find(dial.address);
@@ -62,9 +70,14 @@ void Host::perform_one(const Action& action, const SendDoor& send) {
 
 void Host::perform_one(const Action& action, const ConnectPeer& connect) {
     record(action, connect.peer.name + connect.control + connect.gossip);
-    disconnect_peer(connect.peer.name);
-    peers_[connect.peer.name] = {world_.network.connect(*this, connect.control, core_->self()),
-                                 world_.network.connect(*this, connect.gossip, core_->self())};
+    PeerLink& link = peers_[connect.peer.name];
+    const auto open = [this](ConnectorId& connector, const std::string& address) {
+        if (address.empty()) return;
+        world_.network.hang_up(connector);
+        connector = world_.network.connect(*this, address, core_->self());
+    };
+    open(link.control, connect.control);
+    open(link.gossip, connect.gossip);
 }
 
 void Host::perform_one(const Action& action, const CheckProcess& check) {

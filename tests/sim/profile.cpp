@@ -13,6 +13,8 @@ constexpr std::pair<Fault, std::uint64_t> kFaultWeights[] = {
     {Fault::worker_cut, 5},      {Fault::worker_reconnect, 8}, {Fault::mass_restart, 2},   {Fault::name_conflict, 6},
     {Fault::replayed_frame, 12}, {Fault::hostile_frame, 12}};
 
+constexpr std::uint64_t kPortCutWeight = 10;
+
 void draw_network(Profile& profile, Random& random) {
     NetworkProfile& network = profile.network;
     network.latency = random.within(microseconds(50), random.permille(300) ? milliseconds(15) : milliseconds(1));
@@ -123,7 +125,10 @@ Profile draw_profile(const Wishes& wishes, Random random) {
     std::erase_if(profile.weights, [&](const auto& weight) {
         return weight.first == Fault::name_conflict && profile.impostors.empty();
     });
-    if (profile.weights.empty() || profile.calm) profile.weights = {{Fault::loss_burst, 1}};
+    profile.weights.emplace_back(Fault::port_cut, kPortCutWeight);  // in every run that has faults
+    profile.port_cut_at_start = !profile.calm && random.permille(200);
+    profile.heal_with_port_cuts = !profile.calm && !profile.heal_with_cuts && random.permille(300);
+    if (profile.calm) profile.weights = {{Fault::loss_burst, 1}};
     profile.replays = std::any_of(profile.weights.begin(), profile.weights.end(),
                                   [](const auto& weight) { return weight.first == Fault::replayed_frame; });
     draw_network(profile, random);
@@ -146,15 +151,17 @@ std::string Profile::to_text() const {
     out << "nodes " << nodes << ", workers " << workers << ", faults for " << ms(faults) << " ms, one every "
         << ms(fault_every) << " ms, work every " << ms(work_every) << " ms" << (calm ? ", calm" : "")
         << (big_groups ? ", big groups" : "") << (heal_with_cuts ? ", heals with cuts" : "")
-        << (late_start ? ", a late start" : "") << (impostors.empty() ? "" : ", an impostor")
-        << (keys == 0 ? "" : ", keys") << (newer.empty() ? "" : ", some of a newer minor") << "; latency "
-        << ms(network.latency) << "+" << ms(network.jitter) << " ms, gossip loss " << network.gossip_loss_permille
-        << " permille; log " << bounds.log_deltas << ", early " << bounds.early_deltas << ", chunks "
-        << bounds.chunk_bytes << ", link " << bounds.link_items << " items, " << bounds.link_bytes << " bytes, "
-        << to_string(bounds.link_policy) << ", kept for " << ms(link_retention) << " ms, backlog "
-        << bounds.backlog_items << ", " << to_string(bounds.backlog_policy) << ", grace " << ms(session.grace)
-        << " ms; handlers " << ms(handlers.usual) << " ms, " << handlers.block_permille << " permille "
-        << ms(handlers.block) << " ms, inbox " << handlers.inbox << "; faults:";
+        << (heal_with_port_cuts ? ", heals with ports cut" : "")
+        << (port_cut_at_start ? ", a port cut at the start" : "") << (late_start ? ", a late start" : "")
+        << (impostors.empty() ? "" : ", an impostor") << (keys == 0 ? "" : ", keys")
+        << (newer.empty() ? "" : ", some of a newer minor") << "; latency " << ms(network.latency) << "+"
+        << ms(network.jitter) << " ms, gossip loss " << network.gossip_loss_permille << " permille; log "
+        << bounds.log_deltas << ", early " << bounds.early_deltas << ", chunks " << bounds.chunk_bytes << ", link "
+        << bounds.link_items << " items, " << bounds.link_bytes << " bytes, " << to_string(bounds.link_policy)
+        << ", kept for " << ms(link_retention) << " ms, backlog " << bounds.backlog_items << ", "
+        << to_string(bounds.backlog_policy) << ", grace " << ms(session.grace) << " ms; handlers " << ms(handlers.usual)
+        << " ms, " << handlers.block_permille << " permille " << ms(handlers.block) << " ms, inbox " << handlers.inbox
+        << "; faults:";
     for (const auto& [fault, weight] : weights) out << ' ' << to_string(fault);
     return out.str();
 }

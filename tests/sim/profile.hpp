@@ -60,6 +60,8 @@ struct Profile {
     bool big_groups = false;    // joins of thousands, and metadata that fills snapshots
     bool bursts = false;        // of notifications, that fill queues
     bool heal_with_cuts = false;
+    bool heal_with_port_cuts = false;
+    bool port_cut_at_start = false;
     bool stop_one_for_good = false;                        // at the healing
     bool replays = false;                                  // frames are kept to be given again
     bool late_start = false;                               // one node starts in the midst of the faults

@@ -42,8 +42,11 @@ enum class Fault : std::uint8_t {
     replayed_frame,  // one that arrived before, at any later time
     hostile_frame,
     stopped_for_good,
+    port_cut,  // one channel of one direction
+    port_cut_at_start,
+    heal_with_port_cuts,
 };
-inline constexpr std::size_t kFaults = 25;
+inline constexpr std::size_t kFaults = 28;
 
 std::string_view to_string(Fault fault);
 

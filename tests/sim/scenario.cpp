@@ -194,6 +194,8 @@ private:
             (*stage_.*change)(place(arg(words, 1)), place(arg(words, 3)));
             if (words[2] == "and") (*stage_.*change)(place(words[3]), place(words[1]));
             if (words[2] != "and" && words[2] != "to") throw BadScript("write: cut A and B, or: cut A to B");
+        } else if (verb == "shut" || verb == "open") {
+            ports(words);
         } else if (verb == "split") {
             split(words);
         } else if (verb == "heal") {
@@ -205,6 +207,22 @@ private:
             return false;
         }
         return true;
+    }
+
+    /// shut gossip of b [for a c]: nobody, or none of these, reaches that port any more
+    void ports(const Words& words) {
+        const std::map<std::string, Port> ports = {
+            {"door", Port::door}, {"control", Port::control}, {"gossip", Port::gossip}};
+        if (!ports.contains(arg(words, 1)) || arg(words, 2) != "of")
+            throw BadScript("write: shut door|control|gossip of NODE [for NODE...]");
+        const Port port = ports.at(words[1]);
+        const Place server = place(arg(words, 3));
+        std::vector<Place> clients;
+        for (std::size_t i = 5; i < words.size(); ++i) clients.push_back(place(words[i]));
+        for (const auto& [label, client] : cast_.places)
+            if (words.size() <= 5) clients.push_back(client);
+        for (const Place client : clients)
+            words[0] == "shut" ? stage_->cut_port(client, server, port) : stage_->mend_port(client, server, port);
     }
 
     /// split a b | c

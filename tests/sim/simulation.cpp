@@ -82,7 +82,8 @@ private:
 
     /// Where every way is open again, nothing goes around it for long.
     void go_straight(Duration healed, Outcome& outcome) {
-        if (world_.profile.heal_with_cuts || world_.profile.stop_one_for_good) return;
+        if (world_.profile.heal_with_cuts || world_.profile.heal_with_port_cuts || world_.profile.stop_one_for_good)
+            return;
         world_.clock.run_until(std::max(world_.clock.now(), healed + kStraightAfter));
         const auto before = relayed();
         world_.clock.run_until(world_.clock.now() + milliseconds(500));

@@ -82,7 +82,17 @@ void Stage::mend(Place from, Place to) {
     if (std::exchange(cuts_[{from, to}], 0) > 0) world_->network.mend(from, to);
 }
 
+void Stage::cut_port(Place client, Place server, Port port) {
+    if (client != server && port_cuts_.emplace(client, server, port).second) world_->network.cut(client, server, port);
+}
+
+void Stage::mend_port(Place client, Place server, Port port) {
+    if (port_cuts_.erase({client, server, port}) != 0) world_->network.mend(client, server, port);
+}
+
 void Stage::heal() {
+    for (const auto& [client, server, port] : port_cuts_) world_->network.mend(client, server, port);
+    port_cuts_.clear();
     for (const auto& [way, count] : cuts_) {
         if (count > 0) world_->network.mend(way.first, way.second);
     }

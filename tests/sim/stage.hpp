@@ -45,6 +45,8 @@ public:
 
     void cut(Place from, Place to);
     void mend(Place from, Place to);
+    void cut_port(Place client, Place server, Port port);
+    void mend_port(Place client, Place server, Port port);
     void heal();
 
     /// Messages of these types are not told of; or again.
@@ -84,6 +86,7 @@ private:
     std::vector<std::unique_ptr<Worker>> workers_;
     std::set<std::string> hidden_;
     std::map<std::pair<Place, Place>, int> cuts_;
+    std::set<std::tuple<Place, Place, Port>> port_cuts_;
     std::vector<Trap> traps_;
     std::vector<Held> held_;
 };

@@ -131,7 +131,7 @@ void tell_body(Words& w, const Body& m) {
     } else if constexpr (requires { m.next; }) {
         w(m.about)("as of")(m.as_of)("next")(m.next);
     } else if constexpr (requires { m.applied; }) {
-        w(m.about)("applied")(m.applied)("nonce")(m.nonce);
+        w(m.about)("applied")(m.applied)("nonce")(m.nonce)("channels")(m.channels);
     } else if constexpr (requires { m.acked; }) {
         w("to")(m.to)("acked")(m.acked);
     } else if constexpr (requires { m.message; }) {
@@ -220,6 +220,7 @@ struct ActionText {
     Words w;
     std::string operator()(const cluster::Publish& a) { return " -> publish" + to_text(a.message); }
     std::string operator()(const cluster::SendPeer& a) { return " -> " + a.peer + to_text(a.message); }
+    std::string operator()(const cluster::PublishTo& a) { return " -> publish to " + a.peer.name + to_text(a.message); }
     std::string operator()(const cluster::Dial& a) { return " -> dial " + a.address + to_text(a.message); }
     std::string operator()(const cluster::HangUp& a) { return " HangUp " + a.address; }
     std::string operator()(const cluster::SendDoor& a) { return w("-> door")(a.connection).str() + to_text(a.message); }

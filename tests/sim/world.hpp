@@ -181,6 +181,7 @@ private:
     std::vector<Frame> encoded(const cluster::Action& action, const proto::Message& message);
     void perform_one(const cluster::Action& action, const cluster::Publish& publish);
     void perform_one(const cluster::Action& action, const cluster::SendPeer& send);
+    void perform_one(const cluster::Action& action, const cluster::PublishTo& publish);
     void perform_one(const cluster::Action& action, const cluster::Dial& dial);
     void perform_one(const cluster::Action& action, const cluster::SendDoor& send);
     void perform_one(const cluster::Action& action, const cluster::ConnectPeer& connect);

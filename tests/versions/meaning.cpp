@@ -66,8 +66,10 @@ json say(const NodeInfo& m) { return {{"id", say(m.id)}, {"state", say(m.state)}
 json say(const GroupInfo& m) { return {{"group", say(m.group)}, {"members", m.members}}; }
 json say(const GroupMembers& m) { return {{"group", say(m.group)}, {"members", say(m.members)}}; }
 json say(const Status& m) {
-    return {{"node", say(m.node)}, {"scope", m.scope}, {"ready", m.ready}, {"seq", m.seq}, {"groups", m.groups},
-            {"members", m.members}, {"workers", m.workers}, {"counters", say(m.counters)}};
+    json says = {{"node", say(m.node)}, {"scope", m.scope}, {"ready", m.ready}, {"seq", m.seq}, {"groups", m.groups},
+                 {"members", m.members}, {"workers", m.workers}, {"counters", say(m.counters)}};
+    if (!m.silent_channels.empty()) says["silent_channels"] = m.silent_channels;  // appended after 0.1.0
+    return says;
 }
 json say(const NotifyReport& m) {
     return {{"matched", m.matched}, {"nodes", m.nodes}, {"waited", m.waited}, {"delivered", m.delivered},
@@ -87,12 +89,16 @@ template <class T> json say(const std::vector<T>& values) {
 
 json body(const Hello& m) { return {{"self", say(m.self)}}; }
 json body(const Welcome& m) {
-    return {{"self", say(m.self)}, {"known", m.known.value}, {"peers", say(m.peers)}};
+    json says = {{"self", say(m.self)}, {"known", m.known.value}, {"peers", say(m.peers)}};
+    if (m.channels != 0) says["channels"] = m.channels;  // appended after 0.1.0, like others below
+    return says;
 }
 json body(const Refuse& m) { return {{"code", say(m.code)}, {"text", m.text}}; }
 json body(const Deltas& m) { return {{"about", say(m.about)}, {"first", m.first.value}, {"deltas", say(m.deltas)}}; }
 json body(const Heartbeat& m) {
-    return {{"refutation", m.refutation}, {"digest", m.digest}, {"membership", m.membership}};
+    json says = {{"refutation", m.refutation}, {"digest", m.digest}, {"membership", m.membership}};
+    if (m.channels != 0) says["channels"] = m.channels;
+    return says;
 }
 json body(const Goodbye&) { return json::object(); }
 json body(const PeerNews& m) { return {{"peers", say(m.peers)}}; }
@@ -100,7 +106,7 @@ json body(const Pull& m) { return {{"about", say(m.about)}, {"have", m.have.valu
 json body(const SnapshotChunk& m) {
     json says = {{"about", say(m.about)}, {"as_of", m.as_of.value}, {"digest", m.digest}, {"index", m.index},
                  {"count", m.count}, {"groups", say(m.groups)}};
-    if (m.members != 0) says["members"] = m.members;  // appended after 0.1.0
+    if (m.members != 0) says["members"] = m.members;
     return says;
 }
 json body(const SnapshotAck& m) { return {{"about", say(m.about)}, {"as_of", m.as_of.value}, {"next", m.next}}; }
@@ -109,7 +115,12 @@ json body(const Heard& m) {
     return {{"target", say(m.target)}, {"digest", m.digest}, {"age_ms", m.age_ms}, {"beat", hex(m.beat)}};
 }
 json body(const Ping& m) { return {{"nonce", m.nonce}}; }
-json body(const Pong& m) { return {{"nonce", m.nonce}, {"about", say(m.about)}, {"applied", m.applied.value}}; }
+json body(const Pong& m) {
+    json says = {{"nonce", m.nonce}, {"about", say(m.about)}, {"applied", m.applied.value}};
+    if (m.digest != 0) says["digest"] = m.digest;
+    if (m.channels != 0) says["channels"] = m.channels;
+    return says;
+}
 json body(const LinkData& m) {
     return {{"to", say(m.to)}, {"first", m.first}, {"acked", m.acked}, {"items", say(m.items)}};
 }

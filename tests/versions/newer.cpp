@@ -65,6 +65,11 @@ private:
     static json tree(const Bytes& value) { return bytes(value.text); }
     static json tree(const Appended& value) { return bytes(value.text); }
     static json tree(const AppendedNumber& value) { return value.value; }
+    static json tree(const AppendedLines& value) {
+        std::string text;
+        for (const auto& line : value.lines) text += (text.empty() ? "" : "\n") + line;
+        return text;
+    }
     static json tree(const Data& value) { return bytes(value.msgpack); }
     template <class E>
     static json tree(const OneOf<E>& value) {

@@ -54,6 +54,7 @@ Json to_json(const NodeView& view, WallTime since) {
             {"since", since.count()},
             {"silent", silence(view)},
             {"via", view.via},
+            {"silent_channels", view.silent_channels},
             {"shown", view.shown},
             {"behind", view.known - std::min(view.known, view.applied)},
             {"groups", view.groups},

@@ -18,10 +18,12 @@ struct NodeView {
     std::chrono::milliseconds state_age{};  // time in this state; 0 for the node itself
     std::chrono::milliseconds heard_age{};  // since its last sign of life, direct or forwarded; 0 for the node itself
     std::string via;                        // node that forwards its publications; empty: received directly
-    bool shown = false;                     // lookups, watches and notifications see its members
-    std::uint64_t applied = 0;              // position of its log that the asked node has applied
-    std::uint64_t known = 0;                // highest known position of its log; above `applied`: deltas are missing
-    std::uint64_t groups = 0;               // groups in which it has members, shown or not
+    /// Channels between the asked node and this one that do not work, each with the address that fails.
+    std::vector<std::string> silent_channels{};
+    bool shown = false;         // lookups, watches and notifications see its members
+    std::uint64_t applied = 0;  // position of its log that the asked node has applied
+    std::uint64_t known = 0;    // highest known position of its log; above `applied`: deltas are missing
+    std::uint64_t groups = 0;   // groups in which it has members, shown or not
     std::uint64_t members = 0;
     std::uint64_t notices_sent = 0;      // notifications sent over the link to this incarnation
     std::uint64_t notices_received = 0;  // notifications received from it

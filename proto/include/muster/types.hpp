@@ -137,6 +137,8 @@ struct Status {
     std::uint64_t members = 0;
     std::uint64_t workers = 0;  // sessions, including those in their grace period
     std::map<std::string, std::uint64_t> counters;
+    /// Channels to and from live nodes over which nothing arrives, each with the address that fails.
+    std::vector<std::string> silent_channels{};
 
     bool operator==(const Status&) const = default;
 };

@@ -117,6 +117,10 @@ void Net::perform(const std::string& node, Action& action) {
             if (link != other.connected.end() && link->second == core(node).self())
                 send(name, {Channel::gossip, {}, {}, publish->message});
         }
+    } else if (auto* addressed = std::get_if<PublishTo>(&action)) {
+        const auto to = nodes_.find(addressed->peer.name);
+        if (to != nodes_.end() && to->second.connected.contains(node))
+            send(to->first, {Channel::gossip, {}, {}, std::move(addressed->message)});
     } else if (auto* peer = std::get_if<SendPeer>(&action)) {
         if (nodes_.at(node).connected.contains(peer->peer))
             send(peer->peer, {Channel::control, {}, {}, std::move(peer->message), key_of(node)});
@@ -126,6 +130,7 @@ void Net::perform(const std::string& node, Action& action) {
         answer_at_door(node, *door);
     } else if (auto* connect = std::get_if<ConnectPeer>(&action)) {
         const auto there = nodes_.find(connect->peer.name);
+        if (connect->gossip.empty()) return;
         if (there == nodes_.end() || there->second.core->self() != connect->peer) return;
         nodes_.at(node).connected[connect->peer.name] = connect->peer;
         in_flight_.push_back({connect->peer.name, {now, LinkUp{core(node).self()}}});

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <map>
 #include <random>
 
 #include "tests/unit/proto/samples.hpp"
@@ -131,10 +132,12 @@ TEST(Hostile, EveryFieldOfAnotherTypeIsRefused) {
 
 TEST(Hostile, AMessageWithoutItsLastFieldIsRefused) {
     for (const auto& sample : ordinary_samples()) {
+        static const std::map<std::string, int> kMayMiss = {
+            {"Heard", 1}, {"SnapshotChunk", 1}, {"Welcome", 1}, {"Heartbeat", 1}, {"Pong", 2}};
         auto tree = tree_of(encode(sample.message));
-        tree.erase(tree.size() - 2);
-        const bool may_miss_one = sample.name == "Heard" || sample.name == "SnapshotChunk";
-        if (may_miss_one) tree.erase(tree.size() - 2);
+        const auto appended = kMayMiss.find(sample.name);
+        for (int left = appended == kMayMiss.end() ? 0 : appended->second; left >= 0; --left)
+            tree.erase(tree.size() - 2);
         EXPECT_EQ(verdict(frame_of(tree)), "bad_field") << sample.name;
     }
 }

@@ -53,7 +53,15 @@ Delivery delivery() {
                     {MemberNumber{5}, MemberNumber{6}});
 }
 Status status() {
-    return {info(), "default", true, 41, 2, 7, 1, {{"bad_field", 1}, {"malformed", 0}}};
+    return {info(),
+            "default",
+            true,
+            41,
+            2,
+            7,
+            1,
+            {{"bad_field", 1}, {"malformed", 0}},
+            {"from this node to the gossip port of c"}};
 }
 
 // The other end of the same parts.
@@ -115,10 +123,10 @@ private:
 
 void add_node_messages(Builder& b) {
     b.add("Hello", Hello{record()})
-        .add("Welcome", Welcome{record(), Incarnation{17}, {record()}})
+        .add("Welcome", Welcome{record(), Incarnation{17}, {record()}, 3})
         .add("Refuse", Refuse{ErrorCode::wrong_scope, "this node's scope is default"})
         .add("Deltas", Deltas{node(), Seq{7}, {delta()}})
-        .add("Heartbeat", Heartbeat{1, 0x1122334455667788, 3})
+        .add("Heartbeat", Heartbeat{1, 0x1122334455667788, 3, 1})
         .add("Goodbye", Goodbye{})
         .add("PeerNews", PeerNews{{record()}})
         .add("Pull", Pull{node("b"), Seq{6}, true})
@@ -127,7 +135,7 @@ void add_node_messages(Builder& b) {
         .add("Probe", Probe{node("c"), true})
         .add("Heard", Heard{record(), 99, 120})
         .add("Ping", Ping{77})
-        .add("Pong", Pong{77, node("c"), Seq{8}})
+        .add("Pong", Pong{77, node("c"), Seq{8}, 0x1122334455667788, 5})
         .add("LinkData", LinkData{node("b"), 3, 2, {notice(), report(), lost()}})
         .add("LinkAck", LinkAck{node("b"), 4})
         .add("Relay", Relay{"c", std::string("\x97\x01\x00\xff", 4), 3})
@@ -171,13 +179,13 @@ void add_extreme_node_messages(Builder& b) {
     b.add("Hello", Hello{far_record()})
         .add("Hello", Hello{{node("0"), 0, NodeState::alive, "", "", "", Seq{}}})
         .add("Welcome", Welcome{far_record(), Incarnation{kMax}, std::vector<PeerRecord>(300, far_record())})
-        .add("Welcome", Welcome{far_record(), Incarnation{}, {}})
+        .add("Welcome", Welcome{far_record(), Incarnation{}, {}, kMax})
         .add("Refuse", Refuse{ErrorCode::closed, kLongText})
         .add("Refuse", Refuse{ErrorCode::bad_request, ""})
         .add("Deltas", Deltas{far_node(), Seq{kMax}, {}})
         .add("Deltas", Deltas{far_node(), Seq{1}, std::vector<Delta>(limits::kItems, Delta{})})
         .add("Deltas", Deltas{far_node(), Seq{1}, {{{{far, Reason::node_left, {far_run()}, {}}}}}})
-        .add("Heartbeat", Heartbeat{kMax, kMax, kMax})
+        .add("Heartbeat", Heartbeat{kMax, kMax, kMax, kMax})
         .add("PeerNews", PeerNews{})
         .add("Pull", Pull{far_node(), Seq{kMax}, false})
         .add("SnapshotChunk",
@@ -186,7 +194,7 @@ void add_extreme_node_messages(Builder& b) {
         .add("Probe", Probe{far_node(), false})
         .add("Heard", Heard{far_record(), kMax, kMax})
         .add("Ping", Ping{kMax})
-        .add("Pong", Pong{0, far_node(), Seq{}})
+        .add("Pong", Pong{0, far_node(), Seq{}, kMax, kMax})
         .add("LinkData", LinkData{far_node(), kMax, 0, {}})
         .add("LinkData", LinkData{far_node(),
                                   1,

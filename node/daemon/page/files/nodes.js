@@ -20,7 +20,8 @@ export function stateWords(node, now) {
   const since = duration(now - node.since);
   if (node.state === "alive") {
     if (node.behind > 0) return "alive, " + many(node.behind, "change") + " behind";
-    return node.shown ? "alive" : "alive, table not received yet";
+    if (!node.shown) return "alive, table not received yet";
+    return node.silent_channels?.length ? "alive; nothing arrives " + node.silent_channels.join("; nor ") : "alive";
   }
   return node.state + " for " + since;
 }
