@@ -5,6 +5,7 @@ from dataclasses import dataclass
 AFTERWARDS = 10.0  # seconds after its end during which a fault may still have effects
 HEALED = 2.0  # seconds after its end within which an observer receives what it missed
 MIGHT_HURT = 0.9  # seconds; a shorter pause or cut must have no visible effect
+MUST_NOT_HURT = float("inf")  # a fault that must have no visible effect but delay, however long it lasts
 
 
 def link(a, b):
@@ -22,6 +23,8 @@ class Fault:
 
     def hurts(self, since, to):
         """Whether the fault may have visible effects between these times."""
+        if self.harmless == MUST_NOT_HURT:
+            return False
         if self.end is None:
             return self.begin <= to
         return self.end - self.begin > self.harmless and self.begin <= to and self.end + AFTERWARDS >= since

@@ -85,6 +85,17 @@ class Network:
     def _rule(self, verb, sender, receiver):
         ip("-n", receiver.space, "rule", verb, "from", sender.ip, "iif", "eth0", "blackhole", "pref", "1")
 
+    def close_port(self, host, port):
+        """Drops what other hosts send to this TCP port."""
+        self._port_rule("add", host, port)
+
+    def open_port(self, host, port):
+        self._port_rule("del", host, port)
+
+    def _port_rule(self, verb, host, port):
+        ip("-n", host.space, "rule", verb, "iif", "eth0", "ipproto", "tcp", "dport", str(port),
+           "blackhole", "pref", "1")
+
     def split(self, hosts):
         """Cuts all links between these hosts and the others at the same moment."""
         self._move(hosts, "br1")

@@ -18,6 +18,9 @@ class Lab:
     children: Children = field(default_factory=Children)
 
 
+CONTROL_PORT, GOSSIP_PORT = 7101, 7102  # of nodes on hosts of their own
+
+
 class Loopback:
     """This machine itself as the host of everything; its links cannot be cut."""
 
@@ -43,7 +46,8 @@ class Node:
 
     def command(self):
         seeds = [word for seed in self.seeds for word in ("--seed", seed)]
-        wide = [] if self.host.ip.startswith("127.") else ["--insecure"]
+        wide = [] if self.host.ip.startswith("127.") else [
+            "--insecure", "--control-port", str(CONTROL_PORT), "--gossip-port", str(GOSSIP_PORT)]
         return ["--name", self.name, "--listen", self.address, *seeds, *wide, *self.options]
 
     def start(self):

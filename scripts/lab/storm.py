@@ -6,7 +6,8 @@ import subprocess
 import sys
 import time
 
-from lab.faults import Fault, MIGHT_HURT, link
+from lab.faults import Fault, MIGHT_HURT, MUST_NOT_HURT, link
+from lab.node import CONTROL_PORT, GOSSIP_PORT
 
 AT_ONCE = 3  # active faults
 BETWEEN = 1.5  # seconds, on average
@@ -38,7 +39,8 @@ class Storm:
 
     KINDS = {"kill node": 4, "stop node": 3, "pause node a little": 3, "pause node": 3, "kill worker": 4,
              "pause worker a little": 3, "pause worker": 3, "load": 1}
-    CUTS = {"cut pair a little": 3, "cut pair": 3, "cut one way a little": 2, "cut one way": 3, "split": 3}
+    CUTS = {"cut pair a little": 3, "cut pair": 3, "cut one way a little": 2, "cut one way": 3, "split": 3,
+            "close port": 4}
 
     def __init__(self, fleet, timeline, random, network):
         self.fleet, self.timeline, self.random, self.network = fleet, timeline, random, network
@@ -170,6 +172,19 @@ class Storm:
                 self.network.mend(sender.host, receiver.host)
 
         self._begin(fault, seconds, mend)
+
+    def _close_port(self, kind, seconds):
+        """A firewall drops what comes in at one port of a node: the other channel must carry."""
+        node = self._node()
+        if node is None:
+            return
+        links = tuple(link(node.name, other.name) for other in self.fleet.nodes if other is not node)
+        if not self.is_free(*links):
+            return
+        port = self.random.choice((CONTROL_PORT, GOSSIP_PORT))
+        fault = Fault(f"{kind} {port}", links, time.monotonic(), harmless=MUST_NOT_HURT)
+        self.network.close_port(node.host, port)
+        self._begin(fault, 2 * seconds, lambda: self.network.open_port(node.host, port))
 
     def _load(self, kind, seconds):
         if not self.busy.processes:

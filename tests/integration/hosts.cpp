@@ -135,6 +135,14 @@ void Hosts::mend(std::size_t from, std::size_t to) {
     ip("-n " + name(to) + " rule del from " + address(from) + " iif eth0 blackhole pref 1");
 }
 
+void Hosts::close_port(std::size_t host, int port) {
+    ip("-n " + name(host) + " rule add iif eth0 ipproto tcp dport " + std::to_string(port) + " blackhole pref 1");
+}
+
+void Hosts::open_port(std::size_t host, int port) {
+    ip("-n " + name(host) + " rule del iif eth0 ipproto tcp dport " + std::to_string(port) + " blackhole pref 1");
+}
+
 void Hosts::split(const std::vector<std::size_t>& side) {
     for (const auto host : side)
         for (std::size_t other = 0; other < count_; ++other)

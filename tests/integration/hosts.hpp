@@ -35,6 +35,9 @@ public:
     /// What `from` sends to `to` vanishes, and nobody is told; the other way is not touched.
     void cut(std::size_t from, std::size_t to);
     void mend(std::size_t from, std::size_t to);
+    /// A firewall at `host` drops what others send to this TCP port of it.
+    void close_port(std::size_t host, int port);
+    void open_port(std::size_t host, int port);
     /// Both ways between each of `side` and each of all others.
     void split(const std::vector<std::size_t>& side);
     void heal(const std::vector<std::size_t>& side);
