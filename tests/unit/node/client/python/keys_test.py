@@ -6,6 +6,7 @@ import pathlib
 import random
 import tempfile
 import unittest
+from collections import Counter
 
 import zmq
 from support import A, B, HELLO, Driver, welcome
@@ -241,6 +242,24 @@ class Order(unittest.TestCase):
         self.assertEqual([str(book.next()) for _ in range(3)], [C, A, B])
         self.assertIsNone(book.next())
         self.assertEqual(str(first), A)
+
+    def test_without_an_order_workers_spread_at_first_and_after_a_loss(self):
+        first, after = Counter(), Counter()
+        for seed in range(300):
+            book = AddressBook([A, B, C], None, random.Random(seed))
+            book.learn(["10.0.0.1:1", "10.0.0.2:1"])
+            targets = [str(book.next()) for _ in range(5)]
+            self.assertEqual((set(targets[:3]), set(targets[3:])), ({A, B, C}, {"10.0.0.1:1", "10.0.0.2:1"}))
+            first[targets[0]] += 1
+            self.assertIsNone(book.next(), "the round is over")
+            while str(target := book.next()) != A:
+                pass
+            book.welcomed(target)
+            book.lost(target)
+            after[str(book.next())] += 1
+        self.assertGreater(min(first[address] for address in (A, B, C)), 60, first)
+        self.assertGreater(len(after), 2, after)
+        self.assertEqual(after[A], 0, "the lost node comes last")
 
     def test_one_that_refused_for_good_is_left_out_until_nobody_else_is_left(self):
         book = AddressBook([A, B], None, random.Random(1), in_order=True)

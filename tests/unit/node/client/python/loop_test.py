@@ -147,7 +147,6 @@ class Connecting(Case):
             self.assertEqual(caught.exception.code, ErrorCode.overloaded)
             muster.Worker.connect([self.node.address], timeout=PATIENCE).close()
 
-
     def test_without_a_thread_for_the_probe_it_connects(self):
         original = threading.Thread.start
         threads = []
