@@ -37,36 +37,38 @@ class Posts:
         self.refused = 0
         self._send = send
         self._todo: deque[tuple[Callable[[PostCall], None], PostCall]] = deque()
-        self._doing = threading.Lock()
-        self._holder = 0  # the thread that has the lock
+        self._doing: dict[str, tuple[int]] = {}  # a lock that knows its thread; setdefault is atomic
         self._waiting: OrderedDict[PostCall, None] = OrderedDict()
         self._count = 0
         self._bytes = 0
 
     def ask(self, call: PostCall) -> None:
-        """The call is sent as soon as it has a slot, and keeps the slot until its future is done."""
-        self._do(self._ask, call)
+        """The call is sent as soon as it has a slot, and keeps the slot until its future is done.
+
+        The post of a signal handler that has interrupted this object on its thread is sent without a slot: to wait for
+        the interrupted code would be to wait for itself.
+        """
+        if self._doing.get("by") == (threading.get_ident(),):
+            call.accepted.set_result(True)
+            self._send(call)
+        else:
+            self._do(self._ask, call)
 
     def withdraw(self, call: PostCall) -> None:
         """The call fails, unless it has a slot."""
         if not call.accepted.done():
             self._do(self._withdraw, call)
 
-    def is_interrupted(self) -> bool:
-        """Whether the caller is a signal handler that has interrupted this object: waiting would wait for itself."""
-        return self._holder == threading.get_ident()
-
     def _do(self, what: Callable[[PostCall], None], call: PostCall) -> None:
         self._todo.append((what, call))
-        while self._todo and self._doing.acquire(blocking=False):  # the holder looks again after it releases
-            self._holder = threading.get_ident()
+        mine = (threading.get_ident(),)
+        while self._todo and self._doing.setdefault("by", mine) is mine:  # the holder looks again after it releases
             try:
                 while self._todo:
                     next_one, its_call = self._todo.popleft()
                     next_one(its_call)
             finally:
-                self._holder = 0
-                self._doing.release()
+                self._doing.clear()
 
     def _ask(self, call: PostCall) -> None:
         self._waiting[call] = None

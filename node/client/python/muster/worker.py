@@ -239,7 +239,7 @@ class Worker:
         call.future.then(lambda: _copy(call, report))
         self._posts.ask(call)
         try:
-            if not self._loop.is_current() and not self._posts.is_interrupted():
+            if not self._loop.is_current():
                 call.accepted.wait(call.timeout)
         finally:
             self._posts.withdraw(call)
