@@ -1,4 +1,12 @@
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <array>
+#include <csignal>
 #include <cstdlib>
+#include <optional>
 #include <thread>
 #include <utility>
 
@@ -25,7 +33,9 @@ int fail(const Error& error) {
 int end(Worker& worker, int status) {
     std::thread([] {
         std::this_thread::sleep_for(kLastLines);
-        complain("nobody reads standard output: ended without the last lines");
+        // Standard error may be the pipe that nobody reads.
+        pollfd writable{STDERR_FILENO, POLLOUT, 0};
+        if (::poll(&writable, 1, 0) > 0) complain("nobody reads standard output: ended without the last lines");
         std::_Exit(kRefused);
     }).detach();
     worker.close();  // waits for handlers, so nothing is printed afterwards
@@ -39,6 +49,25 @@ Result<std::unique_ptr<Worker>> attach(const Settings& settings, Worker::Options
     options.key_file = settings.key;
     options.keys_dir = settings.keys;
     return Worker::connect(std::move(options));
+}
+
+Result<std::unique_ptr<Worker>> attach(const Settings& settings, Worker::Options options, int signals) {
+    const int done = ::eventfd(0, EFD_CLOEXEC);
+    std::optional<Result<std::unique_ptr<Worker>>> attached;
+    std::thread connecting([&] {
+        attached = attach(settings, std::move(options));
+        ::eventfd_write(done, 1);
+    });
+    std::array<pollfd, 2> fds{pollfd{signals, POLLIN, 0}, {done, POLLIN, 0}};
+    while (::poll(fds.data(), fds.size(), -1) <= 0 || fds[1].revents == 0) {
+        signalfd_siginfo signal{};
+        if (::read(signals, &signal, sizeof signal) != sizeof signal) continue;
+        const int number = static_cast<int>(signal.ssi_signo);
+        if (number != SIGWINCH && number != SIGTSTP) std::_Exit(128 + number);
+    }
+    connecting.join();
+    ::close(done);
+    return *std::move(attached);
 }
 
 }  // namespace muster::cli

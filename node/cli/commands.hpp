@@ -83,5 +83,8 @@ int fail(const Error& error);
 /// Connects a worker for one command. The settings override their counterparts in `options`. Errors: as
 /// Worker::connect.
 Result<std::unique_ptr<Worker>> attach(const Settings& settings, Worker::Options options = {});
+/// The same for a command that has blocked signals and reads them from this descriptor. A signal that ends programs
+/// ends the process while it connects, with status 128 + its number.
+Result<std::unique_ptr<Worker>> attach(const Settings& settings, Worker::Options options, int signals);
 
 }  // namespace muster::cli

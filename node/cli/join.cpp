@@ -109,7 +109,7 @@ int join(const Settings& settings, const JoinArguments& arguments) {
     options.on_attachment = [&](bool attached, const std::string& text) { listener.attachment(attached, text); };
     options.state_file = arguments.state;
     options.on_state_lost = [](const std::string& text) { complain(text); };
-    const auto worker = attach(settings, std::move(options));
+    const auto worker = attach(settings, std::move(options), waiter.signals());
     if (!worker) return fail(worker.error());
 
     JoinOptions how;

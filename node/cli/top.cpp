@@ -159,7 +159,7 @@ int once(const Settings& settings, Worker& worker, double interval, int signals)
 
 int top(const Settings& settings, const TopArguments& arguments) {
     const int signals = watch_signals();
-    const auto worker = attach(settings);
+    const auto worker = attach(settings, {}, signals);
     if (!worker) return fail(worker.error());
     if (arguments.once || settings.json || !Terminal::is_there())
         return once(settings, **worker, arguments.interval, signals);

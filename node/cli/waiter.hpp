@@ -16,6 +16,8 @@ public:
     Waiter(const Waiter&) = delete;
     Waiter& operator=(const Waiter&) = delete;
 
+    /// Readable when a signal has arrived.
+    [[nodiscard]] int signals() const { return signals_; }
     /// Makes wait() return `done`. Any thread.
     void finish();
     /// Without `seconds` it waits for ever. `done` wins over what happens at the same time.

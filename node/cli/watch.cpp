@@ -63,7 +63,7 @@ int watch(const Settings& settings, const Group& group, const Stay& stay) {
         if (!attached || lost) complain(text + (attached ? "" : "; reconnecting"));
         lost = !attached;
     };
-    const auto worker = attach(settings, std::move(options));
+    const auto worker = attach(settings, std::move(options), waiter.signals());
     if (!worker) return fail(worker.error());
 
     const auto handler = [&](const WatchEvent& event) { watcher.take(event); };

@@ -4,6 +4,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -134,6 +135,20 @@ class Output(Case):
         time.sleep(0.3)
         process.send_signal(signal.SIGTERM)
         self.ends(process, 1, "nobody reads standard output")
+
+
+class Signals(Case):
+    def test_they_end_a_command_that_still_connects(self):
+        for command in (("join", *GROUP), ("watch",), ("top", "--once"), ("nodes",)):
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                with self.subTest(command, number=number), socket.create_server(("127.0.0.1", 0)) as silent:
+                    process = self.start("--node", "127.0.0.1:%d" % silent.getsockname()[1], *command)
+                    with silent.accept()[0]:
+                        begun = time.monotonic()
+                        process.send_signal(number)
+                        status = process.wait(PATIENCE)
+                    self.assertEqual(status, -number if command == ("nodes",) else 128 + number)
+                    self.assertLess(time.monotonic() - begun, 3, "it waited for the time-out of 5 s")
 
 
 class Arguments(Case):
