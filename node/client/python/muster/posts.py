@@ -62,13 +62,22 @@ class Posts:
     def _do(self, what: Callable[[PostCall], None], call: PostCall) -> None:
         self._todo.append((what, call))
         mine = (threading.get_ident(),)
-        while self._todo and self._doing.setdefault("by", mine) is mine:  # the holder looks again after it releases
-            try:
+        while self._todo:  # also what came after the holder looked for the last time
+            try:  # a signal handler may raise anywhere
+                if self._doing.setdefault("by", mine) is not mine:
+                    return
                 while self._todo:
                     next_one, its_call = self._todo.popleft()
                     next_one(its_call)
             finally:
-                self._doing.clear()
+                try:
+                    self._release(mine)
+                finally:  # also if it raises just here
+                    self._release(mine)
+
+    def _release(self, mine: tuple[int]) -> None:
+        if self._doing.get("by") is mine:
+            self._doing.clear()
 
     def _ask(self, call: PostCall) -> None:
         self._waiting[call] = None
