@@ -18,6 +18,7 @@
 #include <utility>
 
 #include "node/io/address.hpp"
+#include "node/io/name_service.hpp"
 #include "node/io/signals_blocked.hpp"
 
 namespace muster::daemon {
@@ -147,24 +148,21 @@ MHD_Result queue(MHD_Connection* connection, Response&& response) {
 
 /// A socket that listens there; -1 if there is none. Without sharing the port: no SO_REUSEPORT.
 int listen_on(const node::Address& address) {
-    addrinfo hints{};
-    hints.ai_socktype = SOCK_STREAM;
-    hints.ai_flags = AI_PASSIVE;
-    addrinfo* found = nullptr;
-    if (::getaddrinfo(address.host.c_str(), std::to_string(address.port).c_str(), &hints, &found) != 0) return -1;
-    int listening = -1;
-    for (const addrinfo* one = found; one != nullptr && listening < 0; one = one->ai_next) {
-        const int tried = ::socket(one->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        if (tried < 0) continue;
+    for (const auto& host : node::resolve_within(address.host, std::chrono::seconds(5))) {
+        addrinfo hints{};
+        hints.ai_socktype = SOCK_STREAM;
+        hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;
+        addrinfo* found = nullptr;
+        if (::getaddrinfo(host.c_str(), std::to_string(address.port).c_str(), &hints, &found) != 0) continue;
+        const int tried = ::socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         const int yes = 1;
         ::setsockopt(tried, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-        if (::bind(tried, one->ai_addr, one->ai_addrlen) == 0 && ::listen(tried, SOMAXCONN) == 0)
-            listening = tried;
-        else
-            ::close(tried);
+        const bool bound = ::bind(tried, found->ai_addr, found->ai_addrlen) == 0 && ::listen(tried, SOMAXCONN) == 0;
+        ::freeaddrinfo(found);
+        if (bound) return tried;
+        if (tried >= 0) ::close(tried);
     }
-    ::freeaddrinfo(found);
-    return listening;
+    return -1;
 }
 
 }  // namespace

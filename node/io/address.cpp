@@ -92,8 +92,9 @@ std::string with_port(std::string host, std::uint16_t port) {
 
 bool is_numeric(const std::string& host) {
     std::array<unsigned char, sizeof(in6_addr)> bytes{};
-    return ::inet_pton(AF_INET, host.c_str(), bytes.data()) == 1 ||
-           ::inet_pton(AF_INET6, host.c_str(), bytes.data()) == 1;
+    if (::inet_pton(AF_INET, host.c_str(), bytes.data()) == 1) return true;
+    const auto zone = host.find('%');  // of a link-local address: "fe80::1%eth0"
+    return ::inet_pton(AF_INET6, host.substr(0, zone).c_str(), bytes.data()) == 1;
 }
 
 bool is_loopback(const std::string& host) {
@@ -105,6 +106,19 @@ bool is_loopback(const std::string& host) {
 
 bool is_any(const std::string& host) {
     return host == "0.0.0.0" || host == "::" || host == "*";
+}
+
+std::vector<std::string> in_turns(const std::vector<std::string>& hosts) {
+    const auto is_v6 = [](const std::string& host) { return host.find(':') != std::string::npos; };
+    std::vector<std::string> first;
+    std::vector<std::string> second;
+    for (const auto& host : hosts) (is_v6(host) == is_v6(hosts.front()) ? first : second).push_back(host);
+    std::vector<std::string> ordered;
+    for (std::size_t i = 0; i < std::max(first.size(), second.size()); ++i) {
+        if (i < first.size()) ordered.push_back(first[i]);
+        if (i < second.size()) ordered.push_back(second[i]);
+    }
+    return ordered;
 }
 
 std::vector<std::string> resolve(const std::string& host) {
@@ -122,7 +136,9 @@ std::vector<std::string> resolve(const std::string& host) {
             addresses.emplace_back(text.data());
     }
     ::freeaddrinfo(found);
-    return addresses;
+    auto ordered = in_turns(addresses);
+    if (ordered.size() > kMaxResolved) ordered.resize(kMaxResolved);
+    return ordered;
 }
 
 }  // namespace muster::node

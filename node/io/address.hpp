@@ -46,8 +46,12 @@ bool is_any(const std::string& host);
 /// Whether the numeric address `host` can be reached from this machine only.
 bool is_loopback(const std::string& host);
 
-/// All numeric addresses of a name, without duplicates; empty if the name does not resolve at the moment.
-/// Blocks for as long as the name service takes.
+/// Numeric addresses in the order of RFC 8305, section 4: the families take turns, beginning with that of the first
+/// one. A family that does not work from here then costs one attempt.
+std::vector<std::string> in_turns(const std::vector<std::string>& hosts);
+inline constexpr std::size_t kMaxResolved = 64;  // addresses of one name
+/// All numeric addresses of a name in both families, without duplicates, in_turns(); empty if the name does not resolve
+/// at the moment. Blocks for as long as the name service takes: loops use Resolver.
 std::vector<std::string> resolve(const std::string& host);
 
 }  // namespace muster::node

@@ -10,6 +10,24 @@
 #include <utility>
 
 namespace muster::node {
+namespace {
+
+PortProbe::State state_of(int error) {
+    switch (error) {
+        case 0:
+            return PortProbe::State::connected;
+        case ECONNREFUSED:
+            return PortProbe::State::refused;
+        case ENETUNREACH:
+        case EADDRNOTAVAIL:
+        case EAFNOSUPPORT:
+            return PortProbe::State::no_route;
+        default:
+            return PortProbe::State::failed;
+    }
+}
+
+}  // namespace
 
 PortProbe::PortProbe(const Address& to) {
     addrinfo hints{};
@@ -18,14 +36,12 @@ PortProbe::PortProbe(const Address& to) {
     addrinfo* found = nullptr;
     if (::getaddrinfo(to.host.c_str(), std::to_string(to.port).c_str(), &hints, &found) != 0) return;
     fd_ = ::socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd_ >= 0) {
+    if (fd_ < 0) {
+        state_ = state_of(errno);
+    } else {
         const int error = ::connect(fd_, found->ai_addr, found->ai_addrlen) == 0 ? 0 : errno;
-        if (error == EINPROGRESS)
-            state_ = State::connecting;
-        else if (error == ECONNREFUSED)
-            state_ = State::refused;
-        else
-            ::close(std::exchange(fd_, -1));
+        state_ = error == EINPROGRESS ? State::connecting : state_of(error);
+        if (state_ == State::no_route || state_ == State::failed) ::close(std::exchange(fd_, -1));
     }
     ::freeaddrinfo(found);
 }
@@ -49,8 +65,7 @@ PortProbe::State PortProbe::state() {
     // Reading SO_ERROR clears it, so the result is kept.
     int error = 0;
     socklen_t size = sizeof error;
-    const bool refused = ::getsockopt(fd_, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error == ECONNREFUSED;
-    return state_ = refused ? State::refused : State::inconclusive;
+    return state_ = ::getsockopt(fd_, SOL_SOCKET, SO_ERROR, &error, &size) == 0 ? state_of(error) : State::failed;
 }
 
 }  // namespace muster::node

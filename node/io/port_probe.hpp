@@ -13,11 +13,13 @@ class PortProbe {
 public:
     enum class State : std::uint8_t {
         connecting,
+        connected,
         refused,
-        inconclusive,  // connected, or failed in another way
+        no_route,  // this host has no way to the address, for example no IPv6
+        failed,    // in another way
     };
 
-    /// Begins to connect. The host of `to` must be numeric: a name is not looked up, the probe is inconclusive.
+    /// Begins to connect. The host of `to` must be numeric: a name is not looked up, the probe fails.
     explicit PortProbe(const Address& to);
     ~PortProbe();
     PortProbe(PortProbe&& other) noexcept;
@@ -30,7 +32,7 @@ public:
 
 private:
     int fd_ = -1;
-    State state_ = State::inconclusive;
+    State state_ = State::failed;
 };
 
 }  // namespace muster::node

@@ -1,57 +1,64 @@
 #include "node/io/resolver.hpp"
 
 #include <algorithm>
-#include <thread>
+#include <utility>
 
 #include "node/io/address.hpp"
 
 namespace muster::node {
 
-Resolver::Resolver(std::shared_ptr<Wakeup> wakeup) {
-    state_->wakeup = std::move(wakeup);
-}
+Resolver::Resolver(std::function<void()> wake, NameService& service)
+    : service_(service), listener_(std::make_shared<NameListener>(std::move(wake))) {}
 
 Resolver::~Resolver() {
-    const std::lock_guard lock(state_->mutex);
-    state_->stopped = true;
-    state_->work.notify_all();
+    listener_->close();
 }
 
-bool Resolver::ask(const std::string& address) {
-    const std::lock_guard lock(state_->mutex);
-    auto& asked = state_->asked;
-    if (state_->resolving == address || std::find(asked.begin(), asked.end(), address) != asked.end()) return true;
-    if (asked.size() >= kMaxNames) return false;
-    asked.push_back(address);
-    // Detached, because getaddrinfo() can take half a minute and cannot be interrupted. The thread owns all that it
-    // uses.
-    if (!std::exchange(state_->started, true)) std::thread([state = state_] { run(*state); }).detach();
-    state_->work.notify_one();
-    return true;
+std::optional<Resolver::Found> Resolver::ask(const std::string& address, Accept accept) {
+    const auto parsed = parse_address(address);
+    if (!parsed) return Found{address, {}, true};
+    const auto& [host, port] = *parsed;
+    if (is_numeric(host)) return Found{address, {with_port(host, port)}, true};
+    if (awaited_.contains(address) && accept == Accept::fresh) return std::nullopt;
+    const auto now = std::chrono::steady_clock::now();
+    const auto answer = service_.known(host);
+    const bool is_fresh = answer.ended > 0 && !answer.failed && now - answer.ended_at < kFresh;
+    if (is_fresh) return found(address, port, answer, true);
+    const bool asked = service_.look_up(host, listener_);
+    if (!answer.hosts.empty() && (accept == Accept::last || !asked)) return found(address, port, answer, false);
+    if (!asked) return Found{address, {}, false};
+    awaited_.try_emplace(address, Awaited{host, port, answer.ended, now + kPatience, !answer.hosts.empty()});
+    return std::nullopt;
 }
 
-std::vector<Resolver::Found> Resolver::take() {
-    const std::lock_guard lock(state_->mutex);
-    return std::exchange(state_->found, {});
-}
-
-void Resolver::run(State& state) {
-    std::unique_lock lock(state.mutex);
-    for (;;) {
-        state.work.wait(lock, [&] { return state.stopped || !state.asked.empty(); });
-        if (state.stopped) return;
-        state.resolving = std::move(state.asked.front());
-        state.asked.pop_front();
-        Found found{state.resolving, {}};
-        lock.unlock();
-        if (const auto address = parse_address(found.address))
-            for (const auto& host : resolve(address->host)) found.numeric.push_back(with_port(host, address->port));
-        lock.lock();
-        state.resolving.clear();
-        if (state.stopped) return;
-        state.found.push_back(std::move(found));
-        state.wakeup->notify();
+std::vector<Resolver::Found> Resolver::take(Instant now) {
+    std::vector<Found> taken;
+    for (auto it = awaited_.begin(); it != awaited_.end();) {
+        const auto& [address, awaited] = *it;
+        const auto answer = service_.known(awaited.host);
+        const bool has_ended = answer.ended != awaited.ended || !answer.pending;
+        if (!has_ended && !(awaited.has_last && now >= awaited.until)) {
+            ++it;
+            continue;
+        }
+        taken.push_back(found(address, awaited.port, answer, has_ended && !answer.failed));
+        it = awaited_.erase(it);
     }
+    return taken;
+}
+
+Resolver::Instant Resolver::deadline() const {
+    auto next = Instant::max();
+    for (const auto& [address, awaited] : awaited_)
+        if (awaited.has_last) next = std::min(next, awaited.until);
+    return next;
+}
+
+Resolver::Found Resolver::found(const std::string& address, std::uint16_t port, const NameService::Answer& answer,
+                                bool is_current) {
+    Found result{address, {}, is_current};
+    for (const auto& host : answer.hosts) result.numeric.push_back(with_port(host, port));
+    return result;
 }
 
 }  // namespace muster::node

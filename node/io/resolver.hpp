@@ -1,55 +1,68 @@
-// Looks up host names without blocking the loop.
+// The addresses of names, for one loop.
 #pragma once
 
-#include <condition_variable>
-#include <deque>
+#include <chrono>
+#include <functional>
+#include <map>
 #include <memory>
-#include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
-#include "node/io/wakeup.hpp"
+#include "node/io/name_service.hpp"
 
 namespace muster::node {
 
-/// Looks names up one after the other, on a thread that starts with the first name. At most kMaxNames wait; further
-/// ones are refused, and the caller asks again later.
+/// Asks the NameService for a loop, which must not wait. Used by the loop's thread only, except that `wake` is called
+/// by other threads.
+///
+/// An answer that is younger than kFresh is used as it is. Otherwise the name is looked up again, so that addresses
+/// that have changed are found. If that takes longer than kPatience, or fails, the last good answer is used.
 class Resolver {
 public:
-    static constexpr std::size_t kMaxNames = 1024;
+    using Instant = std::chrono::steady_clock::time_point;
+    static constexpr auto kFresh = std::chrono::seconds(1);
+    static constexpr auto kPatience = std::chrono::milliseconds(300);
+
     struct Found {
         std::string address;               // as passed to ask()
-        std::vector<std::string> numeric;  // "number:port"; empty if the name does not resolve at the moment
+        std::vector<std::string> numeric;  // "number:port", in the order in which to try them; empty if not known
+        bool is_current = false;           // the name service answered just now
+    };
+    enum class Accept {
+        fresh,  // an answer as described above
+        last,   // the last good answer at once, if there is one; it is refreshed for the next time
     };
 
-    /// `wakeup` is notified when there is something to take.
-    explicit Resolver(std::shared_ptr<Wakeup> wakeup);
-    /// Does not wait for a lookup that is under way.
+    /// `wake` is called when take() may have something; it must not block.
+    explicit Resolver(std::function<void()> wake, NameService& service = NameService::of_process());
+    /// Does not wait for a look-up that is under way.
     ~Resolver();
     Resolver(const Resolver&) = delete;
     Resolver& operator=(const Resolver&) = delete;
 
-    /// Asks for the addresses of a "host:port". False if too many names wait. An address that waits already is looked
-    /// up once.
-    bool ask(const std::string& address);
-    /// The results since the last call.
-    std::vector<Found> take();
+    /// The addresses of a "host:port", if they are known now; a number always is. Otherwise take() returns them later,
+    /// once for all calls until then. An invalid address has none.
+    std::optional<Found> ask(const std::string& address, Accept accept = Accept::fresh);
+    /// The results that have become known.
+    std::vector<Found> take(Instant now);
+    /// When take() must be called at the latest; Instant::max() if nothing is awaited.
+    [[nodiscard]] Instant deadline() const;
 
 private:
-    struct State {
-        std::mutex mutex;
-        std::condition_variable work;
-        std::deque<std::string> asked;
-        std::string resolving;  // the one that is being looked up
-        std::vector<Found> found;
-        std::shared_ptr<Wakeup> wakeup;
-        bool started = false;
-        bool stopped = false;
+    struct Awaited {
+        std::string host;
+        std::uint16_t port = 0;
+        std::uint64_t ended = 0;  // look-ups that had ended when it was asked for
+        Instant until{};          // when the last good answer is used
+        bool has_last = false;
     };
+    static Found found(const std::string& address, std::uint16_t port, const NameService::Answer& answer,
+                       bool is_current);
 
-    static void run(State& state);
-
-    std::shared_ptr<State> state_ = std::make_shared<State>();
+    NameService& service_;
+    std::shared_ptr<NameListener> listener_;
+    std::map<std::string, Awaited> awaited_;  // by address
 };
 
 }  // namespace muster::node

@@ -10,9 +10,8 @@
 namespace muster::node {
 namespace {
 
-constexpr int kSendQueue = 4;              // hellos that wait for a connection; older ones would be stale
-constexpr int kReceiveQueue = 16;          // each hello is answered by one message
-constexpr std::size_t kMaxAddresses = 64;  // of one name
+constexpr int kSendQueue = 4;      // hellos that wait for a connection; older ones would be stale
+constexpr int kReceiveQueue = 16;  // each hello is answered by one message
 constexpr auto kIdle = std::chrono::seconds(30);
 constexpr auto kSilence = std::chrono::seconds(5);
 constexpr auto kTrial = std::chrono::seconds(1);  // how long some keys of many are tried
@@ -31,14 +30,11 @@ Dialer::Dialer(zmq::context_t& context, NodeCounters& counters, Resolver& resolv
       other_majors_(counters, std::move(log)) {}
 
 void Dialer::dial(const std::string& address, const proto::Message& message) {
-    const auto parsed = parse_address(address);
-    if (!parsed) return counters_.unsent();
     auto hello = proto::encode(message);
-    if (is_numeric(parsed->host)) return send_to_address(address, address, hello);
+    if (const auto found = resolver_.ask(address)) return send_to_all(*found, hello);
     Name& name = names_[address];
     name.used = now();
     name.waiting = std::move(hello);
-    if (!resolver_.ask(address)) counters_.unsent();
 }
 
 void Dialer::hang_up(const std::string& address) {
@@ -46,20 +42,34 @@ void Dialer::hang_up(const std::string& address) {
     std::erase_if(connections_, [&](const auto& one) { return one.second.dialed == address; });
 }
 
-bool Dialer::resolved(const Resolver::Found& found) {
+void Dialer::resolved(const Resolver::Found& found) {
     const auto name = names_.find(found.address);
-    if (name == names_.end()) return false;
-    const auto hello = std::exchange(name->second.waiting, std::nullopt);
-    if (!hello) return false;
-    if (found.numeric.empty())
+    if (name == names_.end()) return;
+    if (const auto hello = std::exchange(name->second.waiting, std::nullopt)) send_to_all(found, *hello);
+}
+
+void Dialer::send_to_all(const Resolver::Found& found, const std::string& hello) {
+    if (!found.is_current)
         warn(found.address, {2,
                              "unresolved",
-                             "cannot resolve " + found.address + ": check the name; trying again",
+                             "cannot resolve " + found.address + ": check the name; " +
+                                 (found.numeric.empty() ? "trying again" : "trying the addresses that it had before"),
                              {{"address", found.address}}});
-    std::size_t dialed = 0;
-    for (const auto& numeric : found.numeric)
-        if (dialed++ < kMaxAddresses) send_to_address(found.address, numeric, *hello);
-    return true;
+    if (found.numeric.empty()) counters_.unsent();
+    for (const auto& numeric : found.numeric) {
+        warn_if_unreachable(found.address, numeric);
+        send_to_address(found.address, numeric, hello);
+    }
+}
+
+void Dialer::warn_if_unreachable(const std::string& dialed, const std::string& numeric) {
+    if (listens_on_.empty() || is_loopback(parse_address(numeric)->host)) return;
+    log_({2,
+          "loopback_only",
+          listens_on_ + " is an address that only this host can reach, but " + dialed + " is another host (" + numeric +
+              "): set --listen to an address that it can reach",
+          {{"address", dialed}}});
+    listens_on_.clear();
 }
 
 void Dialer::warn(const std::string& dialed, LogLine line) {

@@ -19,7 +19,7 @@ namespace muster::node {
 
 /// One DEALER for each numeric address that is dialed and each key that the node there may have.
 ///
-/// A host name is looked up at every dial, and a hello goes to each of its addresses. Answers are emitted with the
+/// The host name is looked up at every dial, and a hello goes to each of its addresses. Answers are emitted with the
 /// address as it was dialed. A connection that has received nothing for some seconds is replaced at the next dial,
 /// because libzmq never retries after some errors. A connection that is not used for 30 s is closed. Beyond
 /// kMaxConnections, the one that was used least recently is closed.
@@ -43,8 +43,10 @@ public:
     void dial(const std::string& address, const proto::Message& message);
     /// Closes the connections that were dialed as `address`.
     void hang_up(const std::string& address);
-    /// Must be called with each result of the resolver. False if the name was not dialed.
-    bool resolved(const Resolver::Found& found);
+    /// Must be called with each result of the resolver.
+    void resolved(const Resolver::Found& found);
+    /// This node listens on loopback only, as `listen` says. Logged once, when an address of another host is dialed.
+    void listens_on_loopback(std::string listen) { listens_on_ = std::move(listen); }
 
     void add_to(std::vector<zmq::pollitem_t>& items);
     /// Receives up to `budget` messages of each connection and emits them as Channel::dial. Returns how many there
@@ -85,6 +87,8 @@ private:
         cluster::Instant used;
     };
 
+    void send_to_all(const Resolver::Found& found, const std::string& hello);
+    void warn_if_unreachable(const std::string& dialed, const std::string& numeric);
     void send_to_address(const std::string& dialed, const std::string& numeric, const std::string& hello);
     void send_to(const std::string& dialed, const Endpoint& endpoint, const std::string& hello);
     std::vector<Key> keys_for(const std::string& dialed, const std::string& numeric);
@@ -103,6 +107,7 @@ private:
     Security& security_;
     const Expected expected_;
     Log log_;
+    std::string listens_on_;  // what loopback address this node listens on; empty if others can reach it
     OtherMajors other_majors_;
     std::map<Endpoint, Connection> connections_;
     std::map<std::string, Trial> trials_;             // by numeric address; with keys only

@@ -47,7 +47,7 @@ public:
     void publish(const cluster::Publish& publish);
     /// Publishes to one peer alone, under its presence topic.
     void publish_to(const NodeId& peer, const proto::Message& message);
-    /// Connects to a peer's publisher, in place of an earlier connection.
+    /// Connects to a peer's publisher at a numeric address, in place of an earlier connection.
     void connect(const std::string& peer, const std::string& address);
     void disconnect(const std::string& peer);
     /// Subscribes to the presence topic of the new incarnation.

@@ -1,5 +1,7 @@
 #include "node/sockets/peer_links.hpp"
 
+#include <utility>
+
 #include "node/io/zmq_io.hpp"
 #include "proto/codec.hpp"
 
@@ -17,22 +19,31 @@ void PeerLinks::connect(const std::string& peer, const std::string& address) {
     socket.set(zmq::sockopt::maxmsgsize, std::int64_t{4} << 20);
     if (security_.prepare_client(socket, peer, link.key) && node::connect(socket, address))
         link.socket = std::move(socket);
+    link.is_expected = false;
+    for (const auto& waiting : std::exchange(link.waiting, {})) send(link, waiting);
+}
+
+void PeerLinks::send(Link& link, const std::string& message) {
+    if (link.socket && node::send(*link.socket, message) == Sent::yes)
+        counters_.sent();
+    else
+        counters_.unsent();
 }
 
 void PeerLinks::keys_changed(bool own) {
     for (auto& [peer, link] : links_)
-        if (own || security_.is_out_of_date(peer, link.key)) connect(peer, std::string(link.address));
+        if (!link.address.empty() && (own || security_.is_out_of_date(peer, link.key)))
+            connect(peer, std::string(link.address));
 }
 
 void PeerLinks::send_to(const std::string& peer, const proto::Message& message) {
     const auto found = links_.find(peer);
-    if (found == links_.end() || !found->second.socket) return counters_.unsent();
+    if (found == links_.end()) return counters_.unsent();
+    Link& link = found->second;
     buffer_.clear();
     proto::encode(message, buffer_);
-    if (send(*found->second.socket, buffer_) == Sent::yes)
-        counters_.sent();
-    else
-        counters_.unsent();
+    if (link.socket || !link.is_expected || link.waiting.size() >= kMaxWaiting) return send(link, buffer_);
+    link.waiting.push_back(buffer_);
 }
 
 }  // namespace muster::node

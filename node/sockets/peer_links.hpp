@@ -1,6 +1,7 @@
 // Sends messages to the control sockets of connected peers.
 #pragma once
 
+#include <deque>
 #include <map>
 #include <optional>
 #include <string>
@@ -13,14 +14,20 @@
 
 namespace muster::node {
 
-/// One DEALER for each peer. Messages queue while it connects, so that the first ones are not lost. When the queue is
-/// full, a new message is dropped, and the core repeats what matters.
+/// One DEALER for each peer. Messages queue while it connects, and before that while its address is looked up, so that
+/// the first ones are not lost. When the queue is full, a new message is dropped, and the core repeats what matters.
 class PeerLinks {
 public:
     PeerLinks(zmq::context_t& context, NodeCounters& counters, Security& security)
         : context_(context), counters_(counters), security_(security) {}
 
-    /// Connects to a peer's control socket, in place of an earlier connection. A peer without a trusted key gets none.
+    static constexpr std::size_t kMaxWaiting = 64;  // messages to one peer while its address is looked up
+
+    /// The peer will be connected. Until then, an earlier connection remains in use, and if there is none, messages
+    /// wait.
+    void expect(const std::string& peer) { links_[peer].is_expected = true; }
+    /// Connects to a peer's control socket at a numeric address, in place of an earlier connection. A peer without a
+    /// trusted key gets none.
     void connect(const std::string& peer, const std::string& address);
     void disconnect(const std::string& peer) { links_.erase(peer); }
     /// Connects again where keys are out of date, or, if this node's own pair has changed, everywhere.
@@ -30,10 +37,14 @@ public:
 
 private:
     struct Link {
-        std::string address;
+        std::string address;  // numeric
         std::optional<zmq::socket_t> socket;
         std::optional<keys::PublicKey> key;  // of the peer
+        bool is_expected = false;
+        std::deque<std::string> waiting;  // encoded messages
     };
+
+    void send(Link& link, const std::string& message);
 
     zmq::context_t& context_;
     NodeCounters& counters_;

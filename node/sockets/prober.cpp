@@ -1,5 +1,6 @@
 #include "node/sockets/prober.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "node/io/address.hpp"
@@ -9,46 +10,61 @@ namespace muster::node {
 namespace {
 
 constexpr auto kPatience = std::chrono::seconds(1);
+constexpr std::size_t kMaxAddresses = 8;  // of one name; if it has more, nothing is concluded
+
+enum class Verdict { open, gone, not_known };
+
+/// Gone, if every address that can be reached refuses.
+Verdict verdict_of(std::vector<PortProbe>& ports) {
+    bool refused = false;
+    bool open = false;
+    for (auto& port : ports) {
+        const auto state = port.state();
+        if (state == PortProbe::State::connected || state == PortProbe::State::failed) return Verdict::not_known;
+        refused = refused || state == PortProbe::State::refused;
+        open = open || state == PortProbe::State::connecting;
+    }
+    if (open) return Verdict::open;
+    return refused ? Verdict::gone : Verdict::not_known;
+}
 
 }  // namespace
 
 void Prober::check(const NodeId& peer, const std::string& address, const Emit& emit) {
-    const auto parsed = parse_address(address);
-    if (!parsed || probes_.size() + waiting_.size() >= kMaxProbes) return;
-    if (is_numeric(parsed->host)) return start(peer, address, emit);
-    if (resolver_.ask(address)) waiting_.emplace(address, peer);
+    if (probes_.size() + waiting_.size() >= kMaxProbes) return;
+    // The last good answer: it is where the process was, and a killed process is to be found dead within milliseconds.
+    if (const auto found = resolver_.ask(address, Resolver::Accept::last)) return start(peer, found->numeric, emit);
+    waiting_.emplace(address, peer);
 }
 
 void Prober::resolved(const Resolver::Found& found, const Emit& emit) {
     const auto [first, last] = waiting_.equal_range(found.address);
-    // If a name has several addresses, it is not known which one the process had. A refusal at another one proves
-    // nothing.
-    if (found.numeric.size() == 1)
-        for (auto one = first; one != last; ++one) start(one->second, found.numeric.front(), emit);
+    for (auto one = first; one != last; ++one) start(one->second, found.numeric, emit);
     waiting_.erase(first, last);
 }
 
-void Prober::start(const NodeId& peer, const std::string& numeric, const Emit& emit) {
-    const auto address = parse_address(numeric);
-    if (!address) return;
-    PortProbe probe(*address);
-    const auto state = probe.state();
-    if (state == PortProbe::State::connecting)
-        probes_.push_back({std::move(probe), peer, now() + kPatience});
-    else if (state == PortProbe::State::refused)
-        emit(cluster::ProcessGone{peer});
+void Prober::start(const NodeId& peer, const std::vector<std::string>& numeric, const Emit& emit) {
+    if (numeric.size() > kMaxAddresses) return;
+    std::vector<PortProbe> ports;
+    for (const auto& one : numeric)
+        if (const auto address = parse_address(one)) ports.emplace_back(*address);
+    const auto verdict = verdict_of(ports);
+    if (verdict == Verdict::gone) emit(cluster::ProcessGone{peer});
+    if (verdict == Verdict::open) probes_.push_back({std::move(ports), peer, now() + kPatience});
 }
 
-void Prober::add_to(std::vector<zmq::pollitem_t>& items) const {
-    for (const Probe& probe : probes_) items.push_back({nullptr, probe.port.fd(), ZMQ_POLLOUT, 0});
+void Prober::add_to(std::vector<zmq::pollitem_t>& items) {
+    for (Probe& probe : probes_)
+        for (PortProbe& port : probe.ports)
+            if (port.state() == PortProbe::State::connecting) items.push_back({nullptr, port.fd(), ZMQ_POLLOUT, 0});
 }
 
 void Prober::drain(const Emit& emit) {
     const auto at = now();
     std::erase_if(probes_, [&](Probe& probe) {
-        const auto state = probe.port.state();
-        if (state == PortProbe::State::refused) emit(cluster::ProcessGone{probe.peer});
-        return state != PortProbe::State::connecting || at >= probe.deadline;
+        const auto verdict = verdict_of(probe.ports);
+        if (verdict == Verdict::gone) emit(cluster::ProcessGone{probe.peer});
+        return verdict != Verdict::open || at >= probe.deadline;
     });
 }
 

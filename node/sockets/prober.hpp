@@ -13,8 +13,9 @@
 
 namespace muster::node {
 
-/// Probes the ports of peers (PortProbe), at most kMaxProbes at a time, each for a second. Emits ProcessGone for ports
-/// that refuse the connection.
+/// Probes the ports of peers (PortProbe), at most kMaxProbes at a time, each for a second. Emits ProcessGone for a peer
+/// whose port refuses the connection. If its name has several addresses, it is not known at which one the process was:
+/// then all of them must refuse, except those to which this host has no way.
 class Prober {
 public:
     static constexpr std::size_t kMaxProbes = 64;
@@ -26,18 +27,19 @@ public:
     /// Must be called with each result of the resolver.
     void resolved(const Resolver::Found& found, const Emit& emit);
 
-    void add_to(std::vector<zmq::pollitem_t>& items) const;
+    void add_to(std::vector<zmq::pollitem_t>& items);
     /// Emits the results of finished probes, and ends those that took too long.
     void drain(const Emit& emit);
     [[nodiscard]] bool idle() const { return probes_.empty(); }
 
 private:
+    /// One peer, at each of its addresses.
     struct Probe {
-        PortProbe port;
+        std::vector<PortProbe> ports;
         NodeId peer;
         cluster::Instant deadline;
     };
-    void start(const NodeId& peer, const std::string& numeric, const Emit& emit);
+    void start(const NodeId& peer, const std::vector<std::string>& numeric, const Emit& emit);
 
     Resolver& resolver_;
     std::vector<Probe> probes_;

@@ -1,6 +1,9 @@
 #include "node/sockets/sockets.hpp"
 
+#include <netdb.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -17,16 +20,34 @@ namespace {
 constexpr std::size_t kBudget = 256;  // messages of one socket in one turn
 constexpr std::size_t kSubscriptionBudget = 8192;
 constexpr std::size_t kBeforeTickBudget = 20'000;  // messages of nodes before a tick
+constexpr auto kOwnName = std::chrono::seconds(5);
 constexpr auto kCheckConnectionsEvery = std::chrono::milliseconds(50);
 constexpr int kMaxSockets = 16384;  // a DEALER for each peer, and as many for dials
 
-/// A numeric host that a socket can be bound to.
+/// Whether a socket can be bound to a numeric address.
+bool is_own_address(const std::string& host) {
+    addrinfo hints{};
+    hints.ai_socktype = SOCK_STREAM;
+    hints.ai_flags = AI_NUMERICHOST;
+    addrinfo* found = nullptr;
+    if (::getaddrinfo(host.c_str(), nullptr, &hints, &found) != 0) return false;
+    const int fd = ::socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const bool bound = fd >= 0 && ::bind(fd, found->ai_addr, found->ai_addrlen) == 0;
+    if (fd >= 0) ::close(fd);
+    ::freeaddrinfo(found);
+    return bound;
+}
+
+/// A numeric host that a socket can be bound to. Waits for the name service, kOwnName at most.
 Result<std::string> bindable(const std::string& host) {
     if (host == "*" || is_numeric(host)) return host;
-    auto found = resolve(host);
+    const auto found = resolve_within(host, kOwnName);
     if (found.empty())
-        return Error{ErrorCode::bad_request, "cannot resolve " + host + ": set --listen to an address of this host"};
-    return std::move(found.front());
+        return Error{ErrorCode::unreachable,
+                     "cannot resolve " + host + " within 5 s: set --listen to an address of this host, or start again"};
+    // A name may also have addresses that are not, or not yet, of this host.
+    const auto own = std::find_if(found.begin(), found.end(), is_own_address);
+    return own != found.end() ? *own : found.front();
 }
 
 /// Bounds of a port for nodes, or of the front door.
@@ -50,12 +71,15 @@ Sockets::Sockets(const SocketOptions& options, NodeCounters& counters, std::shar
       context_(1, kMaxSockets),
       wakeup_(std::move(wakeup)),
       security_(context_, options.keys, counters, wakeup_),
-      resolver_(wakeup_),
+      resolver_([wakeup = wakeup_] { wakeup->notify(); }),
       gossip_socket_(context_, options.scope, options.self, counters, security_, bounds_of(options, true),
                      options.drop),
       door_(context_, counters, security_, bounds_of(options, false), log_),
       control_socket_(context_, counters, security_, bounds_of(options, true)),
       links_(context_, counters, security_),
+      control_routes_(resolver_, [this](const auto& peer, const auto& numeric) { links_.connect(peer, numeric); }),
+      gossip_routes_(resolver_,
+                     [this](const auto& peer, const auto& numeric) { gossip_socket_.connect(peer, numeric); }),
       dialer_(context_, counters, resolver_, security_, options.expected, log_),
       prober_(resolver_) {
     door_.set_header({options.scope, options.self.name, options.self.incarnation.value, 0});
@@ -85,6 +109,9 @@ std::optional<Error> Sockets::bind(const SocketOptions& options) {
     const auto listen = parse_address(options.listen);
     const auto advertise = parse_address(options.advertise.empty() ? options.listen : options.advertise);
     report_security(options, *host);
+    if (is_loopback(*host) && advertise->host == listen->host)
+        dialer_.listens_on_loopback("--listen " + options.listen +
+                                    (is_numeric(listen->host) ? "" : " (" + *host + ")"));
     const auto door = door_.server().bind(*host, listen->port);
     if (!door) return door.error();
     const auto control = control_socket_.server().bind(*host, options.control_port);
@@ -111,6 +138,8 @@ void Sockets::report_security(const SocketOptions& options, const std::string& h
 }
 
 void Sockets::wait(std::chrono::nanoseconds timeout, std::chrono::microseconds busy) {
+    if (const auto due = resolver_.deadline(); due != Resolver::Instant::max())
+        timeout = std::clamp<std::chrono::nanoseconds>(due - std::chrono::steady_clock::now(), timeout.zero(), timeout);
     // Rounded up: a tick that comes too early does nothing, and the loop would wait again. Below a millisecond, which
     // is the unit of zmq_poll(), the alarm ends the poll.
     const auto rounded = std::chrono::ceil<std::chrono::milliseconds>(timeout);
@@ -125,6 +154,8 @@ void Sockets::wait(std::chrono::nanoseconds timeout, std::chrono::microseconds b
         items_.push_back({socket->handle(), 0, ZMQ_POLLIN, 0});
     dialer_.add_to(items_);
     prober_.add_to(items_);
+    control_routes_.add_to(items_);
+    gossip_routes_.add_to(items_);
     const auto poll = [this](long milliseconds) {
         // EINTR counts as a wakeup.
         return ::zmq_poll(items_.data(), static_cast<int>(items_.size()), milliseconds) != 0;
@@ -146,6 +177,8 @@ void Sockets::drain(const Emit& emit) {
     door_.drain(emit, kBudget);
     if (!prober_.idle()) prober_.drain(emit);
     take_resolved(emit);
+    control_routes_.advance();
+    gossip_routes_.advance();
 }
 
 void Sockets::check_connections() {
@@ -169,9 +202,11 @@ void Sockets::drain_nodes(const Emit& emit) {
 }
 
 void Sockets::take_resolved(const Emit& emit) {
-    for (const auto& found : resolver_.take()) {
+    for (const auto& found : resolver_.take(std::chrono::steady_clock::now())) {
         dialer_.resolved(found);
         prober_.resolved(found, emit);
+        control_routes_.resolved(found);
+        gossip_routes_.resolved(found);
     }
 }
 
@@ -205,11 +240,16 @@ void Sockets::perform(const cluster::HangUp& action, const Emit&) {
 }
 
 void Sockets::perform(const cluster::ConnectPeer& action, const Emit&) {
-    if (!action.control.empty()) links_.connect(action.peer.name, action.control);
-    if (!action.gossip.empty()) gossip_socket_.connect(action.peer.name, action.gossip);
+    if (!action.control.empty()) {
+        links_.expect(action.peer.name);
+        control_routes_.find(action.peer.name, action.control);
+    }
+    if (!action.gossip.empty()) gossip_routes_.find(action.peer.name, action.gossip);
 }
 
 void Sockets::perform(const cluster::DisconnectPeer& action, const Emit&) {
+    control_routes_.forget(action.peer);
+    gossip_routes_.forget(action.peer);
     links_.disconnect(action.peer);
     gossip_socket_.disconnect(action.peer);
 }

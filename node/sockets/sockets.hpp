@@ -21,6 +21,7 @@
 #include "node/sockets/door.hpp"
 #include "node/sockets/gossip.hpp"
 #include "node/sockets/peer_links.hpp"
+#include "node/sockets/peer_routes.hpp"
 #include "node/sockets/prober.hpp"
 
 namespace muster::node {
@@ -99,6 +100,8 @@ private:
     Door door_;
     Control control_socket_;
     PeerLinks links_;
+    PeerRoutes control_routes_;
+    PeerRoutes gossip_routes_;
     Dialer dialer_;
     Prober prober_;
     std::string address_;

@@ -149,7 +149,8 @@ public:
     static Result<Done> check(const Options& options);
 
     /// Binds the ports and starts the threads. Returns before the node is ready; see wait_ready().
-    /// Errors: bad_request (which option, and why), unreachable (the port is in use).
+    /// If `listen` has a host name, waits for it to be resolved, 5 s at most.
+    /// Errors: bad_request (which option, and why), unreachable (the port is in use, or the name does not resolve).
     static Result<std::unique_ptr<Node>> start(Options options);
 
     /// Same as close(). May be called by a handler, but not by on_log or on_stopped.

@@ -58,16 +58,16 @@ TEST(PortProbe, IsRefusedWhereNothingListens) {
     EXPECT_EQ(probe.state(), PortProbe::State::refused) << "it stays so";
 }
 
-TEST(PortProbe, AConnectionProvesNothing) {
+TEST(PortProbe, IsConnectedWhereSomethingListens) {
     const Port port;
     PortProbe probe(port.address());
-    EXPECT_EQ(end_of(probe), PortProbe::State::inconclusive);
+    EXPECT_EQ(end_of(probe), PortProbe::State::connected);
 }
 
 TEST(PortProbe, ANameIsNotLookedUp) {
     PortProbe probe({"localhost", 1});
     EXPECT_LT(probe.fd(), 0);
-    EXPECT_EQ(probe.state(), PortProbe::State::inconclusive);
+    EXPECT_EQ(probe.state(), PortProbe::State::failed);
 }
 
 TEST(PortProbe, KeepsItsStateWhenItMoves) {
