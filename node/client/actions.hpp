@@ -27,17 +27,22 @@ struct WatchHandler {
     std::atomic<bool> ended{false};  // set by unwatch on any thread: the handler must not be called any more
 };
 
-/// Close the connection, if there is one, and open a new one to "host:port" or "NAME@host:port".
-struct Open {
+/// Find out the numeric addresses of "host:port" or "NAME@host:port", and call `resolved` when they are known.
+struct LookUp {
     std::string address;
+};
+/// Close the connection, if there is one, and open a new one.
+struct Open {
+    std::string address;   // "host:port" or "NAME@host:port": says which key to expect
+    std::string endpoint;  // one of its numeric addresses, "number:port"
 };
 /// Send over the open connection. If that fails, the connection is broken.
 struct Send {
     proto::Message message;
 };
-/// Try a TCP connect, and call `connection_refused` if and only if the port refuses it.
+/// Try a TCP connect, and call `connection_refused` if and only if the port refuses it, or there is no way to it.
 struct Check {
-    std::string address;
+    std::string endpoint;
 };
 
 using Reply = std::variant<Done, Error, Joined, std::vector<MemberId>, std::vector<Member>, std::vector<GroupInfo>,
@@ -101,7 +106,7 @@ struct Reserve {
     std::uint64_t requests = 0;
 };
 
-using Action = std::variant<Open, Send, Check, Answer, Item, Keep, Reserve>;
+using Action = std::variant<LookUp, Open, Send, Check, Answer, Item, Keep, Reserve>;
 using Actions = std::vector<Action>;
 
 }  // namespace muster::client

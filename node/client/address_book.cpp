@@ -68,6 +68,11 @@ void AddressBook::begin_round_without(const std::string& last) {
     if (at != round_.end()) std::rotate(round_.begin(), at, at + 1);
 }
 
+void AddressBook::try_next(const std::string& address) {
+    std::erase(round_, address);
+    round_.push_back(address);
+}
+
 std::optional<std::string> AddressBook::next() {
     if (round_.empty()) return std::nullopt;
     auto address = std::move(round_.back());

@@ -31,6 +31,8 @@ public:
     void begin_round(const std::string& first = {});
     /// Begins a round in which `last` is tried last.
     void begin_round_without(const std::string& last);
+    /// An address that was skipped is the next one of this round.
+    void try_next(const std::string& address);
     /// The next address of the round, or nothing if the round is over.
     std::optional<std::string> next();
 

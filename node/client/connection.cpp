@@ -47,15 +47,14 @@ std::vector<Connection::Key> Connection::keys_for(const std::string& address) {
     return keys;
 }
 
-bool Connection::open(const std::string& address) {
+bool Connection::open(const std::string& address, const std::string& endpoint) {
     close();
-    const std::string host_port(host_port_of(address));
     try {
         for (const Key& key : keys_for(address)) {
             zmq::socket_t socket(context_, zmq::socket_type::dealer);
-            set_options(socket, host_port.front() == '[');
+            set_options(socket, endpoint.front() == '[');
             if (key.key) keys::be_client(socket.handle(), *keys_->own(), *key.key);
-            socket.connect("tcp://" + host_port);
+            socket.connect("tcp://" + endpoint);
             candidates_.push_back({key, std::move(socket)});
         }
     } catch (const zmq::error_t&) {
@@ -124,17 +123,15 @@ void Connection::keep(std::size_t index) {
     candidates_.push_back(std::move(kept));
 }
 
-bool PortCheck::start(const std::string& address, Instant now) {
-    if (probe_ && address == address_) return false;
+bool PortCheck::start(const std::string& endpoint, Instant now) {
+    if (probe_ && endpoint == endpoint_) return false;
     stop();
-    auto target = node::parse_address(host_port_of(address));
+    const auto target = node::parse_address(endpoint);
     if (!target) return false;
-    if (target->host == "localhost") target->host = "127.0.0.1";
     probe_.emplace(*target);
-    if (probe_->fd() < 0) probe_.reset();
-    address_ = address;
+    endpoint_ = endpoint;
     until_ = now + kCheckFor;
-    return probe_.has_value();
+    return true;
 }
 
 bool PortCheck::is_refused(Instant now) {
@@ -142,7 +139,7 @@ bool PortCheck::is_refused(Instant now) {
     const auto state = probe_->state();
     if (state == node::PortProbe::State::connecting && now < until_) return false;
     stop();
-    return state == node::PortProbe::State::refused;
+    return state == node::PortProbe::State::refused || state == node::PortProbe::State::no_route;
 }
 
 }  // namespace muster::client

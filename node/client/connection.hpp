@@ -31,9 +31,9 @@ public:
     Connection(zmq::context_t& context, std::shared_ptr<keys::Keyring> keys)
         : context_(context), keys_(std::move(keys)) {}
 
-    /// Closes the connection that was open; frames that have not left are dropped. False if the address is not valid,
-    /// or if there is no key to expect.
-    bool open(const std::string& address);
+    /// Closes the connection that was open; frames that have not left are dropped. `address`: says whose key to expect.
+    /// `endpoint`: "number:port". False if the endpoint is not valid, or if there is no key to expect.
+    bool open(const std::string& address, const std::string& endpoint);
     void close();
     /// Closes, but gives frames up to 200 ms to leave. The end of the context waits for them.
     void close_gently();
@@ -73,23 +73,23 @@ private:
     std::size_t rotation_ = 0;             // index of the first key that the next `open` tries
 };
 
-/// A TCP connect that does not block, for one address at a time. Host names are not resolved, because that would block,
-/// except "localhost": other names never count as refused.
+/// A TCP connect that does not block, for one endpoint at a time.
 class PortCheck {
 public:
-    /// True if a new check has begun: poll `fd` for writing. False if that address is being checked already, or cannot
-    /// be checked.
-    bool start(const std::string& address, Instant now);
+    /// True if a new check has begun: poll `fd` for writing, unless it is -1, which means that the result is known
+    /// already. False if that endpoint is being checked already, or is not valid.
+    bool start(const std::string& endpoint, Instant now);
     void stop() { probe_.reset(); }
-    /// -1 if no check runs.
+    /// -1 if no check runs, or none has to be waited for.
     [[nodiscard]] int fd() const { return probe_ ? probe_->fd() : -1; }
-    [[nodiscard]] const std::string& address() const { return address_; }
-    /// Call it after `start`, when `fd` is ready, and from time to time. True once, if the port refused the connect.
+    [[nodiscard]] const std::string& endpoint() const { return endpoint_; }
+    /// Call it after `start`, when `fd` is ready, and from time to time. True once, if the port refused the connect, or
+    /// this host has no way to it, such as no IPv6.
     bool is_refused(Instant now);
 
 private:
     std::optional<node::PortProbe> probe_;
-    std::string address_;
+    std::string endpoint_;
     Instant until_{};
 };
 

@@ -9,6 +9,7 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr auto kHelloTimeout = milliseconds(1000);
+constexpr auto kLookUpPatience = milliseconds(500);
 constexpr auto kLongestResume = milliseconds(5000);  // a worker without a node gets no notifications at all
 constexpr auto kShortestStay = milliseconds(100);    // a node that is lost sooner is not tried again immediately
 constexpr auto kRetryMin = milliseconds(100);
@@ -39,18 +40,72 @@ Failover::Failover(std::vector<std::string> nodes, bool in_order, std::uint64_t 
     : addresses_(std::move(nodes), in_order, random_seed), backoff_(random_seed) {}
 
 bool Failover::start(Instant now) {
+    round_began_ = now;
     addresses_.begin_round(home_);
     return next_attempt(now);
 }
 
 bool Failover::tick(Instant now) {
     if (state_ == State::greeting && now >= attempt_until_) return unanswered(now);
+    if (state_ == State::looking_up && now >= attempt_until_) {
+        not_resolved(address_);
+        all_refused_ = false;
+        return next_attempt(now);
+    }
     if (state_ == State::idle && now >= retry_at_) return next_attempt(now);
     return false;
 }
 
 bool Failover::attempt(Instant now, std::string address) {
     address_ = std::move(address);
+    endpoints_.clear();
+    if (address_ == home_ && now < resumable_until_) {  // only that process has the session
+        endpoints_ = {home_endpoint_};
+        return greet(now);
+    }
+    state_ = State::looking_up;
+    attempt_until_ = std::max(now, round_began_ + kLookUpPatience);
+    return true;
+}
+
+bool Failover::resolved(Instant now, const std::string& address, std::vector<std::string> endpoints) {
+    if (endpoints.empty())
+        not_resolved(address);
+    else
+        unresolved_.erase(address);
+    const bool is_awaited = state_ == State::looking_up && address == address_;
+    if (is_awaited && endpoints.empty()) return refused(now, {ErrorCode::unreachable, {}}, false);
+    if (is_awaited || (state_ == State::idle && !endpoints.empty())) {
+        address_ = address;
+        put_in_order(endpoints);
+        endpoints_.assign(endpoints.rbegin(), endpoints.rend());
+        return greet(now);
+    }
+    // It was skipped, and another one is being tried: it is the next.
+    if ((state_ == State::looking_up || state_ == State::greeting) && !endpoints.empty()) addresses_.try_next(address);
+    return false;
+}
+
+void Failover::not_resolved(const std::string& address) {
+    const auto& listed = addresses_.listed();
+    if (std::find(listed.begin(), listed.end(), address) != listed.end()) unresolved_.insert(address);
+}
+
+/// A name can be that of several nodes. Only the one that has the session can resume it, so it comes first; if its
+/// process is gone, it comes last.
+void Failover::put_in_order(std::vector<std::string>& endpoints) const {
+    if (address_ != home_) return;
+    const auto at = std::find(endpoints.begin(), endpoints.end(), home_endpoint_);
+    if (at == endpoints.end()) return;
+    if (home_is_gone_)
+        std::rotate(at, at + 1, endpoints.end());
+    else
+        std::rotate(endpoints.begin(), at, at + 1);
+}
+
+bool Failover::greet(Instant now) {
+    endpoint_ = std::move(endpoints_.back());
+    endpoints_.pop_back();
     state_ = State::greeting;
     attempt_until_ = now + kHelloTimeout;
     return true;
@@ -67,6 +122,7 @@ bool Failover::next_attempt(Instant now) {
 bool Failover::wait(Instant now) {
     state_ = State::idle;
     retry_at_ = now + backoff_.next();
+    round_began_ = retry_at_;
     return false;
 }
 
@@ -88,10 +144,12 @@ bool Failover::refused(Instant now, const proto::Refuse& refuse) {
 bool Failover::refused(Instant now, Error why, bool for_good) {
     all_refused_ = all_refused_ && for_good;
     refusal_ = std::move(why);
-    return next_attempt(now);
+    return endpoints_.empty() ? next_attempt(now) : greet(now);
 }
 
 bool Failover::lost(Instant now, bool gone) {
+    round_began_ = now;
+    home_is_gone_ = gone;
     resumable_until_ = gone ? now : now + std::min<Duration>(grace_, kLongestResume);
     if (gone) {
         addresses_.begin_round_without(address_);
@@ -106,6 +164,9 @@ void Failover::attached(Instant now, Duration grace, const std::vector<std::stri
     state_ = State::attached;
     attached_at_ = now;
     home_ = address_;
+    home_endpoint_ = endpoint_;
+    home_is_gone_ = false;
+    endpoints_.clear();
     grace_ = grace;
     addresses_.learn(nodes);
     backoff_.reset();
@@ -115,17 +176,19 @@ void Failover::attached(Instant now, Duration grace, const std::vector<std::stri
 
 Instant Failover::next_deadline() const {
     if (state_ == State::idle) return retry_at_;
-    if (state_ == State::greeting) return attempt_until_;
+    if (state_ == State::looking_up || state_ == State::greeting) return attempt_until_;
     return Instant::max();
 }
 
 Error Failover::problem() const {
     if (refusal_ && refusal_->code != ErrorCode::unreachable) return *refusal_;
-    return Error{
-        ErrorCode::unreachable,
-        "no node answers at " + comma_separated(addresses_.listed()) +
-            ": check that musterd runs there, that the address is right, and that both know each other's key where "
-            "keys are used"};
+    std::string text = "no node answers at " + comma_separated(addresses_.listed());
+    if (!unresolved_.empty())
+        text += " (not resolved: " + comma_separated({unresolved_.begin(), unresolved_.end()}) + ")";
+    return Error{ErrorCode::unreachable,
+                 text +
+                     ": check that musterd runs there, that the address is right, and that both know each other's "
+                     "key where keys are used"};
 }
 
 }  // namespace muster::client

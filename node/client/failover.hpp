@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -32,17 +33,23 @@ private:
 /// PROTOCOL.md, "Hello": tries every address of the list in rounds, for ever. Where a session could still be resumed,
 /// that node is tried first: for the session's grace period, at most 5 s, and not when its port refuses connections.
 ///
-/// Functions that return bool return true if a hello is to be sent to `address()` over a new connection. The state is
-/// `greeting` then.
+/// An address has to be looked up first; the time for that does not count as time for the hello. It has endpoints then,
+/// which are tried one after the other. An address whose look-up takes longer than kLookUpPatience, counted from the
+/// beginning of the round, is skipped, and tried as soon as its endpoints are known.
+///
+/// Functions that return bool return true if something is to be done: in the state `looking_up`, `address()` is to be
+/// looked up; in the state `greeting`, a hello is to be sent to `endpoint()` over a new connection.
 class Failover {
 public:
-    enum class State { idle, greeting, attached, closed };
+    enum class State { idle, looking_up, greeting, attached, closed };
 
     Failover(std::vector<std::string> nodes, bool in_order, std::uint64_t random_seed);
 
     [[nodiscard]] State state() const { return state_; }
     /// The address that is tried, or that the worker is attached to, or was last.
     [[nodiscard]] const std::string& address() const { return address_; }
+    /// The numeric address of it that is tried, or that the worker is attached to, or was last.
+    [[nodiscard]] const std::string& endpoint() const { return endpoint_; }
     /// The address where the session can be resumed; empty if there is no session.
     [[nodiscard]] const std::string& home() const { return home_; }
     /// An earlier process had a session there.
@@ -50,7 +57,9 @@ public:
 
     [[nodiscard]] bool start(Instant now);
     [[nodiscard]] bool tick(Instant now);
-    /// The address cannot be reached. Only while `greeting`.
+    /// The endpoints of an address, in the order in which to try them; empty if the name does not resolve.
+    [[nodiscard]] bool resolved(Instant now, const std::string& address, std::vector<std::string> endpoints);
+    /// The endpoint cannot be reached. Only while `greeting`.
     [[nodiscard]] bool unreachable(Instant now);
     /// The node refused the hello. Only while `greeting`.
     [[nodiscard]] bool refused(Instant now, const proto::Refuse& refuse);
@@ -76,6 +85,9 @@ public:
 
 private:
     bool attempt(Instant now, std::string address);
+    bool greet(Instant now);
+    void not_resolved(const std::string& address);
+    void put_in_order(std::vector<std::string>& endpoints) const;
     bool next_attempt(Instant now);
     bool wait(Instant now);
     bool unanswered(Instant now);
@@ -83,11 +95,17 @@ private:
     State state_ = State::idle;
     AddressBook addresses_;
     std::string address_;
-    Instant attempt_until_{};  // while greeting
+    std::string endpoint_;
+    std::vector<std::string> endpoints_;  // others of `address_`, not tried yet, in reverse
+    Instant attempt_until_{};             // while looking up or greeting
+    Instant round_began_{};
+    std::set<std::string> unresolved_;  // addresses of the user's list that were not resolved the last time
     Backoff backoff_;
     Instant retry_at_{};  // while idle
 
     std::string home_;
+    std::string home_endpoint_;
+    bool home_is_gone_ = false;  // nothing listens there any more
     Duration grace_{};
     std::optional<Instant> attached_at_;
     Instant resumable_until_{};  // after a loss: until then only the home is tried, unless its port is closed

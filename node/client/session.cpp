@@ -48,10 +48,17 @@ void Session::start(Instant now) {
 void Session::greet_if(bool due) {
     if (!due) return;
     const auto& address = failover_.address();
+    if (failover_.state() == State::looking_up) return outbox_.add(LookUp{address});
     const bool resumable = outbox_.token() && (address == failover_.home() || address == node_.address);
-    outbox_.add(Open{address});
+    outbox_.add(Open{address, failover_.endpoint()});
     outbox_.send_hello(resumable, stream_.last_handled());
-    outbox_.add(Check{address});
+    outbox_.add(Check{failover_.endpoint()});
+}
+
+void Session::resolved(Instant now, const std::string& address, std::vector<std::string> endpoints) {
+    now_ = now;
+    greet_if(failover_.resolved(now, address, std::move(endpoints)));
+    if (!is_attached()) expected_ = next_deadline();  // that of the look-up does not count any more
 }
 
 void Session::refused(const proto::Refuse& refuse) {
@@ -101,9 +108,9 @@ void Session::lost(const std::string& why, bool gone) {
     greet_if(failover_.lost(now_, gone));
 }
 
-void Session::connection_refused(Instant now, const std::string& address) {
+void Session::connection_refused(Instant now, const std::string& endpoint) {
     now_ = now;
-    if (address != failover_.address()) return;
+    if (endpoint != failover_.endpoint()) return;
     if (failover_.state() == State::greeting) return greet_if(failover_.unreachable(now));
     // A node that still speaks has only closed its port, or the check was mistaken.
     if (is_attached() && liveness_.is_quiet(now)) lost("its process is gone", true);
@@ -238,7 +245,7 @@ void Session::tick_attached() {
     if (liveness_.is_silent(now_))
         return lost("nothing was heard for " + std::to_string(liveness_.ttl() / milliseconds(1)) + " ms", false);
     if (liveness_.begin_check(now_)) {
-        outbox_.add(Check{failover_.address()});
+        outbox_.add(Check{failover_.endpoint()});
         send_heartbeat();  // writing to a connection shows whether it is broken
     }
     if (stream_.ack_is_due() || liveness_.heartbeat_is_due(now_)) send_heartbeat();

@@ -50,8 +50,10 @@ public:
     void message_arrived(Instant now, proto::Message&& message, const std::string& peer = {});
     /// A frame came that is no message.
     void undecodable(Instant now, proto::DecodeError why);
-    /// A Check found that nothing listens at that address.
-    void connection_refused(Instant now, const std::string& address);
+    /// The answer to LookUp: the endpoints of that address; empty if its name does not resolve.
+    void resolved(Instant now, const std::string& address, std::vector<std::string> endpoints);
+    /// A Check found that nothing listens at that endpoint.
+    void connection_refused(Instant now, const std::string& endpoint);
     /// The open connection cannot send any more.
     void connection_broken(Instant now);
     /// The caller does not read from the connection now, because its inbox is full: silence means nothing.

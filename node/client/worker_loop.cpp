@@ -28,7 +28,8 @@ WorkerLoop::WorkerLoop(Session::Options options, std::size_t inbox, HandlerThrea
       registration_(std::make_shared<Reactor::Registration>(static_cast<Reactor::Task&>(*this))),
       state_(std::move(state)),
       session_(std::move(options)),
-      connection_(reactor_->context(), std::move(keys)) {
+      connection_(reactor_->context(), std::move(keys)),
+      resolver_([this] { wake(); }) {
     if (state_)
         handlers.on_handled = [kept = state_](std::uint64_t session, std::uint64_t seq) {
             kept->handled(session, seq);
@@ -185,6 +186,7 @@ std::optional<Instant> WorkerLoop::turn() {
     report_progress();
     update_listening();
     receive();
+    take_resolved();
     check_port();
     session_.tick(clock_now());
     perform();
@@ -196,7 +198,7 @@ Instant WorkerLoop::next_turn() const {
     const auto now = clock_now();
     // Sending can consume the edge of ZeroMQ's descriptor that signalled input, and no further edge may come.
     if (listening_ && connection_.has_input()) return now;
-    const auto next = session_.next_deadline();
+    const auto next = std::min(session_.next_deadline(), resolver_.deadline());
     const std::lock_guard lock(mutex_);
     return closing_ ? std::min(next, now + kClosingTurn) : next;
 }
@@ -272,18 +274,54 @@ void WorkerLoop::receive() {
 void WorkerLoop::check_port() {
     const auto now = clock_now();
     if (!port_check_.is_refused(now)) return;
-    session_.connection_refused(now, port_check_.address());
+    session_.connection_refused(now, port_check_.endpoint());
     perform();
 }
 
-bool WorkerLoop::open(const std::string& address) {
-    if (!connection_.open(address)) return false;
+void WorkerLoop::take_resolved() {
+    const auto now = clock_now();
+    for (auto& found : resolver_.take(now)) known_.push_back(std::move(found));
+    perform();
+}
+
+void WorkerLoop::look_up(const std::string& address) {
+    const std::string host_port(host_port_of(address));
+    looked_up_[host_port] = address;
+    if (auto found = resolver_.ask(host_port)) known_.push_back(*std::move(found));
+}
+
+void WorkerLoop::check_port(const std::string& endpoint) {
+    if (!port_check_.start(endpoint, clock_now())) return;
+    if (port_check_.fd() < 0) return wake();  // the result is known already
+    if (!reactor_->listen(*registration_, port_check_.fd(), Reactor::Ready::to_write)) port_check_.stop();
+}
+
+bool WorkerLoop::open(const Open& open) {
+    if (!connection_.open(open.address, open.endpoint)) return false;
     for (const int fd : connection_.fds())
         if (!reactor_->listen(*registration_, fd, Reactor::Ready::to_read)) return false;
     return true;
 }
 
 void WorkerLoop::perform() {
+    bool broken = perform_actions();
+    while (!broken && !known_.empty()) {
+        for (auto& found : std::exchange(known_, {}))
+            if (const auto wanted = looked_up_.extract(found.address); !wanted.empty())
+                session_.resolved(clock_now(), wanted.mapped(), std::move(found.numeric));
+        broken = perform_actions();
+    }
+    handler_thread_->push(items_);
+    answer(answers_);
+    if (!broken) return;
+    connection_.close();
+    session_.connection_broken(clock_now());
+    // The next attempt is made in the next turn: a list of addresses that all fail immediately must not recurse.
+    wake();
+}
+
+/// True if the connection is broken.
+bool WorkerLoop::perform_actions() {
     bool broken = false;
     session_.take_actions(actions_);
     for (auto& action : actions_) {
@@ -297,24 +335,18 @@ void WorkerLoop::perform() {
         } else if (auto* answer = std::get_if<Answer>(&action)) {
             answers_.push_back(std::move(*answer));
         } else if (const auto* open = std::get_if<Open>(&action)) {
-            broken = !this->open(open->address);
+            broken = !this->open(*open);
+        } else if (const auto* wanted = std::get_if<LookUp>(&action)) {
+            look_up(wanted->address);
         } else if (const auto* check = std::get_if<Check>(&action)) {
-            if (port_check_.start(check->address, clock_now()) &&
-                !reactor_->listen(*registration_, port_check_.fd(), Reactor::Ready::to_write))
-                port_check_.stop();
+            check_port(check->endpoint);
         } else if (const auto* said = std::get_if<Keep>(&action)) {
             keep(*said);
         } else if (const auto* reserve = std::get_if<Reserve>(&action)) {
             state_->reserve(reserve->requests);
         }
     }
-    handler_thread_->push(items_);
-    answer(answers_);
-    if (!broken) return;
-    connection_.close();
-    session_.connection_broken(clock_now());
-    // The next attempt is made in the next turn: a list of addresses that all fail immediately must not recurse.
-    wake();
+    return broken;
 }
 
 void WorkerLoop::answer(std::vector<Answer>& answers) {

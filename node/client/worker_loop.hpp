@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <functional>
 #include <future>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -16,6 +17,7 @@
 #include "node/client/reactor.hpp"
 #include "node/client/session.hpp"
 #include "node/client/state_file.hpp"
+#include "node/io/resolver.hpp"
 
 namespace muster::client {
 
@@ -78,8 +80,12 @@ private:
     void report_progress();
     void receive();
     void check_port();
-    [[nodiscard]] bool open(const std::string& address);
+    void check_port(const std::string& endpoint);
+    [[nodiscard]] bool open(const Open& open);
+    void look_up(const std::string& address);
+    void take_resolved();
     void perform();
+    bool perform_actions();
     void keep(const Keep& said);
     void publish_state();
     void wake();
@@ -96,6 +102,9 @@ private:
     Session session_;
     Connection connection_;
     PortCheck port_check_;
+    node::Resolver resolver_;
+    std::map<std::string, std::string> looked_up_;  // by "host:port": the address that the session wants to know
+    std::vector<node::Resolver::Found> known_;      // results that the session has not been given yet
     std::string frame_;
     Actions actions_;
     std::vector<Item> items_;

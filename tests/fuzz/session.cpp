@@ -2,9 +2,13 @@
 // (well formed or a raw frame), a call of the user, handlers that return, a connection that breaks, time.
 #include "node/client/session.hpp"
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <set>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "cluster/check.hpp"
 #include "tests/fuzz/dream.hpp"
@@ -16,6 +20,7 @@ using namespace client;  // NOLINT(google-build-using-namespace)
 using std::chrono::milliseconds;
 
 constexpr std::size_t kMostSteps = 200;
+constexpr auto kSlowName = "c:3";  // its look-up takes a while
 
 class Play {
 public:
@@ -50,6 +55,8 @@ private:
     void close();
     void perform();
     void perform(Action& action);
+    bool end_quick_look_ups();
+    void end_look_up();
     void take(const Item& item);
 
     Input& input_;
@@ -58,6 +65,8 @@ private:
     std::unique_ptr<Session> session_;
     Actions actions_;
     SavedSession kept_;
+    std::vector<std::string> look_ups_;
+    bool slow_look_up_ = false;  // that of kSlowName is under way
     bool closed_ = false;
 
     std::uint64_t last_call_ = 0;
@@ -214,7 +223,7 @@ void Play::step() {
             return perform();
         case 12:
             session_->not_listening(now_);
-            return;
+            return end_look_up();
         case 13:
             return pass_time();
         default:
@@ -247,13 +256,36 @@ void Play::close() {
 }
 
 void Play::perform() {
-    session_->take_actions(actions_);
-    for (auto& action : actions_) perform(action);
-    (void)session_->problem();
+    do {
+        session_->take_actions(actions_);
+        for (auto& action : actions_) perform(action);
+        (void)session_->problem();
+    } while (end_quick_look_ups());
+}
+
+/// All names but one are known at once, and are their own endpoints.
+bool Play::end_quick_look_ups() {
+    const auto look_ups = std::exchange(look_ups_, {});
+    for (const auto& address : look_ups)
+        if (address == kSlowName)
+            slow_look_up_ = true;
+        else
+            session_->resolved(now_, address, {address});
+    return std::any_of(look_ups.begin(), look_ups.end(), [](const auto& one) { return one != kSlowName; });
+}
+
+void Play::end_look_up() {
+    if (!std::exchange(slow_look_up_, false)) return;
+    std::vector<std::string> endpoints;
+    for (auto left = input_.below(4); left > 0; --left) endpoints.push_back(input_.pick(words_.addresses));
+    session_->resolved(now_, kSlowName, std::move(endpoints));
+    perform();
 }
 
 void Play::perform(Action& action) {
-    if (const auto* answer = std::get_if<Answer>(&action)) {
+    if (const auto* look_up = std::get_if<LookUp>(&action)) {
+        look_ups_.push_back(look_up->address);
+    } else if (const auto* answer = std::get_if<Answer>(&action)) {
         MUSTER_CHECK(waiting_.erase(answer->call.value) == 1);  // once each
     } else if (const auto* item = std::get_if<Item>(&action)) {
         take(*item);

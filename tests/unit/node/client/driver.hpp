@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -24,7 +25,12 @@ inline MemberId id(std::uint64_t number) {
 
 class Driver {
 public:
+    /// What addresses resolve to; nothing: the look-up does not end.
+    using Names = std::map<std::string, std::optional<std::vector<std::string>>>;
+
     explicit Driver(std::vector<std::string> nodes = {"a:1", "b:2"}) : Driver(false, {}, std::move(nodes)) {}
+    /// With names that do not resolve to themselves: see `names`.
+    Driver(std::vector<std::string> nodes, Names known) : Driver(false, {}, std::move(nodes), std::move(known)) {}
     /// With a state file in which an earlier process left `saved`.
     Driver(SavedSession saved, std::vector<std::string> nodes) : Driver(true, std::move(saved), std::move(nodes)) {}
 
@@ -94,7 +100,7 @@ public:
     }
     std::vector<std::string> opened() const {
         std::vector<std::string> list;
-        for (const auto& open : all<Open>()) list.push_back(open.address);
+        for (const auto& open : all<Open>()) list.push_back(open.endpoint);
         return list;
     }
     /// Items for the handlers' thread, except attachments.
@@ -114,17 +120,27 @@ public:
         const auto* problem = reply ? std::get_if<Error>(&*reply) : nullptr;
         return problem ? std::optional(problem->code) : std::nullopt;
     }
+    /// Ends a look-up. Names resolve to themselves, unless `names` says otherwise.
+    void resolve(const std::string& address) {
+        const auto found = names.find(address);
+        if (found != names.end() && !found->second) return;  // the look-up does not end
+        const std::string itself(host_port_of(address));
+        session.resolved(now, address, found == names.end() ? std::vector{itself} : *found->second);
+        take();
+    }
     void forget() { actions.clear(); }
 
     Instant now{milliseconds(1'000'000)};
+    Names names;
     SavedSession kept;  // what a state file would have, except `received`
     Session session;
     Actions actions;
     Handler handler = std::make_shared<const OnNotification>([](const Notification&) {});
 
 private:
-    Driver(bool keeps, SavedSession saved, std::vector<std::string> nodes)
-        : kept(saved),
+    Driver(bool keeps, SavedSession saved, std::vector<std::string> nodes, Names known = {})
+        : names(std::move(known)),
+          kept(saved),
           session({"w1", "default", std::move(nodes), true, 7, keeps, std::move(saved), milliseconds(5000)}) {
         session.start(now);
         take();
@@ -132,14 +148,17 @@ private:
     void take() {
         Actions taken;
         session.take_actions(taken);
+        std::vector<std::string> look_ups;
         for (auto& action : taken) {
             if (const auto* keep = std::get_if<Keep>(&action)) {
                 EXPECT_TRUE(apply(kept, keep->message));
                 if (std::holds_alternative<proto::WorkerHello>(keep->message.body)) kept.requests = 0;
             }
             if (const auto* reserve = std::get_if<Reserve>(&action)) kept.requests = reserve->requests;
+            if (const auto* look_up = std::get_if<LookUp>(&action)) look_ups.push_back(look_up->address);
             actions.push_back(std::move(action));
         }
+        for (const auto& address : look_ups) resolve(address);
     }
 };
 
