@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from .address import Address
 from .book import Target
 
 
@@ -35,11 +36,18 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class LookUp:
+    """Find out the numeric addresses of a name, and call Session.resolved."""
+
+    address: Address
+
+
+@dataclass(frozen=True)
 class Open:
     """Close the open socket and connect a new one. Frames that are sent before it is connected wait."""
 
     attempt: int
-    target: Target
+    target: Target  # with an endpoint
 
 
 @dataclass(frozen=True)
@@ -65,4 +73,4 @@ class Log:
     text: str
 
 
-Action = Entry | Open | Send | Close | Probe | Log
+Action = Entry | LookUp | Open | Send | Close | Probe | Log

@@ -1,5 +1,6 @@
 """Addresses of nodes: [NAME@]HOST:PORT."""
 
+import ipaddress
 import re
 from typing import NamedTuple
 
@@ -20,6 +21,19 @@ class Address(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.host}:{self.port}"
+
+    @property
+    def is_numeric(self) -> bool:
+        """Whether no name has to be looked up."""
+        try:
+            ipaddress.ip_address(self.bare_host)
+        except ValueError:
+            return False
+        return True
+
+    def endpoint(self, host: str) -> "Address":
+        """The same port of a numeric host, which has no brackets."""
+        return Address(f"[{host}]" if ":" in host else host, self.port)
 
     @property
     def bare_host(self) -> str:

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from . import limits
 from .address import Address, parse_address
@@ -23,6 +23,7 @@ class Target:
     node: str | None = None  # the name of the node that must answer; None: any node
     key: bytes | None = None  # that node's public key; None: no encryption
     is_guess: bool = False  # whether the right key may be another one
+    endpoint: Address | None = field(default=None, compare=False)  # its numeric address; None: not looked up yet
 
     def __str__(self) -> str:
         return str(self.address)
@@ -100,14 +101,16 @@ class AddressBook:
     def targets_of(self, target: Target) -> list[Target]:
         """The targets at that address for that node, the likeliest first. Empty if it is not trusted any more."""
         keys = self._keys() if self._keys else None
-        return [one for one in self._targets_at(target.address, keys) if one.node == target.node]
+        there = [one for one in self._targets_at(target.address, keys) if one.node == target.node]
+        return [replace(one, endpoint=target.endpoint) for one in there]
 
     def shorten_pause(self) -> None:
         """A node answered that it is not ready: the next pause is the shortest one."""
         self._rounds = 1
 
     def welcomed(self, target: Target) -> None:
-        self._proven[str(target.address)] = Target(target.address, target.node, target.key)
+        endpoint = target.endpoint if target.address.is_numeric else None
+        self._proven[str(target.address)] = Target(target.address, target.node, target.key, endpoint=endpoint)
         self._refused.pop(target.address, None)
         self._rounds = 0
         self._round = []
@@ -121,8 +124,16 @@ class AddressBook:
         self._rounds = 1
 
     def skip(self, target: Target) -> None:
-        """Nothing listens at that address: its other keys are not tried in this round."""
-        self._round = [one for one in self._round if one.address != target.address]
+        """Nothing listens at that endpoint: its other keys are not tried in this round."""
+        there = target.address, target.endpoint
+        self._round = [one for one in self._round if (one.address, one.endpoint) != there]
+
+    def resolved(self, address: Address, endpoints: Sequence[Address]) -> None:
+        """The endpoints of that address, each with every key, are the next ones of this round."""
+        keys = self._keys() if self._keys else None
+        targets = self._targets_at(address, keys)
+        others = [one for one in self._round if one.address != address]
+        self._round = [replace(one, endpoint=endpoint) for endpoint in endpoints for one in targets] + others
 
     def refused(self, target: Target, error: Error) -> None:
         """The node there refused this worker for good: it is tried again only if all others do the same."""
@@ -131,6 +142,8 @@ class AddressBook:
 
     def refused_by_all(self) -> Error | None:
         """An error if every node of the user's list refused this worker for good."""
+        if any(one.address in self._refused for one in self._round):
+            return None  # other nodes have the same name
         errors = [self._refused.get(address) for address in self._listed]
         return errors[0] if all(errors) else None
 
@@ -145,10 +158,11 @@ class AddressBook:
         return addresses if self._in_order else self._rng.sample(addresses, len(addresses))
 
     def _targets_at(self, address: Address, keys: NodeKeys | None) -> list[Target]:
+        endpoint = address if address.is_numeric else None
         if keys is None:
-            return [Target(address, address.name)]
+            return [Target(address, address.name, endpoint=endpoint)]
         found = keys.candidates(address.name)
-        targets = [Target(address, name, key, len(found) > 1) for name, key in found]
+        targets = [Target(address, name, key, len(found) > 1, endpoint) for name, key in found]
         proven = self._proven.get(str(address))
         if proven is None or (proven.node, proven.key) not in found:
             return targets

@@ -1,5 +1,6 @@
 """Drives a session on a thread of its own, so that busy handlers or a busy event loop do not lose the session."""
 
+import errno
 import logging
 import os
 import socket
@@ -11,7 +12,9 @@ from typing import Any, TypeVar
 
 import zmq
 
-from .actions import Action, Close, Entry, Log, Open, Probe, Send
+from . import names
+from .actions import Action, Close, Entry, Log, LookUp, Open, Probe, Send
+from .address import Address
 from .book import Target
 from .calls import Call
 from .errors import Error, ErrorCode, bad_request, closed, no_resources, shown
@@ -24,8 +27,9 @@ from .watches import Watch
 T = TypeVar("T")
 FRAMES_A_TURN = 256
 LINGER = 300  # milliseconds for the goodbye to leave
-PROBES = 4  # at a time; each waits while a host name is resolved
+PROBES = 4  # at a time
 PROBE_TIMEOUT = 1.0  # seconds
+NO_ROUTE = {errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}  # this host has no way there, as no IPv6
 CLOSING = 2.0  # seconds that `close` waits for the goodbye; longer than LINGER
 MOST_FAILURES = 8  # turns in a row that raise; then the worker ends
 Command = Callable[[float], object]
@@ -241,6 +245,8 @@ class Loop:
         elif isinstance(action, Send):
             self._unsent.append(action.frame)
             self._send_unsent()
+        elif isinstance(action, LookUp):
+            self._look_up(action.address)
         elif isinstance(action, Open):
             self._open(action.target)
         elif isinstance(action, Close):
@@ -262,7 +268,17 @@ class Loop:
             self._unsent.popleft()
             self._is_connected = True
 
+    def _look_up(self, address: Address) -> None:
+        def found(hosts: list[str], is_fresh: bool) -> Command:
+            endpoints = [address.endpoint(host) for host in hosts]
+            return lambda now: self._session.resolved(now, address, endpoints, is_fresh)
+
+        hosts, is_fresh = names.of_process.ask(address.bare_host, lambda hosts: self._post(found(hosts, True)))
+        if hosts:
+            found(hosts, is_fresh)(time.monotonic())
+
     def _open(self, target: Target) -> None:
+        assert target.endpoint
         self._close(0)
         dealer: zmq.Socket[bytes] = self._context.socket(zmq.DEALER)
         dealer.setsockopt(zmq.LINGER, 0)
@@ -277,7 +293,7 @@ class Loop:
             dealer.setsockopt(zmq.CURVE_PUBLICKEY, self._ring.pair.public)
             dealer.setsockopt(zmq.CURVE_SECRETKEY, self._ring.pair.secret)
             dealer.setsockopt(zmq.CURVE_SERVERKEY, target.key)
-        dealer.connect(f"tcp://{target.address}")
+        dealer.connect(f"tcp://{target.endpoint}")
         self._dealer = dealer
 
     def _close(self, linger: int) -> None:
@@ -297,13 +313,13 @@ class Loop:
             self._probes.release()
 
     def _probing(self, action: Probe) -> None:
-        address = action.target.address
+        endpoint = action.target.endpoint
+        assert endpoint
         try:
-            socket.create_connection((address.bare_host, address.port), PROBE_TIMEOUT).close()
-        except ConnectionRefusedError:
-            self._post(lambda now: self._session.probed(now, action.attempt, True))
-        except OSError:
-            pass
+            socket.create_connection((endpoint.bare_host, endpoint.port), PROBE_TIMEOUT).close()
+        except OSError as error:
+            if isinstance(error, ConnectionRefusedError) or error.errno in NO_ROUTE:
+                self._post(lambda now: self._session.probed(now, action.attempt, True))
         finally:
             self._probes.release()
 

@@ -8,7 +8,8 @@ import enum
 from collections import Counter
 from dataclasses import dataclass
 
-from .actions import Action, Close, Entry, Log, Open, Probe, Send, Step
+from .actions import Action, Close, Entry, Log, LookUp, Open, Probe, Send, Step
+from .address import Address
 from .book import LONGEST_PAUSE, AddressBook, Target
 from .calls import Call, EndWatch, Parts, Rejoin, Rewatch, T, unexpected
 from .codec import Header, OtherMajor, decode, encode
@@ -22,6 +23,7 @@ from .types import NodeId, NodeInfo, NodeState, OnAttachment, OnGap
 from .watches import Watch, Watches
 from .wire import Malformed
 
+LOOK_UP = 0.5  # seconds of a round that are spent on waiting for names; then an address is skipped until it is known
 HELLO = 1.0  # seconds to wait for the answer to a hello
 HELLO_AGAIN = 0.5  # the same while a session may still be resumed
 LONGEST_RESUME = 5.0  # seconds in which only the node that has the session is tried
@@ -37,6 +39,7 @@ FOR_GOOD = {ErrorCode.wrong_scope, ErrorCode.wrong_version, ErrorCode.bad_reques
 class State(enum.Enum):
     idle = enum.auto()  # before start
     pausing = enum.auto()  # waits until the next hello
+    looking_up = enum.auto()  # waits for the endpoints of an address
     greeting = enum.auto()  # a hello was sent
     attached = enum.auto()
     closed = enum.auto()
@@ -82,7 +85,10 @@ class Session:
 
         self._attempt = 0
         self._target: Target | None = None
-        self._until = 0.0  # while pausing or greeting: when that ends
+        self._until = 0.0  # while pausing, looking up or greeting: when that ends
+        self._round_began = 0.0
+        self._old_endpoints: list[Address] = []  # while looking up: those of the last good answer
+        self._unresolved: set[Address] = set()  # names that were skipped, or have no address
         self._token = 0
         self._home: Target | None = None  # where the session can be resumed
         self._resume_until = 0.0  # until then only the home is tried
@@ -110,7 +116,7 @@ class Session:
             own = min(self._last_heard + self._ttl, self._last_heartbeat + self._heartbeat / 2)
             own = min(own, max(self._last_heard, self._last_heartbeat) + QUIET)
         else:
-            own = self._until if self.state in (State.pausing, State.greeting) else float("inf")
+            own = self._until if self.state in (State.pausing, State.looking_up, State.greeting) else float("inf")
         if self._connecting:
             own = min(own, self._connecting.deadline)
         return min(own, self._requests.next_deadline())
@@ -125,6 +131,8 @@ class Session:
             self._connecting_failed(self._problem())
         if self.state is State.attached:
             self._tick_attached(now)
+        elif self.state is State.looking_up and now >= self._until:
+            self._skip_look_up(now)
         elif self.state is State.greeting and now >= self._until:
             self.counters["unanswered_hellos"] += 1
             self._next(now)
@@ -141,6 +149,7 @@ class Session:
     def start(self, now: float, connecting: Connecting) -> None:
         connecting.deadline = now + connecting.timeout
         self._connecting = connecting
+        self._round_began = now
         self._next(now)
 
     def ask(self, now: float, call: Call[T]) -> None:
@@ -208,6 +217,32 @@ class Session:
         """The connection cannot send any more."""
         if self.state is State.attached:
             self._lost(now, "the connection was lost")
+
+    def resolved(self, now: float, address: Address, endpoints: list[Address], is_fresh: bool) -> None:
+        """The result of LookUp. Empty: the name does not resolve. Not fresh: used if no other result comes in time."""
+        is_awaited = self.state is State.looking_up and self._target is not None and self._target.address == address
+        if is_awaited and not is_fresh:
+            self._old_endpoints = endpoints
+        elif is_awaited and not endpoints:
+            self.counters["unresolved"] += 1
+            self._unresolved.add(address)
+            self._next(now)
+        elif is_awaited or (endpoints and is_fresh and address in self._unresolved and self._is_searching()):
+            self._unresolved.discard(address)
+            self._book.resolved(address, endpoints)
+            if is_awaited or self.state is State.pausing:
+                self._next(now)
+
+    def _is_searching(self) -> bool:
+        return self.state in (State.pausing, State.looking_up, State.greeting)
+
+    def _skip_look_up(self, now: float) -> None:
+        assert self._target
+        if self._old_endpoints:
+            self._book.resolved(self._target.address, self._old_endpoints)
+        else:
+            self._unresolved.add(self._target.address)
+        self._next(now)
 
     def probed(self, now: float, attempt: int, refused: bool) -> None:
         """The result of the Probe of that attempt."""
@@ -291,12 +326,22 @@ class Session:
         target = self._book.next()
         if target is None:
             return self._pause(now, self._book.pause())
+        if target.endpoint is None:
+            return self._look_up(now, target)
         self._greet(now, target)
+
+    def _look_up(self, now: float, target: Target) -> None:
+        self._end_connection()
+        self._target = target
+        self.state = State.looking_up
+        self._until = max(now, self._round_began + LOOK_UP)
+        self._old_endpoints = []
+        self._actions.append(LookUp(target.address))
 
     def _pause(self, now: float, seconds: float) -> None:
         self._end_connection()
         self.state = State.pausing
-        self._until = now + seconds
+        self._until = self._round_began = now + seconds
 
     def _greet(self, now: float, target: Target) -> None:
         at_home = self._is_home(target)
@@ -339,6 +384,7 @@ class Session:
         self._refusal = None
         self._book.welcomed(target)
         self._book.learn(welcome.nodes)
+        self._unresolved.clear()
         if welcome.resumed:
             self.counters["resumed"] += 1
             self._actions += [Send(frame) for frame in self._requests.in_flight()]
@@ -419,6 +465,7 @@ class Session:
         assert self._home is not None
         self._book.lost(self._home)
         self._resumes = 0
+        self._round_began = now
         self._resume_until = now + min(max(self._grace, HELLO_AGAIN), LONGEST_RESUME)
         if now - self._attached_at < NOT_READY:
             return self._pause(now, NOT_READY)  # a connection that never lasts must not cause a busy loop
@@ -461,7 +508,9 @@ class Session:
         """Why the worker is not attached."""
         if self._refusal:
             return Error(self._refusal.code, self._refusal.text)
-        text = f"no node answers at {self._book}: check that musterd runs there, that the address is right, and that "
+        unresolved = ", ".join(sorted(map(str, self._unresolved)))
+        where = f"{self._book} (not resolved: {unresolved})" if unresolved else str(self._book)
+        text = f"no node answers at {where}: check that musterd runs there, that the address is right, and that "
         return Error(ErrorCode.unreachable, text + "both know each other's key where keys are used")
 
 

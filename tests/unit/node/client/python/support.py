@@ -8,7 +8,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[5]
 sys.path.insert(0, str(ROOT / "node/client/python"))
 
 import msgpack  # noqa: E402
-from muster.actions import Close, Entry, Open, Probe, Send  # noqa: E402
+from muster.actions import Close, Entry, LookUp, Open, Probe, Send  # noqa: E402
+from muster.address import parse_address  # noqa: E402
 from muster.book import AddressBook  # noqa: E402
 from muster.session import Connecting, Identity, Session, State  # noqa: E402
 
@@ -61,6 +62,8 @@ class Driver:
         self.book = AddressBook(list(nodes), keys and (lambda: keys), random.Random(1), in_order=True)
         self.session = Session(Identity("w1", "default"), self.book, **options)
         self.opened = []  # addresses, in their order
+        self.endpoints = []  # their numeric ones
+        self.look_ups = []  # of names that have not been answered
         self.targets = []
         self.sent = []  # since the connection was opened
         self.entries = []
@@ -85,8 +88,11 @@ class Driver:
             if isinstance(action, Open):
                 self.opened.append(str(action.target))
                 self.targets.append(action.target)
+                self.endpoints.append(str(action.target.endpoint))
                 self.attempt = action.attempt
                 self.sent, self.is_open = [], True
+            elif isinstance(action, LookUp):
+                self.look_ups.append(str(action.address))
             elif isinstance(action, Send):
                 assert self.is_open, "sent without a connection"
                 self.sent.append(Sent(action.frame))
@@ -96,6 +102,13 @@ class Driver:
                 self.entries.append(action)
             elif isinstance(action, Probe):
                 assert action.attempt == self.attempt
+
+    def resolve(self, address, *endpoints, fresh=True):
+        """The look-up of a name ends."""
+        if fresh:
+            self.look_ups.remove(address)
+        self.session.resolved(self.now, parse_address(address), list(map(parse_address, endpoints)), fresh)
+        self.act()
 
     def hear(self, *frames):
         for each in frames:
