@@ -95,7 +95,8 @@ class Soak:
         names = [f"n{number + 1}" for number in range(options.nodes)]
         hosts = net.hosts if net else [Loopback() for _ in names]
         self.timeline = Timeline(zero)
-        self.fleet = Fleet(lab, names, hosts, Keys(lab, names) if options.secure else None)
+        self.fleet = Fleet(lab, names, hosts, Keys(lab, names) if options.secure else None,
+                           net.name_host if net else None)
         self.judge = Judge(names, self.timeline, self.fleet.lives, self.fleet.facts)
         self.calm = Calm(self.fleet, self.judge, self.timeline)
         self.storm = Storm(self.fleet, self.timeline, self.random, net)

@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import sys
 import time
 from collections import Counter, defaultdict
 
@@ -80,8 +81,10 @@ class Notifier:
 class Fleet:
     """Everything that runs. Only `printed`, `violate` and the workers' and views' take() run on the reader's thread."""
 
-    def __init__(self, lab, names, hosts, keys=None):
+    def __init__(self, lab, names, hosts, keys=None, name_host=None):
+        """`name_host`: where a name server runs. The nodes then advertise names, and know each other by them."""
         self.lab = lab
+        self.name_server = None
         self.lives = Lives()
         self.facts = {}  # {worker: Facts}, also of ended workers
         self.workers = []  # running, or just started
@@ -92,11 +95,21 @@ class Fleet:
         self.memory = defaultdict(list)  # {node: [(pid, kB)]}
         self.nodes = [Node(lab, name, (), host, [*NODE_LOG, *(keys.options(name) if keys else ())])
                       for name, host in zip(names, hosts)]
+        if name_host:
+            self._give_names(name_host)
         for node in self.nodes:
-            node.seeds = [other.address for other in self.nodes if other is not node]
+            node.seeds = [other.advertised for other in self.nodes if other is not node]
         self.running = set()  # names of nodes that should run
         self.watchers = {}  # {name: (Process, WatchView)}
         self.last_batch = 0
+
+    def _give_names(self, host):
+        zone = [f"{node.name}.soak={node.host.ip}" for node in self.nodes]
+        program = os.path.join(os.path.dirname(__file__), "name_server.py")
+        self.name_server = self.lab.children.start(host.inside([sys.executable, "-B", program, host.ip, *zone]))
+        for node in self.nodes:
+            node.advertised = f"{node.name}.soak:{node.host.port()}"
+            node.options = [*node.options, "--advertise", node.advertised]
 
     def violate(self, at, text):
         self.violations.append((at, text))

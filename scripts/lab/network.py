@@ -1,10 +1,12 @@
 """Hosts on this machine as network namespaces, whose links can be cut silently."""
 
 import os
+import pathlib
 import shutil
 import subprocess
 
 NETWORK = "10.77.0."
+ETC = pathlib.Path("/etc/netns")  # what `ip netns exec` shows in place of files in /etc
 
 
 def ip(*words, check=True):
@@ -15,8 +17,8 @@ def why_unavailable():
     """Why no namespaces can be made here; empty if they can."""
     if os.geteuid() != 0:
         return "only root can make network namespaces"
-    if not shutil.which("ip") or not shutil.which("nsenter"):
-        return "ip (iproute2) and nsenter are needed"
+    if not shutil.which("ip"):
+        return "ip (iproute2) is needed"
     name = f"m{os.getpid()}try"
     try:
         ip("netns", "add", name)
@@ -39,16 +41,17 @@ class Host:
         return 7100
 
     def inside(self, arguments):
-        return ["nsenter", f"--net=/run/netns/{self.space}", *arguments]
+        return ["ip", "netns", "exec", self.space, *arguments]
 
 
 class Network:
-    """Hosts 1 to `count`. The machine's own interfaces are not changed; remove() deletes everything."""
+    """Hosts 1 to `count`, and one for a name server that all of them ask. The machine's own interfaces are not changed;
+    remove() deletes everything."""
 
     def __init__(self, count):
         self.prefix = f"m{os.getpid()}"
         self.switch = f"{self.prefix}sw"
-        self.hosts = [Host(number, self.prefix) for number in range(1, count + 1)]
+        *self.hosts, self.name_host = [Host(number, self.prefix) for number in range(1, count + 2)]
         self.cuts = set()  # (number of the sender, number of the receiver)
         try:
             self._build()
@@ -61,7 +64,8 @@ class Network:
         for bridge in ("br0", "br1"):
             ip("-n", self.switch, "link", "add", bridge, "type", "bridge")
             ip("-n", self.switch, "link", "set", bridge, "up")
-        for host in self.hosts:
+        for host in [*self.hosts, self.name_host]:
+            self._write_etc(host)
             ip("netns", "add", host.space)
             ip("-n", self.switch, "link", "add", host.plug, "type", "veth", "peer", "name", "eth0",
                "netns", host.space)
@@ -72,6 +76,12 @@ class Network:
             # By default, the rule for local addresses is the first one; the rules of cuts must precede it.
             ip("-n", host.space, "rule", "add", "pref", "100", "lookup", "local")
             ip("-n", host.space, "rule", "del", "pref", "0")
+
+    def _write_etc(self, host):
+        folder = ETC / host.space
+        folder.mkdir(parents=True)
+        (folder / "resolv.conf").write_text(f"nameserver {self.name_host.ip}\n", encoding="utf-8")
+        (folder / "nsswitch.conf").write_text("hosts: files dns\n", encoding="utf-8")
 
     def cut(self, sender, receiver):
         """Drops everything from the sender to the receiver, without an error at either."""
@@ -108,5 +118,6 @@ class Network:
         subprocess.run(["ip", "-n", self.switch, "-batch", "-"], input=lines, text=True, check=True)
 
     def remove(self):
-        for space in [host.space for host in self.hosts] + [self.switch]:
+        for space in [host.space for host in [*self.hosts, self.name_host]] + [self.switch]:
             ip("netns", "del", space, check=False)
+            shutil.rmtree(ETC / space, ignore_errors=True)

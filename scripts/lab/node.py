@@ -39,6 +39,7 @@ class Node:
         self.lab, self.name, self.options = lab, name, options
         self.host = host or Loopback()
         self.address = f"{self.host.ip}:{self.host.port()}"
+        self.advertised = self.address  # by which other nodes know it
         self.seeds = list(seeds)  # addresses
         self.log = open(os.path.join(lab.directory, f"{name}.log"), "a", encoding="utf-8")
         self.process = None

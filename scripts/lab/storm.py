@@ -39,12 +39,13 @@ class Storm:
 
     KINDS = {"kill node": 4, "stop node": 3, "pause node a little": 3, "pause node": 3, "kill worker": 4,
              "pause worker a little": 3, "pause worker": 3, "load": 1}
+    NAMES = {"silence name server": 3}
     CUTS = {"cut pair a little": 3, "cut pair": 3, "cut one way a little": 2, "cut one way": 3, "split": 3,
             "close port": 4}
 
     def __init__(self, fleet, timeline, random, network):
         self.fleet, self.timeline, self.random, self.network = fleet, timeline, random, network
-        self.kinds = {**self.KINDS, **(self.CUTS if network else {})}
+        self.kinds = {**self.KINDS, **(self.CUTS if network else {}), **(self.NAMES if fleet.name_server else {})}
         self.under_way = []  # (until, Fault, what ends it)
         self.next = 0.0
         self.busy = Busy(fleet.lab.children)
@@ -185,6 +186,13 @@ class Storm:
         fault = Fault(f"{kind} {port}", links, time.monotonic(), harmless=MUST_NOT_HURT)
         self.network.close_port(node.host, port)
         self._begin(fault, 2 * seconds, lambda: self.network.open_port(node.host, port))
+
+    def _silence_name_server(self, kind, seconds):
+        """Touches nothing: it must have no visible effect at all."""
+        if not any(fault.kind == kind for _, fault, _ in self.under_way):
+            server = self.fleet.name_server
+            server.send_signal(signal.SIGSTOP)
+            self._begin(Fault(kind, (), time.monotonic()), 2 * seconds, lambda: server.send_signal(signal.SIGCONT))
 
     def _load(self, kind, seconds):
         if not self.busy.processes:
