@@ -163,6 +163,22 @@ TEST_F(ClosedPorts, ANodeThatAdvertisesAWrongAddressWorksAndLearnsIt) {
     expect_all_carried();
 }
 
+TEST_F(ClosedPorts, ANodeThatListensOnLoopbackAloneWorksWithASeedOnAnotherHostAndLearnsIt) {
+    make_hosts(2);
+    if (!hosts_) return;
+    auto places = hosts_->places();
+    // The commonest mistake: on the second host nothing but --seed is given. Its address is one of the first host, too.
+    places[0].more.insert(places[0].more.end(), {"--listen", "0.0.0.0:7100", "--advertise", at(0, kDoor)});
+    places[1].address = "127.0.0.1:7100";
+    cluster_.emplace(places, std::vector<std::string>{"--control-port", std::to_string(kControl), "--gossip-port",
+                                                      std::to_string(kGossip)});
+    for (const std::size_t i : {0, 1}) EXPECT_TRUE(cluster_->wait_alive(i, 2));
+    EXPECT_TRUE(cluster_->node(1).wait_for_error("from n1 to the gossip port of this node, 127.0.0.1:7102"));
+    EXPECT_TRUE(cluster_->node(0).wait_for_error("to the control port of n2, 127.0.0.1:7101"));
+    expect_all_carried();
+    EXPECT_EQ(times_logged(0, "node n2 is down") + times_logged(1, "node n1 is down"), 0u);
+}
+
 TEST_F(ClosedPorts, NodesThatReachOnlyEachOthersFrontDoorsAreNotAliveAndDoNotFlap) {
     make_hosts(2);
     if (!hosts_) return;
