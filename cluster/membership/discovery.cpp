@@ -82,7 +82,7 @@ void Discovery::send_welcome(const proto::PeerRecord& caller, ConnectionId conne
     if (caller.id != ctx_.self) {
         if (const Peer* known = peers_.find(caller.id.name)) welcome.known = known->record.id.incarnation;
         // No effect if the caller's life has left or is an earlier one: it must take a higher incarnation first.
-        peers_.greet(caller);
+        peers_.greet(caller, caller.id.name);
         peers_.mark_knows_us(caller.id);
         peers_.reopen_if_silent(caller.id);
         peers_.report_death_to(caller.id);
@@ -127,12 +127,12 @@ bool Discovery::welcome(const proto::Message& message, const std::string& addres
         return false;
     }
     target.name = welcome.self.id.name;
-    peers_.greet(welcome.self);
+    peers_.greet(welcome.self, welcome.self.id.name);
     if (Peer* peer = peers_.find(target.name); peer && peer->record.id == welcome.self.id)
         peers_.take_report(*peer, welcome.channels);
     peers_.mark_knows_us(welcome.self.id);
     peers_.reopen_if_silent(welcome.self.id);
-    for (const auto& record : welcome.peers) peers_.merge(record, welcome.self.id.name);
+    for (const auto& record : welcome.peers) peers_.greet(record, welcome.self.id.name);
     return true;
 }
 

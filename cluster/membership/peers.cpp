@@ -297,14 +297,15 @@ void Peers::declare(const NodeId& id, NodeState down_or_left, const std::string&
     news_[id.name] = peer->record;
 }
 
-void Peers::greet(const PeerRecord& self) {
-    Peer* known = find(self.id.name);
-    const bool returns = known && known->record.id == self.id && known->record.state == NodeState::down;
-    if (returns && known->came_up_in_vain && self.state == NodeState::alive)
+void Peers::greet(const PeerRecord& record, const std::string& reporter) {
+    const Peer* known = find(record.id.name);
+    const bool returns = known && known->record.id == record.id && known->record.state == NodeState::down;
+    if (returns && known->came_up_in_vain && record.state == NodeState::alive)
         ctx_.count("returns_disbelieved");
     else
-        merge(self, self.id.name);
-    if (Peer* peer = find(self.id.name); peer && peer->record.id == self.id) peer->greeted_at = ctx_.now;
+        merge(record, reporter);
+    Peer* peer = find(record.id.name);
+    if (peer && peer->record.id == record.id && reporter == record.id.name) peer->greeted_at = ctx_.now;
 }
 
 bool Peers::revives_in_vain(const Peer& peer, const PeerRecord& news) const {

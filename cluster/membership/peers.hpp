@@ -118,9 +118,9 @@ public:
     /// Takes in a sign of life of exactly this life. If the peer is believed down and `refutation` does not refute
     /// that, sends it the report of its death, so that it refutes.
     void confirm_alive(const NodeId& id, std::uint64_t refutation, const SignOfLife& sign);
-    /// Takes in the peer's own record from its hello or welcome. It shows that the process lives, but not that a
+    /// Takes in a record from a hello or welcome of `reporter`. It came over a front door, so it does not show that a
     /// channel works: a peer that came up like that in vain stays down until something arrives over a channel.
-    void greet(const proto::PeerRecord& self);
+    void greet(const proto::PeerRecord& record, const std::string& reporter);
     /// The peer reports what it hears of this node: proto::channel_report.
     void take_report(Peer& peer, std::uint64_t told) const;
     /// What this node hears of the peer: proto::channel_report.

@@ -36,6 +36,9 @@ class Worker:
             for member in line["members"]:
                 self.fleet.lives.joined(at, member, self.facts.group, self.facts.name)
             self.facts.joined = at
+        elif kind == "rejoined":  # at another node, or with another session: new ids
+            for member in line["members"]:
+                self.fleet.lives.joined(at, member, self.facts.group, self.facts.name)
         elif kind == "gap":
             self.facts.missed += line["missed"]
         elif kind in ("created", "updated", "deleted"):

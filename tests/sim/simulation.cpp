@@ -9,7 +9,9 @@ constexpr Duration kLiveness = seconds(20);      // after the healing, all must 
 constexpr Duration kRollCall = seconds(10);      // and the notifications of the roll call delivered
 constexpr Duration kStraightAfter = seconds(6);  // the healing: a death, the doubt of who is cut off, and a lease
 constexpr Duration kHeardOf = seconds(10);       // virtual time between two words on how far it is
-constexpr Duration kLook = milliseconds(100);    // between two looks
+constexpr Duration kGivenUp = seconds(12);       // two rounds of coming up in vain
+constexpr Duration kStaysSo = seconds(4);
+constexpr Duration kLook = milliseconds(100);  // between two looks
 
 class Simulation {
 public:
@@ -77,7 +79,55 @@ private:
         world_.clock.run_until(world_.clock.now() + milliseconds(1500));
         // A frozen node can have been in doubt at the healing, then heard of once more: its death is yet to come.
         const Duration patience = world_.profile.stop_one_for_good ? kStraightAfter : Duration(0);
-        if (settle(world_.clock.now() + patience, outcome) && random.permille(200)) go_straight(healed, outcome);
+        if (!settle(world_.clock.now() + patience, outcome)) return;
+        if (random.permille(200))
+            go_straight(healed, outcome);
+        else if (random.permille(200))
+            strand_one(random, outcome);
+    }
+
+    /// All channels of one node are cut, and front doors stay open: neither it nor the others show what they cannot
+    /// reach.
+    void strand_one(Random& random, Outcome& outcome) {
+        const Profile& profile = world_.profile;
+        if (profile.calm || profile.heal_with_cuts || profile.heal_with_port_cuts || profile.stop_one_for_good) return;
+        const Place stranded = random.below(profile.nodes);
+        if (world_.trace()) world_.line("!", "n" + std::to_string(stranded) + " is stranded");
+        each_channel_of(stranded, [this](Place from, Place to, Port port) { world_.network.cut(from, to, port); });
+        world_.clock.run_until(world_.clock.now() + kGivenUp);
+        for (const Duration end = world_.clock.now() + kStaysSo; world_.clock.now() < end;) {
+            world_.clock.run_until(world_.clock.now() + kLook);
+            if (auto why = shows_unreachable(stranded)) {
+                outcome.verdict = Verdict::stalled;
+                outcome.why = *why;
+                return;
+            }
+        }
+        each_channel_of(stranded, [this](Place from, Place to, Port port) { world_.network.mend(from, to, port); });
+        settle(world_.clock.now() + kLiveness, outcome);
+    }
+
+    void each_channel_of(Place stranded, const std::function<void(Place, Place, Port)>& act) const {
+        for (Place other = 0; other < world_.profile.nodes; ++other) {
+            if (other == stranded) continue;
+            for (const Port port : {Port::control, Port::gossip}) {
+                act(other, stranded, port);
+                act(stranded, other, port);
+            }
+        }
+    }
+
+    std::optional<std::string> shows_unreachable(Place stranded) const {
+        const std::string& alone = world_.hosts[stranded]->name();
+        for (const auto& host : world_.hosts) {
+            if (!host->running()) continue;
+            for (const auto& node : host->core().nodes()) {
+                const bool apart = host->name() != node.id.name && (host->name() == alone || node.id.name == alone);
+                if (apart && node.state == NodeState::alive)
+                    return host->name() + ": shows " + node.id.name + " as alive, which it cannot reach";
+            }
+        }
+        return std::nullopt;
     }
 
     /// Where every way is open again, nothing goes around it for long.
