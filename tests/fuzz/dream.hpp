@@ -76,6 +76,11 @@ private:
     void put(const proto::Appended& to) { to.text = input_.bytes(std::min(input_.below(4), to.limit)); }
     // Takes no input, so that kept inputs go on meaning what they meant: the most that anybody can claim.
     void put(const proto::AppendedNumber& to) { to.value = ~std::uint64_t{0}; }
+    // Likewise: every node that is known is named.
+    void put(const proto::AppendedLines& to) {
+        to.lines.clear();
+        for (const auto& node : words_.nodes) to.lines.push_back(node.name);
+    }
     void put(proto::PeerRecord& to) {
         (void)proto::fields(*this, to);
         if (words_.prove) words_.prove(to);
