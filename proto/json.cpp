@@ -127,8 +127,8 @@ public:
     }
 
 private:
-    bool wrong(std::string problem) {
-        problem_ = printable(std::move(problem));
+    bool wrong(const std::string& problem) {
+        problem_ = printable(problem);
         return false;
     }
     static std::string excerpt(const std::string& text) {

@@ -65,7 +65,7 @@ std::string plain_address(std::string_view typed) {
     };
     const auto first = typed.find_first_not_of(kSpaces);
     if (first == std::string_view::npos) return {};
-    const auto text = without_scheme(typed.substr(first, typed.find_last_not_of(kSpaces) + 1 - first));
+    auto text = without_scheme(typed.substr(first, typed.find_last_not_of(kSpaces) + 1 - first));
     const auto at = text.find('@');
     if (at == std::string::npos) return text;
     return text.substr(0, at + 1) + without_scheme(std::string_view(text).substr(at + 1));
