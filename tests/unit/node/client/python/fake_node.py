@@ -25,6 +25,7 @@ class FakeNode:
         self.requests = []  # (kind, worker), in the order of arrival
         self._routes = {}  # worker: its connection
         self._seqs = {}  # worker: the last stream item that it was sent
+        self._tokens = {}  # worker: its session
         self._numbers = itertools.count(1)
         self._news = threading.Condition()
         self._context = zmq.Context()
@@ -66,8 +67,11 @@ class FakeNode:
         answer = lambda kind, *fields: self._router.send_multipart([route, frame(kind, *fields, seq=sent.seq)])  # noqa
         if sent.kind == HELLO:
             self._routes[worker], self._seqs[worker] = route, 0
-            self._router.send_multipart([route, welcome(token=next(self._numbers), ttl=20_000)])
+            self._tokens[worker] = token = next(self._numbers)
+            self._router.send_multipart([route, welcome(token=token, ttl=20_000)])
             return
+        if sent.token != self._tokens.get(worker):
+            return  # of a session that the worker has given up, over another connection
         if sent.kind == HEARTBEAT:
             self.acknowledged[worker] = sent.fields[0]
             return

@@ -166,14 +166,18 @@ class Connecting(Case):
 
 class Callbacks(Case):
     def test_a_callback_of_a_report_may_raise_anything(self):
+        hold = threading.Event()
+        self.patch(Session, "frame", lambda original, *a: (hold.wait(PATIENCE), original(*a)))
         for error in (SystemExit(1), KeyboardInterrupt(), asyncio.CancelledError(), GeneratorExit(), ValueError()):
             with self.assertLogs(level="ERROR"):
 
                 def callback(_):
                     raise error
 
+                hold.clear()
                 report = self.worker.post(Kind.created, GROUP, 1)
-                report.add_done_callback(callback)
+                report.add_done_callback(callback)  # before the answer: it is called on the worker's thread
+                hold.set()
                 self.assertEqual(report.result(PATIENCE).matched, 1)
                 self.works()
 
