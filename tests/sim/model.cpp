@@ -166,6 +166,7 @@ void Model::see_new_life(Watched& watched, const NodeId& id) {
     cause_.earlier_life = watched.life->id;
     cause_.parted.emplace(id.name, NodeState::left);
     watched.refuting.reset();
+    watched.life->went_on = true;
     if (watched.life->ever.empty()) return truth_.rename(*watched.life, id);
     watched.life->ended = world_.clock.now();
     watched.life = &truth_.succeed(*watched.life, id);

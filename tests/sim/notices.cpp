@@ -175,7 +175,9 @@ std::uint64_t Notices::may_miss(const Sent& sent, std::uint64_t life, const Owne
     for (const auto& [member, real] : truth_.at(life).ever) {
         const std::pair key{life, member};
         const bool sent_to = member > newest || sent.addressed.contains(key);
-        const bool missed = sent_to && !sent.got.contains(key) && !sent.gave_way.contains(key);
+        // What came before its node took another incarnation, and was not acknowledged yet, is told as lost as well.
+        const bool came = sent.got.contains(key) && !truth_.at(sent.from).went_on;
+        const bool missed = sent_to && !came && !sent.gave_way.contains(key);
         if (missed && real.owner == owner && real.group == sent.group) ++count;
     }
     return count;

@@ -261,10 +261,14 @@ TEST(Judge, a_loss_may_be_told_of_members_that_a_repeated_request_does_not_find)
 }
 
 TEST(Canary, a_cluster_that_stays_split_misses_liveness) {
-    Wishes wishes;
-    wishes.seed = 9201;
-    wishes.never_heal = true;
-    EXPECT_EQ(simulate(wishes).verdict, Verdict::stalled);
+    int stalled = 0;
+    for (std::uint64_t seed = 9201; seed <= 9210; ++seed) {
+        Wishes wishes;
+        wishes.seed = seed;
+        wishes.never_heal = true;
+        if (simulate(wishes).verdict == Verdict::stalled) ++stalled;
+    }
+    EXPECT_GE(stalled, 5) << "of 10; a run at whose end one node is left has nothing to miss";
 }
 
 }  // namespace
