@@ -31,6 +31,7 @@ class FakeNode:
         self._context = zmq.Context()
         self._router = self._context.socket(zmq.ROUTER)
         self._router.setsockopt(zmq.LINGER, 0)
+        self._router.setsockopt(zmq.SNDHWM, 0)  # it must not drop: this node repeats nothing
         self.address = "127.0.0.1:%d" % self._router.bind_to_random_port("tcp://127.0.0.1", 12_000, 32_000)
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._serve, daemon=True)

@@ -114,7 +114,7 @@ class Failing(Case):
                 caller.join(PATIENCE)
         self.assertEqual(outcomes, [ErrorCode.closed] * 3)
         for report in posted:
-            self.assertIsInstance(report.exception(PATIENCE), Error)
+            self.assertIsInstance(report.exception(PATIENCE), (Error, type(None)), "it may have been answered before")
         with self.assertRaises(Error) as caught:
             self.worker.join(GROUP)
         self.assertEqual(caught.exception.code, ErrorCode.closed)
