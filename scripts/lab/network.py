@@ -22,9 +22,11 @@ def why_unavailable():
     name = f"m{os.getpid()}try"
     try:
         ip("netns", "add", name)
+        ip("netns", "exec", name, "true")  # also needs mounts
     except subprocess.CalledProcessError as error:
         return error.stderr.strip()
-    ip("netns", "del", name, check=False)
+    finally:
+        ip("netns", "del", name, check=False)
     return ""
 
 
