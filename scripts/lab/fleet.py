@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import subprocess
 import sys
 import time
 from collections import Counter, defaultdict
@@ -109,7 +110,9 @@ class Fleet:
     def _give_names(self, host):
         zone = [f"{node.name}.soak={node.host.ip}" for node in self.nodes]
         program = os.path.join(os.path.dirname(__file__), "name_server.py")
-        self.name_server = self.lab.children.start(host.inside([sys.executable, "-B", program, host.ip, *zone]))
+        command = host.inside([sys.executable, "-B", program, host.ip, *zone])
+        self.name_server = self.lab.children.start(command, stdout=subprocess.PIPE)
+        self.name_server.stdout.readline()  # it answers from now on: no name is missing when a fault begins
         for node in self.nodes:
             node.advertised = f"{node.name}.soak:{node.host.port()}"
             node.options = [*node.options, "--advertise", node.advertised]

@@ -54,4 +54,6 @@ class NameServer:
 
 if __name__ == "__main__":
     names = dict(word.split("=", 1) for word in sys.argv[2:])
-    NameServer(sys.argv[1], {name: [address] for name, address in names.items()}).serve()
+    server = NameServer(sys.argv[1], {name: [address] for name, address in names.items()})
+    print("ready", flush=True)
+    server.serve()
