@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "node/admission/authenticator.hpp"
 #include "node/io/clock.hpp"
 #include "node/node_impl.hpp"
 #include "proto/validate.hpp"
@@ -85,6 +86,7 @@ Result<std::string> Node::reload_keys() {
         return Error{ErrorCode::bad_request,
                      "this node has no keys: start it with a key file and a folder of trusted keys"};
     const auto changes = impl_->keys->reload();
+    impl_->log(node::keys_line(changes));
     if (!changes) return changes.error();
     impl_->wakeup->notify();
     return keys::to_string(*changes);

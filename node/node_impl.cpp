@@ -4,12 +4,13 @@
 
 #include <algorithm>
 #include <random>
+#include <system_error>
 
 #include "cluster/check.hpp"
 #include "node/admission/key_notary.hpp"
-#include "node/handlers/call_guarded.hpp"
 #include "node/io/address.hpp"
 #include "node/io/clock.hpp"
+#include "node/io/shortage.hpp"
 #include "node/queue_limits.hpp"
 #include "proto/limits.hpp"
 
@@ -163,6 +164,17 @@ std::optional<Error> Node::Impl::why_not(const Node::Options& options) {
 }
 
 Result<std::unique_ptr<Node::Impl>> Node::Impl::start(Node::Options given, node::DropFilter drop) {
+    constexpr const char* kFailed = "cannot start a node";
+    try {
+        return start_or_throw(std::move(given), std::move(drop));
+    } catch (const std::system_error& refused) {
+        return node::shortage_error(kFailed, refused.code().value());
+    } catch (const zmq::error_t& refused) {
+        return node::shortage_error(kFailed, refused.num());
+    }
+}
+
+Result<std::unique_ptr<Node::Impl>> Node::Impl::start_or_throw(Node::Options given, node::DropFilter drop) {
     if (auto wrong = why_wrong(given)) return *std::move(wrong);
     node::raise_descriptor_limit();
     auto impl = std::make_unique<Impl>(std::move(given));
@@ -193,6 +205,10 @@ Result<std::unique_ptr<Node::Impl>> Node::Impl::start(Node::Options given, node:
     handlers.busy_poll = options.timing.busy_poll;
     impl->pool.emplace(handlers);
     impl->engine.emplace(core_options(options, self, **sockets, impl->keys), impl->wakeup);
+    impl->log({1,
+               "started",
+               "node " + options.name + " of scope " + options.scope + " listens on " + impl->address,
+               {{"node", options.name}, {"scope", options.scope}, {"address", impl->address}}});
     impl->loop.emplace(*impl->engine, std::move(*sockets), *impl, options.timing.busy_poll);
     return impl;
 }
@@ -203,10 +219,12 @@ Node::Impl::~Impl() {
 
 void Node::Impl::close() {
     const std::lock_guard lock(closing);
+    if (engine && !engine->is_closed()) log({1, "leaving", "leaving", {}});
     // In this order: the closed engine ends the loop, and the loop is the only thread that gives work to the pool.
     if (engine) engine->close({ErrorCode::closed, "this node has been closed: start a new one"});
     loop.reset();
     if (pool) pool->stop();
+    log_queue->close();
 }
 
 cluster::HandlerId Node::Impl::add_handler(const Group& group, OnNotification handler) {
@@ -216,7 +234,7 @@ cluster::HandlerId Node::Impl::add_handler(const Group& group, OnNotification ha
     const node::NotificationInbox::Limits limits{queue.items, queue.bytes, queue.policy};
     node::NotificationInbox::OnGap on_gap;
     if (options.on_gap) on_gap = [group, on_gap = options.on_gap](std::uint64_t missed) { on_gap(group, missed); };
-    auto inbox = node::make_inbox(*pool, limits, std::move(handler), std::move(on_gap), {counts, outcomes});
+    auto inbox = node::make_inbox(*pool, limits, group, std::move(handler), std::move(on_gap), {errors(), outcomes});
     const cluster::HandlerId id{number};
     const std::lock_guard lock(mutex);
     handlers.emplace(id, std::move(inbox));
@@ -249,8 +267,8 @@ Result<std::vector<MemberId>> Node::Impl::leave(const Group& group, const node::
 
 Result<Watch> Node::Impl::watch(const Group& group, OnWatch handler) {
     if (!handler) return bad("a watch needs a handler");
-    const auto run = [handler = std::move(handler), counted = counts](const WatchEvent& event) {
-        node::call_guarded(*counted, [&] { handler(event); });
+    const auto run = [handler = std::move(handler), guarded = errors(), group](const WatchEvent& event) {
+        guarded.guard(group, [&] { handler(event); });
     };
     const WatchInbox::Limits limits{kWatchEvents, kWatchBytes};
     Watcher watcher{group, {}, std::make_shared<WatchInbox>(*pool, limits, run)};
@@ -328,6 +346,13 @@ void Node::Impl::tell(cluster::TellWatcher&& tell) {
         watch_of.emplace(watcher.id, watch);
     }
     engine->step(cluster::LocalWatch{watcher.id, watcher.group});
+    // If unwatch() came in between, the core did not know the new id when it was told to end the watch.
+    if (!is_watched(watcher.id)) engine->step(cluster::LocalUnwatch{watcher.id});
+}
+
+bool Node::Impl::is_watched(cluster::WatchId id) const {
+    const std::lock_guard lock(mutex);
+    return watch_of.contains(id);
 }
 
 void Node::Impl::note(cluster::Note&& note) {
@@ -336,15 +361,13 @@ void Node::Impl::note(cluster::Note&& note) {
 
 void Node::Impl::stopped(Error&& error) {
     engine->close(error);
-    if (options.on_stopped) options.on_stopped(error);
-}
-
-void Node::Impl::log(LogLine line) {
-    if (!options.on_log) return;
-    if (const auto told = limiter.take(std::move(line), node::now()))
-        options.on_log(*told);
-    else
-        counts->held_back();
+    if (!options.on_stopped) return;
+    const node::ScopedSignalMask of_user(signals);
+    node::call_guarded([&] { options.on_stopped(error); },
+                       [&](std::string_view what) {
+                           counts->handler_threw();
+                           log(node::threw_line("on_stopped", what));
+                       });
 }
 
 }  // namespace muster

@@ -15,11 +15,13 @@
 #include "node/engine/engine.hpp"
 #include "node/engine/loop.hpp"
 #include "node/handlers/deliver_batches.hpp"
+#include "node/handlers/handler_errors.hpp"
 #include "node/handlers/outcome_box.hpp"
 #include "node/handlers/own_members.hpp"
 #include "node/io/forks.hpp"
-#include "node/io/line_limiter.hpp"
+#include "node/io/log_queue.hpp"
 #include "node/io/node_counters.hpp"
+#include "node/io/signals_blocked.hpp"
 #include "node/keys/keyring.hpp"
 #include "node/notes.hpp"
 
@@ -37,6 +39,8 @@ struct Node::Impl final : node::LoopCallbacks {
     static std::optional<Error> why_not(const Node::Options& options);
     /// See Node::start(). `drop` is for tests: it chooses gossip messages to drop.
     static Result<std::unique_ptr<Impl>> start(Node::Options options, node::DropFilter drop = {});
+    /// The same; throws if the system has no more descriptors or threads.
+    static Result<std::unique_ptr<Impl>> start_or_throw(Node::Options options, node::DropFilter drop);
     void close();
 
     /// Whether this process is a fork of the one that started the node. Threads do not survive a fork, so calls then
@@ -63,6 +67,7 @@ struct Node::Impl final : node::LoopCallbacks {
     Result<std::vector<MemberId>> leave(const Group& group, const node::OwnMembers::Wanted& wanted);
     Result<Watch> watch(const Group& group, OnWatch handler);
     bool unwatch(Watch watch);
+    [[nodiscard]] bool is_watched(cluster::WatchId id) const;
     [[nodiscard]] NodeId id() const { return {options.name, engine->incarnation()}; }
 
     // ---- node::LoopCallbacks; the loop's thread ----
@@ -75,8 +80,8 @@ struct Node::Impl final : node::LoopCallbacks {
     void note(cluster::Note&& note) override;
     void stopped(Error&& error) override;
 
-    /// Called by the loop, and by the starting thread before there is a loop.
-    void log(LogLine line);
+    void log(LogLine line) { log_queue->push(std::move(line)); }
+    [[nodiscard]] node::HandlerErrors errors() const { return {counts, log_queue}; }
 
     using WatchInbox = node::Inbox<WatchEvent>;
     struct Watcher {
@@ -90,12 +95,14 @@ struct Node::Impl final : node::LoopCallbacks {
     std::shared_ptr<node::Wakeup> wakeup = std::make_shared<node::Wakeup>();
     // Shared with handlers: one that destroys the node still runs afterwards.
     std::shared_ptr<node::NodeCounters> counts = std::make_shared<node::NodeCounters>();
+    std::shared_ptr<node::LogQueue> log_queue =
+        std::make_shared<node::LogQueue>(options.on_log, std::shared_ptr<node::LogCounts>(counts, &counts->log));
+    const node::SignalMask signals = node::SignalMask::of_this_thread();  // of the application
     std::shared_ptr<node::OutcomeBox> outcomes = std::make_shared<node::OutcomeBox>(wakeup);
     std::optional<node::HandlerPool> pool;
     std::optional<node::Engine> engine;
     std::shared_ptr<keys::Keyring> keys;  // null without keys
     std::string address;
-    node::LineLimiter limiter;                       // used by the loop only
     node::DeliverBatches deliver_batches{outcomes};  // used by the loop only
     std::atomic<std::uint64_t> last_handler = 0;
 

@@ -42,16 +42,13 @@ std::vector<zmq::message_t> receive_all(zmq::socket_t& socket) {
     return frames;
 }
 
-LogLine keys_read(const keys::Keyring::Changes& changes) {
-    const auto what = keys::to_string(changes);
+}  // namespace
+
+LogLine keys_line(const Result<keys::Keyring::Changes>& reloaded) {
+    const auto what = reloaded ? keys::to_string(*reloaded) : reloaded.error().text;
+    if (!reloaded) return {3, "keys_broken", "keys stay as they were: " + what, {{"detail", what}}};
     return {1, "keys_read", "keys were read again: " + what, {{"detail", what}}};
 }
-
-LogLine keys_broken(const Error& why) {
-    return {3, "keys_broken", "keys stay as they were: " + why.text, {{"detail", why.text}}};
-}
-
-}  // namespace
 
 Authenticator::Authenticator(zmq::context_t& context, std::shared_ptr<keys::Keyring> keys, NodeCounters& counters,
                              std::shared_ptr<Wakeup> loop, OnNodeKey on_node_key)
@@ -145,7 +142,7 @@ void Authenticator::reload_changed_files() {
     if (!reloaded) return;
     {
         const std::lock_guard lock(mutex_);
-        lines_.push_back(*reloaded ? keys_read(**reloaded) : keys_broken(reloaded->error()));
+        lines_.push_back(keys_line(*reloaded));
     }
     loop_->notify();
 }

@@ -29,6 +29,9 @@ inline constexpr const char* kAllRoles = "all";
 /// an admitted connection.
 inline constexpr const char* kKeyProperty = "X-Key";
 
+/// The log line that says how the key files were read again.
+LogLine keys_line(const Result<keys::Keyring::Changes>& reloaded);
+
 /// The ZAP handler (ZeroMQ RFC 27) of a context. It has a thread of its own and handles requests as soon as the
 /// constructor returns. Must be made before any socket of the context is bound, because without a ZAP handler libzmq
 /// admits every client. For the same reason the process aborts if the thread fails.

@@ -1,10 +1,12 @@
 #include "node/admission/connections.hpp"
 
+#include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -78,13 +80,16 @@ void Connections::drain() {
     open_ = flows_.size();
     // Let clients in again only when an eighth is free, so that the filter does not change with every connection.
     const std::size_t most = bounds_.connections;
-    if (flows_.size() >= most || flows_.size() + most / 8 < most) hold_off(flows_.size() >= most);
+    const bool full = flows_.size() >= most;
+    if (scarce_ || full || flows_.size() + most / 8 < most) hold_off(scarce_ || full);
 }
 
 void Connections::handle(std::uint16_t event, std::int32_t value) {
     switch (event) {
         case ZMQ_EVENT_LISTENING:
             listener_ = value;
+            // So that neither libzmq's thread nor this one waits in accept() for a connection that the other has taken.
+            ::fcntl(listener_, F_SETFL, ::fcntl(listener_, F_GETFL) | O_NONBLOCK);
             break;
         case ZMQ_EVENT_ACCEPTED:
             ++counters_.connections.accepted;
@@ -123,6 +128,15 @@ void Connections::hold_off(bool full) {
     full_ = full;
     if (full) ++counters_.connections.held_off;
     drop_attempts(listener_, full);
+}
+
+void Connections::refuse_waiting() const {
+    if (listener_ < 0) return;
+    for (std::size_t i = 0; i < kCheckedAtOnce; ++i) {
+        const int waiting = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
+        if (waiting < 0) return;
+        ::close(waiting);
+    }
 }
 
 int Connections::received(Parts& parts) {

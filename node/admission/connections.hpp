@@ -45,6 +45,13 @@ public:
     int received(Parts& parts);
     /// Accounts for bytes that the loop has passed to libzmq for this connection.
     void sent(int descriptor, std::size_t bytes);
+    /// Whether the process has few descriptors left. If so, no more connections are accepted, as at
+    /// Bounds::connections: the node needs the rest for its own connections and files. Must be called before each
+    /// drain().
+    void scarce(bool few_descriptors) { scarce_ = few_descriptors; }
+    /// Accepts the connections that wait, and closes them. To be called while descriptors are scarce: otherwise
+    /// libzmq's thread would try to accept them in a busy loop.
+    void refuse_waiting() const;
     /// Closes connections for which libzmq holds too many bytes. Each call checks a part of all connections.
     void check();
 
@@ -66,7 +73,8 @@ private:
     Bounds bounds_;
     NodeCounters& counters_;
     int listener_ = -1;  // the listening descriptor; -1 for a socket that only connects
-    bool full_ = false;
+    bool full_ = false;  // no connection is accepted
+    bool scarce_ = false;
     std::map<int, Flow> flows_;  // of the open connections, by descriptor
     int checked_ = -1;           // the descriptor that was checked last
     ConnectionCounts::Count& open_;

@@ -73,9 +73,10 @@ void FloodGuard::run() {
 
 FloodGuard::Received FloodGuard::received() const {
     Received all;
-    std::error_code none;
-    for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd", none)) {
-        const int descriptor = std::atoi(entry.path().filename().c_str());
+    std::error_code error;  // there may be no descriptor to read the folder with
+    std::filesystem::directory_iterator entry("/proc/self/fd", error);
+    for (const std::filesystem::directory_iterator end; !error && entry != end; entry.increment(error)) {
+        const int descriptor = std::atoi(entry->path().filename().c_str());
         if (const auto bytes = received_at(descriptor, publisher_)) all[descriptor] = *bytes;
     }
     return all;

@@ -4,9 +4,11 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <csignal>
 #include <cstdlib>
 #include <optional>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -53,6 +55,7 @@ Result<std::unique_ptr<Worker>> attach(const Settings& settings, Worker::Options
 
 Result<std::unique_ptr<Worker>> attach(const Settings& settings, Worker::Options options, int signals) {
     const int done = ::eventfd(0, EFD_CLOEXEC);
+    if (done < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
     std::optional<Result<std::unique_ptr<Worker>>> attached;
     std::thread connecting([&] {
         attached = attach(settings, std::move(options));

@@ -5,9 +5,11 @@
 #include <map>
 #include <sstream>
 #include <string>
+#include <system_error>
 
 #include "node/cli/commands.hpp"
 #include "node/cli/output.hpp"
+#include "node/io/shortage.hpp"
 #include "node/io/standard_streams.hpp"
 #include "proto/validate.hpp"
 
@@ -194,7 +196,12 @@ int main_of(int argc, char** argv) {
         complain(std::string(error.what()) + " (see muster --help)");
         return kUsage;
     }
-    return typed.run();
+    try {
+        return typed.run();
+    } catch (const std::system_error& refused) {  // of a thread or descriptor
+        complain(node::reason_and_advice(refused.code().value()));
+        return kRefused;
+    }
 }
 
 }  // namespace

@@ -7,8 +7,10 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <system_error>
 
 #include "node/cli/commands.hpp"
 
@@ -22,6 +24,8 @@ Waiter::Waiter() : done_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
     sigaddset(&ending, SIGHUP);  // the terminal was closed
     ::pthread_sigmask(SIG_BLOCK, &ending, nullptr);
     signals_ = ::signalfd(-1, &ending, SFD_CLOEXEC | SFD_NONBLOCK);
+    // Without them the program would wait for ever and could only be killed.
+    if (done_ < 0 || signals_ < 0) throw std::system_error(errno, std::generic_category(), "waiting for signals");
 }
 
 Waiter::~Waiter() {

@@ -4,6 +4,8 @@
 #include <iterator>
 #include <utility>
 
+#include "node/io/call_guarded.hpp"
+
 namespace muster::client {
 namespace {
 
@@ -17,6 +19,7 @@ HandlerThread::HandlerThread(std::size_t capacity, Handlers handlers, std::funct
     : capacity_(capacity), handlers_(std::move(handlers)), wake_(std::move(wake)) {}
 
 void HandlerThread::start() {
+    const node::SignalsBlocked blocked;
     thread_ = std::thread([self = shared_from_this()] {
         self->run();
         const std::lock_guard lock(self->mutex_);
@@ -77,6 +80,7 @@ void HandlerThread::join() {
 void HandlerThread::run() {
     std::vector<Item> batch;
     while (next_batch(batch)) {
+        const node::ScopedSignalMask of_user(signals_);
         for (const Item& item : batch) {
             handle(item);
             done(item, &item == &batch.back());
@@ -125,11 +129,22 @@ bool HandlerThread::set_running(const WatchHandler* handler) {
     return true;
 }
 
+template <class Call>
+void HandlerThread::guard(const std::string& whose, const Call& call) const {
+    node::call_guarded(call, [&](std::string_view what) {
+        if (handlers_.on_exception) handlers_.on_exception(whose, what);
+    });
+}
+
 void HandlerThread::handle(const Deliver& deliver) {
     assign(notification_, *deliver.notice);
     for (const auto& [member, handler] : *deliver.targets) {
         notification_.members.assign(1, member);
-        (*handler)(notification_);
+        node::call_guarded([&] { (*handler)(notification_); },
+                           [&](std::string_view what) {
+                               if (handlers_.on_exception)
+                                   handlers_.on_exception(node::handler_of(notification_.group), what);
+                           });
     }
 }
 
@@ -137,14 +152,15 @@ void HandlerThread::handle(const Item& item) {
     if (const auto* deliver = std::get_if<Deliver>(&item.what)) {
         handle(*deliver);
     } else if (const auto* lost = std::get_if<Lost>(&item.what)) {
-        if (handlers_.on_gap) handlers_.on_gap(lost->missed);
+        if (handlers_.on_gap) guard("on_gap", [&] { handlers_.on_gap(lost->missed); });
     } else if (const auto* attachment = std::get_if<Attachment>(&item.what)) {
-        if (handlers_.on_attachment) handlers_.on_attachment(attachment->attached, attachment->text);
+        if (handlers_.on_attachment)
+            guard("on_attachment", [&] { handlers_.on_attachment(attachment->attached, attachment->text); });
     } else if (const auto* state = std::get_if<StateLost>(&item.what)) {
-        if (handlers_.on_state_lost) handlers_.on_state_lost(state->text);
+        if (handlers_.on_state_lost) guard("on_state_lost", [&] { handlers_.on_state_lost(state->text); });
     } else if (const auto* update = std::get_if<WatchUpdate>(&item.what)) {
         if (!update->handler->call || !set_running(update->handler.get())) return;
-        update->handler->call(update->event);
+        guard("the handler of a watch", [&] { update->handler->call(update->event); });
         set_running(nullptr);
     }
 }

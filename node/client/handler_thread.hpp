@@ -9,10 +9,13 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
 #include "node/client/actions.hpp"
+#include "node/io/signals_blocked.hpp"
 
 namespace muster::client {
 
@@ -26,6 +29,8 @@ public:
         std::function<void(std::uint64_t missed)> on_gap;
         std::function<void(bool attached, const std::string& text)> on_attachment;
         std::function<void(const std::string& text)> on_state_lost;
+        /// A handler threw `what`. `whose` names the handler. May be empty.
+        std::function<void(const std::string& whose, std::string_view what)> on_exception;
         /// Called after each item of a stream, before `progress` shows it. May be empty.
         std::function<void(std::uint64_t session, std::uint64_t seq)> on_handled;
     };
@@ -35,9 +40,11 @@ public:
         std::uint64_t seq = 0;
     };
 
-    /// `wake` is called on the handlers' thread after `progress` has changed, and when the thread ends.
+    /// Handlers run with the signal mask of the calling thread. `wake` is called on the handlers' thread after
+    /// `progress` has changed, and when the thread ends.
     HandlerThread(std::size_t capacity, Handlers handlers, std::function<void()> wake);
 
+    /// Throws std::system_error if the system has no more threads.
     void start();
     void push(std::vector<Item>& items);
     [[nodiscard]] std::size_t size() const;
@@ -59,6 +66,9 @@ private:
     bool next_batch(std::vector<Item>& batch);
     void handle(const Item& item);
     void handle(const Deliver& deliver);
+    /// Calls a user's handler. An exception goes no further: see Handlers::on_exception.
+    template <class Call>
+    void guard(const std::string& whose, const Call& call) const;
     bool set_running(const WatchHandler* handler);
     void done(const Item& item, bool last);
     void publish_progress();
@@ -66,6 +76,7 @@ private:
     const std::size_t capacity_;
     const Handlers handlers_;
     const std::function<void()> wake_;
+    const node::SignalMask signals_ = node::SignalMask::of_this_thread();
     std::thread thread_;
     std::thread::id thread_id_;  // set before anything is pushed
 

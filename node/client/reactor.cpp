@@ -2,7 +2,6 @@
 
 #include <pthread.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,6 +12,7 @@
 #include <utility>
 
 #include "node/io/forks.hpp"
+#include "node/io/shortage.hpp"
 #include "node/io/signals_blocked.hpp"
 
 namespace muster::client {
@@ -23,19 +23,11 @@ using std::chrono::milliseconds;
 constexpr milliseconds kLongestSleep{1000};
 constexpr milliseconds kNestedTurn{1};
 constexpr std::size_t kEvents = 64;
-constexpr std::uint64_t kWakeUp = 0;  // wake_fd_; registrations are numbered from 1 on
+constexpr std::uint64_t kWakeUp = 0;  // wakeup_; registrations are numbered from 1 on
 constexpr int kMostSockets = 16384;
 
-int checked(int fd) {
-    if (fd < 0) throw std::system_error(errno, std::generic_category(), "a worker's loop");
-    return fd;
-}
-
-int add_to(int epoll_fd, int fd, std::uint32_t events, std::uint64_t number) {
-    epoll_event event{};
-    event.events = events;
-    event.data.u64 = number;
-    return ::epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event);
+[[noreturn]] void refuse(int error) {
+    throw std::system_error(error, std::generic_category(), "a worker's loop");
 }
 
 /// What all threads of this process share.
@@ -62,7 +54,11 @@ std::shared_ptr<Reactor> Reactor::shared() {
     Shared& process = of_process();
     const std::lock_guard lock(process.mutex);
     auto reactor = process.current.lock();
-    if (!reactor) process.current = reactor = std::make_shared<Reactor>();
+    try {
+        if (!reactor) process.current = reactor = std::make_shared<Reactor>();
+    } catch (const zmq::error_t& refused) {  // of a descriptor for the context
+        refuse(refused.num());
+    }
     return reactor;
 }
 
@@ -70,10 +66,31 @@ bool Reactor::is_elsewhere() const {
     return forks_ != node::forks();
 }
 
-Reactor::Reactor() : forks_(node::forks()), epoll_fd_(checked(::epoll_create1(EPOLL_CLOEXEC))) {
+Reactor::Epoll::Epoll() : fd_(::epoll_create1(EPOLL_CLOEXEC)) {
+    if (fd_ < 0) refuse(errno);
+}
+
+Reactor::Epoll::~Epoll() {
+    ::close(fd_);
+}
+
+bool Reactor::Epoll::add(int fd, std::uint32_t events, std::uint64_t number) const {
+    epoll_event event{};
+    event.events = events;
+    event.data.u64 = number;
+    return ::epoll_ctl(fd_, EPOLL_CTL_ADD, fd, &event) == 0;
+}
+
+Reactor::Reactor() : forks_(node::forks()) {
     context_.set(zmq::ctxopt::max_sockets, std::min(kMostSockets, context_.get(zmq::ctxopt::socket_limit)));
-    wake_fd_ = checked(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
-    checked(add_to(epoll_fd_, wake_fd_, EPOLLIN, kWakeUp));
+    // The first socket starts the context's threads. If that fails libzmq ends the process, so we ask first.
+    if (const int error = node::why_no_context()) refuse(error);
+    try {
+        const zmq::socket_t first(context_, zmq::socket_type::dealer);
+    } catch (const zmq::error_t& refused) {
+        refuse(refused.num());
+    }
+    if (!epoll_.add(wakeup_.fd(), EPOLLIN, kWakeUp)) refuse(errno);
     const node::SignalsBlocked blocked;
     thread_ = std::thread([this] { run(); });
 }
@@ -83,10 +100,8 @@ Reactor::~Reactor() {
         const std::lock_guard lock(mutex_);
         stopped_ = true;
     }
-    ::eventfd_write(wake_fd_, 1);
+    wakeup_.notify();
     thread_.join();
-    ::close(wake_fd_);
-    ::close(epoll_fd_);
 }
 
 void Reactor::add(const std::shared_ptr<Registration>& registration) {
@@ -105,7 +120,7 @@ void Reactor::wake(const std::shared_ptr<Registration>& registration) {
         woken_.push_back(registration);
         asleep = std::exchange(asleep_, false);
     }
-    if (asleep) ::eventfd_write(wake_fd_, 1);
+    if (asleep) wakeup_.notify();
 }
 
 void Reactor::wait_until_ended(const std::shared_ptr<Registration>& registration) {
@@ -121,7 +136,7 @@ void Reactor::wait_until_ended(const std::shared_ptr<Registration>& registration
 
 bool Reactor::listen(const Registration& registration, int fd, Ready ready) const {
     // Edge-triggered: a worker that does not read because its inbox is full must not keep the thread busy.
-    return add_to(epoll_fd_, fd, EPOLLET | (ready == Ready::to_read ? EPOLLIN : EPOLLOUT), registration.number_) == 0;
+    return epoll_.add(fd, EPOLLET | (ready == Ready::to_read ? EPOLLIN : EPOLLOUT), registration.number_);
 }
 
 // ---- the thread ------------------------------------------------------------------
@@ -154,12 +169,11 @@ bool Reactor::collect_woken() {
 
 void Reactor::collect_ready(int timeout) {
     std::array<epoll_event, kEvents> events{};
-    const int count = ::epoll_wait(epoll_fd_, events.data(), static_cast<int>(events.size()), timeout);
+    const int count = ::epoll_wait(epoll_.fd(), events.data(), static_cast<int>(events.size()), timeout);
     for (int i = 0; i < count; ++i) {
         const std::uint64_t number = events.at(static_cast<std::size_t>(i)).data.u64;
         if (number == kWakeUp) {
-            eventfd_t ignored = 0;
-            ::eventfd_read(wake_fd_, &ignored);
+            wakeup_.clear();
         } else if (const auto found = registrations_.find(number); found != registrations_.end()) {
             collect(found->second);
         }

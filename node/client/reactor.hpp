@@ -14,6 +14,7 @@
 #include <zmq.hpp>
 
 #include "node/client/time.hpp"
+#include "node/io/wakeup.hpp"
 
 namespace muster::client {
 
@@ -61,6 +62,7 @@ public:
     /// be held by threads that are not there.
     [[nodiscard]] bool is_elsewhere() const;
 
+    /// Throws std::system_error like shared().
     Reactor();
     /// All tasks must have ended.
     ~Reactor();
@@ -94,15 +96,29 @@ private:
     void set_timer(const std::shared_ptr<Registration>& registration, std::optional<Instant> due);
 
     const unsigned forks_;  // of this process when the reactor was made
+    class Epoll {
+    public:
+        Epoll();
+        ~Epoll();
+        Epoll(const Epoll&) = delete;
+        Epoll& operator=(const Epoll&) = delete;
+        /// False if the system cannot watch more descriptors.
+        [[nodiscard]] bool add(int fd, std::uint32_t events, std::uint64_t number) const;
+        [[nodiscard]] int fd() const { return fd_; }
+
+    private:
+        const int fd_;
+    };
+
     zmq::context_t context_{1};
-    int epoll_fd_ = -1;
-    int wake_fd_ = -1;
+    Epoll epoll_;
+    node::Wakeup wakeup_;
 
     std::mutex mutex_;
     std::condition_variable ended_;
     std::vector<std::shared_ptr<Registration>> woken_;
     std::uint64_t last_number_ = 0;
-    bool asleep_ = false;  // the thread has nothing to run: whoever wakes a task must write to wake_fd_
+    bool asleep_ = false;  // the thread has nothing to run: whoever wakes a task must notify wakeup_
     bool stopped_ = false;
 
     // Used by the reactor's thread only.

@@ -14,6 +14,7 @@
 #include <string_view>
 #include <utility>
 
+#include "node/io/shortage.hpp"
 #include "proto/codec.hpp"
 #include "proto/fnv1a.hpp"
 
@@ -75,6 +76,7 @@ std::string reason() {
 }
 
 Error cannot(const std::string& what, const std::string& path) {
+    if (node::is_shortage(errno)) return node::shortage_error("cannot " + what + " the state file " + path, errno);
     return {ErrorCode::bad_request, "cannot " + what + " the state file " + path + ": " + reason() +
                                         ": check the path and who may write there"};
 }

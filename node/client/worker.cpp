@@ -8,11 +8,15 @@
 #include <map>
 #include <mutex>
 #include <random>
+#include <system_error>
 #include <utility>
 
 #include "node/client/address_book.hpp"
 #include "node/client/worker_loop.hpp"
 #include "node/io/address.hpp"
+#include "node/io/call_guarded.hpp"
+#include "node/io/log_queue.hpp"
+#include "node/io/shortage.hpp"
 #include "proto/codec.hpp"
 #include "proto/limits.hpp"
 #include "proto/utf8.hpp"
@@ -102,11 +106,45 @@ using client::result_of;
 
 }  // namespace
 
+namespace {
+
+/// What the log of a worker without `on_log` is: lines on standard error.
+void write_line(const std::string& worker, const LogLine& line) {
+    const std::string text = "muster: worker " + worker + ": " + line.text + "\n";
+    [[maybe_unused]] const auto written = ::write(STDERR_FILENO, text.data(), text.size());
+}
+
+/// Shared, because a handler that destroys its worker still runs afterwards.
+struct Faults {
+    explicit Faults(const Worker::Options& options)
+        : log(
+              options.on_log ? options.on_log
+                             : [worker = options.name](const LogLine& line) { write_line(worker, line); },
+              std::make_shared<node::LogCounts>()) {}
+
+    std::atomic<std::uint64_t> handler_exceptions = 0;
+    node::LogQueue log;
+};
+
+client::HandlerThread::Handlers handlers_of(const Worker::Options& options, const std::shared_ptr<Faults>& faults) {
+    client::HandlerThread::Handlers handlers;
+    handlers.on_gap = options.on_gap;
+    handlers.on_attachment = options.on_attachment;
+    handlers.on_state_lost = options.on_state_lost;
+    handlers.on_exception = [faults](const std::string& whose, std::string_view what) {
+        ++faults->handler_exceptions;
+        faults->log.push(node::threw_line(whose, what));
+    };
+    return handlers;
+}
+
+}  // namespace
+
 struct Worker::Impl {
     Impl(Options o, const std::shared_ptr<client::StateFile>& state, std::shared_ptr<keys::Keyring> keys)
         : options(std::move(o)),
-          loop(session_options(options, state.get()), options.inbox,
-               {options.on_gap, options.on_attachment, options.on_state_lost, {}}, state, std::move(keys)) {}
+          loop(session_options(options, state.get()), options.inbox, handlers_of(options, faults), state,
+               std::move(keys), [kept = faults](LogLine line) { kept->log.push(std::move(line)); }) {}
 
     static client::Session::Options session_options(const Options& options, const client::StateFile* state) {
         client::Session::Options session;
@@ -122,6 +160,7 @@ struct Worker::Impl {
     }
 
     const Options options;
+    const std::shared_ptr<Faults> faults = std::make_shared<Faults>(options);
     std::mutex mutex;
     Watch last_watch;
     std::map<Watch, std::shared_ptr<client::WatchHandler>> watches;
@@ -162,9 +201,17 @@ Result<std::unique_ptr<Worker>> Worker::connect(Options options) {
         keys = *std::move(opened);
     }
     const auto timeout = bounded(options.connect_timeout);
-    auto impl = std::make_unique<Impl>(std::move(options), state, std::move(keys));
-    if (auto attached = impl->loop.wait_attached(timeout); !attached) return attached.error();
-    return std::unique_ptr<Worker>(new Worker(std::move(impl)));
+    constexpr const char* kFailed = "cannot make a worker";
+    try {
+        auto impl = std::make_unique<Impl>(std::move(options), state, std::move(keys));
+        if (auto attached = impl->loop.wait_attached(timeout); !attached) {
+            const int error = node::why_no_descriptors(1);
+            return error != 0 ? node::shortage_error(kFailed, error) : attached.error();
+        }
+        return std::unique_ptr<Worker>(new Worker(std::move(impl)));
+    } catch (const std::system_error& refused) {
+        return node::shortage_error(kFailed, refused.code().value());
+    }
 }
 
 void Worker::close() {
@@ -173,6 +220,10 @@ void Worker::close() {
 
 const std::string& Worker::name() const {
     return impl_->options.name;
+}
+
+std::uint64_t Worker::handler_exceptions() const {
+    return impl_->faults->handler_exceptions;
 }
 
 NodeInfo Worker::node() const {

@@ -4,13 +4,14 @@
 #include <string_view>
 #include <utility>
 
-#include "node/io/signals_blocked.hpp"
+#include "node/io/shortage.hpp"
 
 namespace muster::client {
 namespace {
 
 using std::chrono::milliseconds;
 
+constexpr std::size_t kToOpen = 2;  // descriptors of a connection: one of ours and one of libzmq
 constexpr int kFramesPerTurn = 256;
 constexpr milliseconds kLastHandler{200};  // the goodbye waits so long: what the handler handles counts as delivered
 constexpr milliseconds kClosingTurn{20};
@@ -23,10 +24,12 @@ Instant clock_now() {
 }  // namespace
 
 WorkerLoop::WorkerLoop(Session::Options options, std::size_t inbox, HandlerThread::Handlers handlers,
-                       std::shared_ptr<StateFile> state, std::shared_ptr<keys::Keyring> keys)
+                       std::shared_ptr<StateFile> state, std::shared_ptr<keys::Keyring> keys,
+                       std::function<void(LogLine)> log)
     : reactor_(Reactor::shared()),
       registration_(std::make_shared<Reactor::Registration>(static_cast<Reactor::Task&>(*this))),
       state_(std::move(state)),
+      log_(std::move(log)),
       session_(std::move(options)),
       connection_(reactor_->context(), std::move(keys)),
       resolver_([this] { wake(); }) {
@@ -39,10 +42,7 @@ WorkerLoop::WorkerLoop(Session::Options options, std::size_t inbox, HandlerThrea
         inbox, std::move(handlers),
         [reactor = reactor_, registration = registration_] { reactor->wake(registration); });
     problem_ = session_.problem();
-    {
-        const node::SignalsBlocked blocked;
-        handler_thread_->start();
-    }
+    handler_thread_->start();
     session_.start(clock_now());
     reactor_->add(registration_);
 }
@@ -296,8 +296,19 @@ void WorkerLoop::check_port(const std::string& endpoint) {
     if (!reactor_->listen(*registration_, port_check_.fd(), Reactor::Ready::to_write)) port_check_.stop();
 }
 
+void WorkerLoop::report_shortage(int error) {
+    if (std::exchange(short_, error != 0) == short_) return;
+    const auto why = node::reason_and_advice(error);
+    if (short_)
+        log_({2, "resources_short", "cannot connect: " + why + "; trying again", {{"detail", why}}});
+    else
+        log_({1, "resources_back", "there are descriptors to connect again", {}});
+}
+
 bool WorkerLoop::open(const Open& open) {
-    if (!connection_.open(open.address, open.endpoint)) return false;
+    const int error = node::why_no_descriptors(kToOpen);
+    report_shortage(error);
+    if (error != 0 || !connection_.open(open.address, open.endpoint)) return false;
     for (const int fd : connection_.fds())
         if (!reactor_->listen(*registration_, fd, Reactor::Ready::to_read)) return false;
     return true;

@@ -1,6 +1,8 @@
 // Runs one worker's session on the reactor: its sockets, its clock, and the calls of other threads.
 #pragma once
 
+#include <muster/log_line.hpp>
+
 #include <condition_variable>
 #include <functional>
 #include <future>
@@ -26,9 +28,10 @@ namespace muster::client {
 class WorkerLoop : private Reactor::Task {
 public:
     /// `inbox`: items received and not handled, beyond which nothing is read from the node. `state`: where the session
-    /// is kept for another process; null: nowhere. `keys`: null: no encryption.
+    /// is kept for another process; null: nowhere. `keys`: null: no encryption. `log`: any thread. Throws
+    /// std::system_error if the system has no more descriptors or threads.
     WorkerLoop(Session::Options options, std::size_t inbox, HandlerThread::Handlers handlers,
-               std::shared_ptr<StateFile> state, std::shared_ptr<keys::Keyring> keys);
+               std::shared_ptr<StateFile> state, std::shared_ptr<keys::Keyring> keys, std::function<void(LogLine)> log);
     ~WorkerLoop() override;
 
     /// Whether this process is a fork of the one that made the worker. Then calls return `elsewhere()` immediately, and
@@ -84,6 +87,7 @@ private:
     [[nodiscard]] bool open(const Open& open);
     void look_up(const std::string& address);
     void take_resolved();
+    void report_shortage(int error);
     void perform();
     bool perform_actions();
     void keep(const Keep& said);
@@ -97,6 +101,7 @@ private:
     const std::shared_ptr<Reactor::Registration> registration_;
     std::shared_ptr<HandlerThread> handler_thread_;
     const std::shared_ptr<StateFile> state_;
+    const std::function<void(LogLine)> log_;
 
     // Used by the reactor's thread only, except in the constructor.
     Session session_;
@@ -109,6 +114,7 @@ private:
     Actions actions_;
     std::vector<Item> items_;
     std::vector<Answer> answers_;
+    bool short_ = false;     // of descriptors, as logged
     bool listening_ = true;  // false: the inbox is full, so nothing is read from the node
 
     mutable std::mutex mutex_;

@@ -1,19 +1,23 @@
 #include "node/daemon/config.hpp"
 
+#include <fcntl.h>
 #include <toml++/toml.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <map>
 #include <optional>
 #include <sstream>
+#include <system_error>
 #include <vector>
 
 #include "node/daemon/nearest.hpp"
 #include "node/daemon/settings.hpp"
 #include "node/io/address.hpp"
+#include "node/io/shortage.hpp"
 
 namespace muster::daemon {
 namespace {
@@ -89,12 +93,22 @@ void apply_entry(const std::string& path, const toml::key& key, const toml::node
     }
 }
 
+/// A file that cannot be opened because there is no descriptor for it is not a wrong setting: it may succeed later.
+void throw_if_short(const std::string& path) {
+    const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (file >= 0)
+        ::close(file);
+    else if (node::is_shortage(errno))
+        throw std::system_error(errno, std::generic_category(), path);
+}
+
 void apply_file(const std::string& path, Loaded& to) {
     toml::table table;
     try {
         table = toml::parse_file(path);
     } catch (const toml::parse_error& error) {
         const auto line = error.source().begin.line;
+        if (line == 0) throw_if_short(path);
         return to.problems.push_back(
             line == 0 ? one_line(path + ": cannot be read: check the path given to --config")
                       : one_line(path + ":" + std::to_string(line) + ": " + std::string(error.description())));

@@ -31,7 +31,8 @@ struct Loaded {
 
 /// A flag (--session-grace) overrides the environment (MUSTER_SESSION_GRACE; lists are separated by commas), which
 /// overrides the TOML file that --config or MUSTER_CONFIG names (session_grace), which overrides the default.
-/// Collects all problems instead of stopping at the first, so that --check-config can print them at once.
+/// Collects all problems instead of stopping at the first, so that --check-config can print them at once. Throws
+/// std::system_error if there is no descriptor to read the file with.
 Loaded load_config(int argc, const char* const* argv, const Environment& environment);
 
 }  // namespace muster::daemon

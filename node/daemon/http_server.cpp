@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <condition_variable>
 #include <exception>
 #include <limits>
@@ -19,6 +20,7 @@
 
 #include "node/io/address.hpp"
 #include "node/io/name_service.hpp"
+#include "node/io/shortage.hpp"
 #include "node/io/signals_blocked.hpp"
 
 namespace muster::daemon {
@@ -146,8 +148,17 @@ MHD_Result queue(MHD_Connection* connection, Response&& response) {
     return result;
 }
 
-/// A socket that listens there; -1 if there is none. Without sharing the port: no SO_REUSEPORT.
+Error cannot_serve(const std::string& address, int error) {
+    const std::string what = "cannot serve HTTP on " + address;
+    if (node::is_shortage(error)) return node::shortage_error(what, error);
+    if (error == EADDRNOTAVAIL)
+        return {ErrorCode::unreachable, what + ": this host has no such address now: wait for it, or change --http"};
+    return {ErrorCode::unreachable, what + ": choose another --http or stop what uses it"};
+}
+
+/// A socket that listens there; -1, with errno, if there is none. Without sharing the port: no SO_REUSEPORT.
 int listen_on(const node::Address& address) {
+    int error = EADDRNOTAVAIL;
     for (const auto& host : node::resolve_within(address.host, std::chrono::seconds(5))) {
         addrinfo hints{};
         hints.ai_socktype = SOCK_STREAM;
@@ -157,11 +168,15 @@ int listen_on(const node::Address& address) {
         const int tried = ::socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         const int yes = 1;
         ::setsockopt(tried, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-        const bool bound = ::bind(tried, found->ai_addr, found->ai_addrlen) == 0 && ::listen(tried, SOMAXCONN) == 0;
+        if (tried < 0) error = errno;
+        const bool bound =
+            tried >= 0 && ::bind(tried, found->ai_addr, found->ai_addrlen) == 0 && ::listen(tried, SOMAXCONN) == 0;
+        if (tried >= 0 && !bound) error = errno;
         ::freeaddrinfo(found);
         if (bound) return tried;
         if (tried >= 0) ::close(tried);
     }
+    errno = error;
     return -1;
 }
 
@@ -239,14 +254,13 @@ void HttpServer::get(std::string path, Handler handler) {
 Result<Done> HttpServer::start(const std::string& address, const Limits& limits) {
     const auto parsed = node::parse_address(address);
     if (!parsed) return parsed.error();
-    const Error failed{ErrorCode::unreachable,
-                       "cannot serve HTTP on " + address + ": choose another --http or stop what uses it"};
     impl_->socket = listen_on(*parsed);
-    if (impl_->socket < 0) return failed;
+    if (impl_->socket < 0) return cannot_serve(address, errno);
 
     const node::SignalsBlocked blocked;
     impl_->limits = limits;
     impl_->deadlines.emplace(limits.request_time);
+    errno = 0;
     impl_->daemon = MHD_start_daemon(
         MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_USE_ITC, 0, nullptr,
         nullptr, &Impl::handle, impl_.get(), MHD_OPTION_LISTEN_SOCKET, impl_->socket, MHD_OPTION_CONNECTION_LIMIT,
@@ -254,8 +268,9 @@ Result<Done> HttpServer::start(const std::string& address, const Limits& limits)
         MHD_OPTION_CONNECTION_TIMEOUT, static_cast<unsigned>(limits.silence.count()), MHD_OPTION_NOTIFY_CONNECTION,
         &Impl::notice, impl_.get(), MHD_OPTION_END);
     if (impl_->daemon) return Done{};
+    const int error = errno;
     ::close(impl_->socket);
-    return failed;
+    return cannot_serve(address, error);
 }
 
 void HttpServer::stop() {

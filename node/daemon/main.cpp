@@ -5,18 +5,20 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 #include <exception>
-#include <functional>
 #include <iostream>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "node/daemon/config.hpp"
 #include "node/daemon/http_status.hpp"
 #include "node/daemon/log.hpp"
+#include "node/io/shortage.hpp"
 #include "node/io/standard_streams.hpp"
 #include "node/io/wakeup.hpp"
 #include "proto/utf8.hpp"
@@ -32,13 +34,13 @@ constexpr int kBadUsage = 2;
 constexpr std::size_t kJournal = 512;  // changes of each kind that the status page can show
 
 int fail(const muster::Error& error) {
-    std::cerr << "musterd: " << muster::printable(error.text) << std::endl;
+    muster::daemon::print_error(muster::printable(error.text));
     return error.code == muster::ErrorCode::bad_request ? kBadUsage : kFailed;
 }
 
 int show(const std::string& text) {
     if (std::cout << text << std::flush) return kDone;
-    std::cerr << "musterd: cannot write to standard output" << std::endl;
+    muster::daemon::print_error("cannot write to standard output");
     return kFailed;
 }
 
@@ -52,15 +54,14 @@ muster::Error first_of(const std::vector<std::string>& problems) {
 
 /// --check-config: the checks of a start, without binding, starting or writing anything.
 int check(Loaded loaded) {
-    if (loaded.problems.empty())
-        if (const auto checked = muster::Node::check(loaded.config.node); !checked)
-            loaded.problems.push_back(checked.error().text);
-    for (const auto& problem : loaded.problems) std::cerr << "musterd: " << muster::printable(problem) << std::endl;
-    if (!loaded.problems.empty()) return kBadUsage;
-    return show("ok\n");
+    int status = loaded.problems.empty() ? kDone : kBadUsage;
+    for (const auto& problem : loaded.problems) muster::daemon::print_error(muster::printable(problem));
+    if (status == kDone)
+        if (const auto checked = muster::Node::check(loaded.config.node); !checked) status = fail(checked.error());
+    return status == kDone ? show("ok\n") : status;
 }
 
-/// A descriptor that is readable when SIGTERM, SIGINT (end) or SIGHUP (reload keys) arrives.
+/// A descriptor that is readable when SIGTERM, SIGINT (end) or SIGHUP (reload keys) arrives. Throws std::system_error.
 int watch_signals() {
     sigset_t ends;
     ::sigemptyset(&ends);
@@ -70,7 +71,9 @@ int watch_signals() {
     // Later threads inherit the blocked signals.
     ::pthread_sigmask(SIG_BLOCK, &ends, nullptr);
     std::signal(SIGPIPE, SIG_IGN);
-    return ::signalfd(-1, &ends, SFD_CLOEXEC);
+    const int signals = ::signalfd(-1, &ends, SFD_CLOEXEC);
+    if (signals < 0) throw std::system_error(errno, std::generic_category(), "signalfd");
+    return signals;
 }
 
 /// Set by the node's thread if the node stops by itself, for example after a name conflict.
@@ -80,16 +83,8 @@ struct End {
     muster::node::Wakeup wakeup;
 };
 
-void reload_keys(muster::Node& node, const muster::daemon::Log& log) {
-    // The same lines as when the node itself notices changed files (node/admission/authenticator.cpp).
-    if (const auto changes = node.reload_keys())
-        log({1, "keys_read", "keys were read again: " + *changes, {{"detail", *changes}}});
-    else
-        log({3, "keys_broken", "keys stay as they were: " + changes.error().text, {{"detail", changes.error().text}}});
-}
-
 /// Returns when a signal asks the process to end, or when the node stopped by itself; then with its error.
-std::optional<muster::Error> wait_for(int signals, End& end, const std::function<void()>& hangup) {
+std::optional<muster::Error> wait_for(int signals, End& end, muster::Node& node) {
     pollfd items[] = {{signals, POLLIN, 0}, {end.wakeup.fd(), POLLIN, 0}};
     for (;;) {
         if (::poll(items, 2, -1) <= 0) continue;
@@ -97,7 +92,8 @@ std::optional<muster::Error> wait_for(int signals, End& end, const std::function
         if (items[0].revents == 0 || ::read(signals, &signal, sizeof signal) != sizeof signal ||
             signal.ssi_signo != SIGHUP)
             break;
-        hangup();
+        // The node logs the result.
+        static_cast<void>(node.reload_keys());
     }
     const std::lock_guard lock(end.mutex);
     return end.error;
@@ -105,9 +101,8 @@ std::optional<muster::Error> wait_for(int signals, End& end, const std::function
 
 int run(Config config) {
     const int signals = watch_signals();
-    const auto log = muster::daemon::make_log(config.log_level, config.log_format);
     End end;
-    config.node.on_log = log;
+    config.node.on_log = muster::daemon::make_log(config.log_level, config.log_format);
     config.node.on_stopped = [&end](const muster::Error& error) {
         const std::lock_guard lock(end.mutex);
         end.error = error;
@@ -117,10 +112,6 @@ int run(Config config) {
     auto started = muster::Node::start(config.node);
     if (!started) return fail(started.error());
     muster::Node& node = **started;
-    log({1,
-         "started",
-         "node " + node.id().name + " of scope " + config.node.scope + " listens on " + node.address(),
-         {{"node", node.id().name}, {"scope", config.node.scope}, {"address", node.address()}}});
 
     std::unique_ptr<muster::daemon::HttpStatus> http;
     if (!config.http.empty()) {
@@ -129,9 +120,8 @@ int run(Config config) {
         if (!serving) return fail(serving.error());
         http = std::move(*serving);
     }
-    const auto error = wait_for(signals, end, [&] { reload_keys(node, log); });
+    const auto error = wait_for(signals, end, node);
     if (error) return fail(*error);
-    log({1, "leaving", "leaving", {}});
     http.reset();
     node.close();
     return kDone;
@@ -147,8 +137,10 @@ int main(int argc, char** argv) {
         if (loaded.only_check) return check(std::move(loaded));
         if (!loaded.problems.empty()) return fail(first_of(loaded.problems));
         return run(std::move(loaded.config));
+    } catch (const std::system_error& refused) {
+        return fail(muster::node::shortage_error("cannot start", refused.code().value()));
     } catch (const std::exception& error) {
-        std::cerr << "musterd: " << error.what() << std::endl;
+        muster::daemon::print_error(error.what());
         return kFailed;
     }
 }

@@ -109,21 +109,24 @@ CallResult Engine::await(Lock& lock, cluster::CallId id, cluster::EventBody body
 Result<Engine::Joined> Engine::join(const cluster::LocalJoin& join, std::chrono::milliseconds patience) {
     Lock lock(mutex_);
     if (!wait_for_room(lock)) return *closed_;
-    Joined joined;
+    auto joined = join_core(lock, join, patience);
+    if (joined) own_.add(join.group, join.handler, joined->members);
+    release(lock);
+    return joined;
+}
+
+Result<Engine::Joined> Engine::join_core(Lock& lock, const cluster::LocalJoin& join,
+                                         std::chrono::milliseconds patience) {
     if (join.visible) {
         auto result = await(lock, join, patience);
         const auto* reply = std::get_if<proto::JoinReply>(&result);
         if (reply == nullptr) return std::get<Error>(std::move(result));
-        joined = {reply->members.front(), reply->unseen};
-    } else {
-        auto run = core_.join(now(), join, new_actions_);
-        sort_new_actions();
-        if (!run) return run.error();
-        joined.members = *run;
+        return Joined{reply->members.front(), reply->unseen};
     }
-    own_.add(join.group, join.handler, joined.members);
-    release(lock);
-    return joined;
+    const auto run = core_.join(now(), join, new_actions_);
+    sort_new_actions();
+    if (!run) return run.error();
+    return Joined{*run, {}};
 }
 
 Result<Engine::Left> Engine::leave(const Group& group, const OwnMembers::Wanted& wanted) {

@@ -123,6 +123,8 @@ private:
         return await(lock, id, cluster::EventBody(std::move(call)), patience);
     }
     CallResult await(Lock& lock, cluster::CallId id, cluster::EventBody body, std::chrono::milliseconds patience);
+    /// join() without its end.
+    Result<Joined> join_core(Lock& lock, const cluster::LocalJoin& join, std::chrono::milliseconds patience);
     /// Steps the core and sorts the new actions.
     void step_core(cluster::EventBody body);
     /// Performs what callers must see when their call returns, and moves the rest to the outbox.

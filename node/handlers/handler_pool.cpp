@@ -23,9 +23,14 @@ bool Strand::is_current() const {
 
 HandlerPool::HandlerPool(const Options& options) : state_(std::make_shared<State>(options)) {
     const SignalsBlocked blocked;
-    const std::lock_guard lock(state_->mutex);
-    for (std::size_t i = 0; i < options.threads; ++i) start_thread(state_);
-    keeper_ = std::thread([state = state_] { keep(state); });
+    try {
+        const std::lock_guard lock(state_->mutex);
+        for (std::size_t i = 0; i < options.threads; ++i) start_thread(state_);
+        keeper_ = std::thread([state = state_] { keep(state); });
+    } catch (const std::system_error&) {
+        stop();
+        throw;
+    }
 }
 
 HandlerPool::~HandlerPool() {
@@ -130,13 +135,19 @@ void HandlerPool::poll_for_work(State& state, Lock& lock) {
     --state.polling;
 }
 
+bool HandlerPool::run_batch(const State& state, Strand& strand) {
+    const ScopedSignalMask of_user(state.signals);
+    current_strand = &strand;
+    const bool more = strand.run_batch();
+    current_strand = nullptr;
+    return more;
+}
+
 void HandlerPool::run_one(State& state, Lock& lock) {
     auto strand = state.take();
     if (state.is_short()) state.keeper_wakeup.notify_one();
     lock.unlock();
-    current_strand = strand.get();
-    const bool more = strand->run_batch();
-    current_strand = nullptr;
+    const bool more = run_batch(state, *strand);
     lock.lock();
     if (more && !state.stopped) {
         state.put(std::move(strand));

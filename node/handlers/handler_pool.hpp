@@ -12,6 +12,8 @@
 #include <mutex>
 #include <thread>
 
+#include "node/io/signals_blocked.hpp"
+
 namespace muster::node {
 
 /// A queue of items that run in order, never two at the same time. Different strands run in parallel.
@@ -42,6 +44,8 @@ public:
         std::chrono::milliseconds linger{5000};  // after which an idle thread beyond `threads` ends
         std::chrono::microseconds busy_poll{0};  // how long one idle thread polls for work before it sleeps
     };
+    /// Throws std::system_error if the system has no more threads. Strands run with the signal mask of the
+    /// calling thread.
     explicit HandlerPool(const Options& options);
     ~HandlerPool();
     HandlerPool(const HandlerPool&) = delete;
@@ -69,6 +73,7 @@ private:
         explicit State(const Options& given) : options(given) {}
 
         const Options options;
+        const SignalMask signals = SignalMask::of_this_thread();
         mutable std::mutex mutex;
         std::condition_variable work;               // threads wait for it
         std::condition_variable keeper_wakeup;      // the keeper waits for it
@@ -97,6 +102,8 @@ private:
     static bool wait_for_work(State& state, Lock& lock);
     static void poll_for_work(State& state, Lock& lock);
     static void run_one(State& state, Lock& lock);
+    /// Called unlocked.
+    static bool run_batch(const State& state, Strand& strand);
     static void keep(const std::shared_ptr<State>& state);
     static bool grow_if_stuck(const std::shared_ptr<State>& state, Lock& lock);
     static void shrink(State& state);

@@ -2,8 +2,6 @@
 
 #include <utility>
 
-#include "node/handlers/call_guarded.hpp"
-
 namespace muster::node {
 namespace {
 
@@ -23,7 +21,7 @@ void call_for_each_member(const OnNotification& handler, const QueuedNotificatio
     std::uint64_t awaited = queued.awaited();  // members are ascending, and the first ones are awaited
     for (const MemberNumber member : queued.members()) {
         notification.members.front() = member;
-        call_guarded(*reports.counts, [&] { handler(notification); });
+        reports.errors.guard(queued.notice().group, [&] { handler(notification); });
         HandlerPool::call_ended();
         if (awaited == 0) continue;
         --awaited;
@@ -38,10 +36,10 @@ std::size_t QueuedNotification::bytes() const {
 }
 
 std::shared_ptr<NotificationInbox> make_inbox(HandlerPool& pool, const NotificationInbox::Limits& limits,
-                                              OnNotification handler, NotificationInbox::OnGap on_gap,
-                                              HandlerReports reports) {
-    auto gap = [on_gap = std::move(on_gap), counts = reports.counts](std::uint64_t missed) {
-        if (on_gap) call_guarded(*counts, [&] { on_gap(missed); });
+                                              const Group& group, OnNotification handler,
+                                              NotificationInbox::OnGap on_gap, HandlerReports reports) {
+    auto gap = [on_gap = std::move(on_gap), errors = reports.errors, group](std::uint64_t missed) {
+        if (on_gap) errors.guard(group, [&] { on_gap(missed); });
     };
     auto missed = [outcomes = reports.outcomes](const QueuedNotification& queued, MissReason reason) {
         if (const auto awaited = queued.awaited(); awaited != 0) outcomes->add({queued.fan_out(), awaited, reason});

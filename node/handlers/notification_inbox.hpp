@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "cluster/action.hpp"
+#include "node/handlers/handler_errors.hpp"
 #include "node/handlers/inbox.hpp"
 #include "node/handlers/outcome_box.hpp"
 #include "node/io/node_counters.hpp"
@@ -69,14 +70,15 @@ using NotificationInbox = Inbox<QueuedNotification>;
 
 /// Where an inbox reports outcomes and exceptions. Shared, because a handler may still run when its node is gone.
 struct HandlerReports {
-    std::shared_ptr<NodeCounters> counts;
+    HandlerErrors errors;
     std::shared_ptr<OutcomeBox> outcomes;
 };
 
 /// Makes an inbox that calls `handler` once for each member of each notification, and `on_gap` for notifications that
-/// were dropped. `on_gap` may be empty, `handler` may not. Exceptions of both are counted and go no further.
+/// were dropped. `on_gap` may be empty, `handler` may not. Exceptions of both are counted and logged, and go no
+/// further.
 std::shared_ptr<NotificationInbox> make_inbox(HandlerPool& pool, const NotificationInbox::Limits& limits,
-                                              OnNotification handler, NotificationInbox::OnGap on_gap,
-                                              HandlerReports reports);
+                                              const Group& group, OnNotification handler,
+                                              NotificationInbox::OnGap on_gap, HandlerReports reports);
 
 }  // namespace muster::node

@@ -9,7 +9,7 @@ constexpr auto kWindow = std::chrono::seconds(10);
 
 }  // namespace
 
-std::optional<LogLine> LineLimiter::take(LogLine line, cluster::Instant now) {
+std::optional<LogLine> LineLimiter::take(LogLine line, Instant now) {
     Window& window = windows_[line.event];
     if (now - window.start >= kWindow) {
         window.start = now;

@@ -3,12 +3,11 @@
 
 #include <muster/log_line.hpp>
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
-
-#include "cluster/time.hpp"
 
 namespace muster::node {
 
@@ -17,14 +16,15 @@ namespace muster::node {
 /// others are replaced, so that a text cannot forge a line.
 class LineLimiter {
 public:
+    using Instant = std::chrono::steady_clock::time_point;
     static constexpr std::uint64_t kBurst = 20;
 
     /// The line to log; empty if it is held back.
-    std::optional<LogLine> take(LogLine line, cluster::Instant now);
+    std::optional<LogLine> take(LogLine line, Instant now);
 
 private:
     struct Window {
-        cluster::Instant start{};
+        Instant start{};
         std::uint64_t lines = 0;
         std::uint64_t held_back = 0;
     };

@@ -6,8 +6,10 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <utility>
 
 #include "node/io/connection_counts.hpp"
+#include "node/io/log_queue.hpp"
 #include "proto/codec.hpp"
 
 namespace muster::node {
@@ -48,7 +50,7 @@ public:
     void bad(proto::DecodeError error) { ++bad_[static_cast<std::size_t>(error)]; }
     void bad_parts() { ++bad_parts_; }
     void unsent() { ++unsent_; }
-    void held_back() { ++held_back_; }
+    void held_back() { ++log.held_back; }
     void subscriptions_refused(std::size_t topics) { subscriptions_refused_ += topics; }
     void bad_subscription() { ++bad_subscriptions_; }
     void presence_refused() { ++presence_refused_; }
@@ -56,6 +58,15 @@ public:
     [[nodiscard]] bool has_keys() const { return secured_ == Secured::curve; }
     void secured(Secured how) { secured_ = how; }
     void handler_threw() { ++handler_threw_; }
+    /// The system refused a descriptor, a thread or memory, with this error number.
+    void resource_refused(int error) {
+        last_resource_error_ = error;
+        ++resources_refused_;
+    }
+    /// How often, and the last error number.
+    [[nodiscard]] std::pair<std::uint64_t, int> resources_refused() const {
+        return {resources_refused_, last_resource_error_};
+    }
     void refused(Refusal why) { ++refused_[static_cast<std::size_t>(why)]; }
 
     void add_to(std::map<std::string, std::uint64_t>& counters) const {
@@ -63,11 +74,13 @@ public:
         counters["frames_sent"] = sent_;
         counters["frames_not_sent"] = unsent_;
         counters["bad_frames_parts"] = bad_parts_;
-        counters["handler_exceptions"] = handler_threw_;
-        counters["log_lines_held_back"] = held_back_;
+        counters["handler_exceptions"] = handler_threw_ + log.threw;
+        counters["log_lines_dropped"] = log.dropped;
+        counters["log_lines_held_back"] = log.held_back;
         counters["subscriptions_refused"] = subscriptions_refused_;
         counters["bad_subscriptions"] = bad_subscriptions_;
         counters["presence_refused"] = presence_refused_;
+        counters["resources_refused"] = resources_refused_;
         counters["routes_forgotten"] = connections_forgotten_;
         connections.add_to(counters);
         counters["security_curve"] = secured_ == Secured::curve ? 1 : 0;
@@ -77,6 +90,7 @@ public:
     }
 
     ConnectionCounts connections;
+    LogCounts log;
 
 private:
     using Count = std::atomic<std::uint64_t>;
@@ -86,11 +100,12 @@ private:
     Count unsent_ = 0;
     Count bad_parts_ = 0;
     Count handler_threw_ = 0;
-    Count held_back_ = 0;
     Count subscriptions_refused_ = 0;
     Count bad_subscriptions_ = 0;
     Count presence_refused_ = 0;
     Count connections_forgotten_ = 0;
+    Count resources_refused_ = 0;
+    std::atomic<int> last_resource_error_ = 0;
     std::array<Count, kRefusals.size()> refused_{};
     std::array<Count, proto::kDecodeErrors> bad_{};
 };

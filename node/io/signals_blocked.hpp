@@ -1,4 +1,4 @@
-// Keeps signals away from the node's threads.
+// Which signals a thread blocks.
 #pragma once
 
 #include <pthread.h>
@@ -6,6 +6,34 @@
 #include <csignal>
 
 namespace muster::node {
+
+/// The signals that a thread blocks.
+class SignalMask {
+public:
+    static SignalMask of_this_thread() {
+        SignalMask mask;
+        pthread_sigmask(SIG_SETMASK, nullptr, &mask.set_);
+        return mask;
+    }
+
+private:
+    friend class ScopedSignalMask;
+    sigset_t set_{};
+};
+
+/// Gives this thread another mask while this object lives: while it runs user code, the mask of the thread that started
+/// the node or worker. Programs that user code starts inherit the mask. If all signals were blocked, as they are on our
+/// threads otherwise, `kill` would do nothing to such a program.
+class ScopedSignalMask {
+public:
+    explicit ScopedSignalMask(const SignalMask& mask) { pthread_sigmask(SIG_SETMASK, &mask.set_, &before_); }
+    ~ScopedSignalMask() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+    ScopedSignalMask(const ScopedSignalMask&) = delete;
+    ScopedSignalMask& operator=(const ScopedSignalMask&) = delete;
+
+private:
+    sigset_t before_{};
+};
 
 /// Threads that are started while this object lives block all signals, so that the program's own threads handle them.
 class SignalsBlocked {

@@ -8,13 +8,15 @@
 #include <utility>
 
 #include "node/io/address.hpp"
+#include "node/io/shortage.hpp"
 
 namespace muster::node {
 namespace {
 
 constexpr std::uint16_t kFirstFreePort = 10000;
 constexpr std::uint16_t kFreePorts = 32767 - kFirstFreePort + 1;
-constexpr int kBacklog = 1024;  // connections that wait for accept(); a further one is retried after a second
+constexpr std::size_t kToBind = 4;  // descriptors: libzmq needs 2, and aborts if it cannot list the interfaces
+constexpr int kBacklog = 1024;      // connections that wait for accept(); a further one is retried after a second
 
 /// Sets ZMQ_IPV6 for IPv6 addresses only: with it, libzmq does not look names up as IPv4 any more.
 void allow_ipv6(zmq::socket_t& socket, const std::string& address) {
@@ -23,6 +25,7 @@ void allow_ipv6(zmq::socket_t& socket, const std::string& address) {
 
 /// Returns 0 or the error number.
 int try_bind(zmq::socket_t& socket, const std::string& host, std::uint16_t port) {
+    if (const int error = why_no_descriptors(kToBind)) return error;
     allow_ipv6(socket, with_port(host, port));
     if (::zmq_bind(socket.handle(), endpoint_of(with_port(host, port)).c_str()) == 0) return 0;
     return ::zmq_errno();
@@ -34,13 +37,24 @@ Error bind_error(const std::string& host, std::uint16_t port, int error) {
         return {ErrorCode::unreachable, what + "address already in use: choose another --listen or stop what uses it"};
     if (error == EACCES)
         return {ErrorCode::bad_request, what + "permission denied: choose a port above 1023 for --listen"};
+    // It may get the address later: from DHCP, as a floating address, or when its network is up.
     if (error == EADDRNOTAVAIL || error == ENODEV)
-        return {ErrorCode::bad_request,
-                what + "this host has no such address: set --listen to one of its own addresses"};
+        return {ErrorCode::unreachable,
+                what + "this host has no such address now: wait for it, or set --listen to one of its own addresses"};
+    if (is_shortage(error)) return shortage_error("cannot listen on " + with_port(host, port), error);
     return {ErrorCode::unreachable, what + ::zmq_strerror(error) + ": choose another --listen"};
 }
 
 }  // namespace
+
+std::optional<zmq::socket_t> open_socket(zmq::context_t& context, zmq::socket_type type, NodeCounters& counters) {
+    try {
+        return zmq::socket_t(context, type);
+    } catch (const zmq::error_t& refused) {
+        counters.resource_refused(refused.num());
+        return std::nullopt;
+    }
+}
 
 Sent send(zmq::socket_t& socket, std::string_view bytes, bool more) {
     const int flags = ZMQ_DONTWAIT | (more ? ZMQ_SNDMORE : 0);
@@ -114,7 +128,7 @@ std::optional<Error> rebind_tcp(zmq::socket_t& old, zmq::socket_t fresh, const s
     old = std::move(fresh);
     const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(2);
     int error = try_bind(old, host, port);
-    while (error == EADDRINUSE && std::chrono::steady_clock::now() < until) {
+    while ((error == EADDRINUSE || is_shortage(error)) && std::chrono::steady_clock::now() < until) {
         std::this_thread::sleep_for(std::chrono::milliseconds(1));
         error = try_bind(old, host, port);
     }

@@ -10,7 +10,12 @@
 
 #include <zmq.hpp>
 
+#include "node/io/node_counters.hpp"
+
 namespace muster::node {
+
+/// A new socket. Empty, and counted, if the system has no more descriptors, or libzmq no more sockets.
+std::optional<zmq::socket_t> open_socket(zmq::context_t& context, zmq::socket_type type, NodeCounters& counters);
 
 enum class Sent : std::uint8_t {
     yes,
@@ -43,7 +48,8 @@ void set_common_options(zmq::socket_t& socket);
 
 /// Binds to host:port and returns the port. `host` is numeric. Port 0 means any free port from 10000 to 32767, which is
 /// below the ephemeral range: there, a socket that retries to connect to a dead local port can connect to itself.
-/// Errors: unreachable (the port is in use), bad_request (the address is not one of this host, or not permitted).
+/// Errors: unreachable (the port is in use, or the address is not one of this host), bad_request (not permitted),
+/// overloaded (the system has no more descriptors).
 Result<std::uint16_t> bind_tcp(zmq::socket_t& socket, const std::string& host, std::uint16_t port);
 
 /// Closes `old` with all of its connections, and binds `fresh` to the same port in its place. Blocks for some

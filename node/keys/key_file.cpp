@@ -51,10 +51,18 @@ std::string why_not_opened() {
            (denied ? ": make it readable for the user that runs this program" : "");
 }
 
+/// The file itself may be right if the process has no more descriptors: then it may succeed later.
+Error unread(const std::string& path) {
+    const bool is_short = errno == EMFILE || errno == ENFILE || errno == ENOMEM;
+    Error error = bad(path, why_not_opened());
+    if (is_short) error.code = ErrorCode::overloaded;
+    return error;
+}
+
 std::optional<Error> read_text(const std::string& path, bool secret, Text& text) {
     const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
     struct stat about {};
-    if (file.get() < 0 || ::fstat(file.get(), &about) != 0) return bad(path, why_not_opened());
+    if (file.get() < 0 || ::fstat(file.get(), &about) != 0) return unread(path);
     if (!S_ISREG(about.st_mode)) return bad(path, "is not a regular file");
     if (secret && (about.st_mode & (S_IRWXG | S_IRWXO)) != 0)
         return bad(path, "this secret key is readable by others: chmod 600 it, or better make a new key");

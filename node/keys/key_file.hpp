@@ -21,7 +21,8 @@ struct KeyFile {
 };
 
 /// `secret`: the file must not be accessible to group or others.
-/// Errors: bad_request, in one line that names the file and says what to do.
+/// Errors: bad_request (or overloaded, if the process has no more descriptors), in one line that names the file and
+/// says what to do.
 Result<KeyFile> read_key_file(const std::string& path, bool secret);
 
 /// Creates a file with this text. Never overwrites an existing file. `mode`: as in open(2).

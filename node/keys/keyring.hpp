@@ -24,7 +24,8 @@ public:
         std::string folder;  // DIR with nodes/, workers/, observers/
         std::string node{};  // the node's name; empty: the key is a worker's
     };
-    /// Errors: bad_request, in one line that names the file and says what to do.
+    /// Errors: bad_request (or overloaded, if the process has no more descriptors), in one line that names the file and
+    /// says what to do.
     static Result<std::shared_ptr<Keyring>> open(Files files);
 
     [[nodiscard]] std::shared_ptr<const KeyPair> own() const;

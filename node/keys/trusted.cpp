@@ -39,7 +39,13 @@ Result<std::vector<fs::path>> files_of(const fs::path& folder) {
         if (files.size() > kMostFiles)
             return bad(folder, "has more than 100000 .pub files: remove those that are not needed");
     }
-    if (error) return bad(folder, "cannot be read: " + error.message());
+    if (error) {
+        Error unread = bad(folder, "cannot be read: " + error.message());
+        // The folder itself may be right if the process has no more descriptors: then it may succeed later.
+        if (error == std::errc::too_many_files_open || error == std::errc::too_many_files_open_in_system)
+            unread.code = ErrorCode::overloaded;
+        return unread;
+    }
     std::sort(files.begin(), files.end());
     return files;
 }

@@ -130,7 +130,9 @@ void Dialer::send_to(const std::string& dialed, const Endpoint& endpoint, const 
 
 bool Dialer::open(const std::string& dialed, const Endpoint& endpoint) {
     make_room();
-    zmq::socket_t socket(context_, zmq::socket_type::dealer);
+    auto opened = open_socket(context_, zmq::socket_type::dealer, counters_);
+    if (!opened) return false;  // the core dials again
+    zmq::socket_t& socket = *opened;
     set_common_options(socket);
     socket.set(zmq::sockopt::sndhwm, kSendQueue);
     socket.set(zmq::sockopt::rcvhwm, kReceiveQueue);
@@ -138,7 +140,7 @@ bool Dialer::open(const std::string& dialed, const Endpoint& endpoint) {
     socket.set(zmq::sockopt::reconnect_ivl_max, 1000);
     if (endpoint.key) security_.prepare_client(socket, *endpoint.key);
     if (!connect(socket, endpoint.address)) return false;
-    connections_.emplace(endpoint, Connection{std::move(socket), dialed, now(), now()});
+    connections_.emplace(endpoint, Connection{*std::move(opened), dialed, now(), now()});
     return true;
 }
 

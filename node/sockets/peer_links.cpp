@@ -11,16 +11,24 @@ void PeerLinks::connect(const std::string& peer, const std::string& address) {
     Link& link = links_[peer];
     link.address = address;
     link.socket.reset();
-    zmq::socket_t socket(context_, zmq::socket_type::dealer);
+    auto opened = open_socket(context_, zmq::socket_type::dealer, counters_);
+    link.refused = !opened;
+    if (!opened) return;
+    zmq::socket_t& socket = *opened;
     set_common_options(socket);
     socket.set(zmq::sockopt::linger, 200);
     socket.set(zmq::sockopt::sndhwm, 1000);
     socket.set(zmq::sockopt::rcvhwm, 1);  // a control socket never answers here
     socket.set(zmq::sockopt::maxmsgsize, std::int64_t{4} << 20);
     if (security_.prepare_client(socket, peer, link.key) && node::connect(socket, address))
-        link.socket = std::move(socket);
+        link.socket = std::move(opened);
     link.is_expected = false;
     for (const auto& waiting : std::exchange(link.waiting, {})) send(link, waiting);
+}
+
+void PeerLinks::retry() {
+    for (auto& [peer, link] : links_)
+        if (link.refused) connect(peer, std::string(link.address));
 }
 
 void PeerLinks::send(Link& link, const std::string& message) {

@@ -32,6 +32,8 @@ public:
     void disconnect(const std::string& peer) { links_.erase(peer); }
     /// Connects again where keys are out of date, or, if this node's own pair has changed, everywhere.
     void keys_changed(bool own);
+    /// Connects where the system refused a socket. To be called about once a second.
+    void retry();
     void send_to(const std::string& peer, const proto::Message& message);
     [[nodiscard]] std::size_t size() const { return links_.size(); }
 
@@ -39,6 +41,7 @@ private:
     struct Link {
         std::string address;  // numeric
         std::optional<zmq::socket_t> socket;
+        bool refused = false;                // by the system
         std::optional<keys::PublicKey> key;  // of the peer
         bool is_expected = false;
         std::deque<std::string> waiting;  // encoded messages

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "node/io/address.hpp"
+#include "node/io/shortage.hpp"
 #include "node/io/zmq_io.hpp"
 #include "proto/limits.hpp"
 
@@ -41,9 +43,13 @@ Result<std::uint16_t> ServerSocket::bind(const std::string& host, std::uint16_t 
 }
 
 std::optional<Error> ServerSocket::reopen() {
-    auto fresh = make_();
-    prepare(fresh);  // moves the monitor to it before rebind_tcp() closes the old socket
-    return rebind_tcp(socket_, std::move(fresh), host_, port_);
+    try {
+        auto fresh = make_();
+        prepare(fresh);  // moves the monitor to it before rebind_tcp() closes the old socket
+        return rebind_tcp(socket_, std::move(fresh), host_, port_);
+    } catch (const zmq::error_t& refused) {
+        return shortage_error("cannot listen again on " + with_port(host_, port_), refused.num());
+    }
 }
 
 }  // namespace muster::node

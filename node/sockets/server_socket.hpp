@@ -32,7 +32,8 @@ public:
 
     /// Binds to host:port and returns the port. Parameters and errors: as bind_tcp().
     Result<std::uint16_t> bind(const std::string& host, std::uint16_t port);
-    /// Closes every connection; libzmq cannot close a single one. The port stays the same. Errors: as bind_tcp().
+    /// Closes every connection; libzmq cannot close a single one. The port stays the same. Errors: as bind_tcp(). After
+    /// `overloaded` it can be called again.
     std::optional<Error> reopen();
 
     [[nodiscard]] zmq::socket_t& socket() { return socket_; }

@@ -12,6 +12,7 @@
 #include "node/io/address.hpp"
 #include "node/io/busy_poll.hpp"
 #include "node/io/clock.hpp"
+#include "node/io/shortage.hpp"
 #include "node/io/zmq_io.hpp"
 
 namespace muster::node {
@@ -22,6 +23,10 @@ constexpr std::size_t kSubscriptionBudget = 8192;
 constexpr std::size_t kBeforeTickBudget = 20'000;  // messages of nodes before a tick
 constexpr auto kOwnName = std::chrono::seconds(5);
 constexpr auto kCheckConnectionsEvery = std::chrono::milliseconds(50);
+constexpr std::size_t kOfSockets = 40;  // descriptors that the sockets of a node take at its start, and some more
+constexpr auto kApplyChangesAgain = std::chrono::seconds(1);
+// Descriptors that the node keeps for its own connections and files: with fewer, its ports accept no connection.
+constexpr std::size_t kReserve = 16;
 constexpr int kMaxSockets = 16384;  // a DEALER for each peer, and as many for dials
 
 /// Whether a socket can be bound to a numeric address.
@@ -43,8 +48,9 @@ Result<std::string> bindable(const std::string& host) {
     if (host == "*" || is_numeric(host)) return host;
     const auto found = resolve_within(host, kOwnName);
     if (found.empty())
-        return Error{ErrorCode::unreachable,
-                     "cannot resolve " + host + " within 5 s: set --listen to an address of this host, or start again"};
+        return Error{
+            ErrorCode::unreachable,
+            "cannot resolve " + host + " within 5 s: check the name, or set --listen to an address of this host"};
     // A name may also have addresses that are not, or not yet, of this host.
     const auto own = std::find_if(found.begin(), found.end(), is_own_address);
     return own != found.end() ? *own : found.front();
@@ -60,8 +66,11 @@ Connections::Bounds bounds_of(const SocketOptions& options, bool for_nodes) {
 
 Result<std::unique_ptr<Sockets>> Sockets::open(const SocketOptions& options, NodeCounters& counters,
                                                std::shared_ptr<Wakeup> wakeup, Log log) {
+    int error = why_no_descriptors(kOfSockets);
+    if (error == 0) error = why_no_context();
+    if (error != 0) return shortage_error("cannot open the sockets of a node", error);
     std::unique_ptr<Sockets> sockets(new Sockets(options, counters, std::move(wakeup), std::move(log)));
-    if (auto error = sockets->bind(options)) return *std::move(error);
+    if (auto wrong = sockets->bind(options)) return *std::move(wrong);
     return sockets;
 }
 
@@ -81,7 +90,8 @@ Sockets::Sockets(const SocketOptions& options, NodeCounters& counters, std::shar
       gossip_routes_(resolver_,
                      [this](const auto& peer, const auto& numeric) { gossip_socket_.connect(peer, numeric); }),
       dialer_(context_, counters, resolver_, security_, options.expected, log_),
-      prober_(resolver_) {
+      prober_(resolver_),
+      shortage_(counters, log_) {
     door_.set_header({options.scope, options.self.name, options.self.incarnation.value, 0});
 }
 
@@ -184,11 +194,16 @@ void Sockets::drain(const Emit& emit) {
 void Sockets::check_connections() {
     const bool check = now() - connections_checked_ >= kCheckConnectionsEvery;
     if (check) connections_checked_ = now();
+    if (check) scarce_ = why_no_descriptors(kReserve);
+    if (check && scarce_ != 0) spare_.give();
     for (Connections* socket : {&gossip_socket_.publisher().connections(), &gossip_socket_.subscriber_connections(),
                                 &control_socket_.server().connections(), &door_.server().connections()}) {
+        socket->scarce(scarce_ != 0);
         socket->drain();
         if (check) socket->check();
+        if (check && scarce_ != 0) socket->refuse_waiting();
     }
+    if (check) spare_.keep();
 }
 
 void Sockets::drain_nodes(const Emit& emit) {
@@ -266,13 +281,22 @@ void Sockets::perform(const cluster::IdentityChanged& action, const Emit&) {
 std::optional<Error> Sockets::apply_key_changes(const Emit& emit) {
     if (!security_.has_keys()) return std::nullopt;
     for (auto& line : security_.take_log_lines()) log_(std::move(line));
-    const auto changes = security_.take_changes();
-    if (changes.own || changes.removed)
-        if (auto error = reopen(emit)) return error;
-    if (!changes.own && !changes.removed && !changes.seen) return std::nullopt;
-    links_.keys_changed(changes.own);
-    gossip_socket_.keys_changed(changes.own);
-    dialer_.keys_changed(changes.own);
+    const auto fresh = security_.take_changes();
+    changes_ = {changes_.own || fresh.own, changes_.removed || fresh.removed, changes_.seen || fresh.seen};
+    if ((!changes_.own && !changes_.removed && !changes_.seen) || now() < apply_changes_) return std::nullopt;
+    if (changes_.own || changes_.removed) {
+        auto error = reopen(emit);
+        if (error && error->code != ErrorCode::overloaded) return error;
+        if (error) {
+            counters_.resource_refused(EMFILE);
+            apply_changes_ = now() + kApplyChangesAgain;
+            return std::nullopt;
+        }
+    }
+    links_.keys_changed(changes_.own);
+    gossip_socket_.keys_changed(changes_.own);
+    dialer_.keys_changed(changes_.own);
+    changes_ = {};
     return std::nullopt;
 }
 
@@ -281,6 +305,8 @@ std::optional<Error> Sockets::apply_key_changes(const Emit& emit) {
 /// made again: a peer that loses one of those probes the gossip port, and while the port is being bound again it would
 /// be refused and take this process for dead.
 std::optional<Error> Sockets::reopen(const Emit& emit) {
+    // Checked first, because a port that was closed and cannot be opened again is worse than an outdated key.
+    if (const int error = why_no_descriptors(kReserve)) return shortage_error("cannot open the ports again", error);
     drain(emit);  // what was received already is not lost
     if (auto error = gossip_socket_.reopen()) return error;
     if (auto error = control_socket_.server().reopen()) return error;
@@ -294,6 +320,8 @@ void Sockets::start_flood_guard(std::function<std::chrono::milliseconds()> loop_
 void Sockets::expire() {
     door_.expire();
     dialer_.expire();
+    links_.retry();
+    shortage_.check(now(), scarce_);
 }
 
 void raise_descriptor_limit() {

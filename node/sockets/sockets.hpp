@@ -16,6 +16,8 @@
 #include "cluster/action.hpp"
 #include "node/admission/flood_guard.hpp"
 #include "node/io/alarm.hpp"
+#include "node/io/shortage.hpp"
+#include "node/io/shortage_watch.hpp"
 #include "node/sockets/control.hpp"
 #include "node/sockets/dialer.hpp"
 #include "node/sockets/door.hpp"
@@ -44,7 +46,9 @@ struct SocketOptions {
 /// then used by the loop's thread only.
 class Sockets {
 public:
-    /// Errors: bad_request (an address is malformed, or may not be bound without keys), unreachable (a port is in use).
+    /// Errors: bad_request (an address is malformed, or may not be bound without keys), unreachable (a port is in use,
+    /// the address is not there, the name of `listen` does not resolve), overloaded (the system has no descriptors
+    /// left).
     static Result<std::unique_ptr<Sockets>> open(const SocketOptions& options, NodeCounters& counters,
                                                  std::shared_ptr<Wakeup> wakeup, Log log);
     ~Sockets();
@@ -73,10 +77,10 @@ public:
     void perform(const cluster::DisconnectPeer& action, const Emit& emit);
     void perform(const cluster::CheckProcess& action, const Emit& emit);
     void perform(const cluster::IdentityChanged& action, const Emit& emit);
-    /// Reopens and reconnects sockets if keys have changed. Must be called in every turn. Errors: a port could not be
-    /// bound again.
+    /// Reopens and reconnects sockets if keys have changed. Must be called in every turn. While descriptors are short
+    /// it does so later. Errors: a port could not be bound again.
     std::optional<Error> apply_key_changes(const Emit& emit);
-    /// Drops what was not used for long. To be called about once a second.
+    /// Drops what was not used for long, and tries again what the system refused. To be called about once a second.
     void expire();
     /// Starts the FloodGuard. `loop_age` must remain valid as long as this object.
     void start_flood_guard(std::function<std::chrono::milliseconds()> loop_age);
@@ -109,6 +113,11 @@ private:
     std::string gossip_address_;
     std::vector<zmq::pollitem_t> items_;
     cluster::Instant connections_checked_{};
+    int scarce_ = 0;  // not 0: few descriptors are left
+    SpareDescriptor spare_;
+    ShortageWatch shortage_;
+    Security::Changes changes_;         // that were not applied yet
+    cluster::Instant apply_changes_{};  // not before
     std::uint16_t publisher_port_ = 0;
     std::optional<FloodGuard> flood_guard_;  // destroyed first
 };

@@ -6,7 +6,7 @@ import signal
 import subprocess
 from dataclasses import dataclass, field
 
-from lab.processes import Children, Process, free_port, until
+from lab.processes import Children, LogPipe, Process, free_port, until
 
 
 @dataclass
@@ -43,6 +43,7 @@ class Node:
         self.seeds = list(seeds)  # addresses
         self.log = open(os.path.join(lab.directory, f"{name}.log"), "a", encoding="utf-8")
         self.process = None
+        self.log_pipe = None
         self.log_begin = 0  # where the log of the running process begins, in bytes
 
     def command(self):
@@ -54,7 +55,9 @@ class Node:
     def start(self):
         command = self.host.inside([self.lab.musterd, *self.command()])
         self.log_begin = os.path.getsize(self.log.name)
-        self.process = self.lab.children.start(command, stdout=self.log, stderr=self.log)
+        self.log_pipe = LogPipe(self.lab.children, self.log)
+        self.process = self.lab.children.start(command, stdout=self.log, stderr=self.log_pipe.write)
+        self.log_pipe.close()
 
     def has_listened(self):
         """Whether the log of the current process says that it listens."""

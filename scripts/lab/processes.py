@@ -1,5 +1,6 @@
 """Child processes, and their output with the time of its arrival."""
 
+import fcntl
 import json
 import os
 import random
@@ -79,6 +80,38 @@ class Children:
                 child.kill()
         for child in self.processes:
             child.wait()
+
+
+class LogPipe:
+    """A small pipe into a file, as standard error of a process. block() fills the pipe and stops reading it."""
+
+    SIZE = 4096
+
+    def __init__(self, children, log):
+        read, self.write = os.pipe()
+        fcntl.fcntl(self.write, fcntl.F_SETPIPE_SZ, self.SIZE)
+        self.reader = children.start(["/bin/cat"], stdin=read, stdout=log)
+        os.close(read)
+
+    def close(self):
+        """When the process has it: the reader then ends with the process."""
+        os.close(self.write)
+        self.write = None
+
+    def block(self, pid):
+        self.reader.send_signal(signal.SIGSTOP)
+        # Opened again, because O_NONBLOCK would also concern the process that shares the other description.
+        fd = os.open(f"/proc/{pid}/fd/2", os.O_WRONLY | os.O_NONBLOCK)
+        try:
+            while True:
+                os.write(fd, b"\n" * self.SIZE)
+        except BlockingIOError:
+            pass
+        finally:
+            os.close(fd)
+
+    def unblock(self):
+        self.reader.send_signal(signal.SIGCONT)
 
 
 class Process:

@@ -1,6 +1,8 @@
 """Random faults, drawn from a seed, that are injected into a fleet and ended again."""
 
+import contextlib
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -38,7 +40,8 @@ class Storm:
     """Begins and ends faults at each step; end_all() ends all of them."""
 
     KINDS = {"kill node": 4, "stop node": 3, "pause node a little": 3, "pause node": 3, "kill worker": 4,
-             "pause worker a little": 3, "pause worker": 3, "load": 1}
+             "pause worker a little": 3, "pause worker": 3, "load": 1, "no descriptors at": 2,
+             "nobody reads the log of": 2}
     NAMES = {"silence name server": 3}
     CUTS = {"cut pair a little": 3, "cut pair": 3, "cut one way a little": 2, "cut one way": 3, "split": 3,
             "close port": 4}
@@ -126,6 +129,33 @@ class Storm:
         fault = Fault(kind, (name,), time.monotonic(), harmless=MIGHT_HURT)
         process.send_signal(signal.SIGSTOP)
         self._begin(fault, seconds, lambda: process.send_signal(signal.SIGCONT))
+
+    def _no_descriptors_at(self, kind, seconds):
+        node = self._node()
+        if node is None:
+            return
+        fault = Fault(kind, (node.name,), time.monotonic())
+        pid = node.process.pid
+        # Four more can be opened. A limit of three would do more than that: poll() fails beyond the limit.
+        taken = {int(fd) for fd in os.listdir(f"/proc/{pid}/fd")}
+        few = sorted(set(range(max(taken) + 6)) - taken)[4]
+        before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (few, before[1]))
+
+        def again():
+            with contextlib.suppress(ProcessLookupError):  # fleet reports a node that ended by itself
+                resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+
+        self._begin(fault, seconds, again)
+
+    def _nobody_reads_the_log_of(self, kind, seconds):
+        node = self._node()
+        if node is None:
+            return
+        # It touches nothing: a log that nobody reads must have no visible effect.
+        log = node.log_pipe
+        log.block(node.process.pid)
+        self._begin(Fault(kind, (), time.monotonic()), seconds, log.unblock)
 
     # ---- workers -------------------------------------------------------------------
 

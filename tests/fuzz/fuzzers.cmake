@@ -9,13 +9,14 @@ add_library(muster_fuzz_client STATIC EXCLUDE_FROM_ALL
     ${client}/number_runs.cpp ${client}/outbox.cpp ${client}/replies.cpp ${client}/requests.cpp
     ${client}/restoration.cpp ${client}/roster.cpp ${client}/saved_session.cpp ${client}/session.cpp
     ${client}/state_file.cpp ${client}/stream.cpp ${client}/unclaimed.cpp ${client}/watches.cpp
-    ${PROJECT_SOURCE_DIR}/node/io/address.cpp)
+    ${PROJECT_SOURCE_DIR}/node/io/address.cpp ${PROJECT_SOURCE_DIR}/node/io/shortage.cpp)
 target_include_directories(muster_fuzz_client PUBLIC ${client}/include PRIVATE ${PROJECT_SOURCE_DIR})
 target_link_libraries(muster_fuzz_client PUBLIC muster_proto PRIVATE muster_options)
 
 set(daemon ${PROJECT_SOURCE_DIR}/node/daemon)
 add_library(muster_fuzz_daemon STATIC EXCLUDE_FROM_ALL
-    ${daemon}/config.cpp ${daemon}/nearest.cpp ${daemon}/settings.cpp ${PROJECT_SOURCE_DIR}/node/io/address.cpp)
+    ${daemon}/config.cpp ${daemon}/nearest.cpp ${daemon}/settings.cpp ${PROJECT_SOURCE_DIR}/node/io/address.cpp
+    ${PROJECT_SOURCE_DIR}/node/io/shortage.cpp)
 target_include_directories(muster_fuzz_daemon PUBLIC ${PROJECT_SOURCE_DIR}/node/include PRIVATE ${PROJECT_SOURCE_DIR})
 target_compile_definitions(muster_fuzz_daemon PRIVATE MUSTER_VERSION="${PROJECT_VERSION}")
 target_link_libraries(muster_fuzz_daemon

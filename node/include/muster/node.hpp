@@ -29,7 +29,14 @@ namespace muster {
 /// `limits.handler_threads` threads are blocked, the node starts another one
 /// within about 100 ms and ends it when it is idle again. Other joins wait only
 /// while `limits.max_handler_threads` handlers block at the same time. Handlers
-/// never block the node.
+/// never block the node. An exception of a handler is counted
+/// (`handler_exceptions`), logged, and goes no further.
+///
+/// Signals: the node's threads block all signals. While they run user code
+/// (handlers, on_log, on_stopped) they have the signal mask of the thread that
+/// called start(), so that programs that user code starts can be signalled.
+/// If the application waits for signals (sigwait, signalfd), block them before
+/// start(), as before starting any thread.
 ///
 /// Delivery: notifications wait for a join's handler in an inbox, which
 /// `queues.inbox` bounds. A notification that does not fit is dropped by the
@@ -127,11 +134,13 @@ public:
         /// Called when notifications to a join of `group` were dropped from its inbox. `missed` counts them once for
         /// each member of the join. Called on a handler thread, between the calls before and after the gap.
         std::function<void(const Group& group, std::uint64_t missed)> on_gap{};
-        /// Called for each event worth logging, on the node's own thread; it must not block. At most 20 lines of one
-        /// kind of event in ten seconds; the next line of that kind says how many were held back.
+        /// Called for each event worth logging, on a thread for it alone. If it is slow, 1,024 lines wait; further
+        /// ones are dropped, and a line in their place says how many. At most 20 lines of one kind of event in ten
+        /// seconds; the next line of that kind says how many were held back. close() waits for it for half a second
+        /// at most, so an on_log that can block for longer must own what it uses.
         std::function<void(const LogLine& line)> on_log{};
         /// Called once if the node ends by itself, because a live node has its name. Called on the node's own thread,
-        /// which must not destroy the Node.
+        /// which must not destroy the Node. It should return soon: close() waits for it.
         std::function<void(const Error& error)> on_stopped{};
     };
 
@@ -145,15 +154,17 @@ public:
     };
 
     /// Checks everything that start() checks before it binds, and reads the key files. Changes nothing.
-    /// Errors: bad_request (which option, and why).
+    /// Errors: bad_request (which option, and why), unreachable (the name in `listen` does not resolve now).
     static Result<Done> check(const Options& options);
 
     /// Binds the ports and starts the threads. Returns before the node is ready; see wait_ready().
     /// If `listen` has a host name, waits for it to be resolved, 5 s at most.
-    /// Errors: bad_request (which option, and why), unreachable (the port is in use, or the name does not resolve).
+    /// Errors: bad_request (which option, and why), unreachable (the port is in use, this host does not have the
+    /// address, or the name in `listen` does not resolve; this may change), overloaded (the system refuses descriptors
+    /// or threads).
     static Result<std::unique_ptr<Node>> start(Options options);
 
-    /// Same as close(). May be called by a handler, but not by on_log or on_stopped.
+    /// Same as close(). May be called by a handler or on_log, but not by on_stopped.
     ~Node() override;
     /// Leaves the cluster: the members of this node, and those of its workers, leave with the reason `node_left`. Waits
     /// until the goodbye is sent, about 200 ms, and for handlers that run. All later calls return `closed`. Idempotent.

@@ -35,8 +35,8 @@ TEST(Notes, HaveFieldsForPrograms) {
 
 TEST(LineLimiter, RemovesControlCharacters) {
     LineLimiter limiter;
-    const auto line =
-        limiter.take(to_line({Note::Kind::dial_refused, "1.2.3.4:7100", "no\n2024-01-01 node b is down"}), Instant{});
+    const auto line = limiter.take(to_line({Note::Kind::dial_refused, "1.2.3.4:7100", "no\n2024-01-01 node b is down"}),
+                                   LineLimiter::Instant{});
     EXPECT_EQ(line->text, "1.2.3.4:7100 refused this node: no?2024-01-01 node b is down");
     EXPECT_EQ(line->fields.at("detail"), "no?2024-01-01 node b is down");
 }
@@ -44,7 +44,7 @@ TEST(LineLimiter, RemovesControlCharacters) {
 TEST(LineLimiter, LimitsLinesOfOneKindAndReportsHowMany) {
     LineLimiter limiter;
     const auto lost = to_line({Note::Kind::worker_lost, "w", ""});
-    const auto at = [](int second) { return Instant(seconds(100 + second)); };
+    const auto at = [](int second) { return LineLimiter::Instant(seconds(100 + second)); };
     for (std::uint64_t i = 0; i < LineLimiter::kBurst; ++i) EXPECT_TRUE(limiter.take(lost, at(0)).has_value());
     for (int i = 0; i < 7; ++i) EXPECT_FALSE(limiter.take(lost, at(1)).has_value());
     EXPECT_TRUE(limiter.take(to_line({Note::Kind::node_down, "b", ""}), at(1)).has_value())

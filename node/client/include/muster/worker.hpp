@@ -1,6 +1,7 @@
 // A worker: a process that is attached to one node of a list and owns members there.
 #pragma once
 
+#include <muster/log_line.hpp>
 #include <muster/tracker.hpp>
 
 #include <chrono>
@@ -23,7 +24,11 @@ namespace muster {
 /// **Threads.** All calls are thread-safe and may be made by handlers. Each Worker has a thread of its own for its
 /// handlers, which run one at a time: a handler that blocks delays this worker's notifications only. All Workers of a
 /// process share one more thread and one thread of ZeroMQ's. A notification counts as delivered when its handlers have
-/// returned.
+/// returned or thrown. An exception of a handler is counted (`handler_exceptions`), logged, and goes no further.
+///
+/// **Signals.** The worker's threads block all signals. While handlers, `on_log` and the other callbacks run, they have
+/// the signal mask of the thread that called `connect`, so that programs that a handler starts can be signalled. If the
+/// application waits for signals (sigwait, signalfd), block them before `connect`, as before starting any thread.
 ///
 /// **Processes.** Threads do not survive a fork. In a forked child the calls of a worker that the parent made return
 /// `closed` immediately; `close` and the destructor do nothing, and leak what the worker has. The parent's worker is
@@ -63,6 +68,10 @@ public:
         /// Called on the handlers' thread when the worker was attached (true, "attached to a at host:port") or has lost
         /// its node (false, why).
         std::function<void(bool attached, const std::string& text)> on_attachment{};
+        /// Called for events that the application's author should see, such as an exception of a handler, on a thread
+        /// for it alone. If it is slow, 1,024 lines wait and further ones are dropped; a line in their place says how
+        /// many. The end of the worker waits for it for half a second at most. Empty: one line on standard error.
+        std::function<void(const LogLine& line)> on_log{};
         /// The file from which the next process continues the session (see above). Empty: none.
         std::string state_file{};
         /// How long, after the session was resumed, members of an earlier process wait to be joined.
@@ -77,7 +86,8 @@ public:
 
     /// Returns when the worker is attached, at the latest after `connect_timeout`.
     /// Errors: bad_request (an option or the state file is wrong; the file is left as it is), unreachable (no node
-    /// answered in time), refused (also: another process has the state file), wrong_scope, wrong_version, name_taken.
+    /// answered in time), overloaded (the system refuses descriptors or threads), refused (also: another process has
+    /// the state file), wrong_scope, wrong_version, name_taken.
     static Result<std::unique_ptr<Worker>> connect(Options options);
 
     /// As `close`.
@@ -88,6 +98,8 @@ public:
     void close();
 
     [[nodiscard]] const std::string& name() const;
+    /// How many exceptions left handlers and other callbacks since `connect`.
+    [[nodiscard]] std::uint64_t handler_exceptions() const;
     /// The node that the worker is attached to, or was last.
     [[nodiscard]] NodeInfo node() const;
 

@@ -7,6 +7,7 @@
 #include <mutex>
 #include <thread>
 
+#include "tests/unit/node/child.hpp"
 #include "tests/unit/node/client/fake_node.hpp"
 
 namespace muster::client {
@@ -115,6 +116,38 @@ TEST(Worker, AFinalRefusalEndsConnectImmediately) {
     ASSERT_FALSE(worker);
     EXPECT_EQ(worker.error().code, ErrorCode::wrong_scope);
     EXPECT_LT(Clock::now() - before, seconds(10));
+}
+
+TEST(Worker, ExceptionsOfHandlersAreCountedAndLoggedAndTheNotificationIsAcknowledged) {
+    FakeNode node("a");
+    std::mutex mutex;
+    std::condition_variable changed;
+    std::vector<std::string> lines;
+    Worker::Options options;
+    options.on_log = [&](const LogLine& line) {
+        const std::lock_guard lock(mutex);
+        lines.push_back(line.text);
+        changed.notify_all();
+    };
+    options.on_attachment = [](bool, const std::string&) { throw 1; };
+    auto worker = connect({node.address()}, std::move(options));
+    ASSERT_TRUE(worker->join(kGroup, [](const Notification&) { throw std::runtime_error("boom"); }, {}));
+    node.notify(number(1));
+    EXPECT_TRUE(node.wait_for([](const FakeNode& n) { return n.received == 1; }));
+    EXPECT_EQ(worker->handler_exceptions(), 2u);
+    std::unique_lock lock(mutex);
+    EXPECT_TRUE(changed.wait_for(lock, seconds(10), [&] { return lines.size() == 2; }));
+    EXPECT_THAT(lines, ElementsAre("on_attachment threw: something that is not a std::exception",
+                                   "the handler of orders/subscriptions threw: boom"));
+}
+
+TEST(Worker, ProgramsThatHandlersStartCanBeSignalled) {
+    FakeNode node("a");
+    auto worker = connect({node.address()});
+    std::promise<pid_t> started;
+    ASSERT_TRUE(worker->join(kGroup, [&](const Notification&) { started.set_value(test::start_program()); }, {}));
+    node.notify(number(1));
+    EXPECT_TRUE(test::ends_on_sigterm(started.get_future().get()));
 }
 
 TEST(Worker, CallsAHandlerOncePerMemberAndAcknowledgesWhenItReturned) {

@@ -3,7 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cstdlib>
 #include <nlohmann/json.hpp>
 
 namespace muster::daemon {
@@ -51,6 +55,35 @@ TEST(Log, JsonIsOneObjectALine) {
     EXPECT_EQ(object.size(), 6u);
     const auto odd = nlohmann::json::parse(written("info", "json", {1, "e", "\xff{}", {{"node", "\xfe"}}}));
     EXPECT_EQ(odd["node"], "\xEF\xBF\xBD") << "what is no text does not end the log";
+}
+
+TEST(Log, TimesAreInUtcWhateverTheTimeZone) {
+    ::setenv("TZ", "America/New_York", 1);
+    ::tzset();
+    LogLine line{1, "e", "t", {}};
+    line.time = std::chrono::system_clock::time_point(std::chrono::milliseconds(1'000'000'000'123));
+    testing::internal::CaptureStderr();
+    make_log("info", "text")(line);
+    EXPECT_EQ(testing::internal::GetCapturedStderr(), "2001-09-09T01:46:40.123Z info t event=e\n");
+    ::unsetenv("TZ");
+    ::tzset();
+}
+
+TEST(Log, TheJournalGetsPrioritiesAndNoSecondTime) {
+    for (const auto& [severity, expected] :
+         {std::pair(0, "<7>debug t event=e\n"), std::pair(1, "<6>info t event=e\n"),
+          std::pair(2, "<4>warn t event=e\n"), std::pair(3, "<3>error t event=e\n")}) {
+        testing::internal::CaptureStderr();
+        struct stat about {};
+        ASSERT_EQ(::fstat(STDERR_FILENO, &about), 0);
+        ::setenv("JOURNAL_STREAM", (std::to_string(about.st_dev) + ":" + std::to_string(about.st_ino)).c_str(), 1);
+        make_log("debug", "text")({severity, "e", "t", {}});
+        print_error("wrong");
+        EXPECT_EQ(testing::internal::GetCapturedStderr(), expected + std::string("<3>musterd: wrong\n"));
+    }
+    ::setenv("JOURNAL_STREAM", "1:1", 1);  // of another descriptor: standard error was redirected
+    EXPECT_EQ(written("info", "text", {1, "e", "t", {}}), "info t event=e\n");
+    ::unsetenv("JOURNAL_STREAM");
 }
 
 TEST(Log, LevelsAreHeldBack) {

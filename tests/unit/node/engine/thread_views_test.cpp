@@ -12,7 +12,7 @@ namespace {
 
 constexpr EngineNumber kEngine{1'000'001};  // far from those of real engines in this process
 constexpr EngineNumber kOther{1'000'002};
-const Group kGroup{"orders", "streams"};
+const Group kViewed{"orders", "streams"};
 
 View view_of(const Group& group, std::size_t members) {
     return std::make_shared<GroupView>(group, std::vector<Member>(members));
@@ -26,11 +26,11 @@ void on_a_thread(const Body& body) {
 
 TEST(ThreadViews, FindsWhatItKeeps) {
     on_a_thread([] {
-        const auto hash = group_hash(kGroup);
-        EXPECT_EQ(ThreadViews::find(kEngine, kGroup, hash), nullptr);
-        const Members members = ThreadViews::keep(kEngine, hash, view_of(kGroup, 3));
+        const auto hash = group_hash(kViewed);
+        EXPECT_EQ(ThreadViews::find(kEngine, kViewed, hash), nullptr);
+        const Members members = ThreadViews::keep(kEngine, hash, view_of(kViewed, 3));
         EXPECT_EQ(members.size(), 3u);
-        MembersHold* hold = ThreadViews::find(kEngine, kGroup, hash);
+        MembersHold* hold = ThreadViews::find(kEngine, kViewed, hash);
         ASSERT_NE(hold, nullptr);
         EXPECT_EQ(Members(*hold).data(), members.data());
     });
@@ -38,19 +38,19 @@ TEST(ThreadViews, FindsWhatItKeeps) {
 
 TEST(ThreadViews, EnginesOfOneProcessShareNothing) {
     on_a_thread([] {
-        const auto hash = group_hash(kGroup);
-        ThreadViews::keep(kEngine, hash, view_of(kGroup, 1));
-        EXPECT_EQ(ThreadViews::find(kOther, kGroup, hash), nullptr);
-        ThreadViews::keep(kOther, hash, view_of(kGroup, 2));
-        EXPECT_EQ(ThreadViews::find(kEngine, kGroup, hash)->list().size(), 1u);
-        EXPECT_EQ(ThreadViews::find(kOther, kGroup, hash)->list().size(), 2u);
+        const auto hash = group_hash(kViewed);
+        ThreadViews::keep(kEngine, hash, view_of(kViewed, 1));
+        EXPECT_EQ(ThreadViews::find(kOther, kViewed, hash), nullptr);
+        ThreadViews::keep(kOther, hash, view_of(kViewed, 2));
+        EXPECT_EQ(ThreadViews::find(kEngine, kViewed, hash)->list().size(), 1u);
+        EXPECT_EQ(ThreadViews::find(kOther, kViewed, hash)->list().size(), 2u);
     });
 }
 
 TEST(ThreadViews, EqualHashesDoNotMixGroups) {
     on_a_thread([] {
         const Group collides{"invoices", "streams"};
-        ThreadViews::keep(kEngine, 7, view_of(kGroup, 1));
+        ThreadViews::keep(kEngine, 7, view_of(kViewed, 1));
         EXPECT_EQ(ThreadViews::find(kEngine, collides, 7), nullptr);
         ThreadViews::keep(kEngine, 7, view_of(collides, 2));
         EXPECT_EQ(ThreadViews::find(kEngine, collides, 7)->list().size(), 2u);
@@ -59,13 +59,13 @@ TEST(ThreadViews, EqualHashesDoNotMixGroups) {
 
 TEST(ThreadViews, OutdatedViewsAreNotFoundAndAreReplacedFirst) {
     on_a_thread([] {
-        const auto hash = group_hash(kGroup);
-        const auto old = std::make_shared<GroupView>(kGroup, std::vector<Member>(1));
+        const auto hash = group_hash(kViewed);
+        const auto old = std::make_shared<GroupView>(kViewed, std::vector<Member>(1));
         const Members kept = ThreadViews::keep(kEngine, hash, old);
         old->outdated = true;
-        EXPECT_EQ(ThreadViews::find(kEngine, kGroup, hash), nullptr);
-        ThreadViews::keep(kEngine, hash, view_of(kGroup, 2));
-        EXPECT_EQ(ThreadViews::find(kEngine, kGroup, hash)->list().size(), 2u);
+        EXPECT_EQ(ThreadViews::find(kEngine, kViewed, hash), nullptr);
+        ThreadViews::keep(kEngine, hash, view_of(kViewed, 2));
+        EXPECT_EQ(ThreadViews::find(kEngine, kViewed, hash)->list().size(), 2u);
         EXPECT_EQ(kept.size(), 1u);
     });
 }
@@ -95,9 +95,9 @@ TEST(ThreadViews, EndWithTheThreadExceptViewsInUse) {
     Members members;
     on_a_thread([&] {
         const Group other{"orders", "snapshots"};
-        View view = view_of(kGroup, 1);
+        View view = view_of(kViewed, 1);
         unused = view;
-        ThreadViews::keep(kEngine, group_hash(kGroup), view);
+        ThreadViews::keep(kEngine, group_hash(kViewed), view);
         view = view_of(other, 2);
         used = view;
         members = ThreadViews::keep(kEngine, group_hash(other), view);
@@ -115,10 +115,10 @@ struct LooksUpLate {
     std::weak_ptr<const GroupView>* seen = nullptr;
     ~LooksUpLate() {
         if (members == nullptr) return;
-        const View view = view_of(kGroup, 5);
+        const View view = view_of(kViewed, 5);
         *seen = view;
-        EXPECT_EQ(ThreadViews::find(kEngine, kGroup, group_hash(kGroup)), nullptr);
-        *members = ThreadViews::keep(kEngine, group_hash(kGroup), view);
+        EXPECT_EQ(ThreadViews::find(kEngine, kViewed, group_hash(kViewed)), nullptr);
+        *members = ThreadViews::keep(kEngine, group_hash(kViewed), view);
     }
 };
 
@@ -129,7 +129,7 @@ TEST(ThreadViews, AThreadThatEndsStillGetsMembers) {
         thread_local LooksUpLate late;
         late.members = &members;
         late.seen = &seen;
-        ThreadViews::keep(kEngine, group_hash(kGroup), view_of(kGroup, 1));
+        ThreadViews::keep(kEngine, group_hash(kViewed), view_of(kViewed, 1));
     });
     EXPECT_EQ(members.size(), 5u);
     members = {};
