@@ -10,6 +10,22 @@ std::uint64_t Deliver::awaited(const std::vector<MemberNumber>& members) const {
                                       members.begin());
 }
 
+std::string to_string(const Sender& sender) {
+    switch (sender.role) {
+        case Sender::Role::anyone:
+            return "anyone";
+        case Sender::Role::node:
+            return "node " + sender.name;
+        case Sender::Role::worker:
+            return "worker key " + sender.name;
+        case Sender::Role::observer:
+            return "observer " + sender.name;
+        case Sender::Role::operator_:
+            return "operator " + sender.name;
+    }
+    return {};
+}
+
 std::string_view to_string(Note::Kind kind) {
     switch (kind) {
         case Note::Kind::ready:
@@ -32,6 +48,10 @@ std::string_view to_string(Note::Kind kind) {
             return "new incarnation";
         case Note::Kind::dial_refused:
             return "dial refused";
+        case Note::Kind::peer_refused:
+            return "peer refused";
+        case Note::Kind::administered:
+            return "administered";
         case Note::Kind::worker_up:
             return "worker up";
         case Note::Kind::worker_resumed:

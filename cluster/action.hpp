@@ -115,6 +115,8 @@ struct Note {
         name_taken,       // another live node has this node's name; this node waits until that node is down
         new_incarnation,  // this node takes a higher incarnation while it serves
         dial_refused,     // a seed refused this node's hello
+        peer_refused,     // there are as many live nodes as Bounds::peers allows
+        administered,     // somebody used a verb that administers, or was refused it
         worker_up,
         worker_resumed,
         worker_lost,  // its connection is lost; its grace period begins

@@ -125,6 +125,7 @@ struct Core::Impl {
     void query(Sessions::Request request);
     void answer_query(const Sessions::Request& request);
     void answer_queries();
+    void forget_request(const Sessions::Request& request, const std::string& name);
     void join_request(const SessionRequest& id, const std::string& worker, const proto::JoinRequest& join);
     void members_request(const SessionRequest& id, const proto::MembersRequest& request);
     void groups_request(const SessionRequest& id);

@@ -24,7 +24,7 @@ void Core::Impl::on_door_message(MessageArrived& event) {
         if (discovery.hello(message, event.sender, event.connection, replicas.own().applied())) met(hello->self);
     } else if (std::holds_alternative<proto::WorkerHello>(message.body)) {
         worker_hello(message, event.sender, event.connection);
-    } else if (auto wanted = sessions.message(std::move(message), event.sender, event.connection)) {
+    } else if (auto wanted = sessions.message(std::move(event))) {
         request(std::move(*wanted));
     }
 }
@@ -34,8 +34,8 @@ void Core::Impl::on_dial_answer(MessageArrived& event) {
     const proto::Header& header = event.message.header;
     if (header.scope == ctx.options.scope)
         peers.namesakes().answered({header.origin, Incarnation{header.incarnation}}, event.address);
-    if (const auto* refusal = std::get_if<proto::Refuse>(&event.message.body))
-        return discovery.refused(*refusal, event.address);
+    if (std::holds_alternative<proto::Refuse>(event.message.body))
+        return discovery.refused(event.message, event.address);
     const auto* welcome = std::get_if<proto::Welcome>(&event.message.body);
     if (!welcome || welcome->self.id.name != header.origin) return ctx.count("messages_out_of_place");
     if (discovery.welcome(event.message, event.address)) met(welcome->self);
@@ -200,6 +200,8 @@ void Core::Impl::dispatch(proto::Message& message, const std::string& relay) {
         links.acked(from, *link_ack);
     } else if (const auto* wrapped = std::get_if<proto::Relay>(&body); wrapped && relay.empty()) {
         on_relay(from, *wrapped);
+    } else if (const auto* forget = std::get_if<proto::Forget>(&body)) {
+        peers.forget(forget->node);
     } else if (!std::holds_alternative<proto::PeerNews>(body)) {
         ctx.count("messages_out_of_place");
     }

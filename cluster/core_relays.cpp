@@ -27,7 +27,7 @@ bool is_published(const proto::Message& message) {
     return (deltas && deltas->about.name == message.header.origin) ||
            std::holds_alternative<proto::Heartbeat>(message.body) ||
            std::holds_alternative<proto::Goodbye>(message.body) ||
-           std::holds_alternative<proto::PeerNews>(message.body);
+           std::holds_alternative<proto::PeerNews>(message.body) || std::holds_alternative<proto::Forget>(message.body);
 }
 
 void Core::Impl::on_probe(const NodeId& from, const proto::Probe& probe) {

@@ -3,6 +3,7 @@
 
 #include "cluster/base/wire_size.hpp"
 #include "cluster/core_impl.hpp"
+#include "cluster/membership/publish.hpp"
 #include "proto/limits.hpp"
 
 namespace muster::cluster {
@@ -12,10 +13,11 @@ Duration duration_of(std::uint64_t ms) {
     return milliseconds(std::min(ms, milliseconds_of(kLongestWait)));
 }
 
-/// With keys, the address names the node, so that the worker knows whose key to expect there.
-std::string front_door(const std::string& name, const std::string& address, bool has_keys) {
+/// The address with the node's name, so that a worker that comes later knows whom, and with keys whose key, to expect
+/// there: another cluster may have the address by then.
+std::string front_door(const std::string& name, const std::string& address) {
     std::string named = name + "@" + address;
-    return has_keys && named.size() <= limits::kAddress ? named : address;
+    return named.size() <= limits::kAddress ? named : address;
 }
 
 }  // namespace
@@ -24,7 +26,7 @@ void Core::Impl::worker_hello(const proto::Message& message, const Sender& sende
     std::vector<std::string> others;
     for (const auto& [name, peer] : peers.all())
         if (peer.is_live() && !peer.record.address.empty() && others.size() < limits::kNodesInWelcome)
-            others.push_back(front_door(name, peer.record.address, ctx.options.notary != nullptr));
+            others.push_back(front_door(name, peer.record.address));
     sessions.hello(message, sender, connection, ready ? "" : why_not_ready(), self_info(), std::move(others));
 }
 
@@ -51,9 +53,20 @@ void Core::Impl::request(Sessions::Request request) {
     } else if (const auto* unwatch = std::get_if<proto::UnwatchRequest>(&body)) {
         const auto done = watches.unwatch(id.token, unwatch->watch);
         done ? answer(id, Done{}) : answer(id, done.error());
+    } else if (const auto* unwanted = std::get_if<proto::ForgetRequest>(&body)) {
+        forget_request(request, unwanted->node);
     } else {
         query(std::move(request));
     }
+}
+
+void Core::Impl::forget_request(const Sessions::Request& request, const std::string& name) {
+    const auto forgotten = peers.forget(name);
+    ctx.note(Note::Kind::administered, request.asker,
+             "forget " + name + (forgotten ? "" : ", refused: " + forgotten.error().text));
+    if (!forgotten) return answer(request.id, forgotten.error());
+    publish(ctx, proto::Forget{*forgotten});
+    answer(request.id, Done{});
 }
 
 /// Replies to queries may be whole tables. In one turn only so much is encoded (Bounds::answer_bytes_per_turn), so that

@@ -49,12 +49,15 @@ enum class Channel : std::uint8_t {
 
 /// The sender of a message, as the key of its connection proves. Without keys: anyone.
 struct Sender {
-    enum class Role : std::uint8_t { anyone, node, worker, observer };
+    enum class Role : std::uint8_t { anyone, node, worker, observer, operator_ };
     Role role = Role::anyone;
     std::string name{};  // the key's name; for a node, the node's name
 
     bool operator==(const Sender&) const = default;
 };
+
+/// "operator ops"; "anyone".
+std::string to_string(const Sender& sender);
 
 /// Time has passed. The shell steps a Tick only after all messages that had arrived, so that the core does not suspect
 /// a peer whose heartbeat lies unread in a socket.
@@ -63,9 +66,10 @@ struct Tick {};
 struct MessageArrived {
     Channel channel = Channel::gossip;
     ConnectionId connection;  // door only
-    std::string address;      // dial only
+    std::string address;      // dial: as it was dialed. door: where a request that administers comes from
     proto::Message message;
-    Sender sender{};  // empty for gossip: one socket receives from all peers
+    Sender sender{};        // empty for gossip: one socket receives from all peers
+    bool is_local = false;  // door: a request that administers came over loopback
 };
 
 /// The peer has subscribed to this node's publisher: its connection is up.

@@ -42,6 +42,7 @@ struct Timing {
     Duration link_retention = std::chrono::minutes(5);  // how long a link keeps notices for a peer that is down
     Duration ready_wait = milliseconds(3000);           // for seeds that do not answer
     Duration name_conflict_wait = milliseconds(5000);   // for the last holder of this node's name to be found dead
+    Duration sleep_after = std::chrono::minutes(1);     // after a node is down: it costs no connections any more
     Duration forget_after = std::chrono::minutes(60);   // after a node is down or has left
 };
 
@@ -74,9 +75,9 @@ struct Bounds {
     std::size_t answers_kept = 2048;               // for each session, for requests that are repeated
     std::size_t answer_bytes_kept = 8u << 20;      // in them; the latest answer is kept whatever its size
     std::size_t answer_bytes_per_turn = 4u << 20;  // of replies to queries; the last reply may exceed it
-    std::size_t peers = 4096;
-    std::size_t pending_reports = 65536;  // notify calls that wait
-    std::size_t journal = 0;              // entries of nodes, and as many of members and workers; 0: no journal
+    std::size_t peers = 4096;                      // other nodes; those that are gone make room for live ones
+    std::size_t pending_reports = 65536;           // notify calls that wait
+    std::size_t journal = 0;  // entries of nodes, and as many of members and workers; 0: no journal
 };
 
 struct Options {

@@ -36,6 +36,10 @@ constexpr Wording wording(Kind kind) {
             return {2, "a later life of this node's name is known; this node takes a higher incarnation", ""};
         case Kind::dial_refused:
             return {2, "", " refused this node"};
+        case Kind::peer_refused:
+            return {2, "no room for node ", ""};
+        case Kind::administered:
+            return {2, "administered by ", ""};
         case Kind::worker_up:
             return {1, "worker ", " is attached"};
         case Kind::worker_resumed:
@@ -75,6 +79,8 @@ std::string_view field_of(Kind kind) {
             return "worker";
         case Kind::dial_refused:
             return "address";
+        case Kind::administered:
+            return "by";
         default:
             return "node";
     }

@@ -17,6 +17,7 @@ struct Address { std::string& text; };     // or empty if unknown
 struct Text { std::string& text; };
 struct Bytes { std::string& text; std::size_t limit; };
 struct Appended { std::string& text; std::size_t limit; };  // Bytes at the end, which older minor versions omit
+struct AppendedName { std::string& text; };                 // a node's name or empty, likewise
 struct AppendedNumber { std::uint64_t& value; };            // a number, likewise
 struct AppendedLines { std::vector<std::string>& lines; };  // a Text of lines, likewise
 struct GroupPart { std::string& text; };   // a store or feature
@@ -52,7 +53,7 @@ template <class Io> bool fields(Io& io, Notice& m) {
 template <class Io> bool fields(Io& io, NoticeReport& m) { return io(m.ticket, m.delivered, m.missed); }
 template <class Io> bool fields(Io& io, NoticesLost& m) { return io(m.group, m.notices); }
 
-template <class Io> bool fields(Io& io, Hello& m) { return io(m.self); }
+template <class Io> bool fields(Io& io, Hello& m) { return io(m.self, AppendedName{m.expects}); }
 template <class Io> bool fields(Io& io, Welcome& m) {
     return io(m.self, m.known, m.peers, AppendedNumber{m.channels});
 }
@@ -65,6 +66,7 @@ template <class Io> bool fields(Io& io, Heartbeat& m) {
 }
 template <class Io> bool fields(Io& io, Goodbye&) { return io(); }
 template <class Io> bool fields(Io& io, PeerNews& m) { return io(m.peers); }
+template <class Io> bool fields(Io& io, Forget& m) { return io(m.node); }
 template <class Io> bool fields(Io& io, Pull& m) { return io(m.about, m.have, m.snapshot); }
 template <class Io> bool fields(Io& io, SnapshotChunk& m) {
     return io(m.about, m.as_of, m.digest, m.index, m.count, m.groups, AppendedNumber{m.members});
@@ -103,6 +105,7 @@ template <class Io> bool fields(Io& io, NotifyRequest& m) {
 }
 template <class Io> bool fields(Io& io, WatchRequest& m) { return io(GroupOrAll{m.group}); }
 template <class Io> bool fields(Io& io, UnwatchRequest& m) { return io(m.watch); }
+template <class Io> bool fields(Io& io, ForgetRequest& m) { return io(NodeName{m.node}); }
 
 template <class Io> bool fields(Io& io, Member& m) { return io(m.id, WorkerName{m.worker}, m.meta); }
 template <class Io> bool fields(Io& io, NodeInfo& m) {
@@ -151,6 +154,7 @@ template <> inline constexpr std::uint64_t kType<Deltas> = 10;
 template <> inline constexpr std::uint64_t kType<Heartbeat> = 11;
 template <> inline constexpr std::uint64_t kType<Goodbye> = 12;
 template <> inline constexpr std::uint64_t kType<PeerNews> = 13;
+template <> inline constexpr std::uint64_t kType<Forget> = 14;
 template <> inline constexpr std::uint64_t kType<Pull> = 20;
 template <> inline constexpr std::uint64_t kType<SnapshotChunk> = 21;
 template <> inline constexpr std::uint64_t kType<SnapshotAck> = 22;
@@ -176,6 +180,7 @@ template <> inline constexpr std::uint64_t kType<StatusRequest> = 55;
 template <> inline constexpr std::uint64_t kType<NotifyRequest> = 56;
 template <> inline constexpr std::uint64_t kType<WatchRequest> = 57;
 template <> inline constexpr std::uint64_t kType<UnwatchRequest> = 58;
+template <> inline constexpr std::uint64_t kType<ForgetRequest> = 59;
 template <> inline constexpr std::uint64_t kType<JoinReply> = 60;
 template <> inline constexpr std::uint64_t kType<LeaveReply> = 61;
 template <> inline constexpr std::uint64_t kType<MembersReply> = 62;

@@ -16,12 +16,12 @@
 
 namespace muster::proto {
 
-using Body =
-    std::variant<Hello, Welcome, Refuse, Deltas, Heartbeat, Goodbye, PeerNews, Pull, SnapshotChunk, SnapshotAck, Probe,
-                 Heard, Ping, Pong, LinkData, LinkAck, Relay, Sealed, WorkerHello, WorkerHeartbeat, WorkerGoodbye,
-                 JoinRequest, LeaveRequest, MembersRequest, GroupsRequest, NodesRequest, StatusRequest, NotifyRequest,
-                 WatchRequest, UnwatchRequest, WorkerWelcome, NodeHeartbeat, JoinReply, LeaveReply, MembersReply,
-                 GroupsReply, NodesReply, StatusReply, NotifyReply, DoneReply, ErrorReply, Deliveries, Gap, WatchNews>;
+using Body = std::variant<Hello, Welcome, Refuse, Deltas, Heartbeat, Goodbye, PeerNews, Forget, Pull, SnapshotChunk,
+                          SnapshotAck, Probe, Heard, Ping, Pong, LinkData, LinkAck, Relay, Sealed, WorkerHello,
+                          WorkerHeartbeat, WorkerGoodbye, JoinRequest, LeaveRequest, MembersRequest, GroupsRequest,
+                          NodesRequest, StatusRequest, NotifyRequest, WatchRequest, UnwatchRequest, ForgetRequest,
+                          WorkerWelcome, NodeHeartbeat, JoinReply, LeaveReply, MembersReply, GroupsReply, NodesReply,
+                          StatusReply, NotifyReply, DoneReply, ErrorReply, Deliveries, Gap, WatchNews>;
 
 struct Message {
     Header header;
@@ -29,5 +29,10 @@ struct Message {
 
     bool operator==(const Message&) const = default;
 };
+
+/// Whether the request administers: only operators may make it.
+inline bool administers(const Body& body) {
+    return std::holds_alternative<ForgetRequest>(body);
+}
 
 }  // namespace muster::proto

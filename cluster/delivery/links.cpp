@@ -96,9 +96,12 @@ void Links::acked(Link& link, std::uint64_t number) {
 
 void Links::on(const Transition& transition) {
     // A node that is down may return in the same life, so its link is kept with all that waits.
-    if (transition.kind == Transition::Kind::up)
-        link_to(transition.id).retry_now(ctx_.now);
-    else if (transition.kind == Transition::Kind::left)
+    if (transition.kind == Transition::Kind::up) {
+        Link& link = link_to(transition.id);
+        // A peer that was forgotten may return in a life whose clock is behind.
+        if (link.peer() != transition.id) link = Link(transition.id);
+        link.retry_now(ctx_.now);
+    } else if (transition.kind == Transition::Kind::left)
         links_.erase(transition.id.name);
 }
 

@@ -10,6 +10,8 @@ namespace muster::cluster {
 namespace {
 
 constexpr Duration kNoteInterval = std::chrono::seconds(30);
+constexpr Duration kTurn = std::chrono::seconds(2);  // for a connect, a hello and its answer
+constexpr std::size_t kTurnNodes = 4;
 
 std::string name_taken(const std::string& name, const std::string& address) {
     return "name '" + name + "' is taken by a live node at " + address + ": choose another name, or stop that node";
@@ -32,6 +34,11 @@ bool Discovery::refuse(ConnectionId connection, ErrorCode code, const std::strin
         case ErrorCode::refused:
             ctx_.count("hellos_refused_key");
             break;
+        case ErrorCode::unreachable:
+            ctx_.count("hellos_refused_other_node");
+            break;
+        case ErrorCode::overloaded:  // counted as peers_refused
+            break;
         default:
             ctx_.count("hellos_refused_not_alive");
             break;
@@ -42,9 +49,13 @@ bool Discovery::refuse(ConnectionId connection, ErrorCode code, const std::strin
 
 bool Discovery::hello(const proto::Message& message, const Sender& sender, ConnectionId connection, Seq seq) {
     const auto& caller = std::get<proto::Hello>(message.body).self;
+    const auto& expects = std::get<proto::Hello>(message.body).expects;
     if (message.header.scope != ctx_.options.scope)
         return refuse(connection, ErrorCode::wrong_scope,
                       "this node serves scope '" + ctx_.options.scope + "', not '" + message.header.scope + "'");
+    if (!expects.empty() && expects != ctx_.self.name)
+        return refuse(connection, ErrorCode::unreachable,
+                      "this is node '" + ctx_.self.name + "', not '" + expects + "'");
     if (const auto why = why_not_believed(caller, sender); !why.empty())
         return refuse(connection, ErrorCode::refused, why);
     const bool itself = caller.id == ctx_.self;
@@ -54,7 +65,10 @@ bool Discovery::hello(const proto::Message& message, const Sender& sender, Conne
         return refuse(connection, ErrorCode::name_taken, name_taken(ctx_.self.name, ctx_.options.address));
     if (const Peer* holder = holder_of_name(caller))
         return refuse(connection, ErrorCode::name_taken, name_taken(caller.id.name, holder->record.address));
-    send_welcome(caller, connection, seq);
+    if (!send_welcome(caller, connection, seq))
+        return refuse(connection, ErrorCode::overloaded,
+                      "this node knows as many live nodes as it may (" + std::to_string(ctx_.options.bounds.peers) +
+                          "): raise peers, on all nodes");
     return true;
 }
 
@@ -77,12 +91,13 @@ const Peer* Discovery::holder_of_name(const proto::PeerRecord& newcomer) const {
     return known->record.address != newcomer.address || peers_.is_serving(*known) ? known : nullptr;
 }
 
-void Discovery::send_welcome(const proto::PeerRecord& caller, ConnectionId connection, Seq seq) {
+bool Discovery::send_welcome(const proto::PeerRecord& caller, ConnectionId connection, Seq seq) {
     proto::Welcome welcome{peers_.self_record(seq), {}, {}};
     if (caller.id != ctx_.self) {
         if (const Peer* known = peers_.find(caller.id.name)) welcome.known = known->record.id.incarnation;
         // No effect if the caller's life has left or is an earlier one: it must take a higher incarnation first.
         peers_.greet(caller, caller.id.name);
+        if (!peers_.find(caller.id.name)) return false;
         peers_.mark_knows_us(caller.id);
         peers_.reopen_if_silent(caller.id);
         peers_.report_death_to(caller.id);
@@ -97,6 +112,7 @@ void Discovery::send_welcome(const proto::PeerRecord& caller, ConnectionId conne
     // Its front door answers although its channels may not: this answer always arrives.
     if (known && known->record.id == caller.id) welcome.channels = peers_.report_for(*known);
     ctx_.emit(SendDoor{connection, ctx_.message(std::move(welcome))});
+    return true;
 }
 
 bool Discovery::welcome(const proto::Message& message, const std::string& address) {
@@ -106,6 +122,7 @@ bool Discovery::welcome(const proto::Message& message, const std::string& addres
     if (it == targets_.end()) return false;
     Target& target = it->second;
     target.name_refused_since = kNever;
+    if (is_somebody_else(message.header, target)) return false;
     if (welcome.self.id == ctx_.self) {
         target.is_self = true;
         return false;
@@ -143,10 +160,24 @@ bool Discovery::is_known_proven(const proto::Welcome& welcome) {
                        [&](const proto::PeerRecord& record) { return record.id == later && is_proven(ctx_, record); });
 }
 
-void Discovery::refused(const proto::Refuse& refusal, const std::string& address) {
+/// Whether another node than the one that is known there answers at an address that is no seed. Its address is then
+/// forgotten: it may belong to another cluster, which must not be drawn into this one.
+bool Discovery::is_somebody_else(const proto::Header& from, const Target& target) {
+    if (target.is_seed || target.name.empty()) return false;
+    if (from.origin == target.name && from.scope == ctx_.options.scope) return false;
+    peers_.mark_moved(target.name);
+    return true;
+}
+
+void Discovery::refused(const proto::Message& message, const std::string& address) {
+    const auto& refusal = std::get<proto::Refuse>(message.body);
     const auto it = targets_.find(address);
     if (it == targets_.end()) return;
     Target& target = it->second;
+    if (is_somebody_else(message.header, target))
+        return ctx_.note(Note::Kind::dial_refused, address,
+                         "node '" + message.header.origin + "' of scope '" + message.header.scope +
+                             "' has the address of node '" + target.name + "' now, which is not dialed any more");
     if (refusal.code != ErrorCode::name_taken) return note(target, Note::Kind::dial_refused, address, refusal.text);
     note(target, Note::Kind::name_taken, "", address + " refuses this node: " + refusal.text);
     target.name_refused_at = ctx_.now;
@@ -172,16 +203,20 @@ bool Discovery::needs_hello(const Target& target) const {
     if (target.is_self) return false;
     const Peer* peer = target.name.empty() ? nullptr : peers_.find(target.name);
     if (!peer || peer->record.state == NodeState::left) return target.is_seed;
+    if (peer->has_moved || peer->is_dormant) return target.is_seed || ctx_.now < target.turn_ends;
     return !peer->is_live() || !peer->knows_us;
 }
 
 /// Dials the later life of this node's own name where it is said to run.
 void Discovery::ask_namesake(Seq seq) {
     const auto address = peers_.namesakes().address_to_ask();
+    if (address != namesake_address_ && !namesake_address_.empty()) ctx_.emit(HangUp{namesake_address_});
+    namesake_address_.clear();
     if (address.empty() || targets_.contains(address)) return;  // a target gets hellos anyway
+    namesake_address_ = address;
     if (ctx_.now - namesake_asked_at_ < ctx_.options.timing.redial_max) return;
     namesake_asked_at_ = ctx_.now;
-    ctx_.emit(Dial{address, ctx_.message(proto::Hello{peers_.self_record(seq)})});
+    ctx_.emit(Dial{address, ctx_.message(proto::Hello{peers_.self_record(seq), ctx_.self.name})});
 }
 
 /// Nodes that are down get hellos as well. After a split both sides believe each other down, and these hellos are how
@@ -189,7 +224,26 @@ void Discovery::ask_namesake(Seq seq) {
 void Discovery::add_targets() {
     for (const auto& [name, peer] : peers_.all()) {
         const bool unmet = peer.record.state == NodeState::down || (peer.is_live() && !peer.knows_us);
-        if (unmet && !peer.record.address.empty()) targets_[peer.record.address].name = name;
+        if (unmet && !peer.is_dormant && !peer.has_moved && !peer.record.address.empty())
+            targets_[peer.record.address].name = name;
+    }
+    if (ctx_.now >= next_turn_) begin_turn();
+}
+
+/// Nodes that are down for long are dialed in turn, a few at a time, so that any number of them costs few descriptors.
+void Discovery::begin_turn() {
+    next_turn_ = ctx_.now + kTurn;
+    std::vector<const Peer*> dormant;
+    for (const auto& [name, peer] : peers_.all())
+        if (peer.is_dormant && !peer.has_moved && !peer.record.address.empty()) dormant.push_back(&peer);
+    const auto first = std::upper_bound(dormant.begin(), dormant.end(), last_turn_,
+                                        [](const auto& name, const Peer* one) { return name < one->record.id.name; });
+    std::rotate(dormant.begin(), first, dormant.end());
+    dormant.resize(std::min(dormant.size(), kTurnNodes));
+    for (const Peer* peer : dormant) {
+        Target& target = targets_[peer->record.address];
+        target.name = last_turn_ = peer->record.id.name;
+        target.turn_ends = next_turn_;
     }
 }
 
@@ -203,7 +257,9 @@ bool Discovery::is_seed_due_again(const Target& target) const {
 
 void Discovery::dial(const std::string& address, Target& target, Seq seq) {
     target.dialed_at = ctx_.now;
-    ctx_.emit(Dial{address, ctx_.message(proto::Hello{peers_.self_record(seq)})});
+    // Whoever answers at a seed is welcome. At any other address one node is known.
+    const std::string expects = target.is_seed ? std::string() : target.name;
+    ctx_.emit(Dial{address, ctx_.message(proto::Hello{peers_.self_record(seq), expects})});
 }
 
 /// The peer is connected, so the socket for hellos can be closed. The next need for hellos begins with the shortest

@@ -20,7 +20,7 @@ public:
     bool welcome(const proto::Message& message, const std::string& address);
     /// Takes in a refusal of a hello of this node. Ends the node if its name stays taken for
     /// Timing::name_conflict_wait before it has been ready.
-    void refused(const proto::Refuse& refusal, const std::string& address);
+    void refused(const proto::Message& message, const std::string& address);
     /// Sends the hellos that are due.
     void tick(Seq seq);
 
@@ -39,12 +39,15 @@ private:
         Instant due{};           // of the next hello
         Duration wait{};         // between hellos
         Instant dialed_at = kLongAgo;
+        Instant turn_ends = kLongAgo;  // hellos go to a node that is down for long until then
         Instant noted_at = kLongAgo;
         Instant name_refused_since = kNever;  // without a break
         Instant name_refused_at = kLongAgo;
     };
 
-    void send_welcome(const proto::PeerRecord& caller, ConnectionId connection, Seq seq);
+    /// False if there is no room for the caller.
+    bool send_welcome(const proto::PeerRecord& caller, ConnectionId connection, Seq seq);
+    bool is_somebody_else(const proto::Header& from, const Target& target);
     bool refuse(ConnectionId connection, ErrorCode code, const std::string& text);
     /// Why the sender's key does not entitle it to this record. Empty if it does, and without keys.
     [[nodiscard]] std::string why_not_believed(const proto::PeerRecord& caller, const Sender& sender) const;
@@ -60,12 +63,16 @@ private:
     void dial(const std::string& address, Target& target, Seq seq);
     void hang_up(const std::string& address, Target& target);
     void add_targets();
+    void begin_turn();
     void ask_namesake(Seq seq);
 
     Context& ctx_;
     Peers& peers_;
     std::map<std::string, Target> targets_;  // by address
     Instant namesake_asked_at_ = kLongAgo;
+    std::string namesake_address_;  // that was dialed last
+    Instant next_turn_{};
+    std::string last_turn_;  // the node whose turn was last
 };
 
 }  // namespace muster::cluster

@@ -16,6 +16,8 @@ using proto::PeerRecord;
 constexpr Duration kDeathReportInterval = std::chrono::milliseconds(200);
 // Microseconds since 1970 until the year 294,247. Above it a node would have no number for its next life.
 constexpr std::uint64_t kMaxIncarnation = std::uint64_t{1} << 63;
+constexpr Duration kRefusalNoteInterval = std::chrono::seconds(30);
+constexpr std::size_t kAwakeDead = 32;                  // peers that are down and stay connected, at most
 constexpr std::uint64_t kMaxRefutationStep = 1u << 20;  // far more than any node refutes between two records of it
 
 }  // namespace
@@ -144,11 +146,28 @@ void Peers::merge_suspicion(Peer& peer, const PeerRecord& news, const std::strin
     if (reporter != news.id.name && reporter != ctx_.self.name) peer.accusers.insert(reporter);
 }
 
+/// Nodes that are gone make room, the one that is gone for longest first: names that change with each start would fill
+/// the table within hours.
+bool Peers::make_room() {
+    if (peers_.size() < ctx_.options.bounds.peers) return true;
+    auto oldest = peers_.end();
+    for (auto it = peers_.begin(); it != peers_.end(); ++it)
+        if (!it->second.is_live() && (oldest == peers_.end() || it->second.state_since < oldest->second.state_since))
+            oldest = it;
+    if (oldest == peers_.end()) return false;
+    const NodeId id = oldest->second.record.id;
+    return forget(id);
+}
+
+void Peers::refuse(const PeerRecord& news) {
+    ctx_.count("peers_refused");
+    if (ctx_.now - refusal_noted_at_ < kRefusalNoteInterval) return;
+    refusal_noted_at_ = ctx_.now;
+    ctx_.note(Note::Kind::peer_refused, news.id.name, std::to_string(peers_.size()) + " other nodes are live already");
+}
+
 void Peers::add(const PeerRecord& news) {
-    if (peers_.size() >= ctx_.options.bounds.peers) {
-        ctx_.count("peers_refused");
-        return;
-    }
+    if (!make_room()) return refuse(news);
     Peer& peer = peers_[news.id.name];
     peer.record = news;
     peer.state_since = peer.heard_at = ctx_.now;
@@ -182,7 +201,7 @@ void Peers::apply(Peer& peer, const PeerRecord& news, const std::string& why) {
 void Peers::replace_record(Peer& peer, const PeerRecord& news) {
     const PeerRecord old = std::exchange(peer.record, news);
     if (news.id != old.id) {
-        peer.knows_us = false;
+        peer.knows_us = peer.has_moved = false;
         peer.published_stamp = peer.sent_stamp = 0;
         peer.sealed_heartbeat.clear();
         peer.told = peer.faults = 0;
@@ -334,6 +353,57 @@ void Peers::forget_old() {
         if (old) disconnect(peer);
         it = old ? peers_.erase(it) : std::next(it);
     }
+    let_sleep();
+}
+
+/// A connection to a peer that is down costs descriptors, and so does each hello. A peer that went down lately keeps
+/// them, because a death may be wrong and restarts are quick. The others sleep: Discovery dials a few of them in turn.
+void Peers::let_sleep() {
+    std::vector<std::pair<Instant, Peer*>> awake;
+    for (auto& [name, peer] : peers_) {
+        const Instant since = std::max(peer.state_since, peer.heard_directly_at);
+        const bool is_down = peer.record.state == NodeState::down;
+        peer.is_dormant = is_down && (peer.has_moved || ctx_.now - since > ctx_.options.timing.sleep_after);
+        if (is_down && !peer.is_dormant) awake.emplace_back(since, &peer);
+        if (peer.is_dormant) disconnect(peer);
+    }
+    if (awake.size() <= kAwakeDead) return;
+    std::sort(awake.begin(), awake.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
+    for (std::size_t i = kAwakeDead; i < awake.size(); ++i) {
+        awake[i].second->is_dormant = true;
+        disconnect(*awake[i].second);
+    }
+}
+
+bool Peers::forget(const NodeId& id) {
+    Peer* peer = find(id.name);
+    if (!peer || peer->record.id != id || peer->is_live()) return false;
+    disconnect(*peer);
+    news_.erase(id.name);
+    peers_.erase(id.name);
+    ctx_.count("nodes_forgotten");
+    return true;
+}
+
+Result<NodeId> Peers::forget(const std::string& name) {
+    const Peer* peer = find(name);
+    if (name == ctx_.self.name)
+        return Error{ErrorCode::bad_request,
+                     "this is node '" + name + "' itself: give a node that is down or has left"};
+    if (!peer) return Error{ErrorCode::bad_request, "no node of the name '" + name + "' is known: see muster nodes"};
+    if (peer->is_live())
+        return Error{ErrorCode::bad_request, "node '" + name + "' is " + std::string(to_string(peer->record.state)) +
+                                                 ", not down or left: stop it first"};
+    const NodeId id = peer->record.id;
+    forget(id);
+    return id;
+}
+
+void Peers::mark_moved(const std::string& name) {
+    Peer* peer = find(name);
+    if (!peer || std::exchange(peer->has_moved, true)) return;
+    ctx_.count("addresses_forgotten");
+    if (!peer->is_live()) disconnect(*peer);
 }
 
 std::vector<Transition> Peers::take_transitions() {

@@ -51,8 +51,10 @@ struct Peer {
     std::uint64_t faults = 0;           // channels that are silent, as noted last
 
     // The connection to it.
-    bool connected = false;  // the last action was ConnectPeer, not DisconnectPeer
-    bool knows_us = false;   // it knows this life of this node: no more hellos
+    bool connected = false;   // the last action was ConnectPeer, not DisconnectPeer
+    bool knows_us = false;    // it knows this life of this node: no more hellos
+    bool has_moved = false;   // another node answers at its address: neither dialed nor connected in this life
+    bool is_dormant = false;  // down for long: not connected, and dialed only in turn with others
     SocketTimes control_opened;
     SocketTimes gossip_opened;
     bool reopened = false;  // connected again because it was silent, and still silent: messages there would be lost
@@ -132,8 +134,15 @@ public:
     /// This node is sure that this life of the peer has ended. `why` is for people.
     void declare(const NodeId& id, NodeState down_or_left, const std::string& why);
     void suspect(Peer& peer);
-    /// Removes peers that have been down or left for Timing::forget_after.
+    /// Removes peers that have been down or left for Timing::forget_after, and disconnects those that are down for
+    /// long, so that dead names cost no descriptors.
     void forget_old();
+    /// Removes this life if it is down or has left. Returns whether it was.
+    bool forget(const NodeId& id);
+    /// An operator wants a node that is down or has left to be forgotten. Errors: bad_request.
+    Result<NodeId> forget(const std::string& name);
+    /// Another node answers at the address of this peer.
+    void mark_moved(const std::string& name);
     /// Heard within Timing::suspect_after, from itself or through another node, and it hears this node.
     [[nodiscard]] bool is_hearing(const Peer& peer) const;
     /// Heard, and its link was not lost since: its process runs, and another one with its name is not its next life.
@@ -197,6 +206,10 @@ private:
     void merge_self(const proto::PeerRecord& news);
     void merge_suspicion(Peer& peer, const proto::PeerRecord& news, const std::string& reporter) const;
     void add(const proto::PeerRecord& news);
+    /// Whether another peer may be added. Forgets the peer that is gone for longest if there are Bounds::peers.
+    bool make_room();
+    void refuse(const proto::PeerRecord& news);
+    void let_sleep();
     /// Replaces the peer's record by one that overrides it. `why` is for people.
     void apply(Peer& peer, const proto::PeerRecord& news, const std::string& why);
     static void replace_record(Peer& peer, const proto::PeerRecord& news);
@@ -217,6 +230,7 @@ private:
     std::uint64_t refutation_ = 0;  // how often this node denied its death in this life
     std::map<std::string, Peer> peers_;
     std::map<std::string, proto::PeerRecord> news_;
+    Instant refusal_noted_at_ = kLongAgo;
     std::vector<Transition> transitions_;
 };
 

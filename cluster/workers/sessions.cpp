@@ -14,7 +14,7 @@ bool is_any_of(const proto::Body& body) {
 /// Whether doing the request twice would differ from doing it once.
 bool is_done_once(const proto::Body& body) {
     using namespace proto;
-    return is_any_of<JoinRequest, LeaveRequest, NotifyRequest, WatchRequest, UnwatchRequest>(body);
+    return is_any_of<JoinRequest, LeaveRequest, NotifyRequest, WatchRequest, UnwatchRequest, ForgetRequest>(body);
 }
 
 bool is_request(const proto::Body& body) {
@@ -22,9 +22,16 @@ bool is_request(const proto::Body& body) {
     return is_done_once(body) || is_any_of<MembersRequest, GroupsRequest, NodesRequest, StatusRequest>(body);
 }
 
-/// Whether the sender may only read: an observer, or another node whose page compares tables.
-bool may_only_read(const Sender& sender) {
-    return sender.role == Sender::Role::observer || sender.role == Sender::Role::node;
+/// Whether the sender may join, leave and notify. Observers, operators, and other nodes, whose page compares tables,
+/// only read.
+bool may_change(const Sender& sender) {
+    return sender.role == Sender::Role::worker || sender.role == Sender::Role::anyone;
+}
+
+/// For the log: "operator ops, worker muster-h1-77 at 10.0.0.5".
+std::string asker_of(const MessageArrived& event) {
+    const std::string key = event.sender.role == Sender::Role::anyone ? "" : to_string(event.sender) + ", ";
+    return key + "worker " + event.message.header.origin + (event.address.empty() ? "" : " at " + event.address);
 }
 
 /// Whether the request does more than read. A watch reads.
@@ -115,14 +122,29 @@ void Sessions::attach(Session& session, ConnectionId connection, std::uint64_t r
     list_if_wants_flush(session);
 }
 
-std::optional<Sessions::Request> Sessions::message(proto::Message message, const Sender& sender,
-                                                   ConnectionId connection) {
+std::string Sessions::why_forbidden(const MessageArrived& event) {
+    const proto::Body& body = event.message.body;
+    if (changes_anything(body) && !may_change(event.sender)) {
+        ctx_.count("requests_of_observers_refused");
+        return "this key may only read: use a worker key";
+    }
+    if (!proto::administers(body)) return {};
+    const bool allowed = ctx_.options.notary ? event.sender.role == Sender::Role::operator_ : event.is_local;
+    if (allowed) return {};
+    ctx_.count("administration_refused");
+    ctx_.note(Note::Kind::administered, asker_of(event), "refused");
+    return ctx_.options.notary ? "this key may not administer: use one that the nodes have in operators/"
+                               : "without keys, a node is administered only over loopback: run this on its own host";
+}
+
+std::optional<Sessions::Request> Sessions::message(MessageArrived event) {
+    proto::Message& message = event.message;
     const SessionToken token{message.header.incarnation};
     Session* session = message.header.scope == ctx_.options.scope ? find(token) : nullptr;
-    if (session && session->sender() != sender) session = nullptr;
+    if (session && session->sender() != event.sender) session = nullptr;
     if (session && take_final_message(*session, message)) return std::nullopt;
-    if (!session || session->connection() != connection) {
-        refuse(connection, ErrorCode::unknown_session, "there is no such session on this connection: say hello");
+    if (!session || session->connection() != event.connection) {
+        refuse(event.connection, ErrorCode::unknown_session, "there is no such session on this connection: say hello");
         return std::nullopt;
     }
     session->mark_heard();
@@ -132,10 +154,12 @@ std::optional<Sessions::Request> Sessions::message(proto::Message message, const
     } else if (is_request(message.body)) {
         const std::uint64_t number = message.header.seq;
         if (!session->begin(number, is_done_once(message.body))) return std::nullopt;
-        if (!may_only_read(sender) || !changes_anything(message.body))
-            return Request{{token, number}, session->worker(), std::move(message.body)};
-        ctx_.count("requests_of_observers_refused");
-        session->reply(number, proto::ErrorReply{ErrorCode::refused, "this key may only read: use a worker key"});
+        if (auto why = why_forbidden(event); !why.empty()) {
+            session->reply(number, proto::ErrorReply{ErrorCode::refused, std::move(why)});
+            return std::nullopt;
+        }
+        const auto asker = proto::administers(message.body) ? asker_of(event) : std::string();
+        return Request{{token, number}, session->worker(), std::move(message.body), asker};
     } else {
         ctx_.count("messages_out_of_place");
     }

@@ -23,6 +23,7 @@ public:
         SessionRequest id;
         std::string worker;
         proto::Body body;
+        std::string asker{};  // of a request that administers: the key, worker and address, for the log
     };
     struct Ended {
         SessionToken token;
@@ -35,7 +36,7 @@ public:
     void hello(const proto::Message& message, const Sender& sender, ConnectionId connection,
                const std::string& not_ready, const NodeInfo& node, std::vector<std::string> other_nodes);
     /// Any other message of a worker. Returns a request if there is one to be done.
-    std::optional<Request> message(proto::Message message, const Sender& sender, ConnectionId connection);
+    std::optional<Request> message(MessageArrived event);
     void connection_lost(ConnectionId connection);
     /// This node ran late by `late`; see Session::allow_for_lateness.
     void allow_for_lateness(Duration late);
@@ -80,6 +81,8 @@ private:
     SessionToken new_token();
     void refuse(ConnectionId connection, ErrorCode code, std::string text);
     void attach(Session& session, ConnectionId connection, std::uint64_t received);
+    /// Why this request of a worker is refused; empty if the sender may make it.
+    [[nodiscard]] std::string why_forbidden(const MessageArrived& event);
     bool take_final_message(Session& session, const proto::Message& message);
     void lose(Session& session);
     void list_if_wants_flush(Session& session);

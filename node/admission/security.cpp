@@ -18,6 +18,8 @@ cluster::Sender sender_from(const keys::Identity& identity) {
             return {Role::worker, identity.name};
         case keys::Role::observer:
             return {Role::observer, identity.name};
+        case keys::Role::operator_:
+            return {Role::operator_, identity.name};
     }
     return {};
 }

@@ -67,6 +67,7 @@ int show_members(const Settings& settings, const Group& group, bool local);
 int show_key(const Settings& settings, const Group& group);
 int join(const Settings& settings, const JoinArguments& arguments);
 int notify(const Settings& settings, const NotifyArguments& arguments);
+int forget(const Settings& settings, const std::string& node);
 /// Both names of `group` empty: all groups.
 int watch(const Settings& settings, const Group& group, const Stay& stay);
 int keygen(const Settings& settings, const KeygenArguments& arguments);

@@ -27,6 +27,7 @@ struct Typed {
     Stay stay;
     KeygenArguments keygen;
     TopArguments top;
+    std::string forgotten;
     std::string node_a;
     std::string node_b;
     std::function<int()> run;
@@ -101,6 +102,9 @@ void add_queries(CLI::App& app, Typed& typed) {
     app.add_subcommand("status", "print the state of the node and its counters")->callback([&] {
         typed.run = [&] { return show_status(settings); };
     });
+    auto* forget = app.add_subcommand("forget", "make all nodes forget a node that is down or has left");
+    forget->add_option("NODE", typed.forgotten, "name of the node")->required();
+    forget->callback([&] { typed.run = [&] { return cli::forget(settings, typed.forgotten); }; });
     auto* members = app.add_subcommand("members", "list the members of a group");
     add_group(*members, typed.group);
     members->add_flag("--local", typed.local, "only members at the node that muster is connected to");
@@ -158,7 +162,7 @@ void add_watch(CLI::App& app, Typed& typed) {
 void add_keygen(CLI::App& app, Typed& typed) {
     auto* command =
         app.add_subcommand("keygen", "make a key pair: NAME.key, which is secret, and NAME.pub (connects to no node)");
-    command->add_option("NAME", typed.keygen.name, "name of the node, worker or observer")->required();
+    command->add_option("NAME", typed.keygen.name, "name of the node, worker, observer or operator")->required();
     command->add_option("--dir", typed.keygen.folder, "folder for the two files (default: the current one)");
     command->add_option("--replaces", typed.keygen.replaces,
                         "the previous NAME.pub, whose key is then accepted as well");

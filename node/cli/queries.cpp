@@ -70,6 +70,14 @@ int show_nodes(const Settings& settings) {
         });
 }
 
+int forget(const Settings& settings, const std::string& node) {
+    return query(
+        settings, [&](Worker& worker) { return worker.forget(node); },
+        [&](const Done&) {
+            settings.json ? print_json(Json{{"forgotten", node}}) : print("forgotten: " + node);
+        });
+}
+
 int show_groups(const Settings& settings) {
     return query(
         settings, [](Worker& worker) { return worker.groups(); },

@@ -33,7 +33,7 @@ struct LeaveCall {
 struct NotifyCall {
     proto::NotifyRequest request;
 };
-/// MembersRequest, GroupsRequest, NodesRequest or StatusRequest.
+/// MembersRequest, GroupsRequest, NodesRequest, StatusRequest or ForgetRequest.
 struct QueryCall {
     proto::Body request;
 };

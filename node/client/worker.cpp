@@ -284,6 +284,12 @@ Result<Status> Worker::status() {
     return result_of<Status>(impl_->loop.call(client::QueryCall{proto::StatusRequest{}}, kCallTimeout));
 }
 
+Result<Done> Worker::forget(const std::string& node) {
+    if (!is_valid_name(node))
+        return Error{ErrorCode::bad_request, "'" + node + "' is no name of a node: give it as muster nodes shows it"};
+    return result_of<Done>(impl_->loop.call(client::QueryCall{proto::ForgetRequest{node}}, kCallTimeout));
+}
+
 Result<NotifyReport> Worker::notify(NotificationKind kind, const Group& group, const Data& data,
                                     const NotifyOptions& options) {
     if (auto error = check(kind, group, data)) return *error;

@@ -145,8 +145,8 @@ constexpr std::array kSettings{
             set_seeds},
     Setting{"key", "FILE", "this node's own NAME.key, made by muster keygen; requires --keys", false,
             [](Config& c, const Values& v) { return set_text(c.node.security.key_file, v.back()); }},
-    Setting{"keys", "DIR", "folder of trusted keys, with nodes/, workers/ and observers/; requires --key", false,
-            [](Config& c, const Values& v) { return set_text(c.node.security.keys_dir, v.back()); }},
+    Setting{"keys", "DIR", "folder of trusted keys, with nodes/, workers/, observers/, operators/; requires --key",
+            false, [](Config& c, const Values& v) { return set_text(c.node.security.keys_dir, v.back()); }},
     Setting{"insecure", "", "without keys, also listen (and with --http, serve) on addresses other than loopback",
             false, [](Config& c, const Values& v) { return set_switch(c.node.security.insecure, v.back()); }},
     Setting{"scope", "SCOPE", "nodes and workers of different scopes share nothing (default \"default\")", false,
@@ -206,7 +206,7 @@ constexpr std::array kSettings{
             [](Config& c, const Values& v) {
                 return set_limit(c.node.limits.worker_requests, v.back(), node::kLeastRequests);
             }},
-    Setting{"peers", "N", "limit of known other nodes, alive or not (default 4096)", false,
+    Setting{"peers", "N", "limit of other nodes; dead ones make room (default 4096)", false,
             [](Config& c, const Values& v) { return set_limit(c.node.limits.peers, v.back()); }},
     Setting{"busy_poll", "US", "how long the node polls after traffic, for lower latency (default 0)", false,
             set_busy_poll},

@@ -21,7 +21,7 @@ class Keyring {
 public:
     struct Files {
         std::string key;     // NAME.key
-        std::string folder;  // DIR with nodes/, workers/, observers/
+        std::string folder;  // DIR with nodes/, workers/, observers/, operators/
         std::string node{};  // the node's name; empty: the key is a worker's
     };
     /// Errors: bad_request (or overloaded, if the process has no more descriptors), in one line that names the file and

@@ -16,7 +16,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::array kRoles{Role::node, Role::worker, Role::observer};
+constexpr std::array kRoles{Role::node, Role::worker, Role::observer, Role::operator_};
 constexpr std::size_t kMostFiles = 100'000;
 
 std::string folder_of(Role role) {
@@ -94,6 +94,8 @@ std::string_view to_string(Role role) {
             return "worker";
         case Role::observer:
             return "observer";
+        case Role::operator_:
+            return "operator";
     }
     return {};
 }

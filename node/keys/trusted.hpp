@@ -15,7 +15,7 @@
 
 namespace muster::keys {
 
-enum class Role : std::uint8_t { node, worker, observer };
+enum class Role : std::uint8_t { node, worker, observer, operator_ };
 
 std::string_view to_string(Role role);
 
@@ -31,7 +31,8 @@ struct Identity {
 /// "node/a"
 std::string to_string(const Identity& identity);
 
-/// The content of the folder when it was read: nodes/NAME.pub, workers/NAME.pub, observers/NAME.pub.
+/// The content of the folder when it was read: nodes/NAME.pub, workers/NAME.pub, observers/NAME.pub,
+/// operators/NAME.pub.
 struct Trusted {
     struct Keys {
         std::vector<PublicKey> curve;  // the current one first
@@ -41,7 +42,7 @@ struct Trusted {
     std::map<std::string, Keys> nodes;     // by name
 
     /// Ignores files whose name does not end in .pub or begins with a dot. One invalid file fails the whole read.
-    /// `others`: also read workers/ and observers/.
+    /// `others`: also read workers/, observers/ and operators/.
     /// Errors: bad_request, in one line that names the file.
     static Result<Trusted> read(const std::string& folder, bool others);
 };

@@ -25,11 +25,16 @@ Dialer::Dialer(zmq::context_t& context, NodeCounters& counters, Resolver& resolv
       counters_(counters),
       resolver_(resolver),
       security_(security),
-      expected_(std::move(expected)),
+      configured_(std::move(expected)),
+      expected_(configured_),
       log_(log),
       other_majors_(counters, std::move(log)) {}
 
 void Dialer::dial(const std::string& address, const proto::Message& message) {
+    // A hello to a node that is known names it, so that only its keys are tried.
+    if (const auto* named = std::get_if<proto::Hello>(&message.body);
+        named && !named->expects.empty() && !configured_.contains(address))
+        expected_[address] = named->expects;
     auto hello = proto::encode(message);
     if (const auto found = resolver_.ask(address)) return send_to_all(*found, hello);
     Name& name = names_[address];
@@ -38,6 +43,7 @@ void Dialer::dial(const std::string& address, const proto::Message& message) {
 }
 
 void Dialer::hang_up(const std::string& address) {
+    if (!configured_.contains(address)) expected_.erase(address);
     names_.erase(address);
     std::erase_if(connections_, [&](const auto& one) { return one.second.dialed == address; });
 }

@@ -105,7 +105,8 @@ private:
     NodeCounters& counters_;
     Resolver& resolver_;
     Security& security_;
-    const Expected expected_;
+    const Expected configured_;
+    Expected expected_;  // as configured, or else as hellos say
     Log log_;
     std::string listens_on_;  // what loopback address this node listens on; empty if others can reach it
     OtherMajors other_majors_;

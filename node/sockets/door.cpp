@@ -1,5 +1,6 @@
 #include "node/sockets/door.hpp"
 
+#include "node/io/address.hpp"
 #include "node/io/clock.hpp"
 #include "node/io/zmq_io.hpp"
 #include "proto/codec.hpp"
@@ -12,6 +13,15 @@ namespace {
 constexpr int kSendQueue = 4096;
 constexpr std::size_t kMaxConnections = 100'000;
 constexpr auto kIdle = std::chrono::seconds(60);
+
+/// The address of the other end of a message's connection; empty if it is not known any more.
+std::string address_of(const zmq::message_t& frame) {
+    const char* address = ::zmq_msg_gets(frame.handle(), "Peer-Address");
+    if (address == nullptr) return {};
+    constexpr std::string_view mapped = "::ffff:";  // an IPv4 address at a socket for both families
+    const std::string_view text = address;
+    return std::string(text.starts_with(mapped) ? text.substr(mapped.size()) : text);
+}
 
 }  // namespace
 
@@ -65,7 +75,10 @@ std::size_t Door::drain(const Emit& emit, std::size_t budget) {
         auto decoded = proto::decode(text_of(parts.last));
         if (decoded) {
             const auto connection = connections_.id_of(text_of(parts.first), descriptor, time);
-            emit(cluster::MessageArrived{cluster::Channel::door, connection, {}, std::move(*decoded), *sender});
+            cluster::MessageArrived arrived{cluster::Channel::door, connection, {}, std::move(*decoded), *sender};
+            if (proto::administers(arrived.message.body)) arrived.address = address_of(parts.last);
+            arrived.is_local = is_loopback(arrived.address);
+            emit(std::move(arrived));
             continue;
         }
         counters_.bad(decoded.error());
@@ -77,8 +90,8 @@ std::size_t Door::drain(const Emit& emit, std::size_t budget) {
 /// PROTOCOL.md, section 3. Answered here, because the core sees decoded messages only.
 void Door::refuse_version(const Parts& parts, const cluster::Sender& sender) {
     const std::string_view frame = text_of(parts.last);
-    const char* address = ::zmq_msg_gets(parts.last.handle(), "Peer-Address");
-    const std::string from = address == nullptr ? "somebody" : address;
+    const auto address = address_of(parts.last);
+    const std::string from = address.empty() ? "somebody" : address;
     other_majors_.warn(sender.name.empty() ? from : sender.name + " at " + from, frame, now());
     buffer_.clear();
     proto::encode({header_, proto::Refuse{ErrorCode::wrong_version, "you speak " + major_and_ours(frame)}}, buffer_);

@@ -137,6 +137,14 @@ std::optional<Error> Sockets::bind(const SocketOptions& options) {
 }
 
 void Sockets::report_security(const SocketOptions& options, const std::string& host) {
+    if (!is_loopback(host) && options.scope == "default")
+        log_(
+            {2,
+             "default_scope",
+             "this node listens on " + options.listen +
+                 " in the scope 'default': give each cluster its own scope, because nodes of one scope that meet at an "
+                 "address become one cluster",
+             {{"address", options.listen}, {"scope", options.scope}}});
     counters_.secured(options.keys ? Secured::curve : Secured::loopback);
     if (options.keys || is_loopback(host)) return;
     counters_.secured(Secured::insecure);

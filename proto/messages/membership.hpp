@@ -36,6 +36,7 @@ inline constexpr std::uint64_t kNothing = 8;    // nor through other nodes
 
 struct Hello {
     PeerRecord self;
+    std::string expects{};  // the node that is known at the address, and no other is to answer; empty: any
     bool operator==(const Hello&) const = default;
 };
 
@@ -65,6 +66,12 @@ struct Heartbeat {
 /// The sender leaves the cluster; header.seq is its last delta.
 struct Goodbye {
     bool operator==(const Goodbye&) const = default;
+};
+
+/// A node that is down or has left, which an operator told the sender to forget.
+struct Forget {
+    NodeId node;
+    bool operator==(const Forget&) const = default;
 };
 
 /// Other nodes' states, as the sender believes them to be.

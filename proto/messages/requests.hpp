@@ -5,6 +5,7 @@
 #include <muster/types.hpp>
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 namespace muster::proto {
@@ -63,6 +64,12 @@ struct WatchRequest {
 struct UnwatchRequest {
     std::uint64_t watch = 0;  // number of the WatchRequest
     bool operator==(const UnwatchRequest&) const = default;
+};
+
+/// Administers: the node, and all others that hear of it, forget a node that is down or has left.
+struct ForgetRequest {
+    std::string node;
+    bool operator==(const ForgetRequest&) const = default;
 };
 
 }  // namespace muster::proto

@@ -10,7 +10,7 @@ class Keys:
     def __init__(self, lab, nodes):
         self.lab = lab
         self.folder = os.path.join(lab.directory, "keys")
-        for role in ("nodes", "workers", "observers"):
+        for role in ("nodes", "workers", "observers", "operators"):
             os.makedirs(os.path.join(self.folder, role))
         for name in nodes:
             self.trust("nodes", name)

@@ -11,7 +11,8 @@ namespace fs = std::filesystem;
 
 Keys::Keys(std::size_t nodes) : path_(fs::temp_directory_path() / ("muster-keys-" + std::string(6, 'X'))) {
     if (::mkdtemp(path_.data()) == nullptr) throw std::runtime_error("no temporary folder");
-    for (const char* folder : {"nodes", "workers", "observers"}) fs::create_directory(path_ + "/" + folder);
+    for (const char* folder : {"nodes", "workers", "observers", "operators"})
+        fs::create_directory(path_ + "/" + folder);
     for (std::size_t i = 0; i < nodes; ++i) trust("node", Cluster::name(i));
     trust("worker", "w");
     ::setenv("MUSTER_KEY", key("w").c_str(), 1);

@@ -11,6 +11,7 @@ using namespace cluster;  // NOLINT(google-build-using-namespace): this file jud
 void Model::hear(Watched& watched, const MessageArrived& arrived) {
     if (world_.profile.keys != 0) hear_through_others(watched, arrived.message);
     const proto::Message message = unsealed(arrived.message);
+    if (const auto* forget = std::get_if<proto::Forget>(&message.body)) watched.beliefs.erase(forget->node.name);
     const auto found = watched.beliefs.find(message.header.origin);
     if (found == watched.beliefs.end() || !found->second.live || message.header.scope != kScope) return;
     if (found->second.id.incarnation.value != message.header.incarnation) return;

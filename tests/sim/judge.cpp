@@ -129,8 +129,20 @@ void Model::compare_views(const Host& host) const {
 std::optional<std::string> Model::unsettled() {
     std::set<std::string> names;
     for (Host* host : world_.running()) {
+        if (auto why = met_strangers(*host)) return host->name() + ": " + *why;
+        if (host->is_stranger()) continue;
         if (!names.insert(host->name()).second) return "two nodes run as " + host->name();
         if (auto why = unsettled_at(watched_.at(host->place()), *host)) return host->name() + ": " + *why;
+    }
+    return std::nullopt;
+}
+
+/// No node of a cluster knows one of another.
+std::optional<std::string> Model::met_strangers(const Host& host) const {
+    for (const Host* other : world_.running()) {
+        if (other->is_stranger() == host.is_stranger()) continue;
+        for (const NodeInfo& info : host.core().nodes())
+            if (info.id == other->id()) return "knows " + info.id.name + " of another cluster";
     }
     return std::nullopt;
 }

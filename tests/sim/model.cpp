@@ -133,6 +133,7 @@ void Model::open_call(Watched& watched, const EventBody& event, Host& host) {
 
 void Model::open_request(Watched& watched, const proto::Message& message, Host& host) {
     const Owner owner{message.header.origin, message.header.incarnation};
+    if (const auto* forget = std::get_if<proto::ForgetRequest>(&message.body)) watched.beliefs.erase(forget->node);
     if (const auto* leave = std::get_if<proto::LeaveRequest>(&message.body)) {
         cause_.to_leave = watched.life->to_leave(owner, leave->group, leave->members, leave->count);
     } else if (std::holds_alternative<proto::WorkerGoodbye>(message.body)) {

@@ -126,6 +126,7 @@ private:
     void see_news(Watched& watched, const proto::PeerNews& news);
     void see_reasons(Watched& watched, const WatchEvent& event);
     void see_new_life(Watched& watched, const NodeId& id);
+    [[nodiscard]] std::optional<std::string> met_strangers(const Host& host) const;
     void judge_stop(const Watched& watched, const Host& host) const;
     void judge_note(Watched& watched, const Host& host, const cluster::Note& note);
     void check_returned(Watched& watched, const cluster::Core& core, const Life& life);

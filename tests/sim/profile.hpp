@@ -33,7 +33,9 @@ inline constexpr const char* kScope = "sim";
 struct Impostor {
     std::string name;
     std::string scope;
-    bool clone = false;  // tells others the addresses of the node that has this name, as a copied configuration does
+    bool clone = false;     // tells others the addresses of the node that has this name, as a copied configuration does
+    bool stranger = false;  // of another cluster, which begins with the first of these
+    Place place = 0;        // of another host, whose machine this node gets; 0: its own
 };
 
 /// Handlers inside the nodes: at once and without bounds, unless drawn otherwise.

@@ -10,17 +10,18 @@ namespace muster::sim {
 namespace {
 
 constexpr std::array<std::string_view, std::variant_size_v<proto::Body>> kMessageNames = {
-    "Hello",         "Welcome",       "Refuse",        "Deltas",         "Heartbeat",
-    "Goodbye",       "PeerNews",      "Pull",          "SnapshotChunk",  "SnapshotAck",
-    "Probe",         "Heard",         "Ping",          "Pong",           "LinkData",
-    "LinkAck",       "Relay",         "Sealed",        "WorkerHello",    "WorkerHeartbeat",
-    "WorkerGoodbye", "JoinRequest",   "LeaveRequest",  "MembersRequest", "GroupsRequest",
-    "NodesRequest",  "StatusRequest", "NotifyRequest", "WatchRequest",   "UnwatchRequest",
-    "WorkerWelcome", "NodeHeartbeat", "JoinReply",     "LeaveReply",     "MembersReply",
-    "GroupsReply",   "NodesReply",    "StatusReply",   "NotifyReply",    "DoneReply",
-    "ErrorReply",    "Deliveries",    "Gap",           "WatchNews"};
-static_assert(std::is_same_v<std::variant_alternative_t<26, proto::Body>, proto::StatusRequest>);
-static_assert(std::is_same_v<std::variant_alternative_t<43, proto::Body>, proto::WatchNews>);
+    "Hello",           "Welcome",       "Refuse",        "Deltas",        "Heartbeat",
+    "Goodbye",         "PeerNews",      "Forget",        "Pull",          "SnapshotChunk",
+    "SnapshotAck",     "Probe",         "Heard",         "Ping",          "Pong",
+    "LinkData",        "LinkAck",       "Relay",         "Sealed",        "WorkerHello",
+    "WorkerHeartbeat", "WorkerGoodbye", "JoinRequest",   "LeaveRequest",  "MembersRequest",
+    "GroupsRequest",   "NodesRequest",  "StatusRequest", "NotifyRequest", "WatchRequest",
+    "UnwatchRequest",  "ForgetRequest", "WorkerWelcome", "NodeHeartbeat", "JoinReply",
+    "LeaveReply",      "MembersReply",  "GroupsReply",   "NodesReply",    "StatusReply",
+    "NotifyReply",     "DoneReply",     "ErrorReply",    "Deliveries",    "Gap",
+    "WatchNews"};
+static_assert(std::is_same_v<std::variant_alternative_t<27, proto::Body>, proto::StatusRequest>);
+static_assert(std::is_same_v<std::variant_alternative_t<45, proto::Body>, proto::WatchNews>);
 
 constexpr std::array<std::string_view, kFaults> kFaultNames = {
     "crash",        "restart",           "shutdown",           "pause",          "partition",

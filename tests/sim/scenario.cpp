@@ -80,6 +80,7 @@ private:
     void command(const Words& words) {
         const std::string& verb = words[0];
         if (verb == "nodes") return nodes(words);
+        if (verb == "strangers") return strangers(words);
         if (verb == "worker") return worker_role(words);
         if (verb == "seeds") return seeds(words);
         if (verb == "bound") return bound(words);
@@ -124,6 +125,16 @@ private:
         }
         place_guests();
     }
+    /// strangers s t^b: a second cluster of the same scope, in which t runs on the machine of b
+    void strangers(const Words& words) {
+        for (std::size_t i = 1; i < words.size(); ++i) {
+            const auto on = words[i].find('^');
+            const auto name = words[i].substr(0, on);
+            const Place place = on == std::string::npos ? 0 : cast_.places.at(words[i].substr(on + 1));
+            guests_.emplace_back(name, Impostor{name, kScope, false, true, place});
+        }
+        place_guests();
+    }
     void worker_role(const Words& words) {
         cast_.workers.push_back({arg(words, 1), Words(words.begin() + 3, words.end())});
         if (arg(words, 2) != "at") throw BadScript("write: worker NAME at NODE...");
@@ -137,7 +148,8 @@ private:
     void place_guests() {
         cast_.profile.impostors.clear();
         for (const auto& [label, impostor] : guests_) {
-            cast_.places[label] = cast_.profile.places();
+            cast_.places[label] = impostor.place == 0 ? cast_.profile.places() : impostor.place;
+            cast_.names[label] = impostor.name;
             cast_.profile.impostors.push_back(impostor);
         }
     }
@@ -148,11 +160,10 @@ private:
     }
     void bound(const Words& words) {
         Bounds& bounds = cast_.profile.bounds;
-        const std::map<std::string, std::size_t*> all = {{"log_deltas", &bounds.log_deltas},
-                                                         {"early_deltas", &bounds.early_deltas},
-                                                         {"chunk_bytes", &bounds.chunk_bytes},
-                                                         {"link_items", &bounds.link_items},
-                                                         {"backlog_items", &bounds.backlog_items}};
+        const std::map<std::string, std::size_t*> all = {
+            {"log_deltas", &bounds.log_deltas},       {"early_deltas", &bounds.early_deltas},
+            {"chunk_bytes", &bounds.chunk_bytes},     {"link_items", &bounds.link_items},
+            {"backlog_items", &bounds.backlog_items}, {"peers", &bounds.peers}};
         if (!all.contains(arg(words, 1))) throw BadScript("there is no bound '" + words[1] + "'");
         *all.at(words[1]) = number_in(arg(words, 2));
     }

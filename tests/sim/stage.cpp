@@ -21,7 +21,7 @@ void replace_all(std::string& text, const std::string& from, const std::string& 
 }  // namespace
 
 Stage::Stage(const Cast& cast, std::function<void(const std::string&)> tell)
-    : tell_(std::move(tell)), places_(cast.places), hidden_(kHidden) {
+    : tell_(std::move(tell)), places_(cast.places), names_(cast.names), hidden_(kHidden) {
     const auto sink = [this](Duration now, const std::string& who, const std::string& text) {
         take_line(now, who, text);
     };
@@ -43,9 +43,11 @@ Stage::Stage(const Cast& cast, std::function<void(const std::string&)> tell)
 Host* Stage::host(const std::string& label) {
     const auto found = places_.find(label);
     if (found == places_.end()) return nullptr;
+    const auto name = names_.find(label);  // two hosts may share a machine, one after the other
     for (const auto* list : {&world_->hosts, &world_->impostors}) {
         for (const auto& host : *list) {
-            if (host->place() == found->second) return host.get();
+            if (host->place() != found->second) continue;
+            if (host->name() == (name == names_.end() ? label : name->second)) return host.get();
         }
     }
     return nullptr;

@@ -21,7 +21,8 @@ struct Cast {
         std::vector<std::string> doors;  // of these nodes, in this order
     };
     Profile profile;
-    std::map<std::string, Place> places;  // of nodes and impostors, by label
+    std::map<std::string, Place> places;       // of nodes and impostors, by label
+    std::map<std::string, std::string> names;  // of impostors, by label
     std::vector<WorkerRole> workers;
 };
 
@@ -81,6 +82,7 @@ private:
 
     std::function<void(const std::string&)> tell_;
     std::map<std::string, Place> places_;
+    std::map<std::string, std::string> names_;
     std::unique_ptr<World> world_;
     std::unique_ptr<Model> model_;
     std::vector<std::unique_ptr<Worker>> workers_;

@@ -38,7 +38,7 @@ void Worker::notify(NotificationKind kind, const Group& group, bool wait) {
 
 void Worker::query(std::uint64_t which, const Group& group) {
     if (!attached() || stopped_) return;
-    switch (which % 5) {
+    switch (which % 6) {
         case 0:
             request(MembersRequest{group, false});
             break;
@@ -50,6 +50,9 @@ void Worker::query(std::uint64_t which, const Group& group) {
             break;
         case 3:
             request(NodesRequest{});
+            break;
+        case 4:
+            request(ForgetRequest{world_.hosts[(which >> 8) % world_.hosts.size()]->name()});
             break;
         default:
             request(StatusRequest{});
@@ -104,7 +107,9 @@ void Worker::take_answer(const Message& asked, const Message& reply) {
     };
     if (const auto* error = std::get_if<ErrorReply>(&reply.body)) {
         const bool leave = std::holds_alternative<LeaveRequest>(asked.body);
-        expect((leave && error->code == ErrorCode::not_joined) || error->code == ErrorCode::overloaded);
+        const bool forget = std::holds_alternative<ForgetRequest>(asked.body) &&
+                            (error->code == ErrorCode::refused || error->code == ErrorCode::bad_request);
+        expect(forget || (leave && error->code == ErrorCode::not_joined) || error->code == ErrorCode::overloaded);
         std::erase_if(joined_, [&](const Joined& joined) { return joined.request == asked.header.seq; });
         if (const auto* notify = std::get_if<NotifyRequest>(&asked.body))
             model_.notices().refused(number_of(notify->data));

@@ -14,10 +14,11 @@ World::World(const Profile& drawn, Random root, Transcript::Sink trace)
       transcript(std::move(trace)),
       network(clock, random.fork(), profile.network, profile.places(), coverage) {
     for (Place place = 0; place < profile.nodes; ++place)
-        hosts.push_back(std::make_unique<Host>(*this, place, profile.name_of(place), kScope));
+        hosts.push_back(std::make_unique<Host>(*this, place, Impostor{profile.name_of(place), kScope}));
     for (const Impostor& impostor : profile.impostors) {
-        const Place place = profile.nodes + profile.workers + impostors.size();
-        impostors.push_back(std::make_unique<Host>(*this, place, impostor.name, impostor.scope, impostor.clone));
+        const Place own = profile.nodes + profile.workers + impostors.size();
+        const Place place = impostor.place == 0 ? own : impostor.place;
+        impostors.push_back(std::make_unique<Host>(*this, place, impostor));
     }
 }
 
@@ -49,13 +50,14 @@ std::vector<Host*> World::running() const {
     return all;
 }
 
-Host::Host(World& world, Place place, std::string name, std::string scope, bool clone)
+Host::Host(World& world, Place place, const Impostor& role)
     : world_(world),
       place_(place),
-      name_(std::move(name)),
-      scope_(std::move(scope)),
+      name_(role.name),
+      scope_(role.scope),
       door_("h" + std::to_string(place) + ":7100"),
-      clone_(clone),
+      clone_(role.clone),
+      stranger_(role.stranger),
       random_(world.random.fork()),
       speech_(world.profile.is_newer(place), random_, world.notary_of(name_)),
       handlers_(world, *this) {}
@@ -77,7 +79,7 @@ void Host::start() {
     const Host& told = clone_ ? original() : *this;
     options.control = "h" + std::to_string(told.place_) + ":" + std::to_string(10000 + 2 * told.lives_);
     options.gossip = "h" + std::to_string(told.place_) + ":" + std::to_string(10001 + 2 * told.lives_);
-    for (const std::size_t seed : world_.profile.seeds_of(place_)) options.seeds.push_back(world_.hosts[seed]->door());
+    options.seeds = seeds();
     options.random_seed = random_.next();
     options.session = world_.profile.session;
     options.bounds = world_.profile.bounds;
@@ -95,6 +97,18 @@ void Host::start() {
     last_pause_ = Duration(-3600'000'000);
     world_.observer->started(*this);
     call(LocalWatch{kMainWatch, {}});
+}
+
+std::vector<std::string> Host::seeds() const {
+    std::vector<std::string> doors;
+    if (stranger_) {
+        const auto& all = world_.impostors;
+        doors.push_back(
+            (*std::find_if(all.begin(), all.end(), [](const auto& one) { return one->is_stranger(); }))->door());
+    } else {
+        for (const std::size_t seed : world_.profile.seeds_of(place_)) doors.push_back(world_.hosts[seed]->door());
+    }
+    return doors;
 }
 
 const Host& Host::original() const {
@@ -343,7 +357,8 @@ void Host::from_client(ConnectionId connection, Port port, const Frame& frame) {
     if (sender == senders_.end()) return;
     if (port == Port::control) return post({MessageArrived{Channel::control, {}, {}, {}, sender->second}, frame});
     const auto found = door_ids_.find(connection);
-    if (found != door_ids_.end()) post({MessageArrived{Channel::door, found->second, {}, {}, sender->second}, frame});
+    if (found != door_ids_.end())
+        post({MessageArrived{Channel::door, found->second, {}, {}, sender->second, true}, frame});
 }
 
 }  // namespace muster::sim

@@ -104,8 +104,7 @@ inline constexpr cluster::WatchId kMainWatch{1};
 /// One machine with its name, its front door's address and, while it runs, its node.
 class Host final : public Process {
 public:
-    /// `clone`: it tells others the addresses of the host in World::hosts that has the same name.
-    Host(World& world, Place place, std::string name, std::string scope, bool clone = false);
+    Host(World& world, Place place, const Impostor& role);
 
     /// A new life.
     void start();
@@ -132,6 +131,8 @@ public:
     [[nodiscard]] bool running() const { return core_ != nullptr; }
     [[nodiscard]] const cluster::Core& core() const { return *core_; }
     [[nodiscard]] const std::string& name() const { return name_; }
+    /// Of another cluster, which must never learn of the first one.
+    [[nodiscard]] bool is_stranger() const { return stranger_; }
     [[nodiscard]] const std::string& door() const { return door_; }
     /// The address of its front door as it tells it to others.
     [[nodiscard]] std::string advertised() const { return clone_ ? original().door() : door_; }
@@ -192,13 +193,15 @@ private:
     void perform_one(const cluster::Action& action, const A& other);
     void disconnect_peer(const std::string& peer);
     [[nodiscard]] const Host& original() const;
+    [[nodiscard]] std::vector<std::string> seeds() const;
 
     World& world_;
     Place place_;
     std::string name_;
     std::string scope_;
     std::string door_;
-    bool clone_ = false;
+    bool clone_;  // tells others the addresses of the host in World::hosts that has the same name
+    bool stranger_;
     Random random_;
     std::unique_ptr<cluster::Core> core_;
     NodeId last_id_;

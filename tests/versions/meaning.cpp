@@ -87,7 +87,11 @@ template <class T> json say(const std::vector<T>& values) {
     return all;
 }
 
-json body(const Hello& m) { return {{"self", say(m.self)}}; }
+json body(const Hello& m) {
+    json body = {{"self", say(m.self)}};
+    if (!m.expects.empty()) body["expects"] = m.expects;  // older versions have no such field
+    return body;
+}
 json body(const Welcome& m) {
     json says = {{"self", say(m.self)}, {"known", m.known.value}, {"peers", say(m.peers)}};
     if (m.channels != 0) says["channels"] = m.channels;  // appended after 0.1.0, like others below
@@ -101,6 +105,7 @@ json body(const Heartbeat& m) {
     return says;
 }
 json body(const Goodbye&) { return json::object(); }
+json body(const Forget& m) { return {{"node", say(m.node)}}; }
 json body(const PeerNews& m) { return {{"peers", say(m.peers)}}; }
 json body(const Pull& m) { return {{"about", say(m.about)}, {"have", m.have.value}, {"snapshot", m.snapshot}}; }
 json body(const SnapshotChunk& m) {
@@ -148,6 +153,7 @@ json body(const NotifyRequest& m) {
             {"timeout_ms", m.timeout_ms}};
 }
 json body(const WatchRequest& m) { return {{"group", say(m.group)}}; }
+json body(const ForgetRequest& m) { return {{"node", m.node}}; }
 json body(const UnwatchRequest& m) { return {{"watch", m.watch}}; }
 json body(const WorkerWelcome& m) {
     return {{"token", m.token.value}, {"resumed", m.resumed}, {"heartbeat_ms", m.heartbeat_ms}, {"ttl_ms", m.ttl_ms},
@@ -168,11 +174,12 @@ json body(const Gap& m) { return {{"missed", m.missed}}; }
 json body(const WatchNews& m) { return {{"watch", m.watch}, {"event", say(m.event)}, {"last", m.last}}; }
 
 #define NAME(Type) std::string name(const Type&) { return #Type; }
-NAME(Hello) NAME(Welcome) NAME(Refuse) NAME(Deltas) NAME(Heartbeat) NAME(Goodbye) NAME(PeerNews) NAME(Pull)
+NAME(Hello) NAME(Welcome) NAME(Refuse) NAME(Deltas) NAME(Heartbeat) NAME(Goodbye) NAME(PeerNews) NAME(Forget) NAME(Pull)
 NAME(SnapshotChunk) NAME(SnapshotAck) NAME(Probe) NAME(Heard) NAME(Ping) NAME(Pong) NAME(LinkData) NAME(LinkAck)
 NAME(Relay) NAME(Sealed) NAME(WorkerHello) NAME(WorkerHeartbeat) NAME(WorkerGoodbye) NAME(JoinRequest)
 NAME(LeaveRequest) NAME(MembersRequest) NAME(GroupsRequest) NAME(NodesRequest) NAME(StatusRequest) NAME(NotifyRequest)
-NAME(WatchRequest) NAME(UnwatchRequest) NAME(WorkerWelcome) NAME(NodeHeartbeat) NAME(JoinReply) NAME(LeaveReply)
+NAME(WatchRequest) NAME(UnwatchRequest) NAME(ForgetRequest)
+NAME(WorkerWelcome) NAME(NodeHeartbeat) NAME(JoinReply) NAME(LeaveReply)
 NAME(MembersReply) NAME(GroupsReply) NAME(NodesReply) NAME(StatusReply) NAME(NotifyReply) NAME(DoneReply)
 NAME(ErrorReply) NAME(Deliveries) NAME(Gap) NAME(WatchNews)
 #undef NAME

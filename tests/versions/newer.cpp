@@ -56,6 +56,7 @@ private:
     }
     static json tree(const NodeName& value) { return value.text; }
     static json tree(const WorkerName& value) { return value.text; }
+    static json tree(const AppendedName& value) { return value.text; }
     static json tree(const Address& value) { return value.text; }
     static json tree(const Text& value) { return value.text; }
     static json tree(const std::string& value) { return value; }

@@ -91,7 +91,8 @@ public:
 
         /// Without keys anybody who reaches the node may speak to it, so it binds to loopback only.
         struct Security {
-            /// This node's own NAME.key, and the folder with the keys that it trusts (nodes/, workers/, observers/).
+            /// This node's own NAME.key, and the folder with the keys that it trusts (nodes/, workers/, observers/,
+            /// operators/).
             /// Give both or neither. With both, every connection is encrypted and authenticated. Changes of the
             /// files take effect within seconds; see reload_keys().
             std::string key_file{};

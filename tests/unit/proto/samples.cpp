@@ -129,6 +129,7 @@ void add_node_messages(Builder& b) {
         .add("Heartbeat", Heartbeat{1, 0x1122334455667788, 3, 1})
         .add("Goodbye", Goodbye{})
         .add("PeerNews", PeerNews{{record()}})
+        .add("Forget", Forget{node("b")})
         .add("Pull", Pull{node("b"), Seq{6}, true})
         .add("SnapshotChunk", SnapshotChunk{node(), Seq{41}, 99, 1, 3, {{group(), {run()}}}, 3})
         .add("SnapshotAck", SnapshotAck{node(), Seq{41}, 2})
@@ -154,7 +155,8 @@ void add_worker_messages(Builder& b) {
         .add("StatusRequest", StatusRequest{})
         .add("NotifyRequest", NotifyRequest{NotificationKind::updated, group(), data(), true, 1000})
         .add("WatchRequest", WatchRequest{group()})
-        .add("UnwatchRequest", UnwatchRequest{4});
+        .add("UnwatchRequest", UnwatchRequest{4})
+        .add("ForgetRequest", ForgetRequest{"b"});
 }
 
 void add_answers(Builder& b) {
@@ -176,7 +178,7 @@ void add_answers(Builder& b) {
 
 void add_extreme_node_messages(Builder& b) {
     const Group far = far_group();
-    b.add("Hello", Hello{far_record()})
+    b.add("Hello", Hello{far_record(), far_node().name})
         .add("Hello", Hello{{node("0"), 0, NodeState::alive, "", "", "", Seq{}}})
         .add("Welcome", Welcome{far_record(), Incarnation{kMax}, std::vector<PeerRecord>(300, far_record())})
         .add("Welcome", Welcome{far_record(), Incarnation{}, {}, kMax})
@@ -187,6 +189,7 @@ void add_extreme_node_messages(Builder& b) {
         .add("Deltas", Deltas{far_node(), Seq{1}, {{{{far, Reason::node_left, {far_run()}, {}}}}}})
         .add("Heartbeat", Heartbeat{kMax, kMax, kMax, kMax})
         .add("PeerNews", PeerNews{})
+        .add("Forget", Forget{far_node()})
         .add("Pull", Pull{far_node(), Seq{kMax}, false})
         .add("SnapshotChunk",
              SnapshotChunk{far_node(), Seq{kMax}, kMax, kMax, kMax, {{far, {far_run()}}, {far, {}}}, kMax})
@@ -220,7 +223,8 @@ void add_extreme_worker_messages(Builder& b) {
         .add("NotifyRequest", NotifyRequest{NotificationKind::deleted, far, far_data(), false, kMax})
         .add("NotifyRequest", NotifyRequest{NotificationKind::created, far, large_data(), false, 0})
         .add("WatchRequest", WatchRequest{})
-        .add("UnwatchRequest", UnwatchRequest{kMax});
+        .add("UnwatchRequest", UnwatchRequest{kMax})
+        .add("ForgetRequest", ForgetRequest{far_node().name});
 }
 
 void add_extreme_answers(Builder& b) {

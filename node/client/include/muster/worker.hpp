@@ -106,6 +106,10 @@ public:
     // Calls without a timeout of their own return within 5 s. While no node is there, calls wait for one. Errors of all
     // calls: bad_request; overloaded (at most 1024 calls with 64 MiB of data may be unanswered); unreachable (no node
     // answered in time); timeout (the call may still be carried out); closed.
+    /// Administers the cluster: nodes forget a node that is down or has left, as they would by themselves after an
+    /// hour. With keys, only an operator's key may; without, only a worker on the node's own host, over loopback.
+    /// Errors: also refused; bad_request (no such node is known, or it is alive).
+    Result<Done> forget(const std::string& node);
     using Tracker::join;
     using Tracker::leave;
     Result<Joined> join(const Group& group, OnNotification handler, const JoinOptions& options) override;

@@ -308,7 +308,8 @@ TEST_F(Keys, AWelcomeNamesTheKeysOfOtherNodes) {
 /// Nodes may use the front door of another node like observers.
 TEST_F(Keys, ObserversAndNodesMayOnlyRead) {
     std::uint64_t refused = 0;
-    for (const Sender& key : {Sender{Sender::Role::observer, "o"}, key_of("b")}) {
+    for (const Sender& key :
+         {Sender{Sender::Role::observer, "o"}, Sender{Sender::Role::operator_, "ops"}, key_of("b")}) {
         net.worker_key = key;
         net.from_worker("a", ConnectionId{5}, "o", {}, 0, proto::WorkerHello{});
         const auto token = std::get<proto::WorkerWelcome>(net.take_sent(ConnectionId{5}).front().body).token;
@@ -329,7 +330,10 @@ TEST_F(Keys, ObserversAndNodesMayOnlyRead) {
         EXPECT_EQ(std::get<proto::MembersReply>(answer(proto::MembersRequest{kOrders, false})).members.size(), 1u);
         EXPECT_TRUE(std::holds_alternative<proto::DoneReply>(answer(proto::WatchRequest{kOrders})));
         EXPECT_EQ(net.members("a", kOrders).size(), 1u);
+        const bool may_administer = key.role == Sender::Role::operator_;
+        EXPECT_EQ(code(proto::ForgetRequest{"nobody"}), may_administer ? ErrorCode::bad_request : ErrorCode::refused);
     }
+    EXPECT_EQ(counter("a", "administration_refused"), 2u);
 }
 
 }  // namespace
