@@ -145,6 +145,7 @@ constexpr std::array kMetrics{
     CounterMetric{"hellos_refused_key", "muster_hellos_refused_total", "reason", "key",
                   "Hellos of nodes that were refused"},
     CounterMetric{"hellos_refused_name_taken", "muster_hellos_refused_total", "reason", "name_taken", ""},
+    CounterMetric{"hellos_refused_other_node", "muster_hellos_refused_total", "reason", "other_node", ""},
     CounterMetric{"hellos_refused_not_alive", "muster_hellos_refused_total", "reason", "not_alive", ""},
     CounterMetric{"hellos_refused_wrong_scope", "muster_hellos_refused_total", "reason", "wrong_scope", ""},
     CounterMetric{"workers_refused_key", "muster_workers_refused_total", "reason", "key", "Workers that were refused"},
