@@ -91,7 +91,8 @@ struct Options {
     /// Draws 64 bits that nobody can guess, for session tokens. Null: tokens come from the seeded generator, so that a
     /// run can be repeated, but one of them tells all others.
     std::uint64_t (*secret)() = nullptr;
-    GroupKey (*key)(const Group&) = [](const Group& group) { return group_key(group); };  // tests force collisions
+    /// Hashes groups for the index, with a secret. Null: keyed_hash(). Tests force collisions.
+    std::uint64_t (*index_hash)(const Group&, std::uint64_t secret) = nullptr;
     Timing timing;
     SessionTiming session;
     Bounds bounds;

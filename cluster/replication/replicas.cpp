@@ -10,7 +10,7 @@ namespace muster::cluster {
 Replicas::Replicas(Context& context, Peers& peers)
     : ctx_(context),
       peers_(peers),
-      groups_(context.options.key, mix64(~context.options.random_seed)),
+      groups_(context.options.index_hash, mix64(~context.options.random_seed)),
       updates_(context.journal, context.now),
       shared_{context, updates_, {groups_, context.options.bounds, mix64(context.options.random_seed)}},
       own_(context, peers, shared_.setup, updates_) {}

@@ -15,7 +15,7 @@
 namespace muster::cluster {
 
 /// The upper half of a hash chooses the cell, so it must be well mixed. If other nodes or workers choose what is
-/// hashed, the hash must include a salt that they do not know: otherwise they could make all probes long.
+/// hashed, it must be hashed with KeyedHash: otherwise they could make all probes long.
 class FlatIndex {
 public:
     static constexpr std::uint32_t kNone = UINT32_MAX;

@@ -2,13 +2,12 @@
 
 #include <algorithm>
 
-#include "cluster/base/random.hpp"
 #include "cluster/check.hpp"
 
 namespace muster::cluster {
 
 std::uint64_t GroupIndex::hash_of(const Group& group) const {
-    return mix64(key_of_(group).value ^ salt_);
+    return hash_(group, secret_);
 }
 
 GroupRef GroupIndex::acquire(const Group& group) {

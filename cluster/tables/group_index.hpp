@@ -1,8 +1,8 @@
 // The groups that one core knows, by a small number, and for each the tables that have members in it.
 //
-// A lookup hashes the group's key (PROTOCOL.md, "Groups and their keys") and then compares names, so groups whose keys
-// collide are kept apart. Because the index knows which tables have members in a group, a lookup takes no step for the
-// others.
+// A lookup hashes the group's names with a secret, and then compares them. The group's key (PROTOCOL.md, "Groups and
+// their keys") is no hash for it: whoever makes a thousand groups with one key would make each lookup a thousand times
+// longer. Because the index knows which tables have members in a group, a lookup takes no step for the others.
 #pragma once
 
 #include <muster/group.hpp>
@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "cluster/base/keyed_hash.hpp"
 #include "cluster/tables/flat_index.hpp"
 #include "cluster/tables/slab.hpp"
 
@@ -25,10 +26,10 @@ inline constexpr GroupRef kNoGroup = FlatIndex::kNone;
 
 class GroupIndex {
 public:
-    using KeyFunction = GroupKey (*)(const Group&);
+    using HashFunction = std::uint64_t (*)(const Group&, std::uint64_t secret);
 
-    /// `salt` keeps secret from others which groups share a cell of the index.
-    GroupIndex(KeyFunction key_of, std::uint64_t salt) : key_of_(key_of), salt_(salt) {}
+    /// `hash`: null for keyed_hash().
+    GroupIndex(HashFunction hash, std::uint64_t secret) : hash_(hash ? hash : keyed_hash), secret_(secret) {}
 
     /// The group's number, or kNoGroup.
     [[nodiscard]] GroupRef find(const Group& group) const { return find(group, hash_of(group)); }
@@ -39,7 +40,7 @@ public:
     void release(GroupRef ref);
 
     [[nodiscard]] const Group& name(GroupRef ref) const { return slots_[ref].name; }
-    /// The key of the protocol, which digests need, whatever function this index hashes with.
+    /// The key of the protocol, which digests need.
     [[nodiscard]] GroupKey key(GroupRef ref) const { return slots_[ref].key; }
     /// Changes whenever the number is given to a group, so that what was cached for the number can be checked. Never 0.
     [[nodiscard]] std::uint64_t generation(GroupRef ref) const { return slots_[ref].generation; }
@@ -78,8 +79,8 @@ private:
         return by_hash_.find(hash, [&](GroupRef ref) { return slots_[ref].name == group; });
     }
 
-    KeyFunction key_of_;
-    std::uint64_t salt_;
+    HashFunction hash_;
+    std::uint64_t secret_;
     Slab<Slot> slots_;
     FlatIndex by_hash_;
     std::uint32_t watch_all_ = 0;

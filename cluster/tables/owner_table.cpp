@@ -1,5 +1,6 @@
 #include "cluster/tables/owner_table.hpp"
 
+#include "cluster/base/keyed_hash.hpp"
 #include "cluster/base/random.hpp"
 #include "cluster/check.hpp"
 #include "proto/fnv1a.hpp"
@@ -23,15 +24,16 @@ std::uint64_t hash_owner(const std::string& worker, const Meta& meta) {
 
 OwnerRef OwnerTable::acquire(const std::string& worker, const Meta& meta, std::uint64_t uses) {
     if (last_acquired_ == kNoOwner || !matches(last_acquired_, worker, meta)) {
-        // The salt only changes the cell in the index. The hash itself is part of the digest, equal on all nodes.
-        const std::uint64_t hash = hash_owner(worker, meta);
-        last_acquired_ = by_hash_.find(mix64(hash ^ salt_), [&](OwnerRef ref) { return matches(ref, worker, meta); });
+        KeyedHash in_index(secret_);
+        in_index.add(worker).add(meta.size());
+        for (const auto& [key, value] : meta) in_index.add(key).add(value);
+        last_acquired_ = by_hash_.find(in_index.value(), [&](OwnerRef ref) { return matches(ref, worker, meta); });
         if (last_acquired_ == kNoOwner) {
             last_acquired_ = slots_.create();
             std::size_t bytes = 0;
             for (const auto& [key, value] : meta) bytes += key.size() + value.size();
-            slots_[last_acquired_] = {worker, meta, hash, 0, bytes};
-            by_hash_.insert(mix64(hash ^ salt_), last_acquired_);
+            slots_[last_acquired_] = {worker, meta, hash_owner(worker, meta), in_index.value(), 0, bytes};
+            by_hash_.insert(in_index.value(), last_acquired_);
         }
     }
     slots_[last_acquired_].uses += uses;
@@ -43,7 +45,7 @@ void OwnerTable::release(OwnerRef ref, std::uint64_t uses) {
     MUSTER_CHECK(slot.uses >= uses);
     slot.uses -= uses;
     if (slot.uses > 0) return;
-    by_hash_.erase(mix64(slot.hash ^ salt_), ref);
+    by_hash_.erase(slot.in_index, ref);
     slots_.erase(ref);
     if (last_acquired_ == ref) last_acquired_ = kNoOwner;
 }

@@ -19,8 +19,8 @@ inline constexpr OwnerRef kNoOwner = FlatIndex::kNone;
 /// Counts uses of pairs, and forgets a pair with its last use.
 class OwnerTable {
 public:
-    /// `salt` keeps secret from others which pairs share a cell of the index.
-    explicit OwnerTable(std::uint64_t salt) : salt_(salt) {}
+    /// `secret` of the index: see KeyedHash.
+    explicit OwnerTable(std::uint64_t secret) : secret_(secret) {}
 
     /// The pair's number with `uses` more uses. Adds the pair if it is new.
     OwnerRef acquire(const std::string& worker, const Meta& meta, std::uint64_t uses);
@@ -40,6 +40,7 @@ private:
         std::string worker;
         Meta meta;
         std::uint64_t hash = 0;
+        std::uint64_t in_index = 0;  // its hash there
         std::uint64_t uses = 0;
         std::size_t meta_bytes = 0;
     };
@@ -47,7 +48,7 @@ private:
         return slots_[ref].worker == worker && slots_[ref].meta == meta;
     }
 
-    std::uint64_t salt_;
+    std::uint64_t secret_;
     Slab<Slot> slots_;
     FlatIndex by_hash_;
     OwnerRef last_acquired_ = kNoOwner;  // consecutive joins mostly have the same owner

@@ -45,7 +45,7 @@ std::vector<Run> missing_from(const MemberList* there, const OwnerTable& owners_
 Replica::Replica(NodeId origin, const Setup& setup)
     : id_(std::move(origin)),
       index_(setup.groups),
-      owners_(setup.salt),
+      owners_(setup.secret),
       log_(index_, owners_, setup.bounds.log_deltas, setup.bounds.log_items) {}
 
 Replica::~Replica() {

@@ -33,7 +33,7 @@ public:
     struct Setup {
         GroupIndex& groups;
         const Bounds& bounds;
-        std::uint64_t salt;  // of the owner tables
+        std::uint64_t secret;  // of the owner tables
     };
 
     Replica(NodeId origin, const Setup& setup);

@@ -48,7 +48,7 @@ void make_small(Options& options, std::uint8_t kind) {
     bounds.answers_kept = 4;
     bounds.answer_bytes_kept = 1024;
     bounds.answer_bytes_per_turn = 256;
-    if ((kind & 8) != 0) options.key = [](const Group&) { return GroupKey{7}; };
+    if ((kind & 8) != 0) options.index_hash = [](const Group&, std::uint64_t) { return std::uint64_t{7}; };
     if ((kind & 16) != 0) options.timing.publish_gap = milliseconds(30);
     if ((kind & 32) != 0) options.timing.forget_after = std::chrono::seconds(2);
     if ((kind & 64) != 0) options.timing.link_retention = std::chrono::seconds(1);

@@ -315,8 +315,8 @@ TEST_F(Semantics, NotificationsReachEveryMemberWithAllFields) {
     EXPECT_EQ(as<NotifyReport>(net.notify("a", {"no", "body"}, "null", true)).matched, 0u);
 }
 
-TEST_F(Semantics, GroupsWhoseKeysCollideStayApart) {
-    Net collided([](Options& options) { options.key = [](const Group&) { return GroupKey{7}; }; });
+TEST_F(Semantics, GroupsWhoseHashesCollideStayApart) {
+    Net collided([](Options& options) { options.index_hash = [](const Group&, std::uint64_t) { return std::uint64_t{7}; }; });
     collided.start("a");
     collided.start("b", "a");
     collided.run(milliseconds(600));

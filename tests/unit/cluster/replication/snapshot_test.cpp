@@ -13,10 +13,6 @@ namespace {
 
 const NodeId kOrigin{"a", Incarnation{1}};
 
-GroupKey key_of(const Group& group) {
-    return group_key(group);
-}
-
 /// An origin's table that changes at random, with its deltas.
 struct Origin {
     explicit Origin(std::uint64_t seed) : random(seed) {}
@@ -40,7 +36,7 @@ struct Origin {
     }
 
     Random random;
-    GroupIndex index{key_of, 1};
+    GroupIndex index{nullptr, 1};
     Bounds bounds;
     Replica table{kOrigin, {index, bounds, 1}};
     std::vector<proto::Delta> deltas;  // beginning with delta 1
@@ -57,7 +53,7 @@ TEST(Snapshot, WithAllDeltasSinceItsFirstChunkGivesTheTableOfItsLastChunk) {
     for (std::uint64_t seed = 1; seed <= 300; ++seed) {
         Origin origin(seed);
         for (std::uint64_t i = origin.random.below(200); i > 0; --i) origin.change();
-        GroupIndex index{key_of, 3};
+        GroupIndex index{nullptr, 3};
         SnapshotSender sender(origin.table, 1 + origin.random.below(600), Instant{});
         SnapshotReceiver receiver("a", origin.table.applied(), empty_table(index));
         while (!receiver.is_complete()) {
@@ -94,7 +90,7 @@ TEST(Snapshot, TakesOnlyTheNextChunkOfOneSender) {
     Origin origin(2);
     for (int i = 0; i < 100; ++i) origin.change();
     SnapshotSender sender(origin.table, 50, Instant{});
-    GroupIndex index{key_of, 3};
+    GroupIndex index{nullptr, 3};
     SnapshotReceiver receiver("a", origin.table.applied(), empty_table(index));
     const auto first = sender.next(origin.table);
     const auto second = sender.next(origin.table);
@@ -140,7 +136,7 @@ TEST(Snapshot, IsReportedToWatchersAsTheDifferenceOnly) {
         Origin other(seed < 50 ? seed : seed + 1);  // an earlier position of the same table, or another table
         for (int i = 0; i < 100; ++i) origin.change();
         for (int i = 0; i < 60; ++i) other.change();
-        GroupIndex index{key_of, 3};
+        GroupIndex index{nullptr, 3};
         index.add_watcher(kNoGroup);
         auto before = empty_table(index);
         auto after = empty_table(index);

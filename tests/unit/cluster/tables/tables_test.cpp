@@ -155,7 +155,7 @@ protected:
         log.add_leave({MemberNumber{seq + 100}, 3});
         log.trim();
     }
-    GroupIndex groups{[](const Group& group) { return group_key(group); }, 1};
+    GroupIndex groups{nullptr, 1};
     OwnerTable owners{1};
 };
 
