@@ -1,6 +1,7 @@
 // Parses the command line and calls one command.
 #include <CLI/CLI.hpp>
 
+#include <csignal>
 #include <functional>
 #include <map>
 #include <sstream>
@@ -213,5 +214,6 @@ int main_of(int argc, char** argv) {
 
 int main(int argc, char** argv) {
     muster::node::open_standard_streams();
+    std::signal(SIGPIPE, SIG_IGN);  // a reader that goes away is an error of the write, on every thread
     return muster::cli::main_of(argc, argv);
 }

@@ -143,7 +143,11 @@ std::string read() {
 
 /// A worker that goes on with what the file says, and is let in.
 void go_on(const SavedSession& saved) {
-    Session session({saved.worker.empty() ? "w" : saved.worker, "default", {"a:1"}, 1, true, saved});
+    Session session({.name = saved.worker.empty() ? "w" : saved.worker,
+                     .scope = "default",
+                     .nodes = {"a:1"},
+                     .keeps = true,
+                     .saved = saved});
     Instant now{std::chrono::seconds(1000)};
     Actions actions;
     session.start(now);

@@ -74,6 +74,21 @@ TEST_F(Names, AHelloWithTheNameOfALiveNodeElsewhereIsRefused) {
     EXPECT_EQ(net.core("a").nodes().size(), 3u);
 }
 
+TEST_F(Names, ANodeThatServesDoesNotEndWhenItsNameIsRefused) {
+    net.kill("a");
+    const proto::Message refusal{{"default", "x", 7, 0}, proto::Refuse{ErrorCode::name_taken, "taken"}};
+    for (int i = 0; i < 20; ++i) {
+        net.call("b", MessageArrived{Channel::dial, {}, "a:door", refusal});
+        net.run(milliseconds(500));
+    }
+    const auto begin_with = [&](const std::string& words) {
+        return std::count_if(net.notes.begin(), net.notes.end(),
+                             [&](const auto& note) { return note.starts_with(words); });
+    };
+    EXPECT_GT(begin_with("b: name taken"), 0);
+    EXPECT_EQ(begin_with("b: stop"), 0);
+}
+
 TEST_F(Names, ANodeWhoseClockWentBackTakesAHigherIncarnation) {
     net.kill("b");
     net.run(milliseconds(200));
