@@ -316,7 +316,8 @@ TEST_F(Semantics, NotificationsReachEveryMemberWithAllFields) {
 }
 
 TEST_F(Semantics, GroupsWhoseHashesCollideStayApart) {
-    Net collided([](Options& options) { options.index_hash = [](const Group&, std::uint64_t) { return std::uint64_t{7}; }; });
+    Net collided(
+        [](Options& options) { options.index_hash = [](const Group&, std::uint64_t) { return std::uint64_t{7}; }; });
     collided.start("a");
     collided.start("b", "a");
     collided.run(milliseconds(600));
