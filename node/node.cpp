@@ -102,7 +102,7 @@ Result<Joined> Node::join(const Group& group, OnNotification handler, const Join
     event.meta = options.meta;
     event.visible = options.visible;
     event.timeout = bounded(options.timeout);
-    const auto made = impl_->engine->join(std::move(event), bounded(options.timeout) + kPatience);
+    const auto made = impl_->engine->join(event, bounded(options.timeout) + kPatience);
     if (!made) {
         const Error& error = made.error();
         // The members may exist. The caller is told that they do not, so they must be removed.

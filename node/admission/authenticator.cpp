@@ -31,13 +31,11 @@ void add_property(std::string& to, std::string_view name, std::string_view value
 
 std::vector<zmq::message_t> receive_all(zmq::socket_t& socket) {
     std::vector<zmq::message_t> frames;
-    zmq::message_t frame;
-    bool more = receive(socket, frame);
-    while (more) {
+    for (bool more = true; more;) {
+        zmq::message_t frame;
+        if (!receive(socket, frame)) break;
         more = frame.more();
         if (frames.size() < kMaxFrames) frames.push_back(std::move(frame));
-        frame.rebuild();
-        more = more && receive(socket, frame);
     }
     return frames;
 }
@@ -124,7 +122,7 @@ std::optional<keys::Identity> Authenticator::admitted(const std::vector<zmq::mes
     const auto key = request.size() == kZapFrames && text_of(request[0]) == "1.0" && text_of(request[5]) == "CURVE"
                          ? keys::public_key_from(text_of(request[kZapFrames - 1]))
                          : std::nullopt;
-    const auto identity = key ? keys_->find(*key) : std::nullopt;
+    auto identity = key ? keys_->find(*key) : std::nullopt;
     if (!identity) {
         counters_.refused(Refusal::unknown_key);
         return std::nullopt;

@@ -49,7 +49,7 @@ Json json_of_status(const Status& status) {
 
 std::string text_of(const Meta& meta) {
     std::string text;
-    for (const auto& [key, value] : meta) text += (text.empty() ? "" : " ") + key + '=' + value;
+    for (const auto& [key, value] : meta) text.append(text.empty() ? "" : " ").append(key).append("=").append(value);
     return text;
 }
 

@@ -33,7 +33,7 @@ Waiter::~Waiter() {
     ::close(done_);
 }
 
-void Waiter::finish() {
+void Waiter::finish() const {
     ::eventfd_write(done_, 1);
 }
 

@@ -19,7 +19,7 @@ public:
     /// Readable when a signal has arrived.
     [[nodiscard]] int signals() const { return signals_; }
     /// Makes wait() return `done`. Any thread.
-    void finish();
+    void finish() const;
     /// Without `seconds` it waits for ever. `done` wins over what happens at the same time.
     Outcome wait(std::optional<double> seconds);
     /// The exit status of a command that ends for this reason.

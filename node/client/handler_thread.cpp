@@ -140,7 +140,7 @@ void HandlerThread::handle(const Deliver& deliver) {
     assign(notification_, *deliver.notice);
     for (const auto& [member, handler] : *deliver.targets) {
         notification_.members.assign(1, member);
-        node::call_guarded([&] { (*handler)(notification_); },
+        node::call_guarded([&, &handler = handler] { (*handler)(notification_); },
                            [&](std::string_view what) {
                                if (handlers_.on_exception)
                                    handlers_.on_exception(node::handler_of(notification_.group), what);

@@ -53,7 +53,7 @@ muster::Error first_of(const std::vector<std::string>& problems) {
 }
 
 /// --check-config: the checks of a start, without binding, starting or writing anything.
-int check(Loaded loaded) {
+int check(const Loaded& loaded) {
     int status = loaded.problems.empty() ? kDone : kBadUsage;
     for (const auto& problem : loaded.problems) muster::daemon::print_error(muster::printable(problem));
     if (status == kDone)
@@ -134,7 +134,7 @@ int main(int argc, char** argv) {
         muster::node::open_standard_streams();
         auto loaded = muster::daemon::load_config(argc, argv, muster::daemon::environment_of_process());
         if (!loaded.shown.empty()) return show(loaded.shown);
-        if (loaded.only_check) return check(std::move(loaded));
+        if (loaded.only_check) return check(loaded);
         if (!loaded.problems.empty()) return fail(first_of(loaded.problems));
         return run(std::move(loaded.config));
     } catch (const std::system_error& refused) {
