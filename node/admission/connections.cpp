@@ -4,6 +4,8 @@
 #include <linux/filter.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
+#include <poll.h>
+#include <sched.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -11,7 +13,12 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <limits>
 #include <string>
+#include <system_error>
+#include <thread>
+
+#include "node/io/signals_blocked.hpp"
 
 namespace muster::node {
 namespace {
@@ -33,6 +40,20 @@ void drop_attempts(int listener, bool drop) {
         ::setsockopt(listener, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
     else
         ::setsockopt(listener, SOL_SOCKET, SO_DETACH_FILTER, &unused, sizeof unused);
+}
+
+/// Accepts and closes what waits at a listening socket. The thread that calls it gets a table of descriptors of its
+/// own, in which it closes all others: libzmq's thread would take each descriptor that becomes free in the common one
+/// first.
+void refuse(int listener) {
+    if (::unshare(CLONE_FILES) != 0) return;
+    const auto closed = [](int from, int to) { return from > to || ::close_range(from, to, 0) == 0; };
+    if (!closed(0, listener - 1) || !closed(listener + 1, std::numeric_limits<int>::max())) return;
+    for (std::size_t i = 0; i < kCheckedAtOnce; ++i) {
+        const int waiting = ::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
+        if (waiting < 0) return;
+        ::close(waiting);
+    }
 }
 
 }  // namespace
@@ -131,11 +152,13 @@ void Connections::hold_off(bool full) {
 }
 
 void Connections::refuse_waiting() const {
-    if (listener_ < 0) return;
-    for (std::size_t i = 0; i < kCheckedAtOnce; ++i) {
-        const int waiting = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
-        if (waiting < 0) return;
-        ::close(waiting);
+    pollfd waiting{listener_, POLLIN, 0};
+    if (listener_ < 0 || ::poll(&waiting, 1, 0) <= 0) return;
+    try {
+        const SignalsBlocked blocked;
+        std::thread([this] { refuse(listener_); }).join();
+    } catch (const std::system_error&) {
+        return;  // no thread: tried again at the next check
     }
 }
 

@@ -7,7 +7,6 @@
 #include <cstring>
 #include <system_error>
 #include <thread>
-#include <utility>
 #include <vector>
 
 namespace muster::node {
@@ -69,14 +68,6 @@ int why_no_thread() {
 int why_no_context() {
     const int error = why_no_descriptors(kOfContext);
     return error != 0 ? error : why_no_thread();
-}
-
-void SpareDescriptor::give() {
-    if (fd_ >= 0) ::close(std::exchange(fd_, -1));
-}
-
-void SpareDescriptor::keep() {
-    if (fd_ < 0) fd_ = ::eventfd(0, EFD_CLOEXEC);
 }
 
 }  // namespace muster::node

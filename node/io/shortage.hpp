@@ -28,21 +28,4 @@ namespace muster::node {
 /// 0 if a zmq::context_t can be started now, otherwise the error number.
 [[nodiscard]] int why_no_context();
 
-/// A descriptor that is kept for when there is no other.
-class SpareDescriptor {
-public:
-    SpareDescriptor() { keep(); }
-    ~SpareDescriptor() { give(); }
-    SpareDescriptor(const SpareDescriptor&) = delete;
-    SpareDescriptor& operator=(const SpareDescriptor&) = delete;
-
-    /// Closes it.
-    void give();
-    /// Opens it again, unless it is open or the system refuses it.
-    void keep();
-
-private:
-    int fd_ = -1;
-};
-
 }  // namespace muster::node

@@ -203,7 +203,6 @@ void Sockets::check_connections() {
     const bool check = now() - connections_checked_ >= kCheckConnectionsEvery;
     if (check) connections_checked_ = now();
     if (check) scarce_ = why_no_descriptors(kReserve);
-    if (check && scarce_ != 0) spare_.give();
     for (Connections* socket : {&gossip_socket_.publisher().connections(), &gossip_socket_.subscriber_connections(),
                                 &control_socket_.server().connections(), &door_.server().connections()}) {
         socket->scarce(scarce_ != 0);
@@ -211,7 +210,6 @@ void Sockets::check_connections() {
         if (check) socket->check();
         if (check && scarce_ != 0) socket->refuse_waiting();
     }
-    if (check) spare_.keep();
 }
 
 void Sockets::drain_nodes(const Emit& emit) {

@@ -114,7 +114,6 @@ private:
     std::vector<zmq::pollitem_t> items_;
     cluster::Instant connections_checked_{};
     int scarce_ = 0;  // not 0: few descriptors are left
-    SpareDescriptor spare_;
     ShortageWatch shortage_;
     Security::Changes changes_;         // that were not applied yet
     cluster::Instant apply_changes_{};  // not before
