@@ -22,7 +22,7 @@ bool is_shortage(int error) {
 }
 
 std::string reason_and_advice(int error) {
-    const std::string text = std::strerror(error);  // NOLINT(concurrency-mt-unsafe): glibc's is
+    std::string text = std::strerror(error);  // NOLINT(concurrency-mt-unsafe): glibc's is
     switch (error) {
         case EMFILE:
             return text + ": raise the limit of open files (ulimit -n, LimitNOFILE)";
