@@ -22,11 +22,6 @@ Json first_object(const Finished& finished) {
     return object.is_discarded() ? Json(nullptr) : object;
 }
 
-std::string musterd_path() {
-    const char* another = std::getenv("MUSTERD");
-    return another == nullptr ? MUSTERD_PATH : another;
-}
-
 std::vector<Place> on_loopback(std::size_t nodes) {
     std::vector<Place> places(nodes);
     for (auto& place : places) place.address = "127.0.0.1:" + std::to_string(free_port());
@@ -34,6 +29,11 @@ std::vector<Place> on_loopback(std::size_t nodes) {
 }
 
 }  // namespace
+
+std::string musterd_path() {
+    const char* another = std::getenv("MUSTERD");
+    return another == nullptr ? MUSTERD_PATH : another;
+}
 
 Cluster::Cluster(std::size_t nodes, std::vector<std::string> arguments)
     : Cluster(on_loopback(nodes), std::move(arguments)) {}

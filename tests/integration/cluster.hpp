@@ -17,9 +17,11 @@ struct Place {
     std::string musterd{};            // the node's program, when it is not that of all
 };
 
+/// The program of a node: what MUSTERD in the environment says, or MUSTERD_PATH, a compile definition.
+std::string musterd_path();
+
 /// Nodes "n1", "n2", …, each seeded with all others, ready when the constructor
-/// returns. Programs: MUSTERD_PATH and MUSTER_PATH, compile definitions; instead of the former what MUSTERD in the
-/// environment says.
+/// returns. Programs: musterd_path(), and MUSTER_PATH, a compile definition.
 /// Throws when a node is not ready in time; its standard error is in the text.
 class Cluster {
 public:

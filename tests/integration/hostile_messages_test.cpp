@@ -188,6 +188,11 @@ TEST(HostileMessages, BetweenNodesOfAnotherScopeOrLife) {
     speaker.say(earlier, proto::LinkData{attacked.id_of(0), 1, 0, {}});
     speaker.say(later, proto::Goodbye{});
     EXPECT_TRUE(attacked.counts("messages_of_another_life", 3));
+    const auto older = attacked.counter("news_older");
+    const NodeId third = attacked.id_of(2);
+    const NodeId before{third.name, Incarnation{third.incarnation.value - 1}};
+    speaker.say(other, proto::PeerNews{{{before, 0, NodeState::down, "", "", "", {}}}});
+    EXPECT_TRUE(attacked.counts("news_older", older + 1));
     const auto misplaced = attacked.counter("messages_out_of_place");
     speaker.say(other, proto::WorkerHello{});
     EXPECT_TRUE(attacked.counts("messages_out_of_place", misplaced + 1));

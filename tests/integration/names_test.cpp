@@ -5,6 +5,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "tests/integration/cluster.hpp"
 #include "tests/integration/keys.hpp"
 #include "tests/integration/listener.hpp"
 
@@ -24,7 +25,7 @@ struct Alone {
         : name(std::move(named)), address(std::move(listens)), process(command(more)) {}
 
     Strings command(const Strings& more) const {
-        Strings words{MUSTERD_PATH, "--name", name, "--listen", address};
+        Strings words{musterd_path(), "--name", name, "--listen", address};
         words.insert(words.end(), more.begin(), more.end());
         return words;
     }
