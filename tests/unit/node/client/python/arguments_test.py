@@ -7,7 +7,7 @@ import fractions
 import inspect
 import unittest
 
-from support import A, GROUP
+from support import A, GROUP, NoHandlers, NoTasks, OwnLoop
 
 import muster
 from muster import Error, ErrorCode, Kind, MemberId, NodeId
@@ -142,18 +142,12 @@ GOOD = {  # parameter: (a good value, whether another value is good)
 WITHOUT = {"connect", "close"}  # tested by themselves: they do not ask
 
 
-class Loop:
+class Loop(OwnLoop):
     """Counts what is asked. Nothing is answered."""
 
     def __init__(self):
+        super().__init__()
         self.asked = 0
-        self.ended = Outcome()
-
-    def is_elsewhere(self):
-        return False
-
-    def is_current(self):
-        return False
 
     def ask(self, call):
         self.asked += 1
@@ -164,21 +158,6 @@ class Loop:
         found = Outcome()
         found.set_result(None)
         return found
-
-    def close(self):
-        self.ended.set_result(None)
-
-    begin_close = close
-
-
-class Handlers:
-    def end(self, patience):
-        return True
-
-
-class AsyncHandlers:
-    async def end(self, patience):
-        return True
 
 
 def verbs(kind):
@@ -197,10 +176,10 @@ class Calls(unittest.TestCase):
 
     def workers(self):
         self.loop = Loop()
-        threaded = muster.Worker(None, self.loop, Handlers())
+        threaded = muster.Worker(None, self.loop, NoHandlers())
         self.addCleanup(threaded.close)
         yield threaded, lambda result: result
-        yield muster.aio.Worker(None, self.loop, AsyncHandlers()), asyncio.run
+        yield muster.aio.Worker(None, self.loop, NoTasks()), asyncio.run
 
     def answer(self, worker, run, name, arguments):
         """The code of the error that the call or its future has, or None."""

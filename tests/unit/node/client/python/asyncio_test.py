@@ -26,6 +26,20 @@ class Case(unittest.TestCase):
     async def connect(self, **how):
         return await muster.aio.Worker.connect([self.node.address], timeout=PATIENCE, **how)
 
+    async def in_a_handler(self):
+        """A worker w1 with a handler that was called and does not return."""
+        entered = asyncio.Event()
+
+        async def handler(notification):
+            entered.set()
+            await asyncio.sleep(1000)
+
+        worker = await self.connect(name="w1")
+        await worker.join(GROUP, handler)
+        await worker.notify_created(GROUP, 1)
+        await asyncio.wait_for(entered.wait(), PATIENCE)
+        return worker
+
     async def until(self, predicate, what=""):
         end = time.monotonic() + PATIENCE
         while not predicate():
@@ -134,16 +148,7 @@ class Handlers(Case):
 
     def test_a_handler_that_never_returns_does_not_keep_close(self):
         async def main():
-            entered = asyncio.Event()
-
-            async def handler(notification):
-                entered.set()
-                await asyncio.sleep(1000)
-
-            worker = await self.connect(name="w1")
-            await worker.join(GROUP, handler)
-            await worker.notify_created(GROUP, 1)
-            await asyncio.wait_for(entered.wait(), PATIENCE)
+            worker = await self.in_a_handler()
             await asyncio.wait_for(worker.close(timeout=0.3), PATIENCE)
             self.assertTrue(self.node.wait(lambda: self.node.goodbyes == ["w1"]))
 
@@ -263,16 +268,7 @@ class Loops(Case):
 
     def test_a_close_that_is_cancelled_has_closed_it(self):
         async def main():
-            entered = asyncio.Event()
-
-            async def handler(notification):
-                entered.set()
-                await asyncio.sleep(1000)
-
-            worker = await self.connect(name="w1")
-            await worker.join(GROUP, handler)
-            await worker.notify_created(GROUP, 1)
-            await asyncio.wait_for(entered.wait(), PATIENCE)
+            worker = await self.in_a_handler()
             closing = asyncio.create_task(worker.close())
             await asyncio.sleep(0.05)
             closing.cancel()

@@ -5,29 +5,22 @@ import asyncio
 import threading
 import unittest
 
-from support import GROUP  # noqa: F401 (the path of the package)
+from support import OwnLoop
 
 import muster
 from muster import actions, aio
 from muster.actions import Entry, Recipient, Step
 from muster.handlers import Handlers
-from muster.outcome import Outcome
 from muster.tasks import Tasks
 
 PATIENCE = 15.0  # seconds that anything may take on a loaded machine before a test calls it hung
 
 
-class Loop:
+class Loop(OwnLoop):
     def __init__(self):
+        super().__init__()
         self.said = []
         self.goodbye = threading.Event()
-        self.ended = Outcome()
-
-    def is_elsewhere(self):
-        return False
-
-    def is_current(self):
-        return False
 
     def ask(self, call):
         raise AssertionError("nothing is asked for here")
@@ -39,9 +32,7 @@ class Loop:
         if "goodbye" not in self.said:
             self.said.append("goodbye")
         self.goodbye.set()
-        self.ended.set_result(None)
-
-    begin_close = close
+        super().close()
 
 
 class Ending(unittest.TestCase):

@@ -8,11 +8,24 @@ import time
 import unittest
 from collections import deque
 
-from support import A, B, ERROR, GROUP, NODES_REPLY, NOTIFIED, NOTIFY, Driver, frame, welcome
+from support import (
+    A,
+    B,
+    ERROR,
+    GROUP,
+    NODES_REPLY,
+    NOTIFIED,
+    NOTIFY,
+    Driver,
+    NoHandlers,
+    NoTasks,
+    OwnLoop,
+    frame,
+    welcome,
+)
 
 import muster
 from muster import Error, ErrorCode, Kind, calls, limits
-from muster.outcome import Outcome
 from muster.posts import PostCall, Posts
 
 PATIENCE = 15.0  # seconds that anything may take on a loaded machine before a test calls it hung
@@ -185,19 +198,13 @@ class AtTheEnd(unittest.TestCase):
         self.assertEqual({code(call.future) for call in asked[limits.POSTS :]}, {"closed"})
 
 
-class Loop:
+class Loop(OwnLoop):
     """Takes calls, and answers none by itself."""
 
     def __init__(self):
+        super().__init__()
         self.asked = []
         self.is_closed = False
-        self.ended = Outcome()
-
-    def is_elsewhere(self):
-        return False
-
-    def is_current(self):
-        return False
 
     def ask(self, call):
         if self.is_closed:
@@ -209,25 +216,13 @@ class Loop:
         self.is_closed = True
         for call in list(self.asked):
             call.fail(Error(ErrorCode.closed, "closed"))
-        self.ended.set_result(None)
-
-    begin_close = close
-
-
-class Handlers:
-    def end(self, patience):
-        return True
-
-
-class AsyncHandlers:
-    async def end(self, patience):
-        return True
+        super().close()
 
 
 class WithThreads(unittest.TestCase):
     def setUp(self):
         self.loop = Loop()
-        self.worker = muster.Worker(None, self.loop, Handlers())
+        self.worker = muster.Worker(None, self.loop, NoHandlers())
         self.addCleanup(self.worker.close)
 
     def post(self, data=None, timeout=PATIENCE):
@@ -279,7 +274,7 @@ class WithAsyncio(unittest.IsolatedAsyncioTestCase):
     async def asyncSetUp(self):
         asyncio.get_running_loop().set_debug(False)  # which tells of each step that took 0.1 s
         self.loop = Loop()
-        self.worker = muster.aio.Worker(None, self.loop, AsyncHandlers())
+        self.worker = muster.aio.Worker(None, self.loop, NoTasks())
         self.addAsyncCleanup(self.worker.close)
 
     async def post(self, data=None, timeout=PATIENCE):

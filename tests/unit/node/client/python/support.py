@@ -11,6 +11,7 @@ import msgpack  # noqa: E402
 from muster.actions import Close, Entry, LookUp, Open, Probe, Send  # noqa: E402
 from muster.address import parse_address  # noqa: E402
 from muster.book import AddressBook  # noqa: E402
+from muster.outcome import Outcome  # noqa: E402
 from muster.session import Connecting, Identity, Session, State  # noqa: E402
 
 GROUP = ("orders", "subscriptions")
@@ -172,3 +173,36 @@ class Driver:
         node = self.session.node.id
         self.hear(frame(JOINED, [[first, count]], 0, node=node.name, life=node.incarnation, seq=request.seq))
         return call.future.result(0)
+
+
+class OwnLoop:
+    """What each made-up loop of a worker has: the calls come from its own process, on another thread than its own."""
+
+    def __init__(self):
+        self.ended = Outcome()
+
+    def is_elsewhere(self):
+        return False
+
+    def is_current(self):
+        return False
+
+    def close(self):
+        self.ended.set_result(None)
+
+    def begin_close(self):
+        self.close()
+
+
+class NoHandlers:
+    """The handlers of a worker that calls none."""
+
+    def end(self, patience):
+        return True
+
+
+class NoTasks:
+    """NoHandlers, for asyncio."""
+
+    async def end(self, patience):
+        return True
