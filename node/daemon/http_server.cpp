@@ -2,7 +2,6 @@
 
 #include <arpa/inet.h>
 #include <microhttpd.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -22,6 +21,7 @@
 #include "node/io/name_service.hpp"
 #include "node/io/shortage.hpp"
 #include "node/io/signals_blocked.hpp"
+#include "node/io/socket_address.hpp"
 
 namespace muster::daemon {
 namespace {
@@ -160,19 +160,15 @@ Error cannot_serve(const std::string& address, int error) {
 int listen_on(const node::Address& address) {
     int error = EADDRNOTAVAIL;
     for (const auto& host : node::resolve_within(address.host, std::chrono::seconds(5))) {
-        addrinfo hints{};
-        hints.ai_socktype = SOCK_STREAM;
-        hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;
-        addrinfo* found = nullptr;
-        if (::getaddrinfo(host.c_str(), std::to_string(address.port).c_str(), &hints, &found) != 0) continue;
-        const int tried = ::socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        const auto numeric = node::socket_address({host, address.port});
+        if (!numeric) continue;
+        const int tried = ::socket(numeric->family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         const int yes = 1;
         ::setsockopt(tried, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
         if (tried < 0) error = errno;
         const bool bound =
-            tried >= 0 && ::bind(tried, found->ai_addr, found->ai_addrlen) == 0 && ::listen(tried, SOMAXCONN) == 0;
+            tried >= 0 && ::bind(tried, numeric->get(), numeric->size) == 0 && ::listen(tried, SOMAXCONN) == 0;
         if (tried >= 0 && !bound) error = errno;
-        ::freeaddrinfo(found);
         if (bound) return tried;
         if (tried >= 0) ::close(tried);
     }

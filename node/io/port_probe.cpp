@@ -1,13 +1,13 @@
 #include "node/io/port_probe.hpp"
 
-#include <netdb.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <string>
 #include <utility>
+
+#include "node/io/socket_address.hpp"
 
 namespace muster::node {
 namespace {
@@ -30,20 +30,16 @@ PortProbe::State state_of(int error) {
 }  // namespace
 
 PortProbe::PortProbe(const Address& to) {
-    addrinfo hints{};
-    hints.ai_socktype = SOCK_STREAM;
-    hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;  // never asks a name service, which could block
-    addrinfo* found = nullptr;
-    if (::getaddrinfo(to.host.c_str(), std::to_string(to.port).c_str(), &hints, &found) != 0) return;
-    fd_ = ::socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    const auto address = socket_address(to);
+    if (!address) return;
+    fd_ = ::socket(address->family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd_ < 0) {
         state_ = state_of(errno);
     } else {
-        const int error = ::connect(fd_, found->ai_addr, found->ai_addrlen) == 0 ? 0 : errno;
+        const int error = ::connect(fd_, address->get(), address->size) == 0 ? 0 : errno;
         state_ = error == EINPROGRESS ? State::connecting : state_of(error);
         if (state_ == State::no_route || state_ == State::failed) ::close(std::exchange(fd_, -1));
     }
-    ::freeaddrinfo(found);
 }
 
 PortProbe::~PortProbe() {

@@ -1,6 +1,5 @@
 #include "node/sockets/sockets.hpp"
 
-#include <netdb.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -13,6 +12,7 @@
 #include "node/io/busy_poll.hpp"
 #include "node/io/clock.hpp"
 #include "node/io/shortage.hpp"
+#include "node/io/socket_address.hpp"
 #include "node/io/zmq_io.hpp"
 
 namespace muster::node {
@@ -31,15 +31,11 @@ constexpr int kMaxSockets = 16384;  // a DEALER for each peer, and as many for d
 
 /// Whether a socket can be bound to a numeric address.
 bool is_own_address(const std::string& host) {
-    addrinfo hints{};
-    hints.ai_socktype = SOCK_STREAM;
-    hints.ai_flags = AI_NUMERICHOST;
-    addrinfo* found = nullptr;
-    if (::getaddrinfo(host.c_str(), nullptr, &hints, &found) != 0) return false;
-    const int fd = ::socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    const bool bound = fd >= 0 && ::bind(fd, found->ai_addr, found->ai_addrlen) == 0;
+    const auto address = socket_address({host, 0});
+    if (!address) return false;
+    const int fd = ::socket(address->family(), SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const bool bound = fd >= 0 && ::bind(fd, address->get(), address->size) == 0;
     if (fd >= 0) ::close(fd);
-    ::freeaddrinfo(found);
     return bound;
 }
 
