@@ -163,14 +163,15 @@ int listen_on(const node::Address& address) {
         const auto numeric = node::socket_address({host, address.port});
         if (!numeric) continue;
         const int tried = ::socket(numeric->family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (tried < 0) {
+            error = errno;
+            continue;
+        }
         const int yes = 1;
         ::setsockopt(tried, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-        if (tried < 0) error = errno;
-        const bool bound =
-            tried >= 0 && ::bind(tried, numeric->get(), numeric->size) == 0 && ::listen(tried, SOMAXCONN) == 0;
-        if (tried >= 0 && !bound) error = errno;
-        if (bound) return tried;
-        if (tried >= 0) ::close(tried);
+        if (::bind(tried, numeric->get(), numeric->size) == 0 && ::listen(tried, SOMAXCONN) == 0) return tried;
+        error = errno;
+        ::close(tried);
     }
     errno = error;
     return -1;
