@@ -13,9 +13,10 @@ void Model::hear(Watched& watched, const MessageArrived& arrived) {
     const proto::Message message = unsealed(arrived.message);
     if (const auto* forget = std::get_if<proto::Forget>(&message.body)) watched.beliefs.erase(forget->node.name);
     const auto found = watched.beliefs.find(message.header.origin);
-    if (found == watched.beliefs.end() || !found->second.live || message.header.scope != kScope) return;
+    if (found == watched.beliefs.end() || message.header.scope != kScope) return;
     if (found->second.id.incarnation.value != message.header.incarnation) return;
-    if (world_.profile.keys != 0 && !is_own_word(found->second, arrived)) return;
+    const bool is_own = world_.profile.keys == 0 || is_own_word(found->second, arrived);
+    if (!is_own || !found->second.live) return;
     if (const auto* pong = std::get_if<proto::Pong>(&message.body); pong && pong->about == watched.life->id)
         found->second.denies = (pong->channels & proto::channel_report::kNothing) != 0;
     if (std::holds_alternative<proto::Goodbye>(message.body))
@@ -39,15 +40,15 @@ void Model::hear_through_others(Watched& watched, const proto::Message& message)
         belief->second.stamp = std::max(belief->second.stamp, seal->stamp);
 }
 
-/// In a run with keys: sealed by its origin and never shown before, or over the origin's own connection.
+/// In a run with keys: sealed by its origin and never shown before, or over the origin's own connection. What that
+/// connection brings of the origin's publications is not new when it comes over gossip, whatever was believed meanwhile.
 bool Model::is_own_word(Belief& belief, const MessageArrived& arrived) const {
-    if (arrived.channel == Channel::control) return arrived.sender.name == arrived.message.header.origin;
-    const auto* seal = std::get_if<proto::Sealed>(&arrived.message.body);
-    if (!seal || seal->stamp <= belief.stamp) return false;
     const std::string& name = belief.id.name;
-    if (!world_.notary_of(name)->is_signed_by(name, signed_bytes(*seal), seal->signature)) return false;
-    belief.stamp = seal->stamp;
-    return true;
+    const auto* seal = std::get_if<proto::Sealed>(&arrived.message.body);
+    const bool is_new = seal && seal->stamp > belief.stamp &&
+                        world_.notary_of(name)->is_signed_by(name, signed_bytes(*seal), seal->signature);
+    if (is_new) belief.stamp = seal->stamp;
+    return is_new || (arrived.channel == Channel::control && arrived.sender.name == arrived.message.header.origin);
 }
 
 /// A session's worker was heard, unless its message was turned away.
