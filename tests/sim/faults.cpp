@@ -310,8 +310,8 @@ void Faults::leave_port_cuts() {
     for (const PortWay& way : cuts) cut_port_for(way, seconds(3600));
 }
 
-/// Whether pairs that still reach each other both ways, over one channel or the other, connect all nodes, and front
-/// doors are open where nodes find each other.
+/// Whether pairs that still reach each other both ways, over one channel or the other, connect all nodes that are not
+/// stopped for good, and front doors are open where nodes find each other.
 bool Faults::leaves_all_reachable(const std::vector<PortWay>& cuts) const {
     const auto is_cut = [&](Place client, Place server, Port port) {
         return std::find(cuts.begin(), cuts.end(), PortWay{client, server, port}) != cuts.end();
@@ -320,7 +320,9 @@ bool Faults::leaves_all_reachable(const std::vector<PortWay>& cuts) const {
     const auto speaks = [&](Place from, Place to) {
         return !is_cut(from, to, Port::control) || !is_cut(to, from, Port::gossip);
     };
-    return seeds_connect(world_.profile, std::vector<bool>(world_.profile.nodes, true), [&](Place a, Place b) {
+    std::vector<bool> running;
+    for (const auto& host : world_.hosts) running.push_back(!host->frozen());
+    return seeds_connect(world_.profile, running, [&](Place a, Place b) {
         return a == b || (speaks(a, b) && speaks(b, a) && !is_cut(a, b, Port::door));
     });
 }
