@@ -9,6 +9,7 @@
 namespace muster::sim {
 
 struct Handed {
+    NodeId at;  // its node, with the incarnation that it had then
     cluster::HandlerId handler;
     Notification notification;
     cluster::FanOutId fan_out;
@@ -16,10 +17,10 @@ struct Handed {
 };
 
 /// One for each recipient.
-inline std::vector<Handed> handed(const cluster::Deliver& deliver) {
+inline std::vector<Handed> handed(const NodeId& at, const cluster::Deliver& deliver) {
     std::vector<Handed> all;
     for (const auto& to : *deliver.to)
-        all.push_back({to.handler, proto::to_notification(*deliver.notice, to.members), deliver.fan_out,
+        all.push_back({at, to.handler, proto::to_notification(*deliver.notice, to.members), deliver.fan_out,
                        deliver.awaited(to.members)});
     return all;
 }

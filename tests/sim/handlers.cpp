@@ -68,7 +68,7 @@ void Handlers::returned(std::uint64_t life, const Handed& handed) {
         return;
     }
     handlers_[handed.handler].busy = false;
-    world_.observer->handled(host_, handed);
+    world_.observer->handled(handed);
     tell(handed, std::nullopt);
     next(handed.handler);
 }

@@ -67,8 +67,8 @@ std::vector<WatchId> Model::watches(const Host& host) const {
 
 // ---- handlers inside the nodes -----------------------------------------------
 
-void Model::handled(Host& host, const Handed& handed) {
-    notices_.handled(handed.notification, *watched_.at(host.place()).life, {"", handed.handler.value});
+void Model::handled(const Handed& handed) {
+    notices_.handled(handed.notification, *truth_.find(handed.at), {"", handed.handler.value});
 }
 
 void Model::gap(Host& host, HandlerId handler, std::uint64_t missed) {
@@ -81,7 +81,7 @@ void Model::gap(Host& host, HandlerId handler, std::uint64_t missed) {
 
 void Model::dropped(Host& host, const Handed& handed) {
     watched_.at(host.place()).untold[handed.handler.value] += handed.notification.members.size();
-    notices_.dropped(handed.notification, *watched_.at(host.place()).life, handed.awaited);
+    notices_.dropped(handed.notification, *truth_.find(handed.at), handed.awaited);
 }
 
 // ---- before a step ---------------------------------------------------------

@@ -31,7 +31,7 @@ public:
     void started(Host& host) override;
     void stepping(Host& host, const cluster::EventBody& event) override;
     void stepped(Host& host, const cluster::Actions& actions) override;
-    void handled(Host& host, const Handed& handed) override;
+    void handled(const Handed& handed) override;
     void gap(Host& host, cluster::HandlerId handler, std::uint64_t missed) override;
     void dropped(Host& host, const Handed& handed) override;
     void ended(Host& host, bool gracefully) override;

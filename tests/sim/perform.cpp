@@ -95,6 +95,7 @@ void Host::perform_one(const Action& action, const Note& note) {
 void Host::perform_one(const Action& action, const IdentityChanged& changed) {
     record(action, changed.self.name + std::to_string(changed.self.incarnation.value));
     ++world_.coverage.marks["incarnation adopted"];
+    performing_ = changed.self;
     for (const auto& [name, link] : peers_) world_.network.rename(link.gossip, changed.self);
 }
 
@@ -123,7 +124,7 @@ void Host::perform_one(const Action& action, const A& other) {
         scratch_ = other.peer;
         disconnect_peer(other.peer);
     } else if constexpr (std::is_same_v<A, Deliver>) {
-        for (const Handed& one : handed(other)) {
+        for (const Handed& one : handed(performing_, other)) {
             auto members = std::make_shared<const std::vector<MemberNumber>>(one.notification.members);
             proto::encode({{"", "", one.handler.value, one.fan_out.value},
                            proto::Deliveries{{{other.notice, std::move(members)}}}},

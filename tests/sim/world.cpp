@@ -75,6 +75,7 @@ void Host::start() {
     constexpr std::uint64_t kEpoch = 1'700'000'000'000'000;
     const Duration date = world_.clock.now() - behind_;
     options.self.incarnation.value = kEpoch + lives_ + static_cast<std::uint64_t>(date.count());
+    performing_ = options.self;
     options.address = advertised();
     const Host& told = clone_ ? original() : *this;
     options.control = "h" + std::to_string(told.place_) + ":" + std::to_string(10000 + 2 * told.lives_);

@@ -54,7 +54,7 @@ public:
     virtual void stepping(Host& host, const cluster::EventBody& event) = 0;
     virtual void stepped(Host& host, const cluster::Actions& actions) = 0;
     /// A handler inside the node has returned from a notification,
-    virtual void handled(Host& host, const Handed& handed) = 0;
+    virtual void handled(const Handed& handed) = 0;
     /// was told that it missed some,
     virtual void gap(Host& host, cluster::HandlerId handler, std::uint64_t missed) = 0;
     /// or had no room for one.
@@ -205,6 +205,7 @@ private:
     Random random_;
     std::unique_ptr<cluster::Core> core_;
     NodeId last_id_;
+    NodeId performing_;  // the identity whose actions are being performed
     std::uint64_t lives_ = 0;
     Duration clock_offset_{0};
     Duration behind_{0};
