@@ -86,10 +86,11 @@ Result<std::string> Node::reload_keys() {
         return Error{ErrorCode::bad_request,
                      "this node has no keys: start it with a key file and a folder of trusted keys"};
     const auto changes = impl_->keys->reload();
-    impl_->log(node::keys_line(changes));
-    if (!changes) return changes.error();
+    impl_->counts->keys_stale(impl_->keys->stale());
+    for (auto& line : node::key_lines(changes)) impl_->log(std::move(line));
     impl_->wakeup->notify();
-    return keys::to_string(*changes);
+    if (!changes.problems.empty()) return Error{changes.problems.front().code, keys::text_of(changes.problems)};
+    return keys::to_string(changes);
 }
 
 Result<Joined> Node::join(const Group& group, OnNotification handler, const JoinOptions& options) {

@@ -42,10 +42,17 @@ std::vector<zmq::message_t> receive_all(zmq::socket_t& socket) {
 
 }  // namespace
 
-LogLine keys_line(const Result<keys::Keyring::Changes>& reloaded) {
-    const auto what = reloaded ? keys::to_string(*reloaded) : reloaded.error().text;
-    if (!reloaded) return {3, "keys_broken", "keys stay as they were: " + what, {{"detail", what}}};
-    return {1, "keys_read", "keys were read again: " + what, {{"detail", what}}};
+std::vector<LogLine> key_lines(const keys::Keyring::Changes& changes) {
+    std::vector<LogLine> lines;
+    if (changes.problems.empty() || !changes.none()) {
+        const auto what = keys::to_string(changes);
+        lines.push_back({1, "keys_read", "keys were read again: " + what, {{"detail", what}}});
+    }
+    if (!changes.problems.empty()) {
+        const auto what = keys::text_of(changes.problems);
+        lines.push_back({3, "keys_broken", "some keys stay as they were: " + what, {{"detail", what}}});
+    }
+    return lines;
 }
 
 Authenticator::Authenticator(zmq::context_t& context, std::shared_ptr<keys::Keyring> keys, NodeCounters& counters,
@@ -136,11 +143,12 @@ std::optional<keys::Identity> Authenticator::admitted(const std::vector<zmq::mes
 }
 
 void Authenticator::reload_changed_files() {
-    const auto reloaded = keys_->reload_if_changed();
-    if (!reloaded) return;
+    const auto changes = keys_->reload_if_changed();
+    if (!changes) return;
+    counters_.keys_stale(keys_->stale());
     {
         const std::lock_guard lock(mutex_);
-        lines_.push_back(keys_line(*reloaded));
+        for (auto& line : key_lines(*changes)) lines_.push_back(std::move(line));
     }
     loop_->notify();
 }

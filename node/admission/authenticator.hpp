@@ -29,8 +29,8 @@ inline constexpr const char* kAllRoles = "all";
 /// an admitted connection.
 inline constexpr const char* kKeyProperty = "X-Key";
 
-/// The log line that says how the key files were read again.
-LogLine keys_line(const Result<keys::Keyring::Changes>& reloaded);
+/// The log lines that say how the key files were read again.
+std::vector<LogLine> key_lines(const keys::Keyring::Changes& changes);
 
 /// The ZAP handler (ZeroMQ RFC 27) of a context. It has a thread of its own and handles requests as soon as the
 /// constructor returns. Must be made before any socket of the context is bound, because without a ZAP handler libzmq
@@ -50,7 +50,7 @@ public:
     Authenticator(const Authenticator&) = delete;
     Authenticator& operator=(const Authenticator&) = delete;
 
-    /// One line for each change of the key files since the last call. Any thread.
+    /// Lines about the changes of the key files since the last call. Any thread.
     std::vector<LogLine> take_log_lines();
 
 private:

@@ -32,7 +32,7 @@ void set_options(zmq::socket_t& socket, bool ipv6) {
 
 std::vector<Connection::Key> Connection::keys_for(const std::string& address) {
     if (!keys_) return {Key()};
-    keys_->reload_if_changed();  // if a file is broken, the keys read before stay valid
+    keys_->reload_if_changed();  // if a file is broken, its node keeps the keys read before
     const std::string name(node_name_of(address));
     std::vector<Key> keys;
     for (auto& [node, key] : keys_->node_keys(name)) keys.push_back({std::move(node), key});

@@ -216,6 +216,8 @@ constexpr std::array kMetrics{
                   "Log lines that were dropped because nobody reads the log as fast"},
     CounterMetric{"resources_refused", "muster_resources_refused_total", "", "",
                   "Times that the system refused a descriptor or a thread"},
+    CounterMetric{"keys_stale", "muster_keys_stale", "", "",
+                  "Files and folders of keys that cannot be read now: their owners have the keys that they had"},
     CounterMetric{"page_viewers", "muster_page_viewers", "", "", "Browsers that follow the status page"},
     CounterMetric{"page_viewers_refused", "muster_page_refused_total", "what", "viewer",
                   "Requests of the status page that were refused: too many, or from another site"},

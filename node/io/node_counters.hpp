@@ -58,6 +58,8 @@ public:
     [[nodiscard]] bool has_keys() const { return secured_ == Secured::curve; }
     void secured(Secured how) { secured_ = how; }
     void handler_threw() { ++handler_threw_; }
+    /// Files and folders of keys that cannot be used now.
+    void keys_stale(std::size_t count) { keys_stale_ = count; }
     /// The system refused a descriptor, a thread or memory, with this error number.
     void resource_refused(int error) {
         last_resource_error_ = error;
@@ -74,6 +76,7 @@ public:
         counters["frames_sent"] = sent_;
         counters["frames_not_sent"] = unsent_;
         counters["bad_frames_parts"] = bad_parts_;
+        counters["keys_stale"] = keys_stale_;
         counters["handler_exceptions"] = handler_threw_ + log.threw;
         counters["log_lines_dropped"] = log.dropped;
         counters["log_lines_held_back"] = log.held_back;
@@ -100,6 +103,7 @@ private:
     Count unsent_ = 0;
     Count bad_parts_ = 0;
     Count handler_threw_ = 0;
+    Count keys_stale_ = 0;
     Count subscriptions_refused_ = 0;
     Count bad_subscriptions_ = 0;
     Count presence_refused_ = 0;

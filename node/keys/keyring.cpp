@@ -23,30 +23,50 @@ std::vector<Identity> only_in(const Trusted& these, const Trusted& those) {
 Result<std::shared_ptr<Keyring>> Keyring::open(Files files) {
     std::shared_ptr<Keyring> ring(new Keyring(std::move(files)));
     ring->fingerprint_ = ring->fingerprint();  // before read(): a change in between is then noticed later
-    auto state = ring->read();
-    if (!state) return state.error();
-    ring->set(*std::move(state));
+    std::vector<Error> problems;
+    auto state = ring->read({}, problems);
+    if (!problems.empty()) return problems.front();
+    ring->set(std::move(state));
     return ring;
 }
 
-Result<Keyring::State> Keyring::read() const {
-    auto own = KeyPair::load(files_.key);
-    if (!own) return own.error();
-    auto trusted = Trusted::read(files_.folder, !files_.node.empty());
-    if (!trusted) return trusted.error();
-    State state{std::make_shared<const KeyPair>(*std::move(own)), *std::move(trusted)};
-    if (files_.node.empty()) return state;
+Keyring::State Keyring::read(const State& before, std::vector<Error>& problems) const {
+    State state{before.own, {}};
+    if (auto own = KeyPair::load(files_.key))
+        state.own = std::make_shared<const KeyPair>(*std::move(own));
+    else
+        problems.push_back(own.error());
+    state.trusted = Trusted::read(files_.folder, !files_.node.empty(), before.trusted, problems);
+    if (files_.node.empty() || !state.own) return state;
+    auto wrong = trust_own(state);
+    if (!wrong) return state;
+    problems.push_back(*std::move(wrong));
+    if (!before.own) return state;
+    state.own = before.own;
+    const auto key = before.own->public_key();
+    state.trusted.owners[key] = {Role::node, files_.node};
+    auto& own = state.trusted.nodes[files_.node];
+    if (std::ranges::find(own.curve, key) != own.curve.end()) return state;
+    own.curve.push_back(key);
+    own.sign.push_back(before.own->sign_key());
+    return state;
+}
+
+std::optional<Error> Keyring::trust_own(State& state) const {
     const Identity self{Role::node, files_.node};
     const auto [owner, fresh] = state.trusted.owners.emplace(state.own->public_key(), self);
     if (!fresh && owner->second != self)
         return Error{ErrorCode::bad_request, files_.key + ": this is the key of " + to_string(owner->second) +
                                                  ", not of " + to_string(self) + ": give each node its own key"};
+    if (!fresh) return std::nullopt;
     auto& keys = state.trusted.nodes[files_.node];
-    if (fresh && !keys.curve.empty())
-        return Error{ErrorCode::bad_request, files_.key + ": is not the key in " + files_.folder + "/nodes/" +
-                                                 files_.node + ".pub: other nodes would refuse this node"};
-    if (fresh) keys = {{state.own->public_key()}, {state.own->sign_key()}};
-    return state;
+    if (keys.curve.empty()) {
+        keys = {{state.own->public_key()}, {state.own->sign_key()}};
+        return std::nullopt;
+    }
+    state.trusted.owners.erase(owner);
+    return Error{ErrorCode::bad_request, files_.key + ": is not the key in " + files_.folder + "/nodes/" + files_.node +
+                                             ".pub: other nodes would refuse this node"};
 }
 
 std::string Keyring::fingerprint() const {
@@ -103,26 +123,33 @@ bool Keyring::is_signed_by(const std::string& node, std::string_view bytes, std:
                        [&](const PublicKey& key) { return is_signature(key, bytes, signature); });
 }
 
-Result<Keyring::Changes> Keyring::reload() {
+Keyring::Changes Keyring::reload() {
     const std::lock_guard lock(reloading_);
+    return reload_locked();
+}
+
+Keyring::Changes Keyring::reload_locked() {
     fingerprint_ = fingerprint();
-    auto fresh = read();
-    if (!fresh) return fresh.error();
+    Changes changes;
     const auto before = state();
-    const Changes changes{only_in(fresh->trusted, before->trusted), only_in(before->trusted, fresh->trusted),
-                          fresh->own->public_key() != before->own->public_key()};
-    set(*std::move(fresh));
+    auto fresh = read(*before, changes.problems);
+    changes.added = only_in(fresh.trusted, before->trusted);
+    changes.removed = only_in(before->trusted, fresh.trusted);
+    changes.own = fresh.own->public_key() != before->own->public_key();
+    set(std::move(fresh));
     if (!changes.removed.empty()) ++removals_;
     if (!changes.none()) ++version_;
+    stale_.store(changes.problems.size(), std::memory_order_release);
+    // The process had no descriptor: the file may be right, and will not change. Read it again at the next check.
+    const auto is_short = [](const Error& problem) { return problem.code == ErrorCode::overloaded; };
+    if (std::ranges::any_of(changes.problems, is_short)) fingerprint_.clear();
     return changes;
 }
 
-std::optional<Result<Keyring::Changes>> Keyring::reload_if_changed() {
-    {
-        const std::lock_guard lock(reloading_);
-        if (fingerprint() == fingerprint_) return std::nullopt;
-    }
-    return reload();
+std::optional<Keyring::Changes> Keyring::reload_if_changed() {
+    const std::lock_guard lock(reloading_);
+    if (fingerprint() == fingerprint_) return std::nullopt;
+    return reload_locked();
 }
 
 std::string to_string(const Keyring::Changes& changes) {
@@ -133,6 +160,12 @@ std::string to_string(const Keyring::Changes& changes) {
     add("added ", changes.added);
     add("removed ", changes.removed);
     return text.empty() ? "no change" : text;
+}
+
+std::string text_of(const std::vector<Error>& problems) {
+    if (problems.empty()) return {};
+    const auto more = problems.size() - 1;
+    return problems.front().text + (more == 0 ? "" : " (and " + std::to_string(more) + " more)");
 }
 
 }  // namespace muster::keys

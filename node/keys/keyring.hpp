@@ -17,6 +17,9 @@
 namespace muster::keys {
 
 /// Thread-safe. Each call uses one consistent state of the files; reload() replaces that state as a whole.
+///
+/// A reload that finds files that it cannot read applies all others: keys are added, replaced and, above all, removed.
+/// The owners of these files keep the keys that they had.
 class Keyring {
 public:
     struct Files {
@@ -51,13 +54,17 @@ public:
         std::vector<Identity> added;    // new owners, and owners with a new key
         std::vector<Identity> removed;  // owners that are gone, or that lost a key
         bool own = false;               // the own pair changed
+        std::vector<Error> problems;    // what could not be read; there, keys are as they were
 
+        /// Whether the keys are the same as before.
         [[nodiscard]] bool none() const { return added.empty() && removed.empty() && !own; }
     };
-    /// Reads the files again. After an error the previous state stays in use.
-    Result<Changes> reload();
+    /// Reads the files again.
+    Changes reload();
     /// Same as reload(), but returns nothing if no file has changed since the last read.
-    std::optional<Result<Changes>> reload_if_changed();
+    std::optional<Changes> reload_if_changed();
+    /// Number of files and folders that the last read could not use: there, keys are stale.
+    [[nodiscard]] std::size_t stale() const { return stale_.load(std::memory_order_acquire); }
     /// Increases with each reload that removed a trusted key. Connections check it to drop peers with removed keys.
     [[nodiscard]] std::uint64_t removals() const { return removals_.load(std::memory_order_acquire); }
     /// Increases with each reload that changed something, after the new state is visible.
@@ -70,7 +77,12 @@ private:
     };
 
     explicit Keyring(Files files) : files_(std::move(files)) {}
-    [[nodiscard]] Result<State> read() const;
+    /// What cannot be read is added to `problems`, and taken from `before`. `before` is empty for the first read; then
+    /// the result is of use only without problems.
+    [[nodiscard]] State read(const State& before, std::vector<Error>& problems) const;
+    /// What is wrong if the pair of `state` is that of this node. Trusts it otherwise.
+    [[nodiscard]] std::optional<Error> trust_own(State& state) const;
+    Changes reload_locked();
     [[nodiscard]] std::string fingerprint() const;
     [[nodiscard]] std::shared_ptr<const State> state() const;
     void set(State state);
@@ -80,11 +92,14 @@ private:
     std::shared_ptr<const State> state_;
     std::mutex reloading_;  // one reload at a time; guards fingerprint_
     std::string fingerprint_;
+    std::atomic<std::size_t> stale_ = 0;
     std::atomic<std::uint64_t> version_ = 0;
     std::atomic<std::uint64_t> removals_ = 0;
 };
 
 /// For a log: "added worker/w, removed node/c".
 std::string to_string(const Keyring::Changes& changes);
+/// For a log: the first problem, and how many more there are. Empty if there is none.
+std::string text_of(const std::vector<Error>& problems);
 
 }  // namespace muster::keys

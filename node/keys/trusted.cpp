@@ -50,8 +50,16 @@ Result<std::vector<fs::path>> files_of(const fs::path& folder) {
     return files;
 }
 
-std::optional<Error> take(Trusted& trusted, Role role, const fs::path& path) {
-    const Identity owner{role, path.stem()};
+/// What one .pub file says.
+struct Entry {
+    Identity owner;
+    Trusted::Keys keys;
+    bool is_valid = false;  // otherwise the owner keeps the keys that it had
+};
+
+/// The owner is known even if the file is invalid.
+std::optional<Error> read_entry(const fs::path& path, Entry& entry) {
+    const Identity& owner = entry.owner;
     if (!is_valid_name(owner.name))
         return bad(path,
                    "the name before .pub is not a valid name: use 1 to 64 of [A-Za-z0-9._-], beginning with a letter "
@@ -59,19 +67,60 @@ std::optional<Error> take(Trusted& trusted, Role role, const fs::path& path) {
     const auto file = read_key_file(path, false);
     if (!file) return file.error();
     if (file->secret_key) return bad(path, "has a secret key: make a new pair, and put its NAME.pub there");
-    if (role == Role::node && !file->sign_key)
+    if (owner.role == Role::node && !file->sign_key)
         return bad(path, "has no sign-key, which each node needs: use the NAME.pub that muster keygen made");
-    Trusted::Keys keys;
-    keys.curve.push_back(*file->public_key);
-    if (file->old_public_key && file->old_public_key != file->public_key) keys.curve.push_back(*file->old_public_key);
-    if (file->sign_key) keys.sign.push_back(*file->sign_key);
-    if (file->old_sign_key) keys.sign.push_back(*file->old_sign_key);
-    for (const auto& key : keys.curve) {
-        const auto [found, fresh] = trusted.owners.emplace(key, owner);
-        if (!fresh) return bad(path, "this is the key of " + to_string(found->second) + ": make another key");
-    }
-    if (role == Role::node) trusted.nodes.emplace(owner.name, std::move(keys));
+    auto& [curve, sign] = entry.keys;
+    curve.push_back(*file->public_key);
+    if (file->old_public_key && file->old_public_key != file->public_key) curve.push_back(*file->old_public_key);
+    if (file->sign_key) sign.push_back(*file->sign_key);
+    if (file->old_sign_key) sign.push_back(*file->old_sign_key);
+    entry.is_valid = true;
     return std::nullopt;
+}
+
+/// The entries of all files, those of a folder sorted by path. A folder that cannot be read is added to `unread`.
+std::vector<Entry> read_entries(const std::string& folder, bool others, std::vector<Role>& unread,
+                                std::vector<Error>& problems) {
+    std::vector<Entry> entries;
+    std::map<PublicKey, std::size_t> first_with;  // of the entries
+    for (const Role role : kRoles) {
+        if (role != Role::node && !others) continue;
+        const auto files = files_of(fs::path(folder) / folder_of(role));
+        if (!files) {
+            unread.push_back(role);
+            problems.push_back(files.error());
+            continue;
+        }
+        for (const auto& path : *files) {
+            Entry entry{{role, path.stem()}, {}};
+            auto wrong = read_entry(path, entry);
+            for (const auto& key : entry.keys.curve) {
+                const auto [found, fresh] = first_with.emplace(key, entries.size());
+                if (fresh) continue;
+                // Neither is believed: otherwise it would depend on the order of the files who a peer is.
+                Entry& other = entries[found->second];
+                other.is_valid = entry.is_valid = false;
+                if (!wrong) wrong = bad(path, "this is the key of " + to_string(other.owner) + ": make another key");
+            }
+            if (wrong) problems.push_back(*std::move(wrong));
+            entries.push_back(std::move(entry));
+        }
+    }
+    return entries;
+}
+
+/// Adds an owner with those of its CURVE keys that nobody else has.
+void add(Trusted& trusted, const Identity& owner, Trusted::Keys keys) {
+    std::erase_if(keys.curve, [&](const PublicKey& key) { return !trusted.owners.emplace(key, owner).second; });
+    if (owner.role == Role::node && !keys.curve.empty()) trusted.nodes.emplace(owner.name, std::move(keys));
+}
+
+std::map<Identity, Trusted::Keys> keys_by_owner(const Trusted& trusted) {
+    std::map<Identity, Trusted::Keys> keys;
+    for (const auto& [name, of_node] : trusted.nodes) keys.emplace(Identity{Role::node, name}, of_node);
+    for (const auto& [key, owner] : trusted.owners)
+        if (owner.role != Role::node) keys[owner].curve.push_back(key);
+    return keys;
 }
 
 void add_stat(std::string& to, const fs::path& path) {
@@ -104,19 +153,23 @@ std::string to_string(const Identity& identity) {
     return std::string(to_string(identity.role)) + "/" + identity.name;
 }
 
-Result<Trusted> Trusted::read(const std::string& folder, bool others) {
+Trusted Trusted::read(const std::string& folder, bool others, const Trusted& before, std::vector<Error>& problems) {
     std::error_code error;
-    if (!fs::is_directory(folder, error))
-        return bad(folder,
-                   "is not a folder: give the one that has nodes/NAME.pub, workers/NAME.pub and observers/NAME.pub");
-    Trusted trusted;
-    for (const Role role : kRoles) {
-        if (role != Role::node && !others) continue;
-        const auto files = files_of(fs::path(folder) / folder_of(role));
-        if (!files) return files.error();
-        for (const auto& path : *files)
-            if (auto wrong = take(trusted, role, path)) return *std::move(wrong);
+    if (!fs::is_directory(folder, error)) {
+        problems.push_back(bad(
+            folder, "is not a folder: give the one that has nodes/NAME.pub, workers/NAME.pub and observers/NAME.pub"));
+        return before;
     }
+    std::vector<Role> unread;
+    const auto entries = read_entries(folder, others, unread, problems);
+    Trusted trusted;
+    for (const auto& entry : entries)
+        if (entry.is_valid) add(trusted, entry.owner, entry.keys);
+    auto earlier = keys_by_owner(before);
+    for (const auto& entry : entries)
+        if (!entry.is_valid) add(trusted, entry.owner, earlier[entry.owner]);
+    for (const auto& [owner, keys] : earlier)
+        if (std::ranges::find(unread, owner.role) != unread.end()) add(trusted, owner, keys);
     return trusted;
 }
 

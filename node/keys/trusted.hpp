@@ -41,10 +41,13 @@ struct Trusted {
     std::map<PublicKey, Identity> owners;  // by CURVE key
     std::map<std::string, Keys> nodes;     // by name
 
-    /// Ignores files whose name does not end in .pub or begins with a dot. One invalid file fails the whole read.
-    /// `others`: also read workers/, observers/ and operators/.
-    /// Errors: bad_request, in one line that names the file.
-    static Result<Trusted> read(const std::string& folder, bool others);
+    /// Ignores files whose name does not end in .pub or begins with a dot. `others`: also read workers/, observers/ and
+    /// operators/.
+    ///
+    /// What cannot be read is added to `problems`: bad_request, in one line that names the file or folder (overloaded,
+    /// if the process has no more descriptors). The owner that such a file names, and all owners of such a folder, have
+    /// the keys that they have in `before`. An owner without a file has none, whatever else cannot be read.
+    static Trusted read(const std::string& folder, bool others, const Trusted& before, std::vector<Error>& problems);
 };
 
 /// A text that changes when the key file, or a file that read() uses, changes. Reads file times and sizes, no content.

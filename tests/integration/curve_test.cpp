@@ -268,15 +268,28 @@ TEST(Curve, KeysAreAddedAndRemovedWhileEverythingRuns) {
             << cluster.node(i).errors();
 }
 
-TEST(Curve, ABrokenFileChangesNothing) {
+TEST(Curve, ABrokenFileKeepsNobodyElseTrusted) {
     const Keys keys(2);
+    keys.trust("worker", "v");
     Cluster cluster(keys.places(2));
+    Process guest(
+        {MUSTER_PATH, "--node", cluster.address(0), "--key", keys.key("v"), "--keys", keys.folder(), "join", "g", "f"});
+    ASSERT_TRUE(guest.wait_for_line("joined"));
+    ASSERT_TRUE(wait_until([&] { return members_seen(cluster, 1, "g") == 1; }));
+
+    const auto stale = [&](std::size_t i) { return status_of(cluster, i).at("counters").value("keys_stale", 0); };
+    EXPECT_EQ(stale(0), 0);
     std::ofstream(keys.pub("worker", "w")) << "nothing";
     for (std::size_t i = 0; i < 2; ++i) {
-        ASSERT_TRUE(cluster.node(i).wait_for_error("keys stay as they were")) << cluster.node(i).errors();
+        ASSERT_TRUE(cluster.node(i).wait_for_error("some keys stay as they were")) << cluster.node(i).errors();
         EXPECT_NE(cluster.node(i).errors().find("workers/w.pub"), std::string::npos) << cluster.node(i).errors();
         EXPECT_TRUE(cluster.wait_alive(i, 2));
+        EXPECT_EQ(stale(i), 1);
     }
+    fs::remove(keys.pub("worker", "v"));
+    EXPECT_TRUE(wait_until([&] { return members_seen(cluster, 1, "g") == 0; })) << "its link goes on";
+    EXPECT_TRUE(wait_until([&] { return count_of(cluster, 0, "handshakes_unknown_key") >= 1; }));
+    EXPECT_EQ(stale(0), 1);
 }
 
 TEST(Curve, WhatWouldBeOpenToOthersIsRefused) {

@@ -179,7 +179,8 @@ public:
     /// Waits for is_ready(). False after the timeout.
     bool wait_ready(std::chrono::milliseconds timeout) const;
     /// Reads the key files now instead of at the next regular check. Returns a description of what has changed.
-    /// Errors: bad_request (the node has no keys, or a file is broken; then nothing has changed), closed.
+    /// Errors: bad_request (the node has no keys, or a file is broken: then its owner has the keys that it had, and the
+    /// changes of all other files take effect), overloaded (no descriptor to read a file with), closed.
     Result<std::string> reload_keys();
     /// Time since the node's own thread began its last turn: up to half a second when the node is idle. If it is many
     /// seconds, the node is stuck.

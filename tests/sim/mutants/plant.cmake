@@ -10,7 +10,7 @@ function(plant_mutants listed copies)
     list(TRANSFORM sources PREPEND ${PROJECT_SOURCE_DIR}/)
 
     # The copies stand in for whole members of libraries.
-    set(folders proto cluster node node/daemon)
+    set(folders proto cluster node node/keys node/daemon)
     list(TRANSFORM folders PREPEND ${PROJECT_SOURCE_DIR}/)
     set_source_files_properties(${sources} DIRECTORY ${folders} ${CMAKE_CURRENT_SOURCE_DIR}
         PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)

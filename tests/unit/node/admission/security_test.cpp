@@ -138,7 +138,7 @@ TEST_F(Secured, RemovingAKeyEndsItsLinksAndTheOthersComeBack) {
     ASSERT_TRUE(turn_until({&a, &b, &c}, [&] { return heard_from(b, 1) && heard_from(c, 1); }));
 
     fs::remove(folder.path("nodes/b.pub"));
-    ASSERT_TRUE(a.keys->reload());
+    ASSERT_EQ(keys::text_of(a.keys->reload().problems), "");
     std::uint64_t nonce = 100;
     ASSERT_TRUE(turn_until({&a, &b, &c}, [&] {
         ++nonce;
@@ -163,8 +163,8 @@ TEST_F(Secured, ANewPairIsUsedImmediately) {
     ASSERT_TRUE(made) << made.error().text;
     fs::rename(made->open, folder.path("nodes/a.pub"));
     fs::rename(made->secret, folder.path("a.key"));
-    ASSERT_TRUE(b.keys->reload());
-    ASSERT_TRUE(a.keys->reload());
+    ASSERT_EQ(keys::text_of(b.keys->reload().problems), "");
+    ASSERT_EQ(keys::text_of(a.keys->reload().problems), "");
     const auto begun = now();
     EXPECT_TRUE(turn_until({&a, &b}, [&] {
         a.perform(cluster::SendPeer{"b", a.say(2)});
