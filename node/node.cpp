@@ -67,15 +67,17 @@ bool Node::wait_ready(std::chrono::milliseconds timeout) const {
 }
 std::chrono::milliseconds Node::loop_age() const {
     if (impl_->is_elsewhere()) return std::chrono::milliseconds::max();
-    const std::lock_guard lock(impl_->closing);
+    const std::lock_guard lock(impl_->loop_mutex);
     return impl_->loop ? impl_->loop->age() : std::chrono::milliseconds::max();
 }
 
 Result<Node::Latencies> Node::latencies() const {
-    if (impl_->is_elsewhere()) return Impl::elsewhere();
-    const std::lock_guard lock(impl_->closing);
-    if (!impl_->loop) return *impl_->engine->why_closed();
-    auto times = impl_->loop->times();
+    if (auto closed = impl_->why_closed()) return *closed;
+    node::Loop::Times times;
+    {
+        const std::lock_guard lock(impl_->loop_mutex);
+        if (impl_->loop) times = impl_->loop->times();
+    }
     auto core = impl_->engine->ask([](const cluster::Core& of_node) { return of_node.durations(); });
     return Latencies{times.turns, times.lateness, core.report, core.delivery, core.repair};
 }

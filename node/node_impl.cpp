@@ -209,7 +209,7 @@ Result<std::unique_ptr<Node::Impl>> Node::Impl::start_or_throw(Node::Options giv
                "started",
                "node " + options.name + " of scope " + options.scope + " listens on " + impl->address,
                {{"node", options.name}, {"scope", options.scope}, {"address", impl->address}}});
-    impl->loop.emplace(*impl->engine, std::move(*sockets), *impl, options.timing.busy_poll);
+    impl->loop = std::make_unique<node::Loop>(*impl->engine, std::move(*sockets), *impl, options.timing.busy_poll);
     return impl;
 }
 
@@ -222,7 +222,12 @@ void Node::Impl::close() {
     if (engine && !engine->is_closed()) log({1, "leaving", "leaving", {}});
     // In this order: the closed engine ends the loop, and the loop is the only thread that gives work to the pool.
     if (engine) engine->close({ErrorCode::closed, "this node has been closed: start a new one"});
-    loop.reset();
+    std::unique_ptr<node::Loop> ended;
+    {
+        const std::lock_guard moment(loop_mutex);
+        ended = std::move(loop);
+    }
+    ended.reset();
     if (pool) pool->stop();
     log_queue->close();
 }

@@ -114,8 +114,10 @@ struct Node::Impl final : node::LoopCallbacks {
     std::uint64_t last_watch = 0;
     std::uint64_t last_watch_id = 0;
 
-    std::mutex closing;              // of `loop`
-    std::optional<node::Loop> loop;  // ends first, because it uses everything above
+    std::mutex closing;  // one close() at a time
+    /// Guards the pointer. Held for moments only, so that loop_age() waits for nobody, not even for close().
+    mutable std::mutex loop_mutex;
+    std::unique_ptr<node::Loop> loop;  // ends first, because it uses everything above
 };
 
 }  // namespace muster

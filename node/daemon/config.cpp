@@ -130,12 +130,6 @@ void apply_environment(const Environment& environment, Loaded& to) {
     }
 }
 
-std::string host_name() {
-    std::array<char, 256> text{};
-    if (::gethostname(text.data(), text.size() - 1) != 0) return {};
-    return text.data();
-}
-
 std::string reason_of(const CLI::ParseError& error) {
     std::string text = error.what();
     const auto end = text.find_first_of("\r\n");
@@ -170,6 +164,12 @@ std::string why_not_expected(const std::string& word) {
 }
 
 }  // namespace
+
+std::string host_name() {
+    std::array<char, 256> text{};
+    if (::gethostname(text.data(), text.size() - 1) != 0) return {};
+    return text.data();
+}
 
 Environment environment_of_process() {
     Environment environment;

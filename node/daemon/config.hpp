@@ -21,6 +21,9 @@ using Environment = std::map<std::string, std::string>;
 /// The variables of this process whose names begin with MUSTER_.
 Environment environment_of_process();
 
+/// The name of this host; empty if it has none.
+std::string host_name();
+
 struct Loaded {
     Config config;
     std::string shown;        // output of --help or --version, to print instead of a start; empty: neither was given

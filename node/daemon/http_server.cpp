@@ -7,16 +7,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <algorithm>
+#include <atomic>
 #include <cerrno>
-#include <condition_variable>
 #include <exception>
-#include <limits>
-#include <mutex>
 #include <string_view>
-#include <thread>
 #include <utility>
 
+#include "node/daemon/http_clients.hpp"
+#include "node/daemon/slot.hpp"
 #include "node/io/address.hpp"
 #include "node/io/name_service.hpp"
 #include "node/io/shortage.hpp"
@@ -26,60 +24,7 @@
 namespace muster::daemon {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-/// Disconnects clients whose request has not arrived completely in time. libmicrohttpd itself bounds only the silence
-/// between two bytes.
-class Deadlines {
-public:
-    explicit Deadlines(Clock::duration time) : time_(time), thread_([this] { run(); }) {}
-    ~Deadlines() {
-        {
-            const std::lock_guard lock(mutex_);
-            ending_ = true;
-        }
-        changed_.notify_one();
-        thread_.join();
-    }
-    Deadlines(const Deadlines&) = delete;
-    Deadlines& operator=(const Deadlines&) = delete;
-
-    void begin(int socket) {
-        const std::lock_guard lock(mutex_);
-        ends_[socket] = Clock::now() + time_;
-        if (ends_.size() == 1) changed_.notify_one();
-    }
-    void end(int socket) {
-        const std::lock_guard lock(mutex_);
-        ends_.erase(socket);
-    }
-
-private:
-    void run() {
-        std::unique_lock lock(mutex_);
-        while (!ending_) {
-            const auto now = Clock::now();
-            auto next = Clock::time_point::max();
-            std::erase_if(ends_, [&](const auto& entry) {
-                const auto& [socket, end] = entry;
-                if (end <= now) ::shutdown(socket, SHUT_RDWR);  // its thread then closes the connection
-                if (end > now) next = std::min(next, end);
-                return end <= now;
-            });
-            if (next == Clock::time_point::max())
-                changed_.wait(lock);
-            else
-                changed_.wait_until(lock, next);
-        }
-    }
-
-    const Clock::duration time_;
-    std::mutex mutex_;
-    std::condition_variable changed_;
-    bool ending_ = false;
-    std::map<int, Clock::time_point> ends_;  // by socket
-    std::thread thread_;
-};
+constexpr unsigned kLeaving = 512;  // connections beyond the limit, while those that make room for them end
 
 int socket_of(MHD_Connection* connection) {
     return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
@@ -193,24 +138,38 @@ void Response::set(std::string text, std::string type) {
 }
 
 struct HttpServer::Impl {
-    std::map<std::string, Handler, std::less<>> handlers;  // by path
+    struct Entry {
+        Handler handler;
+        Cost cost = Cost::some;
+    };
+    std::map<std::string, Entry, std::less<>> handlers;  // by path
     Limits limits;
-    std::optional<Deadlines> deadlines;
+    std::optional<HttpClients> clients;
+    std::atomic<std::size_t> running = 0;  // handlers
+    std::atomic<std::uint64_t> refused = 0;
     int socket = -1;  // belongs to `daemon` once there is one
     MHD_Daemon* daemon = nullptr;
 
-    Response answer(MHD_Connection* connection, std::string_view method, const char* path) const {
+    Response answer(MHD_Connection* connection, std::string_view method, const char* path) {
         Response response;
-        const auto handler = handlers.find(path);
+        const auto found = handlers.find(path);
         const bool reads = method == MHD_HTTP_METHOD_GET || method == MHD_HTTP_METHOD_HEAD;
-        if (!reads || handler == handlers.end()) {
+        if (!reads || found == handlers.end()) {
             response.status = reads ? MHD_HTTP_NOT_FOUND : MHD_HTTP_METHOD_NOT_ALLOWED;
             if (!reads) response.headers[MHD_HTTP_HEADER_ALLOW] = "GET, HEAD";
             return response;
         }
+        const auto& [handler, cost] = found->second;
+        const Slot slot(running, limits.handlers);
+        if (!slot && cost != Cost::none) {
+            ++refused;
+            response.status = MHD_HTTP_SERVICE_UNAVAILABLE;
+            response.set("too many requests at the same time: try again\n", "text/plain");
+            return response;
+        }
         try {
             wait_while_sending(connection, limits.silence);
-            handler->second(Request(connection), response);
+            handler(Request(connection), response);
         } catch (const std::exception&) {
             response = {};
             response.status = MHD_HTTP_INTERNAL_SERVER_ERROR;
@@ -221,20 +180,25 @@ struct HttpServer::Impl {
     static MHD_Result handle(void* of, MHD_Connection* connection, const char* path, const char* method, const char*,
                              const char*, std::size_t*, void**) noexcept {
         auto& impl = *static_cast<Impl*>(of);
-        impl.deadlines->end(socket_of(connection));
+        const int client = socket_of(connection);
+        impl.clients->arrived(client);
         try {
-            return queue(connection, impl.answer(connection, method, path));
+            auto response = impl.answer(connection, method, path);
+            // libmicrohttpd would send the end of a stream, which belongs to the content.
+            if (std::string_view(method) == MHD_HTTP_METHOD_HEAD) response.stream = nullptr;
+            impl.clients->answered(client, response.stream != nullptr);
+            return queue(connection, std::move(response));
         } catch (const std::exception&) {
             return MHD_NO;
         }
     }
 
     static void notice(void* of, MHD_Connection* connection, void**, MHD_ConnectionNotificationCode what) noexcept {
-        auto& deadlines = *static_cast<Impl*>(of)->deadlines;
+        auto& clients = *static_cast<Impl*>(of)->clients;
         if (what == MHD_CONNECTION_NOTIFY_STARTED)
-            deadlines.begin(socket_of(connection));
+            clients.began(socket_of(connection));
         else
-            deadlines.end(socket_of(connection));
+            clients.ended(socket_of(connection));
     }
 };
 
@@ -244,8 +208,8 @@ HttpServer::~HttpServer() {
     stop();
 }
 
-void HttpServer::get(std::string path, Handler handler) {
-    impl_->handlers.emplace(std::move(path), std::move(handler));
+void HttpServer::get(std::string path, Handler handler, Cost cost) {
+    impl_->handlers.emplace(std::move(path), Impl::Entry{std::move(handler), cost});
 }
 
 Result<Done> HttpServer::start(const std::string& address, const Limits& limits) {
@@ -256,12 +220,12 @@ Result<Done> HttpServer::start(const std::string& address, const Limits& limits)
 
     const node::SignalsBlocked blocked;
     impl_->limits = limits;
-    impl_->deadlines.emplace(limits.request_time);
+    impl_->clients.emplace(limits.connections, limits.request_time);
     errno = 0;
     impl_->daemon = MHD_start_daemon(
         MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_USE_ITC, 0, nullptr,
         nullptr, &Impl::handle, impl_.get(), MHD_OPTION_LISTEN_SOCKET, impl_->socket, MHD_OPTION_CONNECTION_LIMIT,
-        static_cast<unsigned>(limits.connections), MHD_OPTION_CONNECTION_MEMORY_LIMIT, limits.request_bytes,
+        static_cast<unsigned>(limits.connections) + kLeaving, MHD_OPTION_CONNECTION_MEMORY_LIMIT, limits.request_bytes,
         MHD_OPTION_CONNECTION_TIMEOUT, static_cast<unsigned>(limits.silence.count()), MHD_OPTION_NOTIFY_CONNECTION,
         &Impl::notice, impl_.get(), MHD_OPTION_END);
     if (impl_->daemon) return Done{};
@@ -272,7 +236,12 @@ Result<Done> HttpServer::start(const std::string& address, const Limits& limits)
 
 void HttpServer::stop() {
     if (impl_->daemon) MHD_stop_daemon(std::exchange(impl_->daemon, nullptr));
-    impl_->deadlines.reset();
+    impl_->clients.reset();
+}
+
+HttpServer::Counts HttpServer::counts() const {
+    if (!impl_->clients) return {};
+    return {impl_->clients->size(), impl_->clients->displaced(), impl_->refused};
 }
 
 std::uint16_t HttpServer::port() const {

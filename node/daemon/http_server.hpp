@@ -41,16 +41,21 @@ struct Response {
     void set(std::string text, std::string type);
 };
 
-/// Serves one request per connection, each on a thread of its own. Any other method than GET or HEAD, and any other
-/// path than those given, is answered 404.
+/// Serves one request per connection, each on a thread of its own. Any other method than GET or HEAD is answered 405,
+/// any other path than those given 404. Answers are always whole: a Range is ignored.
 class HttpServer {
 public:
     using Handler = std::function<void(const Request&, Response&)>;
+    enum class Cost : std::uint8_t {
+        some,  // bounded by Limits::handlers
+        none,  // always answered: the handler must take no lock and no time
+    };
 
-    /// What a client may take. It is disconnected when it wants more.
+    /// What clients may take together, and what one may take. It is disconnected when it wants more.
     struct Limits {
-        std::size_t connections = 128;           // served at the same time; further ones are refused
-        std::size_t request_bytes = 16U << 10U;  // request line and headers; no body is read
+        std::size_t connections = 128;  // beyond, the oldest one without a handler makes room: see HttpClients
+        std::size_t handlers = 32;      // that run at the same time, except those without cost; others are answered 503
+        std::size_t request_bytes = 16U << 10U;                            // request line and headers; no body is read
         std::chrono::milliseconds request_time = std::chrono::seconds(5);  // until the request has arrived completely
         std::chrono::seconds silence{2};  // without a byte of the request arriving, or of the answer being taken
     };
@@ -59,11 +64,17 @@ public:
     ~HttpServer();
 
     /// Before start(). Exceptions of the handler are answered 500.
-    void get(std::string path, Handler handler);
+    void get(std::string path, Handler handler, Cost cost = Cost::some);
     /// Errors: bad_request (address), unreachable (it cannot be bound).
     Result<Done> start(const std::string& address, const Limits& limits);
     /// Disconnects all clients, then waits for their handlers and streams.
     void stop();
+    struct Counts {
+        std::uint64_t open = 0;       // connections
+        std::uint64_t displaced = 0;  // connections that made room for others
+        std::uint64_t refused = 0;    // requests beyond Limits::handlers
+    };
+    [[nodiscard]] Counts counts() const;
     /// The port that it listens on.
     [[nodiscard]] std::uint16_t port() const;
 

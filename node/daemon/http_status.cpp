@@ -2,9 +2,12 @@
 
 #include <nlohmann/json.hpp>
 
+#include "node/daemon/config.hpp"
 #include "node/daemon/http_server.hpp"
 #include "node/daemon/metrics.hpp"
+#include "node/daemon/page/origin_check.hpp"
 #include "node/daemon/page/page.hpp"
+#include "node/daemon/shared_answer.hpp"
 
 namespace muster::daemon {
 namespace {
@@ -37,34 +40,77 @@ nlohmann::json to_json(const Status& status) {
 
 struct HttpStatus::Impl {
     Impl(Node& given, Access access, const std::string& address)
-        : node(given), page(given, std::move(access), address) {}
+        : node(given),
+          check({address, given.address(), host_name()}),
+          page(given, std::move(access), check),
+          status([this] { return make_status(); }),
+          metrics([this] { return make_metrics(); }) {}
 
     Node& node;
+    OriginCheck check;
     Page page;
+    SharedAnswer<Response> status;
+    SharedAnswer<Response> metrics;
     HttpServer server;
 
     Result<Done> serve(const std::string& address) {
-        server.get("/healthz", [this](const Request&, Response& response) {
-            answer(response, node.loop_age() < kStuck, "ok", "the node's thread is stuck");
-        });
-        server.get("/readyz", [this](const Request&, Response& response) {
-            answer(response, node.is_ready(), "ready", "not ready");
-        });
-        server.get("/status", [this](const Request&, Response& response) {
-            auto status = node.status();
-            if (!status) return answer(response, false, "", status.error().text.c_str());
-            page.add_to(status->counters);
-            response.set(to_json(*status).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n",
-                         "application/json");
-        });
-        server.get("/metrics", [this](const Request&, Response& response) {
-            auto measured = measure(node);
-            if (!measured) return answer(response, false, "", measured.error().text.c_str());
-            page.add_to(measured->status.counters);
-            response.set(to_prometheus(*measured), kPrometheusType);
-        });
+        server.get(
+            "/healthz",
+            [this](const Request&, Response& response) {
+                answer(response, node.loop_age() < kStuck, "ok", "the node's thread is stuck");
+            },
+            HttpServer::Cost::none);
+        server.get(
+            "/readyz",
+            [this](const Request&, Response& response) { answer(response, node.is_ready(), "ready", "not ready"); },
+            HttpServer::Cost::none);
+        serve("/status", status);
+        serve("/metrics", metrics);
         page.serve(server);
         return server.start(address, {});
+    }
+
+    void serve(const char* path, SharedAnswer<Response>& answers) {
+        server.get(path, [this, &answers](const Request& request, Response& response) {
+            if (!check.admits(request, response, false)) return;
+            const auto made = answers.get();
+            response.status = made->status;
+            response.content = made->content;
+            for (const auto& [name, value] : made->headers) response.headers[name] = value;
+        });
+    }
+
+    void add_to(std::map<std::string, std::uint64_t>& counters) const {
+        const auto counts = server.counts();
+        counters["http_connections"] = counts.open;
+        counters["http_connections_displaced"] = counts.displaced;
+        counters["http_requests_refused"] = counts.refused;
+        page.add_to(counters);
+    }
+
+    Response make_status() {
+        Response response;
+        auto state = node.status();
+        if (!state) {
+            answer(response, false, "", state.error().text.c_str());
+            return response;
+        }
+        add_to(state->counters);
+        response.set(to_json(*state).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n",
+                     "application/json");
+        return response;
+    }
+
+    Response make_metrics() {
+        Response response;
+        auto measured = measure(node);
+        if (!measured) {
+            answer(response, false, "", measured.error().text.c_str());
+            return response;
+        }
+        add_to(measured->status.counters);
+        response.set(to_prometheus(*measured), kPrometheusType);
+        return response;
     }
 };
 

@@ -12,7 +12,10 @@ namespace muster::daemon {
 
 /// /healthz: 200 while the node's thread makes progress, otherwise 503. /readyz: 200 if the node is ready, otherwise
 /// 503. /status: the node's Status as JSON. /metrics: for Prometheus. All other paths belong to the status page
-/// (page/page.hpp). Serves a bounded number of requests at the same time, each on a thread of its own; others wait.
+/// (page/page.hpp).
+///
+/// Each request has a thread of its own. /healthz and /readyz wait for nothing: neither for the node's lock, nor for
+/// other requests or connections. One answer of /status, and one of /metrics, is made at a time, for all that ask.
 class HttpStatus {
 public:
     /// `node` must outlive it. `access`: how the page connects to other nodes.

@@ -1,9 +1,12 @@
 // What comes before any message: connections, handshakes, subscriptions; at every port of a node that serves.
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstring>
+#include <deque>
 #include <random>
+#include <thread>
 
 #include "tests/integration/raw_peer.hpp"
 #include "tests/integration/under_attack.hpp"
@@ -243,6 +246,25 @@ TEST(HostilePorts, Http) {
         return good.is_ended(seconds(2));
     };
     EXPECT_TRUE(eventually(answers, seconds(60)));
+    attacked.expect_unharmed();
+}
+
+// More connections than the port takes, which are opened again as soon as they are closed.
+TEST(HostilePorts, HttpIdleConnectionsKeepNobodyOut) {
+    UnderAttack attacked;
+    std::atomic<bool> done = false;
+    std::atomic<int> opened = 0;
+    std::thread attack([&] {
+        std::deque<RawPeer> silent;
+        for (; !done; ++opened) {
+            silent.emplace_back(attacked.http()).send("GET /heal");
+            if (silent.size() > 1000) silent.pop_front();
+        }
+    });
+    EXPECT_TRUE(eventually([&] { return opened > 1000; }));
+    for (int i = 0; i < 50; ++i) EXPECT_EQ(http_get(attacked.http(), "/healthz"), "ok\n") << "try " << i;
+    done = true;
+    attack.join();
     attacked.expect_unharmed();
 }
 

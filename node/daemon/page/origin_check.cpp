@@ -4,6 +4,9 @@
 
 #include <algorithm>
 #include <cctype>
+#include <utility>
+
+#include "node/daemon/page/json.hpp"
 
 namespace muster::daemon {
 namespace {
@@ -29,12 +32,9 @@ bool is_address(const std::string& name) {
     return ::inet_pton(AF_INET, name.c_str(), &any) == 1 || ::inet_pton(AF_INET6, name.c_str(), &any) == 1;
 }
 
-}  // namespace
-
-bool is_known_host(const std::string& host, const std::string& served_on) {
-    const std::string name = host_of(host);
-    return name == host_of(served_on) || is_address(name) || name.find('.') == std::string::npos ||
-           name.ends_with(".localhost");
+std::vector<std::string> hosts_of(std::vector<std::string> names) {
+    for (auto& name : names) name = host_of(std::move(name));
+    return names;
 }
 
 bool is_same_origin(const Request& request) {
@@ -50,6 +50,38 @@ void add_security_headers(Response& response) {
     response.headers["Cross-Origin-Opener-Policy"] = "same-origin";
     response.headers["Cross-Origin-Resource-Policy"] = "same-origin";
     response.headers["Cache-Control"] = "no-store";
+}
+
+}  // namespace
+
+OriginCheck::OriginCheck(std::vector<std::string> names) : names_(hosts_of(std::move(names))) {}
+
+bool OriginCheck::is_known_host(const std::string& host) const {
+    const std::string name = host_of(host);
+    return is_address(name) || name.find('.') == std::string::npos || name.ends_with(".localhost") ||
+           std::ranges::find(names_, name) != names_.end();
+}
+
+bool OriginCheck::admits(const Request& request, Response& response, bool for_scripts) {
+    add_security_headers(response);
+    const std::string host = request.header("Host");
+    if (!host.empty() && !is_known_host(host)) {
+        ++refused_;
+        refuse(response, 421,
+               "unknown host \"" + host + "\": use the node's address; a proxy must send it as the Host header");
+        return false;
+    }
+    if (for_scripts && !is_same_origin(request)) {
+        ++refused_;
+        refuse(response, 403, "requests from other sites are not allowed: open this node's own page");
+        return false;
+    }
+    return true;
+}
+
+void refuse(Response& response, int status, const std::string& why) {
+    response.status = status;
+    response.set(to_text({{"error", why}}) + "\n", "application/json");
 }
 
 }  // namespace muster::daemon

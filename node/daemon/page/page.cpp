@@ -11,6 +11,8 @@
 #include "node/daemon/page/json.hpp"
 #include "node/daemon/page/origin_check.hpp"
 #include "node/daemon/page/state_feed.hpp"
+#include "node/daemon/shared_answer.hpp"
+#include "node/daemon/slot.hpp"
 #include "proto/validate.hpp"
 
 namespace muster::daemon {
@@ -18,11 +20,6 @@ namespace {
 
 constexpr auto kStreamWait = std::chrono::milliseconds(1000);  // a viewer that has gone is noticed within this time
 constexpr std::size_t kMembersPerPage = 100;
-
-void refuse(Response& response, int status, const std::string& why) {
-    response.status = status;
-    response.set(to_text({{"error", why}}) + "\n", "application/json");
-}
 
 void answer(Response& response, const Json& json) {
     response.set(to_text(json) + "\n", "application/json");
@@ -72,29 +69,16 @@ Json json_of(const Comparison::Outcome& outcome) {
             {"differences", std::move(differences)}};
 }
 
-/// Holds one of `most` slots for the scope, if one is free.
-class Slot {
-public:
-    Slot(std::atomic<std::size_t>& used, std::size_t most) : used_(used), has_(++used <= most) {}
-    ~Slot() { --used_; }
-    Slot(const Slot&) = delete;
-    Slot& operator=(const Slot&) = delete;
-    explicit operator bool() const { return has_; }
-
-private:
-    std::atomic<std::size_t>& used_;
-    const bool has_;
-};
-
 }  // namespace
 
 struct Page::Impl {
-    Impl(Node& given, Access access, std::string served)
+    Impl(Node& given, Access access, OriginCheck& origin_check)
         : node(given),
-          served_on(std::move(served)),
+          check(origin_check),
           groups(given),
           comparison(given, std::move(access)),
-          feed(given, [this] { groups.forget_if_idle(); }) {}
+          feed(given, [this] { groups.forget_if_idle(); }),
+          whole_state([this] { return feed.state() + "\n"; }) {}
 
     using Handler = void (Impl::*)(const Request&, Response&);
 
@@ -105,18 +89,16 @@ struct Page::Impl {
     void show_group(const Request& request, Response& response);
     void compare(const Request& request, Response& response);
 
-    /// Returns whether the request is allowed. Otherwise the response is an error.
-    bool is_allowed(const Request& request, Response& response, bool is_page);
     /// Wraps a handler for requests of the page's scripts.
     auto for_scripts(Handler handler) {
         return [this, handler](const Request& request, Response& response) {
-            if (is_allowed(request, response, false)) (this->*handler)(request, response);
+            if (check.admits(request, response, true)) (this->*handler)(request, response);
         };
     }
     /// Same as for_scripts, but at most kQueries run at the same time.
     auto for_queries(Handler handler) {
         return [this, handler](const Request& request, Response& response) {
-            if (!is_allowed(request, response, false)) return;
+            if (!check.admits(request, response, true)) return;
             const Slot slot(running_queries, kQueries);
             if (slot) return (this->*handler)(request, response);
             ++refused;
@@ -125,16 +107,17 @@ struct Page::Impl {
     }
 
     Node& node;
-    const std::string served_on;
+    OriginCheck& check;
     GroupList groups;
     Comparison comparison;
     StateFeed feed;
+    SharedAnswer<std::string> whole_state;
     std::atomic<std::size_t> running_queries = 0;
-    std::atomic<std::uint64_t> refused = 0;
+    std::atomic<std::uint64_t> refused = 0;  // queries
 };
 
-Page::Page(Node& node, Access access, std::string served_on)
-    : impl_(std::make_unique<Impl>(node, std::move(access), std::move(served_on))) {}
+Page::Page(Node& node, Access access, OriginCheck& check)
+    : impl_(std::make_unique<Impl>(node, std::move(access), check)) {}
 Page::~Page() = default;
 
 void Page::close() {
@@ -147,7 +130,7 @@ void Page::add_to(std::map<std::string, std::uint64_t>& counters) const {
     counters["page_viewers"] = counts.viewers;
     counters["page_viewers_refused"] = counts.refused;
     counters["page_viewers_fallen_behind"] = counts.fallen_behind;
-    counters["page_requests_refused"] = impl_->refused;
+    counters["page_requests_refused"] = impl_->refused + impl_->check.refused();
 }
 
 void Page::serve(HttpServer& server) {
@@ -165,25 +148,8 @@ void Page::serve(HttpServer& server) {
     server.get("/page/compare", impl->for_queries(&Impl::compare));
 }
 
-bool Page::Impl::is_allowed(const Request& request, Response& response, bool is_page) {
-    add_security_headers(response);
-    const std::string host = request.header("Host");
-    if (!host.empty() && !is_known_host(host, served_on)) {
-        ++refused;
-        refuse(response, 421,
-               "unknown host \"" + host + "\": use the node's address; a proxy must send it as the Host header");
-        return false;
-    }
-    if (!is_page && !is_same_origin(request)) {
-        ++refused;
-        refuse(response, 403, "requests from other sites are not allowed: open this node's own page");
-        return false;
-    }
-    return true;
-}
-
 void Page::Impl::file(const PageFile& file, const Request& request, Response& response) {
-    if (!is_allowed(request, response, file.name == "index.html")) return;
+    if (!check.admits(request, response, file.name != "index.html")) return;
     response.set(std::string(file.bytes), std::string(file.type));
 }
 
@@ -204,7 +170,7 @@ void Page::Impl::events(const Request&, Response& response) {
 }
 
 void Page::Impl::state(const Request&, Response& response) {
-    response.set(feed.state() + "\n", "application/json");
+    response.set(*whole_state.get(), "application/json");
 }
 
 void Page::Impl::find_groups(const Request& request, Response& response) {

@@ -14,6 +14,7 @@
 namespace muster::daemon {
 
 class HttpServer;
+class OriginCheck;
 
 /// Serves `/` with its files and queries below `/page/`, and `/events`: the state and its changes as server-sent
 /// events. Read-only. Refuses requests from the pages of other sites (origin_check.hpp).
@@ -24,8 +25,8 @@ class Page {
 public:
     static constexpr std::size_t kQueries = 4;
 
-    /// `node` must outlive it. `served_on`: "host:port".
-    Page(Node& node, Access access, std::string served_on);
+    /// `node` and `check` must outlive it.
+    Page(Node& node, Access access, OriginCheck& check);
     ~Page();
 
     /// Registers the handlers. Call it before the server starts. The server must stop before the page is destroyed.

@@ -183,7 +183,7 @@ public:
     /// changes of all other files take effect), overloaded (no descriptor to read a file with), closed.
     Result<std::string> reload_keys();
     /// Time since the node's own thread began its last turn: up to half a second when the node is idle. If it is many
-    /// seconds, the node is stuck.
+    /// seconds, the node is stuck. Waits for nothing, whatever other calls do.
     [[nodiscard]] std::chrono::milliseconds loop_age() const;
 
     /// Errors: closed.

@@ -109,6 +109,31 @@ TEST(EmbeddedLimits, AStartWithTooFewDescriptorsIsAnError) {
     EXPECT_EXIT(start_with(100), testing::ExitedWithCode(0), "");
 }
 
+TEST(EmbeddedLimits, TheAgeOfTheLoopWaitsForNothing) {
+    const auto a = start(options("a"));
+    ASSERT_TRUE(a);
+    std::promise<void> runs;
+    std::promise<void> go_on;
+    const auto released = go_on.get_future().share();
+    ASSERT_TRUE(a->join(kGroup,
+                        [&](const Notification&) {
+                            runs.set_value();
+                            released.wait();
+                        },
+                        {})
+                    .ok());
+    ASSERT_TRUE(a->notify(NotificationKind::created, kGroup, {}, {}).ok());
+    runs.get_future().wait();
+    auto closing = std::async(std::launch::async, [&] { a->close(); });  // waits for the handler
+    EXPECT_TRUE(eventually([&] { return !a->status().ok(); }));
+    const auto asked = Clock::now();
+    EXPECT_GT(a->loop_age(), seconds(-1));
+    EXPECT_FALSE(a->latencies().ok());
+    EXPECT_LT(Clock::now() - asked, seconds(2));
+    EXPECT_EQ(closing.wait_for(seconds(0)), std::future_status::timeout);
+    go_on.set_value();
+}
+
 TEST(EmbeddedLimits, AnOnLogThatBlocksStopsNeitherTheNodeNorItsEnd) {
     struct Gate {
         std::promise<void> release;

@@ -10,6 +10,8 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <deque>
+#include <future>
 #include <stdexcept>
 #include <thread>
 
@@ -81,12 +83,12 @@ struct HttpServerTest : testing::Test {
         client.get(path, headers);
         return client.status();
     }
-    /// Of a server that serves one connection: whether it serves another one in the end.
-    bool serves_again() const {
+    /// Whether the server has as many connections in the end.
+    bool reaches(std::uint64_t connections) const {
         const auto until = std::chrono::steady_clock::now() + kPatience;
-        while (status_of("/") != 200) {
+        while (server.counts().open != connections) {
             if (std::chrono::steady_clock::now() > until) return false;
-            std::this_thread::sleep_for(milliseconds(50));
+            std::this_thread::sleep_for(milliseconds(10));
         }
         return true;
     }
@@ -144,8 +146,37 @@ TEST_F(HttpServerTest, RefusesARequestThatIsTooLong) {
     EXPECT_NE(status_of("/" + std::string(limits.request_bytes * 2, 'x')), 200);
 }
 
+TEST_F(HttpServerTest, AnswersHeadLikeGetWithoutTheContent) {
+    std::atomic<int> parts = 0;
+    server.get("/stream", [&](const Request&, Response& response) {
+        response.stream = [&]() -> std::optional<std::string> {
+            return ++parts < 3 ? "part" : std::optional<std::string>();
+        };
+    });
+    start();
+    for (const char* path : {"/", "/stream"}) {
+        Client client(server.port());
+        client.send(std::string("HEAD ") + path + " HTTP/1.1\r\nHost: x\r\n\r\n");
+        EXPECT_EQ(client.status(), 200);
+        EXPECT_EQ(client.body(), "");
+    }
+    EXPECT_EQ(parts, 0);
+    Client client(server.port());
+    client.send("HEAD / HTTP/1.1\r\nHost: x\r\n\r\n");
+    EXPECT_NE(client.read_all().find("Content-Length: 6\r\n"), std::string::npos);
+}
+
+TEST_F(HttpServerTest, AnswersWithTheWholeWhateverRangeIsAsked) {
+    start();
+    std::string ranges = "Range: bytes=0-";
+    for (int i = 0; i < 2700; ++i) ranges += ",0-";
+    Client client(server.port());
+    client.get("/", ranges + "\r\n");
+    EXPECT_EQ(client.status(), 200);
+    EXPECT_EQ(client.body(), "hello\n");
+}
+
 TEST_F(HttpServerTest, DisconnectsAClientThatIsTooSlow) {
-    limits.connections = 1;
     limits.request_time = milliseconds(500);
     start();
     const Client slow(server.port());
@@ -153,27 +184,95 @@ TEST_F(HttpServerTest, DisconnectsAClientThatIsTooSlow) {
     while (slow.send("x") && std::chrono::steady_clock::now() < begin + kPatience)
         std::this_thread::sleep_for(milliseconds(20));
     EXPECT_LT(std::chrono::steady_clock::now(), begin + kPatience);
-    EXPECT_TRUE(serves_again());
+    EXPECT_TRUE(reaches(0));
 }
 
 TEST_F(HttpServerTest, DisconnectsAClientThatIsSilent) {
-    limits.connections = 1;
     limits.request_time = std::chrono::hours(1);
     limits.silence = seconds(1);
     start();
     const Client silent(server.port());
     silent.send("GET /");
-    EXPECT_TRUE(serves_again());
+    EXPECT_TRUE(reaches(1));
+    EXPECT_TRUE(reaches(0));
 }
 
 TEST_F(HttpServerTest, DisconnectsAClientThatTakesNoAnswer) {
-    limits.connections = 1;
     limits.silence = seconds(1);
     server.get("/large", [](const Request&, Response& response) { response.content.assign(64U << 20U, 'x'); });
     start();
     const Client idle(server.port());
     idle.get("/large");
-    EXPECT_TRUE(serves_again());
+    EXPECT_TRUE(reaches(1));
+    EXPECT_TRUE(reaches(0));
+}
+
+TEST_F(HttpServerTest, MakesRoomForNewClients) {
+    limits.connections = 4;
+    limits.request_time = limits.silence = seconds(3600);
+    server.get("/large", [](const Request&, Response& response) { response.content.assign(64U << 20U, 'x'); });
+    start();
+    std::deque<Client> taking;
+    for (std::size_t i = 0; i < limits.connections; ++i) {
+        taking.emplace_back(server.port()).get("/large");
+        taking.back().read_until("xxxx");
+    }
+    EXPECT_EQ(status_of("/"), 200);
+    std::deque<Client> silent;
+    for (std::size_t i = 0; i < 3 * limits.connections; ++i) silent.emplace_back(server.port()).send("GET /");
+    EXPECT_EQ(status_of("/"), 200);
+    EXPECT_GE(server.counts().displaced, 3 * limits.connections);
+    EXPECT_EQ(silent.front().read_all(), "") << "the oldest goes first";
+}
+
+TEST_F(HttpServerTest, NeitherRunningHandlersNorStreamsMakeRoom) {
+    limits.connections = 2;
+    std::promise<void> go_on;
+    auto released = go_on.get_future().share();
+    server.get("/slow", [released](const Request&, Response& response) {
+        released.wait();
+        response.set("slow\n", "text/plain");
+    });
+    server.get("/stream", [released](const Request&, Response& response) {
+        response.stream = [released, parts = 0]() mutable -> std::optional<std::string> {
+            if (parts == 1) released.wait();
+            return ++parts > 2 ? std::optional<std::string>() : "more\n";
+        };
+    });
+    start();
+    Client slow(server.port());
+    slow.get("/slow");
+    Client stream(server.port());
+    stream.get("/stream");
+    stream.read_until("more");
+    for (int i = 0; i < 20; ++i) EXPECT_EQ(status_of("/"), 200);
+    go_on.set_value();
+    EXPECT_EQ(slow.body(), "slow\n");
+    EXPECT_EQ(stream.status(), 200);
+}
+
+TEST_F(HttpServerTest, BoundsTheHandlersThatRunAndAnswersWhatCostsNothing) {
+    limits.handlers = 2;
+    std::promise<void> go_on;
+    auto released = go_on.get_future().share();
+    std::atomic<std::size_t> running = 0;
+    server.get("/slow", [&running, released](const Request&, Response&) {
+        ++running;
+        released.wait();
+    });
+    server.get(
+        "/healthz", [](const Request&, Response&) {}, HttpServer::Cost::none);
+    start();
+    std::deque<Client> slow;
+    for (std::size_t i = 0; i < limits.handlers; ++i) slow.emplace_back(server.port()).get("/slow");
+    while (running < limits.handlers) std::this_thread::sleep_for(milliseconds(1));
+    EXPECT_EQ(status_of("/slow"), 503);
+    EXPECT_EQ(status_of("/"), 503);
+    EXPECT_EQ(status_of("/healthz"), 200);
+    EXPECT_EQ(server.counts().refused, 2u);
+    go_on.set_value();
+    for (auto& client : slow) EXPECT_EQ(client.status(), 200);
+    EXPECT_EQ(status_of("/"), 200);
 }
 
 TEST_F(HttpServerTest, WaitsForASlowHandlerAndASlowStream) {

@@ -53,6 +53,7 @@ TEST(Metrics, KnowEveryCounterOnce) {
     std::map<std::string, std::uint64_t> of_sockets;
     node::NodeCounters().add_to(of_sockets);
     for (const auto& [name, count] : of_sockets) all.insert(name);
+    all.insert({"http_connections", "http_connections_displaced", "http_requests_refused"});
     all.insert({"page_viewers", "page_viewers_refused", "page_viewers_fallen_behind", "page_requests_refused"});
 
     const auto exported = exported_counters();
