@@ -125,7 +125,8 @@ std::string Channels::text_of(const Peer& peer, std::uint64_t fault) const {
     const std::string& name = peer.record.id.name;
     switch (fault) {
         case kGossipFrom:
-            return "from this node to the gossip port of " + name + ", " + peer.record.gossip;
+            return "from this node to the gossip port of " + name + ", " + peer.record.gossip +
+                   (peers_.other_at_gossip_of(peer) ? ", which is another node's" : "");
         case kControlFrom:
             return "from " + name + " to the control port of this node, " + ctx_.options.control;
         case kGossipTo:

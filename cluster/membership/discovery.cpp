@@ -224,10 +224,18 @@ void Discovery::ask_namesake(Seq seq) {
 void Discovery::add_targets() {
     for (const auto& [name, peer] : peers_.all()) {
         const bool unmet = peer.record.state == NodeState::down || (peer.is_live() && !peer.knows_us);
-        if (unmet && !peer.is_dormant && !peer.has_moved && !peer.record.address.empty())
-            targets_[peer.record.address].name = name;
+        if (unmet && !peer.is_dormant && !peer.has_moved && !peer.record.address.empty()) target_of(peer);
     }
     if (ctx_.now >= next_turn_) begin_turn();
+}
+
+/// Of peers that advertise one address, the first is expected there until it has answered, or another node has.
+Discovery::Target& Discovery::target_of(const Peer& peer) {
+    Target& target = targets_[peer.record.address];
+    const Peer* expected = peers_.find(target.name);
+    const bool waits = expected && expected->record.address == peer.record.address && needs_hello(target);
+    if (!waits) target.name = peer.record.id.name;
+    return target;
 }
 
 /// Nodes that are down for long are dialed in turn, a few at a time, so that any number of them costs few descriptors.
@@ -241,9 +249,8 @@ void Discovery::begin_turn() {
     std::rotate(dormant.begin(), first, dormant.end());
     dormant.resize(std::min(dormant.size(), kTurnNodes));
     for (const Peer* peer : dormant) {
-        Target& target = targets_[peer->record.address];
-        target.name = last_turn_ = peer->record.id.name;
-        target.turn_ends = next_turn_;
+        target_of(*peer).turn_ends = next_turn_;
+        last_turn_ = peer->record.id.name;
     }
 }
 

@@ -63,6 +63,8 @@ private:
     void dial(const std::string& address, Target& target, Seq seq);
     void hang_up(const std::string& address, Target& target);
     void add_targets();
+    /// The address of this peer, where hellos are to go.
+    Target& target_of(const Peer& peer);
     void begin_turn();
     void ask_namesake(Seq seq);
 

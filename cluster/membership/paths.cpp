@@ -18,8 +18,45 @@ void Peers::connect(Peer& peer, Which which) {
         opened->at = ctx_.now;
         if (opened->wait == Duration{}) opened->wait = ctx_.options.timing.reconnect_after;
     }
+    which = without_addresses_of_others(peer, which);
+    if (which.gossip) at_gossip_[peer.record.gossip] = peer.record.id.name;
+    if (!which.gossip && !which.control) return;
     ctx_.emit(ConnectPeer{peer.record.id, which.control ? peer.record.control : std::string(),
                           which.gossip ? peer.record.gossip : std::string()});
+}
+
+/// Two nodes never share an address. A peer may advertise one of another node all the same: by mistake, or to cut that
+/// node off, because ZeroMQ subscribes to an address once, for one key. The peer is then reached in the ways that
+/// remain when a port is closed. Its record is believed: a liar that is known first would otherwise keep an honest node
+/// out.
+Peers::Which Peers::without_addresses_of_others(const Peer& peer, Which which) {
+    const Options& own = ctx_.options;
+    const bool gossip_free = peer.record.gossip != own.gossip && !other_at_gossip_of(peer);
+    const bool control_free = peer.record.control != own.control;
+    if ((which.gossip && !gossip_free) || (which.control && !control_free)) ctx_.count("addresses_in_use");
+    return {which.gossip && gossip_free, which.control && control_free};
+}
+
+const Peer* Peers::other_at_gossip_of(const Peer& peer) const {
+    const auto at = at_gossip_.find(peer.record.gossip);
+    if (at == at_gossip_.end() || at->second == peer.record.id.name) return nullptr;
+    const Peer* other = find(at->second);
+    return other && is_heard_at_its_gossip(*other) ? other : nullptr;
+}
+
+/// A peer that was connected a moment ago has some time to be heard. Signs of life in other ways do not count: a liar
+/// has those, wherever its address leads.
+bool Peers::is_heard_at_its_gossip(const Peer& peer) const {
+    const Timing& timing = ctx_.options.timing;
+    const Instant heard_at = peer.heard_gossip_at > peer.watched_since ? peer.heard_gossip_at : kLongAgo;
+    const bool heard = ctx_.now - heard_at <= timing.channel_silent;
+    const bool connecting = ctx_.now - peer.gossip_opened.at <= timing.ask_others_after;
+    return peer.is_live() && (heard || connecting) && peer.link_lost_at < std::max(heard_at, peer.gossip_opened.at);
+}
+
+void Peers::release_gossip(const Peer& peer) {
+    const auto at = at_gossip_.find(peer.record.gossip);
+    if (at != at_gossip_.end() && at->second == peer.record.id.name) at_gossip_.erase(at);
 }
 
 bool Peers::is_just_connected(const Peer& peer) const {
@@ -28,6 +65,7 @@ bool Peers::is_just_connected(const Peer& peer) const {
 
 void Peers::disconnect(Peer& peer) {
     if (!std::exchange(peer.connected, false)) return;
+    release_gossip(peer);
     ctx_.emit(DisconnectPeer{peer.record.id.name});
 }
 

@@ -199,6 +199,7 @@ void Peers::apply(Peer& peer, const PeerRecord& news, const std::string& why) {
 }
 
 void Peers::replace_record(Peer& peer, const PeerRecord& news) {
+    if (news.id != peer.record.id) release_gossip(peer);
     const PeerRecord old = std::exchange(peer.record, news);
     if (news.id != old.id) {
         peer.knows_us = peer.has_moved = false;
@@ -211,8 +212,8 @@ void Peers::replace_record(Peer& peer, const PeerRecord& news) {
         return;
     }
     peer.record.seq = std::max(old.seq, news.seq);
-    if (!news.address.empty()) return;
-    // A record may come without addresses; those of a life never change.
+    if (old.address.empty()) return;
+    // The addresses of a life never change, and a record may come without them.
     peer.record.address = old.address;
     peer.record.control = old.control;
     peer.record.gossip = old.gossip;

@@ -169,6 +169,8 @@ public:
     void connect(Peer& peer, Which which);
     void connect(Peer& peer) { connect(peer, {}); }
     void disconnect(Peer& peer);
+    /// The live peer that this node is connected to at the gossip address of `peer`, and hears there. Null: none.
+    [[nodiscard]] const Peer* other_at_gossip_of(const Peer& peer) const;
     /// The peer knows this life of this node: no more hellos to it.
     void mark_knows_us(const NodeId& id);
     /// A connection from or to the peer has come up, so it can be reached. Opens this node's own link again if it is
@@ -212,7 +214,7 @@ private:
     void let_sleep();
     /// Replaces the peer's record by one that overrides it. `why` is for people.
     void apply(Peer& peer, const proto::PeerRecord& news, const std::string& why);
-    static void replace_record(Peer& peer, const proto::PeerRecord& news);
+    void replace_record(Peer& peer, const proto::PeerRecord& news);
     void came_up(Peer& peer, bool new_life, bool was_live, const std::string& why);
     void went_away(Peer& peer, bool was_live, const std::string& why);
     void watch_channels(Peer& peer) const;
@@ -221,6 +223,10 @@ private:
     void choose_relay(Peer& peer, const SignOfLife& sign);
     /// A life that was down becomes alive again, although the peer reports that it hears nothing of this node.
     [[nodiscard]] bool revives_in_vain(const Peer& peer, const proto::PeerRecord& news) const;
+    /// Without the addresses of `peer` that belong to other nodes.
+    [[nodiscard]] Which without_addresses_of_others(const Peer& peer, Which which);
+    [[nodiscard]] bool is_heard_at_its_gossip(const Peer& peer) const;
+    void release_gossip(const Peer& peer);
     /// Connected too recently to connect again.
     [[nodiscard]] bool is_just_connected(const Peer& peer) const;
 
@@ -230,6 +236,7 @@ private:
     std::uint64_t refutation_ = 0;  // how often this node denied its death in this life
     std::map<std::string, Peer> peers_;
     std::map<std::string, proto::PeerRecord> news_;
+    std::map<std::string, std::string> at_gossip_;  // by gossip address: the peer that was connected there last
     Instant refusal_noted_at_ = kLongAgo;
     std::vector<Transition> transitions_;
 };

@@ -21,6 +21,8 @@ void append(std::string& bytes, std::string_view text) {
     bytes += text;
 }
 
+}  // namespace
+
 std::string signed_bytes(const std::string& scope, const proto::PeerRecord& record) {
     std::string bytes(kLifeTag);
     append(bytes, scope);
@@ -29,8 +31,6 @@ std::string signed_bytes(const std::string& scope, const proto::PeerRecord& reco
     for (const std::string* address : {&record.address, &record.control, &record.gossip}) append(bytes, *address);
     return bytes;
 }
-
-}  // namespace
 
 std::string signed_bytes(const proto::Sealed& sealed) {
     std::string bytes(kSealTag);

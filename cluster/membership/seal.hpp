@@ -17,6 +17,8 @@ namespace muster::cluster {
 
 /// The bytes that the signature of a seal covers.
 std::string signed_bytes(const proto::Sealed& sealed);
+/// The bytes that the proof of a life covers.
+std::string signed_bytes(const std::string& scope, const proto::PeerRecord& record);
 /// The message, sealed under this node's next stamp; without keys, the message itself.
 proto::Message sealed(Context& context, proto::Message message);
 

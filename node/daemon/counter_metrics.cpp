@@ -88,6 +88,8 @@ constexpr std::array kMetrics{
                   "Higher incarnations that this node took, because a later one of its name was known"},
     CounterMetric{"incarnations_unbelieved", "muster_incarnations_unbelieved_total", "", "",
                   "Records of an incarnation that no clock can have"},
+    CounterMetric{"addresses_in_use", "muster_addresses_in_use_total", "", "",
+                  "Connects left out because another live node is at the address"},
     CounterMetric{"addresses_forgotten", "muster_addresses_forgotten_total", "", "",
                   "Addresses of nodes at which another node answered"},
     CounterMetric{"nodes_forgotten", "muster_nodes_forgotten_total", "", "",

@@ -15,6 +15,7 @@ constexpr int kSubscriptionBuffer = 32 << 10;  // bytes of one connection that t
 // The longest topic has 152 bytes and the longest handshake (CURVE) 400. libzmq takes about 48 bytes of memory for each
 // byte of a subscription.
 constexpr std::int64_t kSubscriptionBytes = 512;
+constexpr int kSpellings = 16;                   // of one address: peers that give different names for it
 constexpr std::int64_t kMessageBytes = 2 << 20;  // more than a frame may have, so that what is too long is counted
 
 zmq::socket_t make_publisher(zmq::context_t& context) {
@@ -80,8 +81,8 @@ std::optional<Error> Gossip::reopen() {
 
 void Gossip::keys_changed(bool own) {
     if (own) connect_echo();
-    for (const auto& [peer, address] : std::map(addresses_))
-        if (own || security_.is_out_of_date(peer, keys_[peer])) connect(peer, address);
+    for (const auto& [peer, at] : std::map(subscriptions_))
+        if (own || security_.is_out_of_date(peer, keys_[peer])) connect(peer, at.address, at.advertised);
 }
 
 void Gossip::publish(const cluster::Publish& publish) {
@@ -106,26 +107,36 @@ void Gossip::send_frame() {
         counters_.unsent();
 }
 
-void Gossip::connect(const std::string& peer, const std::string& address) {
+void Gossip::connect(const std::string& peer, const std::string& address, const std::string& advertised) {
     disconnect(peer);
-    // libzmq ignores a second connect to an address, even if the first connection has failed for good (after an error
-    // in the handshake it never retries). So the address is disconnected first, whichever peer it was connected for.
-    if (const auto other = peers_.find(address); other != peers_.end()) {
-        addresses_.erase(other->second);
-        node::disconnect(subscriber_, address);
-        peers_.erase(other);
+    auto spelling = free_spelling(address, advertised);
+    if (spelling.empty()) return;
+    if (!security_.prepare_client(subscriber_, peer, keys_[peer]) || !node::connect(subscriber_, spelling)) return;
+    peers_[spelling] = peer;
+    subscriptions_[peer] = {address, std::move(spelling), advertised};
+}
+
+/// libzmq ignores a second connect to an address, even if the first connection has failed for good (after an error in
+/// the handshake it never retries). So the connection of an earlier holder of the address is closed first. A peer that
+/// gives another name for the same number may be a liar, so it gets a connection of its own: libzmq takes 07102 for
+/// another address than 7102.
+std::string Gossip::free_spelling(std::string address, const std::string& advertised) {
+    for (int i = 0; i < kSpellings; ++i) {
+        const auto other = peers_.find(address);
+        if (other != peers_.end() && subscriptions_.at(other->second).advertised == advertised)
+            disconnect(std::string(other->second));
+        if (!peers_.contains(address)) return address;
+        address.insert(address.rfind(':') + 1, "0");
     }
-    if (!security_.prepare_client(subscriber_, peer, keys_[peer]) || !node::connect(subscriber_, address)) return;
-    addresses_[peer] = address;
-    peers_[address] = peer;
+    return {};
 }
 
 void Gossip::disconnect(const std::string& peer) {
-    const auto found = addresses_.find(peer);
-    if (found == addresses_.end()) return;
-    node::disconnect(subscriber_, found->second);
-    peers_.erase(found->second);
-    addresses_.erase(found);
+    const auto found = subscriptions_.find(peer);
+    if (found == subscriptions_.end()) return;
+    node::disconnect(subscriber_, found->second.spelling);
+    peers_.erase(found->second.spelling);
+    subscriptions_.erase(found);
 }
 
 void Gossip::identity_changed(const NodeId& self) {

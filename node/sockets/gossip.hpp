@@ -47,8 +47,10 @@ public:
     void publish(const cluster::Publish& publish);
     /// Publishes to one peer alone, under its presence topic.
     void publish_to(const NodeId& peer, const proto::Message& message);
-    /// Connects to a peer's publisher at a numeric address, in place of an earlier connection.
-    void connect(const std::string& peer, const std::string& address);
+    /// Connects to a peer's publisher at a numeric address, in place of an earlier connection. `advertised`: the
+    /// address as the peer tells it. Another peer that advertises the same one loses its connection: the core decides
+    /// who has an address. One that advertises another name of this number keeps it.
+    void connect(const std::string& peer, const std::string& address, const std::string& advertised);
     void disconnect(const std::string& peer);
     /// Subscribes to the presence topic of the new incarnation.
     void identity_changed(const NodeId& self);
@@ -67,6 +69,8 @@ private:
     std::size_t drain(zmq::socket_t& socket, const Emit& emit, std::size_t budget);
     /// The message in a frame that this node has subscribed to; empty if it is none.
     [[nodiscard]] std::string_view message_in(std::string_view frame) const;
+    /// A spelling of the address that no subscription has; empty: there is none.
+    [[nodiscard]] std::string free_spelling(std::string address, const std::string& advertised);
     void send_frame();
     void handle_subscription(zmq::message_t& message, int descriptor, const Emit& emit);
     void connect_echo();
@@ -82,9 +86,14 @@ private:
     zmq::socket_t subscriber_;
     Connections subscriber_connections_;
     zmq::socket_t echo_;
-    std::map<std::string, std::string> addresses_;                // by peer: where the SUB is connected
+    struct Subscription {
+        std::string address;   // numeric
+        std::string spelling;  // of `address`, as libzmq has it
+        std::string advertised;
+    };
+    std::map<std::string, Subscription> subscriptions_;           // by peer: where the SUB is connected
     std::map<std::string, std::optional<keys::PublicKey>> keys_;  // by peer: its key at the last connect
-    std::map<std::string, std::string> peers_;                    // by address: the peer it was connected for
+    std::map<std::string, std::string> peers_;                    // by spelling: the peer it was connected for
     Presence presence_;
     Subscribers subscribers_;
     std::string buffer_;

@@ -90,7 +90,7 @@ void PeerRoutes::use(const std::string& peer, Route& route, std::string numeric)
     route.probes.clear();
     searching_.erase(peer);
     route.used = std::move(numeric);
-    connect_(peer, route.used);
+    connect_(peer, route.used, route.address);
 }
 
 void PeerRoutes::add_to(std::vector<zmq::pollitem_t>& items) {

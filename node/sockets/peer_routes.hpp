@@ -30,8 +30,9 @@ public:
     static constexpr auto kPatience = std::chrono::seconds(2);  // for the last of a name's addresses
     static constexpr std::size_t kMaxAddresses = 16;            // of a name that are tried
 
-    /// Connects to the peer at a numeric "host:port".
-    using Connect = std::function<void(const std::string& peer, const std::string& numeric)>;
+    /// Connects to the peer at a numeric "host:port", found for the address that it advertises.
+    using Connect =
+        std::function<void(const std::string& peer, const std::string& numeric, const std::string& advertised)>;
 
     PeerRoutes(Resolver& resolver, Connect connect) : resolver_(resolver), connect_(std::move(connect)) {}
 

@@ -82,9 +82,10 @@ Sockets::Sockets(const SocketOptions& options, NodeCounters& counters, std::shar
       door_(context_, counters, security_, bounds_of(options, false), log_),
       control_socket_(context_, counters, security_, bounds_of(options, true)),
       links_(context_, counters, security_),
-      control_routes_(resolver_, [this](const auto& peer, const auto& numeric) { links_.connect(peer, numeric); }),
-      gossip_routes_(resolver_,
-                     [this](const auto& peer, const auto& numeric) { gossip_socket_.connect(peer, numeric); }),
+      control_routes_(resolver_,
+                      [this](const auto& peer, const auto& numeric, const auto&) { links_.connect(peer, numeric); }),
+      gossip_routes_(resolver_, [this](const auto& peer, const auto& numeric,
+                                       const auto& advertised) { gossip_socket_.connect(peer, numeric, advertised); }),
       dialer_(context_, counters, resolver_, security_, options.expected, log_),
       prober_(resolver_),
       shortage_(counters, log_) {

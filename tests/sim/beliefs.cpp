@@ -23,6 +23,7 @@ void Model::hear(Watched& watched, const MessageArrived& arrived) {
         cause_.goodbye = message.header.origin;
     else
         found->second.heard = world_.clock.now();
+    if (arrived.channel == Channel::gossip) found->second.published = world_.clock.now();
 }
 
 /// In a run with keys: what came through others of a node's publications, which is not new when it comes directly.
@@ -59,6 +60,17 @@ void Model::hear_worker(Watched& watched) {
     if (found != watched.spoke.end()) found->second = world_.clock.now();
 }
 
+/// ZeroMQ connects to an address once: whoever claims it must not take it from the node that is heard there.
+void Model::judge_connect(Watched& watched, const ConnectPeer& connect) {
+    if (connect.gossip.empty()) return;
+    const NodeId before = std::exchange(watched.at_gossip[connect.gossip], connect.peer);
+    const auto belief = watched.beliefs.find(before.name);
+    if (before.name == connect.peer.name || belief == watched.beliefs.end()) return;
+    if (!belief->second.live || belief->second.id != before) return;
+    if (belief->second.published > belief->second.lost && world_.clock.now() - belief->second.published < seconds(1))
+        fail(watched, "gives the gossip address of " + before.name + ", which it hears there, to " + connect.peer.name);
+}
+
 /// A node that serves ends only where another process has its name at another address, with a later life.
 void Model::judge_stop(const Watched& watched, const Host& host) const {
     if (!host.core().is_ready()) return;
@@ -92,7 +104,7 @@ void Model::judge_note(Watched& watched, const Host& host, const Note& note) {
         if (wrong && !belief.denies && belief.heard >= Duration(0) && silent < Timing{}.suspect_after)
             fail(watched, "believes " + note.node + " dead, which it hears itself");
         belief.live = belief.denies = false;
-        belief.heard = Duration(-1);
+        belief.heard = belief.published = Duration(-1);
     }
 }
 

@@ -10,6 +10,7 @@ namespace {
 /// Every counter of the cores; the test of the tree holds this list against cluster/.
 constexpr std::string_view kPaths[] = {
     "acks_of_unsent_links",
+    "addresses_in_use",
     "administration_refused",
     "channel_faults",
     "control_over_gossip",

@@ -1,5 +1,6 @@
 #include "tests/sim/hostile.hpp"
 
+#include "cluster/membership/seal.hpp"
 #include "proto/codec.hpp"
 
 namespace muster::sim {
@@ -102,6 +103,16 @@ public:
         }
     }
 
+    /// A life of `stolen`, with a true proof and the addresses of the other.
+    Message claim(const Host& stolen) {
+        PeerRecord later{stolen.id(), 0, NodeState::alive, other_.door(), other_.control(), other_.gossip(), Seq{}, {}};
+        later.id.incarnation = later.id.incarnation.plus(1 + random_.below(1u << 20));
+        if (random_.permille(300)) later.control = stolen.control();
+        if (random_.permille(300)) later.address = stolen.door();
+        later.proof = world_.notary_of(stolen.name())->sign(cluster::signed_bytes(kScope, later));
+        return from(liar_.id(), PeerNews{{later}});
+    }
+
     /// In its own name, about the other.
     Message slander() {
         switch (random_.below(9)) {
@@ -160,12 +171,23 @@ private:
     Random& random_;
 };
 
+/// A node whose key somebody else may have: one that is down, because one that runs outbids a false life at once.
+const Host* down_one(const World& world, Random& random) {
+    std::vector<const Host*> down;
+    for (const auto& host : world.hosts)
+        if (!host->running() && host->lives() > 0) down.push_back(host.get());
+    return down.empty() ? nullptr : random.pick(down);
+}
+
 void send_lie(World& world, Host& victim, Random& random) {
     const auto running = world.running();
     const Host* liar = random.pick(running);
     const Host* other = random.pick(running);
     if (liar->name() == other->name() || liar == &victim) return;
     Liar tongue(world, *liar, *other, random);
+    const Host* stolen = down_one(world, random);
+    if (stolen && random.permille(400) && stolen->name() != other->name())
+        return victim.inject(cluster::Channel::control, frame_of(encode(tongue.claim(*stolen))), tongue.key());
     const auto channel = random.permille(500) ? cluster::Channel::gossip : cluster::Channel::control;
     const bool in_another_name = random.permille(500);
     const Message lie = in_another_name ? tongue.impersonate() : tongue.slander();

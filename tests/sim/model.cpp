@@ -95,6 +95,7 @@ const proto::Message* Model::door_message() const {
 void Model::stepping(Host& host, const EventBody& event) {
     Watched& watched = watched_.at(host.place());
     cause_ = {};
+    if (const auto* lost = std::get_if<LinkLost>(&event)) watched.beliefs[lost->peer.name].lost = world_.clock.now();
     if (const auto* arrived = std::get_if<MessageArrived>(&event)) {
         if (arrived->channel == Channel::gossip || arrived->channel == Channel::control) return hear(watched, *arrived);
         if (arrived->channel == Channel::dial) return;
@@ -230,6 +231,10 @@ void Model::see(Watched& watched, Host& host, const Action& action) {
         see_note(watched, host, *note);
     } else if (std::holds_alternative<Stop>(action)) {
         judge_stop(watched, host);
+    } else if (const auto* connect = std::get_if<ConnectPeer>(&action)) {
+        judge_connect(watched, *connect);
+    } else if (const auto* disconnect = std::get_if<DisconnectPeer>(&action)) {
+        std::erase_if(watched.at_gossip, [&](const auto& entry) { return entry.second.name == disconnect->peer; });
     } else if (const auto* publish = std::get_if<Publish>(&action)) {
         const proto::Message message = unsealed(publish->message);
         if (const auto* news = std::get_if<proto::PeerNews>(&message.body)) see_news(watched, *news);

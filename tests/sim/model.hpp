@@ -71,6 +71,8 @@ private:
         NodeId id;                     // in the life that it last noted up
         bool live = false;             // by its notes
         Duration heard{-1};            // last message of that life's own, while believed live
+        Duration published{-1};        // last publication at its gossip port, the same
+        Duration lost{-1};             // its connection ended last
         bool denies = false;           // its last report says that it hears nothing of the node
         std::uint64_t stamp = 0;       // of the newest publication of that life, in a run with keys
         NodeId dead;                   // the last life that it called down,
@@ -87,6 +89,7 @@ private:
         std::map<std::uint64_t, Awaited> awaited;                    // by the first number joined
         std::set<std::pair<std::uint64_t, std::uint64_t>> requests;  // (token, number) that have joined
         std::map<std::string, Belief> beliefs;                       // by node name
+        std::map<std::string, NodeId> at_gossip;                     // address -> the life connected to there
         std::optional<std::uint64_t> refuting;                       // log position at a refutation not published yet
         std::map<std::uint64_t, Duration> spoke;                     // token -> when its worker was last heard
         std::map<std::uint64_t, std::uint64_t> untold;               // handler -> members it has missed
@@ -127,6 +130,7 @@ private:
     void see_reasons(Watched& watched, const WatchEvent& event);
     void see_new_life(Watched& watched, const NodeId& id);
     [[nodiscard]] std::optional<std::string> met_strangers(const Host& host) const;
+    void judge_connect(Watched& watched, const cluster::ConnectPeer& connect);
     void judge_stop(const Watched& watched, const Host& host) const;
     void judge_note(Watched& watched, const Host& host, const cluster::Note& note);
     void check_returned(Watched& watched, const cluster::Core& core, const Life& life);

@@ -6,6 +6,7 @@
 #include <sstream>
 #include <system_error>
 
+#include "cluster/membership/seal.hpp"
 #include "tests/sim/stage.hpp"
 
 namespace muster::sim {
@@ -86,6 +87,7 @@ private:
         if (verb == "bound") return bound(words);
         if (verb == "policy") return policy(words);
         if (verb == "retention") return void(cast_.profile.link_retention = time_in(arg(words, 1)));
+        if (verb == "keys") return void(cast_.profile.keys = 1);
         if (verb == "early-ends") return void(cast_.profile.network.early_end_permille = 1000);
         if (verb == "grace") return void(cast_.profile.session.grace = time_in(arg(words, 1)));
         if (!stage_) stage_.emplace(cast_, [this](const std::string& line) { told(line); });
@@ -271,6 +273,7 @@ private:
             {"shutdown", {&Host::shutdown, &Worker::goodbye}}, {"stop", {&Host::pause, &Worker::pause}},
             {"continue", {&Host::resume, &Worker::resume}},
         };
+        if (words[0] == "tell") return tell_lie(words), true;
         if (words[0] == "set-back") return host(arg(words, 1)).set_clock_back(), true;
         if (words[0] == "set-ahead") return host(arg(words, 1)).set_clock_ahead(), true;
         if (words[0] == "set-right") return host(arg(words, 1)).set_clock_right(), true;
@@ -289,6 +292,18 @@ private:
             (at.*verb->second.first)();
         }
         return true;
+    }
+
+    /// tell a by b of x at c: of a life of x that has the addresses of c
+    void tell_lie(const Words& words) {
+        if (arg(words, 2) != "by" || arg(words, 4) != "of" || arg(words, 6) != "at")
+            throw BadScript("write: tell NODE by NODE of NAME at NODE");
+        const Host& at = running(arg(words, 7));
+        proto::PeerRecord life{
+            {words[5], Incarnation{++lies_}}, 0, NodeState::alive, at.door(), at.control(), at.gossip(), Seq{}, {}};
+        if (const auto notary = stage_->world().notary_of(words[5]))
+            life.proof = notary->sign(signed_bytes(kScope, life));
+        stage_->tell_lie(running(words[1]), running(words[3]), {{life}});
     }
 
     /// join|leave|notify|watch NODE-OR-WORKER GROUP …; members GROUP; states
@@ -361,6 +376,7 @@ private:
     std::optional<Stage> stage_;
     std::string out_;
     std::uint64_t last_watch_ = kMainWatch.value;
+    std::uint64_t lies_ = 0;
 };
 
 }  // namespace

@@ -4,6 +4,8 @@
 #include <cstdio>
 #include <sstream>
 
+#include "proto/codec.hpp"
+
 namespace muster::sim {
 namespace {
 
@@ -126,6 +128,13 @@ void Stage::release() {
     const auto held = std::exchange(held_, {});
     for (const Held& one : held) one.to->inject(one.channel, one.frame, one.sender);
     if (held.empty()) say("nothing was held");
+}
+
+void Stage::tell_lie(Host& to, const Host& liar, proto::PeerNews news) {
+    const NodeId id = liar.id();
+    const proto::Message message{{kScope, id.name, id.incarnation.value, 0}, std::move(news)};
+    world_->line(to.name(), " is told" + sim::to_text(message));
+    to.inject(cluster::Channel::control, std::make_shared<const std::string>(proto::encode(message)), liar.key());
 }
 
 // ---- the transcript ------------------------------------------------------------

@@ -58,6 +58,8 @@ public:
     /// do not reach `to`; what is held comes when released.
     void withhold(const std::string& type, const std::string& origin, Host& to, std::uint64_t count, bool hold);
     void release();
+    /// `to` gets this from `liar` over control.
+    void tell_lie(Host& to, const Host& liar, proto::PeerNews news);
     /// Says something in the transcript that no part of the cluster said.
     void say(const std::string& text);
 

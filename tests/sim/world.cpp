@@ -56,6 +56,8 @@ Host::Host(World& world, Place place, const Impostor& role)
       name_(role.name),
       scope_(role.scope),
       door_("h" + std::to_string(place) + ":7100"),
+      control_("h" + std::to_string(place) + ":10000"),
+      gossip_("h" + std::to_string(place) + ":10001"),
       clone_(role.clone),
       stranger_(role.stranger),
       random_(world.random.fork()),
@@ -67,8 +69,8 @@ Host::Host(World& world, Place place, const Impostor& role)
 void Host::start() {
     ++lives_;
     const auto host = "h" + std::to_string(place_) + ":";
-    const auto control = std::to_string(10000 + 2 * lives_);
-    const auto gossip = std::to_string(10001 + 2 * lives_);
+    control_ = host + std::to_string(10000 + 2 * lives_);
+    gossip_ = host + std::to_string(10001 + 2 * lives_);
     Options options;
     options.scope = scope_;
     options.self.name = name_;
@@ -78,8 +80,8 @@ void Host::start() {
     performing_ = options.self;
     options.address = advertised();
     const Host& told = clone_ ? original() : *this;
-    options.control = "h" + std::to_string(told.place_) + ":" + std::to_string(10000 + 2 * told.lives_);
-    options.gossip = "h" + std::to_string(told.place_) + ":" + std::to_string(10001 + 2 * told.lives_);
+    options.control = told.control_;
+    options.gossip = told.gossip_;
     options.seeds = seeds();
     options.random_seed = random_.next();
     options.session = world_.profile.session;
@@ -89,8 +91,8 @@ void Host::start() {
     clock_offset_ = random_.within(seconds(1), seconds(1000));
 
     world_.network.listen(door_, *this, Port::door);
-    world_.network.listen(host + control, *this, Port::control);
-    world_.network.listen(host + gossip, *this, Port::gossip);
+    world_.network.listen(control_, *this, Port::control);
+    world_.network.listen(gossip_, *this, Port::gossip);
     if (world_.trace()) world_.line(name_, "starts as incarnation " + std::to_string(options.self.incarnation.value));
     core_ = std::make_unique<Core>(std::move(options));
     stopped_ = ending_ = stopped_by_core_ = armed_ = false;

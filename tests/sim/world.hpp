@@ -134,6 +134,9 @@ public:
     /// Of another cluster, which must never learn of the first one.
     [[nodiscard]] bool is_stranger() const { return stranger_; }
     [[nodiscard]] const std::string& door() const { return door_; }
+    /// The addresses of its present life's sockets, or of the last one's.
+    [[nodiscard]] const std::string& control() const { return control_; }
+    [[nodiscard]] const std::string& gossip() const { return gossip_; }
     /// The address of its front door as it tells it to others.
     [[nodiscard]] std::string advertised() const { return clone_ ? original().door() : door_; }
     /// Of the present or last life.
@@ -200,6 +203,8 @@ private:
     std::string name_;
     std::string scope_;
     std::string door_;
+    std::string control_;
+    std::string gossip_;
     bool clone_;  // tells others the addresses of the host in World::hosts that has the same name
     bool stranger_;
     Random random_;

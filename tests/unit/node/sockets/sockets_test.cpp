@@ -229,6 +229,26 @@ TEST(Sockets, ConnectingAgainMakesANewLink) {
     ASSERT_TRUE(turn_until({&a, &b}, [&] { return b.take<MessageArrived>().has_value(); }));
 }
 
+/// The core gives an address to one peer. Which names stand for it, only the sockets know.
+TEST(Sockets, AnotherNameForAnAddressTakesNothingFromThePeerThere) {
+    Side a("a");
+    Side b("b");
+    connect(b, a);
+    ASSERT_TRUE(turn_until({&a, &b}, [&] { return a.take<cluster::LinkUp>().has_value(); }));
+    const NodeId liar{"x", Incarnation{7}};
+    const auto named = "localhost:" + std::to_string(parse_address(a.sockets->gossip())->port);
+    b.perform(cluster::ConnectPeer{liar, "", named});
+    ASSERT_TRUE(turn_until({&a, &b}, [&] { return a.take<cluster::LinkUp>().has_value(); }));
+    b.perform(cluster::DisconnectPeer{liar.name});
+    a.perform(cluster::Publish{a.say(1)});
+    ASSERT_TRUE(turn_until({&a, &b}, [&] { return b.take<MessageArrived>().has_value(); }));
+    EXPECT_FALSE(a.take<cluster::LinkLost>().has_value());
+
+    b.perform(cluster::ConnectPeer{liar, "", a.sockets->gossip()});  // it has the address now
+    b.perform(cluster::DisconnectPeer{liar.name});
+    ASSERT_TRUE(turn_until({&a, &b}, [&] { return a.take<cluster::LinkLost>().has_value(); }));
+}
+
 TEST(Sockets, AControlMessageArrivesAtThePeerOnly) {
     Side a("a");
     Side b("b");
