@@ -41,15 +41,16 @@ void Model::hear_through_others(Watched& watched, const proto::Message& message)
         belief->second.stamp = std::max(belief->second.stamp, seal->stamp);
 }
 
-/// In a run with keys: sealed by its origin and never shown before, or over the origin's own connection. What that
-/// connection brings of the origin's publications is not new when it comes over gossip, whatever was believed meanwhile.
+/// In a run with keys: sealed by its origin and never shown before, whichever way it came and whatever was believed
+/// meanwhile; or not sealed, over the origin's own connection.
 bool Model::is_own_word(Belief& belief, const MessageArrived& arrived) const {
     const std::string& name = belief.id.name;
     const auto* seal = std::get_if<proto::Sealed>(&arrived.message.body);
     const bool is_new = seal && seal->stamp > belief.stamp &&
                         world_.notary_of(name)->is_signed_by(name, signed_bytes(*seal), seal->signature);
     if (is_new) belief.stamp = seal->stamp;
-    return is_new || (arrived.channel == Channel::control && arrived.sender.name == arrived.message.header.origin);
+    if (seal) return is_new;
+    return arrived.channel == Channel::control && arrived.sender.name == arrived.message.header.origin;
 }
 
 /// A session's worker was heard, unless its message was turned away.
