@@ -282,7 +282,7 @@ bool Core::Impl::has_met_all_peers() const {
 bool Core::Impl::wants_flush() const {
     return heartbeat_due <= ctx.now || peers.has_news() || replicas.next_publish() <= ctx.now ||
            repair.has_due_pulls() || links.wants_flush() || sessions.wants_flush() || visibility.wants_flush() ||
-           !queries.empty();
+           watches.wants_flush() || !queries.empty();
 }
 
 /// The order matters: own deltas first, because a heartbeat tells the position behind them, and a peer that is asked
@@ -297,6 +297,7 @@ void Core::Impl::flush() {
     answer_queries();
     settle();
     links.flush();
+    watches.flush();
     sessions.flush();
 }
 
@@ -367,6 +368,7 @@ std::optional<std::string> Core::over_bounds() const {
     if (auto over = impl_->links.over_bounds()) return over;
     if (auto over = impl_->reports.over_bounds()) return over;
     if (auto over = impl_->fan_outs.over_bounds()) return over;
+    if (auto over = impl_->watches.over_bounds()) return over;
     return impl_->sessions.over_bounds();
 }
 

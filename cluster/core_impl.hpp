@@ -32,6 +32,8 @@
 
 namespace muster::cluster {
 
+inline constexpr std::size_t kPartCost = 4096;  // of a part of an answer, in bytes of Bounds::answer_bytes_per_turn
+
 /// How a message of another node reached this one.
 struct Provenance {
     std::string relay;                     // the node that forwarded it last; empty: it came from its origin directly
@@ -123,12 +125,17 @@ struct Core::Impl {
     [[nodiscard]] std::string why_not_ready() const;
     void request(Sessions::Request request);
     void query(Sessions::Request request);
-    void answer_query(const Sessions::Request& request);
+    bool answer_part(Query& query);
+    template <class Part>
+    bool reply_part(const SessionRequest& id, Part part) {
+        answer_bytes += kPartCost;
+        const bool last = part.last;
+        sessions.reply(id, std::move(part));
+        return last;
+    }
     void answer_queries();
     void forget_request(const Sessions::Request& request, const std::string& name);
     void join_request(const SessionRequest& id, const std::string& worker, const proto::JoinRequest& join);
-    void members_request(const SessionRequest& id, const proto::MembersRequest& request);
-    void groups_request(const SessionRequest& id);
 
     // core_views.cpp: what callers read
     [[nodiscard]] NodeInfo self_info() const;

@@ -13,6 +13,9 @@ Duration duration_of(std::uint64_t ms) {
     return milliseconds(std::min(ms, milliseconds_of(kLongestWait)));
 }
 
+constexpr std::uint64_t kGroupsPerPart = 256;   // twice as many, with the longest names, fit one frame
+constexpr std::uint64_t kMostLooked = 1 << 14;  // places for groups, for one part
+
 /// The address with the node's name, so that a worker that comes later knows whom, and with keys whose key, to expect
 /// there: another cluster may have the address by then.
 std::string front_door(const std::string& name, const std::string& address) {
@@ -69,37 +72,53 @@ void Core::Impl::forget_request(const Sessions::Request& request, const std::str
     answer(request.id, Done{});
 }
 
-/// Replies to queries may be whole tables. In one turn only so much is encoded (Bounds::answer_bytes_per_turn), so that
-/// heartbeats and other messages do not wait for long; other queries wait for the next flush.
+/// Answers may be whole tables. In one turn only so much of them is encoded (Bounds::answer_bytes_per_turn), so that
+/// heartbeats and other messages do not wait for long. The rest waits for the next flushes.
 void Core::Impl::query(Sessions::Request request) {
     const Bounds& bounds = ctx.options.bounds;
-    if (queries.empty() && answer_bytes < bounds.answer_bytes_per_turn) return answer_query(request);
-    const SessionRequest id = request.id;
-    if (queries.put(std::move(request), bounds.requests_per_session)) return;
+    Query query{std::move(request)};
+    while (queries.empty() && answer_bytes < bounds.answer_bytes_per_turn)
+        if (answer_part(query)) return;
+    const SessionRequest id = query.request.id;
+    if (queries.put(std::move(query), bounds.requests_per_session)) return;
     ctx.count("queries_refused");
     answer(id, Error{ErrorCode::overloaded, "too many queries of this worker wait for an answer: try again later"});
 }
 
 void Core::Impl::answer_queries() {
     answer_bytes = 0;
-    while (answer_bytes < ctx.options.bounds.answer_bytes_per_turn) {
-        const auto request = queries.take();
-        if (!request) return;
-        answer_query(*request);
-    }
+    while (!queries.empty() && answer_bytes < ctx.options.bounds.answer_bytes_per_turn)
+        if (answer_part(queries.next())) queries.done();
 }
 
-void Core::Impl::answer_query(const Sessions::Request& request) {
-    const SessionRequest& id = request.id;
-    if (const auto* members = std::get_if<proto::MembersRequest>(&request.body)) {
-        members_request(id, *members);
-    } else if (std::holds_alternative<proto::GroupsRequest>(request.body)) {
-        groups_request(id);
-    } else if (std::holds_alternative<proto::NodesRequest>(request.body)) {
-        sessions.reply(id, proto::NodesReply{nodes()});
-    } else {
-        sessions.reply(id, proto::StatusReply{status()});
+/// Replies with the next part of the answer. Returns whether it was the last one.
+bool Core::Impl::answer_part(Query& query) {
+    const SessionRequest& id = query.request.id;
+    if (const auto* members = std::get_if<proto::MembersRequest>(&query.request.body)) {
+        proto::MembersReply part{{}, false};
+        const std::string node = members->local ? ctx.self.name : std::string();
+        part.last =
+            append_members(replicas, members->group, node, query.members, ctx.options.bounds.chunk_bytes, part.members);
+        for (const auto& member : part.members) answer_bytes += wire_size(member.id.node, member.worker, member.meta);
+        return reply_part(id, std::move(part));
     }
+    if (std::holds_alternative<proto::GroupsRequest>(query.request.body)) {
+        proto::GroupsReply part{{}, false};
+        for (std::uint64_t looked = 0; !part.last && part.groups.size() < kGroupsPerPart && looked < kMostLooked;) {
+            const auto some = groups_part(query.groups, kGroupsPerPart);
+            part.groups.insert(part.groups.end(), some.groups.begin(), some.groups.end());
+            part.last = some.next == 0;
+            query.groups = static_cast<GroupRef>(some.next);
+            looked += kGroupsPerPart;
+        }
+        for (const auto& group : part.groups) answer_bytes += kWireOverhead + wire_size(group.group);
+        return reply_part(id, std::move(part));
+    }
+    if (std::holds_alternative<proto::NodesRequest>(query.request.body))
+        sessions.reply(id, proto::NodesReply{nodes()});
+    else
+        sessions.reply(id, proto::StatusReply{status()});
+    return true;
 }
 
 void Core::Impl::join_request(const SessionRequest& id, const std::string& worker, const proto::JoinRequest& join) {
@@ -110,38 +129,6 @@ void Core::Impl::join_request(const SessionRequest& id, const std::string& worke
         visibility.wait(id, std::move(reply), ctx.now + duration_of(join.timeout_ms));
     else
         answer(id, std::move(reply));
-}
-
-void Core::Impl::members_request(const SessionRequest& id, const proto::MembersRequest& request) {
-    proto::MembersReply part{{}, false};
-    std::size_t size = 0;
-    for (auto& member : members_of(replicas, request.group, request.local ? ctx.self.name : std::string())) {
-        if (size > limits::kChunkBytes) {
-            sessions.reply(id, std::exchange(part, {{}, false}));
-            size = 0;
-        }
-        size += wire_size(member);
-        answer_bytes += wire_size(member);
-        part.members.push_back(std::move(member));
-    }
-    part.last = true;
-    sessions.reply(id, std::move(part));
-}
-
-void Core::Impl::groups_request(const SessionRequest& id) {
-    proto::GroupsReply part{{}, false};
-    std::size_t size = 0;
-    for (auto& group : groups()) {
-        if (size > limits::kChunkBytes) {
-            sessions.reply(id, std::exchange(part, {{}, false}));
-            size = 0;
-        }
-        size += kWireOverhead + wire_size(group.group);
-        answer_bytes += kWireOverhead + wire_size(group.group);
-        part.groups.push_back(std::move(group));
-    }
-    part.last = true;
-    sessions.reply(id, std::move(part));
 }
 
 }  // namespace muster::cluster

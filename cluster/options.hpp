@@ -59,7 +59,7 @@ struct Bounds {
     std::size_t log_deltas = 65536;                 // kept for each origin, to answer pulls
     std::size_t log_items = 1 << 20;                // changes and runs in them, and each 64 bytes of metadata
     std::size_t early_deltas = 4096;                // kept after a gap, for each origin
-    std::size_t chunk_bytes = limits::kChunkBytes;  // of a snapshot, roughly
+    std::size_t chunk_bytes = limits::kChunkBytes;  // of a part of a snapshot, an answer or a watch event, roughly
     std::size_t link_items = 65536;                 // not acknowledged, for each peer
     std::size_t link_bytes = 64u << 20;
     OverflowPolicy link_policy = OverflowPolicy::drop_oldest;  // or refuse_newest: refuses the whole notify call
@@ -69,12 +69,13 @@ struct Bounds {
     std::size_t sessions = 65536;
     std::size_t members_per_owner = 1u << 20;
     std::size_t groups_per_owner = 65536;
-    std::size_t bytes_per_owner = 64u << 20;  // names of its groups, and metadata of its members
+    std::size_t bytes_per_owner = 64u << 20;  // of its groups, and of metadata, which counts for each member
     std::size_t watches_per_session = 1024;
     std::size_t requests_per_session = 4096;       // not answered
     std::size_t answers_kept = 2048;               // for each session, for requests that are repeated
     std::size_t answer_bytes_kept = 8u << 20;      // in them; the latest answer is kept whatever its size
-    std::size_t answer_bytes_per_turn = 4u << 20;  // of replies to queries; the last reply may exceed it
+    std::size_t answer_bytes_per_turn = 1u << 20;  // of replies to queries; the last part may exceed it
+    std::size_t stream_bytes_per_turn = 4u << 20;  // of streams to workers; the last item may exceed it
     std::size_t peers = 4096;                      // other nodes; those that are gone make room for live ones
     std::size_t pending_reports = 65536;           // notify calls that wait
     std::size_t journal = 0;  // entries of nodes, and as many of members and workers; 0: no journal

@@ -97,6 +97,7 @@ private:
     }
     void put(const GroupOrAll& value) { put(value.group); }
     void put(const std::string& address) { string(address); }
+    void put(const SharedMeta& meta) { put(meta.get()); }
     void put(const Meta& meta) {
         packer_.pack_map(static_cast<std::uint32_t>(meta.size()));
         for (const auto& [key, value] : meta) string(key), string(value);
@@ -165,8 +166,9 @@ private:
 /// Reads the elements of one list in the order of their fields.
 class Decoder {
 public:
-    /// `count` elements are left of a list at nesting `depth`.
-    Decoder(Reader& reader, std::size_t count, std::size_t depth) : reader_(reader), left_(count), depth_(depth) {}
+    /// `count` elements are left of a list at nesting `depth`. `latest` is the metadata read last from this frame.
+    Decoder(Reader& reader, SharedMeta& latest, std::size_t count, std::size_t depth)
+        : reader_(reader), latest_(latest), left_(count), depth_(depth) {}
 
     /// Fills `parts` from the next elements. Later elements belong to a newer minor version.
     template <class... Fields>
@@ -252,6 +254,14 @@ private:
         return get_map(to, limits::kMetaEntries,
                        [this](std::string& text) { return string(text, limits::kMetaBytes); });
     }
+    /// Members of one join follow each other, with equal metadata: they share it here, too.
+    bool get(SharedMeta& to) {
+        Meta meta;
+        if (!get(meta)) return false;
+        if (meta != latest_.get()) latest_ = std::move(meta);
+        to = latest_;
+        return true;
+    }
     bool get(std::map<std::string, std::uint64_t>& to) {
         return get_map(to, limits::kItems, [this](std::uint64_t& number) { return get(number); });
     }
@@ -310,7 +320,7 @@ private:
         std::uint32_t count = 0;
         if (!reader_.array(count) || count > limits::kItems || count > reader_.left()) return false;
         to.reserve(std::min<std::size_t>(count, kReserved / sizeof(T)));  // records are larger than their encoding
-        Decoder elements(reader_, count, depth_ + 1);
+        Decoder elements(reader_, latest_, count, depth_ + 1);
         for (; count != 0; --count)
             if (!get_element(elements, to.emplace_back())) return false;
         return true;
@@ -319,7 +329,7 @@ private:
     bool list(const Fill& fill) {
         std::uint32_t count = 0;
         if (!reader_.array(count) || count > limits::kItems) return false;
-        Decoder inner(reader_, count, depth_ + 1);
+        Decoder inner(reader_, latest_, count, depth_ + 1);
         return fill(inner) && inner.skip_all();
     }
     template <class Record>
@@ -332,6 +342,7 @@ private:
     }
 
     Reader& reader_;
+    SharedMeta& latest_;
     std::size_t left_;
     std::size_t depth_;
 };
@@ -355,7 +366,8 @@ bool decode_body(std::uint64_t type, Decoder& decoder, Body& body, bool& known, 
 Decoded decode_message(Reader& reader) {
     std::uint32_t count = 0;
     if (!reader.array(count) || count == 0) return DecodeError::bad_field;
-    Decoder parts(reader, count, 1);
+    SharedMeta latest;
+    Decoder parts(reader, latest, count, 1);
     std::uint64_t major = 0;
     std::uint64_t type = 0;
     if (!parts(major)) return DecodeError::bad_field;
@@ -368,7 +380,7 @@ Decoded decode_message(Reader& reader) {
         header.scope.size() > limits::kScope)
         return DecodeError::bad_field;
 
-    Decoder rest(reader, count - kHeaderFields - 1, 1);
+    Decoder rest(reader, latest, count - kHeaderFields - 1, 1);
     bool known = false;
     const bool sound =
         decode_body(type, rest, message.body, known, std::make_index_sequence<std::variant_size_v<Body>>{});

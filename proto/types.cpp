@@ -3,6 +3,11 @@
 
 namespace muster {
 
+const Meta& SharedMeta::none() {
+    static const Meta empty;
+    return empty;
+}
+
 std::string_view to_string(ErrorCode code) {
     switch (code) {
         case ErrorCode::bad_request:

@@ -30,8 +30,9 @@ inline std::size_t wire_size(const proto::Delta& delta) {
     for (const auto& change : delta.changes) size += wire_size(change);
     return size;
 }
-inline std::size_t wire_size(const Member& member) {
-    return 2 * kWireOverhead + member.id.node.name.size() + 18 + member.worker.size() + wire_size(member.meta);
+/// A member of `node`.
+inline std::size_t wire_size(const NodeId& node, const std::string& worker, const Meta& meta) {
+    return 2 * kWireOverhead + node.name.size() + 18 + worker.size() + wire_size(meta);
 }
 inline std::size_t wire_size(const proto::Notice& notice) {
     return 5 * kWireOverhead + wire_size(notice.group) + notice.data.msgpack.size() + notice.from_node.name.size() +

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "cluster/base/wire_size.hpp"
+
 namespace muster::cluster {
 
 std::vector<Member> members_of(const Replicas& replicas, const Group& group, const std::string& node) {
@@ -9,15 +11,46 @@ std::vector<Member> members_of(const Replicas& replicas, const Group& group, con
     const GroupRef ref = replicas.groups().find(group);
     if (ref == kNoGroup) return members;
     const auto is_wanted = [&](const Replica& replica) { return node.empty() || replica.id().name == node; };
-    std::size_t count = 0;
+    std::uint64_t count = 0;
     replicas.for_each_shown_in(ref, [&](const Replica& replica, const MemberList& list) {
         if (is_wanted(replica)) count += list.size();
     });
-    members.reserve(count);
+    members.reserve(static_cast<std::size_t>(count));
     replicas.for_each_shown_in(ref, [&](const Replica& replica, const MemberList& list) {
         if (is_wanted(replica)) list.for_each_run([&](const Run& run) { replica.append_members(run, members); });
     });
     return members;
+}
+
+bool append_members(const Replicas& replicas, const Group& group, const std::string& node, MembersPlace& place,
+                    std::size_t most, std::vector<Member>& members) {
+    const GroupRef ref = replicas.groups().find(group);
+    if (ref == kNoGroup) return true;
+    std::size_t size = 0;
+    replicas.for_each_shown_in(ref, [&](const Replica& replica, const MemberList& list) {
+        const std::string& name = replica.id().name;
+        if (name < place.node || (!node.empty() && name != node) || size > most) return;
+        if (name > place.node) place = {name, {}};
+        list.for_each_run_from(place.number, [&](Run run) {
+            const std::size_t each =
+                wire_size(replica.id(), replica.owners().worker(run.tag), replica.owners().meta(run.tag));
+            const std::size_t room = size > most ? 0 : (most - size) / each + 1;
+            run.count = static_cast<std::uint32_t>(std::min<std::size_t>(run.count, room));
+            replica.append_members(run, members);
+            size += run.count * each;
+            place.number = run.first.plus(run.count);
+            return size <= most;
+        });
+    });
+    return size <= most;
+}
+
+GroupRuns runs_of(const Replicas& replicas, GroupRef ref) {
+    GroupRuns runs(replicas.groups().name(ref));
+    replicas.for_each_shown_in(ref, [&](const Replica& replica, const MemberList& list) {
+        list.for_each_run([&](const Run& run) { runs.add(replica.id(), run, replica.owners()); });
+    });
+    return runs;
 }
 
 std::vector<GroupInfo> group_sizes(const Replicas& replicas) {

@@ -12,6 +12,18 @@ namespace muster::cluster {
 
 /// The members of a group by node name, then number; those of one node only if `node` is not empty.
 std::vector<Member> members_of(const Replicas& replicas, const Group& group, const std::string& node = {});
+/// A place in the members of a group: before the member `number` of a node. It stays valid while tables change.
+struct MembersPlace {
+    std::string node;
+    MemberNumber number;
+};
+/// Appends members from `place` on, in the same order, until they have more than `most` bytes on the wire, and moves
+/// `place` behind them. Returns whether these were the last ones. Members that are there during all calls are in them
+/// exactly once.
+bool append_members(const Replicas& replicas, const Group& group, const std::string& node, MembersPlace& place,
+                    std::size_t most, std::vector<Member>& members);
+/// The members of a group, as runs.
+GroupRuns runs_of(const Replicas& replicas, GroupRef ref);
 /// Every group that has members, with their number, by store, then feature.
 std::vector<GroupInfo> group_sizes(const Replicas& replicas);
 

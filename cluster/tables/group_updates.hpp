@@ -3,21 +3,21 @@
 
 #include <muster/types.hpp>
 
+#include <memory>
 #include <utility>
 #include <vector>
 
 #include "cluster/base/journal.hpp"
 #include "cluster/tables/group_index.hpp"
+#include "cluster/tables/watch_update.hpp"
 
 namespace muster::cluster {
 
 /// Members that joined or left one group: one event for the group's watchers. Watchers hear of nothing else.
 struct GroupUpdate {
     GroupRef ref = kNoGroup;  // the group's number when it changed; may belong to another group by now
-    Group group;
-    WatchEvent::Kind kind = WatchEvent::Kind::join;
-    Reason reason = Reason::left;  // of a leave
-    std::vector<Member> members;
+    std::shared_ptr<const WatchUpdate> event;
+    [[nodiscard]] const Group& group() const { return event->groups[0].group(); }
 };
 
 /// Gathers the names of all groups that have changed, and the members only for groups that are watched: most groups are

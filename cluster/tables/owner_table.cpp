@@ -22,7 +22,7 @@ std::uint64_t hash_owner(const std::string& worker, const Meta& meta) {
 
 }  // namespace
 
-OwnerRef OwnerTable::acquire(const std::string& worker, const Meta& meta, std::uint64_t uses) {
+OwnerRef OwnerTable::acquire(const std::string& worker, const SharedMeta& meta, std::uint64_t uses) {
     if (last_acquired_ == kNoOwner || !matches(last_acquired_, worker, meta)) {
         KeyedHash in_index(secret_);
         in_index.add(worker).add(meta.size());
@@ -32,7 +32,8 @@ OwnerRef OwnerTable::acquire(const std::string& worker, const Meta& meta, std::u
             last_acquired_ = slots_.create();
             std::size_t bytes = 0;
             for (const auto& [key, value] : meta) bytes += key.size() + value.size();
-            slots_[last_acquired_] = {worker, meta, hash_owner(worker, meta), in_index.value(), 0, bytes};
+            slots_[last_acquired_] = {std::make_shared<const MemberOwner>(MemberOwner{worker, meta}),
+                                      hash_owner(worker, meta), in_index.value(), 0, bytes};
             by_hash_.insert(in_index.value(), last_acquired_);
         }
     }

@@ -5,12 +5,19 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include "cluster/tables/flat_index.hpp"
 #include "cluster/tables/slab.hpp"
 
 namespace muster::cluster {
+
+/// What the members of one join, and others like it, have in common.
+struct MemberOwner {
+    std::string worker;
+    SharedMeta meta;
+};
 
 /// The number of a pair while at least one use of it is held.
 using OwnerRef = std::uint32_t;
@@ -23,13 +30,15 @@ public:
     explicit OwnerTable(std::uint64_t secret) : secret_(secret) {}
 
     /// The pair's number with `uses` more uses. Adds the pair if it is new.
-    OwnerRef acquire(const std::string& worker, const Meta& meta, std::uint64_t uses);
+    OwnerRef acquire(const std::string& worker, const SharedMeta& meta, std::uint64_t uses);
     void use(OwnerRef ref, std::uint64_t uses) { slots_[ref].uses += uses; }
     void release(OwnerRef ref, std::uint64_t uses = 1);
 
     [[nodiscard]] std::uint64_t uses(OwnerRef ref) const { return slots_[ref].uses; }
-    [[nodiscard]] const std::string& worker(OwnerRef ref) const { return slots_[ref].worker; }
-    [[nodiscard]] const Meta& meta(OwnerRef ref) const { return slots_[ref].meta; }
+    [[nodiscard]] const std::string& worker(OwnerRef ref) const { return slots_[ref].owner->worker; }
+    [[nodiscard]] const SharedMeta& meta(OwnerRef ref) const { return slots_[ref].owner->meta; }
+    /// The pair, for lists that outlive its last use here.
+    [[nodiscard]] const std::shared_ptr<const MemberOwner>& share(OwnerRef ref) const { return slots_[ref].owner; }
     /// Bytes of the metadata's keys and values.
     [[nodiscard]] std::size_t meta_bytes(OwnerRef ref) const { return slots_[ref].meta_bytes; }
     /// The owner hash of PROTOCOL.md, "Snapshots": the same on every node for the same pair.
@@ -37,15 +46,15 @@ public:
 
 private:
     struct Slot {
-        std::string worker;
-        Meta meta;
+        std::shared_ptr<const MemberOwner> owner;
         std::uint64_t hash = 0;
         std::uint64_t in_index = 0;  // its hash there
         std::uint64_t uses = 0;
         std::size_t meta_bytes = 0;
     };
-    [[nodiscard]] bool matches(OwnerRef ref, const std::string& worker, const Meta& meta) const {
-        return slots_[ref].worker == worker && slots_[ref].meta == meta;
+    [[nodiscard]] bool matches(OwnerRef ref, const std::string& worker, const SharedMeta& meta) const {
+        const MemberOwner& owner = *slots_[ref].owner;
+        return owner.worker == worker && owner.meta == meta;
     }
 
     std::uint64_t secret_;

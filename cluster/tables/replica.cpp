@@ -148,7 +148,7 @@ void Replica::leave(GroupRef group, const proto::GroupDelta& change, GroupUpdate
         });
     }
     if (updates && !changed_runs_.empty()) collect(group, Kind::leave, change.reason, changed_runs_, *updates);
-    // Not before: the update copies the owners of those that left.
+    // Not before: the update takes the owners of those that left.
     for (const Run& piece : changed_runs_) owners_.release(piece.tag, piece.count);
     drop_part_if_empty(group);
 }
@@ -189,10 +189,10 @@ void Replica::collect(GroupRef group, Kind kind, Reason reason, const std::vecto
 
 void Replica::collect_members(GroupRef group, Kind kind, Reason reason, const std::vector<Run>& runs,
                               GroupUpdates& updates) const {
-    const Group& name = index_.name(group);
-    GroupUpdate update{group, name, kind, reason, {}};
-    for (const Run& run : runs) append_members(run, update.members);
-    updates.add(std::move(update));
+    WatchUpdate update{kind, reason, {}};
+    GroupRuns& members = update.groups.emplace_back(index_.name(group));
+    for (const Run& run : runs) members.add(id_, run, owners_);
+    updates.add({group, std::make_shared<const WatchUpdate>(std::move(update))});
 }
 
 void Replica::collect_all(Kind kind, Reason reason, GroupUpdates& updates) const {

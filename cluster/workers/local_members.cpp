@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <map>
-#include <set>
 #include <utility>
 
 #include "cluster/base/random.hpp"
@@ -34,6 +33,16 @@ std::uint64_t hash_of(std::uint32_t owner, std::uint32_t group) {
 
 bool is_among(const Owner& owner, const Owner& wanted) {
     return owner == wanted || (wanted == Owner(kAnyHandler) && std::holds_alternative<HandlerId>(owner));
+}
+
+/// What the metadata of one member costs where it is sent.
+std::uint32_t charge_of(const Meta& meta) {
+    return meta.empty() ? 0 : static_cast<std::uint32_t>(wire_size(meta));
+}
+
+/// Of a run in Membership::numbers.
+std::size_t charged(const Run& run) {
+    return std::size_t{run.count} * run.tag;
 }
 
 /// Takes the element at `at` out of a list of memberships. The last one takes its position, and is passed to `moved`.
@@ -134,10 +143,12 @@ Result<proto::NumberRun> LocalMembers::join(const Owner& owner, const std::strin
     last_ = last_.plus(count);
     const std::uint32_t at = make_membership(make_owner(owner), make_group(group));
     const Run joined{run.first, static_cast<std::uint32_t>(count), at};
-    const OwnerRef meta_ref = take_meta(memberships_[at].owner, meta, count);
-    memberships_[at].numbers.add({run.first, joined.count, meta_ref}, [](const Run&) {});
+    const Run with_charge{run.first, joined.count, charge_of(meta)};
+    memberships_[at].numbers.add(with_charge, [](const Run&) {});
     all_.add(joined, [](const Run&) {});
-    owners_[memberships_[at].owner].members += count;
+    LocalOwner& has = owners_[memberships_[at].owner];
+    has.members += count;
+    has.bytes += charged(with_charge);
     proto::Delta delta;
     auto& change = delta.changes.emplace_back();
     change.group = group;
@@ -160,36 +171,24 @@ std::optional<Error> LocalMembers::why_too_much(const Owner& owner, const Group&
         ctx_.count("joins_refused_members");
         return too_much(bounds.members_per_owner, " members");
     }
-    // Every node of the cluster keeps the names of groups and the metadata, so their bytes are bounded as well.
+    // Every node of the cluster keeps the names of groups. It keeps the metadata of a join once, but sends it with each
+    // member to whoever asks or watches.
     const bool new_group = find_membership(known, find_group(replicas_.groups().find(group))) == kNone;
     if (new_group && has.memberships.size() >= bounds.groups_per_owner) {
         ctx_.count("joins_refused_groups");
         return too_much(bounds.groups_per_owner, " groups");
     }
-    const std::size_t more =
-        (new_group ? kMembershipBytes + wire_size(group) : 0) + (meta.empty() ? 0 : wire_size(meta));
+    const std::size_t more = (new_group ? kMembershipBytes + wire_size(group) : 0) +
+                             charged(Run{{}, static_cast<std::uint32_t>(count), charge_of(meta)});
     if (has.bytes + more > bounds.bytes_per_owner) {
         ctx_.count("joins_refused_bytes");
-        return too_much(bounds.bytes_per_owner, " bytes of groups' names and metadata");
+        return too_much(bounds.bytes_per_owner, " bytes of groups' names, and of metadata for each member");
     }
     return std::nullopt;
 }
 
 std::size_t LocalMembers::bytes_of(GroupRef group) const {
     return kMembershipBytes + wire_size(replicas_.groups().name(group));
-}
-
-OwnerRef LocalMembers::take_meta(std::uint32_t owner, const Meta& meta, std::uint64_t count) {
-    if (meta.empty()) return kNoOwner;
-    const OwnerRef ref = metas_.acquire(std::to_string(owner), meta, count);
-    if (metas_.uses(ref) == count) owners_[owner].bytes += wire_size(meta);  // the owner's first with this metadata
-    return ref;
-}
-
-void LocalMembers::drop_meta(std::uint32_t owner, const Run& run) {
-    if (run.tag == kNoOwner) return;
-    if (metas_.uses(run.tag) == run.count) owners_[owner].bytes -= wire_size(metas_.meta(run.tag));
-    metas_.release(run.tag, run.count);
 }
 
 LocalMembers::Numbers LocalMembers::standing(const Owner& owner, GroupRef group, const Numbers& members) const {
@@ -245,9 +244,9 @@ Result<std::vector<MemberNumber>> LocalMembers::leave(const Owner& owner, const 
 void LocalMembers::remove(const proto::NumberRun& leaving) {
     all_.remove(leaving.first, leaving.first.plus(leaving.count - 1), [&](const Run& piece) {
         Membership& membership = memberships_[piece.tag];
-        membership.numbers.remove(piece.first, piece.last(),
-                                  [&](const Run& part) { drop_meta(membership.owner, part); });
-        owners_[membership.owner].members -= piece.count;
+        LocalOwner& had = owners_[membership.owner];
+        membership.numbers.remove(piece.first, piece.last(), [&](const Run& part) { had.bytes -= charged(part); });
+        had.members -= piece.count;
         if (membership.numbers.empty()) drop_membership(piece.tag);
     });
 }
@@ -278,17 +277,13 @@ void LocalMembers::owner_gone(const Owner& owner, Reason reason) {
 
 void LocalMembers::check_bytes() const {
     std::map<std::uint32_t, std::size_t> bytes;
-    std::set<std::pair<std::uint32_t, OwnerRef>> metas;
     for (GroupRef ref = 0; ref < replicas_.groups().limit(); ++ref) {
         const std::uint32_t in = find_group(ref);
         if (in == kNone) continue;
         for (const std::uint32_t at : groups_[in].memberships) {
             const std::uint32_t owner = memberships_[at].owner;
             bytes[owner] += bytes_of(ref);
-            memberships_[at].numbers.for_each_run([&](const Run& run) {
-                if (run.tag != kNoOwner && metas.emplace(owner, run.tag).second)
-                    bytes[owner] += wire_size(metas_.meta(run.tag));
-            });
+            memberships_[at].numbers.for_each_run([&](const Run& run) { bytes[owner] += charged(run); });
         }
     }
     for (const auto& [owner, sum] : bytes) MUSTER_CHECK(owners_[owner].bytes == sum);

@@ -23,8 +23,7 @@ namespace muster::cluster {
 /// the members that they concern, whatever else this node has.
 class LocalMembers {
 public:
-    LocalMembers(Context& context, Replicas& replicas)
-        : ctx_(context), replicas_(replicas), metas_(~context.options.random_seed) {}
+    LocalMembers(Context& context, Replicas& replicas) : ctx_(context), replicas_(replicas) {}
 
     /// `count` new members with consecutive numbers, in one delta. `worker` is empty for a handler.
     /// Errors: bad_request (count, names, metadata), overloaded (bounds of one owner: members, groups, bytes).
@@ -67,12 +66,12 @@ private:
         std::uint32_t group = kNone;
         std::uint32_t in_owner = 0;  // this membership's position in LocalOwner::memberships
         std::uint32_t in_group = 0;  // and in LocalGroup::memberships
-        MemberList numbers;          // the owner of each run: its metadata in metas_, or kNoOwner without any
+        MemberList numbers;          // the tag of each run: bytes of one member's metadata
     };
     struct LocalOwner {
         Owner owner;
         std::uint64_t members = 0;
-        std::size_t bytes = 0;  // that its groups' names and distinct metadata take at every node
+        std::size_t bytes = 0;  // of its groups at every node, and of its members' metadata where it is sent
         std::vector<std::uint32_t> memberships;
     };
     /// Holds a use of the group.
@@ -98,15 +97,12 @@ private:
     /// The bound that the owner would exceed with this join, if any.
     [[nodiscard]] std::optional<Error> why_too_much(const Owner& owner, const Group& group, std::uint64_t count,
                                                     const Meta& meta) const;
-    OwnerRef take_meta(std::uint32_t owner, const Meta& meta, std::uint64_t count);
-    void drop_meta(std::uint32_t owner, const Run& run);
     [[nodiscard]] std::size_t bytes_of(GroupRef group) const;
 
     Context& ctx_;
     Replicas& replicas_;
     MemberNumber last_;
-    MemberList all_;    // the membership of every member
-    OwnerTable metas_;  // by owner, so that each owner's metadata counts for itself
+    MemberList all_;  // the membership of every member
     Slab<Membership> memberships_;
     Slab<LocalOwner> owners_;
     Slab<LocalGroup> groups_;

@@ -11,6 +11,8 @@ namespace {
 
 constexpr std::size_t kInFlightItems = 1024;
 constexpr std::size_t kInFlightBytes = 1u << 20;
+constexpr std::size_t kFewUnsent = 16;
+constexpr std::size_t kPartOverhead = 64;  // of a part of a watch event, on the wire, approximately
 
 /// The approximate size in memory.
 std::size_t size_of(const proto::Body& body) {
@@ -33,7 +35,7 @@ void Session::attach(ConnectionId connection, std::uint64_t received) {
     if (sent_ > received) ctx_.count("stream_items_resent", sent_ - received);
     sent_ = received;
     in_flight_ = 0;
-    for (std::uint64_t number = acked_; number < sent_; ++number) in_flight_ += item_after(number).size;
+    for (std::uint64_t number = acked_; number < sent_; ++number) in_flight_ += item_after(number).wire_size;
 }
 
 void Session::detach() {
@@ -43,16 +45,16 @@ void Session::detach() {
 
 bool Session::is_full(std::size_t more) const {
     const Bounds& bounds = ctx_.options.bounds;
-    return stream_.size() - gaps_ >= bounds.backlog_items || bytes_ + more > bounds.backlog_bytes;
+    return stream_.size() - gaps_ - pieces_ >= bounds.backlog_items || bytes_ + more > bounds.backlog_bytes;
 }
 
 bool Session::is_over() const {
     const Bounds& bounds = ctx_.options.bounds;
-    return stream_.size() - gaps_ > bounds.backlog_items || bytes_ > bounds.backlog_bytes ||
+    return stream_.size() - gaps_ - pieces_ > bounds.backlog_items || bytes_ > bounds.backlog_bytes ||
            gaps_ > 2 * (bounds.backlog_items + 1);  // unsent Gaps are never adjacent; sent ones keep their number
 }
 
-bool Session::push(proto::StreamItem item, std::size_t size, Awaited awaited, std::vector<Outcome>& outcomes) {
+bool Session::push(StreamItem item, std::size_t size, Awaited awaited, std::vector<Outcome>& outcomes) {
     const auto* delivery = std::get_if<proto::Delivery>(&item);
     const std::uint64_t members = delivery ? delivery->members->size() : 0;
     if (!make_room(size, delivery != nullptr, outcomes)) {
@@ -62,7 +64,7 @@ bool Session::push(proto::StreamItem item, std::size_t size, Awaited awaited, st
         return true;
     }
     bytes_ += size;
-    stream_.push_back({std::move(item), size, members, awaited, ctx_.now});
+    stream_.push_back({std::move(item), size, size, members, awaited, ctx_.now});
     return true;
 }
 
@@ -94,7 +96,7 @@ void Session::make_gap(std::deque<Item>::iterator dropped) {
     const auto unsent = stream_.begin() + static_cast<std::ptrdiff_t>(highest_ - acked_);
     const auto gap_at = [](auto it) { return std::get_if<proto::Gap>(&it->body); };
     bytes_ -= dropped->size;
-    *dropped = {proto::Gap{dropped->members}, 0, 0, {}, {}};
+    *dropped = {proto::Gap{dropped->members}, 0, 0, 0, {}, {}};
     ++gaps_;
     auto at = dropped;
     if (at != unsent && gap_at(std::prev(at))) --at;
@@ -111,7 +113,7 @@ void Session::drop(std::uint64_t members, Awaited awaited, std::vector<Outcome>&
 }
 
 void Session::lose(std::uint64_t members) {
-    stream_.push_back({proto::Gap{}, 0, members, {}, {}});
+    stream_.push_back({proto::Gap{}, 0, 0, members, {}, {}});
     make_gap(std::prev(stream_.end()));
 }
 
@@ -121,8 +123,9 @@ void Session::acked(std::uint64_t received, std::vector<Outcome>& outcomes) {
         const Item& item = stream_.front();
         if (item.awaited.fan_out) outcomes.push_back({item.awaited.fan_out, item.awaited.members, std::nullopt});
         bytes_ -= item.size;
-        if (acked_ < sent_) in_flight_ -= item.size;  // else it was sent on an earlier connection only
+        if (acked_ < sent_) in_flight_ -= item.wire_size;  // else it was sent on an earlier connection only
         if (std::holds_alternative<proto::Gap>(item.body)) --gaps_;
+        if (item.is_piece) --pieces_;
         if (std::holds_alternative<proto::Delivery>(item.body)) ctx_.durations.delivery.add(ctx_.now - item.since);
         stream_.pop_front();
     }
@@ -199,25 +202,57 @@ bool Session::wants_flush() const {
            in_flight_ < std::min(kInFlightBytes, bounds.backlog_bytes / 2);
 }
 
+bool Session::wants_more() const {
+    const Bounds& bounds = ctx_.options.bounds;
+    const bool has_room = stream_.size() < bounds.backlog_items / 2 && bytes_ < bounds.backlog_bytes / 2;
+    return connection_ && has_room && stream_.size() - (sent_ - acked_) < kFewUnsent;
+}
+
 void Session::count_sent(const Item& item) {
-    in_flight_ += item.size;
+    in_flight_ += item.wire_size;
     ++sent_;
     highest_ = std::max(highest_, sent_);
 }
 
-void Session::flush() {
-    while (wants_flush()) {
+void Session::flush(std::size_t& budget) {
+    while (wants_flush() && budget > 0) {
+        const std::size_t before = in_flight_;
         const Item& item = item_after(sent_);
         if (std::holds_alternative<proto::Delivery>(item.body)) {
             send_deliveries();
-        } else {
+        } else if (const auto* gap = std::get_if<proto::Gap>(&item.body)) {
             count_sent(item);
-            if (const auto* gap = std::get_if<proto::Gap>(&item.body))
-                send(*gap, sent_);
-            else
-                send(std::get<proto::WatchNews>(item.body), sent_);
+            send(*gap, sent_);
+        } else {
+            send_watch_part();
         }
+        budget -= std::min(budget, in_flight_ - before + 1);
     }
+}
+
+void Session::send_watch_part() {
+    if (sent_ == highest_) cut(static_cast<std::size_t>(sent_ - acked_));
+    const Item& item = item_after(sent_);
+    const auto& part = std::get<WatchPart>(item.body);
+    count_sent(item);
+    send(proto::WatchNews{part.watch, part.update->part(part.from, part.to), part.last}, sent_);
+}
+
+/// Puts as much of the event as fits one frame before the rest of it. Only of an item that was never sent: the others
+/// keep their numbers.
+void Session::cut(std::size_t at) {
+    Item& rest = stream_[at];
+    auto& part = std::get<WatchPart>(rest.body);
+    std::size_t size = kPartOverhead;
+    const auto end = part.update->cut(part.from, ctx_.options.bounds.chunk_bytes, size);
+    if (end >= part.to) {
+        rest.wire_size = size;
+        return;
+    }
+    Item piece{WatchPart{part.watch, part.update, part.from, end, false}, 0, size, 0, {}, {}, true};
+    part.from = end;
+    ++pieces_;
+    stream_.insert(stream_.begin() + static_cast<std::ptrdiff_t>(at), std::move(piece));
 }
 
 /// Sends the next notifications in one frame: as many as may be in flight and fit.
@@ -227,7 +262,7 @@ void Session::send_deliveries() {
     for (std::size_t bytes = 0; wants_flush();) {
         const Item& item = item_after(sent_);
         const auto* delivery = std::get_if<proto::Delivery>(&item.body);
-        bytes += item.size;
+        bytes += item.wire_size;
         if (!delivery || (!frame.items.empty() && bytes > limits::kChunkBytes)) break;
         frame.items.push_back(*delivery);
         count_sent(item);

@@ -5,16 +5,30 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "cluster/base/context.hpp"
+#include "cluster/tables/watch_update.hpp"
 
 namespace muster::cluster {
 
+/// A part of an event for one watch. It is made of the update when it is sent, and cut where it would not fit a frame.
+struct WatchPart {
+    std::uint64_t watch = 0;
+    std::shared_ptr<const WatchUpdate> update;
+    WatchUpdate::Place from;
+    WatchUpdate::Place to;
+    bool last = true;  // of the event
+};
+
 class Session {
 public:
+    using StreamItem = std::variant<proto::Delivery, proto::Gap, WatchPart>;
+
     Session(Context& context, SessionToken token, std::string worker, Sender sender)
         : ctx_(context), token_(token), worker_(std::move(worker)), sender_(std::move(sender)) {}
 
@@ -30,6 +44,8 @@ public:
     [[nodiscard]] Instant heard_at() const { return heard_at_; }
     /// Whether more is kept than the bounds allow.
     [[nodiscard]] bool is_over() const;
+    /// Whether few items are unsent, so that whoever makes long streams may add to this one.
+    [[nodiscard]] bool wants_more() const;
     /// Items of the stream that are not acknowledged, and their bytes.
     [[nodiscard]] std::size_t items() const { return stream_.size(); }
     [[nodiscard]] std::size_t bytes() const { return bytes_; }
@@ -53,7 +69,7 @@ public:
     /// Appends an item to the stream. If the stream is full, Bounds::backlog_policy says which notifications become a
     /// Gap: the oldest that were not sent, or this one. Returns false if that makes no room or is not the policy: then
     /// the session must end. Appends the outcomes of dropped notifications to `outcomes`.
-    bool push(proto::StreamItem item, std::size_t size, Awaited awaited, std::vector<Outcome>& outcomes);
+    bool push(StreamItem item, std::size_t size, Awaited awaited, std::vector<Outcome>& outcomes);
     /// Deliveries to `members` members of this worker were lost on the way to this node. A Gap takes their place.
     void lose(std::uint64_t members);
     /// The worker has handled the stream up to `received`. Notifications there count as delivered.
@@ -68,8 +84,9 @@ public:
     void reply(std::uint64_t number, proto::Body body);
 
     [[nodiscard]] bool wants_flush() const;
-    /// Sends the items that may be in flight now. One Deliveries carries many notifications.
-    void flush();
+    /// Sends the items that may be in flight now, as long as there is a budget of bytes, from which it takes what it
+    /// sends. One Deliveries carries many notifications.
+    void flush(std::size_t& budget);
     /// Whether Sessions has this session in its list of those to flush.
     bool is_listed = false;
     /// Sends a message, or drops it without a connection: what matters is sent again after the resume.
@@ -78,11 +95,13 @@ public:
 
 private:
     struct Item {
-        proto::StreamItem body;
-        std::size_t size = 0;
+        StreamItem body;
+        std::size_t size = 0;       // that counts for the backlog
+        std::size_t wire_size = 0;  // that counts for what is in flight
         std::uint64_t members = 0;  // of a Delivery
         Awaited awaited;            // of a Delivery
         Instant since{};            // when the item was pushed
+        bool is_piece = false;      // of an item that was cut, and not its end
     };
     struct KeptAnswer {
         proto::Body body;
@@ -98,6 +117,8 @@ private:
     bool drop_oldest(std::vector<Outcome>& outcomes);
     void make_gap(std::deque<Item>::iterator dropped);
     void count_sent(const Item& item);
+    void send_watch_part();
+    void cut(std::size_t at);
     void send_deliveries();
     void drop(std::uint64_t members, Awaited awaited, std::vector<Outcome>& outcomes);
     void keep_answer(std::uint64_t number, const proto::Body& body);
@@ -113,6 +134,7 @@ private:
 
     std::deque<Item> stream_;  // numbered acked_ + 1, acked_ + 2, …; those above highest_ may still change
     std::size_t gaps_ = 0;     // Gaps in stream_
+    std::size_t pieces_ = 0;   // pieces in stream_, which are in flight
     std::size_t bytes_ = 0;    // of all items except Gaps
     std::uint64_t acked_ = 0;
     std::uint64_t sent_ = 0;     // on this connection

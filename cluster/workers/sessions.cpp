@@ -221,8 +221,8 @@ void Sessions::reply(const SessionRequest& request, proto::Body body) {
     if (Session* session = find(request.token)) session->reply(request.number, std::move(body));
 }
 
-void Sessions::push(SessionToken token, proto::StreamItem item, std::size_t size, Session::Awaited awaited) {
-    const bool is_watch_event = std::holds_alternative<proto::WatchNews>(item);
+void Sessions::push(SessionToken token, Session::StreamItem item, std::size_t size, Session::Awaited awaited) {
+    const bool is_watch_event = std::holds_alternative<WatchPart>(item);
     Session* session = find(token);
     const auto missed = [&](MissReason reason) {
         if (awaited.fan_out) outcomes_.push_back({awaited.fan_out, awaited.members, reason});
@@ -230,7 +230,12 @@ void Sessions::push(SessionToken token, proto::StreamItem item, std::size_t size
     if (!session) return missed(MissReason::worker_down);
     if (session->push(std::move(item), size, awaited, outcomes_)) return list_if_wants_flush(*session);
     missed(MissReason::overflow);
-    const std::string why = is_watch_event ? "it does not keep up with its watches" : "it does not keep up";
+    give_up(token, is_watch_event ? "it does not keep up with its watches" : "it does not keep up");
+}
+
+void Sessions::give_up(SessionToken token, const std::string& why) {
+    Session* session = find(token);
+    if (!session) return;
     ctx_.count("workers_given_up");
     ctx_.note(Note::Kind::overflow, session->worker(), why);
     ctx_.journal.worker(ctx_.now, Change::Kind::overflow, session->worker(), why);
@@ -281,13 +286,16 @@ void Sessions::tick() {
 }
 
 void Sessions::flush() {
-    for (const SessionToken token : to_flush_) {
+    std::size_t budget = ctx_.options.bounds.stream_bytes_per_turn;
+    for (std::size_t left = to_flush_.size(); left > 0 && budget > 0; --left) {
+        const SessionToken token = to_flush_.front();
+        to_flush_.pop_front();
         Session* session = find(token);
         if (!session) continue;  // ended since it was listed
-        session->flush();
+        session->flush(budget);
         session->is_listed = false;
+        list_if_wants_flush(*session);
     }
-    to_flush_.clear();
 }
 
 std::vector<Sessions::Ended> Sessions::take_ended() {

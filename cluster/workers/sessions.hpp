@@ -2,6 +2,7 @@
 // PROTOCOL.md, "6. The worker session".
 #pragma once
 
+#include <deque>
 #include <map>
 #include <optional>
 #include <set>
@@ -45,7 +46,9 @@ public:
     Session* find(SessionToken token);
     void reply(const SessionRequest& request, proto::Body body);
     /// Session::push. Ends a session that has no room for the item.
-    void push(SessionToken token, proto::StreamItem item, std::size_t size, Session::Awaited awaited = {});
+    void push(SessionToken token, Session::StreamItem item, std::size_t size, Session::Awaited awaited = {});
+    /// Ends the session, because its worker does not take what is sent to it.
+    void give_up(SessionToken token, const std::string& why);
     /// Session::lose.
     void lose(SessionToken token, std::uint64_t members);
 
@@ -62,6 +65,7 @@ public:
     /// When end_lost() has something to end; kNever if no session is lost.
     [[nodiscard]] Instant next_end() const;
     [[nodiscard]] bool wants_flush() const { return !to_flush_.empty(); }
+    /// Sends what waits for workers, up to Bounds::stream_bytes_per_turn. Sessions take turns.
     void flush();
 
     /// The sessions that have ended, and the outcomes of notifications, since the last call.
@@ -92,7 +96,7 @@ private:
     std::map<SessionToken, Session> sessions_;
     std::map<ConnectionId, SessionToken> by_connection_;
     std::set<std::pair<Instant, SessionToken>> lost_;  // by the end of the grace period
-    std::vector<SessionToken> to_flush_;               // in the order in which they began to want it
+    std::deque<SessionToken> to_flush_;                // in the order in which they began to want it
     std::vector<Ended> ended_;
     std::vector<Outcome> outcomes_;
 };

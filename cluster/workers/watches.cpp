@@ -1,6 +1,5 @@
 #include "cluster/workers/watches.hpp"
 
-#include <algorithm>
 #include <iterator>
 #include <utility>
 
@@ -11,20 +10,22 @@
 namespace muster::cluster {
 namespace {
 
-constexpr std::size_t kPartOverhead = 64;  // bytes on the wire, approximately
+constexpr GroupRef kGroupsPerTurn = 4096;  // that walks look at
 
 }  // namespace
 
-WatchEvent Watches::snapshot(const Group& group) const {
-    WatchEvent event{WatchEvent::Kind::snapshot, Reason::left, {}};
+WatchUpdate Watches::snapshot(const Group& group) const {
+    WatchUpdate update;
+    const auto add = [&](const Group& name) {
+        GroupRuns runs = runs_of(replicas_, replicas_.groups().find(name));
+        if (runs.size() > 0) update.groups.push_back(std::move(runs));
+    };
     if (!group.store.empty()) {
-        auto members = members_of(replicas_, group);
-        if (!members.empty()) event.groups.push_back({group, std::move(members)});
-        return event;
+        add(group);
+    } else {
+        for (const auto& info : group_sizes(replicas_)) add(info.group);
     }
-    for (const auto& info : group_sizes(replicas_))
-        event.groups.push_back({info.group, members_of(replicas_, info.group)});
-    return event;
+    return update;
 }
 
 GroupRef Watches::begin(const Group& group) {
@@ -44,7 +45,7 @@ void Watches::watch(WatchId watch, const Group& group) {
     unwatch(watch);
     const GroupRef ref = embedded_[watch] = begin(group);
     by_group_[ref].embedded.insert(watch);
-    ctx_.emit(TellWatcher{watch, snapshot(group)});
+    ctx_.emit(TellWatcher{watch, snapshot(group).whole()});
 }
 
 void Watches::unwatch(WatchId watch) {
@@ -65,7 +66,12 @@ Result<Done> Watches::watch(const SessionRequest& request, const Group& group) {
     (void)unwatch(request.token, request.number);
     const GroupRef ref = remote_[request] = begin(group);
     by_group_[ref].remote.insert(request);
-    push(request, snapshot(group));
+    if (ref == kNoGroup) {
+        walks_[request] = {};
+        more_ = true;
+    } else {
+        push(request, std::make_shared<const WatchUpdate>(snapshot(group)));
+    }
     return Done{};
 }
 
@@ -73,6 +79,7 @@ Result<Done> Watches::unwatch(SessionToken token, std::uint64_t number) {
     const auto it = remote_.find({token, number});
     if (it == remote_.end()) return Error{ErrorCode::bad_request, "there is no such watch, or it has ended already"};
     by_group_[it->second].remote.erase(it->first);
+    walks_.erase(it->first);
     end(it->second);
     remote_.erase(it);
     return Done{};
@@ -81,50 +88,97 @@ Result<Done> Watches::unwatch(SessionToken token, std::uint64_t number) {
 void Watches::session_ended(SessionToken token) {
     for (auto it = remote_.lower_bound({token, 0}); it != remote_.end() && it->first.token == token;) {
         by_group_[it->second].remote.erase(it->first);
+        walks_.erase(it->first);
         end(it->second);
         it = remote_.erase(it);
     }
 }
 
-/// Splits the event into parts that fit a frame. A group that continues in the next part is named there again.
-void Watches::push(const SessionRequest& watch, const WatchEvent& event) {
-    proto::WatchNews part{watch.number, {event.kind, event.reason, {}}, false};
-    std::size_t size = 0;
-    const auto send = [&](bool last) {
-        part.last = last;
-        sessions_.push(watch.token, part, size + kPartOverhead);
-        part.event.groups.clear();
-        size = 0;
-    };
-    for (const auto& group : event.groups) {
-        part.event.groups.push_back({group.group, {}});
-        size += wire_size(group.group);
-        for (const auto& member : group.members) {
-            if (size > limits::kChunkBytes) {
-                send(false);
-                part.event.groups.push_back({group.group, {}});
-            }
-            size += wire_size(member);
-            part.event.groups.back().members.push_back(member);
-        }
-    }
-    send(true);
+void Watches::push(const SessionRequest& watch, const std::shared_ptr<const WatchUpdate>& update, bool last) {
+    sessions_.push(watch.token, WatchPart{watch.number, update, {}, update->end(), last}, update->bytes());
 }
 
-void Watches::tell(const Watchers& watchers, const WatchEvent& event) {
-    for (const WatchId watch : watchers.embedded) ctx_.emit(TellWatcher{watch, event});
+// ---- snapshots of all groups ---------------------------------------------------------
+
+void Watches::flush() {
+    more_ = false;
+    GroupRef budget = kGroupsPerTurn;
+    for (std::size_t left = walks_.size(); left > 0 && budget > 0; --left) {
+        auto at = walks_.upper_bound(last_walk_);  // after the end, the first
+        if (at == walks_.end()) at = walks_.begin();
+        last_walk_ = at->first;
+        --budget;
+        const Session* session = sessions_.find(at->first.token);
+        if (session && session->wants_more() && walk_on(at, budget)) more_ = true;
+    }
+    if (budget == 0) more_ = !walks_.empty();
+}
+
+/// Pushes the next part, or none if the budget is used up before there is enough. False if the walk is over.
+bool Watches::walk_on(Walks::iterator at, GroupRef& budget) {
+    const SessionRequest watch = at->first;
+    Walk& walk = at->second;
+    WatchUpdate part;
+    std::size_t size = 0;
+    const GroupIndex& groups = replicas_.groups();
+    for (; walk.next < groups.limit() && size < ctx_.options.bounds.chunk_bytes && budget > 0; ++walk.next, --budget) {
+        if (groups.holders(walk.next).empty()) continue;
+        GroupRuns runs = runs_of(replicas_, walk.next);
+        if (runs.size() == 0) continue;
+        size += wire_size(runs.group());
+        for (const auto& run : runs.runs()) size += run.count * runs.wire_size_in(run);
+        part.groups.push_back(std::move(runs));
+    }
+    const bool is_over = walk.next >= groups.limit();
+    const auto later = is_over ? std::exchange(walk.later, {}) : decltype(walk.later)();
+    if (is_over) walks_.erase(at);
+    // A push may end the session. Its watches stand until session_ended().
+    if (is_over || !part.groups.empty()) push(watch, std::make_shared<const WatchUpdate>(std::move(part)), is_over);
+    for (const auto& update : later) push(watch, update);
+    return !is_over;
+}
+
+/// During a walk: keeps what changed in a group that was passed. What changed in another is in a part to come. False if
+/// the watch has no walk.
+bool Watches::keep_for_later(const SessionRequest& watch, const GroupUpdate& update) {
+    const auto at = walks_.find(watch);
+    if (at == walks_.end()) return false;
+    Walk& walk = at->second;
+    if (update.ref >= walk.next) return true;
+    walk.later.push_back(update.event);
+    walk.bytes += update.event->bytes();
+    // Half of the backlog: at the end of the walk the changes join what is there of the snapshot.
+    const Bounds& bounds = ctx_.options.bounds;
+    if (walk.bytes > bounds.backlog_bytes / 2 || walk.later.size() > bounds.backlog_items / 2)
+        sessions_.give_up(watch.token, "it does not keep up with its watches");
+    return true;
+}
+
+std::optional<std::string> Watches::over_bounds() const {
+    for (const auto& [watch, walk] : walks_)
+        if (walk.later.size() > ctx_.options.bounds.backlog_items + 1) return "changes during a snapshot of all groups";
+    return std::nullopt;
+}
+
+// ---- what has changed ----------------------------------------------------------------
+
+void Watches::tell(const Watchers& watchers, const GroupUpdate& update) {
+    if (!watchers.embedded.empty()) {
+        const WatchEvent event = update.event->whole();
+        for (const WatchId watch : watchers.embedded) ctx_.emit(TellWatcher{watch, event});
+    }
     // A push may end a session, but its watches stand until session_ended(), so `watchers` does not change here.
-    for (const auto& watch : watchers.remote) push(watch, event);
+    for (const auto& watch : watchers.remote)
+        if (!keep_for_later(watch, update)) push(watch, update.event);
 }
 
 void Watches::tell(const std::vector<GroupUpdate>& updates) {
     const auto all = by_group_.find(kNoGroup);
     for (const auto& update : updates) {
-        const WatchEvent event{update.kind, update.reason, {{update.group, update.members}}};
-        if (all != by_group_.end()) tell(all->second, event);
+        if (all != by_group_.end()) tell(all->second, update);
         // If nobody watches the group, its ref may be another group's by now. Refs of watched groups do not change.
         const auto one = by_group_.find(update.ref);
-        if (one != by_group_.end() && replicas_.groups().name(update.ref) == update.group) tell(one->second, event);
+        if (one != by_group_.end() && replicas_.groups().name(update.ref) == update.group()) tell(one->second, update);
     }
 }
 

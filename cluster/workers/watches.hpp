@@ -2,6 +2,8 @@
 #pragma once
 
 #include <map>
+#include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -13,6 +15,10 @@ namespace muster::cluster {
 
 /// A watcher gets a snapshot first and then every update, exactly once. Whatever changes a shown table makes a
 /// GroupUpdate (tables/group_updates.hpp), and watchers are told of nothing else, so none is missed.
+///
+/// The snapshot of all groups for a worker is a walk: its parts are made while the worker takes them, so it needs no
+/// memory, however large the tables are. What changes in groups that the walk has passed is told after it. Other
+/// changes are in the parts to come.
 class Watches {
 public:
     Watches(Context& context, Replicas& replicas, Sessions& sessions)
@@ -29,6 +35,11 @@ public:
 
     /// Tells the watchers what has changed.
     void tell(const std::vector<GroupUpdate>& updates);
+    /// Continues walks. Nothing that was changed may be untold.
+    void flush();
+    /// Whether a walk can go on now. If not, it waits until its worker has taken what was sent.
+    [[nodiscard]] bool wants_flush() const { return more_; }
+    [[nodiscard]] std::optional<std::string> over_bounds() const;
 
 private:
     /// The watchers of one group.
@@ -36,12 +47,22 @@ private:
         std::set<WatchId> embedded;
         std::set<SessionRequest> remote;
     };
+    /// A snapshot of all groups under way.
+    struct Walk {
+        GroupRef next = 0;                                      // all groups below have been passed
+        std::vector<std::shared_ptr<const WatchUpdate>> later;  // what changed in those
+        std::size_t bytes = 0;                                  // of `later`
+    };
+    using Walks = std::map<SessionRequest, Walk>;
+
     /// kNoGroup if both names are empty. Otherwise takes a use of the group, so that its ref is not given to another.
     GroupRef begin(const Group& group);
     void end(GroupRef ref);
-    void tell(const Watchers& watchers, const WatchEvent& event);
-    [[nodiscard]] WatchEvent snapshot(const Group& group) const;
-    void push(const SessionRequest& watch, const WatchEvent& event);
+    void tell(const Watchers& watchers, const GroupUpdate& update);
+    [[nodiscard]] WatchUpdate snapshot(const Group& group) const;
+    void push(const SessionRequest& watch, const std::shared_ptr<const WatchUpdate>& update, bool last = true);
+    bool keep_for_later(const SessionRequest& watch, const GroupUpdate& update);
+    bool walk_on(Walks::iterator at, GroupRef& budget);
 
     Context& ctx_;
     Replicas& replicas_;
@@ -49,6 +70,9 @@ private:
     std::map<WatchId, GroupRef> embedded_;
     std::map<SessionRequest, GroupRef> remote_;
     std::map<GroupRef, Watchers> by_group_;  // kNoGroup: those of every group
+    Walks walks_;
+    SessionRequest last_walk_;  // that went on last: the others are next
+    bool more_ = false;
 };
 
 }  // namespace muster::cluster

@@ -1,5 +1,6 @@
 #include "node/client/replies.hpp"
 
+#include <algorithm>
 #include <iterator>
 #include <utility>
 
@@ -56,6 +57,8 @@ std::optional<Reply> plain_answer(Request& request, proto::Body& reply) {
     if (auto* nodes = std::get_if<proto::NodesReply>(&reply)) return std::move(nodes->nodes);
     if (auto* status = std::get_if<proto::StatusReply>(&reply)) return std::move(status->status);
     if (is<proto::DoneReply>(reply)) return Done{};
+    if (auto* groups = std::get_if<std::vector<GroupInfo>>(&request.parts); groups && is<proto::GroupsReply>(reply))
+        std::sort(groups->begin(), groups->end(), [](const auto& a, const auto& b) { return a.group < b.group; });
     if (is<proto::MembersReply>(reply) || is<proto::GroupsReply>(reply)) return std::move(request.parts);
     return std::nullopt;
 }

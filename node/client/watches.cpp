@@ -78,20 +78,17 @@ Watches::Taken Watches::take(proto::WatchNews&& part, WatchUpdate& update) {
     const auto number = numbers_.find(part.watch);
     if (number == numbers_.end()) return Taken::nothing;
     Entry& entry = watches_.at(number->second);
-    if (part.event.kind == WatchEvent::Kind::snapshot) {
-        entry.members += count_members(part.event);
-        if (entry.members > kMostMembers) return Taken::too_large;
-        if (!entry.partial) {
-            entry.partial = std::move(part.event);
-        } else {
-            append(entry.partial->groups, std::move(part.event.groups));
-        }
-        if (!part.last) return Taken::nothing;
-        part.event = std::move(*entry.partial);
-        entry.partial.reset();
-        entry.members = 0;
+    entry.members += count_members(part.event);
+    if (entry.members > kMostMembers) return Taken::too_large;
+    if (!entry.partial) {
+        entry.partial = std::move(part.event);
+    } else {
+        append(entry.partial->groups, std::move(part.event.groups));
     }
-    update = WatchUpdate{entry.handler, std::move(part.event)};
+    if (!part.last) return Taken::nothing;
+    update = WatchUpdate{entry.handler, std::move(*entry.partial)};
+    entry.partial.reset();
+    entry.members = 0;
     return Taken::event;
 }
 

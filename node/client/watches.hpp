@@ -1,4 +1,4 @@
-// The worker's watches, and their snapshots that come in parts.
+// The worker's watches, and their events, which come in parts.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,7 @@ namespace muster::client {
 /// session.
 class Watches {
 public:
-    /// The most members and groups of a snapshot in parts. A node that sends more sends without end.
+    /// The most members and groups of one event. A node that sends more sends without end.
     static constexpr std::size_t kMostMembers = std::size_t{1} << 24;
 
     void add(Watch watch, Group group, std::shared_ptr<WatchHandler> handler);
@@ -33,7 +33,7 @@ public:
     [[nodiscard]] std::vector<Watch> absent() const;
 
     enum class Taken { nothing, event, too_large };
-    /// `nothing`: the watch has ended, or more parts of its snapshot follow. `event`: `update` was filled.
+    /// `nothing`: the watch has ended, or more parts of the event follow. `event`: `update` was filled.
     Taken take(proto::WatchNews&& part, WatchUpdate& update);
 
 private:
@@ -41,7 +41,7 @@ private:
         Group group;  // both names empty: every group
         std::shared_ptr<WatchHandler> handler;
         std::uint64_t number = 0;
-        std::optional<WatchEvent> partial;  // a snapshot whose last part has not come
+        std::optional<WatchEvent> partial;  // an event whose last part has not come
         std::size_t members = 0;            // members and groups in `partial`
     };
 

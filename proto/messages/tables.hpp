@@ -15,7 +15,7 @@ struct JoinRun {
     MemberNumber first;
     std::uint64_t count = 0;
     std::string worker;
-    Meta meta;
+    SharedMeta meta;
 
     bool operator==(const JoinRun&) const = default;
 };

@@ -101,6 +101,11 @@ private:
         to.clear();
         for (std::size_t i = input_.below(3); i > 0; --i) to[input_.pick(words_.workers)] = input_.pick(words_.workers);
     }
+    void put(SharedMeta& to) {
+        Meta meta;
+        put(meta);
+        to = std::move(meta);
+    }
     void put(std::map<std::string, std::uint64_t>& to) { to = {{"counter", input_.number()}}; }
     void put(proto::NumberRun& to) {
         to.first = MemberNumber{input_.number()};

@@ -100,6 +100,9 @@ void Model::stepping(Host& host, const EventBody& event) {
         if (arrived->channel == Channel::gossip || arrived->channel == Channel::control) return hear(watched, *arrived);
         if (arrived->channel == Channel::dial) return;
         cause_.event = event;
+        if (const auto* asked = std::get_if<proto::MembersRequest>(&arrived->message.body))
+            watched.asked[{arrived->connection.value, arrived->message.header.seq}] = {
+                asked->group, asked->local, {}, {}};
         return open_request(watched, arrived->message, host);
     }
     cause_.event = event;
@@ -332,14 +335,36 @@ void Model::see_reply(Watched& watched, Host& host, const SendDoor& send) {
         if (now && !expected.empty() && numbers_of(joined->members) != expected)
             fail(watched, "answers a worker's join with other members");
     } else if (std::holds_alternative<proto::MembersReply>(message.body)) {
-        const auto* asked = now ? std::get_if<proto::MembersRequest>(&request->body) : nullptr;
-        const auto& reply = std::get<proto::MembersReply>(message.body);
-        if (!asked) fail(watched, "answers a members request that was not made");
-        cause_.told.insert(cause_.told.end(), reply.members.begin(), reply.members.end());
-        if (reply.last && cause_.told != host.core().members(asked->group, asked->local)) {
-            fail(watched, "answers a members request with something else than its table");
-        }
+        see_members(watched, host, send);
     }
+}
+
+/// An answer whose parts leave in one step is the table of that step. Otherwise it has every member that is there all
+/// the time, and none twice.
+void Model::see_members(Watched& watched, Host& host, const SendDoor& send) {
+    const auto asked = watched.asked.find({send.connection.value, send.message.header.seq});
+    if (asked == watched.asked.end()) fail(watched, "answers a members request that was not made");
+    Asked& answer = asked->second;
+    const auto& reply = std::get<proto::MembersReply>(send.message.body);
+    const auto table = host.core().members(answer.group, answer.local);
+    if (answer.parts++ == 0) {
+        answer.first = table;
+        answer.step = watched.steps;
+    }
+    answer.told.insert(answer.told.end(), reply.members.begin(), reply.members.end());
+    if (!reply.last) return;
+    const bool at_once = answer.step == watched.steps;
+    if (!at_once) ++world_.coverage.marks["answer in several turns"];
+    if (at_once && answer.told != table) fail(watched, "answers a members request with something else than its table");
+    std::set<MemberId> told;
+    for (const Member& member : answer.told)
+        if (!told.insert(member.id).second) fail(watched, "tells of a member twice in one answer");
+    std::set<MemberId> stayed;
+    for (const Member& member : answer.first) stayed.insert(member.id);
+    for (const Member& member : table)
+        if (stayed.contains(member.id) && !told.contains(member.id))
+            fail(watched, "leaves out a member that was there all the time");
+    watched.asked.erase(asked);
 }
 
 void Model::see_note(Watched& watched, Host& host, const Note& note) {

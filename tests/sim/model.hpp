@@ -79,6 +79,15 @@ private:
         std::uint64_t refutation = 0;  // and after how many refutations of that life
     };
     /// What is known of a node while it lives.
+    /// A members request that has no whole answer.
+    struct Asked {
+        Group group;
+        bool local = false;
+        std::vector<Member> first;  // the members when the first part left
+        std::vector<Member> told;
+        std::uint64_t parts = 0;
+        std::uint64_t step = 0;  // of the first part
+    };
     struct Watched {
         Life* life = nullptr;
         std::map<std::uint64_t, View> views;  // by watch
@@ -94,6 +103,7 @@ private:
         std::map<std::uint64_t, Duration> spoke;                     // token -> when its worker was last heard
         std::map<std::uint64_t, std::uint64_t> untold;               // handler -> members it has missed
         std::uint64_t steps = 0;
+        std::map<std::pair<std::uint64_t, std::uint64_t>, Asked> asked;  // by connection and number of the request
     };
     /// The step under way.
     struct Cause {
@@ -106,7 +116,6 @@ private:
         std::string goodbye;                                 // the node that says it, if one does
         bool refused = false;                                // a worker's message was
         std::optional<NodeId> earlier_life;                  // the node took another incarnation than this
-        std::vector<Member> told;                            // parts of one answer
     };
 
     void open_call(Watched& watched, const cluster::EventBody& event, Host& host);
@@ -118,6 +127,7 @@ private:
     void wait_for_all(Watched& watched, Host& host);
     void check_visible(Watched& watched, const std::set<std::uint64_t>& numbers);
     void see_reply(Watched& watched, Host& host, const cluster::SendDoor& send);
+    void see_members(Watched& watched, Host& host, const cluster::SendDoor& send);
     void see_note(Watched& watched, Host& host, const cluster::Note& note);
     void judge_joins(Watched& watched);
     void judge_leaves(Watched& watched, Host& host);

@@ -300,18 +300,22 @@ void Worker::handle(const StreamItem& item) {
 void Worker::handle_watch(const WatchNews& news) {
     for (Watching& watching : watches_) {
         if (watching.request != news.watch) continue;
-        if (news.event.kind == WatchEvent::Kind::snapshot) {
-            auto& groups = watching.parts.groups;
-            groups.insert(groups.end(), news.event.groups.begin(), news.event.groups.end());
-            if (!news.last) return;
-            watching.view.emplace(name_, watching.group);
-            watching.view->take(watching.parts, model_.truth());
-            watching.parts = {};
-        } else if (!watching.view) {
-            fail("is told of a change before the snapshot");
-        } else {
-            watching.view->take(news.event, model_.truth());
+        auto& event = watching.parts;
+        if (event.groups.empty()) event = {news.event.kind, news.event.reason, {}};
+        if (event.kind != news.event.kind) fail("is told parts of two events at once");
+        for (const GroupMembers& more : news.event.groups) {
+            const bool goes_on = !event.groups.empty() && event.groups.back().group == more.group;
+            if (!goes_on) event.groups.push_back({more.group, {}});
+            auto& members = event.groups.back().members;
+            members.insert(members.end(), more.members.begin(), more.members.end());
         }
+        const bool of_all = event.kind == WatchEvent::Kind::snapshot && watching.group.store.empty();
+        if (!news.last && of_all) ++world_.coverage.marks["snapshot of all groups in parts"];
+        if (!news.last) return;
+        if (event.kind == WatchEvent::Kind::snapshot) watching.view.emplace(name_, watching.group);
+        if (!watching.view) fail("is told of a change before the snapshot");
+        watching.view->take(event, model_.truth());
+        event = {};
         return;
     }
 }

@@ -71,7 +71,7 @@ private:
         Group group;
         std::uint64_t request = 0;
         std::optional<View> view;
-        WatchEvent parts;  // of a snapshot that is not complete
+        WatchEvent parts;  // of an event that is not complete
         bool done = false;
     };
 

@@ -198,7 +198,7 @@ void Host::turn() {
     }
     if (!ending_ && core_time() >= core_->next_deadline()) {
         step({Tick{}, {}});
-        const bool stuck = core_->next_deadline() <= core_time();
+        const bool stuck = core_->next_deadline() <= core_time() && actions_.empty();
         idle_ticks_ = stuck ? idle_ticks_ + 1 : 0;
         if (idle_ticks_ > 100) throw Violation(name_ + ": a tick does not move the deadline: a busy loop");
     }

@@ -50,6 +50,7 @@ public:
 private:
     static json tree(std::uint64_t value) { return value; }
     static json tree(bool value) { return value; }
+    static json tree(const SharedMeta& meta) { return meta.get(); }
     template <class Tag>
     static json tree(const StrongId<Tag>& value) {
         return value.value;

@@ -43,7 +43,7 @@ Json to_json(const Member& member) {
             {"incarnation", std::to_string(member.id.node.incarnation.value)},
             {"number", std::to_string(member.id.number.value)},
             {"worker", member.worker},
-            {"meta", member.meta}};
+            {"meta", member.meta.get()}};
 }
 
 Json to_json(const NodeView& view, WallTime since) {

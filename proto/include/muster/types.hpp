@@ -6,10 +6,14 @@
 #include <muster/ids.hpp>
 #include <muster/result.hpp>
 
+#include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace muster {
@@ -54,10 +58,44 @@ Result<OverflowPolicy> parse_overflow_policy(std::string_view text);
 /// A member's metadata: at most 16 pairs, each text at most 255 bytes.
 using Meta = std::map<std::string, std::string>;
 
+/// Metadata that copies share, and that never changes. It reads like a `const Meta`. A list of a million members keeps
+/// the metadata of one join once. Copy, use and destroy it on any thread.
+class SharedMeta {
+public:
+    using value_type = Meta::value_type;
+    using const_iterator = Meta::const_iterator;
+
+    SharedMeta() = default;
+    SharedMeta(Meta meta)  // NOLINT(google-explicit-constructor): takes the place of a Meta
+        : meta_(meta.empty() ? nullptr : std::make_shared<const Meta>(std::move(meta))) {}
+    SharedMeta(std::initializer_list<value_type> pairs) : SharedMeta(Meta(pairs)) {}
+
+    operator const Meta&() const { return get(); }  // NOLINT(google-explicit-constructor): reads like one
+    [[nodiscard]] const Meta& get() const { return meta_ ? *meta_ : none(); }
+    [[nodiscard]] const_iterator begin() const { return get().begin(); }
+    [[nodiscard]] const_iterator end() const { return get().end(); }
+    [[nodiscard]] std::size_t size() const { return get().size(); }
+    [[nodiscard]] bool empty() const { return !meta_; }
+    [[nodiscard]] bool contains(const std::string& key) const { return get().contains(key); }
+    [[nodiscard]] std::size_t count(const std::string& key) const { return get().count(key); }
+    [[nodiscard]] const_iterator find(const std::string& key) const { return get().find(key); }
+    /// Throws std::out_of_range if there is no such key.
+    [[nodiscard]] const std::string& at(const std::string& key) const { return get().at(key); }
+
+    friend bool operator==(const SharedMeta& a, const SharedMeta& b) {
+        return a.meta_ == b.meta_ || a.get() == b.get();
+    }
+
+private:
+    static const Meta& none();
+
+    std::shared_ptr<const Meta> meta_;  // null: no pairs
+};
+
 struct Member {
     MemberId id;
     std::string worker;  // empty: a handler inside the node itself
-    Meta meta;
+    SharedMeta meta;
 
     bool operator==(const Member&) const = default;
 };

@@ -264,6 +264,8 @@ class GroupsCall(Call[list[GroupInfo]]):
     def answered(self, parts: Parts, reply: Reply) -> bool:
         assert isinstance(reply, messages.GroupsReply)
         self._found += reply.items
+        if reply.last:
+            self._found.sort(key=lambda each: each.group)
         return _all_parts(self, self._found, reply.last)
 
 

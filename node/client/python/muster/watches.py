@@ -3,7 +3,7 @@
 from . import limits
 from .actions import Recipient
 from .messages import WatchNews
-from .types import Event, GroupMembers, OnWatch, WatchEvent
+from .types import GroupMembers, OnWatch, WatchEvent
 from .wire import Malformed
 
 
@@ -23,12 +23,10 @@ class Watch(Recipient):
         self._parts, self._size = [], 0
 
     def take(self, news: WatchNews) -> WatchEvent | None:
-        """The event for the handler. None: more parts of a snapshot follow. Raises Malformed."""
-        if news.event is not Event.snapshot:
-            return WatchEvent(news.event, news.reason, news.groups)
+        """The event for the handler. None: more parts of it follow. Raises Malformed."""
         self._size += sum(1 + len(each.members) for each in news.groups)
         if self._size > limits.ANSWER_MEMBERS:
-            raise Malformed("a snapshot without an end")
+            raise Malformed("an event without an end")
         for each in news.groups:
             if self._parts and self._parts[-1].group == each.group:  # the group continues in this part
                 self._parts[-1].members.extend(each.members)

@@ -121,8 +121,9 @@ TEST(Snapshot, HasAtMostAWindowOfUnacknowledgedChunks) {
 /// Applies the updates to what a watcher has.
 void apply(std::vector<GroupUpdate> updates, std::map<MemberId, std::string>& view) {
     for (const auto& update : updates) {
-        for (const auto& member : update.members) {
-            if (update.kind == WatchEvent::Kind::join)
+        const WatchEvent event = update.event->whole();
+        for (const auto& member : event.groups.at(0).members) {
+            if (event.kind == WatchEvent::Kind::join)
                 EXPECT_TRUE(view.emplace(member.id, member.worker).second);
             else
                 EXPECT_EQ(view.erase(member.id), 1u);
@@ -150,7 +151,7 @@ TEST(Snapshot, IsReportedToWatchersAsTheDifferenceOnly) {
         before->collect_difference(*after, updates);
         const auto difference = updates.take();
         std::size_t changed = 0;
-        for (const auto& update : difference) changed += update.members.size();
+        for (const auto& update : difference) changed += update.event->groups[0].size();
         apply(difference, view);
         after->collect_all(WatchEvent::Kind::join, Reason::left, updates);
         apply(updates.take(), expected);

@@ -171,6 +171,23 @@ TEST(SessionWatch, EventsFollowTheSnapshot) {
     EXPECT_EQ(d.updates()[1].kind, WatchEvent::Kind::join);
 }
 
+TEST(SessionWatch, AChangeInPartsBecomesOneEvent) {
+    Watching d;
+    d.part(1, {}, true);
+    const auto leave = [&](std::uint64_t seq, std::vector<std::uint64_t> members, bool last) {
+        const WatchEvent event{WatchEvent::Kind::leave, Reason::node_down, {Watching::group("a", std::move(members))}};
+        d.hear(proto::WatchNews{1, event, last}, seq);
+    };
+    leave(2, {1, 2}, false);
+    EXPECT_EQ(d.updates().size(), 1u);
+    leave(3, {3}, true);
+    leave(4, {4}, true);
+    ASSERT_EQ(d.updates().size(), 3u);
+    EXPECT_THAT(d.updates()[1].groups, ElementsAre(Watching::group("a", {1, 2, 3})));
+    EXPECT_EQ(d.updates()[1].reason, Reason::node_down);
+    EXPECT_THAT(d.updates()[2].groups, ElementsAre(Watching::group("a", {4})));
+}
+
 TEST(SessionWatch, UnwatchSendsTheWatchsNumber) {
     Watching d;
     d.forget();

@@ -202,6 +202,13 @@ class Watching(Case):
         self.assertEqual([each.kind for each in self.events], [Event.join, Event.leave])
         self.assertEqual(self.events[1].reason, Reason.worker_down)
 
+    def test_a_change_in_parts_is_one_event(self):
+        self.driver.hear(frame(DONE, seq=self.number), self.news(1, 1))
+        self.driver.hear(self.news(2, 2, 1, 2, last=False), self.news(3, 2, 3), self.news(4, 2, 4))
+        self.driver.handle()
+        found = [[m.id.number for m in event.groups[0].members] for event in self.events[1:]]
+        self.assertEqual(found, [[1, 2, 3], [4]])
+
     def test_news_may_come_before_the_reply(self):
         self.driver.hear(self.news(1, 1), frame(DONE, seq=self.number))
         self.driver.handle()
