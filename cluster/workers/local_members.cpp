@@ -164,8 +164,8 @@ std::optional<Error> LocalMembers::why_too_much(const Owner& owner, const Group&
     const LocalOwner nobody{};
     const LocalOwner& has = known == kNone ? nobody : owners_[known];
     const auto too_much = [](std::size_t bound, const std::string& what) {
-        return Error{ErrorCode::overloaded,
-                     "one owner may have at most " + std::to_string(bound) + what + ": leave some first"};
+        return Error{ErrorCode::overloaded, "one owner may have at most " + std::to_string(bound) + what +
+                                                ": leave some first, or join with less"};
     };
     if (has.members + count > bounds.members_per_owner) {
         ctx_.count("joins_refused_members");
@@ -182,7 +182,8 @@ std::optional<Error> LocalMembers::why_too_much(const Owner& owner, const Group&
                              charged(Run{{}, static_cast<std::uint32_t>(count), charge_of(meta)});
     if (has.bytes + more > bounds.bytes_per_owner) {
         ctx_.count("joins_refused_bytes");
-        return too_much(bounds.bytes_per_owner, " bytes of groups' names, and of metadata for each member");
+        return too_much(bounds.bytes_per_owner,
+                        " bytes of groups' names and of metadata, which counts for each member");
     }
     return std::nullopt;
 }
