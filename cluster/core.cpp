@@ -360,6 +360,7 @@ Instant Core::next_deadline() const {
 void Core::check() const {
     impl_->replicas.check();
     impl_->local.check();
+    impl_->sessions.check();
 }
 
 std::optional<std::string> Core::over_bounds() const {

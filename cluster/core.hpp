@@ -57,6 +57,7 @@ public:
     [[nodiscard]] std::vector<GroupInfo> groups() const;
     /// This node and every node that it has not forgotten (Timing::forget_after), by name.
     [[nodiscard]] std::vector<NodeInfo> nodes() const;
+    /// Takes one step per node, and none per group, member or worker.
     [[nodiscard]] Status status() const;
     [[nodiscard]] const Durations& durations() const;
     /// The counters of status() that can be read in constant time.
@@ -68,6 +69,9 @@ public:
     /// part, then the `next` of the part before. A group that has members during the whole walk appears exactly once;
     /// others may appear.
     [[nodiscard]] GroupsPart groups_part(std::uint64_t from, std::uint64_t most) const;
+    /// `most` of the group's members, in the order of members(), after the first `from`. Takes one step per run of
+    /// members before those.
+    [[nodiscard]] MembersPart members_part(const Group& group, std::uint64_t from, std::uint64_t most) const;
     /// The journal's entries after `version`, oldest first. Empty without Bounds::journal.
     [[nodiscard]] std::vector<Change> changes(std::uint64_t version, Instant now) const;
 

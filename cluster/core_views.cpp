@@ -38,9 +38,8 @@ Status Core::Impl::status() const {
     for (const auto& [name, peer] : peers.all())
         for (const auto& text : peer.is_live() ? channels.faults_of(peer) : std::vector<std::string>())
             status.silent_channels.push_back(text);
-    const auto backlog = sessions.backlog();
-    status.counters["backlog_queue"] = backlog.items;
-    status.counters["backlog_queue_bytes"] = backlog.bytes;
+    status.counters["backlog_queue"] = ctx.backlog_items;
+    status.counters["backlog_queue_bytes"] = ctx.backlog_bytes;
     const auto progress = replicas.progress();
     status.counters["members_missing"] = progress.expected - progress.present;
     status.counters["tables_missing"] = progress.tables - progress.complete;
@@ -134,6 +133,9 @@ std::vector<NodeView> Core::views(Instant now) const {
 }
 GroupsPart Core::groups_part(std::uint64_t from, std::uint64_t most) const {
     return impl_->groups_part(from, most);
+}
+MembersPart Core::members_part(const Group& group, std::uint64_t from, std::uint64_t most) const {
+    return muster::cluster::members_part(impl_->replicas, group, from, most);
 }
 std::vector<Change> Core::changes(std::uint64_t version, Instant now) const {
     return impl_->ctx.journal.since(version, now);

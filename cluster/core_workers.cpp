@@ -114,10 +114,15 @@ bool Core::Impl::answer_part(Query& query) {
         for (const auto& group : part.groups) answer_bytes += kWireOverhead + wire_size(group.group);
         return reply_part(id, std::move(part));
     }
-    if (std::holds_alternative<proto::NodesRequest>(query.request.body))
-        sessions.reply(id, proto::NodesReply{nodes()});
-    else
-        sessions.reply(id, proto::StatusReply{status()});
+    if (std::holds_alternative<proto::NodesRequest>(query.request.body)) {
+        proto::NodesReply reply{nodes()};
+        for (const auto& node : reply.nodes) answer_bytes += wire_size(node);
+        sessions.reply(id, std::move(reply));
+    } else {
+        proto::StatusReply reply{status()};
+        answer_bytes += wire_size(reply.status);
+        sessions.reply(id, std::move(reply));
+    }
     return true;
 }
 

@@ -17,6 +17,7 @@ constexpr std::chrono::milliseconds kPatience{2000};
 constexpr std::chrono::milliseconds kLongestTimeout = std::chrono::hours(24);
 
 constexpr std::uint64_t kGroupsAtOnce = 512;
+constexpr std::uint64_t kMembersAtOnce = 100;
 
 /// Larger values would overflow the clock.
 std::chrono::milliseconds bounded(std::chrono::milliseconds timeout) {
@@ -181,6 +182,12 @@ Result<std::vector<NodeView>> Node::views() {
 Result<GroupsPart> Node::groups_part(std::uint64_t from) {
     if (auto closed = impl_->why_closed()) return *closed;
     return impl_->engine->ask([&](const cluster::Core& core) { return core.groups_part(from, kGroupsAtOnce); });
+}
+
+Result<MembersPart> Node::members_part(const Group& group, std::uint64_t from) {
+    if (auto closed = impl_->why_closed()) return *closed;
+    return impl_->engine->ask(
+        [&](const cluster::Core& core) { return core.members_part(group, from, kMembersAtOnce); });
 }
 
 Result<std::vector<Change>> Node::changes(std::uint64_t version) {

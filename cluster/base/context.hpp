@@ -1,6 +1,7 @@
 // What all parts of a core share.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -33,6 +34,9 @@ struct Context {
     Journal journal;
     std::string proof;        // of this life: see membership/seal.hpp
     std::uint64_t stamp = 0;  // of the latest message that this node sealed
+    // Of the streams of all sessions: see Session.
+    std::size_t backlog_items = 0;
+    std::size_t backlog_bytes = 0;
 
     template <class A>
     void emit(A action) {

@@ -34,6 +34,15 @@ inline std::size_t wire_size(const proto::Delta& delta) {
 inline std::size_t wire_size(const NodeId& node, const std::string& worker, const Meta& meta) {
     return 2 * kWireOverhead + node.name.size() + 18 + worker.size() + wire_size(meta);
 }
+inline std::size_t wire_size(const NodeInfo& node) {
+    return 2 * kWireOverhead + node.id.name.size() + node.address.size();
+}
+inline std::size_t wire_size(const Status& status) {
+    std::size_t size = 4 * kWireOverhead + wire_size(status.node) + status.scope.size();
+    for (const auto& [name, count] : status.counters) size += name.size() + 11;
+    for (const auto& text : status.silent_channels) size += text.size() + 3;
+    return size;
+}
 inline std::size_t wire_size(const proto::Notice& notice) {
     return 5 * kWireOverhead + wire_size(notice.group) + notice.data.msgpack.size() + notice.from_node.name.size() +
            notice.from_worker.size();

@@ -53,6 +53,29 @@ GroupRuns runs_of(const Replicas& replicas, GroupRef ref) {
     return runs;
 }
 
+MembersPart members_part(const Replicas& replicas, const Group& group, std::uint64_t from, std::uint64_t most) {
+    MembersPart part;
+    const GroupRef ref = replicas.groups().find(group);
+    if (ref == kNoGroup) return part;
+    std::uint64_t skip = from;
+    replicas.for_each_shown_in(ref, [&](const Replica& replica, const MemberList& list) {
+        part.total += list.size();
+        if (skip >= list.size()) {
+            skip -= list.size();
+            return;
+        }
+        list.for_each_run_from(MemberNumber{}, [&](Run run) {
+            const auto passed = static_cast<std::uint32_t>(std::min<std::uint64_t>(skip, run.count));
+            skip -= passed;
+            const auto room = most - part.members.size();
+            const auto taken = static_cast<std::uint32_t>(std::min<std::uint64_t>(run.count - passed, room));
+            if (taken > 0) replica.append_members({run.first.plus(passed), taken, run.tag}, part.members);
+            return part.members.size() < most;
+        });
+    });
+    return part;
+}
+
 std::vector<GroupInfo> group_sizes(const Replicas& replicas) {
     std::vector<GroupInfo> sizes;
     const GroupIndex& groups = replicas.groups();

@@ -1,8 +1,10 @@
 // What lookups and watchers see: the members of all tables that are shown.
 #pragma once
 
+#include <muster/insight.hpp>
 #include <muster/types.hpp>
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -24,6 +26,8 @@ bool append_members(const Replicas& replicas, const Group& group, const std::str
                     std::size_t most, std::vector<Member>& members);
 /// The members of a group, as runs.
 GroupRuns runs_of(const Replicas& replicas, GroupRef ref);
+/// At most `most` of the members of a group, in the same order, after the first `from`. Copies no others.
+MembersPart members_part(const Replicas& replicas, const Group& group, std::uint64_t from, std::uint64_t most);
 /// Every group that has members, with their number, by store, then feature.
 std::vector<GroupInfo> group_sizes(const Replicas& replicas);
 

@@ -57,13 +57,9 @@ void Replicas::forget() {
 // ---- lookups ---------------------------------------------------------------------
 
 Replicas::Totals Replicas::totals() const {
-    Totals totals;
-    for (GroupRef group = 0; group < groups_.limit(); ++group) {
-        std::uint64_t members = 0;
-        for_each_shown_in(group, [&](const Replica&, const MemberList& list) { members += list.size(); });
-        totals.groups += members > 0 ? 1 : 0;
-        totals.members += members;
-    }
+    Totals totals{groups_.shown_groups(), own().member_count()};
+    for (const auto& [name, copy] : copies_)
+        if (copy.replica()->is_shown()) totals.members += copy.replica()->member_count();
     return totals;
 }
 
@@ -103,6 +99,14 @@ void Replicas::check() const {
         copy.check();
         MUSTER_CHECK(copy.origin().name == name);
     }
+    Totals walked;
+    for (GroupRef group = 0; group < groups_.limit(); ++group) {
+        std::uint64_t members = 0;
+        for_each_shown_in(group, [&](const Replica&, const MemberList& list) { members += list.size(); });
+        walked.groups += members > 0 ? 1 : 0;
+        walked.members += members;
+    }
+    MUSTER_CHECK(totals() == walked);
 }
 
 std::optional<std::string> Replicas::over_bounds() const {

@@ -70,8 +70,10 @@ public:
     struct Totals {
         std::uint64_t groups = 0;
         std::uint64_t members = 0;
+
+        bool operator==(const Totals&) const = default;
     };
-    /// Takes one step per group and node with members there.
+    /// Takes one step per node: no group is looked at.
     [[nodiscard]] Totals totals() const;
     /// The node's table if it is shown, else nullptr.
     [[nodiscard]] const Replica* shown(const std::string& node) const;

@@ -31,7 +31,7 @@ void GroupIndex::release(GroupRef ref) {
     MUSTER_CHECK(slot.uses > 0);
     if (--slot.uses > 0) return;
     // Each holder and watcher has a use of its own.
-    MUSTER_CHECK(slot.holders.empty() && slot.watchers == 0);
+    MUSTER_CHECK(slot.holders.empty() && slot.watchers == 0 && slot.shown == 0);
     by_hash_.erase(slot.hash, ref);
     slots_.erase(ref);
 }

@@ -58,6 +58,12 @@ public:
     }
     void remove_holder(GroupRef ref, const Replica& holder);
 
+    /// A holder of this group is shown, or is not any more.
+    void add_shown(GroupRef ref) { shown_groups_ += ++slots_[ref].shown == 1 ? 1 : 0; }
+    void remove_shown(GroupRef ref) { shown_groups_ -= --slots_[ref].shown == 0 ? 1 : 0; }
+    /// Groups with at least one holder that is shown.
+    [[nodiscard]] std::uint64_t shown_groups() const { return shown_groups_; }
+
     /// True if anyone watches this group, or all groups.
     [[nodiscard]] bool is_watched(GroupRef ref) const { return watch_all_ > 0 || slots_[ref].watchers > 0; }
     /// kNoGroup: watches all groups. A watcher of one group must hold a use of it.
@@ -72,6 +78,7 @@ private:
         std::uint64_t generation = 0;
         std::uint32_t uses = 0;
         std::uint32_t watchers = 0;
+        std::uint32_t shown = 0;  // of the holders
         std::vector<const Replica*> holders;
     };
     [[nodiscard]] std::uint64_t hash_of(const Group& group) const;
@@ -84,6 +91,7 @@ private:
     Slab<Slot> slots_;
     FlatIndex by_hash_;
     std::uint32_t watch_all_ = 0;
+    std::uint64_t shown_groups_ = 0;
     std::uint64_t generations_ = 0;
 };
 

@@ -49,6 +49,7 @@ Replica::Replica(NodeId origin, const Setup& setup)
       log_(index_, owners_, setup.bounds.log_deltas, setup.bounds.log_items) {}
 
 Replica::~Replica() {
+    show(false);
     for (const Part& part : parts_) {
         index_.remove_holder(part.group, *this);
         index_.release(part.group);
@@ -74,6 +75,7 @@ Replica::Part& Replica::make_part(GroupRef group) {
         part_by_group_.insert(mix64(group), at);
         index_.use(group);
         index_.add_holder(group, *this, by_origin);
+        if (shown_) index_.add_shown(group);
     }
     return parts_[at];
 }
@@ -88,8 +90,14 @@ void Replica::drop_part_if_empty(GroupRef group) {
         parts_[at] = std::move(parts_[last]);
     }
     parts_.pop_back();
+    if (shown_) index_.remove_shown(group);
     index_.remove_holder(group, *this);
     index_.release(group);
+}
+
+void Replica::show(bool shown) {
+    if (std::exchange(shown_, shown) == shown) return;
+    for (const Part& part : parts_) shown ? index_.add_shown(part.group) : index_.remove_shown(part.group);
 }
 
 std::uint64_t Replica::digest_of(GroupRef group, const Run& run) const {

@@ -59,7 +59,8 @@ public:
     /// True if lookups, watchers and notifications see this table. Copy and OwnTable decide; nothing here depends on
     /// it.
     [[nodiscard]] bool is_shown() const { return shown_; }
-    void show(bool shown) { shown_ = shown; }
+    /// Takes one step per group if it changes.
+    void show(bool shown);
 
     /// Applies the delta numbered applied() + 1. A join of a number that is here and a leave of one that is not change
     /// nothing. Adds what changed to `updates` unless it is nullptr.

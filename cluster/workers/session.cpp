@@ -65,6 +65,7 @@ bool Session::push(StreamItem item, std::size_t size, Awaited awaited, std::vect
     }
     bytes_ += size;
     stream_.push_back({std::move(item), size, size, members, awaited, ctx_.now});
+    items_ = stream_.size();
     return true;
 }
 
@@ -92,7 +93,7 @@ bool Session::drop_oldest(std::vector<Outcome>& outcomes) {
 }
 
 /// Replaces an item by a Gap, and merges that with unsent Gaps next to it.
-void Session::make_gap(std::deque<Item>::iterator dropped) {
+void Session::make_gap(const std::deque<Item>::iterator& dropped) {
     const auto unsent = stream_.begin() + static_cast<std::ptrdiff_t>(highest_ - acked_);
     const auto gap_at = [](auto it) { return std::get_if<proto::Gap>(&it->body); };
     bytes_ -= dropped->size;
@@ -105,6 +106,7 @@ void Session::make_gap(std::deque<Item>::iterator dropped) {
         at = std::prev(stream_.erase(std::next(at)));
         --gaps_;
     }
+    items_ = stream_.size();
 }
 
 void Session::drop(std::uint64_t members, Awaited awaited, std::vector<Outcome>& outcomes) {
@@ -130,6 +132,7 @@ void Session::acked(std::uint64_t received, std::vector<Outcome>& outcomes) {
         stream_.pop_front();
     }
     sent_ = std::max(sent_, acked_);
+    items_ = stream_.size();
 }
 
 void Session::close(std::vector<Outcome>& outcomes) {
@@ -141,6 +144,8 @@ void Session::close(std::vector<Outcome>& outcomes) {
     }
     if (members > 0) ctx_.count("notifications_lost_with_workers", members);
     stream_.clear();
+    items_ = 0;
+    bytes_ = 0;
 }
 
 bool Session::begin(std::uint64_t number, bool once) {
@@ -253,6 +258,7 @@ void Session::cut(std::size_t at) {
     part.from = end;
     ++pieces_;
     stream_.insert(stream_.begin() + static_cast<std::ptrdiff_t>(at), std::move(piece));
+    items_ = stream_.size();
 }
 
 /// Sends the next notifications in one frame: as many as may be in flight and fit.

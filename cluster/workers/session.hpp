@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "cluster/base/context.hpp"
+#include "cluster/base/tally.hpp"
 #include "cluster/tables/watch_update.hpp"
 
 namespace muster::cluster {
@@ -30,7 +31,12 @@ public:
     using StreamItem = std::variant<proto::Delivery, proto::Gap, WatchPart>;
 
     Session(Context& context, SessionToken token, std::string worker, Sender sender)
-        : ctx_(context), token_(token), worker_(std::move(worker)), sender_(std::move(sender)) {}
+        : ctx_(context),
+          token_(token),
+          worker_(std::move(worker)),
+          sender_(std::move(sender)),
+          items_(context.backlog_items),
+          bytes_(context.backlog_bytes) {}
 
     [[nodiscard]] SessionToken token() const { return token_; }
     [[nodiscard]] const std::string& worker() const { return worker_; }
@@ -115,7 +121,7 @@ private:
     [[nodiscard]] bool is_full(std::size_t more) const;
     bool make_room(std::size_t size, bool for_delivery, std::vector<Outcome>& outcomes);
     bool drop_oldest(std::vector<Outcome>& outcomes);
-    void make_gap(std::deque<Item>::iterator dropped);
+    void make_gap(const std::deque<Item>::iterator& dropped);
     void count_sent(const Item& item);
     void send_watch_part();
     void cut(std::size_t at);
@@ -135,7 +141,8 @@ private:
     std::deque<Item> stream_;  // numbered acked_ + 1, acked_ + 2, …; those above highest_ may still change
     std::size_t gaps_ = 0;     // Gaps in stream_
     std::size_t pieces_ = 0;   // pieces in stream_, which are in flight
-    std::size_t bytes_ = 0;    // of all items except Gaps
+    Tally items_;              // in stream_
+    Tally bytes_;              // of all items except Gaps
     std::uint64_t acked_ = 0;
     std::uint64_t sent_ = 0;     // on this connection
     std::uint64_t highest_ = 0;  // on any connection

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "cluster/check.hpp"
+
 namespace muster::cluster {
 namespace {
 
@@ -305,13 +307,14 @@ std::vector<Outcome> Sessions::take_outcomes() {
     return std::exchange(outcomes_, {});
 }
 
-Sessions::Backlog Sessions::backlog() const {
-    Backlog backlog;
+void Sessions::check() const {
+    std::size_t items = 0;
+    std::size_t bytes = 0;
     for (const auto& [token, session] : sessions_) {
-        backlog.items += session.items();
-        backlog.bytes += session.bytes();
+        items += session.items();
+        bytes += session.bytes();
     }
-    return backlog;
+    MUSTER_CHECK(items == ctx_.backlog_items && bytes == ctx_.backlog_bytes);
 }
 
 std::optional<std::string> Sessions::over_bounds() const {

@@ -73,12 +73,8 @@ public:
     std::vector<Outcome> take_outcomes();
 
     [[nodiscard]] std::size_t size() const { return sessions_.size(); }
-    /// The items of all streams that are not acknowledged.
-    struct Backlog {
-        std::size_t items = 0;
-        std::size_t bytes = 0;
-    };
-    [[nodiscard]] Backlog backlog() const;
+    /// Aborts if an invariant is broken.
+    void check() const;
     [[nodiscard]] std::optional<std::string> over_bounds() const;
 
 private:

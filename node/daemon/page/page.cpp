@@ -19,7 +19,8 @@ namespace muster::daemon {
 namespace {
 
 constexpr auto kStreamWait = std::chrono::milliseconds(1000);  // a viewer that has gone is noticed within this time
-constexpr std::size_t kMembersPerPage = 100;
+constexpr std::size_t kMembersPerPage = 100;                   // as many as Node::members_part returns
+constexpr std::size_t kLastMember = 1'000'000;  // those after it are not shown: each page walks past all before it
 
 void answer(Response& response, const Json& json) {
     response.set(to_text(json) + "\n", "application/json");
@@ -191,16 +192,15 @@ void Page::Impl::find_groups(const Request& request, Response& response) {
 void Page::Impl::show_group(const Request& request, Response& response) {
     const Group group{request.parameter("store"), request.parameter("feature")};
     if (const auto why = proto::why_invalid(group); !why.empty()) return refuse(response, 400, why);
-    const auto members = node.members(group);
-    if (!members) return refuse(response, status_of(members.error()), members.error().text);
-    const std::size_t from = std::min(number_parameter(request, "from"), members->size());
+    const std::size_t from = std::min(number_parameter(request, "from"), kLastMember);
+    const auto part = node.members_part(group, from);
+    if (!part) return refuse(response, status_of(part.error()), part.error().text);
     Json list = Json::array();
-    for (std::size_t i = from; i < std::min(members->size(), from + kMembersPerPage); ++i)
-        list.push_back(to_json((*members)[i]));
+    for (const auto& member : part->members) list.push_back(to_json(member));
     answer(response, {{"group", to_json(group)},
                       {"key", to_string(group_key(group))},
-                      {"total", members->size()},
-                      {"from", from},
+                      {"total", part->total},
+                      {"from", std::min<std::uint64_t>(from, part->total)},
                       {"page", kMembersPerPage},
                       {"members", std::move(list)}});
 }

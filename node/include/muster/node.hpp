@@ -189,7 +189,7 @@ public:
     /// Errors: closed.
     [[nodiscard]] Result<Latencies> latencies() const;
 
-    /// The counters of status() that can be read without a walk through all groups or workers. Errors: closed.
+    /// The counters of status() without those that take a step per node. Errors: closed.
     Result<std::map<std::string, std::uint64_t>> counters();
     /// This node and every other node that it has not forgotten, sorted by name. Errors: closed.
     Result<std::vector<NodeView>> views();
@@ -197,6 +197,9 @@ public:
     /// `from` is 0 for the first part, then `next` of the previous part. A group that exists during the whole walk is
     /// returned once; one that is created or removed meanwhile may or may not be. Errors: closed.
     Result<GroupsPart> groups_part(std::uint64_t from);
+    /// Up to 100 members of a group, by node name, then number, after the first `from`. Copies no others, however many
+    /// there are. Errors: closed.
+    Result<MembersPart> members_part(const Group& group, std::uint64_t from);
     /// Recent changes after `version` (0: all that are kept), oldest first; see Limits::journal. Errors: closed.
     Result<std::vector<Change>> changes(std::uint64_t version);
 

@@ -76,4 +76,10 @@ struct GroupsPart {
     std::uint64_t next = 0;  // where to continue; 0: the end
 };
 
+/// Some members of a group.
+struct MembersPart {
+    std::vector<Member> members;
+    std::uint64_t total = 0;  // members of the group
+};
+
 }  // namespace muster
