@@ -30,6 +30,10 @@ def main():
     # An address that is missing for long must not use up the starts: musterd ends with status 1 then.
     if "\nStartLimitIntervalSec=0\n" not in text or "\nRestart=on-failure\n" not in text:
         wrong.append("the unit gives up after some starts")
+    if not re.search(r"^MemoryMax=[1-9]\d?%$", text, re.MULTILINE):
+        wrong.append("the unit may take the memory of the whole host")
+    if "\nLimitCORE=0\n" not in text:
+        wrong.append("secrets may be written to a core dump")
     if not shutil.which("systemd-analyze"):
         print("SKIPPED: there is no systemd-analyze here")
         return 77

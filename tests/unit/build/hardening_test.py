@@ -3,6 +3,8 @@
 
 usage: hardening_test.py READELF FILE...             programs and static libraries; exit status 1 when one lacks any
        hardening_test.py READELF --catches COMPILER  whether a program built without them lacks all of it
+       hardening_test.py READELF --marked COMPILER FILE...  whether programs are marked for branch protection, if any
+                                                            program can be: the system's startup code must be, too
 """
 
 import pathlib
@@ -53,6 +55,23 @@ def branch_protection(tool, library):
     return [] if marked == members > 0 else [f"branch protection in {members - marked} of {members} objects"]
 
 
+def is_marked(tool, program):
+    return "x86 feature: IBT, SHSTK" in readelf(tool, "-n", program)
+
+
+def unmarked(tool, compiler, programs):
+    """Exit status 1 when a program is not marked although one is that has nothing but the system's startup code."""
+    with tempfile.TemporaryDirectory() as folder:
+        source, least = pathlib.Path(folder, "least.cpp"), str(pathlib.Path(folder, "least"))
+        source.write_text("int main() {}\n")
+        done = subprocess.run([compiler, "-fcf-protection=full", str(source), "-o", least], capture_output=True)
+        can_be = done.returncode == 0 and is_marked(tool, least)
+    missing = [program for program in programs if is_marked(tool, program) != can_be]
+    print("\n".join(f"{program}: marked for branch protection: {not can_be}" for program in missing) if missing else
+          "all are marked for branch protection" if can_be else "no program can be marked for branch protection here")
+    return 1 if missing else 0
+
+
 def findings(tool, program):
     if program.endswith(".a"):
         return branch_protection(tool, program)
@@ -80,6 +99,8 @@ def main():
     tool, programs = sys.argv[1], sys.argv[2:]
     if programs[:1] == ["--catches"]:
         return catches(tool, programs[1])
+    if programs[:1] == ["--marked"]:
+        return unmarked(tool, programs[1], programs[2:])
     missing = [f"{program}: {what} is missing" for program in programs for what in findings(tool, program)]
     print("\n".join(missing) if missing else f"{len(programs)} programs and libraries are hardened")
     return 1 if missing or not programs else 0
