@@ -55,7 +55,7 @@ void Core::Impl::step(Event& event, Actions& actions) {
 Result<proto::NumberRun> Core::Impl::join(Instant now, const LocalJoin& join, Actions& actions) {
     MUSTER_CHECK(!stopped && !join.visible);
     begin(now, actions);
-    auto joined = local.join(join.handler, "", join.group, join.count, join.meta);
+    auto joined = local.join(join.handler, "", join.group, join.count, join.meta, memory_of(ctx.own_share));
     end();
     return joined;
 }
@@ -164,11 +164,11 @@ void Core::Impl::on(const LinkUp& event) {
 }
 
 void Core::Impl::on(const LocalJoin& event) {
-    const auto joined = local.join(event.handler, "", event.group, event.count, event.meta);
+    const auto joined = local.join(event.handler, "", event.group, event.count, event.meta, memory_of(ctx.own_share));
     if (!joined) return answer(event.call, joined.error());
     proto::JoinReply reply{{*joined}, 0};
     if (event.visible)
-        visibility.wait(event.call, std::move(reply), ctx.now + event.timeout);
+        visibility.wait(event.call, std::move(reply), ctx.now + event.timeout, ctx.own_share);
     else
         answer(event.call, std::move(reply));
 }
@@ -184,7 +184,8 @@ void Core::Impl::on(const LocalLeave& event) {
 void Core::Impl::on(LocalNotify& event) {
     notifier.notify(
         event.call, "",
-        {event.kind, std::move(event.group), std::move(event.data), event.wait, milliseconds_of(event.timeout)});
+        {event.kind, std::move(event.group), std::move(event.data), event.wait, milliseconds_of(event.timeout)},
+        ctx.own_share);
 }
 
 void Core::Impl::answer(const Caller& caller, CallResult result) {
@@ -358,9 +359,12 @@ Instant Core::next_deadline() const {
 }
 
 void Core::check() const {
-    impl_->replicas.check();
-    impl_->local.check();
-    impl_->sessions.check();
+    const Impl& impl = *impl_;
+    impl.replicas.check();
+    impl.local.check();
+    impl.sessions.check();
+    MUSTER_CHECK(impl.ctx.memory.used() == impl.sessions.memory() + impl.watches.memory() + impl.local.memory() +
+                                               impl.links.queued_bytes() + impl.reports.memory());
 }
 
 std::optional<std::string> Core::over_bounds() const {

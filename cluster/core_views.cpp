@@ -38,6 +38,8 @@ Status Core::Impl::status() const {
     for (const auto& [name, peer] : peers.all())
         for (const auto& text : peer.is_live() ? channels.faults_of(peer) : std::vector<std::string>())
             status.silent_channels.push_back(text);
+    status.counters["memory_used"] = ctx.memory.used();
+    status.counters["memory_limit"] = ctx.memory.capacity();
     status.counters["backlog_queue"] = ctx.backlog_items;
     status.counters["backlog_queue_bytes"] = ctx.backlog_bytes;
     const auto progress = replicas.progress();

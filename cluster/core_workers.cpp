@@ -49,7 +49,7 @@ void Core::Impl::request(Sessions::Request request) {
         const auto left = local.leave(id.token, leave->group, leave->members, leave->count);
         left ? answer(id, proto::LeaveReply{*left}) : answer(id, left.error());
     } else if (auto* notify = std::get_if<proto::NotifyRequest>(&body)) {
-        notifier.notify(id, request.worker, std::move(*notify));
+        notifier.notify(id, request.worker, std::move(*notify), sessions.find(id.token)->share());
     } else if (const auto* watch = std::get_if<proto::WatchRequest>(&body)) {
         const auto done = watches.watch(id, watch->group);
         done ? answer(id, Done{}) : answer(id, done.error());
@@ -97,9 +97,10 @@ bool Core::Impl::answer_part(Query& query) {
     if (const auto* members = std::get_if<proto::MembersRequest>(&query.request.body)) {
         proto::MembersReply part{{}, false};
         const std::string node = members->local ? ctx.self.name : std::string();
-        part.last =
-            append_members(replicas, members->group, node, query.members, ctx.options.bounds.chunk_bytes, part.members);
-        for (const auto& member : part.members) answer_bytes += wire_size(member.id.node, member.worker, member.meta);
+        std::size_t size = 0;
+        part.last = add_members(replicas, members->group, node, query.members, ctx.options.bounds.chunk_bytes, size,
+                                part.members);
+        answer_bytes += size;
         return reply_part(id, std::move(part));
     }
     if (std::holds_alternative<proto::GroupsRequest>(query.request.body)) {
@@ -127,11 +128,12 @@ bool Core::Impl::answer_part(Query& query) {
 }
 
 void Core::Impl::join_request(const SessionRequest& id, const std::string& worker, const proto::JoinRequest& join) {
-    const auto joined = local.join(id.token, worker, join.group, join.count, join.meta);
+    const auto& share = sessions.find(id.token)->share();
+    const auto joined = local.join(id.token, worker, join.group, join.count, join.meta, memory_of(share));
     if (!joined) return answer(id, joined.error());
     proto::JoinReply reply{{*joined}, 0};
     if (join.visible)
-        visibility.wait(id, std::move(reply), ctx.now + duration_of(join.timeout_ms));
+        visibility.wait(id, std::move(reply), ctx.now + duration_of(join.timeout_ms), share);
     else
         answer(id, std::move(reply));
 }

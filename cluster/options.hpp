@@ -66,6 +66,9 @@ struct Bounds {
     std::size_t backlog_items = 65536;                         // of a worker's stream, not acknowledged
     std::size_t backlog_bytes = 64u << 20;
     OverflowPolicy backlog_policy = OverflowPolicy::drop_oldest;
+    /// Bytes of all that workers and other nodes can make this node keep: streams and answers to workers, links, walks,
+    /// waiting calls, and the members of this node. Fair shares of it: base/budget.hpp.
+    std::size_t memory = std::size_t{1} << 30;
     std::size_t sessions = 65536;
     std::size_t members_per_owner = 1u << 20;
     std::size_t groups_per_owner = 65536;

@@ -10,6 +10,7 @@
 #include "node/admission/key_notary.hpp"
 #include "node/io/address.hpp"
 #include "node/io/clock.hpp"
+#include "node/io/memory_limit.hpp"
 #include "node/io/shortage.hpp"
 #include "node/queue_limits.hpp"
 #include "proto/limits.hpp"
@@ -47,6 +48,8 @@ std::optional<Error> why_wrong_limits(const Node::Options::Limits& limits) {
                 "handler_threads are at least 1");
     if (limits.connections < node::kLeastConnections || limits.connection_bytes < node::kLeastQueueBytes)
         return bad("limits: connections is at least 16, connection_bytes at least 4194304");
+    if (limits.memory != 0 && limits.memory < node::kLeastMemory)
+        return bad("limits.memory is at least 64 MiB, or 0 for half of the memory of the machine or cgroup");
     if (limits.worker_requests < node::kLeastRequests)
         return bad("limits.worker_requests is at least 1024: a worker may send so many before it has an answer");
     if (limits.max_handler_threads < limits.handler_threads || limits.max_handler_threads > kMostThreads)
@@ -123,6 +126,7 @@ cluster::Options core_options(const Node::Options& options, const NodeId& self, 
     core.bounds.link_bytes = options.queues.link.bytes;
     core.bounds.link_policy = options.queues.link.policy;
     const Node::Options::Limits& limits = options.limits;
+    core.bounds.memory = limits.memory != 0 ? limits.memory : node::memory_limit() / 2;
     core.bounds.sessions = limits.workers;
     core.bounds.members_per_owner = limits.worker_members;
     core.bounds.groups_per_owner = limits.worker_groups;

@@ -11,6 +11,9 @@ inline constexpr std::size_t kLeastQueueItems = 16;
 /// Room for a few of the largest notifications (512 KiB), in flight and waiting.
 inline constexpr std::size_t kLeastQueueBytes = std::size_t{4} << 20;
 
+/// Room for one largest backlog with the default limits.
+inline constexpr std::size_t kLeastMemory = std::size_t{64} << 20;
+
 /// Enough for the peers of a small cluster and a few observers.
 inline constexpr std::size_t kLeastConnections = 16;
 /// A Worker may have this many requests in flight.

@@ -3,10 +3,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <utility>
 
 #include "cluster/action.hpp"
+#include "cluster/base/budget.hpp"
 #include "cluster/base/counters.hpp"
 #include "cluster/base/journal.hpp"
 #include "cluster/base/random.hpp"
@@ -18,7 +20,13 @@ namespace muster::cluster {
 /// `now` and `actions` belong to the step under way; the rest is the state of the whole core.
 struct Context {
     explicit Context(Options given)
-        : options(std::move(given)), self(options.self), random(options.random_seed), journal(options.bounds.journal) {}
+        : options(std::move(given)),
+          self(options.self),
+          random(options.random_seed),
+          journal(options.bounds.journal),
+          memory(options.bounds.memory),
+          waits(options.bounds.pending_reports),
+          session_places(options.bounds.sessions) {}
 
     Context(const Context&) = delete;
     Context& operator=(const Context&) = delete;
@@ -32,8 +40,13 @@ struct Context {
     Counters counters;
     Durations durations;
     Journal journal;
-    std::string proof;        // of this life: see membership/seal.hpp
-    std::uint64_t stamp = 0;  // of the latest message that this node sealed
+    Budget memory;          // bytes
+    Budget waits;           // calls that wait for others
+    Budget session_places;  // sessions
+    Shares shares;
+    SharedShare own_share = std::make_shared<Shares::Share>();  // of this process itself
+    std::string proof;                                          // of this life: see membership/seal.hpp
+    std::uint64_t stamp = 0;                                    // of the latest message that this node sealed
     // Of the streams of all sessions: see Session.
     std::size_t backlog_items = 0;
     std::size_t backlog_bytes = 0;

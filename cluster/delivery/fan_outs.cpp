@@ -28,12 +28,17 @@ void FanOuts::take(const NodeId& from, const proto::SharedNotice& notice) {
 }
 
 FanOutId FanOuts::begin(const NodeId& from, const proto::Notice& notice) {
-    if (notice.ticket == 0 || fan_outs_.size() >= ctx_.options.bounds.pending_reports) return {};
+    if (notice.ticket == 0) return {};
+    // The waits of this node's own callers have their places in Reports.
+    Drawn place = from == ctx_.self ? Drawn() : Drawn(ctx_.waits, waits_of(ctx_.shares.of("node " + from.name)));
+    if (!place.has_room(1)) return {};
+    place += 1;
     const auto wait = milliseconds(std::min(notice.wait_ms, milliseconds_of(kLongestWait)));
     // The report must arrive before the notifier stops waiting: it leaves early by the time that it may travel.
     const auto travels = from == ctx_.self ? Duration{} : std::min<Duration>(Duration(wait) / 10, kReportTravels);
     last_id_ = last_id_.next();
-    fan_outs_.emplace(last_id_, FanOut{from, {notice.ticket, 0, {}}, {}, 0, ctx_.now + wait - travels});
+    fan_outs_.emplace(last_id_,
+                      FanOut{from, {notice.ticket, 0, {}}, {}, 0, ctx_.now + wait - travels, std::move(place)});
     return last_id_;
 }
 

@@ -41,10 +41,11 @@ private:
         std::map<MissReason, std::uint64_t> missed;  // members
         std::uint64_t outstanding = 0;               // awaited members without an outcome
         Instant deadline;
+        Drawn place;
     };
 
-    /// The id of a new fan-out, or none if nobody waits or as many stand as may (Bounds::pending_reports). In the
-    /// latter case the notifier gets no report and counts the members as missed by timeout.
+    /// The id of a new fan-out, or none if nobody waits or the notifier's node has no more places (Context::waits). In
+    /// the latter case the notifier gets no report and counts the members as missed by timeout.
     FanOutId begin(const NodeId& from, const proto::Notice& notice);
     void deliver(const std::shared_ptr<const Recipients>& handlers, const proto::SharedNotice& notice, FanOutId id);
     void deliver(SessionToken session, const Routes::SharedMembers& members, const proto::SharedNotice& notice,

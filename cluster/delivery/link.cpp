@@ -47,7 +47,7 @@ bool Link::is_over(const Bounds& bounds) const {
     for (const auto& out : window_)
         if (std::holds_alternative<proto::NoticesLost>(out.item)) losses += out.size;
     return reports_.size() + waiting_.size() > bounds.link_items || window_.size() > (bounds.link_items + 1) / 2 ||
-           lost_.size() > bounds.link_items || bytes_ > bounds.link_bytes + losses;
+           lost_.size() > bounds.link_items || bytes_.amount() > bounds.link_bytes + losses;
 }
 
 std::uint64_t Link::give_up() {
@@ -70,7 +70,7 @@ std::uint64_t Link::give_up() {
 }
 
 void Link::begin_again() {
-    Link next(peer_);
+    Link next(peer_, bytes_.fresh());
     next.notices_sent_ = notices_sent_;
     next.notices_received_ = notices_received_;
     next.lost_ = std::move(lost_);

@@ -18,7 +18,8 @@ namespace muster::cluster {
 /// dropped.
 class Link {
 public:
-    explicit Link(NodeId peer) : peer_(std::move(peer)) {}
+    /// `bytes`: what the items are drawn from.
+    Link(NodeId peer, Drawn bytes) : peer_(std::move(peer)), bytes_(std::move(bytes)) {}
 
     [[nodiscard]] const NodeId& peer() const { return peer_; }
     /// Whether no item has been acknowledged, received or queued.
@@ -26,7 +27,9 @@ public:
     /// Outgoing items that are not acknowledged; without losses that wait.
     [[nodiscard]] std::size_t items() const { return window_.size() + reports_.size() + waiting_.size(); }
     /// The approximate size of these items on the wire.
-    [[nodiscard]] std::size_t bytes() const { return bytes_; }
+    [[nodiscard]] std::size_t bytes() const { return bytes_.amount(); }
+    /// Whether there is memory for `more` bytes.
+    [[nodiscard]] bool has_memory(std::size_t more) const { return bytes_.has_room(more); }
     /// Notices that have been numbered, and that have been taken, since the link exists.
     [[nodiscard]] std::uint64_t notices_sent() const { return notices_sent_; }
     [[nodiscard]] std::uint64_t notices_received() const { return notices_received_; }
@@ -87,7 +90,7 @@ private:
     std::map<Group, std::uint64_t> lost_;        // notices without a number, by group
     std::deque<Sized<proto::NoticeReport>> reports_;
     std::deque<Sized<proto::SharedNotice>> waiting_;
-    std::size_t bytes_ = 0;      // of window_, reports_ and waiting_
+    Drawn bytes_;                // of window_, reports_ and waiting_
     std::uint64_t acked_ = 0;    // the highest number that the peer has acknowledged
     std::uint64_t sent_ = 0;     // the highest number sent since the last retry began at acked_
     std::size_t in_flight_ = 0;  // bytes of the items acked_ + 1 … sent_

@@ -8,14 +8,19 @@
 namespace muster::cluster {
 
 Link& Links::link_to(const NodeId& peer) {
-    const auto [it, fresh] = links_.try_emplace(peer.name, peer);
-    if (it->second.peer().incarnation < peer.incarnation) it->second = Link(peer);
+    auto it = links_.find(peer.name);
+    if (it == links_.end()) it = links_.try_emplace(peer.name, new_link(peer)).first;
+    if (it->second.peer().incarnation < peer.incarnation) it->second = new_link(peer);
     return it->second;
+}
+
+Link Links::new_link(const NodeId& peer) {
+    return {peer, Drawn(ctx_.memory, memory_of(ctx_.shares.of("node " + peer.name)))};
 }
 
 bool Links::fits(const Link& link, std::size_t size) const {
     const Bounds& bounds = ctx_.options.bounds;
-    return link.items() < bounds.link_items && link.bytes() + size <= bounds.link_bytes;
+    return link.items() < bounds.link_items && link.bytes() + size <= bounds.link_bytes && link.has_memory(size);
 }
 
 /// Losses are counts by group; how many groups may have one is bounded like the items.
@@ -99,7 +104,7 @@ void Links::on(const Transition& transition) {
     if (transition.kind == Transition::Kind::up) {
         Link& link = link_to(transition.id);
         // A peer that was forgotten may return in a life whose clock is behind.
-        if (link.peer() != transition.id) link = Link(transition.id);
+        if (link.peer() != transition.id) link = new_link(transition.id);
         link.retry_now(ctx_.now);
     } else if (transition.kind == Transition::Kind::left)
         links_.erase(transition.id.name);

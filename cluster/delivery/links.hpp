@@ -55,6 +55,7 @@ public:
 private:
     /// The link to the peer of this name. A higher incarnation replaces the link to an earlier life.
     Link& link_to(const NodeId& peer);
+    Link new_link(const NodeId& peer);
     void acked(Link& link, std::uint64_t number);
     /// Drops the oldest notices until `size` bytes fit. False if dropping all of them is not enough.
     bool make_room(Link& link, std::size_t size, Put& put);

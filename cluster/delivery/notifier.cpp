@@ -18,12 +18,13 @@ std::string why_invalid(const proto::NotifyRequest& request, bool group_has_memb
 
 }  // namespace
 
-void Notifier::notify(const Caller& caller, const std::string& worker, proto::NotifyRequest request) {
+void Notifier::notify(const Caller& caller, const std::string& worker, proto::NotifyRequest request,
+                      const SharedShare& share) {
     // The route stays valid below: only an event can change the group.
     const Routes::Route& route = routes_.of(request.group);
     if (auto why = why_invalid(request, !route.targets.empty()); !why.empty())
         return reports_.answer(caller, Error{ErrorCode::bad_request, std::move(why)});
-    if (request.wait && reports_.is_full()) {
+    if (request.wait && !reports_.has_room(*share, route.targets.size())) {
         ctx_.count("waits_refused");
         return reports_.answer(caller, Error{ErrorCode::overloaded,
                                              "too many notify calls wait for reports at this node: try again later"});
@@ -47,7 +48,8 @@ void Notifier::notify(const Caller& caller, const std::string& worker, proto::No
         return reports_.answer(caller, std::move(report));
     }
     notice.wait_ms = std::min(request.timeout_ms, milliseconds_of(kLongestWait));
-    const auto ticket = notice.ticket = reports_.open(caller, report, route.targets, milliseconds(notice.wait_ms));
+    const auto ticket = notice.ticket =
+        reports_.open(caller, report, route.targets, milliseconds(notice.wait_ms), share);
     send(route.targets, std::move(notice), size, report);
     for (const auto& missed : report.missed) reports_.missed(ticket, missed.node, missed.reason);
     reports_.answer_if_complete(ticket);

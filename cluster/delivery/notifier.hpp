@@ -21,9 +21,12 @@ public:
     /// for a call from inside the process. The answer goes to `reports`: now, or, with `request.wait`, when the
     /// outcome for every member is known or `request.timeout_ms` (at most 24 hours) have passed.
     ///
-    /// Errors, with nothing sent: bad_request (names or data); overloaded (Bounds::pending_reports calls wait already,
-    /// or with OverflowPolicy::refuse_newest the link to a node is full).
-    void notify(const Caller& caller, const std::string& worker, proto::NotifyRequest request);
+    /// A call that waits draws from `share`.
+    ///
+    /// Errors, with nothing sent: bad_request (names or data); overloaded (`share` has no room, or with
+    /// OverflowPolicy::refuse_newest the link to a node is full).
+    void notify(const Caller& caller, const std::string& worker, proto::NotifyRequest request,
+                const SharedShare& share);
 
 private:
     using Targets = std::vector<Routes::Target>;

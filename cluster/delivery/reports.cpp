@@ -1,15 +1,31 @@
 #include "cluster/delivery/reports.hpp"
 
 namespace muster::cluster {
+namespace {
 
-bool Reports::is_full() const {
-    return pending_.size() >= ctx_.options.bounds.pending_reports;
+/// In memory, approximately.
+std::size_t bytes_of_wait(std::size_t nodes) {
+    return 384 + nodes * 96;
+}
+
+}  // namespace
+
+bool Reports::has_room(const Shares::Share& share, std::size_t nodes) const {
+    return ctx_.waits.has_room(share.waits, 1) && ctx_.memory.has_room(share.memory, bytes_of_wait(nodes));
 }
 
 std::uint64_t Reports::open(const Caller& caller, NotifyReport report, const std::vector<Routes::Target>& targets,
-                            Duration timeout) {
+                            Duration timeout, const SharedShare& share) {
     const auto ticket = ++last_ticket_;
-    PendingReport& pending = pending_[ticket] = {caller, std::move(report), {}, ctx_.now + timeout, ctx_.now};
+    PendingReport& pending = pending_[ticket] = {caller,
+                                                 std::move(report),
+                                                 {},
+                                                 ctx_.now + timeout,
+                                                 ctx_.now,
+                                                 Drawn(ctx_.waits, waits_of(share)),
+                                                 Drawn(ctx_.memory, memory_of(share))};
+    pending.place += 1;
+    pending.memory += bytes_of_wait(targets.size());
     for (const auto& target : targets) pending.outstanding[target.node.name] = target.members;
     return ticket;
 }
@@ -69,6 +85,12 @@ void Reports::tick() {
         if (ctx_.now >= pending.deadline)
             for (const auto& [node, members] : pending.outstanding) late.emplace_back(ticket, node);
     for (const auto& [ticket, node] : late) missed(ticket, node, MissReason::timeout);
+}
+
+std::size_t Reports::memory() const {
+    std::size_t sum = 0;
+    for (const auto& [ticket, pending] : pending_) sum += pending.memory.amount();
+    return sum;
 }
 
 std::optional<std::string> Reports::over_bounds() const {

@@ -24,12 +24,12 @@ public:
     /// Answers a call that does not wait.
     void answer(const Caller& caller, CallResult result) { answers_.emplace_back(caller, std::move(result)); }
 
-    /// Whether as many calls wait as may (Bounds::pending_reports).
-    [[nodiscard]] bool is_full() const;
     /// Makes a call wait for these targets until `timeout` has passed, and returns its ticket. `report` has what is
-    /// known so far.
+    /// known so far. `share` must have room.
     std::uint64_t open(const Caller& caller, NotifyReport report, const std::vector<Routes::Target>& targets,
-                       Duration timeout);
+                       Duration timeout, const SharedShare& share);
+    /// Whether a call that waits for so many nodes may be opened.
+    [[nodiscard]] bool has_room(const Shares::Share& share, std::size_t nodes) const;
     /// Answers the call if no target is outstanding.
     void answer_if_complete(std::uint64_t ticket);
 
@@ -45,6 +45,8 @@ public:
 
     Answers take_answers() { return std::exchange(answers_, {}); }
     [[nodiscard]] std::optional<std::string> over_bounds() const;
+    /// What waiting calls have drawn from Context::memory.
+    [[nodiscard]] std::size_t memory() const;
 
 private:
     struct PendingReport {
@@ -53,6 +55,8 @@ private:
         std::map<std::string, std::uint64_t> outstanding;  // members matched, by node that has not reported
         Instant deadline;
         Instant begun;
+        Drawn place;
+        Drawn memory;
     };
 
     Context& ctx_;

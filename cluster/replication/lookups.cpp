@@ -5,6 +5,31 @@
 #include "cluster/base/wire_size.hpp"
 
 namespace muster::cluster {
+namespace {
+
+/// Calls `visit(const Replica&, const Run&)` for pieces of runs from `place` on. See add_members().
+template <class Visit>
+bool visit_from(const Replicas& replicas, GroupRef ref, const std::string& node, MembersPlace& place, std::size_t most,
+                std::size_t& size, Visit visit) {
+    replicas.for_each_shown_in(ref, [&](const Replica& replica, const MemberList& list) {
+        const std::string& name = replica.id().name;
+        if (name < place.node || (!node.empty() && name != node) || size > most) return;
+        if (name > place.node) place = {name, {}};
+        list.for_each_run_from(place.number, [&](Run run) {
+            const auto& owners = replica.owners();
+            const std::size_t each = wire_size(replica.id(), owners.worker(run.tag), owners.meta(run.tag));
+            const std::size_t room = size > most ? 0 : (most - size) / each + 1;
+            run.count = static_cast<std::uint32_t>(std::min<std::size_t>(run.count, room));
+            if (run.count > 0) visit(replica, run);
+            size += run.count * each;
+            place.number = run.first.plus(run.count);
+            return size <= most;
+        });
+    });
+    return size <= most;
+}
+
+}  // namespace
 
 std::vector<Member> members_of(const Replicas& replicas, const Group& group, const std::string& node) {
     std::vector<Member> members;
@@ -22,35 +47,18 @@ std::vector<Member> members_of(const Replicas& replicas, const Group& group, con
     return members;
 }
 
-bool append_members(const Replicas& replicas, const Group& group, const std::string& node, MembersPlace& place,
-                    std::size_t most, std::vector<Member>& members) {
+bool add_members(const Replicas& replicas, const Group& group, const std::string& node, MembersPlace& place,
+                 std::size_t most, std::size_t& size, std::vector<Member>& members) {
     const GroupRef ref = replicas.groups().find(group);
     if (ref == kNoGroup) return true;
-    std::size_t size = 0;
-    replicas.for_each_shown_in(ref, [&](const Replica& replica, const MemberList& list) {
-        const std::string& name = replica.id().name;
-        if (name < place.node || (!node.empty() && name != node) || size > most) return;
-        if (name > place.node) place = {name, {}};
-        list.for_each_run_from(place.number, [&](Run run) {
-            const std::size_t each =
-                wire_size(replica.id(), replica.owners().worker(run.tag), replica.owners().meta(run.tag));
-            const std::size_t room = size > most ? 0 : (most - size) / each + 1;
-            run.count = static_cast<std::uint32_t>(std::min<std::size_t>(run.count, room));
-            replica.append_members(run, members);
-            size += run.count * each;
-            place.number = run.first.plus(run.count);
-            return size <= most;
-        });
-    });
-    return size <= most;
+    return visit_from(replicas, ref, node, place, most, size,
+                      [&](const Replica& replica, const Run& run) { replica.append_members(run, members); });
 }
 
-GroupRuns runs_of(const Replicas& replicas, GroupRef ref) {
-    GroupRuns runs(replicas.groups().name(ref));
-    replicas.for_each_shown_in(ref, [&](const Replica& replica, const MemberList& list) {
-        list.for_each_run([&](const Run& run) { runs.add(replica.id(), run, replica.owners()); });
-    });
-    return runs;
+bool add_members(const Replicas& replicas, GroupRef ref, MembersPlace& place, std::size_t most, std::size_t& size,
+                 GroupRuns& runs) {
+    return visit_from(replicas, ref, {}, place, most, size,
+                      [&](const Replica& replica, const Run& run) { runs.add(replica.id(), run, replica.owners()); });
 }
 
 MembersPart members_part(const Replicas& replicas, const Group& group, std::uint64_t from, std::uint64_t most) {

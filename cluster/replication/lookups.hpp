@@ -19,13 +19,14 @@ struct MembersPlace {
     std::string node;
     MemberNumber number;
 };
-/// Appends members from `place` on, in the same order, until they have more than `most` bytes on the wire, and moves
-/// `place` behind them. Returns whether these were the last ones. Members that are there during all calls are in them
-/// exactly once.
-bool append_members(const Replicas& replicas, const Group& group, const std::string& node, MembersPlace& place,
-                    std::size_t most, std::vector<Member>& members);
-/// The members of a group, as runs.
-GroupRuns runs_of(const Replicas& replicas, GroupRef ref);
+/// Adds members from `place` on, in the same order, until their bytes on the wire, which are added to `size`, exceed
+/// `most`. Moves `place` behind them. Returns whether these were the last ones. Members that are there during all calls
+/// are added exactly once.
+bool add_members(const Replicas& replicas, const Group& group, const std::string& node, MembersPlace& place,
+                 std::size_t most, std::size_t& size, std::vector<Member>& members);
+bool add_members(const Replicas& replicas, GroupRef ref, MembersPlace& place, std::size_t most, std::size_t& size,
+                 GroupRuns& runs);
+
 /// At most `most` of the members of a group, in the same order, after the first `from`. Copies no others.
 MembersPart members_part(const Replicas& replicas, const Group& group, std::uint64_t from, std::uint64_t most);
 /// Every group that has members, with their number, by store, then feature.

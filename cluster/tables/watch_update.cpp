@@ -21,6 +21,18 @@ std::size_t GroupRuns::wire_size_in(const Members& run) const {
     return wire_size(nodes_[run.node], run.owner->worker, run.owner->meta);
 }
 
+GroupRuns GroupRuns::below(MemberNumber number) const {
+    GroupRuns part(group_);
+    part.nodes_ = nodes_;
+    for (Members run : runs_) {
+        if (run.first >= number) continue;
+        run.count = static_cast<std::uint32_t>(std::min<std::uint64_t>(run.count, number.value - run.first.value));
+        part.size_ += run.count;
+        part.runs_.push_back(std::move(run));
+    }
+    return part;
+}
+
 void GroupRuns::append(const Members& run, std::uint32_t from, std::uint32_t to, std::vector<Member>& members) const {
     for (std::uint32_t i = from; i < to; ++i)
         members.push_back({{nodes_[run.node], run.first.plus(i)}, run.owner->worker, run.owner->meta});

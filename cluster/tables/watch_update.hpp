@@ -37,6 +37,10 @@ public:
     [[nodiscard]] std::size_t bytes() const;
     /// Of one member of the run, on the wire.
     [[nodiscard]] std::size_t wire_size_in(const Members& run) const;
+    /// Those with numbers below `number`. All must be of one node.
+    [[nodiscard]] GroupRuns below(MemberNumber number) const;
+    /// The node of the first run. There must be one.
+    [[nodiscard]] const NodeId& node() const { return nodes_.front(); }
     /// Appends the members `from` to `to`, without `to`, of a run.
     void append(const Members& run, std::uint32_t from, std::uint32_t to, std::vector<Member>& members) const;
 

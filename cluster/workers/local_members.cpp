@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "cluster/base/random.hpp"
@@ -14,6 +15,7 @@ namespace muster::cluster {
 namespace {
 
 constexpr std::size_t kMembershipBytes = 128;  // of one owner in one group, approximately
+constexpr std::size_t kMemberBytes = 64;       // of one that is alone in its run, in all lists of this node
 constexpr std::size_t kRunsPerChange = 16384;  // one delta must fit one frame
 
 std::string why_invalid(const Group& group, std::uint64_t count, const Meta& meta) {
@@ -73,11 +75,12 @@ std::uint32_t LocalMembers::find_membership(std::uint32_t owner, std::uint32_t g
     });
 }
 
-std::uint32_t LocalMembers::make_owner(const Owner& owner) {
+std::uint32_t LocalMembers::make_owner(const Owner& owner, const std::shared_ptr<Budget::Account>& account) {
     std::uint32_t at = find_owner(owner);
     if (at != kNone) return at;
     at = owners_.create();
     owners_[at].owner = owner;
+    owners_[at].drawn = Drawn(ctx_.memory, account);
     by_owner_.insert(hash_of(owner), at);
     return at;
 }
@@ -106,7 +109,7 @@ std::uint32_t LocalMembers::make_membership(std::uint32_t owner, std::uint32_t g
     of_owner.push_back(at);
     of_group.push_back(at);
     by_pair_.insert(hash_of(owner, group), at);
-    owners_[owner].bytes += bytes_of(groups_[group].ref);
+    charge(owners_[owner], 0, bytes_of(groups_[group].ref));
     return at;
 }
 
@@ -119,7 +122,7 @@ void LocalMembers::drop_membership(std::uint32_t at) {
     take_out(groups_[group].memberships, gone.in_group,
              [&](std::uint32_t moved) { memberships_[moved].in_group = gone.in_group; });
     by_pair_.erase(hash_of(owner, group), at);
-    owners_[owner].bytes -= bytes_of(groups_[group].ref);
+    discharge(owners_[owner], 0, bytes_of(groups_[group].ref));
     memberships_.erase(at);
     if (owners_[owner].memberships.empty()) {
         by_owner_.erase(hash_of(owners_[owner].owner), owner);
@@ -136,19 +139,18 @@ void LocalMembers::drop_membership(std::uint32_t at) {
 // ---- joins and leaves --------------------------------------------------------------
 
 Result<proto::NumberRun> LocalMembers::join(const Owner& owner, const std::string& worker, const Group& group,
-                                            std::uint64_t count, const Meta& meta) {
+                                            std::uint64_t count, const Meta& meta,
+                                            const std::shared_ptr<Budget::Account>& account) {
     if (const auto why = why_invalid(group, count, meta); !why.empty()) return Error{ErrorCode::bad_request, why};
-    if (auto error = why_too_much(owner, group, count, meta)) return *std::move(error);
+    if (auto error = why_too_much(owner, group, count, meta, *account)) return *std::move(error);
     const proto::NumberRun run{last_.next(), count};
     last_ = last_.plus(count);
-    const std::uint32_t at = make_membership(make_owner(owner), make_group(group));
+    const std::uint32_t at = make_membership(make_owner(owner, account), make_group(group));
     const Run joined{run.first, static_cast<std::uint32_t>(count), at};
     const Run with_charge{run.first, joined.count, charge_of(meta)};
     memberships_[at].numbers.add(with_charge, [](const Run&) {});
     all_.add(joined, [](const Run&) {});
-    LocalOwner& has = owners_[memberships_[at].owner];
-    has.members += count;
-    has.bytes += charged(with_charge);
+    charge(owners_[memberships_[at].owner], count, charged(with_charge));
     proto::Delta delta;
     auto& change = delta.changes.emplace_back();
     change.group = group;
@@ -158,7 +160,7 @@ Result<proto::NumberRun> LocalMembers::join(const Owner& owner, const std::strin
 }
 
 std::optional<Error> LocalMembers::why_too_much(const Owner& owner, const Group& group, std::uint64_t count,
-                                                const Meta& meta) const {
+                                                const Meta& meta, const Budget::Account& account) const {
     const Bounds& bounds = ctx_.options.bounds;
     const std::uint32_t known = find_owner(owner);
     const LocalOwner nobody{};
@@ -185,7 +187,25 @@ std::optional<Error> LocalMembers::why_too_much(const Owner& owner, const Group&
         return too_much(bounds.bytes_per_owner,
                         " bytes of groups' names and of metadata, which counts for each member");
     }
+    // Members stay for long. So an account may fill only half of its share with them: the rest is for what moves.
+    const std::size_t all = account.used() + 2 * (more + static_cast<std::size_t>(count) * kMemberBytes);
+    if (!ctx_.memory.has_room(account, all)) {
+        ctx_.count("joins_refused_memory");
+        return Error{ErrorCode::overloaded, "this node has no memory for that: leave some first, or use another node"};
+    }
     return std::nullopt;
+}
+
+void LocalMembers::charge(LocalOwner& owner, std::uint64_t members, std::size_t bytes) const {
+    owner.members += members;
+    owner.bytes += bytes;
+    owner.drawn += bytes + static_cast<std::size_t>(members) * kMemberBytes;
+}
+
+void LocalMembers::discharge(LocalOwner& owner, std::uint64_t members, std::size_t bytes) const {
+    owner.members -= members;
+    owner.bytes -= bytes;
+    owner.drawn -= bytes + static_cast<std::size_t>(members) * kMemberBytes;
 }
 
 std::size_t LocalMembers::bytes_of(GroupRef group) const {
@@ -246,8 +266,8 @@ void LocalMembers::remove(const proto::NumberRun& leaving) {
     all_.remove(leaving.first, leaving.first.plus(leaving.count - 1), [&](const Run& piece) {
         Membership& membership = memberships_[piece.tag];
         LocalOwner& had = owners_[membership.owner];
-        membership.numbers.remove(piece.first, piece.last(), [&](const Run& part) { had.bytes -= charged(part); });
-        had.members -= piece.count;
+        membership.numbers.remove(piece.first, piece.last(),
+                                  [&](const Run& part) { discharge(had, part.count, charged(part)); });
         if (membership.numbers.empty()) drop_membership(piece.tag);
     });
 }
@@ -276,6 +296,16 @@ void LocalMembers::owner_gone(const Owner& owner, Reason reason) {
     if (!delta.changes.empty()) replicas_.commit(std::move(delta));
 }
 
+std::size_t LocalMembers::memory() const {
+    std::set<std::uint32_t> owners;
+    for (GroupRef ref = 0; ref < replicas_.groups().limit(); ++ref)
+        if (const std::uint32_t in = find_group(ref); in != kNone)
+            for (const std::uint32_t at : groups_[in].memberships) owners.insert(memberships_[at].owner);
+    std::size_t sum = 0;
+    for (const std::uint32_t owner : owners) sum += owners_[owner].drawn.amount();
+    return sum;
+}
+
 void LocalMembers::check_bytes() const {
     std::map<std::uint32_t, std::size_t> bytes;
     for (GroupRef ref = 0; ref < replicas_.groups().limit(); ++ref) {
@@ -287,7 +317,10 @@ void LocalMembers::check_bytes() const {
             memberships_[at].numbers.for_each_run([&](const Run& run) { bytes[owner] += charged(run); });
         }
     }
-    for (const auto& [owner, sum] : bytes) MUSTER_CHECK(owners_[owner].bytes == sum);
+    for (const auto& [owner, sum] : bytes) {
+        MUSTER_CHECK(owners_[owner].bytes == sum);
+        MUSTER_CHECK(owners_[owner].drawn.amount() == sum + owners_[owner].members * kMemberBytes);
+    }
 }
 
 void LocalMembers::check() const {

@@ -3,6 +3,7 @@
 
 #include <muster/types.hpp>
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -25,10 +26,13 @@ class LocalMembers {
 public:
     LocalMembers(Context& context, Replicas& replicas) : ctx_(context), replicas_(replicas) {}
 
-    /// `count` new members with consecutive numbers, in one delta. `worker` is empty for a handler.
-    /// Errors: bad_request (count, names, metadata), overloaded (bounds of one owner: members, groups, bytes).
+    /// `count` new members with consecutive numbers, in one delta. `worker` is empty for a handler. What they cost is
+    /// drawn from `account`.
+    /// Errors: bad_request (count, names, metadata), overloaded (bounds of one owner: members, groups, bytes; the
+    /// budget).
     Result<proto::NumberRun> join(const Owner& owner, const std::string& worker, const Group& group,
-                                  std::uint64_t count, const Meta& meta);
+                                  std::uint64_t count, const Meta& meta,
+                                  const std::shared_ptr<Budget::Account>& account);
     /// The given members leave, in one delta; without any, the latest `count`. Members that the owner does not have are
     /// ignored. Owner kAnyHandler means all handlers.
     /// Errors: bad_request (count, names), not_joined (the owner has none of them).
@@ -52,6 +56,8 @@ public:
             visit(owners_[memberships_[at].owner].owner, numbers);
         }
     }
+    /// What the owners of members have drawn from Context::memory. In time linear in the owners.
+    [[nodiscard]] std::size_t memory() const;
     /// Asserts that all indexes agree with each other and with the replicated table.
     void check() const;
 
@@ -72,6 +78,7 @@ private:
         Owner owner;
         std::uint64_t members = 0;
         std::size_t bytes = 0;  // of its groups at every node, and of its members' metadata where it is sent
+        Drawn drawn;            // for both
         std::vector<std::uint32_t> memberships;
     };
     /// Holds a use of the group.
@@ -83,7 +90,7 @@ private:
     [[nodiscard]] std::uint32_t find_owner(const Owner& owner) const;
     [[nodiscard]] std::uint32_t find_group(GroupRef ref) const;
     [[nodiscard]] std::uint32_t find_membership(std::uint32_t owner, std::uint32_t group) const;
-    std::uint32_t make_owner(const Owner& owner);
+    std::uint32_t make_owner(const Owner& owner, const std::shared_ptr<Budget::Account>& account);
     std::uint32_t make_group(const Group& group);
     std::uint32_t make_membership(std::uint32_t owner, std::uint32_t group);
     /// Removes also its owner and its group, if they have no other membership.
@@ -96,7 +103,9 @@ private:
     void remove(const proto::NumberRun& leaving);
     /// The bound that the owner would exceed with this join, if any.
     [[nodiscard]] std::optional<Error> why_too_much(const Owner& owner, const Group& group, std::uint64_t count,
-                                                    const Meta& meta) const;
+                                                    const Meta& meta, const Budget::Account& account) const;
+    void charge(LocalOwner& owner, std::uint64_t members, std::size_t bytes) const;
+    void discharge(LocalOwner& owner, std::uint64_t members, std::size_t bytes) const;
     [[nodiscard]] std::size_t bytes_of(GroupRef group) const;
 
     Context& ctx_;

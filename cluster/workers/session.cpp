@@ -12,7 +12,9 @@ namespace {
 constexpr std::size_t kInFlightItems = 1024;
 constexpr std::size_t kInFlightBytes = 1u << 20;
 constexpr std::size_t kFewUnsent = 16;
-constexpr std::size_t kPartOverhead = 64;  // of a part of a watch event, on the wire, approximately
+constexpr std::size_t kSmallPart = 4096;                  // of a snapshot, in bytes on the wire
+constexpr std::size_t kMostOfSmallPart = 4 * kSmallPart;  // in memory
+constexpr std::size_t kPartOverhead = 64;                 // of a part of a watch event, on the wire, approximately
 
 /// The approximate size in memory.
 std::size_t size_of(const proto::Body& body) {
@@ -45,12 +47,13 @@ void Session::detach() {
 
 bool Session::is_full(std::size_t more) const {
     const Bounds& bounds = ctx_.options.bounds;
-    return stream_.size() - gaps_ - pieces_ >= bounds.backlog_items || bytes_ + more > bounds.backlog_bytes;
+    return stream_.size() - gaps_ - pieces_ >= bounds.backlog_items || bytes_.amount() + more > bounds.backlog_bytes ||
+           !bytes_.has_room(more);
 }
 
 bool Session::is_over() const {
     const Bounds& bounds = ctx_.options.bounds;
-    return stream_.size() - gaps_ - pieces_ > bounds.backlog_items || bytes_ > bounds.backlog_bytes ||
+    return stream_.size() - gaps_ - pieces_ > bounds.backlog_items || bytes_.amount() > bounds.backlog_bytes ||
            gaps_ > 2 * (bounds.backlog_items + 1);  // unsent Gaps are never adjacent; sent ones keep their number
 }
 
@@ -71,6 +74,7 @@ bool Session::push(StreamItem item, std::size_t size, Awaited awaited, std::vect
 
 bool Session::make_room(std::size_t size, bool for_delivery, std::vector<Outcome>& outcomes) {
     const OverflowPolicy policy = ctx_.options.bounds.backlog_policy;
+    if (!for_delivery && stream_.empty() && size <= kMostOfSmallPart) return true;  // see room_for_part()
     while (is_full(size)) {
         // Items of a watch must not be dropped. Notifications make room for them with both dropping policies, so that
         // the worker keeps its session.
@@ -145,7 +149,7 @@ void Session::close(std::vector<Outcome>& outcomes) {
     if (members > 0) ctx_.count("notifications_lost_with_workers", members);
     stream_.clear();
     items_ = 0;
-    bytes_ = 0;
+    bytes_ -= bytes_.amount();
 }
 
 bool Session::begin(std::uint64_t number, bool once) {
@@ -183,7 +187,8 @@ void Session::keep_answer(std::uint64_t number, const proto::Body& body) {
     answered_bytes_ += size;
     // The last answer is kept whatever its size: its request is the likeliest to be repeated.
     while (answered_.size() > bounds.answers_kept ||
-           (answered_bytes_ > bounds.answer_bytes_kept && answered_.size() > 1)) {
+           ((answered_bytes_.amount() > bounds.answer_bytes_kept || !answered_bytes_.has_room(0)) &&
+            answered_.size() > 1)) {
         answered_bytes_ -= answered_.begin()->second.size;
         answered_.erase(answered_.begin());
     }
@@ -207,10 +212,13 @@ bool Session::wants_flush() const {
            in_flight_ < std::min(kInFlightBytes, bounds.backlog_bytes / 2);
 }
 
-bool Session::wants_more() const {
+std::size_t Session::room_for_part() const {
     const Bounds& bounds = ctx_.options.bounds;
-    const bool has_room = stream_.size() < bounds.backlog_items / 2 && bytes_ < bounds.backlog_bytes / 2;
-    return connection_ && has_room && stream_.size() - (sent_ - acked_) < kFewUnsent;
+    if (!connection_ || stream_.size() - (sent_ - acked_) >= kFewUnsent) return 0;
+    const bool has_room = stream_.size() < bounds.backlog_items / 2 && bytes_.amount() < bounds.backlog_bytes / 2 &&
+                          bytes_.has_room(bounds.chunk_bytes);
+    if (has_room) return bounds.chunk_bytes;
+    return stream_.empty() ? std::min(kSmallPart, bounds.chunk_bytes) : 0;
 }
 
 void Session::count_sent(const Item& item) {

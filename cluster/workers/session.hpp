@@ -30,18 +30,25 @@ class Session {
 public:
     using StreamItem = std::variant<proto::Delivery, proto::Gap, WatchPart>;
 
-    Session(Context& context, SessionToken token, std::string worker, Sender sender)
+    Session(Context& context, SessionToken token, std::string worker, Sender sender, SharedShare share)
         : ctx_(context),
           token_(token),
           worker_(std::move(worker)),
           sender_(std::move(sender)),
+          share_(std::move(share)),
+          place_(context.session_places, sessions_of(share_)),
           items_(context.backlog_items),
-          bytes_(context.backlog_bytes) {}
+          bytes_(context.memory, memory_of(share_), &context.backlog_bytes),
+          answered_bytes_(context.memory, memory_of(share_)) {
+        place_ += 1;
+    }
 
     [[nodiscard]] SessionToken token() const { return token_; }
     [[nodiscard]] const std::string& worker() const { return worker_; }
     /// The key that the session was made with. Only this key may resume it.
     [[nodiscard]] const Sender& sender() const { return sender_; }
+    /// What all sessions of this key use.
+    [[nodiscard]] const SharedShare& share() const { return share_; }
     /// Whether the session has a connection. Without one, its grace period runs since lost_at().
     [[nodiscard]] bool is_attached() const { return static_cast<bool>(connection_); }
     [[nodiscard]] ConnectionId connection() const { return connection_; }
@@ -50,11 +57,13 @@ public:
     [[nodiscard]] Instant heard_at() const { return heard_at_; }
     /// Whether more is kept than the bounds allow.
     [[nodiscard]] bool is_over() const;
-    /// Whether few items are unsent, so that whoever makes long streams may add to this one.
-    [[nodiscard]] bool wants_more() const;
+    /// How many bytes on the wire the next part of a snapshot may have; 0: none now, because enough waits. However
+    /// little memory is left, one small part may wait, so that each snapshot comes to its end.
+    [[nodiscard]] std::size_t room_for_part() const;
     /// Items of the stream that are not acknowledged, and their bytes.
     [[nodiscard]] std::size_t items() const { return stream_.size(); }
-    [[nodiscard]] std::size_t bytes() const { return bytes_; }
+    [[nodiscard]] std::size_t bytes() const { return bytes_.amount(); }
+    [[nodiscard]] std::size_t memory() const { return bytes_.amount() + answered_bytes_.amount(); }
 
     /// Continues over this connection. The worker has received the stream up to `received`; the rest is sent again.
     void attach(ConnectionId connection, std::uint64_t received);
@@ -133,6 +142,8 @@ private:
     SessionToken token_;
     std::string worker_;
     Sender sender_;
+    SharedShare share_;
+    Drawn place_;
     ConnectionId connection_;  // 0: lost
     Instant heard_at_{};
     Instant spoke_at_{};
@@ -142,7 +153,7 @@ private:
     std::size_t gaps_ = 0;     // Gaps in stream_
     std::size_t pieces_ = 0;   // pieces in stream_, which are in flight
     Tally items_;              // in stream_
-    Tally bytes_;              // of all items except Gaps
+    Drawn bytes_;              // of all items except Gaps
     std::uint64_t acked_ = 0;
     std::uint64_t sent_ = 0;     // on this connection
     std::uint64_t highest_ = 0;  // on any connection
@@ -151,7 +162,7 @@ private:
     std::uint64_t last_request_ = 0;
     std::set<std::uint64_t> running_;               // requests to be done once that have no answer
     std::map<std::uint64_t, KeptAnswer> answered_;  // answers to requests to be done once
-    std::size_t answered_bytes_ = 0;
+    Drawn answered_bytes_;
 };
 
 }  // namespace muster::cluster

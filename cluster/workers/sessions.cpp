@@ -73,6 +73,11 @@ SessionToken Sessions::new_token() {
     return token;
 }
 
+SharedShare Sessions::share_of(const Sender& sender) {
+    if (sender.role == Sender::Role::anyone) return std::make_shared<Shares::Share>();
+    return ctx_.shares.of(to_string(sender));
+}
+
 Session* Sessions::find(SessionToken token) {
     const auto it = sessions_.find(token);
     return it == sessions_.end() ? nullptr : &it->second;
@@ -92,11 +97,14 @@ void Sessions::hello(const proto::Message& message, const Sender& sender, Connec
     Session* session = find(hello.token);
     const bool resumed = session && session->worker() == message.header.origin && session->sender() == sender;
     if (!resumed) {
-        if (sessions_.size() >= ctx_.options.bounds.sessions)
+        const auto share = share_of(sender);
+        if (!ctx_.session_places.has_room(share->sessions, 1))
             return refuse(connection, ErrorCode::overloaded,
-                          "this node has no room for another worker: use another node");
+                          sender.name.empty()
+                              ? "this node has no room for another worker: use another node"
+                              : "this node has no room for another worker of this key: use another node");
         const SessionToken token = new_token();
-        session = &sessions_.try_emplace(token, ctx_, token, message.header.origin, sender).first->second;
+        session = &sessions_.try_emplace(token, ctx_, token, message.header.origin, sender, share).first->second;
     }
     attach(*session, connection, resumed ? hello.received : 0);
     ctx_.note(resumed ? Note::Kind::worker_resumed : Note::Kind::worker_up, session->worker(), "");
@@ -315,6 +323,12 @@ void Sessions::check() const {
         bytes += session.bytes();
     }
     MUSTER_CHECK(items == ctx_.backlog_items && bytes == ctx_.backlog_bytes);
+}
+
+std::size_t Sessions::memory() const {
+    std::size_t sum = 0;
+    for (const auto& [token, session] : sessions_) sum += session.memory();
+    return sum;
 }
 
 std::optional<std::string> Sessions::over_bounds() const {

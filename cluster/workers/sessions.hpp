@@ -75,10 +75,14 @@ public:
     [[nodiscard]] std::size_t size() const { return sessions_.size(); }
     /// Aborts if an invariant is broken.
     void check() const;
+    /// What all sessions have drawn from Context::memory.
+    [[nodiscard]] std::size_t memory() const;
     [[nodiscard]] std::optional<std::string> over_bounds() const;
 
 private:
     SessionToken new_token();
+    /// By its key, or without keys for this session alone.
+    [[nodiscard]] SharedShare share_of(const Sender& sender);
     void refuse(ConnectionId connection, ErrorCode code, std::string text);
     void attach(Session& session, ConnectionId connection, std::uint64_t received);
     /// Why this request of a worker is refused; empty if the sender may make it.

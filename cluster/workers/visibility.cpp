@@ -5,14 +5,16 @@
 
 namespace muster::cluster {
 
-void Visibility::wait(const Caller& caller, proto::JoinReply reply, Instant deadline) {
-    if (waits_.size() >= ctx_.options.bounds.pending_reports) {
+void Visibility::wait(const Caller& caller, proto::JoinReply reply, Instant deadline, const SharedShare& share) {
+    if (!ctx_.waits.has_room(share->waits, 1)) {
         ctx_.count("waits_refused");
         answers_.emplace_back(
             caller, Error{ErrorCode::overloaded, "the members have joined, but too many joins wait to be visible"});
         return;
     }
-    Wait wait{caller, std::move(reply), replicas_.own().applied(), {}, deadline, ctx_.now};
+    Wait wait{caller,   std::move(reply), replicas_.own().applied(),         {},
+              deadline, ctx_.now,         Drawn(ctx_.waits, waits_of(share))};
+    wait.place += 1;
     // A node that comes up later begins with a table that has these members already.
     for (const auto& [name, peer] : peers_.all())
         if (peer.is_live()) wait.outstanding.insert(name);

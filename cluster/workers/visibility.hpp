@@ -19,7 +19,7 @@ public:
 
     /// Answers `reply` when every node that is live now has applied this node's log up to its present position or is
     /// down, at the latest at `deadline`. `reply.unseen` then counts the nodes that had not.
-    void wait(const Caller& caller, proto::JoinReply reply, Instant deadline);
+    void wait(const Caller& caller, proto::JoinReply reply, Instant deadline, const SharedShare& share);
 
     /// A node asks how far its log has been applied here. The answer goes out when that is at least `seq`.
     void pinged(const NodeId& from, std::uint64_t nonce, Seq seq);
@@ -37,6 +37,7 @@ private:
         std::set<std::string> outstanding;  // names of nodes
         Instant deadline;
         Instant ask_at;  // the next Ping
+        Drawn place;
     };
     /// A Pong that waits until the log is applied far enough.
     struct Owed {

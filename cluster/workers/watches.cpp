@@ -1,11 +1,10 @@
 #include "cluster/workers/watches.hpp"
 
+#include <algorithm>
 #include <iterator>
 #include <utility>
 
 #include "cluster/base/wire_size.hpp"
-#include "cluster/replication/lookups.hpp"
-#include "proto/limits.hpp"
 
 namespace muster::cluster {
 namespace {
@@ -14,18 +13,16 @@ constexpr GroupRef kGroupsPerTurn = 4096;  // that walks look at
 
 }  // namespace
 
-WatchUpdate Watches::snapshot(const Group& group) const {
-    WatchUpdate update;
-    const auto add = [&](const Group& name) {
-        GroupRuns runs = runs_of(replicas_, replicas_.groups().find(name));
-        if (runs.size() > 0) update.groups.push_back(std::move(runs));
-    };
+WatchEvent Watches::snapshot(const Group& group) const {
+    WatchEvent event{WatchEvent::Kind::snapshot, Reason::left, {}};
     if (!group.store.empty()) {
-        add(group);
-    } else {
-        for (const auto& info : group_sizes(replicas_)) add(info.group);
+        auto members = members_of(replicas_, group);
+        if (!members.empty()) event.groups.push_back({group, std::move(members)});
+        return event;
     }
-    return update;
+    for (const auto& info : group_sizes(replicas_))
+        event.groups.push_back({info.group, members_of(replicas_, info.group)});
+    return event;
 }
 
 GroupRef Watches::begin(const Group& group) {
@@ -45,7 +42,7 @@ void Watches::watch(WatchId watch, const Group& group) {
     unwatch(watch);
     const GroupRef ref = embedded_[watch] = begin(group);
     by_group_[ref].embedded.insert(watch);
-    ctx_.emit(TellWatcher{watch, snapshot(group).whole()});
+    ctx_.emit(TellWatcher{watch, snapshot(group)});
 }
 
 void Watches::unwatch(WatchId watch) {
@@ -66,12 +63,12 @@ Result<Done> Watches::watch(const SessionRequest& request, const Group& group) {
     (void)unwatch(request.token, request.number);
     const GroupRef ref = remote_[request] = begin(group);
     by_group_[ref].remote.insert(request);
-    if (ref == kNoGroup) {
-        walks_[request] = {};
-        more_ = true;
-    } else {
-        push(request, std::make_shared<const WatchUpdate>(snapshot(group)));
-    }
+    const Session* session = sessions_.find(request.token);
+    if (!session) return Done{};
+    const bool all = ref == kNoGroup;
+    walks_[request] = {
+        all ? 0 : ref, {}, all ? kNoGroup : ref + 1, {}, Drawn(ctx_.memory, memory_of(session->share()))};
+    more_ = true;
     return Done{};
 }
 
@@ -98,7 +95,7 @@ void Watches::push(const SessionRequest& watch, const std::shared_ptr<const Watc
     sessions_.push(watch.token, WatchPart{watch.number, update, {}, update->end(), last}, update->bytes());
 }
 
-// ---- snapshots of all groups ---------------------------------------------------------
+// ---- snapshots for workers -----------------------------------------------------------
 
 void Watches::flush() {
     more_ = false;
@@ -109,27 +106,34 @@ void Watches::flush() {
         last_walk_ = at->first;
         --budget;
         const Session* session = sessions_.find(at->first.token);
-        if (session && session->wants_more() && walk_on(at, budget)) more_ = true;
+        const std::size_t room = session ? session->room_for_part() : 0;
+        if (room > 0 && walk_on(at, room, budget)) more_ = true;
     }
     if (budget == 0) more_ = !walks_.empty();
 }
 
-/// Pushes the next part, or none if the budget is used up before there is enough. False if the walk is over.
-bool Watches::walk_on(Walks::iterator at, GroupRef& budget) {
+/// Pushes the next part, of about `most` bytes on the wire, or none if the budget is used up before there is any. False
+/// if the walk is over.
+bool Watches::walk_on(Walks::iterator at, std::size_t most, GroupRef& budget) {
     const SessionRequest watch = at->first;
     Walk& walk = at->second;
     WatchUpdate part;
     std::size_t size = 0;
     const GroupIndex& groups = replicas_.groups();
-    for (; walk.next < groups.limit() && size < ctx_.options.bounds.chunk_bytes && budget > 0; ++walk.next, --budget) {
-        if (groups.holders(walk.next).empty()) continue;
-        GroupRuns runs = runs_of(replicas_, walk.next);
-        if (runs.size() == 0) continue;
-        size += wire_size(runs.group());
-        for (const auto& run : runs.runs()) size += run.count * runs.wire_size_in(run);
-        part.groups.push_back(std::move(runs));
+    const GroupRef end = std::min(walk.end, groups.limit());
+    for (; walk.next < end && size < most && budget > 0; --budget) {
+        if (!groups.holders(walk.next).empty()) {
+            GroupRuns runs(groups.name(walk.next));
+            std::size_t members = 0;
+            const bool done = add_members(replicas_, walk.next, walk.place, most - size, members, runs);
+            size += wire_size(runs.group()) + members;
+            if (runs.size() > 0) part.groups.push_back(std::move(runs));
+            if (!done) break;
+        }
+        ++walk.next;
+        walk.place = {};
     }
-    const bool is_over = walk.next >= groups.limit();
+    const bool is_over = walk.next >= end;
     const auto later = is_over ? std::exchange(walk.later, {}) : decltype(walk.later)();
     if (is_over) walks_.erase(at);
     // A push may end the session. Its watches stand until session_ended().
@@ -138,25 +142,45 @@ bool Watches::walk_on(Walks::iterator at, GroupRef& budget) {
     return !is_over;
 }
 
-/// During a walk: keeps what changed in a group that was passed. What changed in another is in a part to come. False if
-/// the watch has no walk.
+/// During a walk: keeps what changed where it has passed. What changed elsewhere is in a part to come. False if the
+/// watch has no walk.
 bool Watches::keep_for_later(const SessionRequest& watch, const GroupUpdate& update) {
     const auto at = walks_.find(watch);
     if (at == walks_.end()) return false;
     Walk& walk = at->second;
-    if (update.ref >= walk.next) return true;
-    walk.later.push_back(update.event);
-    walk.bytes += update.event->bytes();
+    auto event = passed(walk, update);
+    if (!event) return true;
+    const std::size_t more = event->bytes();
+    const bool has_room = walk.bytes.has_room(more);
+    walk.bytes += more;
+    walk.later.push_back(std::move(event));
     // Half of the backlog: at the end of the walk the changes join what is there of the snapshot.
     const Bounds& bounds = ctx_.options.bounds;
-    if (walk.bytes > bounds.backlog_bytes / 2 || walk.later.size() > bounds.backlog_items / 2)
+    if (!has_room || walk.bytes.amount() > bounds.backlog_bytes / 2 || walk.later.size() > bounds.backlog_items / 2)
         sessions_.give_up(watch.token, "it does not keep up with its watches");
     return true;
 }
 
+/// The part of an update where the walk has passed; null if there is none.
+std::shared_ptr<const WatchUpdate> Watches::passed(const Walk& walk, const GroupUpdate& update) {
+    if (update.ref != walk.next) return update.ref < walk.next ? update.event : nullptr;
+    const GroupRuns& members = update.event->groups[0];
+    const std::string& node = members.node().name;
+    if (node != walk.place.node) return node < walk.place.node ? update.event : nullptr;
+    WatchUpdate part{update.event->kind, update.event->reason, {}};
+    part.groups.push_back(members.below(walk.place.number));
+    return part.groups[0].size() == 0 ? nullptr : std::make_shared<const WatchUpdate>(std::move(part));
+}
+
+std::size_t Watches::memory() const {
+    std::size_t sum = 0;
+    for (const auto& [watch, walk] : walks_) sum += walk.bytes.amount();
+    return sum;
+}
+
 std::optional<std::string> Watches::over_bounds() const {
     for (const auto& [watch, walk] : walks_)
-        if (walk.later.size() > ctx_.options.bounds.backlog_items + 1) return "changes during a snapshot of all groups";
+        if (walk.later.size() > ctx_.options.bounds.backlog_items + 1) return "changes during a snapshot";
     return std::nullopt;
 }
 

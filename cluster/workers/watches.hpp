@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "cluster/replication/replicas.hpp"
+#include "cluster/replication/lookups.hpp"
 #include "cluster/workers/sessions.hpp"
 
 namespace muster::cluster {
@@ -16,9 +16,9 @@ namespace muster::cluster {
 /// A watcher gets a snapshot first and then every update, exactly once. Whatever changes a shown table makes a
 /// GroupUpdate (tables/group_updates.hpp), and watchers are told of nothing else, so none is missed.
 ///
-/// The snapshot of all groups for a worker is a walk: its parts are made while the worker takes them, so it needs no
-/// memory, however large the tables are. What changes in groups that the walk has passed is told after it. Other
-/// changes are in the parts to come.
+/// The snapshot for a worker is a walk: its parts are made while the worker takes them, so it needs no memory, however
+/// large the tables are. What changes where the walk has passed is told after it. Other changes are in the parts to
+/// come.
 class Watches {
 public:
     Watches(Context& context, Replicas& replicas, Sessions& sessions)
@@ -40,6 +40,8 @@ public:
     /// Whether a walk can go on now. If not, it waits until its worker has taken what was sent.
     [[nodiscard]] bool wants_flush() const { return more_; }
     [[nodiscard]] std::optional<std::string> over_bounds() const;
+    /// What walks have drawn from Context::memory.
+    [[nodiscard]] std::size_t memory() const;
 
 private:
     /// The watchers of one group.
@@ -47,11 +49,13 @@ private:
         std::set<WatchId> embedded;
         std::set<SessionRequest> remote;
     };
-    /// A snapshot of all groups under way.
+    /// A snapshot under way.
     struct Walk {
-        GroupRef next = 0;                                      // all groups below have been passed
-        std::vector<std::shared_ptr<const WatchUpdate>> later;  // what changed in those
-        std::size_t bytes = 0;                                  // of `later`
+        GroupRef next = 0;   // all groups below have been passed,
+        MembersPlace place;  // and in this one, the members before
+        GroupRef end = 0;    // the group at which it ends; kNoGroup: after all groups
+        std::vector<std::shared_ptr<const WatchUpdate>> later{};  // what changed where it has passed
+        Drawn bytes{};                                            // of `later`
     };
     using Walks = std::map<SessionRequest, Walk>;
 
@@ -59,10 +63,11 @@ private:
     GroupRef begin(const Group& group);
     void end(GroupRef ref);
     void tell(const Watchers& watchers, const GroupUpdate& update);
-    [[nodiscard]] WatchUpdate snapshot(const Group& group) const;
+    [[nodiscard]] WatchEvent snapshot(const Group& group) const;
     void push(const SessionRequest& watch, const std::shared_ptr<const WatchUpdate>& update, bool last = true);
     bool keep_for_later(const SessionRequest& watch, const GroupUpdate& update);
-    bool walk_on(Walks::iterator at, GroupRef& budget);
+    static std::shared_ptr<const WatchUpdate> passed(const Walk& walk, const GroupUpdate& update);
+    bool walk_on(Walks::iterator at, std::size_t most, GroupRef& budget);
 
     Context& ctx_;
     Replicas& replicas_;

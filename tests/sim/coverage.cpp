@@ -26,6 +26,7 @@ constexpr std::string_view kPaths[] = {
     "hellos_refused_wrong_scope",
     "incarnations_adopted",
     "incarnations_unbelieved",
+    "joins_refused_memory",
     "late_steps",
     "link_items_for_dead",
     "link_items_early",
@@ -102,6 +103,8 @@ constexpr std::string_view kPathsNotHere[] = {
     "link_queue",                     // a level, not a count
     "link_queue_bytes",               // the same
     "members_missing",                // the same
+    "memory_limit",                   // a bound, not a count
+    "memory_used",                    // a level
     "notices_forged",                 // would take the place of a notice of the link
     "peers_refused",                  // 4,096 nodes
     "queries_refused",                // 4,096 wait

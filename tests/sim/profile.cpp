@@ -36,6 +36,10 @@ void draw_bounds(Profile& profile, Random& random) {
         bounds.answer_bytes_per_turn = random.between(1, 20'000);
         bounds.stream_bytes_per_turn = random.between(1, 20'000);
     }
+    if (random.permille(150)) {
+        bounds.memory = random.between(30'000, 300'000);
+        bounds.chunk_bytes = random.between(1, 400);
+    }
     if (random.permille(150)) bounds.link_items = random.between(4, 32);
     if (random.permille(100)) bounds.link_bytes = random.between(2000, 8000);
     if (random.permille(300)) bounds.link_policy = OverflowPolicy::refuse_newest;
@@ -160,9 +164,9 @@ std::string Profile::to_text() const {
         << (impostors.empty() ? "" : ", an impostor") << (keys == 0 ? "" : ", keys")
         << (newer.empty() ? "" : ", some of a newer minor") << "; latency " << ms(network.latency) << "+"
         << ms(network.jitter) << " ms, gossip loss " << network.gossip_loss_permille << " permille; log "
-        << bounds.log_deltas << ", answers " << bounds.answer_bytes_per_turn << ", streams "
-        << bounds.stream_bytes_per_turn << ", early " << bounds.early_deltas << ", chunks " << bounds.chunk_bytes
-        << ", link " << bounds.link_items << " items, " << bounds.link_bytes << " bytes, "
+        << bounds.log_deltas << ", memory " << bounds.memory << ", answers " << bounds.answer_bytes_per_turn
+        << ", streams " << bounds.stream_bytes_per_turn << ", early " << bounds.early_deltas << ", chunks "
+        << bounds.chunk_bytes << ", link " << bounds.link_items << " items, " << bounds.link_bytes << " bytes, "
         << to_string(bounds.link_policy) << ", kept for " << ms(link_retention) << " ms, backlog "
         << bounds.backlog_items << ", " << to_string(bounds.backlog_policy) << ", grace " << ms(session.grace)
         << " ms; handlers " << ms(handlers.usual) << " ms, " << handlers.block_permille << " permille "

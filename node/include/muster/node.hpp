@@ -75,6 +75,9 @@ public:
             std::size_t connections = 16384;
             /// Bytes on their way in, and bytes on their way out, of one connection. At least 4 MiB.
             std::size_t connection_bytes = std::size_t{256} << 20;
+            /// Bytes of all that workers and other nodes can make this node keep, at least 64 MiB. 0: half of the
+            /// memory of the machine or cgroup. Each key, and each other node, may have as much of it as is left free.
+            std::size_t memory = 0;
             std::size_t workers = 65536;  // attached at the same time, those in their grace period included
             // What one worker, or one join of this process, may have:
             std::size_t worker_members = std::size_t{1} << 20;

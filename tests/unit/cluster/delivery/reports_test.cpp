@@ -32,7 +32,8 @@ protected:
 
     Context ctx{Options{}};
     Reports reports{ctx};
-    std::uint64_t ticket = reports.open(kPendingCall, {5, 2, true, 0, {}}, {{kNear, 3, {}}, {kFar, 2, {}}}, seconds(5));
+    std::uint64_t ticket =
+        reports.open(kPendingCall, {5, 2, true, 0, {}}, {{kNear, 3, {}}, {kFar, 2, {}}}, seconds(5), ctx.own_share);
 };
 
 TEST_F(PendingReports, AddsUpWhatEachNodeReports) {

@@ -1,6 +1,7 @@
 // What one worker may use of its node is bounded; what exceeds a bound is refused with a reason, and counted.
 #include <gtest/gtest.h>
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -130,6 +131,74 @@ TEST_F(Limits, KeepsLongAnswersWithinABoundButTheLatestAlways) {
     ASSERT_TRUE(std::holds_alternative<proto::ErrorReply>(forgotten));
     EXPECT_EQ(std::get<proto::ErrorReply>(forgotten).code, ErrorCode::refused);
     EXPECT_EQ(count("deltas_committed"), 6u) << "nothing was done twice";
+}
+
+/// Many sessions of one key are one user. Each of these takes as much as it gets, and then somebody else comes.
+class Shared : public Limits {
+protected:
+    void start_with(const std::function<void(Bounds&)>& bounds) {
+        net.worker_key = {Sender::Role::worker, "greedy"};
+        start(bounds);
+    }
+    /// The answer to the first request of a new session; nothing if the hello is refused.
+    std::optional<proto::Body> ask_anew(const std::string& key, const proto::Body& body) {
+        net.worker_key = {Sender::Role::worker, key};
+        const ConnectionId connection{++last_connection};
+        net.from_worker("a", connection, key, {}, 0, proto::WorkerHello{});
+        const auto hello = net.take_sent(connection).at(0).body;
+        const auto* welcome = std::get_if<proto::WorkerWelcome>(&hello);
+        if (!welcome) return std::nullopt;
+        net.from_worker("a", connection, key, welcome->token, 1, body);
+        for (auto& message : net.take_sent(connection))
+            if (message.header.seq == 1) return std::move(message.body);
+        return proto::Body{};  // it waits
+    }
+    std::uint64_t last_connection = 100;
+};
+
+TEST_F(Shared, PlacesForSessions) {
+    start_with([](Bounds& bounds) { bounds.sessions = 10; });
+    int taken = 1;
+    while (taken < 20 && ask_anew("greedy", proto::StatusRequest{})) ++taken;
+    EXPECT_EQ(taken, 5);
+    EXPECT_TRUE(ask_anew("modest", proto::StatusRequest{}));
+    EXPECT_EQ(count("workers_refused_too_many"), 1u);
+}
+
+TEST_F(Shared, PlacesForWaits) {
+    start_with([](Bounds& bounds) { bounds.pending_reports = 40; });
+    join(kOrders);
+    const proto::NotifyRequest waits{NotificationKind::created, kOrders, {}, true, 60'000};
+    int taken = 0;
+    while (taken < 100 && !is_overloaded(*ask_anew("greedy", waits))) ++taken;
+    EXPECT_EQ(taken, 20);
+    EXPECT_FALSE(is_overloaded(*ask_anew("modest", waits)));
+    const proto::JoinRequest visible{kOrders, 1, {}, true, 60'000};
+    EXPECT_FALSE(is_overloaded(*ask_anew("modest", visible)));
+    EXPECT_EQ(count("waits_refused"), 1u);
+}
+
+TEST_F(Shared, Memory) {
+    start_with([](Bounds& bounds) { bounds.memory = 1'000'000; });
+    const proto::JoinRequest large{kOrders, 100, {{"k", std::string(200, 'm')}}, false, 0};
+    int taken = 0;
+    while (taken < 100 && is_joined(*ask_anew("greedy", large))) ++taken;
+    EXPECT_GT(taken, 5);
+    EXPECT_LT(taken, 20);
+    EXPECT_TRUE(is_joined(*ask_anew("modest", large)));
+    EXPECT_EQ(count("joins_refused_memory"), 1u);
+    EXPECT_LT(count("memory_used"), count("memory_limit") * 2 / 3);
+    // Members leave room for what is sent to them.
+    const proto::NotifyRequest notify{NotificationKind::created, kOrders, {"\xc0"}, false, 0};
+    EXPECT_TRUE(std::holds_alternative<proto::NotifyReply>(*ask_anew("modest", notify)));
+    EXPECT_EQ(count("notifications_dropped"), 0u);
+}
+
+TEST_F(Shared, WithoutKeysEachSessionIsSomebody) {
+    start([](Bounds& bounds) { bounds.sessions = 10; });
+    for (std::uint64_t i = 1; i < 10; ++i) hello(ConnectionId{100 + i}, "w");
+    net.from_worker("a", ConnectionId{200}, "w", {}, 0, proto::WorkerHello{});
+    EXPECT_TRUE(std::holds_alternative<proto::Refuse>(net.take_sent(ConnectionId{200}).at(0).body));
 }
 
 struct QueryLimits : Limits, testing::WithParamInterface<proto::Body> {};

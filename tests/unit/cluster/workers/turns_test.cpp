@@ -56,7 +56,7 @@ private:
                 if (leave)
                     EXPECT_EQ(view.erase(member.id), 1u) << to_string(member.id) << " left, and was not there";
                 else
-                    EXPECT_TRUE(view.emplace(member.id, group.group.feature).second) << to_string(member.id) << " twice";
+                    EXPECT_TRUE(view.emplace(member.id, group.group.feature).second) << to_string(member.id);
             }
         }
     }
@@ -166,7 +166,9 @@ TEST_F(Turns, ALongAnswerLeavesRoomForHeartbeats) {
     net.from_worker("a", ConnectionId{10}, "w", {}, 0, proto::WorkerHello{});
     const auto token = std::get<proto::WorkerWelcome>(net.take_sent(ConnectionId{10}).at(0).body).token;
     Core& core = net.core("a");
-    core.step({net.now, MessageArrived{Channel::door, ConnectionId{10}, {},
+    core.step({net.now, MessageArrived{Channel::door,
+                                       ConnectionId{10},
+                                       {},
                                        {{"default", "w", token.value, 1}, proto::MembersRequest{kOrders, false}}}},
               actions);
     count();

@@ -149,9 +149,11 @@ TEST(Config, EverySettingHasItsPlace) {
 }
 
 TEST(Config, EveryLimitHasItsPlace) {
-    const Config config = good({"--connections", "16", "--connection-bytes", "4194306", "--workers", "17",
-                                "--worker-members", "18", "--worker-groups", "19", "--worker-bytes", "20",
-                                "--worker-watches", "21", "--worker-requests", "1024", "--peers", "22"});
+    const Config config = good({"--connections",    "16",      "--connection-bytes", "4194306", "--workers",      "17",
+                                "--worker-members", "18",      "--worker-groups",    "19",      "--worker-bytes", "20",
+                                "--worker-watches", "21",      "--worker-requests",  "1024",    "--peers",        "22",
+                                "--memory",         "67108865"});
+    EXPECT_EQ(config.node.limits.memory, 67108865u);
     EXPECT_EQ(config.node.limits.connections, 16u);
     EXPECT_EQ(config.node.limits.connection_bytes, 4194306u);
     EXPECT_EQ(config.node.limits.workers, 17u);
@@ -189,6 +191,7 @@ TEST(Config, TheTableOfLimitsIsTheCodes) {
     const auto text = [](std::uint64_t number) { return std::to_string(number); };
     const std::map<std::string, std::string> defaults{{"--connections", text(limits.connections)},
                                                       {"--connection-bytes", text(limits.connection_bytes)},
+                                                      {"--memory", "half of the memory of the machine or cgroup"},
                                                       {"--workers", text(limits.workers)},
                                                       {"--worker-members", text(limits.worker_members)},
                                                       {"--worker-groups", text(limits.worker_groups)},
