@@ -1,49 +1,13 @@
 // Workers that want more than they may have, or do not listen; and whoever says hello without end.
 #include <gtest/gtest.h>
 
-#include "proto/codec.hpp"
-#include "tests/integration/raw_peer.hpp"
+#include "tests/integration/raw_worker.hpp"
 #include "tests/integration/under_attack.hpp"
 
 namespace muster::test {
 namespace {
 
-using proto::Body;
-using proto::Message;
 using std::chrono::seconds;
-
-std::string to_frame(const std::string& name, std::uint64_t token, std::uint64_t seq, Body body) {
-    return zmtp_frame(proto::encode(Message{{"default", name, token, seq}, std::move(body)}));
-}
-
-/// A worker without its library.
-struct RawWorker {
-    RawWorker(const std::string& door, std::string own_name, int receive_buffer = 0)
-        : peer(door, receive_buffer), name(std::move(own_name)) {
-        EXPECT_TRUE(peer.shake("DEALER"));
-        const auto welcome = hello({});
-        EXPECT_TRUE(welcome) << name << " was not let in";
-        if (welcome) token = welcome->token.value;
-    }
-    std::optional<proto::WorkerWelcome> hello(const proto::WorkerHello& greeting) {
-        peer.send(to_frame(name, 0, 0, greeting));
-        while (const auto frame = peer.read_frame()) {
-            auto decoded = proto::decode(*frame);
-            const auto* welcome = decoded ? std::get_if<proto::WorkerWelcome>(&decoded->body) : nullptr;
-            if (welcome != nullptr) return *welcome;
-        }
-        return std::nullopt;
-    }
-    bool acknowledge(std::uint64_t received) {
-        return peer.send(to_frame(name, token, 0, proto::WorkerHeartbeat{received}), seconds(2));
-    }
-    bool ask(Body body) { return peer.send(to_frame(name, token, ++requests, std::move(body)), seconds(2)); }
-
-    RawPeer peer;
-    std::string name;
-    std::uint64_t token = 0;
-    std::uint64_t requests = 0;
-};
 
 void expect_overloaded(const Result<Joined>& result, const std::string& what) {
     ASSERT_FALSE(result.ok()) << what;
