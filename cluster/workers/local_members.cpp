@@ -14,7 +14,7 @@
 namespace muster::cluster {
 namespace {
 
-constexpr std::size_t kMembershipBytes = 128;  // of one owner in one group, approximately
+constexpr std::size_t kMembershipBytes = 448;  // of one owner in one group, in all lists of this node
 constexpr std::size_t kMemberBytes = 64;       // of one that is alone in its run, in all lists of this node
 constexpr std::size_t kRunsPerChange = 16384;  // one delta must fit one frame
 

@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::size_t kInFlightItems = 1024;
 constexpr std::size_t kInFlightBytes = 1u << 20;
+constexpr std::size_t kLeastAnswerBytes = 32u << 10;
 constexpr std::size_t kFewUnsent = 16;
 constexpr std::size_t kSmallPart = 4096;                  // of a snapshot, in bytes on the wire
 constexpr std::size_t kMostOfSmallPart = 4 * kSmallPart;  // in memory
@@ -185,10 +186,14 @@ void Session::keep_answer(std::uint64_t number, const proto::Body& body) {
     const std::size_t size = size_of(body);
     answered_[number] = {body, size};
     answered_bytes_ += size;
-    // The last answer is kept whatever its size: its request is the likeliest to be repeated.
-    while (answered_.size() > bounds.answers_kept ||
-           ((answered_bytes_.amount() > bounds.answer_bytes_kept || !answered_bytes_.has_room(0)) &&
-            answered_.size() > 1)) {
+    // The last answer is kept whatever its size: its request is the likeliest to be repeated. Without memory, a few
+    // small ones are: a worker that resumes repeats what was under way.
+    const auto too_many = [&] {
+        const std::size_t bytes = answered_bytes_.amount();
+        return answered_.size() > bounds.answers_kept || bytes > bounds.answer_bytes_kept ||
+               (bytes > kLeastAnswerBytes && !answered_bytes_.has_room(0));
+    };
+    while (answered_.size() > 1 && too_many()) {
         answered_bytes_ -= answered_.begin()->second.size;
         answered_.erase(answered_.begin());
     }

@@ -37,7 +37,7 @@ void draw_bounds(Profile& profile, Random& random) {
         bounds.stream_bytes_per_turn = random.between(1, 20'000);
     }
     if (random.permille(150)) {
-        bounds.memory = random.between(30'000, 300'000);
+        bounds.memory = random.between(150'000, 1'000'000);
         bounds.chunk_bytes = random.between(1, 400);
     }
     if (random.permille(150)) bounds.link_items = random.between(4, 32);

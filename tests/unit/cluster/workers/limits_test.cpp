@@ -78,7 +78,7 @@ TEST_F(Limits, MembersOfOneOwner) {
 }
 
 TEST_F(Limits, MetadataOfEachMemberIsCountedWhileItStands) {
-    start([](Bounds& bounds) { bounds.bytes_per_owner = 2000; });
+    start([](Bounds& bounds) { bounds.bytes_per_owner = 2320; });
     const Meta meta{{"k", std::string(250, 'm')}};
     EXPECT_TRUE(is_joined(join(kOrders, 3, meta)));
     EXPECT_TRUE(is_joined(join(kOrders, 3, meta)));
