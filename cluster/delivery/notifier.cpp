@@ -68,7 +68,7 @@ void Notifier::send(const Targets& targets, proto::Notice notice, std::size_t si
     const bool wait = notice.ticket != 0;
     const proto::SharedNotice for_all = wait ? proto::SharedNotice() : std::move(notice);
     for (const auto& target : targets) {
-        if (wait) notice.newest = target.newest;
+        if (wait) notice.newest = target.newest;  // NOLINT(bugprone-use-after-move): with `wait` it was not moved
         const proto::SharedNotice to_target = wait ? proto::SharedNotice(notice) : for_all;
         if (target.node == ctx_.self) {
             fan_outs_.take(target.node, to_target);

@@ -54,7 +54,7 @@ TEST(ExampleConfig, GivesTheDefaultsThatTheHelpGives) {
         const std::string help = setting.help;
         const auto at = help.find("(default ");
         if (at == std::string::npos || !example.values.contains(setting.key)) continue;
-        if (std::string_view(setting.key) == "scope") continue;  // the example leads away from the default
+        if (std::string_view(setting.key) == "scope") continue;   // the example leads away from the default
         if (std::string_view(setting.key) == "memory") continue;  // its default depends on the machine
         std::string given = help.substr(at + 9);
         std::erase(given, '"');
