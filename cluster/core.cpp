@@ -55,7 +55,7 @@ void Core::Impl::step(Event& event, Actions& actions) {
 Result<proto::NumberRun> Core::Impl::join(Instant now, const LocalJoin& join, Actions& actions) {
     MUSTER_CHECK(!stopped && !join.visible);
     begin(now, actions);
-    auto joined = local.join(join.handler, "", join.group, join.count, join.meta, memory_of(ctx.own_share));
+    auto joined = local.join(join.handler, "", join.group, join.count, join.meta, ctx.own_share);
     end();
     return joined;
 }
@@ -164,7 +164,7 @@ void Core::Impl::on(const LinkUp& event) {
 }
 
 void Core::Impl::on(const LocalJoin& event) {
-    const auto joined = local.join(event.handler, "", event.group, event.count, event.meta, memory_of(ctx.own_share));
+    const auto joined = local.join(event.handler, "", event.group, event.count, event.meta, ctx.own_share);
     if (!joined) return answer(event.call, joined.error());
     proto::JoinReply reply{{*joined}, 0};
     if (event.visible)

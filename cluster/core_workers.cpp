@@ -129,7 +129,7 @@ bool Core::Impl::answer_part(Query& query) {
 
 void Core::Impl::join_request(const SessionRequest& id, const std::string& worker, const proto::JoinRequest& join) {
     const auto& share = sessions.find(id.token)->share();
-    const auto joined = local.join(id.token, worker, join.group, join.count, join.meta, memory_of(share));
+    const auto joined = local.join(id.token, worker, join.group, join.count, join.meta, share);
     if (!joined) return answer(id, joined.error());
     proto::JoinReply reply{{*joined}, 0};
     if (join.visible)

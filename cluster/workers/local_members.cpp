@@ -75,12 +75,12 @@ std::uint32_t LocalMembers::find_membership(std::uint32_t owner, std::uint32_t g
     });
 }
 
-std::uint32_t LocalMembers::make_owner(const Owner& owner, const std::shared_ptr<Budget::Account>& account) {
+std::uint32_t LocalMembers::make_owner(const Owner& owner, const SharedShare& share) {
     std::uint32_t at = find_owner(owner);
     if (at != kNone) return at;
     at = owners_.create();
     owners_[at].owner = owner;
-    owners_[at].drawn = Drawn(ctx_.memory, account);
+    owners_[at].drawn = Drawn(ctx_.memory, memory_of(share));
     by_owner_.insert(hash_of(owner), at);
     return at;
 }
@@ -139,13 +139,12 @@ void LocalMembers::drop_membership(std::uint32_t at) {
 // ---- joins and leaves --------------------------------------------------------------
 
 Result<proto::NumberRun> LocalMembers::join(const Owner& owner, const std::string& worker, const Group& group,
-                                            std::uint64_t count, const Meta& meta,
-                                            const std::shared_ptr<Budget::Account>& account) {
+                                            std::uint64_t count, const Meta& meta, const SharedShare& share) {
     if (const auto why = why_invalid(group, count, meta); !why.empty()) return Error{ErrorCode::bad_request, why};
-    if (auto error = why_too_much(owner, group, count, meta, *account)) return *std::move(error);
+    if (auto error = why_too_much(owner, group, count, meta, share->memory)) return *std::move(error);
     const proto::NumberRun run{last_.next(), count};
     last_ = last_.plus(count);
-    const std::uint32_t at = make_membership(make_owner(owner, account), make_group(group));
+    const std::uint32_t at = make_membership(make_owner(owner, share), make_group(group));
     const Run joined{run.first, static_cast<std::uint32_t>(count), at};
     const Run with_charge{run.first, joined.count, charge_of(meta)};
     memberships_[at].numbers.add(with_charge, [](const Run&) {});

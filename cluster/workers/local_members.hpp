@@ -27,12 +27,11 @@ public:
     LocalMembers(Context& context, Replicas& replicas) : ctx_(context), replicas_(replicas) {}
 
     /// `count` new members with consecutive numbers, in one delta. `worker` is empty for a handler. What they cost is
-    /// drawn from `account`.
+    /// drawn from `share`.
     /// Errors: bad_request (count, names, metadata), overloaded (bounds of one owner: members, groups, bytes; the
     /// budget).
     Result<proto::NumberRun> join(const Owner& owner, const std::string& worker, const Group& group,
-                                  std::uint64_t count, const Meta& meta,
-                                  const std::shared_ptr<Budget::Account>& account);
+                                  std::uint64_t count, const Meta& meta, const SharedShare& share);
     /// The given members leave, in one delta; without any, the latest `count`. Members that the owner does not have are
     /// ignored. Owner kAnyHandler means all handlers.
     /// Errors: bad_request (count, names), not_joined (the owner has none of them).
@@ -90,7 +89,7 @@ private:
     [[nodiscard]] std::uint32_t find_owner(const Owner& owner) const;
     [[nodiscard]] std::uint32_t find_group(GroupRef ref) const;
     [[nodiscard]] std::uint32_t find_membership(std::uint32_t owner, std::uint32_t group) const;
-    std::uint32_t make_owner(const Owner& owner, const std::shared_ptr<Budget::Account>& account);
+    std::uint32_t make_owner(const Owner& owner, const SharedShare& share);
     std::uint32_t make_group(const Group& group);
     std::uint32_t make_membership(std::uint32_t owner, std::uint32_t group);
     /// Removes also its owner and its group, if they have no other membership.

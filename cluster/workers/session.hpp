@@ -60,6 +60,8 @@ public:
     /// How many bytes on the wire the next part of a snapshot may have; 0: none now, because enough waits. However
     /// little memory is left, one small part may wait, so that each snapshot comes to its end.
     [[nodiscard]] std::size_t room_for_part() const;
+    /// Whether Watches waits for room_for_part(): Sessions tells it then.
+    bool waits_for_room = false;
     /// Items of the stream that are not acknowledged, and their bytes.
     [[nodiscard]] std::size_t items() const { return stream_.size(); }
     [[nodiscard]] std::size_t bytes() const { return bytes_.amount(); }

@@ -130,6 +130,7 @@ void Sessions::attach(Session& session, ConnectionId connection, std::uint64_t r
     session.attach(connection, received);
     session.acked(received, outcomes_);
     list_if_wants_flush(session);
+    list_if_roomy(session);
 }
 
 std::string Sessions::why_forbidden(const MessageArrived& event) {
@@ -161,6 +162,7 @@ std::optional<Sessions::Request> Sessions::message(MessageArrived event) {
     if (const auto* heartbeat = std::get_if<proto::WorkerHeartbeat>(&message.body)) {
         session->acked(heartbeat->received, outcomes_);
         list_if_wants_flush(*session);
+        list_if_roomy(*session);
     } else if (is_request(message.body)) {
         const std::uint64_t number = message.header.seq;
         if (!session->begin(number, is_done_once(message.body))) return std::nullopt;
@@ -266,6 +268,12 @@ void Sessions::list_if_wants_flush(Session& session) {
     to_flush_.push_back(session.token());
 }
 
+void Sessions::list_if_roomy(Session& session) {
+    if (!session.waits_for_room || session.room_for_part() == 0) return;
+    session.waits_for_room = false;
+    roomy_.push_back(session.token());
+}
+
 void Sessions::allow_for_lateness(Duration late) {
     lost_.clear();
     for (auto& [token, session] : sessions_) {
@@ -305,6 +313,7 @@ void Sessions::flush() {
         session->flush(budget);
         session->is_listed = false;
         list_if_wants_flush(*session);
+        list_if_roomy(*session);
     }
 }
 

@@ -65,6 +65,9 @@ public:
     /// When end_lost() has something to end; kNever if no session is lost.
     [[nodiscard]] Instant next_end() const;
     [[nodiscard]] bool wants_flush() const { return !to_flush_.empty(); }
+    /// The sessions that waited for room for a part, and have it, since the last call.
+    std::vector<SessionToken> take_roomy() { return std::exchange(roomy_, {}); }
+    [[nodiscard]] bool has_roomy() const { return !roomy_.empty(); }
     /// Sends what waits for workers, up to Bounds::stream_bytes_per_turn. Sessions take turns.
     void flush();
 
@@ -90,6 +93,7 @@ private:
     bool take_final_message(Session& session, const proto::Message& message);
     void lose(Session& session);
     void list_if_wants_flush(Session& session);
+    void list_if_roomy(Session& session);
     void end(SessionToken token, Reason reason);
 
     Context& ctx_;
@@ -97,6 +101,7 @@ private:
     std::map<ConnectionId, SessionToken> by_connection_;
     std::set<std::pair<Instant, SessionToken>> lost_;  // by the end of the grace period
     std::deque<SessionToken> to_flush_;                // in the order in which they began to want it
+    std::vector<SessionToken> roomy_;                  // see take_roomy()
     std::vector<Ended> ended_;
     std::vector<Outcome> outcomes_;
 };

@@ -10,6 +10,7 @@ namespace muster::cluster {
 namespace {
 
 constexpr GroupRef kGroupsPerTurn = 4096;  // that walks look at
+constexpr GroupRef kPartCost = 64;         // of a part with thousands of members, as many groups
 
 }  // namespace
 
@@ -68,7 +69,7 @@ Result<Done> Watches::watch(const SessionRequest& request, const Group& group) {
     const bool all = ref == kNoGroup;
     walks_[request] = {
         all ? 0 : ref, {}, all ? kNoGroup : ref + 1, {}, Drawn(ctx_.memory, memory_of(session->share()))};
-    more_ = true;
+    ready_.insert(request.token);
     return Done{};
 }
 
@@ -83,6 +84,7 @@ Result<Done> Watches::unwatch(SessionToken token, std::uint64_t number) {
 }
 
 void Watches::session_ended(SessionToken token) {
+    ready_.erase(token);
     for (auto it = remote_.lower_bound({token, 0}); it != remote_.end() && it->first.token == token;) {
         by_group_[it->second].remote.erase(it->first);
         walks_.erase(it->first);
@@ -98,23 +100,29 @@ void Watches::push(const SessionRequest& watch, const std::shared_ptr<const Watc
 // ---- snapshots for workers -----------------------------------------------------------
 
 void Watches::flush() {
-    more_ = false;
+    for (const SessionToken token : sessions_.take_roomy()) ready_.insert(token);
     GroupRef budget = kGroupsPerTurn;
-    for (std::size_t left = walks_.size(); left > 0 && budget > 0; --left) {
-        auto at = walks_.upper_bound(last_walk_);  // after the end, the first
-        if (at == walks_.end()) at = walks_.begin();
-        last_walk_ = at->first;
-        --budget;
-        const Session* session = sessions_.find(at->first.token);
-        const std::size_t room = session ? session->room_for_part() : 0;
-        if (room > 0 && walk_on(at, room, budget)) more_ = true;
+    while (!ready_.empty() && budget > 0) {
+        const auto next = ready_.upper_bound(last_);  // after the end, the first
+        last_ = next == ready_.end() ? *ready_.begin() : *next;
+        budget -= std::min(budget, kPartCost);
+        if (!walk_on(last_, budget)) ready_.erase(last_);
     }
-    if (budget == 0) more_ = !walks_.empty();
 }
 
-/// Pushes the next part, of about `most` bytes on the wire, or none if the budget is used up before there is any. False
-/// if the walk is over.
-bool Watches::walk_on(Walks::iterator at, std::size_t most, GroupRef& budget) {
+/// Continues the oldest walk of a session by one part. False if it has none, or has to wait.
+bool Watches::walk_on(SessionToken token, GroupRef& budget) {
+    Session* session = sessions_.find(token);
+    const auto at = walks_.lower_bound({token, 0});
+    if (!session || at == walks_.end() || at->first.token != token) return false;
+    const std::size_t room = session->room_for_part();
+    session->waits_for_room = room == 0;
+    if (room > 0) walk_on(at, room, budget);
+    return room > 0;
+}
+
+/// Pushes the next part, of about `most` bytes on the wire, or none if the budget is used up before there is any.
+void Watches::walk_on(Walks::iterator at, std::size_t most, GroupRef& budget) {
     const SessionRequest watch = at->first;
     Walk& walk = at->second;
     WatchUpdate part;
@@ -139,7 +147,6 @@ bool Watches::walk_on(Walks::iterator at, std::size_t most, GroupRef& budget) {
     // A push may end the session. Its watches stand until session_ended().
     if (is_over || !part.groups.empty()) push(watch, std::make_shared<const WatchUpdate>(std::move(part)), is_over);
     for (const auto& update : later) push(watch, update);
-    return !is_over;
 }
 
 /// During a walk: keeps what changed where it has passed. What changed elsewhere is in a part to come. False if the

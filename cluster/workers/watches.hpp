@@ -38,7 +38,7 @@ public:
     /// Continues walks. Nothing that was changed may be untold.
     void flush();
     /// Whether a walk can go on now. If not, it waits until its worker has taken what was sent.
-    [[nodiscard]] bool wants_flush() const { return more_; }
+    [[nodiscard]] bool wants_flush() const { return !ready_.empty() || sessions_.has_roomy(); }
     [[nodiscard]] std::optional<std::string> over_bounds() const;
     /// What walks have drawn from Context::memory.
     [[nodiscard]] std::size_t memory() const;
@@ -67,7 +67,8 @@ private:
     void push(const SessionRequest& watch, const std::shared_ptr<const WatchUpdate>& update, bool last = true);
     bool keep_for_later(const SessionRequest& watch, const GroupUpdate& update);
     static std::shared_ptr<const WatchUpdate> passed(const Walk& walk, const GroupUpdate& update);
-    bool walk_on(Walks::iterator at, std::size_t most, GroupRef& budget);
+    bool walk_on(SessionToken token, GroupRef& budget);
+    void walk_on(Walks::iterator at, std::size_t most, GroupRef& budget);
 
     Context& ctx_;
     Replicas& replicas_;
@@ -76,8 +77,8 @@ private:
     std::map<SessionRequest, GroupRef> remote_;
     std::map<GroupRef, Watchers> by_group_;  // kNoGroup: those of every group
     Walks walks_;
-    SessionRequest last_walk_;  // that went on last: the others are next
-    bool more_ = false;
+    std::set<SessionToken> ready_;  // sessions with a walk that can go on
+    SessionToken last_;             // of them, whose walk went on last: the others are next
 };
 
 }  // namespace muster::cluster
