@@ -11,6 +11,7 @@ namespace muster::cluster {
 void Core::Impl::adopt_incarnation(Incarnation incarnation) {
     const bool known = ready || replicas.own().applied() != Seq{};
     if (known) end_life();
+    links.begin_life();  // a node may have reported to notifiers before it was ready
     ctx.self.incarnation = incarnation;
     ctx.proof = proof_of(ctx, peers.self_record({}));
     peers.begin_life();
@@ -28,7 +29,6 @@ void Core::Impl::end_life() {
     replicas.publish(true);
     flush();
     say_goodbye();
-    links.begin_life();
     snapshots.clear();
 }
 

@@ -117,6 +117,8 @@ void Detector::suspect_if_silent(Peer& peer, bool cut_off) {
 /// final: if the peer lives, it learns of it and refutes it, and its table is shown again.
 void Detector::declare_down_if_suspect_for_too_long(Peer& peer, bool cut_off) {
     if (peer.record.state != NodeState::suspect) return;
+    // It has just said that it hears this node again: its next sign of life makes it alive.
+    if (peers_.is_hearing(peer)) return;
     const Timing& timing = ctx_.options.timing;
     const bool confirmed = peer.accusers.size() >= kConfirmingAccusers;
     const Duration limit = (confirmed ? timing.down_confirmed : timing.down_after) * (cut_off ? 2 : 1);
