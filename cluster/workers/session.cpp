@@ -13,9 +13,8 @@ constexpr std::size_t kInFlightItems = 1024;
 constexpr std::size_t kInFlightBytes = 1u << 20;
 constexpr std::size_t kLeastAnswerBytes = 32u << 10;
 constexpr std::size_t kFewUnsent = 16;
-constexpr std::size_t kSmallPart = 4096;                  // of a snapshot, in bytes on the wire
-constexpr std::size_t kMostOfSmallPart = 4 * kSmallPart;  // in memory
-constexpr std::size_t kPartOverhead = 64;                 // of a part of a watch event, on the wire, approximately
+constexpr std::size_t kSmallPart = 4096;   // of a snapshot, in bytes on the wire
+constexpr std::size_t kPartOverhead = 64;  // of a part of a watch event, on the wire, approximately
 
 /// The approximate size in memory.
 std::size_t size_of(const proto::Body& body) {
@@ -46,10 +45,11 @@ void Session::detach() {
     lost_at_ = ctx_.now;
 }
 
-bool Session::is_full(std::size_t more) const {
+bool Session::is_full(std::size_t more, bool for_delivery) const {
     const Bounds& bounds = ctx_.options.bounds;
-    return stream_.size() - gaps_ - pieces_ >= bounds.backlog_items || bytes_.amount() + more > bounds.backlog_bytes ||
-           !bytes_.has_room(more);
+    if (stream_.size() - gaps_ - pieces_ >= bounds.backlog_items || bytes_.amount() + more > bounds.backlog_bytes)
+        return true;
+    return !bytes_.has_room(more) && (for_delivery || bytes_.amount() + more > kLeastForWatches);
 }
 
 bool Session::is_over() const {
@@ -75,8 +75,7 @@ bool Session::push(StreamItem item, std::size_t size, Awaited awaited, std::vect
 
 bool Session::make_room(std::size_t size, bool for_delivery, std::vector<Outcome>& outcomes) {
     const OverflowPolicy policy = ctx_.options.bounds.backlog_policy;
-    if (!for_delivery && stream_.empty() && size <= kMostOfSmallPart) return true;  // see room_for_part()
-    while (is_full(size)) {
+    while (is_full(size, for_delivery)) {
         // Items of a watch must not be dropped. Notifications make room for them with both dropping policies, so that
         // the worker keeps its session.
         const bool may_drop =

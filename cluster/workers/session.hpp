@@ -26,6 +26,10 @@ struct WatchPart {
     bool last = true;  // of the event
 };
 
+/// What a session may keep of its watches however little memory is left, and as much for the changes during a snapshot.
+/// Who is given up comes back and joins again, which is more work for all than these few bytes, which watchers share.
+inline constexpr std::size_t kLeastForWatches = 16u << 10;
+
 class Session {
 public:
     using StreamItem = std::variant<proto::Delivery, proto::Gap, WatchPart>;
@@ -129,7 +133,7 @@ private:
     [[nodiscard]] const Item& item_after(std::uint64_t number) const {
         return stream_[static_cast<std::size_t>(number - acked_)];
     }
-    [[nodiscard]] bool is_full(std::size_t more) const;
+    [[nodiscard]] bool is_full(std::size_t more, bool for_delivery) const;
     bool make_room(std::size_t size, bool for_delivery, std::vector<Outcome>& outcomes);
     bool drop_oldest(std::vector<Outcome>& outcomes);
     void make_gap(const std::deque<Item>::iterator& dropped);

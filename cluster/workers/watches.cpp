@@ -158,7 +158,7 @@ bool Watches::keep_for_later(const SessionRequest& watch, const GroupUpdate& upd
     auto event = passed(walk, update);
     if (!event) return true;
     const std::size_t more = event->bytes();
-    const bool has_room = walk.bytes.has_room(more);
+    const bool has_room = walk.bytes.has_room(more) || walk.bytes.amount() + more <= kLeastForWatches;
     walk.bytes += more;
     walk.later.push_back(std::move(event));
     // Half of the backlog: at the end of the walk the changes join what is there of the snapshot.

@@ -141,6 +141,8 @@ Profile draw_profile(const Wishes& wishes, Random random) {
                                   [](const auto& weight) { return weight.first == Fault::replayed_frame; });
     draw_network(profile, random);
     draw_bounds(profile, random);
+    // Their members alone would fill a small memory, and workers that are given up join them again and again.
+    if (profile.big_groups) profile.bounds.memory = cluster::Bounds{}.memory;
     draw_seeds(profile, random);
     if (profile.calm) profile.weights.clear();
     if (profile.big_groups || profile.nodes > 6 || !random.permille(250)) profile.check_every = 64;
