@@ -74,7 +74,7 @@ void Core::Impl::begin(Instant now, Actions& actions) {
     ctx.actions = &actions;
     first_action = actions.size();
     if (!std::exchange(started, true)) {
-        last_step = tick_due = heartbeat_due = ctx.now;
+        ctx.started_at = last_step = tick_due = heartbeat_due = ctx.now;
         unseeded_ready_at = ctx.now + ctx.options.timing.ready_wait;
         unsynced_ready_at = ctx.now + kReadyUnsynced;
     }
@@ -222,7 +222,7 @@ void Core::Impl::tick() {
     detector.tick();
     replicas.publish(true);  // a report tells the position of the log, and nobody should pull what is about to be sent
     channels.tick(replicas.own().applied(), replicas.own().digest());
-    if (ctx.now >= proof_due) {  // with the present key, which may have been replaced
+    if (peers.check_proofs() || ctx.now >= proof_due) {  // with the present key, which may have been replaced
         proof_due = ctx.now + kProofInterval;
         ctx.proof = proof_of(ctx, peers.self_record({}));
     }

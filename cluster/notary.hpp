@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -21,6 +22,8 @@ public:
     virtual std::string sign(std::string_view bytes) = 0;
     /// Whether the node of this name has signed `bytes`. False also if that node is no longer trusted.
     virtual bool is_signed_by(const std::string& node, std::string_view bytes, std::string_view signature) = 0;
+    /// Increases when keys of nodes are no longer trusted, so that earlier signatures may be worth nothing.
+    [[nodiscard]] virtual std::uint64_t removals() const = 0;
 };
 
 }  // namespace muster::cluster

@@ -35,6 +35,7 @@ struct Context {
     NodeId self;  // Options::self, or the same name with a higher incarnation: see Core::Impl::adopt_incarnation()
     bool is_serving = false;  // has been ready: this node is not ended because another process has its name
     Instant now{};
+    Instant started_at{};        // the first step
     Actions* actions = nullptr;  // null between steps
     Random random;
     Counters counters;

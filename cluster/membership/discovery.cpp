@@ -61,6 +61,11 @@ bool Discovery::hello(const proto::Message& message, const Sender& sender, Conne
     const bool itself = caller.id == ctx_.self;
     if (caller.state != NodeState::alive)
         return refuse(connection, ErrorCode::bad_request, "a hello must come from a live node");
+    if (peers_.is_beyond_clocks(caller.id)) {
+        ctx_.count("incarnations_unbelieved");
+        return refuse(connection, ErrorCode::bad_request,
+                      "the clock of node '" + caller.id.name + "' is decades ahead: set it, and start that node again");
+    }
     if (caller.id.name == ctx_.self.name && !itself)
         return refuse(connection, ErrorCode::name_taken, name_taken(ctx_.self.name, ctx_.options.address));
     if (const Peer* holder = holder_of_name(caller))
@@ -133,6 +138,10 @@ bool Discovery::welcome(const proto::Message& message, const std::string& addres
         return false;
     }
     if (welcome.known > ctx_.self.incarnation) {
+        if (peers_.is_beyond_clocks({ctx_.self.name, welcome.known})) {
+            ctx_.count("incarnations_unbelieved");
+            return false;
+        }
         if (!is_known_proven(welcome)) {
             ctx_.count("lives_unproven");
             return false;

@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "cluster/membership/precedence.hpp"
-#include "cluster/membership/seal.hpp"
 #include "proto/fnv1a.hpp"
 
 namespace muster::cluster {
@@ -14,11 +13,8 @@ namespace {
 using proto::PeerRecord;
 
 constexpr Duration kDeathReportInterval = std::chrono::milliseconds(200);
-// Microseconds since 1970 until the year 294,247. Above it a node would have no number for its next life.
-constexpr std::uint64_t kMaxIncarnation = std::uint64_t{1} << 63;
 constexpr Duration kRefusalNoteInterval = std::chrono::seconds(30);
-constexpr std::size_t kAwakeDead = 32;                  // peers that are down and stay connected, at most
-constexpr std::uint64_t kMaxRefutationStep = 1u << 20;  // far more than any node refutes between two records of it
+constexpr std::size_t kAwakeDead = 32;  // peers that are down and stay connected, at most
 
 }  // namespace
 
@@ -51,40 +47,6 @@ bool Peers::is_serving(const Peer& peer) const {
 
 bool Peers::is_hearing_directly(const Peer& peer) const {
     return ctx_.now - peer.heard_directly_at < ctx_.options.timing.suspect_after;
-}
-
-void Peers::merge(const PeerRecord& news, const std::string& reporter) {
-    if (news.id.incarnation.value >= kMaxIncarnation) return ctx_.count("incarnations_unbelieved");
-    if (!ctx_.options.notary) return merge_believed(news, reporter);
-    if (const auto believed = believable(news, reporter)) merge_believed(*believed, reporter);
-}
-
-/// PROTOCOL.md, "Seals".
-std::optional<PeerRecord> Peers::believable(PeerRecord news, const std::string& reporter) const {
-    const PeerRecord own = self_record(seq_);
-    const Peer* peer = find(news.id.name);
-    const PeerRecord* known = news.id.name == own.id.name ? &own : peer ? &peer->record : nullptr;
-    const bool same_life = known && known->id == news.id;
-    const bool later_life = !known || known->id.incarnation < news.id.incarnation;
-    if (later_life && !is_proven(ctx_, news)) {
-        ctx_.count("lives_unproven");
-        return std::nullopt;
-    }
-    // A liar could report a death with the highest refutation, above which the accused has no number to refute it.
-    if (news.refutation > (same_life ? known->refutation : 0) + kMaxRefutationStep) {
-        ctx_.count("refutations_unbelieved");
-        return std::nullopt;
-    }
-    if (same_life) {  // the addresses of a life never change
-        news.address = known->address;
-        news.control = known->control;
-        news.gossip = known->gossip;
-        news.proof = known->proof;
-    }
-    if (reporter == news.id.name) return news;
-    if (news.state == NodeState::left) news.state = NodeState::down;  // `left` is final, `down` can be refuted
-    news.seq = {};
-    return news;
 }
 
 void Peers::merge_believed(const PeerRecord& news, const std::string& reporter) {
@@ -204,6 +166,7 @@ void Peers::replace_record(Peer& peer, const PeerRecord& news) {
     if (news.id != old.id) {
         peer.knows_us = peer.has_moved = false;
         peer.published_stamp = peer.sent_stamp = 0;
+        peer.has_lost_key = false;
         peer.sealed_heartbeat.clear();
         peer.told = peer.faults = 0;
         peer.told_at = kLongAgo;

@@ -70,6 +70,7 @@ struct Peer {
     // With keys, of this life. See seal.hpp.
     std::uint64_t published_stamp = 0;  // the highest stamp of its publications
     std::uint64_t sent_stamp = 0;       // the highest stamp of messages that it sent to this node through others
+    bool has_lost_key = false;          // its proof is by a key that is no longer trusted
     std::string sealed_heartbeat;       // its latest heartbeat, encoded: the proof for nodes that do not hear it
 
     [[nodiscard]] bool is_live() const {
@@ -117,6 +118,11 @@ public:
     /// Takes in a record that `reporter` sent, which may be the record's subject. A record about this node is refuted
     /// if it says `suspect` or `down`.
     void merge(const proto::PeerRecord& news, const std::string& reporter);
+    /// No clock can have begun this life, however wrong it may be. Lives are microseconds since 1970.
+    [[nodiscard]] bool is_beyond_clocks(const NodeId& life) const;
+    /// Forgets lives whose proof is by a key that is no longer trusted, some of them in each call. Returns whether keys
+    /// were removed since the last call. Must be called once a tick.
+    bool check_proofs();
     /// Takes in a sign of life of exactly this life. If the peer is believed down and `refutation` does not refute
     /// that, sends it the report of its death, so that it refutes.
     void confirm_alive(const NodeId& id, std::uint64_t refutation, const SignOfLife& sign);
@@ -204,6 +210,8 @@ private:
     /// With keys: what `reporter` may tell of the record's subject, or nothing if only the subject is believed.
     [[nodiscard]] std::optional<proto::PeerRecord> believable(proto::PeerRecord news,
                                                               const std::string& reporter) const;
+    bool forget_without_key(const NodeId& id);
+    void renew_proof(const proto::PeerRecord& news, const std::string& reporter);
     void merge_believed(const proto::PeerRecord& news, const std::string& reporter);
     void merge_self(const proto::PeerRecord& news);
     void merge_suspicion(Peer& peer, const proto::PeerRecord& news, const std::string& reporter) const;
@@ -238,6 +246,11 @@ private:
     std::map<std::string, proto::PeerRecord> news_;
     std::map<std::string, std::string> at_gossip_;  // by gossip address: the peer that was connected there last
     Instant refusal_noted_at_ = kLongAgo;
+    // With keys:
+    std::uint64_t removals_ = 0;   // of the notary, at the last check
+    Instant proofs_due_ = kNever;  // the next check of some proofs
+    std::string last_checked_;     // the peer whose proof was checked last; empty: none in this pass
+    bool found_unproven_ = false;  // in this pass, a peer that is to prove its life again
     std::vector<Transition> transitions_;
 };
 

@@ -10,4 +10,8 @@ bool KeyNotary::is_signed_by(const std::string& node, std::string_view bytes, st
     return keys_->is_signed_by(node, bytes, signature);
 }
 
+std::uint64_t KeyNotary::removals() const {
+    return keys_->removals();
+}
+
 }  // namespace muster::node

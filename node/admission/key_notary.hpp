@@ -15,6 +15,7 @@ public:
 
     std::string sign(std::string_view bytes) override;
     bool is_signed_by(const std::string& node, std::string_view bytes, std::string_view signature) override;
+    [[nodiscard]] std::uint64_t removals() const override;
 
 private:
     const std::shared_ptr<const keys::Keyring> keys_;

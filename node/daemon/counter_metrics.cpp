@@ -91,6 +91,8 @@ constexpr std::array kMetrics{
                   "Higher incarnations that this node took, because a later one of its name was known"},
     CounterMetric{"incarnations_unbelieved", "muster_incarnations_unbelieved_total", "", "",
                   "Records of an incarnation that no clock can have"},
+    CounterMetric{"lives_without_key", "muster_lives_without_key_total", "", "",
+                  "Incarnations of other nodes forgotten because the key that proved them is not trusted any more"},
     CounterMetric{"addresses_in_use", "muster_addresses_in_use_total", "", "",
                   "Connects left out because another live node is at the address"},
     CounterMetric{"addresses_forgotten", "muster_addresses_forgotten_total", "", "",

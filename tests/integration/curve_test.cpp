@@ -11,6 +11,8 @@
 #include <thread>
 #include <zmq.hpp>
 
+#include "cluster/membership/seal.hpp"
+#include "node/keys/key_pair.hpp"
 #include "proto/codec.hpp"
 #include "tests/integration/keys.hpp"
 
@@ -126,11 +128,11 @@ TEST(Curve, StrangersAreRefusedAndCounted) {
     EXPECT_EQ(refused.status, 3) << refused.errors;
 }
 
-NodeId id_of(const Cluster& cluster, const std::string& name) {
-    const auto answer = Json::parse(cluster.muster(0, {"nodes"}).lines.at(0));
+NodeId id_of(const Cluster& cluster, const std::string& name, std::size_t at = 0) {
+    const auto answer = Json::parse(cluster.muster(at, {"nodes"}).lines.at(0));
     for (const auto& node : answer.at("nodes"))
         if (node.at("name") == name) return {name, Incarnation{node.at("incarnation").get<std::uint64_t>()}};
-    throw std::runtime_error("n1 does not know " + name);
+    throw std::runtime_error("node " + std::to_string(at) + " does not know " + name);
 }
 
 // Forged origins, and replays of earlier lives: whoever has a member's key and speaks for another.
@@ -227,6 +229,47 @@ TEST(Curve, AKeyIsReplacedWithoutALoss) {
     for (std::size_t i = 0; i < 3; ++i) EXPECT_TRUE(cluster.wait_alive(i, 3)) << cluster.node(i).errors();
     for (std::size_t i = 0; i < 3; ++i)
         EXPECT_EQ(cluster.node(i).errors().find(" is down"), std::string::npos) << cluster.node(i).errors();
+}
+
+/// Somebody had the key of n3 while it was down, and told of a life of n3 that begins in a year.
+TEST(Curve, ANodeComesUpAfterItsStolenKeyWasReplaced) {
+    const Keys keys(3);
+    auto places = keys.places(3);
+    const auto control = std::to_string(free_port());
+    places[0].more.insert(places[0].more.end(), {"--control-port", control});
+    Cluster cluster(places);
+    const NodeId killed = id_of(cluster, "n3");
+    cluster.node(2).signal(SIGKILL);
+    ASSERT_TRUE(cluster.wait_alive(0, 2));
+    Stranger thief("127.0.0.1:" + control);
+    thief.has(text_in(keys.key("n3"), "public-key"), text_in(keys.key("n3"), "secret-key"),
+              text_in(keys.pub("node", "n1"), "public-key"));
+    thief.socket.connect(thief.endpoint);
+    const auto stolen = keys::KeyPair::load(keys.key("n3"));
+    ASSERT_TRUE(stolen.ok());
+    const auto claim = [&](std::uint64_t incarnation) {
+        proto::PeerRecord life{
+            {"n3", Incarnation{incarnation}}, 0, NodeState::alive, "127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3", {}, {}};
+        life.proof = stolen->sign(cluster::signed_bytes("default", life));
+        const proto::Message news{{"default", "n3", killed.incarnation.value, 1}, proto::PeerNews{{life}}};
+        thief.socket.send(zmq::buffer(proto::encode(news)));
+    };
+    claim(UINT64_MAX - 1);
+    EXPECT_TRUE(
+        wait_until([&] { return status_of(cluster, 0).at("counters").value("incarnations_unbelieved", 0) == 1; }));
+    const std::uint64_t in_a_year = killed.incarnation.value + 365ull * 86'400'000'000;
+    claim(in_a_year);
+    for (const std::size_t i : {0, 1})
+        ASSERT_TRUE(wait_until([&] { return id_of(cluster, "n3", i).incarnation.value == in_a_year; })) << i;
+
+    fs::remove(keys.pub("node", "n3"));
+    for (const std::size_t i : {0, 1})
+        ASSERT_TRUE(wait_until([&] { return status_of(cluster, i).at("counters").value("lives_without_key", 0) == 1; }))
+            << cluster.node(i).errors();
+    fs::remove(keys.key("n3"));
+    fs::rename(keys.make("n3"), keys.pub("node", "n3"));
+    cluster.start(2);
+    for (std::size_t i = 0; i < 3; ++i) EXPECT_TRUE(cluster.wait_alive(i, 3)) << cluster.node(i).errors();
 }
 
 TEST(Curve, KeysAreAddedAndRemovedWhileEverythingRuns) {

@@ -40,6 +40,7 @@ constexpr std::string_view kPaths[] = {
     "lives_disbelieved",
     "lives_heard_of",
     "lives_unproven",
+    "lives_without_key",
     "membership_repairs",
     "messages_of_another_life",
     "messages_of_another_scope",

@@ -56,9 +56,26 @@ void Faults::commit(Fault fault) {
         case Fault::replayed_frame:
         case Fault::hostile_frame:
             return frame_fault(fault);
+        case Fault::key_replaced:
+            return steal_key();
         default:
             return node_fault(fault);
     }
+}
+
+/// Of a node that is down, because one that runs outbids a false life at once. Mostly the key is then replaced. Without
+/// a node that is down, the key of one that runs is replaced in time.
+void Faults::steal_key() {
+    std::vector<Host*> down;
+    for (const auto& host : world_.hosts)
+        if (!host->running() && !host->frozen() && host->lives() > 0) down.push_back(host.get());
+    Host& host = down.empty() ? *random_.pick(world_.hosts) : *random_.pick(down);
+    if (world_.trace()) world_.line("!", "the key of " + host.name() + (down.empty() ? " is replaced" : " is stolen"));
+    if (!down.empty()) claim_life(world_, host, random_);
+    if (!down.empty() && random_.permille(400)) return;
+    world_.coverage.count(Fault::key_replaced);
+    world_.clock.after(random_.within(Duration(0), milliseconds(500)),
+                       [this, &host] { world_.replaced->replace(host.name()); });
 }
 
 void Faults::node_fault(Fault fault) {

@@ -106,7 +106,8 @@ public:
     /// A life of `stolen`, with a true proof and the addresses of the other.
     Message claim(const Host& stolen) {
         PeerRecord later{stolen.id(), 0, NodeState::alive, other_.door(), other_.control(), other_.gossip(), Seq{}, {}};
-        later.id.incarnation = later.id.incarnation.plus(1 + random_.below(1u << 20));
+        later.id.incarnation = later.id.incarnation.plus(1 + random_.below(1ull << (random_.permille(500) ? 20 : 48)));
+        if (random_.permille(300)) later.id.incarnation = Incarnation{UINT64_MAX - 1 - random_.below(64)};
         if (random_.permille(300)) later.control = stolen.control();
         if (random_.permille(300)) later.address = stolen.door();
         later.proof = world_.notary_of(stolen.name())->sign(cluster::signed_bytes(kScope, later));
@@ -171,23 +172,12 @@ private:
     Random& random_;
 };
 
-/// A node whose key somebody else may have: one that is down, because one that runs outbids a false life at once.
-const Host* down_one(const World& world, Random& random) {
-    std::vector<const Host*> down;
-    for (const auto& host : world.hosts)
-        if (!host->running() && host->lives() > 0) down.push_back(host.get());
-    return down.empty() ? nullptr : random.pick(down);
-}
-
 void send_lie(World& world, Host& victim, Random& random) {
     const auto running = world.running();
     const Host* liar = random.pick(running);
     const Host* other = random.pick(running);
     if (liar->name() == other->name() || liar == &victim) return;
     Liar tongue(world, *liar, *other, random);
-    const Host* stolen = down_one(world, random);
-    if (stolen && random.permille(400) && stolen->name() != other->name())
-        return victim.inject(cluster::Channel::control, frame_of(encode(tongue.claim(*stolen))), tongue.key());
     const auto channel = random.permille(500) ? cluster::Channel::gossip : cluster::Channel::control;
     const bool in_another_name = random.permille(500);
     const Message lie = in_another_name ? tongue.impersonate() : tongue.slander();
@@ -206,6 +196,18 @@ void send_hostile(World& world, Host& victim, Random& random) {
         default:
             if (world.profile.keys != 0) return send_lie(world, victim, random);
             return victim.inject(channel, frame_of(encode(Forger(world, victim, random).forge())), {});
+    }
+}
+
+void claim_life(World& world, const Host& stolen, Random& random) {
+    const auto running = world.running();
+    if (running.size() < 2) return;
+    const Host* other = random.pick(running);
+    for (Host* victim : running) {
+        const Host* liar = random.pick(running);
+        if (liar == victim || other->name() == stolen.name() || random.permille(200)) continue;
+        Liar tongue(world, *liar, *other, random);
+        victim->inject(cluster::Channel::control, frame_of(encode(tongue.claim(stolen))), tongue.key());
     }
 }
 

@@ -9,6 +9,9 @@ namespace muster::sim {
 /// Gives `victim`, which runs, one such frame.
 void send_hostile(World& world, Host& victim, Random& random);
 
+/// Tells running hosts of a life of `stolen`, which is down: proven with its key, and with addresses of another node.
+void claim_life(World& world, const Host& stolen, Random& random);
+
 /// Gives any running host a frame again that it, or its life before, was given earlier. False: there is none yet.
 bool replay_frame(World& world, Random& random);
 

@@ -8,7 +8,12 @@
 namespace muster::sim {
 
 std::string Notary::signature(const std::string& node, std::string_view bytes) const {
-    const std::uint64_t key = XXH3_64bits_withSeed(node.data(), node.size(), secret_);
+    std::uint64_t number = 0;
+    if (replaced_) {
+        const auto found = replaced_->of.find(node);
+        if (found != replaced_->of.end()) number = found->second;
+    }
+    const std::uint64_t key = XXH3_64bits_withSeed(node.data(), node.size(), secret_ + number);
     std::string made;
     for (std::uint64_t word = 0; made.size() < kSignature; ++word) {
         const std::uint64_t hash = XXH3_64bits_withSeed(bytes.data(), bytes.size(), key + word);

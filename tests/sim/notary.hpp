@@ -1,6 +1,8 @@
 // Signatures of the simulated cluster: nobody can make another's, and that is all that counts here.
 #pragma once
 
+#include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -10,21 +12,33 @@
 
 namespace muster::sim {
 
+/// How often the key of each node was replaced, by name. Then signatures with its earlier keys are worth nothing.
+struct Replacements {
+    std::map<std::string, std::uint64_t> of;
+    std::uint64_t all = 0;
+
+    void replace(const std::string& node) { ++of[node], ++all; }
+};
+
 /// The keys of all nodes are drawn from one secret of the run.
 class Notary final : public cluster::Notary {
 public:
-    Notary(std::uint64_t secret, std::string self) : secret_(secret), self_(std::move(self)) {}
+    /// `replaced`: shared by all nodes; null: no key is ever replaced.
+    Notary(std::uint64_t secret, std::string self, std::shared_ptr<const Replacements> replaced = {})
+        : secret_(secret), self_(std::move(self)), replaced_(std::move(replaced)) {}
 
     std::string sign(std::string_view bytes) override { return signature(self_, bytes); }
     bool is_signed_by(const std::string& node, std::string_view bytes, std::string_view given) override {
         return given == signature(node, bytes);
     }
+    [[nodiscard]] std::uint64_t removals() const override { return replaced_ ? replaced_->all : 0; }
 
 private:
     [[nodiscard]] std::string signature(const std::string& node, std::string_view bytes) const;
 
     std::uint64_t secret_;
     std::string self_;
+    std::shared_ptr<const Replacements> replaced_;
 };
 
 /// What is in a seal, whoever made it; any other message as it is.

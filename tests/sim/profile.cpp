@@ -14,6 +14,7 @@ constexpr std::pair<Fault, std::uint64_t> kFaultWeights[] = {
     {Fault::replayed_frame, 12}, {Fault::hostile_frame, 12}};
 
 constexpr std::uint64_t kPortCutWeight = 10;
+constexpr std::uint64_t kKeyReplacedWeight = 10;
 
 void draw_network(Profile& profile, Random& random) {
     NetworkProfile& network = profile.network;
@@ -150,6 +151,7 @@ Profile draw_profile(const Wishes& wishes, Random random) {
     draw_handlers(profile, random);
     const bool keys = random.permille(400);
     if (wishes.keys.value_or(keys)) profile.keys = random.next() | 1;
+    if (profile.keys != 0 && !profile.calm) profile.weights.emplace_back(Fault::key_replaced, kKeyReplacedWeight);
     profile.direct_calls = wishes.direct_calls;
     draw_newer(profile, wishes, random);
     return profile;

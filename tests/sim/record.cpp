@@ -23,13 +23,35 @@ constexpr std::array<std::string_view, std::variant_size_v<proto::Body>> kMessag
 static_assert(std::is_same_v<std::variant_alternative_t<27, proto::Body>, proto::StatusRequest>);
 static_assert(std::is_same_v<std::variant_alternative_t<45, proto::Body>, proto::WatchNews>);
 
-constexpr std::array<std::string_view, kFaults> kFaultNames = {
-    "crash",        "restart",           "shutdown",           "pause",          "partition",
-    "pair_cut",     "one_way_cut",       "link_reset",         "loss_burst",     "slow_links",
-    "gossip_lost",  "gossip_doubled",    "clock_set_back",     "worker_crash",   "worker_goodbye",
-    "worker_pause", "worker_cut",        "worker_reconnect",   "heal_with_cuts", "mass_restart",
-    "late_start",   "name_conflict",     "replayed_frame",     "hostile_frame",  "stopped_for_good",
-    "port_cut",     "port_cut_at_start", "heal_with_port_cuts"};
+constexpr std::array<std::string_view, kFaults> kFaultNames = {"crash",
+                                                               "restart",
+                                                               "shutdown",
+                                                               "pause",
+                                                               "partition",
+                                                               "pair_cut",
+                                                               "one_way_cut",
+                                                               "link_reset",
+                                                               "loss_burst",
+                                                               "slow_links",
+                                                               "gossip_lost",
+                                                               "gossip_doubled",
+                                                               "clock_set_back",
+                                                               "worker_crash",
+                                                               "worker_goodbye",
+                                                               "worker_pause",
+                                                               "worker_cut",
+                                                               "worker_reconnect",
+                                                               "heal_with_cuts",
+                                                               "mass_restart",
+                                                               "late_start",
+                                                               "name_conflict",
+                                                               "replayed_frame",
+                                                               "hostile_frame",
+                                                               "stopped_for_good",
+                                                               "port_cut",
+                                                               "port_cut_at_start",
+                                                               "heal_with_port_cuts",
+                                                               "key_replaced"};
 
 }  // namespace
 

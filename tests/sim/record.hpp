@@ -45,8 +45,9 @@ enum class Fault : std::uint8_t {
     port_cut,  // one channel of one direction
     port_cut_at_start,
     heal_with_port_cuts,
+    key_replaced,
 };
-inline constexpr std::size_t kFaults = 28;
+inline constexpr std::size_t kFaults = 29;
 
 std::string_view to_string(Fault fault);
 

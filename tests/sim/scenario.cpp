@@ -274,6 +274,7 @@ private:
             {"continue", {&Host::resume, &Worker::resume}},
         };
         if (words[0] == "tell") return tell_lie(words), true;
+        if (words[0] == "replace-key") return stage_->world().replaced->replace(host(arg(words, 1)).name()), true;
         if (words[0] == "set-back") return host(arg(words, 1)).set_clock_back(), true;
         if (words[0] == "set-ahead") return host(arg(words, 1)).set_clock_ahead(), true;
         if (words[0] == "set-right") return host(arg(words, 1)).set_clock_right(), true;
@@ -294,13 +295,14 @@ private:
         return true;
     }
 
-    /// tell a by b of x at c: of a life of x that has the addresses of c
+    /// tell a by b of x at c [life 7]: of a life of x that has the addresses of c
     void tell_lie(const Words& words) {
         if (arg(words, 2) != "by" || arg(words, 4) != "of" || arg(words, 6) != "at")
             throw BadScript("write: tell NODE by NODE of NAME at NODE");
         const Host& at = running(arg(words, 7));
+        const std::uint64_t number = words.size() > 9 && words[8] == "life" ? number_in(words[9]) : ++lies_;
         proto::PeerRecord life{
-            {words[5], Incarnation{++lies_}}, 0, NodeState::alive, at.door(), at.control(), at.gossip(), Seq{}, {}};
+            {words[5], Incarnation{number}}, 0, NodeState::alive, at.door(), at.control(), at.gossip(), Seq{}, {}};
         if (const auto notary = stage_->world().notary_of(words[5]))
             life.proof = notary->sign(signed_bytes(kScope, life));
         stage_->tell_lie(running(words[1]), running(words[3]), {{life}});

@@ -37,7 +37,7 @@ Host* World::host_of(const std::string& name) {
 }
 
 std::shared_ptr<Notary> World::notary_of(const std::string& name) const {
-    return profile.keys == 0 ? nullptr : std::make_shared<Notary>(profile.keys, name);
+    return profile.keys == 0 ? nullptr : std::make_shared<Notary>(profile.keys, name, replaced);
 }
 
 std::vector<Host*> World::running() const {

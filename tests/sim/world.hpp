@@ -85,6 +85,8 @@ struct World {
     /// Hosts that may run a node under another host's name, or in another scope, when a run has such.
     std::vector<std::unique_ptr<Host>> impostors;
     Journal journal;
+    /// In a run with keys: all nodes learn at once of keys that are replaced.
+    std::shared_ptr<Replacements> replaced = std::make_shared<Replacements>();
 
     [[nodiscard]] bool trace() const { return transcript.verbose(); }
     void line(const std::string& who, const std::string& text) const { transcript.line(clock.now(), who, text); }

@@ -23,8 +23,8 @@ protected:
     void SetUp() override {
         net.keys = true;
         net.worker_key = {Sender::Role::worker, "w"};
-        net.adjust = [](Options& options) {
-            options.notary = std::make_shared<sim::Notary>(kSecret, options.self.name);
+        net.adjust = [this](Options& options) {
+            options.notary = std::make_shared<sim::Notary>(kSecret, options.self.name, replaced);
         };
         ThreeNodes::SetUp();
         net.join("c", kMe, kOrders);
@@ -63,8 +63,22 @@ protected:
         self.proof = sim::Notary(kSecret, "s").sign(bytes);
         return {self};
     }
+    /// A later life of c, as whoever has its present key can prove it.
+    proto::PeerRecord life_of_c(std::uint64_t incarnation) const {
+        proto::PeerRecord life{
+            {"c", Incarnation{incarnation}}, 0, NodeState::alive, "c:door", "c:control", "c:gossip", Seq{}, {}};
+        life.proof = sim::Notary(kSecret, "c", replaced).sign(signed_bytes("default", life));
+        return life;
+    }
+    std::uint64_t incarnation_of_c(const std::string& at) {
+        for (const auto& node : net.core(at).nodes())
+            if (node.id.name == "c") return node.id.incarnation.value;
+        return 0;
+    }
     NodeId b() { return net.core("b").self(); }
     NodeId c() { return net.core("c").self(); }
+    std::shared_ptr<sim::Replacements> replaced = std::make_shared<sim::Replacements>();
+
     /// Expects that c was not harmed.
     void expect_c_stands() {
         net.run(milliseconds(500));
@@ -260,6 +274,7 @@ TEST_F(Keys, AReplacedKeyProvesTheRunningLife) {
         bool is_signed_by(const std::string& node, std::string_view bytes, std::string_view signature) override {
             return sim::Notary(node == "r" ? secret_ : kSecret, node).is_signed_by(node, bytes, signature);
         }
+        std::uint64_t removals() const override { return 0; }
 
     private:
         const std::uint64_t& secret_;
@@ -280,6 +295,112 @@ TEST_F(Keys, AReplacedKeyProvesTheRunningLife) {
     secret = 2;
     net.run(std::chrono::seconds(11));
     EXPECT_NE(proof(), before);
+}
+
+constexpr std::uint64_t kToday = 1'790'000'000'000'000;  // in 2026
+constexpr std::uint64_t kDay = 86'400'000'000;
+
+TEST_F(Keys, LivesFarBeyondTheClockAreNotBelieved) {
+    net.kill("c");
+    for (const auto life : {UINT64_MAX, UINT64_MAX - 1, std::uint64_t{1} << 63, kToday + 30 * 365 * kDay})
+        b_tells_a(proto::PeerNews{{life_of_c(life)}});
+    EXPECT_EQ(counter("a", "incarnations_unbelieved"), 4u);
+    EXPECT_EQ(state("a", "c"), NodeState::down);
+
+    const auto far = life_of_c(kToday + 30 * 365 * kDay);
+    net.call("a", MessageArrived{Channel::door, ConnectionId{5}, {}, said_by(far.id, proto::Hello{far}), key_of("c")});
+    EXPECT_EQ(std::get<proto::Refuse>(net.take_sent(ConnectionId{5}).front().body).text,
+              "the clock of node 'c' is decades ahead: set it, and start that node again");
+    net.start("c", "a");
+    net.run(milliseconds(500));
+    EXPECT_EQ(state("a", "c"), NodeState::alive);
+}
+
+TEST_F(Keys, ANodeDoesNotTakeAnIncarnationBeyondTheClock) {
+    const auto before = c();
+    net.call("c",
+             MessageArrived{
+                 Channel::control, {}, {}, said_by(b(), proto::PeerNews{{life_of_c(UINT64_MAX - 1)}}), key_of("b")});
+    EXPECT_EQ(counter("c", "incarnations_unbelieved"), 1u);
+    expect_c_stands();
+    EXPECT_EQ(c(), before);
+}
+
+TEST_F(Keys, ClocksThatAreWrongByYearsWork) {
+    const auto begin = [&](const std::string& name, std::uint64_t incarnation) {
+        net.adjust = [adjust = net.adjust, incarnation](Options& options) {
+            adjust(options);
+            options.self.incarnation = Incarnation{incarnation};
+        };
+        net.start(name, "a");
+    };
+    begin("right", kToday);
+    begin("day", kToday + kDay);
+    begin("years", kToday + 10 * 365 * kDay);
+    begin("seventies", 5'000'000);
+    net.run(std::chrono::seconds(5));
+    for (const auto* at : {"a", "right", "day", "years", "seventies"})
+        for (const auto* of : {"right", "day", "years", "seventies"})
+            EXPECT_EQ(state(at, of), NodeState::alive) << of << " at " << at;
+}
+
+TEST_F(Keys, TheNextLifeAfterOneAtTheEdgeIsBelieved) {
+    net.kill("c");
+    const std::uint64_t edge = 76ull * 365 * kDay - 1'000'000;  // as this test's nodes started in 1970
+    b_tells_a(proto::PeerNews{{life_of_c(edge)}});
+    ASSERT_EQ(incarnation_of_c("a"), edge);
+    net.run(std::chrono::seconds(4));
+    net.start("c", "a");
+    net.run(std::chrono::seconds(4));
+    EXPECT_GT(c().incarnation.value, edge);
+    EXPECT_EQ(state("a", "c"), NodeState::alive);
+    EXPECT_EQ(state("b", "c"), NodeState::alive);
+}
+
+TEST_F(Keys, ALifeWhoseKeyWasReplacedIsForgotten) {
+    net.kill("c");
+    const auto stolen = kToday + 365 * kDay;
+    b_tells_a(proto::PeerNews{{life_of_c(stolen)}});
+    net.run(std::chrono::seconds(4));
+    ASSERT_EQ(state("a", "c"), NodeState::down);
+    ASSERT_EQ(incarnation_of_c("b"), stolen);
+
+    replaced->replace("c");
+    net.run(milliseconds(100));
+    EXPECT_EQ(incarnation_of_c("a"), 0u);
+    EXPECT_EQ(incarnation_of_c("b"), 0u);
+    EXPECT_EQ(counter("a", "lives_without_key"), 1u);
+    net.start("c", "a");
+    net.run(milliseconds(500));
+    EXPECT_EQ(state("a", "c"), NodeState::alive);
+    EXPECT_EQ(state("b", "c"), NodeState::alive);
+    EXPECT_LT(c().incarnation.value, stolen);
+}
+
+/// One that still counts as live, because the thief spoke for it until a moment ago.
+TEST_F(Keys, ALiveLifeWhoseKeyWasReplacedIsForgottenWhenItIsSilent) {
+    net.kill("c");
+    b_tells_a(proto::PeerNews{{life_of_c(kToday)}});
+    ASSERT_EQ(state("a", "c"), NodeState::alive);
+    replaced->replace("c");
+    net.run(milliseconds(2200));
+    EXPECT_EQ(incarnation_of_c("a"), 0u);
+}
+
+TEST_F(Keys, ARunningNodeProvesItsLifeWithItsNewKey) {
+    for (int i = 0; i < 3; ++i) {
+        replaced->replace("c");
+        net.run(std::chrono::seconds(3));
+        expect_c_stands();
+    }
+    EXPECT_EQ(counter("a", "lives_without_key"), 0u);
+    // The others have the new proof, and a newcomer that cannot meet c takes it from them.
+    net.drop = [](const std::string& to, const proto::Message& message) {
+        return (to == "c" || message.header.origin == "c") && (to == "d" || message.header.origin == "d");
+    };
+    net.start("d", "a");
+    net.run(milliseconds(500));
+    EXPECT_EQ(state("d", "c"), NodeState::alive);
 }
 
 TEST_F(Keys, ASessionBelongsToItsKey) {
