@@ -6,6 +6,8 @@
 #include <map>
 #include <string>
 
+#include "proto/saturating.hpp"
+
 namespace muster::cluster {
 
 /// Steps count often, so a counter is found by the address of its name first: a cache of pointers into the map by name.
@@ -16,7 +18,7 @@ public:
     void add(const char (&name)[N], std::uint64_t n = 1) {
         Cached& cached = cache_[slot_of(name)];
         if (cached.name != name) cached = {name, &by_name_[name]};
-        *cached.count += n;
+        *cached.count = proto::saturating_sum(*cached.count, n);
     }
     [[nodiscard]] const std::map<std::string, std::uint64_t>& by_name() const { return by_name_; }
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "cluster/base/wire_size.hpp"
+#include "proto/saturating.hpp"
 
 namespace muster::cluster {
 namespace {
@@ -11,11 +12,6 @@ namespace {
 constexpr Duration kReportTravels = std::chrono::milliseconds(200);
 constexpr std::size_t kMembersPerDelivery = 8192;  // with the largest data they fit one frame
 constexpr std::size_t kMemberBytes = 9;            // the largest msgpack uint
-
-/// A hostile count must not wrap around to a small one.
-std::uint64_t saturating_product(std::uint64_t a, std::uint64_t b) {
-    return b != 0 && a > UINT64_MAX / b ? UINT64_MAX : a * b;
-}
 
 }  // namespace
 
@@ -80,9 +76,9 @@ void FanOuts::take(const proto::NoticesLost& lost) {
     const Routes::Route& route = routes_.of(lost.group);
     if (route.handlers)
         for (const auto& to : *route.handlers)
-            ctx_.emit(DeliverGap{to.handler, saturating_product(lost.notices, to.members.size())});
+            ctx_.emit(DeliverGap{to.handler, proto::saturating_product(lost.notices, to.members.size())});
     for (const auto& [session, members] : route.sessions)
-        sessions_.lose(session, saturating_product(lost.notices, members->size()));
+        sessions_.lose(session, proto::saturating_product(lost.notices, members->size()));
 }
 
 void FanOuts::record(const std::vector<Outcome>& outcomes) {

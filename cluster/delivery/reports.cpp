@@ -1,5 +1,7 @@
 #include "cluster/delivery/reports.hpp"
 
+#include <algorithm>
+
 namespace muster::cluster {
 namespace {
 
@@ -44,15 +46,19 @@ void Reports::take(const NodeId& from, const proto::NoticeReport& report) {
     PendingReport& pending = it->second;
     const auto matched = pending.outstanding.find(from.name);
     if (matched == pending.outstanding.end()) return;
-    std::uint64_t known = report.delivered;
-    for (const auto& missed : report.missed) {
-        known += missed.members;
-        pending.report.missed.push_back({from.name, missed.members, missed.reason});
-    }
+    // A node cannot tell of more members than were matched there, whatever it says.
+    std::uint64_t unknown = matched->second;
+    const auto take = [&](std::uint64_t members) {
+        const auto taken = std::min(members, unknown);
+        unknown -= taken;
+        return taken;
+    };
+    pending.report.delivered += take(report.delivered);
+    for (const auto& missed : report.missed)
+        if (const auto members = take(missed.members))
+            pending.report.missed.push_back({from.name, members, missed.reason});
     // That node's table is ahead of the copy here: members that it does not report had left it already.
-    if (known < matched->second)
-        pending.report.missed.push_back({from.name, matched->second - known, MissReason::left});
-    pending.report.delivered += report.delivered;
+    if (unknown > 0) pending.report.missed.push_back({from.name, unknown, MissReason::left});
     pending.outstanding.erase(matched);
     answer_if_complete(report.ticket);
 }

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "proto/limits.hpp"
+#include "proto/saturating.hpp"
 
 namespace muster::cluster {
 namespace {
@@ -106,7 +107,7 @@ void Session::make_gap(const std::deque<Item>::iterator& dropped) {
     auto at = dropped;
     if (at != unsent && gap_at(std::prev(at))) --at;
     while (std::next(at) != stream_.end() && gap_at(std::next(at))) {
-        gap_at(at)->missed += gap_at(std::next(at))->missed;
+        gap_at(at)->missed = proto::saturating_sum(gap_at(at)->missed, gap_at(std::next(at))->missed);
         at = std::prev(stream_.erase(std::next(at)));
         --gaps_;
     }
@@ -142,7 +143,7 @@ void Session::acked(std::uint64_t received, std::vector<Outcome>& outcomes) {
 void Session::close(std::vector<Outcome>& outcomes) {
     std::uint64_t members = 0;
     for (const Item& item : stream_) {
-        members += item.members;
+        members = proto::saturating_sum(members, item.members);
         if (item.awaited.fan_out)
             outcomes.push_back({item.awaited.fan_out, item.awaited.members, MissReason::worker_down});
     }

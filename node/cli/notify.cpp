@@ -5,6 +5,7 @@
 
 #include "node/cli/commands.hpp"
 #include "node/cli/output.hpp"
+#include "proto/saturating.hpp"
 
 namespace muster::cli {
 namespace {
@@ -13,11 +14,11 @@ namespace {
 class Sum {
 public:
     void add(const NotifyReport& report) {
-        total_.matched += report.matched;
+        add_to(total_.matched, report.matched);
         total_.nodes = std::max(total_.nodes, report.nodes);
         total_.waited = report.waited;
-        total_.delivered += report.delivered;
-        for (const auto& missed : report.missed) missed_[{missed.node, missed.reason}] += missed.members;
+        add_to(total_.delivered, report.delivered);
+        for (const auto& missed : report.missed) add_to(missed_[{missed.node, missed.reason}], missed.members);
     }
     NotifyReport total() const {
         NotifyReport report = total_;
@@ -26,6 +27,8 @@ public:
     }
 
 private:
+    static void add_to(std::uint64_t& sum, std::uint64_t number) { sum = proto::saturating_sum(sum, number); }
+
     NotifyReport total_;
     std::map<std::pair<std::string, MissReason>, std::uint64_t> missed_;
 };

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "node/handlers/handler_pool.hpp"
+#include "proto/saturating.hpp"
 
 namespace muster::node {
 
@@ -71,7 +72,7 @@ public:
     void lose(std::uint64_t weight) {
         Lock lock(mutex_);
         if (closed_) return;
-        lost_after_queue_ += weight;
+        lose_after_queue(weight);
         release(lock);
     }
 
@@ -139,10 +140,13 @@ private:
     void miss(const Item& item, MissReason reason) {
         if (on_missed_) on_missed_(item, reason);
     }
+    void lose_after_queue(std::uint64_t weight) {
+        lost_after_queue_ = proto::saturating_sum(lost_after_queue_, weight);
+    }
     void put(Entry&& entry) {
         if (closed_) return miss(entry.item, MissReason::left);
         if (limits_.policy == OverflowPolicy::refuse_newest && !has_room(entry.weight, entry.bytes)) {
-            lost_after_queue_ += entry.weight;
+            lose_after_queue(entry.weight);
             return miss(entry.item, MissReason::overflow);
         }
         while (!has_room(entry.weight, entry.bytes)) drop_oldest();
@@ -170,7 +174,8 @@ private:
     /// Keeps the gap in order: what the dropped entry had lost before it is now lost before its successor.
     void drop_oldest() {
         const Entry oldest = pop();
-        lost_before_queue_ += oldest.lost_before + oldest.weight;
+        const auto lost = proto::saturating_sum(oldest.lost_before, oldest.weight);
+        lost_before_queue_ = proto::saturating_sum(lost_before_queue_, lost);
         miss(oldest.item, MissReason::overflow);
     }
     void close_and_drop() {
@@ -188,7 +193,8 @@ private:
         }
         lost_before_taken_ = std::exchange(lost_before_queue_, 0);
         // Without a waiting item no entry will carry this loss, so it is reported now.
-        if (queue_.empty()) lost_before_taken_ += std::exchange(lost_after_queue_, 0);
+        if (queue_.empty())
+            lost_before_taken_ = proto::saturating_sum(lost_before_taken_, std::exchange(lost_after_queue_, 0));
         for (; share != 0 && !queue_.empty(); --share) {
             taken_.push_back(pop());
             if (taken_.size() == 1) continue;  // runs now, so it waits no longer

@@ -49,6 +49,12 @@ TEST_F(PendingReports, CountsMembersThatANodeDoesNotReportAsLeft) {
     EXPECT_EQ(answer(), (NotifyReport{5, 2, true, 3, {{"near", 2, MissReason::left}}}));
 }
 
+TEST_F(PendingReports, CountsNoMoreMembersThanWereMatched) {
+    report(kNear, UINT64_MAX, {{"", 5, MissReason::overflow}});
+    report(kFar, 1, {{"", UINT64_MAX, MissReason::timeout}, {"", UINT64_MAX, MissReason::overflow}});
+    EXPECT_EQ(answer(), (NotifyReport{5, 2, true, 4, {{"far", 1, MissReason::timeout}}}));
+}
+
 TEST_F(PendingReports, TakesOneReportOfEachTargetAndNoOther) {
     report({"stranger", Incarnation{1}}, 5);
     report(kNear, 3);

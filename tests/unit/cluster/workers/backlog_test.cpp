@@ -160,9 +160,10 @@ TEST_F(Backlog, TellsALossOnALinkInItsPlace) {
     proto::LinkData data{b, 3, 0, {proto::NoticesLost{kOrders, 7}}};
     net.call("b", MessageArrived{Channel::control, {}, {}, {{"default", "a", a.incarnation.value, 0}, data}});
     EXPECT_EQ(drain(), (Strings{"1", "2", "-7"}));
-    data = {b, 4, 0, {proto::NoticesLost{kOrders, UINT64_MAX}, proto::NoticesLost{Group{"no", "one"}, 1}}};
+    data = {b, 4, 0, {proto::NoticesLost{kOrders, UINT64_MAX}, proto::NoticesLost{kOrders, 12}}};
     net.call("b", MessageArrived{Channel::control, {}, {}, {{"default", "a", a.incarnation.value, 0}, data}});
     EXPECT_EQ(drain(), (Strings{"-18446744073709551615"}));
+    EXPECT_EQ(net.counter("b", "notifications_lost_on_links"), UINT64_MAX);
 }
 
 TEST_F(Backlog, LossesInAFullBacklogStayWithinTheBounds) {

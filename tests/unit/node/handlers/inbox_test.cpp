@@ -159,6 +159,23 @@ TEST(Inbox, ReportsAGapAfterTheLastItem) {
     EXPECT_EQ(told.get_future().get(), 2u);
 }
 
+/// Numbers of losses come from other nodes.
+TEST(Inbox, AGapNeverWrapsAround) {
+    HandlerPool pool({.threads = 1});
+    Held held;
+    std::vector<std::uint64_t> told;
+    auto inbox = std::make_shared<IntInbox>(pool, IntInbox::Limits{1, 1000, OverflowPolicy::drop_oldest}, held.run(3),
+                                            [&](std::uint64_t n) { told.push_back(n); });
+    inbox->push(0, 1, 1);
+    held.wait(held.entered);
+    inbox->lose(UINT64_MAX);
+    inbox->lose(12);
+    for (int i = 1; i <= 3; ++i) inbox->push(i, 1, 1);  // 1 and 2 are dropped after the loss
+    held.gate.open();
+    held.wait(held.finished);
+    EXPECT_EQ(told, (std::vector<std::uint64_t>{UINT64_MAX}));
+}
+
 TEST(Inbox, ItemsOfAnAbandonedInboxAreMissedAsLeft) {
     HandlerPool pool({.threads = 1});
     Held held;
