@@ -127,7 +127,8 @@ cluster::Options core_options(const Node::Options& options, const NodeId& self, 
     core.bounds.link_policy = options.queues.link.policy;
     const Node::Options::Limits& limits = options.limits;
     core.bounds.memory = limits.memory != 0 ? limits.memory : node::memory_limit() / 2;
-    core.bounds.sessions = limits.workers;
+    core.bounds.sessions =
+        std::min(limits.workers, node::most_sessions(node::share_descriptors(limits.connections).door));
     core.bounds.members_per_owner = limits.worker_members;
     core.bounds.groups_per_owner = limits.worker_groups;
     core.bounds.bytes_per_owner = limits.worker_bytes;

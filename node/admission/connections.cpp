@@ -13,10 +13,14 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <functional>
 #include <limits>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "node/io/signals_blocked.hpp"
 
@@ -29,6 +33,24 @@ constexpr int kEvents = ZMQ_EVENT_LISTENING | ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_CON
 // Not ZMQ_EVENT_ACCEPT_FAILED: when descriptors run out, libzmq's thread would report it in a busy loop.
 constexpr std::size_t kCheckedAtOnce = 1024;  // takes some milliseconds
 constexpr std::size_t kFrameOverhead = 64;    // bytes on the wire, at most: the length and, with CURVE, nonce and box
+// Parts of a port's connections: a sixteenth is kept free, and another one can be taken by those without a session.
+constexpr std::size_t kRoom = 16;
+constexpr std::size_t kNoSessions = 8;
+constexpr auto kMostObserved = std::chrono::milliseconds(500);  // of one turn
+constexpr auto kUnused = std::chrono::seconds(5);               // a session uses its connection ten times a second
+
+/// The address of the other end, without its port; empty if it is gone.
+std::string address_of(int descriptor) {
+    sockaddr_storage other{};
+    socklen_t size = sizeof other;
+    if (::getpeername(descriptor, reinterpret_cast<sockaddr*>(&other), &size) != 0) return {};
+    if (other.ss_family == AF_INET) {
+        const auto& v4 = reinterpret_cast<const sockaddr_in&>(other).sin_addr;
+        return {reinterpret_cast<const char*>(&v4), sizeof v4};
+    }
+    const auto& v6 = reinterpret_cast<const sockaddr_in6&>(other).sin6_addr;
+    return {reinterpret_cast<const char*>(&v6), sizeof v6};
+}
 
 /// Makes the kernel drop all packets for a listening socket, or deliver them again. Established connections are not
 /// affected.
@@ -85,10 +107,10 @@ void Connections::stop_monitoring() {
     listener_ = -1;
     full_ = false;
     flows_.clear();
+    ending_ = 0;
 }
 
-void Connections::drain() {
-    if (monitored_ == nullptr) return;
+void Connections::read_events() {
     Parts parts;
     while (receive(monitor_, parts)) {
         std::uint16_t event = 0;
@@ -98,11 +120,21 @@ void Connections::drain() {
         std::memcpy(&value, static_cast<const char*>(parts.first.data()) + sizeof event, sizeof value);
         handle(event, value);
     }
+}
+
+void Connections::drain() {
+    if (monitored_ == nullptr) return;
+    read_events();
+    const auto now = Clock::now();
+    observed_ += std::min<Clock::duration>(now - looked_, kMostObserved);
+    looked_ = now;
+    make_room();
     open_ = flows_.size();
-    // Let clients in again only when an eighth is free, so that the filter does not change with every connection.
+    // Let clients in again only when there is some room, so that the filter does not change with every connection.
     const std::size_t most = bounds_.connections;
-    const bool full = flows_.size() >= most;
-    if (scarce_ || full || flows_.size() + most / 8 < most) hold_off(scarce_ || full);
+    const std::size_t staying = flows_.size() - ending_;
+    const bool full = staying >= most;
+    if (scarce_ || full || staying + most / kRoom <= most) hold_off(scarce_ || full);
 }
 
 void Connections::handle(std::uint16_t event, std::int32_t value) {
@@ -113,14 +145,16 @@ void Connections::handle(std::uint16_t event, std::int32_t value) {
             ::fcntl(listener_, F_SETFL, ::fcntl(listener_, F_GETFL) | O_NONBLOCK);
             break;
         case ZMQ_EVENT_ACCEPTED:
-            ++counters_.connections.accepted;
-            flows_[value] = {};
+            accepted(value);
             break;
         case ZMQ_EVENT_CONNECTED:
             flows_[value] = {};
             break;
         case ZMQ_EVENT_DISCONNECTED:
-            flows_.erase(value);
+            if (const auto gone = flows_.find(value); gone != flows_.end()) {
+                ending_ -= gone->second.is_ending ? 1 : 0;
+                flows_.erase(gone);
+            }
             break;
         case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
             if (listener_ >= 0) ++counters_.connections.handshakes;
@@ -142,6 +176,57 @@ void Connections::handshake_failed(std::uint16_t event, std::int32_t reason) {
         counters_.refused(Refusal::other_server);
     else
         counters_.refused(Refusal::broken);
+}
+
+void Connections::accepted(int descriptor) {
+    ++counters_.connections.accepted;
+    Flow& flow = flows_[descriptor];
+    ending_ -= flow.is_ending ? 1 : 0;
+    flow = {};
+    flow.address = address_of(descriptor);
+    flow.opened = flow.idle_since = observed_;
+}
+
+void Connections::used(int descriptor, bool for_good) {
+    if (descriptor < 0) return;
+    auto found = flows_.find(descriptor);
+    if (found == flows_.end()) {
+        read_events();  // it may have been accepted since drain()
+        found = flows_.find(descriptor);
+        if (found == flows_.end()) return;
+    }
+    auto& since = found->second.idle_since;
+    since = std::max(since, for_good ? Clock::duration::max() : observed_);
+}
+
+bool Connections::is_idle(const Flow& flow) const {
+    return listener_ >= 0 && !flow.is_ending &&
+           (flow.idle_since == flow.opened || observed_ - std::min(flow.idle_since, observed_) > kUnused);
+}
+
+void Connections::make_room() {
+    const std::size_t room = bounds_.connections / kRoom;
+    if (listener_ < 0 || flows_.size() - ending_ + room <= bounds_.connections) return;
+    std::size_t wanted = flows_.size() - ending_ + room - bounds_.connections;
+    std::map<std::string_view, std::vector<std::pair<Clock::duration, int>>> idle;  // by address: opened, descriptor
+    for (const auto& [descriptor, flow] : flows_)
+        if (is_idle(flow)) idle[flow.address].emplace_back(flow.opened, descriptor);
+    for (auto& [address, those] : idle) std::sort(those.begin(), those.end(), std::greater{});  // the oldest is last
+    for (; wanted > 0; --wanted) {
+        const auto most = std::max_element(
+            idle.begin(), idle.end(), [](const auto& a, const auto& b) { return a.second.size() < b.second.size(); });
+        if (most == idle.end() || most->second.empty()) return;
+        const int descriptor = most->second.back().second;
+        most->second.pop_back();
+        ++counters_.connections.displaced;
+        end(descriptor, flows_.at(descriptor));
+    }
+}
+
+void Connections::end(int descriptor, Flow& flow) {
+    flow.is_ending = true;
+    ++ending_;
+    ::shutdown(descriptor, SHUT_RDWR);
 }
 
 void Connections::hold_off(bool full) {
@@ -185,6 +270,10 @@ void Connections::check() {
 }
 
 void Connections::check(int descriptor, Flow& flow) {
+    if (is_idle(flow) && observed_ - flow.idle_since > bounds_.idle) {
+        ++counters_.connections.idle;
+        return end(descriptor, flow);
+    }
     tcp_info kernel{};
     socklen_t size = sizeof kernel;
     if (::getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, &kernel, &size) != 0) return;
@@ -196,8 +285,13 @@ void Connections::check(int descriptor, Flow& flow) {
     const bool out = flow.sent - kernel.tcpi_bytes_acked > bounds_.bytes;
     if (!in && !out) return;
     ++(in ? counters_.connections.overfull_in : counters_.connections.overfull_out);
-    flow = {kernel.tcpi_bytes_received, kernel.tcpi_bytes_acked};  // so that it is counted once
+    flow.received = kernel.tcpi_bytes_received;  // so that it is counted once
+    flow.sent = kernel.tcpi_bytes_acked;
     ::shutdown(descriptor, SHUT_RDWR);
+}
+
+std::size_t most_sessions(std::size_t door_connections) {
+    return door_connections - door_connections / kNoSessions;
 }
 
 ConnectionShares share_descriptors(std::size_t most) {

@@ -1,9 +1,11 @@
 // Counts and bounds the connections of one socket, and the memory that libzmq uses for them.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <string>
 
 #include <zmq.hpp>
 
@@ -22,12 +24,19 @@ namespace muster::node {
 /// received from it and sent to it, and closes connections for which libzmq holds more than `Bounds::bytes` in one
 /// direction.
 ///
+/// A connection is idle until used() is called for it, and again when that has not happened for `Bounds::idle`. Idle
+/// connections end after that time, and before it when a port is nearly full: first those of the address that has most
+/// of them, the oldest first. So they keep nobody out who does something with a connection.
+///
 /// Used by the loop's thread only.
 class Connections {
 public:
+    using Clock = std::chrono::steady_clock;
+
     struct Bounds {
         std::size_t connections = 0;
         std::size_t bytes = 0;
+        Clock::duration idle = std::chrono::seconds(40);  // a node that dials keeps its connection for 30 s
     };
     /// `open`: the number of open connections is written there.
     Connections(zmq::context_t& context, Bounds bounds, NodeCounters& counters, ConnectionCounts::Count& open);
@@ -45,6 +54,8 @@ public:
     int received(Parts& parts);
     /// Accounts for bytes that the loop has passed to libzmq for this connection.
     void sent(int descriptor, std::size_t bytes);
+    /// The connection has a session, or belongs to a peer. `for_good`: it is not idle again.
+    void used(int descriptor, bool for_good);
     /// Whether the process has few descriptors left. If so, no more connections are accepted, as at
     /// Bounds::connections: the node needs the rest for its own connections and files. Must be called before each
     /// drain().
@@ -52,20 +63,31 @@ public:
     /// Accepts the connections that wait, and closes them. To be called while descriptors are scarce: otherwise
     /// libzmq's thread would try to accept them in a busy loop.
     void refuse_waiting() const;
-    /// Closes connections for which libzmq holds too many bytes. Each call checks a part of all connections.
+    /// Closes connections for which libzmq holds too many bytes, and idle ones. Each call checks a part of all
+    /// connections.
     void check();
 
 private:
-    /// Bytes that the loop has received from a connection and sent to it.
     struct Flow {
+        // Bytes that the loop has received from the connection and sent to it.
         std::uint64_t received = 0;
         std::uint64_t sent = 0;
+        std::string address{};         // of the other end
+        Clock::duration opened{};      // as of observed_
+        Clock::duration idle_since{};  // as of observed_
+        bool is_ending = false;
     };
     void stop_monitoring();
+    void read_events();
     void handle(std::uint16_t event, std::int32_t value);
     void handshake_failed(std::uint16_t event, std::int32_t reason);
     void hold_off(bool full);
     void check(int descriptor, Flow& flow);
+    void accepted(int descriptor);
+    [[nodiscard]] bool is_idle(const Flow& flow) const;
+    /// Ends idle connections if there is little room.
+    void make_room();
+    void end(int descriptor, Flow& flow);
 
     zmq::context_t& context_;
     zmq::socket_t monitor_;
@@ -76,9 +98,18 @@ private:
     bool full_ = false;  // no connection is accepted
     bool scarce_ = false;
     std::map<int, Flow> flows_;  // of the open connections, by descriptor
+    std::size_t ending_ = 0;     // of them
     int checked_ = -1;           // the descriptor that was checked last
+    /// Time during which this thread looked at connections. Time during which it was stuck does not count, because
+    /// nobody could use a connection then.
+    Clock::duration observed_{};
+    Clock::time_point looked_{};
     ConnectionCounts::Count& open_;
 };
+
+/// How many sessions may be there, given the connections of the front door: the rest is room for connections that say
+/// who they are, above all of nodes.
+std::size_t most_sessions(std::size_t door_connections);
 
 /// How many connections each port may have, given the limit of file descriptors (RLIMIT_NOFILE): half of it for the
 /// front door, an eighth for each port for nodes, and never more than `most`. The rest remains for connections that

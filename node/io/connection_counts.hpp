@@ -24,6 +24,8 @@ struct ConnectionCounts {
     Count overfull_in = 0;   // libzmq held too many received bytes
     Count overfull_out = 0;  // libzmq held too many bytes to send
     Count flooding = 0;      // they sent subscriptions without end
+    Count idle = 0;          // nobody used them for long
+    Count displaced = 0;     // they were idle, and the port had little room
 
     void add_to(std::map<std::string, std::uint64_t>& counters) const {
         counters["connections_door"] = door;
@@ -35,6 +37,8 @@ struct ConnectionCounts {
         counters["connections_overfull_in"] = overfull_in;
         counters["connections_overfull_out"] = overfull_out;
         counters["connections_flooding"] = flooding;
+        counters["connections_idle"] = idle;
+        counters["connections_displaced"] = displaced;
         counters["handshakes"] = handshakes;
     }
 };

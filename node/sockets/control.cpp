@@ -22,7 +22,7 @@ std::size_t Control::drain(const Emit& emit, std::size_t budget) {
     std::size_t received = 0;
     for (; received < budget && receive(server_.socket(), parts); ++received) {
         counters_.received();
-        server_.connections().received(parts);
+        const int descriptor = server_.connections().received(parts);
         if (parts.count != 2) {
             counters_.bad_parts();
             continue;
@@ -30,10 +30,12 @@ std::size_t Control::drain(const Emit& emit, std::size_t budget) {
         const auto sender = security_.sender_of(parts.last);
         if (!sender) continue;
         auto decoded = proto::decode(text_of(parts.last));
-        if (decoded)
-            emit(cluster::MessageArrived{cluster::Channel::control, {}, {}, std::move(*decoded), *sender});
-        else
+        if (!decoded) {
             counters_.bad(decoded.error());
+            continue;
+        }
+        server_.connections().used(descriptor, true);
+        emit(cluster::MessageArrived{cluster::Channel::control, {}, {}, std::move(*decoded), *sender});
     }
     return received;
 }

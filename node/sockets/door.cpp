@@ -23,6 +23,12 @@ std::string address_of(const zmq::message_t& frame) {
     return std::string(text.starts_with(mapped) ? text.substr(mapped.size()) : text);
 }
 
+/// Whether the message shows that the connection has a session: anybody gets an answer to a hello.
+bool is_for_session(const proto::Message& message) {
+    return !std::holds_alternative<proto::Refuse>(message.body) &&
+           !std::holds_alternative<proto::Welcome>(message.body);
+}
+
 }  // namespace
 
 Door::Door(zmq::context_t& context, NodeCounters& counters, Security& security, Connections::Bounds bounds, Log log)
@@ -48,6 +54,7 @@ void Door::send_to(cluster::ConnectionId connection, const proto::Message& messa
         sent = send(server_.socket(), to->routing_id, true);
         if (sent == Sent::yes) sent = send(server_.socket(), buffer_);
         if (sent == Sent::yes) server_.connections().sent(to->descriptor, buffer_.size());
+        if (sent == Sent::yes && is_for_session(message)) server_.connections().used(to->descriptor, false);
     }
     if (sent == Sent::yes) {
         counters_.sent();

@@ -203,6 +203,7 @@ void Gossip::handle_subscription(zmq::message_t& message, int descriptor, const 
     if (added == Subscribers::Added::repeated) return;
     if (descriptor >= 0 && !subscribes && !subscribers_.remove(descriptor, message, topic)) return;
     const auto peer = parse_presence(topic, scope_);
+    if (subscribes && (peer || topic.starts_with(topic_))) publisher_.connections().used(descriptor, true);
     if (!peer || own_presence_.contains(std::string(topic))) return;
     if (!subscribes) {
         if (presence_.remove(topic)) emit(cluster::LinkLost{*peer});

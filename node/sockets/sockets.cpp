@@ -55,7 +55,9 @@ Result<std::string> bindable(const std::string& host) {
 /// Bounds of a port for nodes, or of the front door.
 Connections::Bounds bounds_of(const SocketOptions& options, bool for_nodes) {
     const auto shares = share_descriptors(options.connections.connections);
-    return {for_nodes ? shares.nodes : shares.door, options.connections.bytes};
+    auto bounds = options.connections;
+    bounds.connections = for_nodes ? shares.nodes : shares.door;
+    return bounds;
 }
 
 }  // namespace

@@ -25,9 +25,11 @@ using cluster::MessageArrived;
 
 /// One side: its sockets, and the events that they have emitted.
 struct Side {
-    explicit Side(const std::string& name, const std::string& listen = "127.0.0.1:0")
+    explicit Side(const std::string& name, const std::string& listen = "127.0.0.1:0",
+                  Connections::Bounds bounds = {16384, std::size_t{256} << 20})
         : self{name, Incarnation{7}}, wakeup(std::make_shared<Wakeup>()) {
-        const SocketOptions options{"test", self, listen, "", 0, 0};
+        SocketOptions options{"test", self, listen, "", 0, 0};
+        options.connections = bounds;
         auto opened =
             Sockets::open(options, counts, wakeup, [this](const LogLine& line) { warnings.push_back(line.text); });
         EXPECT_TRUE(opened.ok()) << opened.error().text;
@@ -106,6 +108,33 @@ std::vector<std::string> timers(const std::string& address) {
         if (is_ours && state == "01") found.push_back(timer.substr(0, 2));
     }
     return found;
+}
+
+TEST(Sockets, EndsConnectionsThatNobodyUses) {
+    Side a("a", "127.0.0.1:0", {1000, std::size_t{256} << 20, std::chrono::seconds(1)});
+    Side b("b");
+    zmq::context_t context;
+    zmq::socket_t silent(context, zmq::socket_type::dealer);
+    silent.set(zmq::sockopt::linger, 0);
+    silent.set(zmq::sockopt::reconnect_ivl, -1);
+    silent.connect(endpoint_of(a.sockets->address()));
+    b.perform(cluster::Dial{a.sockets->address(), b.say(1)});
+    connect(b, a);
+    std::optional<MessageArrived> session;
+    ASSERT_TRUE(turn_until({&a, &b}, [&] { return session || (session = a.take<MessageArrived>(on(Channel::door))); }));
+    const auto used_for = [&](std::chrono::milliseconds time) {
+        const auto until = std::chrono::steady_clock::now() + time;
+        return turn_until({&a, &b}, [&] {
+            a.perform(cluster::SendDoor{session->connection, a.say(3)});
+            b.perform(cluster::SendPeer{"a", b.say(2)});
+            return std::chrono::steady_clock::now() > until;
+        });
+    };
+    EXPECT_TRUE(used_for(std::chrono::seconds(3)));
+    EXPECT_EQ(a.count("connections_idle"), 1u) << "sessions and peers stay";
+    EXPECT_EQ(a.count("connections_door"), 1u);
+    EXPECT_EQ(a.count("connections_control"), 1u);
+    EXPECT_EQ(a.count("connections_gossip"), 2u);
 }
 
 TEST(Sockets, PollsNoLongerThanItShould) {
