@@ -83,6 +83,13 @@ void Model::judge_stop(const Watched& watched, const Host& host) const {
     if (!has_rival) fail(watched, "ends although it serves and no other process has its name");
 }
 
+/// A clone tells others the addresses of the process that it copies. They refuse when that process has ended.
+bool Model::refuses_for_another(const Belief& belief) const {
+    if (!cause_.event || !std::holds_alternative<ProcessGone>(*cause_.event)) return false;
+    return std::any_of(world_.impostors.begin(), world_.impostors.end(),
+                       [&](const auto& host) { return host->running() && host->id() == belief.id; });
+}
+
 void Model::judge_note(Watched& watched, const Host& host, const Note& note) {
     Belief& belief = watched.beliefs[note.node];
     if (note.kind == Note::Kind::self_accused && !watched.refuting) {
@@ -102,7 +109,8 @@ void Model::judge_note(Watched& watched, const Host& host, const Note& note) {
         if (!left && cause_.goodbye == note.node) fail(watched, "calls " + note.node + " dead, which says goodbye");
         if (wrong && left) fail(watched, "believes that " + note.node + " left, which runs");
         const Duration silent = world_.clock.now() - belief.heard;
-        if (wrong && !belief.denies && belief.heard >= Duration(0) && silent < Timing{}.suspect_after)
+        if (wrong && !belief.denies && !refuses_for_another(belief) && belief.heard >= Duration(0) &&
+            silent < Timing{}.suspect_after)
             fail(watched, "believes " + note.node + " dead, which it hears itself");
         belief.live = belief.denies = false;
         belief.heard = belief.published = Duration(-1);

@@ -134,6 +134,7 @@ private:
     void judge_worker_down(Watched& watched, Host& host);
     void hear(Watched& watched, const cluster::MessageArrived& arrived);
     void hear_through_others(Watched& watched, const proto::Message& message) const;
+    [[nodiscard]] bool refuses_for_another(const Belief& belief) const;
     [[nodiscard]] bool is_own_word(Belief& belief, const cluster::MessageArrived& arrived) const;
     void hear_worker(Watched& watched);
     void see_news(Watched& watched, const proto::PeerNews& news);
