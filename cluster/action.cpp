@@ -64,6 +64,10 @@ std::string_view to_string(Note::Kind kind) {
             return "snapshot taken";
         case Note::Kind::digest_mismatch:
             return "digest mismatch";
+        case Note::Kind::deltas_refused:
+            return "deltas refused";
+        case Note::Kind::table_refused:
+            return "table refused";
         case Note::Kind::channel_silent:
             return "channel silent";
         case Note::Kind::channel_restored:

@@ -123,6 +123,8 @@ struct Note {
         worker_down,
         snapshot_taken,
         digest_mismatch,
+        deltas_refused,    // a node published what no log may have
+        table_refused,     // a node has more members, or they take more bytes, than this node keeps
         channel_silent,    // one way to or from a peer does not work, with the address that fails
         channel_restored,  // it works again
         overflow,

@@ -29,8 +29,8 @@ Core::Impl::Impl(Options options)
       channels(ctx, peers),
       detector(ctx, peers),
       replicas(ctx, peers),
-      snapshots(ctx, peers),
-      repair(ctx, peers, replicas, snapshots),
+      pull_answers(ctx, peers),
+      repair(ctx, peers, replicas, pull_answers),
       local(ctx, replicas),
       links(ctx, peers),
       sessions(ctx),
@@ -116,6 +116,7 @@ bool Core::Impl::settle_once() {
     for (const auto& transition : peers.take_transitions()) {
         moved = true;
         replicas.on(transition);
+        pull_answers.on(transition);
         links.on(transition);
         reports.on(transition);
         visibility.on(transition);
@@ -230,7 +231,7 @@ void Core::Impl::tick() {
     peers.forget_old();
     settle();  // forget() goes by the transitions of the origins
     replicas.forget();
-    snapshots.drop_stalled();
+    pull_answers.tick();
     links.tick();
     sessions.tick();
     fan_outs.tick();
@@ -282,8 +283,8 @@ bool Core::Impl::has_met_all_peers() const {
 
 bool Core::Impl::wants_flush() const {
     return heartbeat_due <= ctx.now || peers.has_news() || replicas.next_publish() <= ctx.now ||
-           repair.has_due_pulls() || links.wants_flush() || sessions.wants_flush() || visibility.wants_flush() ||
-           watches.wants_flush() || !queries.empty();
+           repair.has_due_pulls() || replicas.has_backlog() || pull_answers.wants_flush() || links.wants_flush() ||
+           sessions.wants_flush() || visibility.wants_flush() || watches.wants_flush() || !queries.empty();
 }
 
 /// The order matters: own deltas first, because a heartbeat tells the position behind them, and a peer that is asked
@@ -291,7 +292,10 @@ bool Core::Impl::wants_flush() const {
 void Core::Impl::flush() {
     const bool beats = ctx.now >= heartbeat_due;
     replicas.publish(beats || stopping || visibility.wants_flush());
+    repair.work_off_backlog();
+    settle();
     repair.send_due_pulls();
+    pull_answers.flush();
     publish_news();
     if (beats) publish_heartbeat();
     visibility.flush();
@@ -369,7 +373,7 @@ void Core::check() const {
 
 std::optional<std::string> Core::over_bounds() const {
     if (auto over = impl_->replicas.over_bounds()) return over;
-    if (auto over = impl_->snapshots.over_bounds()) return over;
+    if (auto over = impl_->pull_answers.over_bounds()) return over;
     if (auto over = impl_->links.over_bounds()) return over;
     if (auto over = impl_->reports.over_bounds()) return over;
     if (auto over = impl_->fan_outs.over_bounds()) return over;

@@ -21,7 +21,7 @@
 #include "cluster/membership/discovery.hpp"
 #include "cluster/membership/peers.hpp"
 #include "cluster/replication/lookups.hpp"
-#include "cluster/replication/outgoing_snapshots.hpp"
+#include "cluster/replication/pull_answers.hpp"
 #include "cluster/replication/repair.hpp"
 #include "cluster/replication/replicas.hpp"
 #include "cluster/workers/local_members.hpp"
@@ -152,7 +152,7 @@ struct Core::Impl {
     Channels channels;
     Detector detector;
     Replicas replicas;
-    OutgoingSnapshots snapshots;
+    PullAnswers pull_answers;
     Repair repair;
     LocalMembers local;
     Links links;

@@ -29,7 +29,7 @@ void Core::Impl::end_life() {
     replicas.publish(true);
     flush();
     say_goodbye();
-    snapshots.clear();
+    pull_answers.clear();
 }
 
 void Core::Impl::say_goodbye() {

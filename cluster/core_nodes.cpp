@@ -177,10 +177,10 @@ void Core::Impl::dispatch(proto::Message& message, const std::string& relay) {
         on_heartbeat(from, *beat, seq);
     } else if (const auto* pull = std::get_if<proto::Pull>(&body)) {
         repair.answer(*pull, from.name);
-    } else if (const auto* chunk = std::get_if<proto::SnapshotChunk>(&body)) {
-        repair.take(*chunk, seq, from.name);
+    } else if (auto* chunk = std::get_if<proto::SnapshotChunk>(&body)) {
+        repair.take(std::move(*chunk), seq, from.name);
     } else if (const auto* ack = std::get_if<proto::SnapshotAck>(&body)) {
-        snapshots.acked(*ack, from.name);
+        pull_answers.acked(*ack, from.name);
     } else if (const auto* probe = std::get_if<proto::Probe>(&body)) {
         on_probe(from, *probe);
     } else if (const auto* heard = std::get_if<proto::Heard>(&body)) {
@@ -194,6 +194,7 @@ void Core::Impl::dispatch(proto::Message& message, const std::string& relay) {
         if (Peer* peer = peers.find(from.name); peer && pong->about == ctx.self)
             peers.take_report(*peer, pong->channels);
         visibility.ponged(from.name, *pong);
+        pull_answers.ponged(from.name, pong->nonce);
     } else if (auto* data = std::get_if<proto::LinkData>(&body)) {
         on_link_data(from, std::move(*data));
     } else if (const auto* link_ack = std::get_if<proto::LinkAck>(&body)) {

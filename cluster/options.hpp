@@ -57,8 +57,18 @@ struct SessionTiming {
 /// Bounds of everything that could grow. Comments where each is used say what happens beyond it.
 struct Bounds {
     std::size_t log_deltas = 65536;                 // kept for each origin, to answer pulls
-    std::size_t log_items = 1 << 20;                // changes and runs in them, and each 64 bytes of metadata
+    std::size_t log_bytes = 64u << 20;              // of memory that they take, for each origin
+    std::size_t all_log_bytes = 256u << 20;         // for all origins together: see Share
     std::size_t early_deltas = 4096;                // kept after a gap, for each origin
+    std::size_t early_bytes = 16u << 20;            // of memory that they and waiting chunks take, for each origin
+    std::size_t all_early_bytes = 64u << 20;        // for all origins together: see Share
+    std::size_t table_members = 4u << 20;           // of each origin; an origin keeps an eighth below
+    std::size_t all_members = 16u << 20;            // of all origins together: see Share
+    std::size_t table_bytes = 256u << 20;           // of memory that an origin's table takes; it keeps an eighth below
+    std::size_t all_table_bytes = 1u << 30;         // of all origins together: see Share
+    std::size_t replication_work = 1u << 20;        // per turn, in bytes and members of deltas and chunks
+    std::size_t answer_window = 4u << 20;           // bytes for one asker of pulls that are not known to be taken
+    std::size_t repair_bytes_per_turn = 1u << 20;   // of answers to pulls; the last frame may exceed it
     std::size_t chunk_bytes = limits::kChunkBytes;  // of a part of a snapshot, an answer or a watch event, roughly
     std::size_t link_items = 65536;                 // not acknowledged, for each peer
     std::size_t link_bytes = 64u << 20;

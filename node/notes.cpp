@@ -52,6 +52,10 @@ constexpr Wording wording(Kind kind) {
             return {0, "received the table of node ", ""};
         case Kind::digest_mismatch:
             return {2, "the table of node ", " differs from its digest; requesting it again"};
+        case Kind::deltas_refused:
+            return {2, "node ", " published joins or leaves that no node may publish; requesting its table again"};
+        case Kind::table_refused:
+            return {2, "node ", " has a table that is too large for this node, which hides it until it is smaller"};
         case Kind::channel_silent:
             return {2, "node ", " is connected in part only; nothing arrives"};
         case Kind::channel_restored:

@@ -8,6 +8,7 @@
 namespace muster::cluster {
 
 inline constexpr std::size_t kWireOverhead = 16;  // type bytes and numbers of one record
+inline constexpr std::size_t kWireRun = 19;       // of a run of numbers
 
 inline std::size_t wire_size(const Meta& meta) {
     std::size_t size = 3;
@@ -21,7 +22,7 @@ inline std::size_t wire_size(const proto::JoinRun& run) {
     return kWireOverhead + 9 + run.worker.size() + wire_size(run.meta);
 }
 inline std::size_t wire_size(const proto::GroupDelta& change) {
-    std::size_t size = kWireOverhead + wire_size(change.group) + change.leaves.size() * 19;
+    std::size_t size = kWireOverhead + wire_size(change.group) + change.leaves.size() * kWireRun;
     for (const auto& run : change.joins) size += wire_size(run);
     return size;
 }
@@ -29,6 +30,20 @@ inline std::size_t wire_size(const proto::Delta& delta) {
     std::size_t size = kWireOverhead;
     for (const auto& change : delta.changes) size += wire_size(change);
     return size;
+}
+/// How many members join and leave with it.
+inline std::size_t members_in(const proto::Delta& delta) {
+    std::size_t members = 0;
+    for (const auto& change : delta.changes) {
+        for (const auto& run : change.joins) members += run.count;
+        for (const auto& run : change.leaves) members += run.count;
+    }
+    return members;
+}
+inline std::size_t members_in(const proto::Deltas& deltas) {
+    std::size_t members = 0;
+    for (const auto& delta : deltas.deltas) members += members_in(delta);
+    return members;
 }
 /// A member of `node`.
 inline std::size_t wire_size(const NodeId& node, const std::string& worker, const Meta& meta) {

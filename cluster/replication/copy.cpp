@@ -1,15 +1,44 @@
 #include "cluster/replication/copy.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
+#include "cluster/base/memory_size.hpp"
+#include "cluster/base/share.hpp"
+#include "cluster/base/wire_size.hpp"
 #include "cluster/check.hpp"
+#include "proto/limits.hpp"
 
 namespace muster::cluster {
 namespace {
 
 constexpr unsigned kMaxDoublings = 4;     // of pull_retry: 4.8 s, so the sender does not drop the snapshot as stalled
 constexpr unsigned kMaxPullsInVain = 16;  // then a snapshot that has begun is given up
+constexpr Duration kFollowAgain = std::chrono::minutes(1);
+constexpr std::size_t kVisits = 16;  // of copies with a backlog in one turn, at least
+
+/// What it takes to apply a delta or a chunk, about: its bytes on the wire and its members.
+std::size_t work_of(const proto::Delta& delta) {
+    return wire_size(delta) + members_in(delta);
+}
+
+struct ChunkSize {
+    std::size_t members = 0;
+    std::size_t wire = 0;
+};
+
+ChunkSize size_of(const proto::SnapshotChunk& chunk) {
+    ChunkSize size{0, kWireOverhead};
+    for (const auto& part : chunk.groups) {
+        size.wire += kWireOverhead + wire_size(part.group);
+        for (const auto& run : part.joins) {
+            size.members += run.count;
+            size.wire += wire_size(run);
+        }
+    }
+    return size;
+}
 
 }  // namespace
 
@@ -70,48 +99,140 @@ void Copy::show_if_due() {
 // ---- deltas ----------------------------------------------------------------------
 
 Replica& Copy::target() {
-    return incoming_ && incoming_->is_complete() ? incoming_->table() : *replica_;
+    return is_snapshot_next() ? incoming_->table() : *replica_;
 }
 
 void Copy::apply(proto::Deltas deltas) {
+    if (members_in(deltas) > limits::kMembersPerFrame) {
+        refuse_deltas();
+        return learn_position(deltas.first);
+    }
     Seq seq = deltas.first;
     std::uint64_t applied = 0;
     for (auto& delta : deltas.deltas) {
         const Seq next = target().applied().next();
-        if (seq == next && !is_frozen()) {
-            apply_next(delta);
-            ++applied;
-        } else if (seq >= next && early_.size() < shared_.setup.bounds.early_deltas) {
-            early_.try_emplace(seq, std::move(delta));
-        } else if (seq < next) {
+        if (seq == next && !is_frozen() && has_work_left()) {
+            applied += apply_next(delta) ? 1 : 0;
+        } else if (seq >= next) {
+            keep(seq, delta);
+        } else {
             shared_.ctx.count("deltas_repeated");
         }
         known_ = std::max(known_, seq);
         seq = seq.next();
     }
     if (applied > 0) shared_.ctx.count("deltas_applied", applied);
-    apply_early();
+    apply_early(shared_.setup.bounds.replication_work);
     reconsider();
 }
 
-void Copy::apply_early() {
-    const auto next = [&] { return target().applied().next(); };
-    while (!early_.empty() && !is_frozen() && early_.begin()->first <= next()) {
-        const auto node = early_.extract(early_.begin());
-        if (node.key() != next()) continue;  // a pull has brought it meanwhile
-        apply_next(node.mapped());
-        shared_.ctx.count("deltas_applied");
-    }
+void Copy::keep(Seq seq, proto::Delta& delta) {
+    const std::size_t bytes = kMapNode + memory_of(delta);
+    // What is next waits for a turn; what is later, for a pull. Without room both are pulled later.
+    const bool is_next = seq == target().applied().next() && !is_frozen();
+    const bool in_vain = !is_followed_ && !incoming_;
+    if (in_vain || early_.size() >= shared_.setup.bounds.early_deltas || !has_room(bytes))
+        return shared_.ctx.count("deltas_not_kept");
+    if (!early_.try_emplace(seq, std::move(delta)).second) return;
+    early_bytes_ += bytes;
+    shared_.early_bytes += bytes;
+    shared_.has_backlog = shared_.has_backlog || is_next;
 }
 
-void Copy::apply_next(const proto::Delta& delta) {
+bool Copy::has_work_left() const {
+    return shared_.work < shared_.setup.bounds.replication_work;
+}
+
+bool Copy::has_room(std::size_t bytes) const {
+    const Bounds& bounds = shared_.setup.bounds;
+    const Share share{bounds.early_bytes, bounds.all_early_bytes};
+    return share.allows(early_bytes_ + bytes, shared_.early_bytes - early_bytes_, shared_.copies);
+}
+
+void Copy::drop_early(Seq up_to) {
+    while (!early_.empty() && early_.begin()->first <= up_to) drop_early(early_.begin());
+}
+
+proto::Delta Copy::drop_early(std::map<Seq, proto::Delta>::iterator at) {
+    const std::size_t bytes = kMapNode + memory_of(at->second);
+    early_bytes_ -= bytes;
+    shared_.early_bytes -= bytes;
+    return std::move(early_.extract(at).mapped());
+}
+
+void Copy::apply_early(std::size_t work) {
+    const std::size_t until = std::min(shared_.work + work, shared_.setup.bounds.replication_work);
+    std::uint64_t applied = 0;
+    while (can_apply_early() && !is_frozen() && shared_.work < until) {
+        const Seq seq = early_.begin()->first;
+        const proto::Delta delta = drop_early(early_.begin());
+        if (seq != target().applied().next()) continue;  // a pull has brought it meanwhile
+        applied += apply_next(delta) ? 1 : 0;
+    }
+    if (applied > 0) shared_.ctx.count("deltas_applied", applied);
+    if (has_backlog()) shared_.has_backlog = true;
+}
+
+void Copy::apply_waiting() {
+    apply_early(shared_.setup.bounds.replication_work / kVisits);
+    reconsider();
+}
+
+bool Copy::apply_next(const proto::Delta& delta) {
     Replica& table = target();
+    if (!table.has_new_numbers(delta)) {
+        refuse_deltas();
+        return false;
+    }
+    if (const char* why = why_too_large(table, Replica::added_by(delta))) {
+        unfollow(why);
+        return false;
+    }
+    shared_.work += shared_.last_work = work_of(delta);
     table.apply(delta, table.is_shown() ? &shared_.updates : nullptr);
-    if (!incoming_) return;
+    if (!incoming_) return true;
     if (incoming_->is_complete())
         replace_if_caught_up();
     else if (table.applied() >= incoming_->as_of())
         incoming_.reset();  // deltas have brought what the snapshot was to bring
+    return true;
+}
+
+// ---- what is refused ---------------------------------------------------------------
+
+/// While a snapshot is put together, members may be in it that have left since, so it may have twice as much.
+const char* Copy::why_too_large(const Replica& table, Replica::Size more) const {
+    const Bounds& bounds = shared_.setup.bounds;
+    const Replica::Total& total = shared_.setup.total;
+    const Replica::Size has = table.size();
+    const std::size_t times = &table == replica_.get() ? 1 : 2;
+    const Share members{times * bounds.table_members, bounds.all_members};
+    const Share bytes{times * bounds.table_bytes, bounds.all_table_bytes};
+    if (!members.allows(has.members + more.members, total.members - has.members, total.tables)) return "members";
+    if (!bytes.allows(has.bytes + more.bytes, total.bytes - has.bytes, total.tables)) return "bytes";
+    return nullptr;
+}
+
+void Copy::refuse_deltas() {
+    shared_.ctx.count("deltas_refused");
+    if (incoming_ && incoming_->is_complete()) incoming_.reset();
+    if (is_wrong_) return;
+    is_wrong_ = true;
+    shared_.ctx.note(Note::Kind::deltas_refused, origin().name, "");
+    shared_.ctx.journal.node(shared_.ctx.now, Change::Kind::table_wrong, origin().name, "");
+}
+
+void Copy::unfollow(const char* why) {
+    Context& ctx = shared_.ctx;
+    ctx.count("tables_refused");
+    if (std::exchange(is_followed_, false))
+        ctx.note(Note::Kind::table_refused, origin().name, std::string("too many ") + why);
+    is_wrong_ = true;
+    if (replica_->is_shown()) replica_->collect_all(WatchEvent::Kind::leave, Reason::node_down, shared_.updates);
+    incoming_.reset();
+    replica_ = std::make_shared<Replica>(origin(), shared_.setup);
+    drop_early(Seq{UINT64_MAX});
+    schedule_pull(ctx.now + kFollowAgain);
 }
 
 // ---- snapshots -------------------------------------------------------------------
@@ -119,13 +240,33 @@ void Copy::apply_next(const proto::Delta& delta) {
 std::optional<proto::SnapshotAck> Copy::take(const proto::SnapshotChunk& chunk, Seq position, const std::string& from) {
     // A snapshot that is older than the table would take back what has been applied since.
     if (pull_due_ == kNever || chunk.as_of < replica_->applied()) return std::nullopt;
+    const ChunkSize size = size_of(chunk);
+    if (size.members > limits::kMembersPerFrame) {
+        shared_.ctx.count("snapshots_broken");
+        incoming_.reset();
+        return std::nullopt;
+    }
+    shared_.work += shared_.last_work = size.wire + size.members;
+    if (chunk.members > shared_.setup.bounds.table_members) {
+        unfollow("members");
+        return std::nullopt;
+    }
     if (chunk.index == 0 && (!incoming_ || chunk.as_of >= incoming_->as_of())) {
         if (incoming_) ++restarts_;
         incoming_.emplace(from, chunk.as_of, std::make_unique<Replica>(origin(), shared_.setup));
         // What the snapshot already has makes room for what it will need.
-        early_.erase(early_.begin(), early_.upper_bound(chunk.as_of));
+        drop_early(chunk.as_of);
     }
     if (!incoming_ || !incoming_->take(chunk, position, from)) return std::nullopt;
+    if (incoming_->is_broken()) {
+        shared_.ctx.count("snapshots_broken");
+        incoming_.reset();
+        return std::nullopt;
+    }
+    if (const char* why = why_too_large(incoming_->table(), {})) {
+        unfollow(why);
+        return std::nullopt;
+    }
     pulls_in_vain_ = 0;
     // Another pull makes the answerer begin again. Without this back-off, a snapshot over a slow link would never end.
     schedule_pull(shared_.ctx.now + shared_.ctx.options.timing.pull_retry * (1u << std::min(restarts_, kMaxDoublings)));
@@ -136,7 +277,7 @@ void Copy::use_snapshot() {
     if (!incoming_ || !incoming_->is_complete()) return;
     known_ = std::max(known_, incoming_->end());
     replace_if_caught_up();
-    apply_early();
+    apply_early(shared_.setup.bounds.replication_work);
     // What is still missing are deltas since the first chunk: they can be pulled now.
     if (incoming_ && incoming_->is_complete()) schedule_pull(shared_.ctx.now);
     reconsider();
@@ -150,6 +291,11 @@ void Copy::replace_if_caught_up() {
     incoming_.reset();
     Context& ctx = shared_.ctx;
     if (fresh->digest() != digest) return ctx.count("snapshots_broken");
+    if (const Replica::Size size = fresh->size();
+        size.members > shared_.setup.bounds.table_members || size.bytes > shared_.setup.bounds.table_bytes)
+        return unfollow(size.members > shared_.setup.bounds.table_members ? "members" : "bytes");
+    fresh->end_snapshot();
+    is_followed_ = true;
     fresh->show(replica_->is_shown());
     if (fresh->is_shown()) replica_->collect_difference(*fresh, shared_.updates);
     replica_ = std::move(fresh);
@@ -158,6 +304,33 @@ void Copy::replace_if_caught_up() {
     ctx.journal.node(ctx.now, Change::Kind::table_taken, origin().name, "");
     is_wrong_ = false;
     pulls_in_vain_ = restarts_ = 0;
+}
+
+bool Copy::postpone(proto::SnapshotChunk& chunk, Seq position, const std::string& from) {
+    if (chunks_.empty() && has_work_left()) return false;
+    const std::size_t bytes = memory_of(chunk);
+    const bool in_vain = pull_due_ == kNever || chunks_.size() >= SnapshotSender::kWindow;
+    // Deltas can be pulled one by one, but without this chunk the snapshot begins again.
+    while (!in_vain && !has_room(bytes) && !early_.empty()) drop_early(std::prev(early_.end()));
+    if (in_vain || !has_room(bytes)) {
+        shared_.ctx.count("chunks_not_kept");
+        return true;
+    }
+    early_bytes_ += bytes;
+    shared_.early_bytes += bytes;
+    chunks_.push_back({std::move(chunk), position, from});
+    shared_.has_backlog = true;
+    return true;
+}
+
+std::optional<Copy::WaitingChunk> Copy::next_chunk() {
+    if (chunks_.empty()) return std::nullopt;
+    WaitingChunk next = std::move(chunks_.front());
+    chunks_.pop_front();
+    const std::size_t bytes = memory_of(next.chunk);
+    early_bytes_ -= bytes;
+    shared_.early_bytes -= bytes;
+    return next;
 }
 
 // ---- the repair ------------------------------------------------------------------
@@ -172,9 +345,10 @@ void Copy::reconsider() {
         pulls_in_vain_ = 0;
         incoming_.reset();
     } else if (pull_due_ == kNever) {
-        if (applied < known_) ctx.count("gaps");
+        const bool waits = has_backlog();  // for a turn: what is missing is here
+        if (applied < known_ && !waits) ctx.count("gaps");
         behind_since_ = ctx.now;
-        schedule_pull(ctx.now);
+        schedule_pull(waits ? ctx.now + ctx.options.timing.pull_retry : ctx.now);
     }
 }
 
@@ -186,13 +360,15 @@ void Copy::schedule_pull(Instant due) {
 proto::Pull Copy::next_pull() {
     if (pulls_in_vain_ >= kMaxPullsInVain) incoming_.reset();
     ++pulls_in_vain_;
-    pull_due_ = shared_.ctx.now + shared_.ctx.options.timing.pull_retry;
+    const bool soon = is_followed_ || incoming_;
+    pull_due_ = shared_.ctx.now + (soon ? shared_.ctx.options.timing.pull_retry : kFollowAgain);
     return {origin(), target().applied(), is_frozen()};
 }
 
 // ---- for status and tests --------------------------------------------------------
 
 void Copy::add_to(SyncProgress& progress) const {
+    if (!is_followed_) return;
     const Seq applied = replica_->applied();
     if (replica_->is_shown() && applied >= show_at_)
         progress.add(true, replica_->member_count(), replica_->member_count());
@@ -205,14 +381,23 @@ void Copy::add_to(SyncProgress& progress) const {
 void Copy::check() const {
     replica_->check();
     MUSTER_CHECK(!replica_->is_shown() || live_);
-    MUSTER_CHECK(early_.empty() || is_wrong_ || early_.begin()->first > replica_->applied().next());
+    MUSTER_CHECK(early_.empty() || is_wrong_ || shared_.has_backlog ||
+                 early_.begin()->first > replica_->applied().next());
     if (incoming_) incoming_->table().check();
 }
 
 std::optional<std::string> Copy::over_bounds() const {
     const Bounds& bounds = shared_.setup.bounds;
+    const Replica::Size size = replica_->size();
     if (replica_->log().size() > bounds.log_deltas) return "log of " + origin().name;
+    if (replica_->log().size() > 1 && replica_->log().bytes() > bounds.log_bytes)
+        return "bytes of the log of " + origin().name;
     if (early_.size() > bounds.early_deltas) return "early deltas of " + origin().name;
+    if (early_bytes_ > bounds.early_bytes) return "bytes of early deltas of " + origin().name;
+    if (size.members > bounds.table_members) return "members of " + origin().name;
+    if (size.bytes > bounds.table_bytes) return "bytes of the table of " + origin().name;
+    if (incoming_ && incoming_->table().size().members > 2 * bounds.table_members)
+        return "members of a snapshot of " + origin().name;
     return std::nullopt;
 }
 

@@ -4,11 +4,17 @@
 // (a later delta, a heartbeat, a hello, another node's answer) starts a repair: pulls that are repeated until the copy
 // has all that is known.
 //
+// An origin cannot make its copies cost more than Bounds and limits.hpp allow. A delta that breaks the rules of a log
+// (too many members in one frame, numbers that are not new) is refused, and the table is wrong: a snapshot replaces it.
+// A table that is too large is not followed: it is dropped and hidden, and asked for once a minute until it fits. What
+// does not fit into the work of one turn waits for the next, within the bounds of early deltas.
+//
 // Lookups, watchers and notifications see the table only while it is shown: its origin is live, and the table has
 // caught up with the position that the origin had when it came up. Otherwise members that left during a split would
 // reappear for a moment after it.
 #pragma once
 
+#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
@@ -28,12 +34,31 @@ public:
         Context& ctx;
         GroupUpdates& updates;
         Replica::Setup setup;
-        Instant next_pull = kNever;  // no pull of any copy is due before
+        Instant next_pull = kNever;   // no pull of any copy is due before
+        std::size_t work = 0;         // done in this turn, of Bounds::replication_work
+        std::size_t last_work = 0;    // the latest piece of it
+        std::size_t early_bytes = 0;  // of all copies
+        std::size_t copies = 0;
+        bool has_backlog = false;  // what did not fit a turn waits at some copy
+    };
+    /// A chunk of a snapshot that waits for a turn.
+    struct WaitingChunk {
+        proto::SnapshotChunk chunk;
+        Seq position;
+        std::string from;
     };
 
     /// An empty table of `origin`, not shown.
     Copy(Shared& shared, const NodeId& origin)
-        : shared_(shared), replica_(std::make_shared<Replica>(origin, shared.setup)) {}
+        : shared_(shared), replica_(std::make_shared<Replica>(origin, shared.setup)) {
+        ++shared_.copies;
+    }
+    ~Copy() {
+        --shared_.copies;
+        shared_.early_bytes -= early_bytes_;
+    }
+    Copy(const Copy&) = delete;
+    Copy& operator=(const Copy&) = delete;
 
     [[nodiscard]] const NodeId& origin() const { return replica_->id(); }
     /// The table that lookups see. It is replaced when a snapshot is complete.
@@ -59,13 +84,23 @@ public:
     /// the table must have to be shown.
     void confirm_position(Seq position);
 
-    /// Applies the deltas that are next, and keeps those beyond a gap up to Bounds::early_deltas.
+    /// Applies the deltas that are next, as far as the work of this turn allows. Keeps the others up to the bounds of
+    /// early deltas.
     void apply(proto::Deltas deltas);
     /// Takes a chunk that `from` cut when the log had `position`. Returns the acknowledgement, or nothing if the chunk
     /// is not the expected one. The caller sends the acknowledgement and then calls `use_snapshot`.
     std::optional<proto::SnapshotAck> take(const proto::SnapshotChunk& chunk, Seq position, const std::string& from);
     /// Once all chunks are here: applies the deltas that were kept, and replaces the table if it has caught up.
     void use_snapshot();
+
+    /// Keeps a chunk for a later turn if this one's work is done. Returns whether it did, or dropped the chunk.
+    bool postpone(proto::SnapshotChunk& chunk, Seq position, const std::string& from);
+    /// Something waits that did not fit a turn.
+    [[nodiscard]] bool has_backlog() const { return !chunks_.empty() || (can_apply_early() && !is_frozen()); }
+    /// The first waiting chunk, which does not wait any more.
+    std::optional<WaitingChunk> next_chunk();
+    /// Applies a part of the deltas that wait.
+    void apply_waiting();
 
     /// When the next pull is due; kNever while nothing is missing.
     [[nodiscard]] Instant pull_due() const { return pull_due_; }
@@ -84,8 +119,27 @@ private:
     [[nodiscard]] Replica& target();
     /// The table is wrong and needs a snapshot: until its chunks are here, deltas are kept and not applied.
     [[nodiscard]] bool is_frozen() const { return is_wrong_ && !(incoming_ && incoming_->is_complete()); }
-    void apply_next(const proto::Delta& delta);
-    void apply_early();
+    [[nodiscard]] bool has_work_left() const;
+    [[nodiscard]] bool can_apply_early() const {
+        const Replica& table = is_snapshot_next() ? incoming_->table() : *replica_;
+        return !early_.empty() && early_.begin()->first <= table.applied().next();
+    }
+    [[nodiscard]] bool is_snapshot_next() const { return incoming_ && incoming_->is_complete(); }
+    /// Returns false if the delta is refused.
+    bool apply_next(const proto::Delta& delta);
+    void apply_early(std::size_t work);
+    /// Moves the delta if there is room for it.
+    void keep(Seq seq, proto::Delta& delta);
+    void drop_early(Seq up_to);
+    proto::Delta drop_early(std::map<Seq, proto::Delta>::iterator at);
+    /// Whether early deltas and waiting chunks may take so many more bytes.
+    [[nodiscard]] bool has_room(std::size_t bytes) const;
+    /// The bound that a table of this origin with `more` would exceed, in words; nullptr if there is none.
+    [[nodiscard]] const char* why_too_large(const Replica& table, Replica::Size more) const;
+    /// The deltas break the rules of a log.
+    void refuse_deltas();
+    /// The table is too large: drops it, and asks for it again later.
+    void unfollow(const char* why);
     /// Puts the snapshot in the place of the table, once it has caught up with its last chunk.
     void replace_if_caught_up();
     /// Position, liveness or table have changed: shows the table if it may be, starts or ends the repair.
@@ -98,7 +152,10 @@ private:
     Seq known_;
     std::map<Seq, proto::Delta> early_;         // beyond a gap
     std::optional<SnapshotReceiver> incoming_;  // only during a repair
-    bool is_wrong_ = false;                     // its digest is not the origin's
+    std::deque<WaitingChunk> chunks_;
+    std::size_t early_bytes_ = 0;  // of early_ and chunks_, in memory
+    bool is_wrong_ = false;        // its digest is not the origin's, or a delta was refused
+    bool is_followed_ = true;      // or else it is too large, hidden and empty
 
     bool live_ = false;
     bool position_confirmed_ = true;

@@ -1,7 +1,10 @@
 // This node's own table and the publication of its deltas. PROTOCOL.md, "Replication".
 #pragma once
 
+#include <muster/result.hpp>
+
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "cluster/membership/peers.hpp"
@@ -17,7 +20,10 @@ public:
 
     [[nodiscard]] const std::shared_ptr<Replica>& replica() const { return replica_; }
 
+    /// Why the table cannot have this join; nothing if it can. Errors: overloaded.
+    [[nodiscard]] std::optional<Error> why_full(const proto::Delta& join) const;
     /// Applies the delta under the next number. Publishes immediately if the unpublished deltas fill a frame.
+    /// It must not have more than limits::kMembersPerFrame members.
     void commit(proto::Delta delta);
     /// Publishes all committed deltas in one message, if they are due or `force` is true.
     void publish(bool force);
@@ -34,9 +40,11 @@ private:
     Context& ctx_;
     Peers& peers_;
     GroupUpdates& updates_;
+    const Replica::Total& total_;
     std::shared_ptr<Replica> replica_;
     std::vector<proto::Delta> unpublished_;
-    std::size_t unpublished_size_ = 0;  // on the wire
+    std::size_t unpublished_size_ = 0;     // on the wire
+    std::size_t unpublished_members_ = 0;  // that join or leave
     Instant earliest_publish_{};
 };
 

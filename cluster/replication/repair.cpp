@@ -1,38 +1,8 @@
 #include "cluster/replication/repair.hpp"
 
 #include <utility>
-#include <vector>
-
-#include "cluster/base/wire_size.hpp"
-#include "proto/limits.hpp"
 
 namespace muster::cluster {
-namespace {
-
-constexpr std::size_t kFramesPerAnswer = 64;  // the asker pulls again for more
-
-struct Batch {
-    std::vector<proto::Delta> deltas;
-    std::size_t size = 0;  // on the wire
-};
-
-/// Takes the deltas from number `next` on, as many as fit a frame, and moves `next` behind them.
-Batch take_batch(const Replica& table, Seq& next) {
-    Batch batch;
-    auto& [deltas, size] = batch;
-    while (next <= table.applied() && (deltas.empty() || size < limits::kChunkBytes)) {
-        auto delta = table.log().at(next);
-        const auto more = wire_size(delta);
-        if (!deltas.empty() && size + more > limits::kFrame / 2) break;
-        size += more;
-        deltas.push_back(std::move(delta));
-        next = next.next();
-    }
-    return batch;
-}
-
-}  // namespace
-
 void Repair::send_due_pulls() {
     replicas_.for_each_due_pull([&](Copy& copy) { send_pull(copy); });
 }
@@ -59,28 +29,30 @@ void Repair::answer(const proto::Pull& pull, const std::string& from) {
     ctx_.count("pulls_answered");
     if (!pull.snapshot && pull.have >= table->applied()) return;
     if (!pull.snapshot && table->log().covers(pull.have))
-        send_deltas(*table, pull.have, from);
+        answers_.begin_deltas(table, pull.have, from);
     else
-        snapshots_.begin(table, from);
+        answers_.begin_snapshot(table, from);
 }
 
-void Repair::send_deltas(const Replica& table, Seq have, const std::string& to) {
-    Seq next = have.next();
-    for (std::size_t i = 0; i < kFramesPerAnswer && next <= table.applied(); ++i) {
-        const Seq first = next;
-        auto [deltas, size] = take_batch(table, next);
-        ctx_.count("repair_bytes_sent", size);
-        peers_.send(to, proto::Deltas{table.id(), first, std::move(deltas)}, table.applied().value);
-    }
-}
-
-void Repair::take(const proto::SnapshotChunk& chunk, Seq position, const std::string& from) {
+void Repair::take(proto::SnapshotChunk chunk, Seq position, const std::string& from) {
     Copy* copy = replicas_.find(chunk.about);
-    if (!copy) return;
-    const auto ack = copy->take(chunk, position, from);
+    if (copy && !copy->postpone(chunk, position, from)) take_now(*copy, chunk, position, from);
+}
+
+void Repair::take_now(Copy& copy, const proto::SnapshotChunk& chunk, Seq position, const std::string& from) {
+    const auto ack = copy.take(chunk, position, from);
     if (!ack) return;
     peers_.send(from, *ack);
-    copy->use_snapshot();
+    copy.use_snapshot();
+}
+
+void Repair::work_off_backlog() {
+    replicas_.work_off_backlog([&](Copy& copy) {
+        if (const auto waiting = copy.next_chunk())
+            take_now(copy, waiting->chunk, waiting->position, waiting->from);
+        else
+            copy.apply_waiting();
+    });
 }
 
 }  // namespace muster::cluster

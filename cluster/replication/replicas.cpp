@@ -4,6 +4,7 @@
 
 #include "cluster/base/random.hpp"
 #include "cluster/check.hpp"
+#include "proto/limits.hpp"
 
 namespace muster::cluster {
 
@@ -12,7 +13,7 @@ Replicas::Replicas(Context& context, Peers& peers)
       peers_(peers),
       groups_(context.options.index_hash, mix64(~context.options.random_seed)),
       updates_(context.journal, context.now),
-      shared_{context, updates_, {groups_, context.options.bounds, mix64(context.options.random_seed)}},
+      shared_{context, updates_, {groups_, context.options.bounds, mix64(context.options.random_seed), total_}},
       own_(context, peers, shared_.setup, updates_) {}
 
 // ---- copies ----------------------------------------------------------------------
@@ -113,6 +114,12 @@ std::optional<std::string> Replicas::over_bounds() const {
     if (own().log().size() > ctx_.options.bounds.log_deltas) return "own log";
     for (const auto& [name, copy] : copies_)
         if (auto over = copy.over_bounds()) return over;
+    // What a share allows beyond `all` is less than as much again: see Share.
+    const Bounds& bounds = ctx_.options.bounds;
+    if (total_.members > 2 * bounds.all_members + limits::kMembersPerFrame) return "members of all tables";
+    if (total_.log_bytes > 2 * bounds.all_log_bytes + limits::kFrame) return "bytes of all logs";
+    if (shared_.work >= bounds.replication_work + shared_.last_work) return "work of a turn";
+    if (shared_.early_bytes > 2 * bounds.all_early_bytes) return "bytes of all early deltas";
     return std::nullopt;
 }
 

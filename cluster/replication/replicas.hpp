@@ -23,6 +23,7 @@ public:
     // ---- this node's own table: see OwnTable
 
     [[nodiscard]] const Replica& own() const { return *own_.replica(); }
+    [[nodiscard]] std::optional<Error> why_full(const proto::Delta& join) const { return own_.why_full(join); }
     void commit(proto::Delta delta) { own_.commit(std::move(delta)); }
     void publish(bool force) { own_.publish(force); }
     [[nodiscard]] Instant next_publish() const { return own_.next_publish(); }
@@ -49,6 +50,29 @@ public:
             if (copy.pull_due() <= ctx_.now) visit(copy);
             shared_.next_pull = std::min(shared_.next_pull, copy.pull_due());
         }
+    }
+
+    /// Something waits that did not fit a turn.
+    [[nodiscard]] bool has_backlog() const { return shared_.has_backlog; }
+    /// Begins a turn's work, and calls `visit(Copy&)` for the copies with a backlog by turns, until there is none or
+    /// the work is done. A visit does a small part.
+    template <class Visit>
+    void work_off_backlog(Visit visit) {
+        shared_.work = 0;
+        if (std::exchange(shared_.has_backlog, false)) {
+            auto at = copies_.upper_bound(last_visited_);
+            std::size_t idle = 0;  // copies in a row without a backlog
+            while (idle < copies_.size() && has_work_left()) {
+                if (at == copies_.end()) at = copies_.begin();
+                auto& [name, copy] = *at++;
+                idle = copy.has_backlog() ? 0 : idle + 1;
+                if (idle > 0) continue;
+                visit(copy);
+                last_visited_ = name;
+            }
+            for (const auto& [name, copy] : copies_) shared_.has_backlog = shared_.has_backlog || copy.has_backlog();
+        }
+        shared_.work = 0;
     }
 
     // ---- lookups in all tables
@@ -91,14 +115,17 @@ public:
 
 private:
     [[nodiscard]] const Copy* find(const std::string& node) const;
+    [[nodiscard]] bool has_work_left() const { return shared_.work < ctx_.options.bounds.replication_work; }
 
     Context& ctx_;
     Peers& peers_;
     GroupIndex groups_;
     GroupUpdates updates_;
+    Replica::Total total_;
     Copy::Shared shared_;
     OwnTable own_;
     std::map<std::string, Copy> copies_;  // by name of the node
+    std::string last_visited_;            // the copy whose backlog was visited last
 };
 
 }  // namespace muster::cluster

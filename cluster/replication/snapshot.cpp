@@ -7,11 +7,16 @@
 #include "proto/limits.hpp"
 
 namespace muster::cluster {
+namespace {
 
-void SnapshotSender::acked(const proto::SnapshotAck& ack, Instant now) {
-    if (ack.as_of != as_of_ || ack.next <= acked_ || ack.next > sent_) return;
+constexpr std::size_t kMostOthers = 65536;  // groups of other tables that are passed over for one chunk
+
+}  // namespace
+
+bool SnapshotSender::acked(const proto::SnapshotAck& ack) {
+    if (ack.as_of != as_of_ || ack.next <= acked_ || ack.next > sent_) return false;
     acked_ = ack.next;
-    last_progress_ = now;
+    return true;
 }
 
 std::optional<proto::SnapshotChunk> SnapshotSender::next(const Replica& replica) {
@@ -25,10 +30,12 @@ bool SnapshotSender::fill(const Replica& replica, proto::SnapshotChunk& chunk) {
     const GroupIndex& index = replica.index();
     // A number may pass to another group while the snapshot is cut. All members of that group have joined since, with
     // higher numbers than `member_`: it does no harm if chunks have them or not.
-    for (size_ = 0; group_ < index.limit(); ++group_, member_ = {}) {
+    std::size_t others = 0;
+    for (size_ = members_ = 0; group_ < index.limit(); ++group_, member_ = {}) {
         const MemberList* members = replica.find(group_);
+        if (!members && ++others == kMostOthers) return false;
         if (!members) continue;
-        if (size_ > chunk_bytes_) return false;
+        if (size_ > chunk_bytes_ || members_ + limits::kMembersPerCall > limits::kMembersPerFrame) return false;
         auto& part = chunk.groups.emplace_back();
         part.group = index.name(group_);
         size_ += kWireOverhead + wire_size(part.group);
@@ -42,14 +49,16 @@ bool SnapshotSender::fill(const Replica& replica, const MemberList& members, pro
     members.for_each_run_from(member_, [&](const Run& run) {
         for (std::uint64_t left = run.count; left > 0;) {
             const MemberNumber first = run.first.plus(run.count - left);
-            if (size_ > chunk_bytes_ && !part.joins.empty()) {
+            const auto count = std::min<std::uint64_t>(left, limits::kMembersPerCall);
+            const bool is_full = size_ > chunk_bytes_ || members_ + count > limits::kMembersPerFrame;
+            if (is_full && !part.joins.empty()) {
                 member_ = first;
                 return whole = false;
             }
-            const auto count = std::min<std::uint64_t>(left, limits::kMembersPerCall);
             const OwnerTable& owners = replica.owners();
             part.joins.push_back({first, count, owners.worker(run.tag), owners.meta(run.tag)});
             size_ += wire_size(part.joins.back());
+            members_ += count;
             left -= count;
         }
         return true;
@@ -63,7 +72,10 @@ bool SnapshotReceiver::take(const proto::SnapshotChunk& chunk, Seq position, con
     if (last && chunk.count != chunk.index + 1) return false;
     ++next_;
     members_ = chunk.members;
-    for (const auto& part : chunk.groups) table_->add(part);
+    for (const auto& part : chunk.groups) {
+        broken_ = !table_->add(part);
+        if (broken_) return true;
+    }
     if (last) {
         complete_ = true;
         end_ = position;

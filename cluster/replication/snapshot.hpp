@@ -14,7 +14,6 @@
 #include <string>
 
 #include "cluster/tables/replica.hpp"
-#include "cluster/time.hpp"
 #include "proto/messages.hpp"
 
 namespace muster::cluster {
@@ -24,20 +23,20 @@ class SnapshotSender {
 public:
     static constexpr std::uint64_t kWindow = 4;
 
-    /// A chunk ends after the first run of members with which it is larger than `chunk_bytes`.
-    SnapshotSender(const Replica& replica, std::size_t chunk_bytes, Instant now)
-        : about_(replica.id()), as_of_(replica.applied()), chunk_bytes_(chunk_bytes), last_progress_(now) {}
+    /// A chunk ends after the first run of members with which it is larger than `chunk_bytes`, before it has more than
+    /// limits::kMembersPerFrame members, or when it took long to find groups of this table.
+    SnapshotSender(const Replica& replica, std::size_t chunk_bytes)
+        : about_(replica.id()), as_of_(replica.applied()), chunk_bytes_(chunk_bytes) {}
 
-    /// Chunks before `ack.next` have arrived. Ignores an acknowledgement of another snapshot, or of unsent chunks.
-    void acked(const proto::SnapshotAck& ack, Instant now);
+    /// Chunks before `ack.next` have arrived. Returns false, and changes nothing, if that is not new, or the
+    /// acknowledgement is of another snapshot or of unsent chunks.
+    bool acked(const proto::SnapshotAck& ack);
     /// Cuts the next chunk if the window has room. `replica` must be the one that the constructor was given.
     std::optional<proto::SnapshotChunk> next(const Replica& replica);
     /// Bytes on the wire of the chunk that was cut last.
     [[nodiscard]] std::size_t size() const { return size_; }
     /// The last chunk has been acknowledged.
     [[nodiscard]] bool is_done() const { return count_ > 0 && acked_ == count_; }
-    /// When the receiver last acknowledged something new; at first, when the snapshot began.
-    [[nodiscard]] Instant last_progress() const { return last_progress_; }
 
 private:
     /// Returns false if the chunk is full before the table ends.
@@ -48,13 +47,13 @@ private:
     NodeId about_;
     Seq as_of_;
     std::size_t chunk_bytes_;
-    GroupRef group_ = 0;    // the next chunk begins with this group,
-    MemberNumber member_;   // and this member or the one after it
-    std::size_t size_ = 0;  // of the chunk that is being cut or was cut last
+    GroupRef group_ = 0;       // the next chunk begins with this group,
+    MemberNumber member_;      // and this member or the one after it
+    std::size_t size_ = 0;     // of the chunk that is being cut or was cut last,
+    std::size_t members_ = 0;  // and its members
     std::uint64_t sent_ = 0;
     std::uint64_t acked_ = 0;
     std::uint64_t count_ = 0;  // of all chunks; 0 until the last one is cut
-    Instant last_progress_;
 };
 
 /// Puts a table together from the chunks of one sender, in order. Copy applies the deltas to it.
@@ -69,6 +68,8 @@ public:
     /// Adds a chunk that `from` cut when the log had `position`. Returns false, and changes nothing, if it is not the
     /// next chunk of this snapshot.
     bool take(const proto::SnapshotChunk& chunk, Seq position, const std::string& from);
+    /// The chunk that was taken last does not go on where the table ends.
+    [[nodiscard]] bool is_broken() const { return broken_; }
     /// All chunks are there. What may be missing are deltas up to `end`.
     [[nodiscard]] bool is_complete() const { return complete_; }
     /// The deltas up to `end` are applied, too. Now the table's digest must be `digest`.
@@ -95,6 +96,7 @@ private:
     std::uint64_t next_ = 0;
     std::uint64_t members_ = 0;
     bool complete_ = false;
+    bool broken_ = false;
     std::unique_ptr<Replica> table_;
 };
 

@@ -18,11 +18,14 @@ void DeltaLog::drop_first() {
     const Start next = starts_.empty() ? end() : starts_.front();
     // The counts wrap at 2^32, so they are compared with != only.
     for (; begin_.run != next.run; ++begin_.run) {
-        meta_items_ -= meta_items(runs_.front());
-        if (const OwnerRef owner = runs_.front().tag; owner != kNoOwner) owners_.release(owner);
+        if (const OwnerRef owner = runs_.front().tag; owner != kNoOwner) {
+            name_bytes_ -= owners_.cost(owner);
+            owners_.release(owner);
+        }
         runs_.pop_front();
     }
     for (; begin_.change != next.change; ++begin_.change) {
+        name_bytes_ -= groups_.cost(changes_.front().group);
         groups_.release(changes_.front().group);
         changes_.pop_front();
     }

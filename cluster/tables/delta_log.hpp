@@ -20,9 +20,8 @@ namespace muster::cluster {
 /// A delta is appended by `begin`, then for each of its changes `add_change` and its runs, joins first, then `trim`.
 class DeltaLog {
 public:
-    /// `max_items` bounds the sum of deltas, changes and runs, plus one for each 64 bytes of a joined run's metadata.
-    DeltaLog(GroupIndex& groups, OwnerTable& owners, std::size_t max_deltas, std::size_t max_items)
-        : groups_(groups), owners_(owners), max_deltas_(max_deltas), max_items_(max_items) {}
+    DeltaLog(GroupIndex& groups, OwnerTable& owners, std::size_t max_deltas)
+        : groups_(groups), owners_(owners), max_deltas_(max_deltas) {}
     ~DeltaLog() { clear(); }
     DeltaLog(const DeltaLog&) = delete;
     DeltaLog& operator=(const DeltaLog&) = delete;
@@ -30,20 +29,25 @@ public:
     /// Begins the delta numbered `seq`, which is the last one's successor.
     void begin(Seq seq);
     /// Takes over one use of the group.
-    void add_change(GroupRef group, Reason reason) { changes_.push_back({group, 0, 0, reason}); }
+    void add_change(GroupRef group, Reason reason) {
+        changes_.push_back({group, 0, 0, reason});
+        name_bytes_ += groups_.cost(group);
+    }
     /// `run.tag` is its OwnerRef. Takes over one use of it.
     void add_join(const Run& run) {
         runs_.push_back(run);
         ++changes_.back().joins;
-        meta_items_ += meta_items(run);
+        name_bytes_ += owners_.cost(run.tag);
     }
     void add_leave(const proto::NumberRun& run) {
         runs_.push_back({run.first, static_cast<std::uint32_t>(run.count), kNoOwner});
         ++changes_.back().leaves;
     }
-    /// Drops the oldest deltas beyond the bounds. The last delta stays even if it alone has too many items.
-    void trim() {
-        while (size() > max_deltas_ || (items() > max_items_ && size() > 1)) drop_first();
+    /// Drops the oldest deltas beyond the bounds. The last delta stays even if it alone takes too many bytes.
+    /// `may_take(bytes)`: whether the log may be as large.
+    template <class MayTake>
+    void trim(MayTake may_take) {
+        while (size() > max_deltas_ || (size() > 1 && !may_take(bytes()))) drop_first();
     }
     void clear() {
         while (size() > 0) drop_first();
@@ -55,6 +59,11 @@ public:
     [[nodiscard]] proto::Delta at(Seq seq) const;
     [[nodiscard]] Seq last() const { return first_.plus(size() - 1); }
     [[nodiscard]] std::size_t size() const { return starts_.size(); }
+    /// The memory that the log takes, estimated as if it alone used each group and owner in it.
+    [[nodiscard]] std::size_t bytes() const {
+        return starts_.size() * sizeof(Start) + changes_.size() * sizeof(Change) + runs_.size() * sizeof(Run) +
+               name_bytes_;
+    }
 
 private:
     struct Change {
@@ -69,20 +78,15 @@ private:
         std::uint32_t change = 0;
         std::uint32_t run = 0;
     };
-    [[nodiscard]] std::size_t items() const { return starts_.size() + changes_.size() + runs_.size() + meta_items_; }
-    [[nodiscard]] std::size_t meta_items(const Run& run) const {
-        return run.tag == kNoOwner ? 0 : owners_.meta_bytes(run.tag) / 64;
-    }
     [[nodiscard]] Start end() const;
     void drop_first();
 
     GroupIndex& groups_;
     OwnerTable& owners_;
     std::size_t max_deltas_;
-    std::size_t max_items_;
-    std::size_t meta_items_ = 0;
-    Seq first_;    // number of the first delta
-    Start begin_;  // of the first delta
+    std::size_t name_bytes_ = 0;  // of the groups and owners
+    Seq first_;                   // number of the first delta
+    Start begin_;                 // of the first delta
     std::deque<Start> starts_;
     std::deque<Change> changes_;
     std::deque<Run> runs_;

@@ -40,6 +40,11 @@ public:
     void release(GroupRef ref);
 
     [[nodiscard]] const Group& name(GroupRef ref) const { return slots_[ref].name; }
+    /// The memory that one group takes, estimated: its entry here, and that in one table.
+    [[nodiscard]] static std::size_t cost(const Group& group) {
+        return kGroupBytes + group.store.size() + group.feature.size();
+    }
+    [[nodiscard]] std::size_t cost(GroupRef ref) const { return cost(slots_[ref].name); }
     /// The key of the protocol, which digests need.
     [[nodiscard]] GroupKey key(GroupRef ref) const { return slots_[ref].key; }
     /// Changes whenever the number is given to a group, so that what was cached for the number can be checked. Never 0.
@@ -71,6 +76,7 @@ public:
     void remove_watcher(GroupRef ref) { --(ref == kNoGroup ? watch_all_ : slots_[ref].watchers); }
 
 private:
+    static constexpr std::size_t kGroupBytes = 320;
     struct Slot {
         Group name;
         std::uint64_t hash = 0;

@@ -63,22 +63,32 @@ void MemberList::append(const Run& run) {
     }
     if (tail_.size() == kBlockRuns) blocks_.push_back(std::exchange(tail_, {}));
     tail_.push_back(run);
+    ++runs_;
 }
 
-bool MemberList::insert(const Run& one) {
-    if (empty() || one.first > newest()) {
-        append(one);
-        return true;
+Run MemberList::insert_piece(MemberNumber from, const Run& run) {
+    for (;;) {
+        if (from > run.last()) return {};
+        Run piece{from, static_cast<std::uint32_t>(run.last().value - from.value + 1), run.tag};
+        const Position at = lower_bound(from);
+        if (at.run == block(at.block).size()) {
+            append(piece);
+            return piece;
+        }
+        const Run& next = block(at.block)[at.run];
+        if (next.first <= from) {
+            from = next.last().next();
+            continue;
+        }
+        piece.count = static_cast<std::uint32_t>(std::min<std::uint64_t>(piece.count, next.first.value - from.value));
+        insert_run(at, piece);
+        size_ += piece.count;
+        return piece;
     }
-    // Only repeated joins and snapshots come here: an origin's new numbers are its highest.
-    const Position at = lower_bound(one.first);
-    if (block(at.block)[at.run].first <= one.first) return false;
-    insert_run(at, one);
-    ++size_;
-    return true;
 }
 
 void MemberList::insert_run(Position at, const Run& run) {
+    ++runs_;
     Block& runs = block(at.block);
     runs.insert(runs.begin() + static_cast<Offset>(at.run), run);
     if (runs.size() <= kBlockRuns) return;
@@ -89,6 +99,7 @@ void MemberList::insert_run(Position at, const Run& run) {
 }
 
 void MemberList::erase_run(Position at) {
+    --runs_;
     Block& runs = block(at.block);
     runs.erase(runs.begin() + static_cast<Offset>(at.run));
     if (!runs.empty()) {
@@ -130,14 +141,16 @@ Run MemberList::remove_piece(MemberNumber first, MemberNumber last) {
 
 void MemberList::check() const {
     std::uint64_t size = 0;
+    std::uint32_t run_count = 0;
     MemberNumber last;
     for_each_run([&](const Run& run) {
+        ++run_count;
         MUSTER_CHECK(run.count > 0 && run.first > last && run.last() >= run.first);
         last = run.last();
         size += run.count;
     });
     for (const Block& runs : blocks_) MUSTER_CHECK(!runs.empty() && runs.size() <= kBlockRuns);
-    MUSTER_CHECK(size == size_ && tail_.empty() == (size_ == 0));
+    MUSTER_CHECK(size == size_ && run_count == runs_ && tail_.empty() == (size_ == 0));
 }
 
 std::vector<proto::NumberRun> runs_of(const std::vector<MemberNumber>& numbers) {

@@ -33,8 +33,9 @@ public:
             added(run);
             return;
         }
-        for (std::uint32_t i = 0; i < run.count; ++i)
-            if (const Run one{run.first.plus(i), 1, run.tag}; insert(one)) added(one);
+        // Only joins that a snapshot already brought come here: an origin's new numbers are its highest.
+        for (Run piece = insert_piece(run.first, run); piece.count > 0; piece = insert_piece(piece.last().next(), run))
+            added(piece);
     }
     /// Removes the numbers from `first` to `last` that are in the list, and calls `removed(Run)` for each piece of
     /// them.
@@ -46,6 +47,8 @@ public:
     [[nodiscard]] bool empty() const { return size_ == 0; }
     /// How many numbers are in the list.
     [[nodiscard]] std::uint64_t size() const { return size_; }
+    /// In how many runs they are.
+    [[nodiscard]] std::uint32_t runs() const { return runs_; }
     /// The highest number. The list must not be empty.
     [[nodiscard]] MemberNumber newest() const { return tail_.back().last(); }
     /// The highest `most` numbers, or all if there are fewer, ascending.
@@ -92,7 +95,9 @@ private:
     /// The first run that ends at `number` or later, or the end of the tail.
     [[nodiscard]] Position lower_bound(MemberNumber number) const;
     void append(const Run& run);
-    bool insert(const Run& one);
+    /// Adds the first piece of the run, from `from` on, that is not in the list, and returns it; count 0 if there is
+    /// none.
+    Run insert_piece(MemberNumber from, const Run& run);
     /// Removes and returns the first piece of `first` to `last` that lies in one run; count 0 if there is none.
     Run remove_piece(MemberNumber first, MemberNumber last);
     void insert_run(Position at, const Run& run);
@@ -101,6 +106,7 @@ private:
     std::vector<Block> blocks_;  // of lower numbers than the tail's; no block is empty. Most lists have none.
     Block tail_;                 // the highest numbers; empty only if the whole list is
     std::uint64_t size_ = 0;
+    std::uint32_t runs_ = 0;
 };
 
 /// Ascending numbers as runs of at most limits::kMembersPerCall, the longest that a message may have.

@@ -22,6 +22,12 @@ std::uint64_t hash_owner(const std::string& worker, const Meta& meta) {
 
 }  // namespace
 
+std::size_t OwnerTable::bytes_of(const Meta& meta) {
+    std::size_t bytes = 0;
+    for (const auto& [key, value] : meta) bytes += key.size() + value.size();
+    return bytes;
+}
+
 OwnerRef OwnerTable::acquire(const std::string& worker, const SharedMeta& meta, std::uint64_t uses) {
     if (last_acquired_ == kNoOwner || !matches(last_acquired_, worker, meta)) {
         KeyedHash in_index(secret_);
@@ -30,11 +36,10 @@ OwnerRef OwnerTable::acquire(const std::string& worker, const SharedMeta& meta, 
         last_acquired_ = by_hash_.find(in_index.value(), [&](OwnerRef ref) { return matches(ref, worker, meta); });
         if (last_acquired_ == kNoOwner) {
             last_acquired_ = slots_.create();
-            std::size_t bytes = 0;
-            for (const auto& [key, value] : meta) bytes += key.size() + value.size();
             slots_[last_acquired_] = {std::make_shared<const MemberOwner>(MemberOwner{worker, meta}),
-                                      hash_owner(worker, meta), in_index.value(), 0, bytes};
+                                      hash_owner(worker, meta), in_index.value(), 0, bytes_of(meta)};
             by_hash_.insert(in_index.value(), last_acquired_);
+            bytes_ += cost(last_acquired_);
         }
     }
     slots_[last_acquired_].uses += uses;
@@ -46,6 +51,7 @@ void OwnerTable::release(OwnerRef ref, std::uint64_t uses) {
     MUSTER_CHECK(slot.uses >= uses);
     slot.uses -= uses;
     if (slot.uses > 0) return;
+    bytes_ -= cost(ref);
     by_hash_.erase(slot.in_index, ref);
     slots_.erase(ref);
     if (last_acquired_ == ref) last_acquired_ = kNoOwner;

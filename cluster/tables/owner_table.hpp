@@ -41,10 +41,22 @@ public:
     [[nodiscard]] const std::shared_ptr<const MemberOwner>& share(OwnerRef ref) const { return slots_[ref].owner; }
     /// Bytes of the metadata's keys and values.
     [[nodiscard]] std::size_t meta_bytes(OwnerRef ref) const { return slots_[ref].meta_bytes; }
+    [[nodiscard]] static std::size_t bytes_of(const Meta& meta);
+    /// The memory that all pairs take, estimated.
+    [[nodiscard]] std::size_t bytes() const { return bytes_; }
+    /// The memory that one pair takes, estimated.
+    [[nodiscard]] static std::size_t cost(const std::string& worker, const Meta& meta, std::size_t meta_bytes) {
+        return kPairBytes + worker.size() + meta.size() * kMetaPairBytes + meta_bytes;
+    }
+    [[nodiscard]] std::size_t cost(OwnerRef ref) const {
+        return cost(worker(ref), meta(ref), slots_[ref].meta_bytes);
+    }
     /// The owner hash of PROTOCOL.md, "Snapshots": the same on every node for the same pair.
     [[nodiscard]] std::uint64_t hash(OwnerRef ref) const { return slots_[ref].hash; }
 
 private:
+    static constexpr std::size_t kPairBytes = 192;      // of an entry without texts
+    static constexpr std::size_t kMetaPairBytes = 128;  // of one key and value without texts
     struct Slot {
         std::shared_ptr<const MemberOwner> owner;
         std::uint64_t hash = 0;
@@ -60,6 +72,7 @@ private:
     std::uint64_t secret_;
     Slab<Slot> slots_;
     FlatIndex by_hash_;
+    std::size_t bytes_ = 0;
     OwnerRef last_acquired_ = kNoOwner;  // consecutive joins mostly have the same owner
 };
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "cluster/base/random.hpp"
+#include "cluster/base/share.hpp"
 #include "cluster/check.hpp"
 
 namespace muster::cluster {
@@ -19,6 +20,15 @@ bool by_origin(const Replica* a, const Replica* b) {
 /// order.
 std::uint64_t digest_of_member(GroupKey group, MemberNumber number, std::uint64_t owner_hash) {
     return mix64(mix64(group.value ^ mix64(number.value)) + owner_hash);
+}
+
+/// Whether all numbers are above `newest` and ascend. Then `newest` is the last.
+bool ascend_from(MemberNumber& newest, const std::vector<proto::JoinRun>& runs) {
+    for (const auto& run : runs) {
+        if (run.first <= newest) return false;
+        newest = run.first.plus(run.count - 1);
+    }
+    return true;
 }
 
 /// The numbers of `here` that are not in `there` with the same owner.
@@ -45,11 +55,19 @@ std::vector<Run> missing_from(const MemberList* there, const OwnerTable& owners_
 Replica::Replica(NodeId origin, const Setup& setup)
     : id_(std::move(origin)),
       index_(setup.groups),
+      bounds_(setup.bounds),
+      total_(setup.total),
       owners_(setup.secret),
-      log_(index_, owners_, setup.bounds.log_deltas, setup.bounds.log_items) {}
+      log_(index_, owners_, setup.bounds.log_deltas) {
+    ++total_.tables;
+}
 
 Replica::~Replica() {
     show(false);
+    --total_.tables;
+    total_.members -= counted_.members;
+    total_.bytes -= counted_.bytes;
+    total_.log_bytes -= counted_log_bytes_;
     for (const Part& part : parts_) {
         index_.remove_holder(part.group, *this);
         index_.release(part.group);
@@ -74,6 +92,7 @@ Replica::Part& Replica::make_part(GroupRef group) {
         parts_.push_back({group, {}});
         part_by_group_.insert(mix64(group), at);
         index_.use(group);
+        group_bytes_ += index_.cost(group);
         index_.add_holder(group, *this, by_origin);
         if (shown_) index_.add_shown(group);
     }
@@ -91,6 +110,7 @@ void Replica::drop_part_if_empty(GroupRef group) {
     }
     parts_.pop_back();
     if (shown_) index_.remove_shown(group);
+    group_bytes_ -= index_.cost(group);
     index_.remove_holder(group, *this);
     index_.release(group);
 }
@@ -125,13 +145,49 @@ void Replica::apply(const proto::Delta& delta, GroupUpdates* updates) {
         if (!change.joins.empty()) join(group, change, updates);
         if (!change.leaves.empty()) leave(group, change, updates);
     }
-    log_.trim();
+    trim_log();
+    count_in_total();
+}
+
+Replica::Size Replica::added_by(const proto::Delta& delta) {
+    Size size;
+    for (const auto& change : delta.changes) {
+        size.bytes += (change.joins.size() + change.leaves.size()) * kRunBytes;
+        if (!change.joins.empty()) size.bytes += GroupIndex::cost(change.group);
+        for (const auto& run : change.joins) {
+            size.members += run.count;
+            size.bytes += OwnerTable::cost(run.worker, run.meta, OwnerTable::bytes_of(run.meta));
+        }
+    }
+    return size;
+}
+
+bool Replica::has_new_numbers(const proto::Delta& delta) const {
+    MemberNumber newest = newest_;
+    return std::all_of(delta.changes.begin(), delta.changes.end(),
+                       [&](const auto& change) { return ascend_from(newest, change.joins); });
+}
+
+void Replica::trim_log() {
+    const Share share{bounds_.log_bytes, bounds_.all_log_bytes};
+    const std::size_t others = total_.log_bytes - counted_log_bytes_;
+    log_.trim([&](std::size_t bytes) { return share.allows(bytes, others, total_.tables); });
+}
+
+void Replica::count_in_total() {
+    total_.members += member_count_ - counted_.members;
+    total_.bytes += bytes() - counted_.bytes;
+    total_.log_bytes += log_.bytes() - counted_log_bytes_;
+    counted_ = size();
+    counted_log_bytes_ = log_.bytes();
 }
 
 void Replica::join(GroupRef group, const proto::GroupDelta& change, GroupUpdates* updates) {
     Part& part = make_part(group);
     changed_runs_.clear();
+    runs_ -= part.members.runs();
     for (const auto& run : change.joins) {
+        newest_ = std::max(newest_, run.first.plus(run.count - 1));
         const Run joined{run.first, static_cast<std::uint32_t>(run.count), owners_.acquire(run.worker, run.meta, 1)};
         log_.add_join(joined);
         part.members.add(joined, [&](const Run& piece) {
@@ -139,6 +195,7 @@ void Replica::join(GroupRef group, const proto::GroupDelta& change, GroupUpdates
             if (updates) changed_runs_.push_back(piece);
         });
     }
+    runs_ += part.members.runs();
     if (part.members.empty()) drop_part_if_empty(group);
     if (!changed_runs_.empty()) collect(group, Kind::join, Reason::left, changed_runs_, *updates);
 }
@@ -148,6 +205,7 @@ void Replica::leave(GroupRef group, const proto::GroupDelta& change, GroupUpdate
     const std::uint32_t at = find_part(group);
     if (at == FlatIndex::kNone) return;
     changed_runs_.clear();
+    runs_ -= parts_[at].members.runs();
     for (const auto& run : change.leaves) {
         parts_[at].members.remove(run.first, run.first.plus(run.count - 1), [&](const Run& piece) {
             digest_ -= digest_of(group, piece);
@@ -155,6 +213,7 @@ void Replica::leave(GroupRef group, const proto::GroupDelta& change, GroupUpdate
             changed_runs_.push_back(piece);
         });
     }
+    runs_ += parts_[at].members.runs();
     if (updates && !changed_runs_.empty()) collect(group, Kind::leave, change.reason, changed_runs_, *updates);
     // Not before: the update takes the owners of those that left.
     for (const Run& piece : changed_runs_) owners_.release(piece.tag, piece.count);
@@ -168,16 +227,27 @@ void Replica::begin_at(Seq as_of) {
     applied_ = as_of;
 }
 
-void Replica::add(const proto::GroupRuns& from) {
-    if (from.joins.empty()) return;
+bool Replica::add(const proto::GroupRuns& from) {
+    if (from.joins.empty()) return true;
     const GroupRef group = index_.acquire(from.group);
     Part& part = make_part(group);
+    MemberNumber newest = part.members.empty() ? MemberNumber{} : part.members.newest();
+    if (!ascend_from(newest, from.joins)) {
+        drop_part_if_empty(group);
+        index_.release(group);
+        return false;
+    }
+    newest_added_ = std::max(newest_added_, newest);
+    runs_ -= part.members.runs();
     for (const auto& run : from.joins) {
         const Run joined{run.first, static_cast<std::uint32_t>(run.count), owners_.acquire(run.worker, run.meta, 1)};
         part.members.add(joined, [&](const Run& piece) { count_joined(group, piece); });
         owners_.release(joined.tag);  // now the members hold the uses
     }
+    runs_ += part.members.runs();
     index_.release(group);
+    count_in_total();
+    return true;
 }
 
 // ---- updates -----------------------------------------------------------------------
@@ -234,7 +304,11 @@ void Replica::adopt(Incarnation incarnation) {
 void Replica::check() const {
     std::uint64_t digest = 0;
     std::uint64_t count = 0;
+    std::size_t runs = 0;
+    std::size_t group_bytes = 0;
     for (const Part& part : parts_) {
+        runs += part.members.runs();
+        group_bytes += index_.cost(part.group);
         MUSTER_CHECK(!part.members.empty() && find(part.group) == &part.members);
         part.members.check();
         part.members.for_each_run([&](const Run& run) { digest += digest_of(part.group, run); });
@@ -245,6 +319,8 @@ void Replica::check() const {
     MUSTER_CHECK(part_by_group_.size() == parts_.size());
     MUSTER_CHECK(digest == digest_);
     MUSTER_CHECK(count == member_count_);
+    MUSTER_CHECK(runs == runs_ && group_bytes == group_bytes_);
+    MUSTER_CHECK(counted_.members == member_count_ && counted_.bytes == bytes());
     MUSTER_CHECK(log_.size() == 0 || log_.last() == applied_);
 }
 

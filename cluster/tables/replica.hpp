@@ -3,6 +3,8 @@
 
 #include <muster/types.hpp>
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -29,11 +31,24 @@ public:
         GroupRef group = kNoGroup;
         MemberList members;  // with an OwnerRef as tag
     };
+    /// What all replicas of a node have together.
+    struct Total {
+        std::size_t tables = 0;
+        std::size_t members = 0;
+        std::size_t bytes = 0;      // without the logs
+        std::size_t log_bytes = 0;  // of the logs
+    };
     /// What all replicas of a node share.
     struct Setup {
         GroupIndex& groups;
         const Bounds& bounds;
         std::uint64_t secret;  // of the owner tables
+        Total& total;
+    };
+    /// What a table takes, or would take more.
+    struct Size {
+        std::size_t members = 0;
+        std::size_t bytes = 0;
     };
 
     Replica(NodeId origin, const Setup& setup);
@@ -47,6 +62,7 @@ public:
     [[nodiscard]] Seq applied() const { return applied_; }
     [[nodiscard]] std::uint64_t digest() const { return digest_; }
     [[nodiscard]] std::uint64_t member_count() const { return member_count_; }
+    [[nodiscard]] Size size() const { return {member_count_, bytes()}; }
     [[nodiscard]] const DeltaLog& log() const { return log_; }
     [[nodiscard]] const OwnerTable& owners() const { return owners_; }
     [[nodiscard]] const GroupIndex& index() const { return index_; }
@@ -62,6 +78,11 @@ public:
     /// Takes one step per group if it changes.
     void show(bool shown);
 
+    /// The most that the delta can add: names that the table has already are counted, too.
+    [[nodiscard]] static Size added_by(const proto::Delta& delta);
+    /// Whether all numbers that join are new: above all that have joined, ascending, each once.
+    [[nodiscard]] bool has_new_numbers(const proto::Delta& delta) const;
+
     /// Applies the delta numbered applied() + 1. A join of a number that is here and a leave of one that is not change
     /// nothing. Adds what changed to `updates` unless it is nullptr.
     void apply(const proto::Delta& delta, GroupUpdates* updates);
@@ -70,7 +91,10 @@ public:
     /// and `add` brings members. Until all deltas up to the last chunk's position are applied too, the members are not
     /// those of `applied`.
     void begin_at(Seq as_of);
-    void add(const proto::GroupRuns& part);
+    /// Returns false, and adds nothing, unless the numbers ascend from the highest that the group has.
+    [[nodiscard]] bool add(const proto::GroupRuns& part);
+    /// The table is put together: numbers that the snapshot brought are not new any more.
+    void end_snapshot() { newest_ = std::max(newest_, newest_added_); }
 
     /// Adds one update for every group: all members joined, or left for `reason`.
     void collect_all(WatchEvent::Kind kind, Reason reason, GroupUpdates& updates) const;
@@ -87,6 +111,12 @@ public:
     void check() const;
 
 private:
+    static constexpr std::size_t kRunBytes = 48;  // 16, and the room that blocks keep
+
+    [[nodiscard]] std::size_t bytes() const { return owners_.bytes() + group_bytes_ + runs_ * kRunBytes; }
+    void trim_log();
+    /// Counts this table in the total, after a change.
+    void count_in_total();
     [[nodiscard]] std::uint32_t find_part(GroupRef group) const;
     Part& make_part(GroupRef group);
     void drop_part_if_empty(GroupRef group);
@@ -101,9 +131,17 @@ private:
 
     NodeId id_;
     GroupIndex& index_;
+    const Bounds& bounds_;
+    Total& total_;
     Seq applied_;
     std::uint64_t digest_ = 0;
     std::uint64_t member_count_ = 0;
+    MemberNumber newest_;        // the highest that a delta has joined
+    MemberNumber newest_added_;  // the highest that a snapshot has brought
+    std::size_t group_bytes_ = 0;
+    std::size_t runs_ = 0;  // of members, in all groups
+    Size counted_;          // in total_
+    std::size_t counted_log_bytes_ = 0;
     bool shown_ = false;
     std::vector<Part> parts_;
     FlatIndex part_by_group_;

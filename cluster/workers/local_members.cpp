@@ -16,7 +16,6 @@ namespace {
 
 constexpr std::size_t kMembershipBytes = 448;  // of one owner in one group, in all lists of this node
 constexpr std::size_t kMemberBytes = 64;       // of one that is alone in its run, in all lists of this node
-constexpr std::size_t kRunsPerChange = 16384;  // one delta must fit one frame
 
 std::string why_invalid(const Group& group, std::uint64_t count, const Meta& meta) {
     if (auto why = proto::why_invalid(group); !why.empty()) return why;
@@ -46,6 +45,35 @@ std::uint32_t charge_of(const Meta& meta) {
 std::size_t charged(const Run& run) {
     return std::size_t{run.count} * run.tag;
 }
+
+/// Commits leaves in as few deltas as have room for them in one frame each: mostly one.
+class Leaves {
+public:
+    explicit Leaves(Replicas& replicas) : replicas_(replicas) {}
+
+    void add(const Group& group, Reason reason, const std::vector<proto::NumberRun>& runs) {
+        for (const auto& run : runs) {
+            if (size_ > limits::kChunkBytes || members_ + run.count > limits::kMembersPerFrame) commit();
+            if (delta_.changes.empty() || delta_.changes.back().group != group) {
+                delta_.changes.push_back({group, reason, {}, {}});
+                size_ += wire_size(delta_.changes.back());
+            }
+            delta_.changes.back().leaves.push_back(run);
+            size_ += kWireRun;
+            members_ += run.count;
+        }
+    }
+    void commit() {
+        if (!delta_.changes.empty()) replicas_.commit(std::exchange(delta_, {}));
+        size_ = members_ = 0;
+    }
+
+private:
+    Replicas& replicas_;
+    proto::Delta delta_;
+    std::size_t size_ = 0;  // on the wire
+    std::size_t members_ = 0;
+};
 
 /// Takes the element at `at` out of a list of memberships. The last one takes its position, and is passed to `moved`.
 template <class Moved>
@@ -143,6 +171,11 @@ Result<proto::NumberRun> LocalMembers::join(const Owner& owner, const std::strin
     if (const auto why = why_invalid(group, count, meta); !why.empty()) return Error{ErrorCode::bad_request, why};
     if (auto error = why_too_much(owner, group, count, meta, share->memory)) return *std::move(error);
     const proto::NumberRun run{last_.next(), count};
+    proto::Delta delta;
+    auto& change = delta.changes.emplace_back();
+    change.group = group;
+    change.joins.push_back({run.first, count, worker, meta});
+    if (auto error = replicas_.why_full(delta)) return *std::move(error);
     last_ = last_.plus(count);
     const std::uint32_t at = make_membership(make_owner(owner, share), make_group(group));
     const Run joined{run.first, static_cast<std::uint32_t>(count), at};
@@ -150,10 +183,6 @@ Result<proto::NumberRun> LocalMembers::join(const Owner& owner, const std::strin
     memberships_[at].numbers.add(with_charge, [](const Run&) {});
     all_.add(joined, [](const Run&) {});
     charge(owners_[memberships_[at].owner], count, charged(with_charge));
-    proto::Delta delta;
-    auto& change = delta.changes.emplace_back();
-    change.group = group;
-    change.joins.push_back({run.first, count, worker, meta});
     replicas_.commit(std::move(delta));
     return run;
 }
@@ -252,12 +281,11 @@ Result<std::vector<MemberNumber>> LocalMembers::leave(const Owner& owner, const 
     if (leaving.empty())
         return Error{ErrorCode::not_joined,
                      "not joined in " + group.store + "/" + group.feature + ": nothing to leave"};
-    proto::Delta delta;
-    auto& change = delta.changes.emplace_back();
-    change.group = group;
-    change.leaves = runs_of(leaving);
-    for (const auto& run : change.leaves) remove(run);
-    replicas_.commit(std::move(delta));
+    const auto runs = runs_of(leaving);
+    for (const auto& run : runs) remove(run);
+    Leaves leaves(replicas_);
+    leaves.add(group, Reason::left, runs);
+    leaves.commit();
     return leaving;
 }
 
@@ -272,8 +300,7 @@ void LocalMembers::remove(const proto::NumberRun& leaving) {
 }
 
 void LocalMembers::owner_gone(const Owner& owner, Reason reason) {
-    proto::Delta delta;
-    std::size_t size = 0;
+    Leaves leaves(replicas_);
     // The owner's entry goes with its last membership, so it is looked up again each time.
     std::uint32_t at = find_owner(owner);
     for (; at != kNone; at = find_owner(owner)) {
@@ -281,18 +308,9 @@ void LocalMembers::owner_gone(const Owner& owner, Reason reason) {
         const Group group = replicas_.groups().name(groups_[membership.group].ref);
         const auto runs = runs_of(membership.numbers);
         for (const auto& run : runs) remove(run);
-        for (std::size_t from = 0; from < runs.size(); from += kRunsPerChange) {
-            const auto begin = runs.begin() + static_cast<std::ptrdiff_t>(from);
-            const auto end = begin + static_cast<std::ptrdiff_t>(std::min(kRunsPerChange, runs.size() - from));
-            delta.changes.push_back({group, reason, {}, {begin, end}});
-            size += wire_size(delta.changes.back());
-            if (size > limits::kChunkBytes) {
-                replicas_.commit(std::exchange(delta, {}));
-                size = 0;
-            }
-        }
+        leaves.add(group, reason, runs);
     }
-    if (!delta.changes.empty()) replicas_.commit(std::move(delta));
+    leaves.commit();
 }
 
 std::size_t LocalMembers::memory() const {

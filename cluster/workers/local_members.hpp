@@ -28,12 +28,12 @@ public:
 
     /// `count` new members with consecutive numbers, in one delta. `worker` is empty for a handler. What they cost is
     /// drawn from `share`.
-    /// Errors: bad_request (count, names, metadata), overloaded (bounds of one owner: members, groups, bytes; the
-    /// budget).
+    /// Errors: bad_request (count, names, metadata), overloaded (bounds of one owner: members, groups, bytes; bounds of
+    /// this node's table; the budget).
     Result<proto::NumberRun> join(const Owner& owner, const std::string& worker, const Group& group,
                                   std::uint64_t count, const Meta& meta, const SharedShare& share);
-    /// The given members leave, in one delta; without any, the latest `count`. Members that the owner does not have are
-    /// ignored. Owner kAnyHandler means all handlers.
+    /// The given members leave; without any, the latest `count`: in one delta, or in several if they do not fit one
+    /// frame. Members that the owner does not have are ignored. Owner kAnyHandler means all handlers.
     /// Errors: bad_request (count, names), not_joined (the owner has none of them).
     Result<std::vector<MemberNumber>> leave(const Owner& owner, const Group& group,
                                             const std::vector<MemberNumber>& members, std::uint64_t count);

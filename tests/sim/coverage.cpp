@@ -17,7 +17,9 @@ constexpr std::string_view kPaths[] = {
     "deaths_disbelieved",
     "deltas_applied",
     "deltas_committed",
+    "deltas_not_kept",
     "deltas_of_strangers",
+    "deltas_refused",
     "deltas_repeated",
     "digest_mismatches",
     "gaps",
@@ -94,12 +96,14 @@ constexpr std::string_view kPathsNotHere[] = {
     "backlog_queue",                  // a level, not a count
     "backlog_queue_bytes",            // the same
     "channels_silent",                // a level, not a count
+    "chunks_not_kept",                // the work of a turn, and then no room
     "hellos_refused_key",             // nodes here have their own
     "hellos_refused_other_node",      // a scenario has it
     "hellos_refused_not_alive",       // nodes do not say so of themselves
     "joins_refused_bytes",            // 64 MiB
     "joins_refused_groups",           // 65,536
     "joins_refused_members",          // 1,048,576
+    "joins_refused_table",            // 3,670,016
     "link_data_for_another_life",     // a message of another life is refused before
     "link_queue",                     // a level, not a count
     "link_queue_bytes",               // the same
@@ -113,6 +117,7 @@ constexpr std::string_view kPathsNotHere[] = {
     "requests_refused",               // 4,096 wait
     "snapshots_refused",              // 256 snapshots under way
     "tables_missing",                 // a level
+    "tables_refused",                 // 4,194,304
     "waits_refused",                  // 65,536
     "watches_refused",                // 1,024
     "workers_refused_key",            // workers here have one
@@ -152,7 +157,8 @@ std::vector<std::string> Coverage::never_hit() const {
     }
     for (auto kind = cluster::Note::Kind::ready; kind <= cluster::Note::Kind::overflow;
          kind = static_cast<cluster::Note::Kind>(static_cast<int>(kind) + 1)) {
-        if (kind == cluster::Note::Kind::peer_refused) continue;  // 4,096 nodes
+        if (kind == cluster::Note::Kind::peer_refused) continue;   // 4,096 nodes
+        if (kind == cluster::Note::Kind::table_refused) continue;  // 4,194,304 members
         if (!notes.contains(kind)) names.emplace_back(cluster::to_string(kind));
     }
     for (const std::string_view path : kPaths) {

@@ -2,6 +2,7 @@
 
 #include "cluster/membership/seal.hpp"
 #include "proto/codec.hpp"
+#include "proto/limits.hpp"
 
 namespace muster::sim {
 namespace {
@@ -151,6 +152,37 @@ public:
         }
     }
 
+    /// In its own name, about its own table and that of `victim`: to take more than its share. Nothing that stays when
+    /// the faults end: deltas of positions that its log will have would be in the place of true ones, and after those
+    /// beyond, all would look for them for good (tests/unit/cluster/replication/share_test.cpp has them).
+    std::vector<Message> take_much(const Host& victim) {
+        std::vector<Message> messages;
+        const std::uint64_t many = 2 + random_.below(30);
+        const Seq applied = victim.core().applied(liar_.name());
+        switch (random_.below(4)) {
+            case 0:
+                for (std::uint64_t i = 0; i < many; ++i)
+                    messages.push_back(
+                        from(liar_.id(), Pull{victim.id(), Seq{random_.below(30)}, random_.permille(300)}));
+                break;
+            case 1:
+                for (std::uint64_t i = 0; i < many; ++i)
+                    messages.push_back(
+                        from(liar_.id(), SnapshotAck{victim.id(), victim.core().applied(victim.name()), i}));
+                messages.push_back(from(liar_.id(), Pong{random_.next(), other_.id(), {}, 0, 0}));
+                break;
+            case 2:
+                messages.push_back(from(liar_.id(), Deltas{liar_.id(), applied.next(), {huge_delta()}}));
+                break;
+            default: {
+                Delta old = forged_delta();
+                old.changes.push_back(old.changes.front());  // the same number twice
+                messages.push_back(from(liar_.id(), Deltas{liar_.id(), applied.next(), {old}}));
+            }
+        }
+        return messages;
+    }
+
 private:
     [[nodiscard]] std::string victim_name() const { return random_.pick(world_.running())->name(); }
     static Message from(const NodeId& id, Body body) {
@@ -165,6 +197,12 @@ private:
     }
     static GroupRuns forged_runs() { return {{"forged", "forged"}, {{MemberNumber{1u << 30}, 1, "", {}}}}; }
     static Delta forged_delta() { return {{{forged_runs().group, Reason::left, forged_runs().joins, {}}}}; }
+    static Delta huge_delta() {
+        Delta delta = forged_delta();
+        auto& joins = delta.changes.front().joins;
+        for (std::uint64_t i = 1; i < 6; ++i) joins.push_back({MemberNumber{i << 32}, limits::kMembersPerCall, "", {}});
+        return delta;
+    }
 
     World& world_;
     const Host& liar_;
@@ -178,6 +216,11 @@ void send_lie(World& world, Host& victim, Random& random) {
     const Host* other = random.pick(running);
     if (liar->name() == other->name() || liar == &victim) return;
     Liar tongue(world, *liar, *other, random);
+    if (random.permille(250)) {
+        for (const Message& message : tongue.take_much(victim))
+            victim.inject(cluster::Channel::control, frame_of(encode(message)), tongue.key());
+        return;
+    }
     const auto channel = random.permille(500) ? cluster::Channel::gossip : cluster::Channel::control;
     const bool in_another_name = random.permille(500);
     const Message lie = in_another_name ? tongue.impersonate() : tongue.slander();

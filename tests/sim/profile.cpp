@@ -30,7 +30,7 @@ void draw_network(Profile& profile, Random& random) {
 void draw_bounds(Profile& profile, Random& random) {
     cluster::Bounds& bounds = profile.bounds;
     if (random.permille(300)) bounds.log_deltas = random.between(4, 32);
-    if (random.permille(150)) bounds.log_items = random.between(8, 64);
+    if (random.permille(150)) bounds.log_bytes = random.between(500, 8000);
     if (random.permille(250)) bounds.early_deltas = random.between(2, 16);
     if (random.permille(500)) bounds.chunk_bytes = random.between(1, 400);
     if (random.permille(300)) {
@@ -54,6 +54,15 @@ void draw_bounds(Profile& profile, Random& random) {
     if (random.permille(200)) profile.link_retention = random.within(milliseconds(100), seconds(3));
     if (random.permille(400))
         profile.session.grace = random.permille(300) ? Duration(0) : random.within(milliseconds(50), seconds(2));
+}
+
+void draw_shares(cluster::Bounds& bounds, Random& random) {
+    if (random.permille(200)) bounds.early_bytes = random.between(2000, 20'000);
+    if (random.permille(200)) bounds.all_early_bytes = random.between(10'000, 60'000);
+    if (random.permille(200)) bounds.all_log_bytes = random.between(2000, 20'000);
+    if (random.permille(300)) bounds.replication_work = random.between(1000, 8000);
+    if (random.permille(200)) bounds.answer_window = random.between(500, 20'000);
+    if (random.permille(200)) bounds.repair_bytes_per_turn = random.between(1, 5000);
 }
 
 void draw_handlers(Profile& profile, Random& random) {
@@ -154,6 +163,7 @@ Profile draw_profile(const Wishes& wishes, Random random) {
     if (profile.keys != 0 && !profile.calm) profile.weights.emplace_back(Fault::key_replaced, kKeyReplacedWeight);
     profile.direct_calls = wishes.direct_calls;
     draw_newer(profile, wishes, random);
+    draw_shares(profile.bounds, random);
     return profile;
 }
 
@@ -169,12 +179,13 @@ std::string Profile::to_text() const {
         << (newer.empty() ? "" : ", some of a newer minor") << "; latency " << ms(network.latency) << "+"
         << ms(network.jitter) << " ms, gossip loss " << network.gossip_loss_permille << " permille; log "
         << bounds.log_deltas << ", memory " << bounds.memory << ", answers " << bounds.answer_bytes_per_turn
-        << ", streams " << bounds.stream_bytes_per_turn << ", early " << bounds.early_deltas << ", chunks "
-        << bounds.chunk_bytes << ", link " << bounds.link_items << " items, " << bounds.link_bytes << " bytes, "
-        << to_string(bounds.link_policy) << ", kept for " << ms(link_retention) << " ms, backlog "
-        << bounds.backlog_items << ", " << to_string(bounds.backlog_policy) << ", grace " << ms(session.grace)
-        << " ms; handlers " << ms(handlers.usual) << " ms, " << handlers.block_permille << " permille "
-        << ms(handlers.block) << " ms, inbox " << handlers.inbox << "; faults:";
+        << ", streams " << bounds.stream_bytes_per_turn << ", early " << bounds.early_deltas << " in "
+        << bounds.early_bytes << " bytes, work " << bounds.replication_work << " a turn, window "
+        << bounds.answer_window << ", chunks " << bounds.chunk_bytes << ", link " << bounds.link_items << " items, "
+        << bounds.link_bytes << " bytes, " << to_string(bounds.link_policy) << ", kept for " << ms(link_retention)
+        << " ms, backlog " << bounds.backlog_items << ", " << to_string(bounds.backlog_policy) << ", grace "
+        << ms(session.grace) << " ms; handlers " << ms(handlers.usual) << " ms, " << handlers.block_permille
+        << " permille " << ms(handlers.block) << " ms, inbox " << handlers.inbox << "; faults:";
     for (const auto& [fault, weight] : weights) out << ' ' << to_string(fault);
     return out.str();
 }

@@ -158,7 +158,8 @@ TEST(ProtocolPage, LimitsOfTheTable) {
                                                          {"data nesting", limits::kDataDepth},
                                                          {"list", limits::kItems},
                                                          {"nesting", limits::kDepth},
-                                                         {"members a call", limits::kMembersPerCall}};
+                                                         {"members a call", limits::kMembersPerCall},
+                                                         {"members a frame", limits::kMembersPerFrame}};
     std::map<std::string, std::size_t> found;
     bool inside = false;
     for (const auto& line : lines_of_page()) {

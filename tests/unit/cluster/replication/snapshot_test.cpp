@@ -38,14 +38,17 @@ struct Origin {
     Random random;
     GroupIndex index{nullptr, 1};
     Bounds bounds;
-    Replica table{kOrigin, {index, bounds, 1}};
+    Replica::Total total;
+    Replica table{kOrigin, {index, bounds, 1, total}};
     std::vector<proto::Delta> deltas;  // beginning with delta 1
     std::vector<Group> homes;          // of each member, beginning with member 1
     std::uint64_t last = 0;
 };
 
 std::unique_ptr<Replica> empty_table(GroupIndex& index) {
-    return std::make_unique<Replica>(kOrigin, Replica::Setup{index, Bounds{}, 2});
+    static const Bounds kBounds;
+    static Replica::Total total;
+    return std::make_unique<Replica>(kOrigin, Replica::Setup{index, kBounds, 2, total});
 }
 
 TEST(Snapshot, WithAllDeltasSinceItsFirstChunkGivesTheTableOfItsLastChunk) {
@@ -54,13 +57,13 @@ TEST(Snapshot, WithAllDeltasSinceItsFirstChunkGivesTheTableOfItsLastChunk) {
         Origin origin(seed);
         for (std::uint64_t i = origin.random.below(200); i > 0; --i) origin.change();
         GroupIndex index{nullptr, 3};
-        SnapshotSender sender(origin.table, 1 + origin.random.below(600), Instant{});
+        SnapshotSender sender(origin.table, 1 + origin.random.below(600));
         SnapshotReceiver receiver("a", origin.table.applied(), empty_table(index));
         while (!receiver.is_complete()) {
             const auto chunk = sender.next(origin.table);
             ASSERT_TRUE(chunk);
             ASSERT_TRUE(receiver.take(*chunk, origin.table.applied(), "a"));
-            sender.acked({kOrigin, receiver.as_of(), receiver.next()}, Instant{});
+            sender.acked({kOrigin, receiver.as_of(), receiver.next()});
             for (std::uint64_t i = origin.random.below(4); i > 0; --i) origin.change();
         }
         EXPECT_TRUE(sender.is_done());
@@ -78,7 +81,7 @@ TEST(Snapshot, WithAllDeltasSinceItsFirstChunkGivesTheTableOfItsLastChunk) {
 
 TEST(Snapshot, OfAnEmptyTableIsOneChunk) {
     Origin origin(1);
-    SnapshotSender sender(origin.table, 100, Instant{});
+    SnapshotSender sender(origin.table, 100);
     const auto chunk = sender.next(origin.table);
     ASSERT_TRUE(chunk);
     EXPECT_EQ(chunk->count, 1u);
@@ -89,7 +92,7 @@ TEST(Snapshot, OfAnEmptyTableIsOneChunk) {
 TEST(Snapshot, TakesOnlyTheNextChunkOfOneSender) {
     Origin origin(2);
     for (int i = 0; i < 100; ++i) origin.change();
-    SnapshotSender sender(origin.table, 50, Instant{});
+    SnapshotSender sender(origin.table, 50);
     GroupIndex index{nullptr, 3};
     SnapshotReceiver receiver("a", origin.table.applied(), empty_table(index));
     const auto first = sender.next(origin.table);
@@ -108,12 +111,12 @@ TEST(Snapshot, TakesOnlyTheNextChunkOfOneSender) {
 TEST(Snapshot, HasAtMostAWindowOfUnacknowledgedChunks) {
     Origin origin(3);
     for (int i = 0; i < 200; ++i) origin.change();
-    SnapshotSender sender(origin.table, 1, Instant{});
+    SnapshotSender sender(origin.table, 1);
     for (std::uint64_t i = 0; i < SnapshotSender::kWindow; ++i) EXPECT_TRUE(sender.next(origin.table));
     EXPECT_FALSE(sender.next(origin.table));
-    sender.acked({kOrigin, origin.table.applied(), 99}, Instant{});  // never sent
+    sender.acked({kOrigin, origin.table.applied(), 99});  // never sent
     EXPECT_FALSE(sender.next(origin.table));
-    sender.acked({kOrigin, origin.table.applied(), 1}, Instant{});
+    sender.acked({kOrigin, origin.table.applied(), 1});
     EXPECT_TRUE(sender.next(origin.table));
     EXPECT_FALSE(sender.next(origin.table));
 }

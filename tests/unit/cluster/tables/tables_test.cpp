@@ -148,19 +148,19 @@ TEST(MemberList, KeepsABatchAsOneRun) {
 
 class Log : public ::testing::Test {
 protected:
-    void append(DeltaLog& log, std::uint64_t seq, const std::string& worker) {
+    void append(DeltaLog& log, std::uint64_t seq, const std::string& worker, std::size_t most = 1 << 20) {
         log.begin(Seq{seq});
         log.add_change(groups.acquire({"store", std::to_string(seq)}), Reason::worker_down);
         log.add_join({MemberNumber{seq}, 2, owners.acquire(worker, {}, 1)});
         log.add_leave({MemberNumber{seq + 100}, 3});
-        log.trim();
+        log.trim([&](std::size_t bytes) { return bytes <= most; });
     }
     GroupIndex groups{nullptr, 1};
     OwnerTable owners{1};
 };
 
 TEST_F(Log, ReturnsWhatWasAppended) {
-    DeltaLog log(groups, owners, 100, 1000);
+    DeltaLog log(groups, owners, 100);
     for (std::uint64_t seq = 7; seq < 20; ++seq) append(log, seq, "w" + std::to_string(seq % 3));
     EXPECT_TRUE(log.covers(Seq{6}));
     EXPECT_FALSE(log.covers(Seq{5}));
@@ -171,15 +171,18 @@ TEST_F(Log, ReturnsWhatWasAppended) {
 }
 
 TEST_F(Log, DropsTheOldestBeyondItsBoundsAndReleasesTheirNames) {
-    DeltaLog log(groups, owners, 10, 1000);
+    DeltaLog log(groups, owners, 10);
     for (std::uint64_t seq = 1; seq <= 50; ++seq) append(log, seq, "w" + std::to_string(seq));
     EXPECT_EQ(log.size(), 10u);
     EXPECT_EQ(log.at(Seq{41}).changes[0].joins[0].worker, "w41");
     EXPECT_EQ(groups.find({"store", "40"}), kNoGroup);
     EXPECT_NE(groups.find({"store", "41"}), kNoGroup);
 
-    DeltaLog light(groups, owners, 100, 12);  // a delta counts four items: itself, a change, two runs
-    for (std::uint64_t seq = 1; seq <= 50; ++seq) append(light, seq, "w");
+    DeltaLog light(groups, owners, 100);
+    append(light, 10, "w");
+    const std::size_t one = light.bytes();
+    EXPECT_GT(one, 500u) << "names count as if nothing else used them";
+    for (std::uint64_t seq = 11; seq <= 50; ++seq) append(light, seq, "w", 3 * one);
     EXPECT_EQ(light.size(), 3u);
     log.clear();
     light.clear();

@@ -242,10 +242,10 @@ INSTANTIATE_TEST_SUITE_P(Of, QueryLimits,
                                          proto::NodesRequest{}, proto::StatusRequest{}));
 
 TEST_F(Limits, ChangingMetadataDoesNotFillTheLog) {
-    start([](Bounds& bounds) { bounds.log_items = 1000; });
+    start([](Bounds& bounds) { bounds.log_bytes = 64 << 10; });
     net.start("b", "a");
     net.run(seconds(1));
-    // Some 8 KiB each: 128 items of the log.
+    // Some 8 KiB each.
     Meta meta;
     for (int i = 0; i < 16; ++i) meta[std::string(250, static_cast<char>('a' + i))] = std::string(250, 'x');
     for (int i = 0; i < 50; ++i) {
