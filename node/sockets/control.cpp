@@ -17,10 +17,10 @@ Control::Control(zmq::context_t& context, NodeCounters& counters, Security& secu
           context, [&context] { return make_router(context, kSendQueue); }, kNodesOnly, security, bounds, counters,
           counters.connections.control) {}
 
-std::size_t Control::drain(const Emit& emit, std::size_t budget) {
+ReceiveBudget Control::drain(const Emit& emit, ReceiveBudget budget) {
     Parts parts;
-    std::size_t received = 0;
-    for (; received < budget && receive(server_.socket(), parts); ++received) {
+    while (!budget.is_spent() && receive(server_.socket(), parts)) {
+        budget.spend(parts.bytes);
         counters_.received();
         const int descriptor = server_.connections().received(parts);
         if (parts.count != 2) {
@@ -37,7 +37,7 @@ std::size_t Control::drain(const Emit& emit, std::size_t budget) {
         server_.connections().used(descriptor, true);
         emit(cluster::MessageArrived{cluster::Channel::control, {}, {}, std::move(*decoded), *sender});
     }
-    return received;
+    return budget;
 }
 
 }  // namespace muster::node

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "node/io/emit.hpp"
+#include "node/io/receive_budget.hpp"
 #include "node/sockets/server_socket.hpp"
 
 namespace muster::node {
@@ -13,8 +14,8 @@ public:
     Control(zmq::context_t& context, NodeCounters& counters, Security& security, Connections::Bounds bounds);
 
     [[nodiscard]] ServerSocket& server() { return server_; }
-    /// Receives up to `budget` messages and emits them as Channel::control. Returns how many there were.
-    std::size_t drain(const Emit& emit, std::size_t budget);
+    /// Receives messages within the budget and emits them as Channel::control. Returns what is left of the budget.
+    ReceiveBudget drain(const Emit& emit, ReceiveBudget budget);
 
 private:
     NodeCounters& counters_;

@@ -66,11 +66,11 @@ void Door::send_to(cluster::ConnectionId connection, const proto::Message& messa
     emit(cluster::ConnectionLost{connection});
 }
 
-std::size_t Door::drain(const Emit& emit, std::size_t budget) {
+void Door::drain(const Emit& emit, ReceiveBudget budget) {
     Parts parts;
-    std::size_t received = 0;
     const auto time = now();
-    for (; received < budget && receive(server_.socket(), parts); ++received) {
+    while (!budget.is_spent() && receive(server_.socket(), parts)) {
+        budget.spend(parts.bytes);
         counters_.received();
         const int descriptor = server_.connections().received(parts);
         if (parts.count != 2) {
@@ -91,7 +91,6 @@ std::size_t Door::drain(const Emit& emit, std::size_t budget) {
         counters_.bad(decoded.error());
         if (decoded.error() == proto::DecodeError::wrong_major) refuse_version(parts, *sender);
     }
-    return received;
 }
 
 /// PROTOCOL.md, section 3. Answered here, because the core sees decoded messages only.

@@ -8,6 +8,7 @@
 #include <zmq.hpp>
 
 #include "node/io/emit.hpp"
+#include "node/io/receive_budget.hpp"
 #include "node/io/zmq_io.hpp"
 #include "node/sockets/connection_map.hpp"
 #include "node/sockets/other_majors.hpp"
@@ -32,8 +33,8 @@ public:
 
     /// Sends on a connection. Emits ConnectionLost if it is gone, or if its queue is full.
     void send_to(cluster::ConnectionId connection, const proto::Message& message, const Emit& emit);
-    /// Receives up to `budget` messages and emits them as Channel::door. Returns how many there were.
-    std::size_t drain(const Emit& emit, std::size_t budget);
+    /// Receives messages within the budget and emits them as Channel::door.
+    void drain(const Emit& emit, ReceiveBudget budget);
     /// Forgets connections that were not used for long. To be called about once a second.
     void expire();
 

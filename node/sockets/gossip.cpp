@@ -147,15 +147,15 @@ void Gossip::identity_changed(const NodeId& self) {
     subscriber_.set(zmq::sockopt::subscribe, presence);
 }
 
-std::size_t Gossip::drain_messages(const Emit& emit, std::size_t budget) {
-    const std::size_t received = drain(subscriber_, emit, budget);
-    return received + drain(echo_, emit, budget - received);
+ReceiveBudget Gossip::drain_messages(const Emit& emit, ReceiveBudget budget) {
+    drain(echo_, emit, budget);
+    return drain(subscriber_, emit, budget);
 }
 
-std::size_t Gossip::drain(zmq::socket_t& socket, const Emit& emit, std::size_t budget) {
+ReceiveBudget Gossip::drain(zmq::socket_t& socket, const Emit& emit, ReceiveBudget budget) {
     Parts parts;
-    std::size_t received = 0;
-    for (; received < budget && receive(socket, parts); ++received) {
+    while (!budget.is_spent() && receive(socket, parts)) {
+        budget.spend(parts.bytes);
         counters_.received();
         if (&socket == &subscriber_) subscriber_connections_.received(parts);
         const std::string_view message = parts.count == 1 ? message_in(text_of(parts.first)) : std::string_view();
@@ -169,7 +169,7 @@ std::size_t Gossip::drain(zmq::socket_t& socket, const Emit& emit, std::size_t b
         else
             counters_.bad(decoded.error());
     }
-    return received;
+    return budget;
 }
 
 std::string_view Gossip::message_in(std::string_view frame) const {

@@ -15,6 +15,7 @@
 #include "cluster/action.hpp"
 #include "node/admission/subscribers.hpp"
 #include "node/io/emit.hpp"
+#include "node/io/receive_budget.hpp"
 #include "node/sockets/server_socket.hpp"
 #include "node/sockets/topics.hpp"
 
@@ -55,8 +56,9 @@ public:
     /// Subscribes to the presence topic of the new incarnation.
     void identity_changed(const NodeId& self);
 
-    /// Receives up to `budget` messages and emits them as Channel::gossip. Returns how many there were.
-    std::size_t drain_messages(const Emit& emit, std::size_t budget);
+    /// Receives messages within the budget and emits them as Channel::gossip. Returns what is left of the budget. This
+    /// node's own publications have a budget of their own.
+    ReceiveBudget drain_messages(const Emit& emit, ReceiveBudget budget);
     /// Receives up to `budget` subscriptions, and emits LinkUp and LinkLost. Returns how many there were.
     std::size_t drain_subscriptions(const Emit& emit, std::size_t budget);
 
@@ -66,7 +68,7 @@ public:
     [[nodiscard]] zmq::socket_t& echo() { return echo_; }
 
 private:
-    std::size_t drain(zmq::socket_t& socket, const Emit& emit, std::size_t budget);
+    ReceiveBudget drain(zmq::socket_t& socket, const Emit& emit, ReceiveBudget budget);
     /// The message in a frame that this node has subscribed to; empty if it is none.
     [[nodiscard]] std::string_view message_in(std::string_view frame) const;
     /// A spelling of the address that no subscription has; empty: there is none.

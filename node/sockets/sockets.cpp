@@ -11,6 +11,7 @@
 #include "node/io/address.hpp"
 #include "node/io/busy_poll.hpp"
 #include "node/io/clock.hpp"
+#include "node/io/receive_budget.hpp"
 #include "node/io/shortage.hpp"
 #include "node/io/socket_address.hpp"
 #include "node/io/zmq_io.hpp"
@@ -18,9 +19,9 @@
 namespace muster::node {
 namespace {
 
-constexpr std::size_t kBudget = 256;  // messages of one socket in one turn
+constexpr ReceiveBudget kTurn{256, 1u << 20};  // of one socket in one turn
 constexpr std::size_t kSubscriptionBudget = 8192;
-constexpr std::size_t kBeforeTickBudget = 20'000;  // messages of nodes before a tick
+constexpr ReceiveBudget kBeforeTick{20'000, 4u << 20};  // of nodes before a tick
 constexpr auto kOwnName = std::chrono::seconds(5);
 constexpr auto kCheckConnectionsEvery = std::chrono::milliseconds(50);
 constexpr std::size_t kOfSockets = 40;  // descriptors that the sockets of a node take at its start, and some more
@@ -188,10 +189,10 @@ void Sockets::wait(std::chrono::nanoseconds timeout, std::chrono::microseconds b
 void Sockets::drain(const Emit& emit) {
     check_connections();
     gossip_socket_.drain_subscriptions(emit, kSubscriptionBudget);
-    gossip_socket_.drain_messages(emit, kBudget);
-    control_socket_.drain(emit, kBudget);
-    dialer_.drain(emit, kBudget);
-    door_.drain(emit, kBudget);
+    gossip_socket_.drain_messages(emit, kTurn);
+    control_socket_.drain(emit, kTurn);
+    dialer_.drain(emit, kTurn.messages);
+    door_.drain(emit, kTurn);
     if (!prober_.idle()) prober_.drain(emit);
     take_resolved(emit);
     control_routes_.advance();
@@ -212,12 +213,16 @@ void Sockets::check_connections() {
 }
 
 void Sockets::drain_nodes(const Emit& emit) {
-    std::size_t left = kBeforeTickBudget;
-    for (;;) {
-        const std::size_t received =
-            gossip_socket_.drain_messages(emit, kBudget) + control_socket_.drain(emit, kBudget);
-        if (received == 0 || received > left) return;
-        left -= received;
+    ReceiveBudget left = kBeforeTick;
+    const auto drain_part = [&](auto drain_socket) {
+        const ReceiveBudget part{std::min(left.messages, kTurn.messages), std::min(left.bytes, kTurn.bytes)};
+        const ReceiveBudget rest = drain_socket(part);
+        left = {left.messages - (part.messages - rest.messages), left.bytes - (part.bytes - rest.bytes)};
+        return rest.messages != part.messages;
+    };
+    for (bool received = true; received;) {
+        received = drain_part([&](ReceiveBudget part) { return gossip_socket_.drain_messages(emit, part); });
+        received = drain_part([&](ReceiveBudget part) { return control_socket_.drain(emit, part); }) || received;
     }
 }
 

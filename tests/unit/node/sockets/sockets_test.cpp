@@ -292,6 +292,37 @@ TEST(Sockets, AControlMessageArrivesAtThePeerOnly) {
 }
 
 // The accepting end of a control connection never sends. Without keepalive it would outlive a host that vanished.
+TEST(Sockets, ATurnReceivesNoMoreBytesThanItsBudget) {
+    constexpr std::ptrdiff_t kMessages = 8;
+    Side a("a");
+    Side b("b");
+    connect(b, a);
+    const auto received = [&] {
+        return std::count_if(a.events.begin(), a.events.end(), [](const auto& event) {
+            const auto* arrived = std::get_if<MessageArrived>(&event);
+            return arrived && arrived->channel == Channel::control;
+        });
+    };
+    std::ptrdiff_t most = 0;
+    for (int round = 0; round < 20 && most < 2; ++round) {
+        a.events.clear();
+        for (std::uint64_t i = 0; i < kMessages; ++i) {
+            auto message = b.say(i);
+            message.body = proto::Sealed{i, std::string(600'000, 'x'), {}};
+            b.perform(cluster::SendPeer{"a", message});
+        }
+        // All of them wait, mostly, before the first is taken.
+        for (int i = 0; i < 20; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+        const auto end = std::chrono::steady_clock::now() + test::kLong;
+        for (std::ptrdiff_t before = 0; before < kMessages; before = received()) {
+            ASSERT_LT(std::chrono::steady_clock::now(), end);
+            a.turn(5);
+            most = std::max(most, received() - before);
+        }
+    }
+    EXPECT_EQ(most, 2) << "the second one exceeds 1 MiB";
+}
+
 TEST(Sockets, IdleConnectionsHaveKeepaliveAtBothEnds) {
     Side a("a");
     Side b("b");
