@@ -119,6 +119,13 @@ void PullAnswers::ponged(const std::string& from, std::uint64_t nonce) {
     asker->second.untaken -= std::exchange(asker->second.asked, 0);
     asker->second.nonce = 0;
     due_ = true;
+    ping_if_much_is_untaken(asker->second, from);
+}
+
+/// Also after a Pong: what was sent since its Ping may fill the window by itself, and then nothing is sent that would
+/// ask again.
+void PullAnswers::ping_if_much_is_untaken(Asker& asker, const std::string& to) {
+    if (asker.nonce == 0 && asker.untaken >= ctx_.options.bounds.answer_window / kPingsPerWindow) ping(asker, to);
 }
 
 // ---- sending ---------------------------------------------------------------------
@@ -149,7 +156,7 @@ std::size_t PullAnswers::send_frame(Asker& asker, const std::string& to) {
         at = is_done ? asker.answers.erase(at) : std::next(at);
     }
     if (size > 0) asker.untaken += asker.last_frame = size;
-    if (asker.nonce == 0 && asker.untaken >= ctx_.options.bounds.answer_window / kPingsPerWindow) ping(asker, to);
+    ping_if_much_is_untaken(asker, to);
     return size;
 }
 

@@ -70,6 +70,7 @@ private:
     std::size_t send_deltas(const Replica& table, Answer& answer, const std::string& to);
     std::size_t send_chunk(const Replica& table, Answer& answer, const std::string& to);
     void ping(Asker& asker, const std::string& to);
+    void ping_if_much_is_untaken(Asker& asker, const std::string& to);
     [[nodiscard]] std::size_t snapshots() const;
 
     Context& ctx_;
