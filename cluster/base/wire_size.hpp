@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 #include "proto/messages.hpp"
 
@@ -32,16 +33,16 @@ inline std::size_t wire_size(const proto::Delta& delta) {
     return size;
 }
 /// How many members join and leave with it.
-inline std::size_t members_in(const proto::Delta& delta) {
-    std::size_t members = 0;
+inline std::uint64_t members_in(const proto::Delta& delta) {
+    std::uint64_t members = 0;
     for (const auto& change : delta.changes) {
         for (const auto& run : change.joins) members += run.count;
         for (const auto& run : change.leaves) members += run.count;
     }
     return members;
 }
-inline std::size_t members_in(const proto::Deltas& deltas) {
-    std::size_t members = 0;
+inline std::uint64_t members_in(const proto::Deltas& deltas) {
+    std::uint64_t members = 0;
     for (const auto& delta : deltas.deltas) members += members_in(delta);
     return members;
 }

@@ -24,7 +24,7 @@ std::size_t work_of(const proto::Delta& delta) {
 }
 
 struct ChunkSize {
-    std::size_t members = 0;
+    std::uint64_t members = 0;
     std::size_t wire = 0;
 };
 

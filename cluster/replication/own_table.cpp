@@ -38,7 +38,7 @@ std::optional<Error> OwnTable::why_full(const proto::Delta& join) const {
 }
 
 void OwnTable::commit(proto::Delta delta) {
-    const std::size_t members = members_in(delta);
+    const std::uint64_t members = members_in(delta);
     MUSTER_CHECK(members <= limits::kMembersPerFrame);
     if (unpublished_members_ + members > limits::kMembersPerFrame) publish_all();
     replica_->apply(delta, &updates_);

@@ -17,8 +17,8 @@ constexpr std::size_t kPingsPerWindow = 4;  // so that the window never closes w
 
 struct Batch {
     std::vector<proto::Delta> deltas;
-    std::size_t size = 0;     // on the wire
-    std::size_t members = 0;  // that join or leave
+    std::size_t size = 0;       // on the wire
+    std::uint64_t members = 0;  // that join or leave
 };
 
 /// Takes the deltas from number `next` to `end`, as many as fit a frame, and moves `next` behind them.

@@ -47,10 +47,10 @@ private:
     NodeId about_;
     Seq as_of_;
     std::size_t chunk_bytes_;
-    GroupRef group_ = 0;       // the next chunk begins with this group,
-    MemberNumber member_;      // and this member or the one after it
-    std::size_t size_ = 0;     // of the chunk that is being cut or was cut last,
-    std::size_t members_ = 0;  // and its members
+    GroupRef group_ = 0;         // the next chunk begins with this group,
+    MemberNumber member_;        // and this member or the one after it
+    std::size_t size_ = 0;       // of the chunk that is being cut or was cut last,
+    std::uint64_t members_ = 0;  // and its members
     std::uint64_t sent_ = 0;
     std::uint64_t acked_ = 0;
     std::uint64_t count_ = 0;  // of all chunks; 0 until the last one is cut

@@ -34,7 +34,7 @@ public:
     /// What all replicas of a node have together.
     struct Total {
         std::size_t tables = 0;
-        std::size_t members = 0;
+        std::uint64_t members = 0;
         std::size_t bytes = 0;      // without the logs
         std::size_t log_bytes = 0;  // of the logs
     };
@@ -47,7 +47,7 @@ public:
     };
     /// What a table takes, or would take more.
     struct Size {
-        std::size_t members = 0;
+        std::uint64_t members = 0;
         std::size_t bytes = 0;
     };
 

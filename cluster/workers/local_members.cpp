@@ -72,7 +72,7 @@ private:
     Replicas& replicas_;
     proto::Delta delta_;
     std::size_t size_ = 0;  // on the wire
-    std::size_t members_ = 0;
+    std::uint64_t members_ = 0;
 };
 
 /// Takes the element at `at` out of a list of memberships. The last one takes its position, and is passed to `moved`.

@@ -40,8 +40,9 @@ OwnMembers::Taken OwnMembers::take(const Group& group, const Wanted& wanted) {
     return taken;
 }
 
-bool OwnMembers::Join::take(std::uint64_t at) {
-    if (at >= count || (!gone.empty() && gone[at])) return false;
+bool OwnMembers::Join::take(std::uint64_t index) {
+    const auto at = static_cast<std::size_t>(index);  // a join has at most limits::kMembersPerCall
+    if (index >= count || (!gone.empty() && gone[at])) return false;
     --held;
     if (at + 1 == count) {
         --count;  // leaving in the reverse order of joining needs no marks
@@ -51,7 +52,7 @@ bool OwnMembers::Join::take(std::uint64_t at) {
             gone.pop_back();
         }
     } else {
-        if (gone.empty()) gone.resize(count);
+        if (gone.empty()) gone.resize(static_cast<std::size_t>(count));
         gone[at] = true;
     }
     return true;

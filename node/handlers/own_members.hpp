@@ -48,7 +48,7 @@ private:
         cluster::HandlerId handler;
         std::vector<bool> gone;  // members that have left; empty: none
 
-        bool take(std::uint64_t at);
+        bool take(std::uint64_t index);
     };
     /// Sorted by number. A join without members is removed when it is the latest, or when half of all joins have none.
     struct Joins {

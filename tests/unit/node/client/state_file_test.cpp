@@ -322,7 +322,7 @@ TEST_F(StateFileTest, AWriteErrorIsReportedOnceAndEndsTheSavedSession) {
     rlimit before{};
     ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
     const auto handler = std::signal(SIGXFSZ, SIG_IGN);
-    const rlimit full{fs::file_size(path) + 10, before.rlim_max};
+    const rlimit full{static_cast<rlim_t>(fs::file_size(path)) + 10, before.rlim_max};
     ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &full), 0);
     const auto error = file->keep(said(proto::JoinRequest{kOrders, 1, {}, false, 100}, 9), 1);
     const auto again = file->keep(said(proto::JoinRequest{kOrders, 1, {}, false, 100}, 10), 1);
