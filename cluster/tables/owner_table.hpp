@@ -48,9 +48,7 @@ public:
     [[nodiscard]] static std::size_t cost(const std::string& worker, const Meta& meta, std::size_t meta_bytes) {
         return kPairBytes + worker.size() + meta.size() * kMetaPairBytes + meta_bytes;
     }
-    [[nodiscard]] std::size_t cost(OwnerRef ref) const {
-        return cost(worker(ref), meta(ref), slots_[ref].meta_bytes);
-    }
+    [[nodiscard]] std::size_t cost(OwnerRef ref) const { return cost(worker(ref), meta(ref), slots_[ref].meta_bytes); }
     /// The owner hash of PROTOCOL.md, "Snapshots": the same on every node for the same pair.
     [[nodiscard]] std::uint64_t hash(OwnerRef ref) const { return slots_[ref].hash; }
 
