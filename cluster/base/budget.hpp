@@ -10,10 +10,10 @@
 
 namespace muster::cluster {
 
-/// Whoever draws may have at most as much as is left free. So one alone gets half of the capacity, and a second one
-/// half of the rest. Who has more than is free gets nothing new until it has given back, so shares become equal where
-/// things come and go. No share must be configured, and none stands idle for somebody who is not there. (Switches share
-/// their buffers in this way: dynamic thresholds.)
+/// An account may have at most as much as is left free. So one account alone gets half of the capacity, and a second
+/// one gets half of the rest. An account that has more than is free gets nothing new until it has given some back. So
+/// the shares become equal where things come and go. Nobody configures a share, and no share stands idle for an account
+/// that is not there. (Switches share their buffers in this way: dynamic thresholds.)
 class Budget {
 public:
     /// What one of them has drawn.
@@ -112,19 +112,21 @@ struct Shares {
         return share;
     }
 
+    std::shared_ptr<Share> of_node(const std::string& name) { return of("node " + name); }
+
     std::map<std::string, std::weak_ptr<Share>> by_name;
     std::size_t sweep_at = 64;
 };
 
 using SharedShare = std::shared_ptr<Shares::Share>;
 
-inline std::shared_ptr<Budget::Account> memory_of(const std::shared_ptr<Shares::Share>& share) {
+inline std::shared_ptr<Budget::Account> memory_of(const SharedShare& share) {
     return {share, &share->memory};
 }
-inline std::shared_ptr<Budget::Account> waits_of(const std::shared_ptr<Shares::Share>& share) {
+inline std::shared_ptr<Budget::Account> waits_of(const SharedShare& share) {
     return {share, &share->waits};
 }
-inline std::shared_ptr<Budget::Account> sessions_of(const std::shared_ptr<Shares::Share>& share) {
+inline std::shared_ptr<Budget::Account> sessions_of(const SharedShare& share) {
     return {share, &share->sessions};
 }
 

@@ -26,7 +26,7 @@ void FanOuts::take(const NodeId& from, const proto::SharedNotice& notice) {
 FanOutId FanOuts::begin(const NodeId& from, const proto::Notice& notice) {
     if (notice.ticket == 0) return {};
     // The waits of this node's own callers have their places in Reports.
-    Drawn place = from == ctx_.self ? Drawn() : Drawn(ctx_.waits, waits_of(ctx_.shares.of("node " + from.name)));
+    Drawn place = from == ctx_.self ? Drawn() : Drawn(ctx_.waits, waits_of(ctx_.shares.of_node(from.name)));
     if (!place.has_room(1)) return {};
     place += 1;
     const auto wait = milliseconds(std::min(notice.wait_ms, milliseconds_of(kLongestWait)));

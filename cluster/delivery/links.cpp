@@ -15,7 +15,7 @@ Link& Links::link_to(const NodeId& peer) {
 }
 
 Link Links::new_link(const NodeId& peer) {
-    return {peer, Drawn(ctx_.memory, memory_of(ctx_.shares.of("node " + peer.name)))};
+    return {peer, Drawn(ctx_.memory, memory_of(ctx_.shares.of_node(peer.name)))};
 }
 
 bool Links::fits(const Link& link, std::size_t size) const {

@@ -202,7 +202,7 @@ std::optional<Error> LocalMembers::why_too_much(const Owner& owner, const Group&
         return too_much(bounds.members_per_owner, " members");
     }
     // Every node of the cluster keeps the names of groups. It keeps the metadata of a join once, but sends it with each
-    // member to whoever asks or watches.
+    // member, in answers and to watchers.
     const bool new_group = find_membership(known, find_group(replicas_.groups().find(group))) == kNone;
     if (new_group && has.memberships.size() >= bounds.groups_per_owner) {
         ctx_.count("joins_refused_groups");

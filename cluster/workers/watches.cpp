@@ -168,7 +168,7 @@ bool Watches::keep_for_later(const SessionRequest& watch, const GroupUpdate& upd
     return true;
 }
 
-/// The part of an update where the walk has passed; null if there is none.
+/// The part of an update where the walk has passed. Null: the walk has passed none of it.
 std::shared_ptr<const WatchUpdate> Watches::passed(const Walk& walk, const GroupUpdate& update) {
     if (update.ref != walk.next) return update.ref < walk.next ? update.event : nullptr;
     const GroupRuns& members = update.event->groups[0];
