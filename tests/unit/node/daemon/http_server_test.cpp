@@ -229,7 +229,9 @@ TEST_F(HttpServerTest, NeitherRunningHandlersNorStreamsMakeRoom) {
     limits.connections = 2;
     std::promise<void> go_on;
     auto released = go_on.get_future().share();
-    server.get("/slow", [released](const Request&, Response& response) {
+    std::atomic<bool> is_running = false;
+    server.get("/slow", [&is_running, released](const Request&, Response& response) {
+        is_running = true;
         released.wait();
         response.set("slow\n", "text/plain");
     });
@@ -242,6 +244,7 @@ TEST_F(HttpServerTest, NeitherRunningHandlersNorStreamsMakeRoom) {
     start();
     Client slow(server.port());
     slow.get("/slow");
+    while (!is_running) std::this_thread::sleep_for(milliseconds(1));  // a request that is not read yet makes room
     Client stream(server.port());
     stream.get("/stream");
     stream.read_until("more");
