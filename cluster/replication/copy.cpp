@@ -19,7 +19,7 @@ constexpr Duration kFollowAgain = std::chrono::minutes(1);
 constexpr std::size_t kVisits = 16;  // of copies with a backlog in one turn, at least
 
 /// What it takes to apply a delta or a chunk, about: its bytes on the wire and its members.
-std::size_t work_of(const proto::Delta& delta) {
+std::uint64_t work_of(const proto::Delta& delta) {
     return wire_size(delta) + members_in(delta);
 }
 
@@ -160,8 +160,8 @@ proto::Delta Copy::drop_early(std::map<Seq, proto::Delta>::iterator at) {
     return std::move(early_.extract(at).mapped());
 }
 
-void Copy::apply_early(std::size_t work) {
-    const std::size_t until = std::min(shared_.work + work, shared_.setup.bounds.replication_work);
+void Copy::apply_early(std::uint64_t work) {
+    const std::uint64_t until = std::min(shared_.work + work, shared_.setup.bounds.replication_work);
     std::uint64_t applied = 0;
     while (can_apply_early() && !is_frozen() && shared_.work < until) {
         const Seq seq = early_.begin()->first;

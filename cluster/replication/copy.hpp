@@ -35,8 +35,8 @@ public:
         GroupUpdates& updates;
         Replica::Setup setup;
         Instant next_pull = kNever;   // no pull of any copy is due before
-        std::size_t work = 0;         // done in this turn, of Bounds::replication_work
-        std::size_t last_work = 0;    // the latest piece of it
+        std::uint64_t work = 0;       // done in this turn, of Bounds::replication_work
+        std::uint64_t last_work = 0;  // the latest piece of it
         std::size_t early_bytes = 0;  // of all copies
         std::size_t copies = 0;
         bool has_backlog = false;  // what did not fit a turn waits at some copy
@@ -127,7 +127,7 @@ private:
     [[nodiscard]] bool is_snapshot_next() const { return incoming_ && incoming_->is_complete(); }
     /// Returns false if the delta is refused.
     bool apply_next(const proto::Delta& delta);
-    void apply_early(std::size_t work);
+    void apply_early(std::uint64_t work);
     /// Moves the delta if there is room for it.
     void keep(Seq seq, proto::Delta& delta);
     void drop_early(Seq up_to);

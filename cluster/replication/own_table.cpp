@@ -23,7 +23,7 @@ std::optional<Error> OwnTable::why_full(const proto::Delta& join) const {
     const Bounds& bounds = ctx_.options.bounds;
     const Replica::Size has = replica_->size();
     const Replica::Size more = Replica::added_by(join);
-    const auto full = [&](std::size_t most, const char* what) {
+    const auto full = [&](std::uint64_t most, const char* what) {
         ctx_.count("joins_refused_table");
         return Error{ErrorCode::overloaded, "node '" + ctx_.self.name + "' may have at most " + std::to_string(most) +
                                                 what + ": leave some first, or join at another node"};

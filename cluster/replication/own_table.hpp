@@ -43,8 +43,8 @@ private:
     const Replica::Total& total_;
     std::shared_ptr<Replica> replica_;
     std::vector<proto::Delta> unpublished_;
-    std::size_t unpublished_size_ = 0;     // on the wire
-    std::size_t unpublished_members_ = 0;  // that join or leave
+    std::size_t unpublished_size_ = 0;       // on the wire
+    std::uint64_t unpublished_members_ = 0;  // that join or leave
     Instant earliest_publish_{};
 };
 

@@ -31,7 +31,7 @@ bool SnapshotSender::fill(const Replica& replica, proto::SnapshotChunk& chunk) {
     // A number may pass to another group while the snapshot is cut. All members of that group have joined since, with
     // higher numbers than `member_`: it does no harm if chunks have them or not.
     std::size_t others = 0;
-    for (size_ = members_ = 0; group_ < index.limit(); ++group_, member_ = {}) {
+    for (size_ = 0, members_ = 0; group_ < index.limit(); ++group_, member_ = {}) {
         const MemberList* members = replica.find(group_);
         if (!members && ++others == kMostOthers) return false;
         if (!members) continue;

@@ -65,7 +65,8 @@ public:
     }
     void commit() {
         if (!delta_.changes.empty()) replicas_.commit(std::exchange(delta_, {}));
-        size_ = members_ = 0;
+        size_ = 0;
+        members_ = 0;
     }
 
 private:

@@ -253,7 +253,7 @@ TEST_F(ShareOfReplication, NoFrameOfANodeHasMoreMembersThanOthersTake) {
     Net two;
     two.check_every_step = false;
     two.adjust = [](Options& options) { options.bounds.log_deltas = 4; };
-    std::size_t most = 0;
+    std::uint64_t most = 0;
     two.on_step = [&](const std::string&, const Core&, const Actions& actions) {
         for (const auto& action : actions) {
             const auto* publish = std::get_if<Publish>(&action);
