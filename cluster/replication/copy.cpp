@@ -14,6 +14,7 @@ namespace muster::cluster {
 namespace {
 
 constexpr unsigned kMaxDoublings = 4;     // of pull_retry: 4.8 s, so the sender does not drop the snapshot as stalled
+constexpr unsigned kDoubtful = 2;         // pulls in vain: then the log may be shorter than somebody has said
 constexpr unsigned kMaxPullsInVain = 16;  // then a snapshot that has begun is given up
 constexpr Duration kFollowAgain = std::chrono::minutes(1);
 constexpr std::size_t kVisits = 16;  // of copies with a backlog in one turn, at least
@@ -74,6 +75,12 @@ void Copy::learn_digest(Seq position, std::uint64_t digest) {
         ctx.note(Note::Kind::digest_mismatch, origin().name, "at position " + std::to_string(position.value));
         ctx.journal.node(ctx.now, Change::Kind::table_wrong, origin().name, "");
         is_wrong_ = true;
+    }
+    // Positions of a life never fall, but messages may overtake each other. So a lower one counts only after pulls have
+    // been in vain.
+    if (pulls_in_vain_ >= kDoubtful && position < known_) {
+        drop_early_beyond(position);
+        known_ = std::max(position, replica_->applied());
     }
     learn_position(position);
 }
@@ -151,6 +158,10 @@ bool Copy::has_room(std::size_t bytes) const {
 
 void Copy::drop_early(Seq up_to) {
     while (!early_.empty() && early_.begin()->first <= up_to) drop_early(early_.begin());
+}
+
+void Copy::drop_early_beyond(Seq position) {
+    while (!early_.empty() && early_.rbegin()->first > position) drop_early(std::prev(early_.end()));
 }
 
 proto::Delta Copy::drop_early(std::map<Seq, proto::Delta>::iterator at) {

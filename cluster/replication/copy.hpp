@@ -76,7 +76,8 @@ public:
     /// The origin's log has at least `position`.
     void learn_position(Seq position);
     /// The origin's log has `position`, and its table then has this digest. If the table here has the same position and
-    /// another digest, it is wrong: only a snapshot repairs it.
+    /// another digest, it is wrong: only a snapshot repairs it. Only the origin itself says this, so it ends pulls for
+    /// what does not exist.
     void learn_digest(Seq position, std::uint64_t digest);
     /// Hello or welcome: the origin's log has `position`. A table that is not shown yet is shown only with it.
     void greet(Seq position);
@@ -131,6 +132,7 @@ private:
     /// Moves the delta if there is room for it.
     void keep(Seq seq, proto::Delta& delta);
     void drop_early(Seq up_to);
+    void drop_early_beyond(Seq position);
     proto::Delta drop_early(std::map<Seq, proto::Delta>::iterator at);
     /// Whether early deltas and waiting chunks may take so many more bytes.
     [[nodiscard]] bool has_room(std::size_t bytes) const;

@@ -103,6 +103,27 @@ protected:
     std::map<std::string, std::vector<proto::Message>> sent;
 };
 
+// ---- positions ---------------------------------------------------------------------
+
+TEST_F(ShareOfReplication, DeltasThatDoNotExistAreNotPulledForEver) {
+    start();
+    publish(x, 9, {joins({{MemberNumber{1}, 2}})});
+    const auto pulls_of_a_second = [&] {
+        sent.clear();
+        for (int i = 0; i < 20; ++i) {
+            say(x, proto::Heartbeat{}, 0);
+            net.run(milliseconds(50));
+        }
+        return count_sent<proto::Pull>(x) + count_sent<proto::Pull>(y);
+    };
+    EXPECT_GE(pulls_of_a_second(), 1u);
+    EXPECT_EQ(pulls_of_a_second(), 0u);
+    // What the log says later counts.
+    publish(x, 2, {joins({{MemberNumber{3}, 1}})});
+    publish(x, 1, {joins({{MemberNumber{1}, 2}})});
+    EXPECT_EQ(members_of(x), 3u);
+}
+
 // ---- tables ------------------------------------------------------------------------
 
 TEST_F(ShareOfReplication, AFrameWithTooManyMembersIsRefusedWholeAndASnapshotFollows) {
