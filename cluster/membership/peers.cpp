@@ -151,7 +151,10 @@ void Peers::apply(Peer& peer, const PeerRecord& news, const std::string& why) {
         ctx_.note(Note::Kind::node_down, peer.record.id.name, "restarted");
         ctx_.journal.node(ctx_.now, Change::Kind::node_down, peer.record.id.name, "its earlier life: it was restarted");
     }
+    // A peer that is reported dead once more had returned at other nodes, in vain.
+    const bool died_again = !was_live && !new_life && news.state == NodeState::down;
     replace_record(peer, news);
+    peer.came_up_in_vain = peer.came_up_in_vain || died_again;
     peer.accusers.clear();
     peer.state_since = ctx_.now;
     if (peer.is_live())

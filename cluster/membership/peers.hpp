@@ -47,7 +47,7 @@ struct Peer {
     Instant lease_asked_at = kLongAgo;  // the latest Probe to itself
     bool takes_addressed = false;       // it takes PublishTo: an older minor does not
     bool proven = false;                // since it came up, something has arrived over a channel or through others
-    bool came_up_in_vain = false;       // the last time it came up, nothing arrived until it was down again
+    bool came_up_in_vain = false;       // nothing arrived from it between its last two deaths
     std::uint64_t faults = 0;           // channels that are silent, as noted last
 
     // The connection to it.

@@ -164,8 +164,9 @@ std::optional<std::string> Model::unsettled_at(Watched& watched, Host& host) {
         Host* other = world_.host_of(named->name());
         const auto info = nodes.find(other->name());
         if (!other->running()) {
-            if (info != nodes.end() && info->second.state == NodeState::alive)
-                return "believes " + other->name() + " alive";
+            const bool doubted = info != nodes.end() && info->second.state == NodeState::suspect;
+            if (doubted || (info != nodes.end() && info->second.state == NodeState::alive))
+                return "believes " + other->name() + (doubted ? " perhaps alive" : " alive");
             continue;
         }
         if (info == nodes.end() || info->second.id != other->id() || info->second.state != NodeState::alive) {

@@ -57,6 +57,32 @@ TEST_F(DetectorRules, ANodeThatWasCutOffGivesUnheardPeersTheFullTimeAgain) {
     EXPECT_EQ(std::count(net.notes.begin(), net.notes.end(), "a: node down b"), 0);
 }
 
+/// Node x can be met at front doors, and nothing else of it arrives.
+TEST_F(DetectorRules, ANodeThatReturnedInVainElsewhereIsNotBelievedAtTheFrontDoor) {
+    proto::PeerRecord x{{"x", Incarnation{5}}, 0, NodeState::alive, "x:door", "x:control", "x:gossip", Seq{}, {}};
+    const auto arrives = [&](Channel channel, const NodeId& from, proto::Body body) {
+        const proto::Header header{"default", from.name, from.incarnation.value, 0};
+        net.call("a", MessageArrived{channel, ConnectionId{7}, {}, {header, std::move(body)}});
+    };
+    const auto state_of_x = [&] { return net.core("a").nodes().back().state; };
+    arrives(Channel::door, x.id, proto::Hello{x, {}});
+    arrives(Channel::gossip, x.id, proto::Heartbeat{});
+    net.run(milliseconds(3500));
+    ASSERT_EQ(state_of_x(), NodeState::down);
+
+    x.refutation = 1;
+    x.state = NodeState::down;
+    arrives(Channel::control, net.core("b").self(), proto::PeerNews{{x}});
+    x.refutation = 2;
+    x.state = NodeState::alive;
+    arrives(Channel::door, x.id, proto::Hello{x, {}});
+    EXPECT_EQ(state_of_x(), NodeState::down);
+    proto::Heartbeat beat;
+    beat.refutation = 2;
+    arrives(Channel::gossip, x.id, beat);
+    EXPECT_EQ(state_of_x(), NodeState::alive);
+}
+
 TEST_F(DetectorRules, AKilledProcessIsFoundThoughItsPortClosesAfterItsLinks) {
     net.failing_checks = 4;  // two at each of the others
     net.kill("b");
