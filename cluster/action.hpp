@@ -5,6 +5,7 @@
 #include <muster/types.hpp>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -93,9 +94,9 @@ struct Answer {
     CallId call;
     std::variant<Done, proto::JoinReply, proto::LeaveReply, NotifyReport, Error> result;
 };
-/// The members of this group have changed. Views of the group that were made before are outdated.
+/// The members of this group, or of any group, have changed. Views that were made before are outdated.
 struct GroupChanged {
-    Group group;
+    std::optional<Group> group;  // nullopt: any
 };
 /// This node has taken a higher incarnation, because a later life of its name was known. It may do so at any time. The
 /// members of its handlers keep their numbers; their ids contain the new incarnation.

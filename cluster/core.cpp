@@ -121,11 +121,10 @@ bool Core::Impl::settle_once() {
         reports.on(transition);
         visibility.on(transition);
     }
-    for (auto& group : replicas.updates().changed_groups()) {
-        routes.changed(group);
+    replicas.updates().visit_changed([&](std::optional<Group> group) {
+        group ? routes.changed(*group) : routes.clear();
         ctx.emit(GroupChanged{std::move(group)});
-    }
-    replicas.updates().changed_groups().clear();
+    });
     const auto updates = replicas.updates().take();
     watches.tell(updates);
     moved = moved || !updates.empty();

@@ -4,6 +4,7 @@
 #include <muster/types.hpp>
 
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -32,7 +33,7 @@ public:
     /// `members` of the node's members joined or left the group.
     void changed(const Group& group, WatchEvent::Kind kind, const std::string& node, Reason reason,
                  std::uint64_t members) {
-        if (changed_.empty() || changed_.back() != group) changed_.push_back(group);
+        if (changed_.size() < kMostNamed && (changed_.empty() || changed_.back() != group)) changed_.push_back(group);
         if (!journal_) return;
         const auto what = kind == WatchEvent::Kind::join ? Change::Kind::joined : Change::Kind::left;
         journal_->members(*now_, what, node, reason, group, members);
@@ -40,12 +41,23 @@ public:
     /// For groups that are watched, after `changed`.
     void add(GroupUpdate update) { updates_.push_back(std::move(update)); }
 
-    /// The groups that have changed since the caller last cleared this list, each at least once.
-    std::vector<Group>& changed_groups() { return changed_; }
+    /// Calls `visit` for each group that has changed since the last call, at least once. If there are very many, as
+    /// when a large table is hidden, it is called once, with nullopt.
+    template <class Visit>
+    void visit_changed(Visit visit) {
+        if (changed_.size() == kMostNamed) {
+            visit(std::optional<Group>{});
+        } else {
+            for (Group& group : changed_) visit(std::optional<Group>(std::move(group)));
+        }
+        changed_.clear();
+    }
     /// The updates since the last call, in order.
     std::vector<GroupUpdate> take() { return std::exchange(updates_, {}); }
 
 private:
+    static constexpr std::size_t kMostNamed = 4096;
+
     Journal* journal_ = nullptr;  // nullptr: no journal is kept
     const Instant* now_ = nullptr;
     std::vector<Group> changed_;

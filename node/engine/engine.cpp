@@ -154,7 +154,7 @@ void Engine::sort_new_actions() {
     // rest.
     const Overloaded sort{
         [this](cluster::Answer& action) { answer(std::move(action)); },
-        [this](cluster::GroupChanged& action) { views_.drop(action.group); },
+        [this](cluster::GroupChanged& action) { action.group ? views_.drop(*action.group) : views_.clear(); },
         [this](cluster::IdentityChanged& action) {
             // Member ids contain the incarnation, so every view that has own members is out of date.
             views_.clear();

@@ -138,7 +138,7 @@ void Host::perform_one(const Action& action, const A& other) {
     } else if constexpr (std::is_same_v<A, Answer>) {
         scratch_ = to_text(action);
     } else if constexpr (std::is_same_v<A, GroupChanged>) {
-        scratch_ = other.group.store + other.group.feature;
+        if (other.group) scratch_ = other.group->store + other.group->feature;
     } else if constexpr (std::is_same_v<A, Stop>) {
         scratch_ = other.error.text;
         ending_ = stopped_by_core_ = true;

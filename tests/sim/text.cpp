@@ -247,7 +247,9 @@ struct ActionText {
         std::visit([this](const auto& result) { tell_result(result); }, a.result);
         return w.str();
     }
-    std::string operator()(const cluster::GroupChanged& a) { return w("GroupChanged")(a.group).str(); }
+    std::string operator()(const cluster::GroupChanged& a) {
+        return a.group ? w("GroupChanged")(*a.group).str() : w("GroupChanged").str();
+    }
     std::string operator()(const cluster::IdentityChanged& a) { return w("IdentityChanged")(a.self).str(); }
     std::string operator()(const cluster::Note& a) { return w("Note")(to_string(a.kind))(a.node)(a.text).str(); }
     std::string operator()(const cluster::Stop& a) { return w("Stop")(a.error.text).str(); }

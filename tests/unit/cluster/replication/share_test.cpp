@@ -103,6 +103,28 @@ protected:
     std::map<std::string, std::vector<proto::Message>> sent;
 };
 
+// ---- hiding ------------------------------------------------------------------------
+
+TEST_F(ShareOfReplication, AHiddenTableOfManyGroupsIsOneChangeForAllViews) {
+    start();
+    std::vector<proto::Delta> deltas;
+    for (std::uint64_t i = 0; i < 5000; ++i)
+        deltas.push_back(joins({{MemberNumber{i + 1}, 1}}, {"g", std::to_string(i)}));
+    publish(x, 1, std::move(deltas));
+    ASSERT_EQ(net.core("a").members({"g", "4999"}, false).size(), 1u);
+    std::vector<std::optional<Group>> changed;
+    net.on_step = [&](const std::string&, const Core&, const Actions& actions) {
+        for (const auto& action : actions)
+            if (const auto* change = std::get_if<GroupChanged>(&action)) changed.push_back(change->group);
+    };
+    for (int i = 0; i < 40; ++i) {  // y lives, so x is not only out of this node's sight
+        say(y, proto::Heartbeat{});
+        net.run(milliseconds(100));
+    }
+    EXPECT_EQ(changed, std::vector<std::optional<Group>>(1));
+    EXPECT_TRUE(net.core("a").members({"g", "4999"}, false).empty());
+}
+
 // ---- positions ---------------------------------------------------------------------
 
 TEST_F(ShareOfReplication, DeltasThatDoNotExistAreNotPulledForEver) {
