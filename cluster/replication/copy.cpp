@@ -59,7 +59,7 @@ void Copy::origin_gone(Reason reason) {
     if (replica_->is_shown()) replica_->collect_all(WatchEvent::Kind::leave, reason, shared_.updates);
     replica_->show(false);
     pull_due_ = behind_since_ = kNever;
-    incoming_.reset();
+    end_snapshot();
 }
 
 void Copy::learn_position(Seq position) {
@@ -240,7 +240,7 @@ void Copy::unfollow(const char* why) {
         ctx.note(Note::Kind::table_refused, origin().name, std::string("too many ") + why);
     is_wrong_ = true;
     if (replica_->is_shown()) replica_->collect_all(WatchEvent::Kind::leave, Reason::node_down, shared_.updates);
-    incoming_.reset();
+    end_snapshot();
     replica_ = std::make_shared<Replica>(origin(), shared_.setup);
     drop_early(Seq{UINT64_MAX});
     schedule_pull(ctx.now + kFollowAgain);
@@ -279,6 +279,7 @@ std::optional<proto::SnapshotAck> Copy::take(const proto::SnapshotChunk& chunk, 
         return std::nullopt;
     }
     pulls_in_vain_ = 0;
+    shared_.has_backlog = shared_.has_backlog || due_chunk() != chunks_.end();
     // Another pull makes the answerer begin again. Without this back-off, a snapshot over a slow link would never end.
     schedule_pull(shared_.ctx.now + shared_.ctx.options.timing.pull_retry * (1u << std::min(restarts_, kMaxDoublings)));
     return proto::SnapshotAck{chunk.about, incoming_->as_of(), incoming_->next()};
@@ -317,8 +318,27 @@ void Copy::replace_if_caught_up() {
     pulls_in_vain_ = restarts_ = 0;
 }
 
+bool Copy::is_early(const proto::SnapshotChunk& chunk, const std::string& from) const {
+    if (incoming_ && chunk.as_of < incoming_->as_of()) return false;
+    const bool goes_on = incoming_ && incoming_->as_of() == chunk.as_of && incoming_->from() == from;
+    return chunk.index > (goes_on ? incoming_->next() : 0);
+}
+
+Copy::Chunks::iterator Copy::due_chunk() {
+    return std::find_if(chunks_.begin(), chunks_.end(),
+                        [&](const WaitingChunk& waiting) { return !is_early(waiting.chunk, waiting.from); });
+}
+
 bool Copy::postpone(proto::SnapshotChunk& chunk, Seq position, const std::string& from) {
-    if (chunks_.empty() && has_work_left()) return false;
+    const bool early = is_early(chunk, from);
+    if (!early && due_chunk() == chunks_.end() && has_work_left()) return false;
+    // The same chunk of an earlier attempt.
+    const auto same = std::find_if(chunks_.begin(), chunks_.end(), [&](const WaitingChunk& waiting) {
+        return waiting.from == from && waiting.chunk.as_of == chunk.as_of && waiting.chunk.index == chunk.index;
+    });
+    if (same != chunks_.end()) take_out(same);
+    const bool full = chunks_.size() >= SnapshotSender::kWindow;
+    if (full && is_early(chunks_.front().chunk, chunks_.front().from)) take_out(chunks_.begin());
     const std::size_t bytes = memory_of(chunk);
     const bool in_vain = pull_due_ == kNever || chunks_.size() >= SnapshotSender::kWindow;
     // Deltas can be pulled one by one, but without this chunk the snapshot begins again.
@@ -330,18 +350,28 @@ bool Copy::postpone(proto::SnapshotChunk& chunk, Seq position, const std::string
     early_bytes_ += bytes;
     shared_.early_bytes += bytes;
     chunks_.push_back({std::move(chunk), position, from});
-    shared_.has_backlog = true;
+    shared_.has_backlog = shared_.has_backlog || !early;
     return true;
 }
 
 std::optional<Copy::WaitingChunk> Copy::next_chunk() {
-    if (chunks_.empty()) return std::nullopt;
-    WaitingChunk next = std::move(chunks_.front());
-    chunks_.pop_front();
-    const std::size_t bytes = memory_of(next.chunk);
+    const auto due = due_chunk();
+    if (due == chunks_.end()) return std::nullopt;
+    return take_out(due);
+}
+
+Copy::WaitingChunk Copy::take_out(Chunks::iterator at) {
+    WaitingChunk waiting = std::move(*at);
+    chunks_.erase(at);
+    const std::size_t bytes = memory_of(waiting.chunk);
     early_bytes_ -= bytes;
     shared_.early_bytes -= bytes;
-    return next;
+    return waiting;
+}
+
+void Copy::end_snapshot() {
+    incoming_.reset();
+    while (!chunks_.empty()) take_out(chunks_.begin());
 }
 
 // ---- the repair ------------------------------------------------------------------
@@ -354,7 +384,7 @@ void Copy::reconsider() {
         if (behind_since_ != kNever) ctx.durations.repair.add(ctx.now - behind_since_);
         pull_due_ = behind_since_ = kNever;
         pulls_in_vain_ = 0;
-        incoming_.reset();
+        end_snapshot();
     } else if (pull_due_ == kNever) {
         const bool waits = has_backlog();  // for a turn: what is missing is here
         if (applied < known_ && !waits) ctx.count("gaps");

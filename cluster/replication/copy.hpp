@@ -94,11 +94,12 @@ public:
     /// Once all chunks are here: applies the deltas that were kept, and replaces the table if it has caught up.
     void use_snapshot();
 
-    /// Keeps a chunk for a later turn if this one's work is done. Returns whether it did, or dropped the chunk.
+    /// Keeps a chunk if this turn's work is done, or if chunks before it are missing, which may come by another relay.
+    /// Returns whether it did, or dropped the chunk.
     bool postpone(proto::SnapshotChunk& chunk, Seq position, const std::string& from);
     /// Something waits that did not fit a turn.
-    [[nodiscard]] bool has_backlog() const { return !chunks_.empty() || (can_apply_early() && !is_frozen()); }
-    /// The first waiting chunk, which does not wait any more.
+    [[nodiscard]] bool has_backlog() { return due_chunk() != chunks_.end() || (can_apply_early() && !is_frozen()); }
+    /// The first waiting chunk that can be taken. It does not wait any more.
     std::optional<WaitingChunk> next_chunk();
     /// Applies a part of the deltas that wait.
     void apply_waiting();
@@ -116,6 +117,8 @@ public:
     [[nodiscard]] std::optional<std::string> over_bounds() const;
 
 private:
+    using Chunks = std::deque<WaitingChunk>;
+
     /// The table that the next delta is for: a snapshot whose chunks are all there, or else the table in use.
     [[nodiscard]] Replica& target();
     /// The table is wrong and needs a snapshot: until its chunks are here, deltas are kept and not applied.
@@ -148,13 +151,18 @@ private:
     void reconsider();
     void show_if_due();
     void schedule_pull(Instant due);
+    /// Chunks before this one are missing.
+    [[nodiscard]] bool is_early(const proto::SnapshotChunk& chunk, const std::string& from) const;
+    [[nodiscard]] Chunks::iterator due_chunk();
+    WaitingChunk take_out(Chunks::iterator at);
+    void end_snapshot();
 
     Shared& shared_;
     std::shared_ptr<Replica> replica_;
     Seq known_;
     std::map<Seq, proto::Delta> early_;         // beyond a gap
     std::optional<SnapshotReceiver> incoming_;  // only during a repair
-    std::deque<WaitingChunk> chunks_;
+    Chunks chunks_;
     std::size_t early_bytes_ = 0;  // of early_ and chunks_, in memory
     bool is_wrong_ = false;        // its digest is not the origin's, or a delta was refused
     bool is_followed_ = true;      // or else it is too large, hidden and empty

@@ -70,7 +70,7 @@ public:
                 visit(copy);
                 last_visited_ = name;
             }
-            for (const auto& [name, copy] : copies_) shared_.has_backlog = shared_.has_backlog || copy.has_backlog();
+            for (auto& [name, copy] : copies_) shared_.has_backlog = shared_.has_backlog || copy.has_backlog();
         }
         shared_.work = 0;
     }

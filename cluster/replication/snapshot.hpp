@@ -75,6 +75,7 @@ public:
     /// The deltas up to `end` are applied, too. Now the table's digest must be `digest`.
     [[nodiscard]] bool is_caught_up() const { return complete_ && table_->applied() == end_; }
 
+    [[nodiscard]] const std::string& from() const { return from_; }
     /// The index of the next chunk.
     [[nodiscard]] std::uint64_t next() const { return next_; }
     /// The position when the first chunk was cut.

@@ -103,6 +103,32 @@ TEST_F(Repair, ASnapshotArrivesThoughEachChunkTakesLongerThanThePullTimeout) {
     EXPECT_LT(on_the_way.size(), 20u);
 }
 
+/// As over two relays, of which one is slower.
+TEST_F(Repair, ChunksOfASnapshotMayOvertakeEachOther) {
+    Net small([](Options& options) {
+        options.bounds.log_deltas = 1;
+        options.bounds.chunk_bytes = 64;
+    });
+    small.start("a");
+    for (int i = 0; i < 12; ++i) small.join("a", kMe, {"g", std::to_string(i)});
+    std::vector<proto::Message> held;
+    small.drop = [&](const std::string& to, const proto::Message& message) {
+        const auto* chunk = std::get_if<proto::SnapshotChunk>(&message.body);
+        const bool is_held = to == "b" && chunk && chunk->index % 2 == 0;
+        if (is_held) held.push_back(message);
+        return is_held;
+    };
+    small.start("b", "a");
+    for (int i = 0; i < 200; ++i) {
+        small.run(milliseconds(1));
+        for (auto& message : std::exchange(held, {}))
+            small.call("b", MessageArrived{Channel::control, {}, {}, std::move(message)});
+    }
+    EXPECT_EQ(small.counter("b", "snapshots_taken"), 1u);
+    EXPECT_EQ(small.counter("a", "snapshots_sent"), 1u);
+    EXPECT_EQ(small.members("b", {"g", "11"}).size(), 1u);
+}
+
 TEST_F(Repair, ALateNodeIsReadyOnlyWithAllMembers) {
     for (int i = 0; i < 100; ++i) net.join("a", kMe, {"store", std::to_string(i)});
     net.join("b", kMe, kOrders, 5);
