@@ -68,7 +68,8 @@ void OwnTable::publish_all() {
     // The unpublished deltas are the last ones of the log.
     const Seq first{last.value - unpublished_.size() + 1};
     muster::cluster::publish(ctx_, proto::Deltas{replica_->id(), first, std::exchange(unpublished_, {})}, last.value);
-    unpublished_size_ = unpublished_members_ = 0;
+    unpublished_size_ = 0;
+    unpublished_members_ = 0;
     earliest_publish_ = ctx_.now + ctx_.options.timing.publish_gap;
 }
 

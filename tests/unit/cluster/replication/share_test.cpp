@@ -308,7 +308,7 @@ TEST_F(ShareOfReplication, NoFrameOfANodeHasMoreMembersThanOthersTake) {
             if (const auto* deltas = std::get_if<proto::Deltas>(&send->message.body))
                 most = std::max(most, members_in(*deltas));
             if (const auto* chunk = std::get_if<proto::SnapshotChunk>(&send->message.body)) {
-                std::size_t members = 0;
+                std::uint64_t members = 0;
                 for (const auto& part : chunk->groups)
                     for (const auto& run : part.joins) members += run.count;
                 most = std::max(most, members);
