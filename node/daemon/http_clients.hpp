@@ -12,10 +12,9 @@
 
 namespace muster::daemon {
 
-/// Disconnects clients whose request has not arrived completely in time: libmicrohttpd itself bounds only the silence
-/// between two bytes. When there are too many clients, disconnects one that costs nobody an answer that is being made:
-/// the oldest whose request has not arrived, otherwise the oldest that takes its answer. So idle connections keep no
-/// new client out. Any thread.
+/// Disconnects clients whose request has not arrived completely in time. When there are too many clients, disconnects
+/// one that costs nobody an answer that is being made: the oldest whose request has not arrived, otherwise the oldest
+/// that takes its answer. So idle connections keep no new client out. Any thread.
 class HttpClients {
 public:
     using Clock = std::chrono::steady_clock;

@@ -70,12 +70,12 @@ void delete_stream(void* of) noexcept {
     delete static_cast<Stream*>(of);
 }
 
-/// From now on only the kernel waits for the client, while there is something that the client has not taken:
-/// libmicrohttpd would count the time that a handler takes as silence of the client.
-void wait_while_sending(MHD_Connection* connection, std::chrono::milliseconds silence) {
-    MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT, 0U);
+/// How long the kernel waits while there is something that the client has not taken. libmicrohttpd has no timeout of
+/// its own here: it counts the time that a handler takes as silence of the client, and version 1.0 cannot be told not
+/// to.
+void bound_sending(int socket, std::chrono::milliseconds silence) {
     const auto most = static_cast<unsigned>(silence.count());
-    ::setsockopt(socket_of(connection), IPPROTO_TCP, TCP_USER_TIMEOUT, &most, sizeof most);
+    ::setsockopt(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, &most, sizeof most);
 }
 
 MHD_Result queue(MHD_Connection* connection, Response&& response) {
@@ -168,7 +168,6 @@ struct HttpServer::Impl {
             return response;
         }
         try {
-            wait_while_sending(connection, limits.silence);
             handler(Request(connection), response);
         } catch (const std::exception&) {
             response = {};
@@ -194,11 +193,11 @@ struct HttpServer::Impl {
     }
 
     static void notice(void* of, MHD_Connection* connection, void**, MHD_ConnectionNotificationCode what) noexcept {
-        auto& clients = *static_cast<Impl*>(of)->clients;
-        if (what == MHD_CONNECTION_NOTIFY_STARTED)
-            clients.began(socket_of(connection));
-        else
-            clients.ended(socket_of(connection));
+        auto& impl = *static_cast<Impl*>(of);
+        const int socket = socket_of(connection);
+        if (what != MHD_CONNECTION_NOTIFY_STARTED) return impl.clients->ended(socket);
+        bound_sending(socket, impl.limits.silence);
+        impl.clients->began(socket);
     }
 };
 
@@ -226,8 +225,7 @@ Result<Done> HttpServer::start(const std::string& address, const Limits& limits)
         MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_USE_ITC, 0, nullptr,
         nullptr, &Impl::handle, impl_.get(), MHD_OPTION_LISTEN_SOCKET, impl_->socket, MHD_OPTION_CONNECTION_LIMIT,
         static_cast<unsigned>(limits.connections) + kLeaving, MHD_OPTION_CONNECTION_MEMORY_LIMIT, limits.request_bytes,
-        MHD_OPTION_CONNECTION_TIMEOUT, static_cast<unsigned>(limits.silence.count()), MHD_OPTION_NOTIFY_CONNECTION,
-        &Impl::notice, impl_.get(), MHD_OPTION_END);
+        MHD_OPTION_NOTIFY_CONNECTION, &Impl::notice, impl_.get(), MHD_OPTION_END);
     if (impl_->daemon) return Done{};
     const int error = errno;
     ::close(impl_->socket);

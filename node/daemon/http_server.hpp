@@ -57,7 +57,7 @@ public:
         std::size_t handlers = 32;      // that run at the same time, except those without cost; others are answered 503
         std::size_t request_bytes = 16U << 10U;                            // request line and headers; no body is read
         std::chrono::milliseconds request_time = std::chrono::seconds(5);  // until the request has arrived completely
-        std::chrono::seconds silence{2};  // without a byte of the request arriving, or of the answer being taken
+        std::chrono::milliseconds silence = std::chrono::seconds(2);       // without a byte of the answer being taken
     };
 
     HttpServer();
