@@ -257,14 +257,14 @@ def handler(*_): raise Out
 signal.signal(signal.SIGALRM, handler)
 hits = 0
 for i in range(300):
-    signal.setitimer(signal.ITIMER_REAL, 0.0003 + i * 1e-6)
     try:
+        signal.setitimer(signal.ITIMER_REAL, 0.0003 + i * 1e-6)
         worker.join(GROUP, None)
         signal.setitimer(signal.ITIMER_REAL, 0)
+        time.sleep(0)  # a signal that has come is handled here at the latest
         worker.leave(GROUP)
     except Out:
         hits += 1
-    signal.setitimer(signal.ITIMER_REAL, 0)
 assert hits, 'no call was interrupted'
 worker.members(GROUP)
 worker.close()
