@@ -103,6 +103,17 @@ std::uint64_t unguessable() {
     return bits;
 }
 
+std::size_t memory_bound(const Node::Options::Limits& limits) {
+    return limits.memory != 0 ? limits.memory : node::memory_limit() / 2;
+}
+
+/// The bytes in libzmq do not count for the memory bound: they come on top of it.
+node::Connections::Bounds connection_bounds(const Node::Options::Limits& limits) {
+    node::Connections::Bounds bounds{limits.connections, limits.connection_bytes};
+    bounds.all_bytes = std::max(limits.connection_bytes, memory_bound(limits) / 4);
+    return bounds;
+}
+
 cluster::Options core_options(const Node::Options& options, const NodeId& self, const node::Sockets& sockets,
                               const std::shared_ptr<keys::Keyring>& keys) {
     cluster::Options core;
@@ -126,7 +137,7 @@ cluster::Options core_options(const Node::Options& options, const NodeId& self, 
     core.bounds.link_bytes = options.queues.link.bytes;
     core.bounds.link_policy = options.queues.link.policy;
     const Node::Options::Limits& limits = options.limits;
-    core.bounds.memory = limits.memory != 0 ? limits.memory : node::memory_limit() / 2;
+    core.bounds.memory = memory_bound(limits);
     core.bounds.sessions =
         std::min(limits.workers, node::most_sessions(node::share_descriptors(limits.connections).door));
     core.bounds.members_per_owner = limits.worker_members;
@@ -200,7 +211,7 @@ Result<std::unique_ptr<Node::Impl>> Node::Impl::start_or_throw(Node::Options giv
                                      impl->keys,
                                      options.security.insecure,
                                      expected_at(options.seeds),
-                                     {options.limits.connections, options.limits.connection_bytes}};
+                                     connection_bounds(options.limits)};
     auto sockets = node::Sockets::open(wanted, *impl->counts, impl->wakeup,
                                        [raw = impl.get()](LogLine line) { raw->log(std::move(line)); });
     if (!sockets) return sockets.error();

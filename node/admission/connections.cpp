@@ -107,7 +107,7 @@ void Connections::stop_monitoring() {
     listener_ = -1;
     full_ = false;
     flows_.clear();
-    ending_ = 0;
+    ending_ = held_ = 0;
 }
 
 void Connections::read_events() {
@@ -148,11 +148,11 @@ void Connections::handle(std::uint16_t event, std::int32_t value) {
             accepted(value);
             break;
         case ZMQ_EVENT_CONNECTED:
-            flows_[value] = {};
+            begin(value);
             break;
         case ZMQ_EVENT_DISCONNECTED:
             if (const auto gone = flows_.find(value); gone != flows_.end()) {
-                ending_ -= gone->second.is_ending ? 1 : 0;
+                uncount(gone->second);
                 flows_.erase(gone);
             }
             break;
@@ -180,11 +180,20 @@ void Connections::handshake_failed(std::uint16_t event, std::int32_t reason) {
 
 void Connections::accepted(int descriptor) {
     ++counters_.connections.accepted;
-    Flow& flow = flows_[descriptor];
-    ending_ -= flow.is_ending ? 1 : 0;
-    flow = {};
+    Flow& flow = begin(descriptor);
     flow.address = address_of(descriptor);
     flow.opened = flow.idle_since = observed_;
+}
+
+Connections::Flow& Connections::begin(int descriptor) {
+    Flow& flow = flows_[descriptor];
+    uncount(flow);
+    return flow = {};
+}
+
+void Connections::uncount(const Flow& flow) {
+    ending_ -= flow.is_ending ? 1 : 0;
+    held_ -= flow.held();
 }
 
 void Connections::used(int descriptor, bool for_good) {
@@ -267,6 +276,7 @@ void Connections::check() {
         checked_ = at->first;
     }
     if (at == flows_.end()) checked_ = -1;
+    if (held_ > bounds_.all_bytes) close_fullest();
 }
 
 void Connections::check(int descriptor, Flow& flow) {
@@ -281,13 +291,41 @@ void Connections::check(int descriptor, Flow& flow) {
     // that the difference does not add up.
     flow.received = std::min<std::uint64_t>(flow.received, kernel.tcpi_bytes_received);
     flow.sent = std::max<std::uint64_t>(flow.sent, kernel.tcpi_bytes_acked);
-    const bool in = kernel.tcpi_bytes_received - flow.received > bounds_.bytes;
-    const bool out = flow.sent - kernel.tcpi_bytes_acked > bounds_.bytes;
-    if (!in && !out) return;
-    ++(in ? counters_.connections.overfull_in : counters_.connections.overfull_out);
-    flow.received = kernel.tcpi_bytes_received;  // so that it is counted once
-    flow.sent = kernel.tcpi_bytes_acked;
-    ::shutdown(descriptor, SHUT_RDWR);
+    held_ -= flow.held();
+    flow.held_in = kernel.tcpi_bytes_received - flow.received;
+    flow.held_out = flow.sent - kernel.tcpi_bytes_acked;
+    held_ += flow.held();
+    if (!flow.is_ending && std::max(flow.held_in, flow.held_out) > bounds_.bytes) close_overfull(descriptor, flow);
+}
+
+void Connections::close_overfull(int descriptor, Flow& flow) {
+    ++(flow.held_in > flow.held_out ? counters_.connections.overfull_in : counters_.connections.overfull_out);
+    end(descriptor, flow);
+}
+
+void Connections::close_fullest() {
+    std::map<std::string_view, std::uint64_t> by_address;
+    std::uint64_t staying = 0;
+    for (const auto& [descriptor, flow] : flows_) {
+        if (flow.is_ending) continue;
+        by_address[flow.address] += flow.held();
+        staying += flow.held();
+    }
+    struct Candidate {
+        std::uint64_t of_address;
+        std::uint64_t held;
+        int descriptor;
+        auto operator<=>(const Candidate&) const = default;
+    };
+    std::vector<Candidate> fullest;
+    for (const auto& [descriptor, flow] : flows_)
+        if (!flow.is_ending && flow.held() > 0) fullest.push_back({by_address[flow.address], flow.held(), descriptor});
+    std::sort(fullest.begin(), fullest.end(), std::greater{});
+    for (const auto& [of_address, held, descriptor] : fullest) {
+        if (staying <= bounds_.all_bytes) return;
+        staying -= held;
+        close_overfull(descriptor, flows_.at(descriptor));
+    }
 }
 
 std::size_t most_sessions(std::size_t door_connections) {

@@ -22,7 +22,8 @@ namespace muster::node {
 /// libzmq's high-water marks count messages, and do not count the parts of a message that has not ended. So check()
 /// compares the bytes that the kernel has transferred for each connection (TCP_INFO) with the bytes that the loop has
 /// received from it and sent to it, and closes connections for which libzmq holds more than `Bounds::bytes` in one
-/// direction.
+/// direction. If it holds more than `Bounds::all_bytes` for all of them, the fullest end, of the address for which it
+/// holds most.
 ///
 /// A connection is idle until used() is called for it, and again when that has not happened for `Bounds::idle`. Idle
 /// connections end after that time, and before it when a port is nearly full: first those of the address that has most
@@ -37,6 +38,7 @@ public:
         std::size_t connections = 0;
         std::size_t bytes = 0;
         Clock::duration idle = std::chrono::seconds(40);  // a node that dials keeps its connection for 30 s
+        std::size_t all_bytes = std::size_t{1} << 30;
     };
     /// `open`: the number of open connections is written there.
     Connections(zmq::context_t& context, Bounds bounds, NodeCounters& counters, ConnectionCounts::Count& open);
@@ -72,10 +74,14 @@ private:
         // Bytes that the loop has received from the connection and sent to it.
         std::uint64_t received = 0;
         std::uint64_t sent = 0;
+        // Bytes that libzmq held at the latest check.
+        std::uint64_t held_in = 0;
+        std::uint64_t held_out = 0;
         std::string address{};         // of the other end
         Clock::duration opened{};      // as of observed_
         Clock::duration idle_since{};  // as of observed_
         bool is_ending = false;
+        [[nodiscard]] std::uint64_t held() const { return held_in + held_out; }
     };
     void stop_monitoring();
     void read_events();
@@ -83,7 +89,12 @@ private:
     void handshake_failed(std::uint16_t event, std::int32_t reason);
     void hold_off(bool full);
     void check(int descriptor, Flow& flow);
+    void close_overfull(int descriptor, Flow& flow);
+    void close_fullest();
     void accepted(int descriptor);
+    /// The flow of a connection that is new.
+    Flow& begin(int descriptor);
+    void uncount(const Flow& flow);
     [[nodiscard]] bool is_idle(const Flow& flow) const;
     /// Ends idle connections if there is little room.
     void make_room();
@@ -99,6 +110,7 @@ private:
     bool scarce_ = false;
     std::map<int, Flow> flows_;  // of the open connections, by descriptor
     std::size_t ending_ = 0;     // of them
+    std::uint64_t held_ = 0;     // by libzmq for all
     int checked_ = -1;           // the descriptor that was checked last
     /// Time during which this thread looked at connections. Time during which it was stuck does not count, because
     /// nobody could use a connection then.

@@ -1,6 +1,8 @@
 // Workers that want more than they may have, or do not listen; and whoever says hello without end.
 #include <gtest/gtest.h>
 
+#include <deque>
+
 #include "tests/integration/raw_worker.hpp"
 #include "tests/integration/under_attack.hpp"
 
@@ -89,6 +91,24 @@ TEST(HostileWorkers, NeverReadAnswers) {
     }
     EXPECT_TRUE(attacked.counts("connections_overfull_out", 1));
     EXPECT_TRUE(asker.peer.is_ended());
+    attacked.expect_unharmed(300);
+}
+
+// The same with many connections, none of which has too much by itself.
+TEST(HostileWorkers, NeverReadAnswersOnManyConnections) {
+    UnderAttack attacked({"--connection-bytes", "67108864", "--memory", "67108864"});
+    auto crowd = Worker::connect({.nodes = {attacked.door()}, .name = "crowd"});
+    ASSERT_TRUE(crowd);
+    JoinOptions options;
+    options.count = 20'000;
+    options.meta = {{"zone", std::string(100, 'z')}};
+    ASSERT_TRUE((*crowd)->join(
+        {"large", "group"}, [](const Notification&) {}, options));
+    std::deque<RawWorker> askers;
+    for (int i = 0; i < 24; ++i) askers.emplace_back(attacked.door(), "asker-" + std::to_string(i), 4096);
+    for (auto& asker : askers)
+        for (int i = 0; i < 12; ++i) asker.ask(proto::MembersRequest{{"large", "group"}, false});
+    EXPECT_TRUE(attacked.counts("connections_overfull_out", 1));
     attacked.expect_unharmed(300);
 }
 
