@@ -69,8 +69,9 @@ void drop_attempts(int listener, bool drop) {
 /// first.
 void refuse(int listener) {
     if (::unshare(CLONE_FILES) != 0) return;
-    const auto closed = [](int from, int to) { return from > to || ::close_range(from, to, 0) == 0; };
-    if (!closed(0, listener - 1) || !closed(listener + 1, std::numeric_limits<int>::max())) return;
+    const auto own = static_cast<unsigned>(listener);
+    const auto closed = [](unsigned from, unsigned to) { return ::close_range(from, to, 0) == 0; };
+    if ((own > 0 && !closed(0, own - 1)) || !closed(own + 1, std::numeric_limits<int>::max())) return;
     for (std::size_t i = 0; i < kCheckedAtOnce; ++i) {
         const int waiting = ::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
         if (waiting < 0) return;

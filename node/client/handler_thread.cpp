@@ -140,7 +140,8 @@ void HandlerThread::handle(const Deliver& deliver) {
     assign(notification_, *deliver.notice);
     for (const auto& [member, handler] : *deliver.targets) {
         notification_.members.assign(1, member);
-        node::call_guarded([&, &handler = handler] { (*handler)(notification_); },
+        const auto& call = *handler;  // clang 14 captures no structured binding
+        node::call_guarded([&] { call(notification_); },
                            [&](std::string_view what) {
                                if (handlers_.on_exception)
                                    handlers_.on_exception(node::handler_of(notification_.group), what);

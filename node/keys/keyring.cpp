@@ -46,7 +46,7 @@ Keyring::State Keyring::read(const State& before, std::vector<Error>& problems) 
     const auto key = before.own->public_key();
     state.trusted.owners[key] = {Role::node, files_.node};
     auto& own = state.trusted.nodes[files_.node];
-    if (std::ranges::find(own.curve, key) != own.curve.end()) return state;
+    if (std::find(own.curve.begin(), own.curve.end(), key) != own.curve.end()) return state;
     own.curve.push_back(key);
     own.sign.push_back(before.own->sign_key());
     return state;
@@ -142,7 +142,7 @@ Keyring::Changes Keyring::reload_locked() {
     stale_.store(changes.problems.size(), std::memory_order_release);
     // The process had no descriptor: the file may be right, and will not change. Read it again at the next check.
     const auto is_short = [](const Error& problem) { return problem.code == ErrorCode::overloaded; };
-    if (std::ranges::any_of(changes.problems, is_short)) fingerprint_.clear();
+    if (std::any_of(changes.problems.begin(), changes.problems.end(), is_short)) fingerprint_.clear();
     return changes;
 }
 

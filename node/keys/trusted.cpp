@@ -169,7 +169,7 @@ Trusted Trusted::read(const std::string& folder, bool others, const Trusted& bef
     for (const auto& entry : entries)
         if (!entry.is_valid) add(trusted, entry.owner, earlier[entry.owner]);
     for (const auto& [owner, keys] : earlier)
-        if (std::ranges::find(unread, owner.role) != unread.end()) add(trusted, owner, keys);
+        if (std::find(unread.begin(), unread.end(), owner.role) != unread.end()) add(trusted, owner, keys);
     return trusted;
 }
 

@@ -15,11 +15,11 @@ namespace muster::test {
 /// The exit status of a child that runs `what`, which returns the number of its failed check, or 0. -1: it hangs; -2: a
 /// signal ended it.
 inline int status_of_child(const std::function<int()>& what) {
-    using Clock = std::chrono::steady_clock;
     const pid_t child = ::fork();
     if (child == 0) std::_Exit(what());
     int status = 0;
-    for (const auto until = Clock::now() + std::chrono::seconds(30); Clock::now() < until;) {
+    const auto now = [] { return std::chrono::steady_clock::now(); };
+    for (const auto until = now() + std::chrono::seconds(30); now() < until;) {
         if (::waitpid(child, &status, WNOHANG) == child) return WIFEXITED(status) ? WEXITSTATUS(status) : -2;
         std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }

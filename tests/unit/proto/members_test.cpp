@@ -55,7 +55,8 @@ TEST(Members, CopiesShareAndTheLastOneEndsTheList) {
     EXPECT_TRUE(first.empty());
     first = second;
     second = {};
-    third = third;  // NOLINT(clang-diagnostic-self-assign-overloaded)
+    const Members& same = third;
+    third = same;
     first = std::move(third);
     EXPECT_EQ(first.size(), 2u);
     EXPECT_FALSE(alive.expired());

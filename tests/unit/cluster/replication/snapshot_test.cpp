@@ -20,7 +20,8 @@ struct Origin {
     void change() {
         const Group group{"store", std::to_string(random.below(12))};
         proto::Delta delta;
-        auto& change = delta.changes.emplace_back(group);
+        auto& change = delta.changes.emplace_back();
+        change.group = group;
         if (last == 0 || random.below(100) < 55) {
             const std::uint64_t count = 1 + random.below(5);
             change.joins.push_back({MemberNumber{last + 1}, count, "w" + std::to_string(random.below(3)), {}});

@@ -161,7 +161,7 @@ TEST(SavedSession, AUsedNumberIsRejectedForAnotherRequest) {
     first.join(2, 1, kOther);
     auto saved = first.kept;
     ASSERT_TRUE(apply(saved, {{"default", "w1", 42, 9}, proto::WatchRequest{}}));
-    for (const std::uint64_t number : {1, 2, 9}) {
+    for (const std::uint64_t number : {1U, 2U, 9U}) {
         const proto::Header header{"default", "w1", 42, number};
         EXPECT_FALSE(apply(saved, {header, proto::JoinRequest{kOrders, 1, {}, false, 100}})) << number;
         EXPECT_FALSE(apply(saved, {header, proto::WatchRequest{}})) << number;
@@ -207,7 +207,7 @@ TEST(SavedSession, AfterALeaveThatFailedTheMembersCanBeClaimed) {
 TEST(SavedSession, WatchesOfTheEarlierProcessEnd) {
     First first;
     const auto handler = std::make_shared<WatchHandler>([](const WatchEvent&) {});
-    for (const std::uint64_t watch : {1, 2}) {
+    for (const std::uint64_t watch : {1U, 2U}) {
         first.session.watch(first.now, CallId{50 + watch}, first.now + milliseconds(5000), Watch{watch}, {}, handler);
         first.tick();
         first.hear(proto::DoneReply{}, first.requests().back());
