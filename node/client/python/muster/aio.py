@@ -1,7 +1,6 @@
 """The worker for programs with asyncio."""
 
 import asyncio
-import logging
 import os
 import time
 import weakref
@@ -13,6 +12,7 @@ from . import actions, calls
 from .arguments import checked_handler, checked_timeout
 from .calls import Call
 from .errors import Error, bad_request, shown
+from .logs import log
 from .loop import CLOSING, Loop
 from .options import Options
 from .posts import PostCall, Posts
@@ -23,7 +23,6 @@ from .types import OnNotification, OnWatch, Status
 from .watches import Watch
 
 T = TypeVar("T")
-log = logging.getLogger("muster")
 
 
 class Worker:

@@ -1,16 +1,15 @@
 """The thread that calls a worker's handlers."""
 
 import inspect
-import logging
 import queue
 import threading
 
 from .actions import Entry, Recipient, Step
 from .errors import no_resources
+from .logs import log
 from .loop import Loop
 from .outcome import Outcome
 
-log = logging.getLogger("muster")
 
 
 class Running:

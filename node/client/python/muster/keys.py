@@ -1,6 +1,5 @@
 """CURVE keys: the worker's own pair, and the public keys of the nodes that it trusts."""
 
-import logging
 import os
 import pathlib
 import stat
@@ -11,11 +10,11 @@ from dataclasses import dataclass
 from zmq.utils import z85
 
 from .errors import Error, bad_request
+from .logs import log
 from .reader import is_name
 
 MOST_BYTES = 16_384  # the size of a key file
 
-log = logging.getLogger("muster")
 
 
 @dataclass(frozen=True)

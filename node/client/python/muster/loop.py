@@ -1,7 +1,6 @@
 """Drives a session on a thread of its own, so that busy handlers or a busy event loop do not lose the session."""
 
 import errno
-import logging
 import os
 import socket
 import threading
@@ -20,6 +19,7 @@ from .calls import Call
 from .errors import Error, ErrorCode, bad_request, closed, no_resources, shown
 from .keys import KeyRing
 from .limits import FRAME
+from .logs import log
 from .outcome import Outcome, guarded
 from .session import Connecting, Session, State
 from .watches import Watch
@@ -34,7 +34,6 @@ CLOSING = 2.0  # seconds that `close` waits for the goodbye; longer than LINGER
 MOST_FAILURES = 8  # turns in a row that raise; then the worker ends
 Command = Callable[[float], object]
 
-log = logging.getLogger("muster")
 _forks = 0  # how often the process forked to become this one
 
 

@@ -1,13 +1,13 @@
 """The result of a call, which one thread sets and others wait for, without a lock."""
 
 import _thread
-import logging
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar, cast
 
+from .logs import log
+
 T = TypeVar("T")
-log = logging.getLogger("muster")
 
 
 class Cancelled(Exception):

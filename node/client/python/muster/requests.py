@@ -2,7 +2,6 @@
 
 import heapq
 import itertools
-import logging
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -10,10 +9,10 @@ from typing import Any
 from . import limits
 from .calls import Call, Parts
 from .errors import Error, ErrorCode, bad_request, shown
+from .logs import log
 from .messages import ErrorReply, Outgoing, Reply
 
 AnyCall = Call[Any]
-log = logging.getLogger("muster")
 
 
 class Requests:

@@ -3,19 +3,18 @@
 import asyncio
 import inspect
 import itertools
-import logging
 from collections import deque
 from collections.abc import Callable
 from typing import TypeVar
 
 from .actions import Entry, Recipient, Step
 from .handlers import Running
+from .logs import log
 from .loop import Loop
 from .outcome import Outcome
 
 T = TypeVar("T")
 STEPS_A_TURN = 64  # of the event loop
-log = logging.getLogger("muster")
 
 
 class Tasks:

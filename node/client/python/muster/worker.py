@@ -1,6 +1,5 @@
 """The worker for programs with threads."""
 
-import logging
 import os
 import time
 import weakref
@@ -14,6 +13,7 @@ from .arguments import checked_handler, checked_timeout
 from .calls import Call
 from .errors import Error, ErrorCode, bad_request, shown
 from .handlers import Handlers
+from .logs import log
 from .loop import Loop
 from .options import Options
 from .posts import PostCall, Posts
@@ -23,7 +23,6 @@ from .types import OnNotification, OnWatch, Status
 from .watches import Watch
 
 T = TypeVar("T")
-log = logging.getLogger("muster")
 SPARE = 1.0  # seconds beyond its timeout after which a call ends without the loop's help
 AT_EXIT = 1.0  # seconds that the end of the process waits for a handler that runs
 

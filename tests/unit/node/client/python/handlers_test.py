@@ -2,6 +2,7 @@
 """How a worker ends while a handler runs: what that handles is told before the goodbye, and nothing more is handled."""
 
 import asyncio
+import logging
 import threading
 import unittest
 
@@ -11,6 +12,7 @@ import muster
 from muster import actions, aio
 from muster.actions import Entry, Recipient, Step
 from muster.handlers import Handlers
+from muster.outcome import Outcome
 from muster.tasks import Tasks
 
 PATIENCE = 15.0  # seconds that anything may take on a loaded machine before a test calls it hung
@@ -113,6 +115,59 @@ class Ending(unittest.TestCase):
         self.assertTrue(entered.wait(PATIENCE))
         ended.close()
         self.assertEqual((in_time, self.loop.said), ([True], ["goodbye", 1]))
+
+
+class Unloggable(logging.Handler):
+    def emit(self, record):
+        raise RuntimeError("this line cannot be written")
+
+
+class WithALogThatRaises(unittest.TestCase):
+    """A program's logging handler raises: the line is lost, and the worker goes on."""
+
+    def setUp(self):
+        self.loop = Loop()
+        logger, handler = logging.getLogger("muster"), Unloggable()
+        logger.addHandler(handler)
+        self.addCleanup(logger.removeHandler, handler)
+        self.addCleanup(setattr, logger, "propagate", logger.propagate)
+        logger.propagate = False
+
+    def handled(self):
+        return [number for number in self.loop.said if number != "goodbye"]
+
+    def entries(self, last):
+        def raises():
+            raise ValueError("a handler that fails")
+
+        return [Entry(1, number, (Step(Recipient(), call, ()),)) for number, call in ((1, raises), (2, last))]
+
+    def test_on_a_thread(self):
+        handlers, reached = Handlers("w"), threading.Event()
+        handlers.start(self.loop)
+        for entry in self.entries(reached.set):
+            handlers.put(entry)
+        self.assertTrue(reached.wait(PATIENCE))
+        self.assertTrue(handlers.end(PATIENCE))
+        self.assertEqual(self.handled()[0], 1)
+
+    def test_with_asyncio(self):
+        async def main():
+            handlers, reached = Tasks(asyncio.get_running_loop()), asyncio.Event()
+            handlers.start(self.loop)
+            for entry in self.entries(reached.set):
+                handlers.put(entry)
+            await asyncio.wait_for(reached.wait(), PATIENCE)
+
+        asyncio.run(main())
+        self.assertEqual(self.handled()[0], 1)
+
+    def test_in_a_callback_of_an_outcome(self):
+        outcome, called = Outcome(), []
+        outcome.then(lambda: 1 / 0)
+        outcome.then(lambda: called.append(1))
+        outcome.set_result(None)
+        self.assertEqual(called, [1])
 
 
 if __name__ == "__main__":
