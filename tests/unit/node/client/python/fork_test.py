@@ -115,7 +115,7 @@ def calls():
         worker.members(GROUP); worker.post(muster.Kind.created, GROUP, 1)
 threads = [threading.Thread(target=calls) for _ in range(4)]
 for thread in threads: thread.start()
-for _ in range(20):
+for _ in range(8):
     pid = os.fork()
     if pid == 0:
         try: worker.members(GROUP); os._exit(1)
