@@ -24,6 +24,8 @@ public:
     virtual bool is_signed_by(const std::string& node, std::string_view bytes, std::string_view signature) = 0;
     /// Increases when keys of nodes are no longer trusted, so that earlier signatures may be worth nothing.
     [[nodiscard]] virtual std::uint64_t removals() const = 0;
+    /// Whether a worker has a key of this name.
+    [[nodiscard]] virtual bool is_key_of_worker(const std::string& name) const = 0;
 };
 
 }  // namespace muster::cluster

@@ -57,6 +57,9 @@ void Sessions::refuse(ConnectionId connection, ErrorCode code, std::string text)
         case ErrorCode::refused:
             ctx_.count("workers_refused_key");
             break;
+        case ErrorCode::bad_request:
+            ctx_.count("workers_refused_name");
+            break;
         default:
             ctx_.count("workers_refused_unknown_session");
             break;
@@ -83,6 +86,17 @@ Session* Sessions::find(SessionToken token) {
     return it == sessions_.end() ? nullptr : &it->second;
 }
 
+/// A key has its own name and all that begin with it and a dot, but for those of longer keys.
+bool Sessions::owns(const Sender& sender, const std::string& name) const {
+    if (name == sender.name) return true;
+    if (!name.starts_with(sender.name + '.')) return false;
+    for (auto dot = sender.name.size(); dot != std::string::npos;) {
+        dot = name.find('.', dot + 1);
+        if (ctx_.options.notary->is_key_of_worker(name.substr(0, dot))) return false;
+    }
+    return true;
+}
+
 void Sessions::hello(const proto::Message& message, const Sender& sender, ConnectionId connection,
                      const std::string& not_ready, const NodeInfo& node, std::vector<std::string> other_nodes) {
     const auto& hello = std::get<proto::WorkerHello>(message.body);
@@ -92,6 +106,10 @@ void Sessions::hello(const proto::Message& message, const Sender& sender, Connec
     if (ctx_.options.notary && sender.role == Sender::Role::anyone)
         return refuse(connection, ErrorCode::refused,
                       "this key is not a worker key: use one that the nodes have in workers/");
+    if (ctx_.options.notary && !owns(sender, message.header.origin))
+        return refuse(connection, ErrorCode::bad_request,
+                      "the name '" + message.header.origin + "' does not belong to the " + to_string(sender) +
+                          ": use the name '" + sender.name + "', or one that begins with '" + sender.name + ".'");
     if (!not_ready.empty()) return refuse(connection, ErrorCode::not_ready, not_ready);
 
     Session* session = find(hello.token);

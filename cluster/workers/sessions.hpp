@@ -87,6 +87,8 @@ private:
     /// By its key, or without keys for this session alone.
     [[nodiscard]] SharedShare share_of(const Sender& sender);
     void refuse(ConnectionId connection, ErrorCode code, std::string text);
+    /// With keys: whether this is a name for the sender's sessions.
+    [[nodiscard]] bool owns(const Sender& sender, const std::string& name) const;
     void attach(Session& session, ConnectionId connection, std::uint64_t received);
     /// Why this request of a worker is refused; empty if the sender may make it.
     [[nodiscard]] std::string why_forbidden(const MessageArrived& event);

@@ -14,4 +14,8 @@ std::uint64_t KeyNotary::removals() const {
     return keys_->removals();
 }
 
+bool KeyNotary::is_key_of_worker(const std::string& name) const {
+    return keys_->is_worker(name);
+}
+
 }  // namespace muster::node

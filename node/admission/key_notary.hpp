@@ -16,6 +16,7 @@ public:
     std::string sign(std::string_view bytes) override;
     bool is_signed_by(const std::string& node, std::string_view bytes, std::string_view signature) override;
     [[nodiscard]] std::uint64_t removals() const override;
+    [[nodiscard]] bool is_key_of_worker(const std::string& name) const override;
 
 private:
     const std::shared_ptr<const keys::Keyring> keys_;

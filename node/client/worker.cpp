@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <filesystem>
 #include <map>
 #include <mutex>
 #include <random>
@@ -65,8 +66,15 @@ std::optional<Error> check(const Meta& meta) {
     return bad_request_if(proto::why_invalid(meta));
 }
 
-/// "<host name>-<process id>", with "-2", "-3", … behind it for further workers of one process.
-std::string default_name() {
+/// The name of the key, if there is one: nodes take no name that does not begin with it.
+std::string key_name(const std::string& key_file) {
+    std::string name = std::filesystem::path(key_file).stem();
+    return is_valid_name(name) ? name : std::string();
+}
+
+/// "<host name>-<process id>", with "-2", "-3", … behind it for further workers of one process. With a key, its name
+/// and a dot are in front of that; the key's name alone if there is no room.
+std::string default_name(const std::string& key) {
     static std::atomic<unsigned> made{0};
     std::array<char, 256> host{};
     if (::gethostname(host.data(), host.size() - 1) != 0) host[0] = '\0';
@@ -76,7 +84,9 @@ std::string default_name() {
     if (name.empty() || !is_valid_name(name.substr(0, 1))) name.insert(0, "w");
     std::string tail = '-' + std::to_string(::getpid());
     if (const unsigned number = ++made; number > 1) tail += '-' + std::to_string(number);
-    return name.substr(0, limits::kName - tail.size()) + tail;
+    const std::string head = key.empty() ? key : key + '.';
+    if (head.size() + tail.size() > limits::kName) return key;
+    return head + name.substr(0, limits::kName - head.size() - tail.size()) + tail;
 }
 
 std::optional<Error> check(const Worker::Options& options) {
@@ -190,7 +200,7 @@ Result<std::unique_ptr<Worker>> Worker::connect(Options options) {
         state = std::move(*opened);
         if (options.name.empty()) options.name = state->saved().worker;
     }
-    if (options.name.empty()) options.name = default_name();
+    if (options.name.empty()) options.name = default_name(key_name(options.key_file));
     for (auto& address : options.nodes) address = node::plain_address(address);
     if (auto error = check(options)) return *error;
     if (auto error = state ? check_same(options, state->saved()) : std::nullopt) return *error;

@@ -164,6 +164,7 @@ constexpr std::array kMetrics{
     CounterMetric{"hellos_refused_not_alive", "muster_hellos_refused_total", "reason", "not_alive", ""},
     CounterMetric{"hellos_refused_wrong_scope", "muster_hellos_refused_total", "reason", "wrong_scope", ""},
     CounterMetric{"workers_refused_key", "muster_workers_refused_total", "reason", "key", "Workers that were refused"},
+    CounterMetric{"workers_refused_name", "muster_workers_refused_total", "reason", "name", ""},
     CounterMetric{"workers_refused_not_ready", "muster_workers_refused_total", "reason", "not_ready", ""},
     CounterMetric{"workers_refused_too_many", "muster_workers_refused_total", "reason", "too_many", ""},
     CounterMetric{"workers_refused_unknown_session", "muster_workers_refused_total", "reason", "unknown_session", ""},

@@ -110,6 +110,10 @@ std::vector<PublicKey> Keyring::keys_of_node(const std::string& name) const {
     return found == current->trusted.nodes.end() ? std::vector<PublicKey>{} : found->second.curve;
 }
 
+bool Keyring::is_worker(const std::string& name) const {
+    return state()->trusted.workers.contains(name);
+}
+
 std::string Keyring::sign(std::string_view bytes) const {
     return own()->sign(bytes);
 }

@@ -44,6 +44,8 @@ public:
     [[nodiscard]] std::vector<NodeKey> node_keys(const std::string& name) const;
     /// A node's CURVE keys, the current one first. Empty if the node is not trusted.
     [[nodiscard]] std::vector<PublicKey> keys_of_node(const std::string& name) const;
+    /// Whether a worker of this name is trusted.
+    [[nodiscard]] bool is_worker(const std::string& name) const;
 
     /// A signature of 64 bytes with the own key.
     [[nodiscard]] std::string sign(std::string_view bytes) const;

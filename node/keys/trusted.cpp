@@ -112,7 +112,9 @@ std::vector<Entry> read_entries(const std::string& folder, bool others, std::vec
 /// Adds an owner with those of its CURVE keys that nobody else has.
 void add(Trusted& trusted, const Identity& owner, Trusted::Keys keys) {
     std::erase_if(keys.curve, [&](const PublicKey& key) { return !trusted.owners.emplace(key, owner).second; });
-    if (owner.role == Role::node && !keys.curve.empty()) trusted.nodes.emplace(owner.name, std::move(keys));
+    if (keys.curve.empty()) return;
+    if (owner.role == Role::worker) trusted.workers.insert(owner.name);
+    if (owner.role == Role::node) trusted.nodes.emplace(owner.name, std::move(keys));
 }
 
 std::map<Identity, Trusted::Keys> keys_by_owner(const Trusted& trusted) {

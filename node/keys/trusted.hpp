@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -40,6 +41,7 @@ struct Trusted {
     };
     std::map<PublicKey, Identity> owners;  // by CURVE key
     std::map<std::string, Keys> nodes;     // by name
+    std::set<std::string> workers;         // their names
 
     /// Ignores files whose name does not end in .pub or begins with a dot. `others`: also read workers/, observers/ and
     /// operators/.

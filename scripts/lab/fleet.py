@@ -25,7 +25,8 @@ class Worker:
         self.fleet = fleet
         self.process = node.muster("join", *how, others=others, take=self.take, log=log, begin=False)
         log.close()
-        self.facts = Facts(f"{SHORT_HOST}-{self.process.process.pid}", node.name, group, count)
+        name = f"{fleet.first_of_names}{SHORT_HOST}-{self.process.process.pid}"
+        self.facts = Facts(name, node.name, group, count)
         self.started = time.monotonic()
         fleet.facts[self.facts.name] = self.facts
         self.process.read()
@@ -89,6 +90,7 @@ class Fleet:
         """`name_host`: where a name server runs. The nodes then advertise names, and know each other by them."""
         self.lab = lab
         self.name_server = None
+        self.first_of_names = f"{keys.WORKER}." if keys else ""  # of workers
         self.lives = Lives()
         self.facts = {}  # {worker: Facts}, also of ended workers
         self.workers = []  # running, or just started

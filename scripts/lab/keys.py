@@ -5,7 +5,9 @@ import subprocess
 
 
 class Keys:
-    """A folder of trusted keys. A `muster` started from here uses the key of worker "w"."""
+    """A folder of trusted keys. A `muster` started from here uses the key of WORKER."""
+
+    WORKER = "w"
 
     def __init__(self, lab, nodes):
         self.lab = lab
@@ -14,8 +16,8 @@ class Keys:
             os.makedirs(os.path.join(self.folder, role))
         for name in nodes:
             self.trust("nodes", name)
-        self.trust("workers", "w")
-        os.environ["MUSTER_KEY"] = self.key("w")
+        self.trust("workers", self.WORKER)
+        os.environ["MUSTER_KEY"] = self.key(self.WORKER)
         os.environ["MUSTER_KEYS"] = self.folder
 
     def key(self, name):

@@ -23,10 +23,12 @@ Options keyed(Options options, const std::string& name) {
         security.key_file = folder + "/" + name + ".key";
         security.keys_dir = folder;
     };
-    if constexpr (requires { options.security; })
+    if constexpr (requires { options.security; }) {
         set(options.security);
-    else
+    } else {
         set(options);
+        if (!options.name.empty()) options.name = name + '.' + options.name;
+    }
     return options;
 }
 

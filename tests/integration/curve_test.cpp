@@ -1,6 +1,7 @@
 // Keys between real processes: who gets in, who does not, and what happens when keys change under load.
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <muster/worker.hpp>
 
 #include <algorithm>
 #include <atomic>
@@ -126,6 +127,37 @@ TEST(Curve, StrangersAreRefusedAndCounted) {
         EXPECT_TRUE(!name.starts_with("bad_frames") || value == 0) << name;
     const auto refused = run({MUSTER_PATH, "--node", cluster.address(0), "--key", x, "--keys", keys.folder(), "nodes"});
     EXPECT_EQ(refused.status, 3) << refused.errors;
+}
+
+/// All see a worker by its name. A file of another name than its key's is the only way to a wrong one here.
+TEST(Curve, AWorkerCannotHaveTheNameOfAnotherKey) {
+    const Keys keys(1);
+    keys.trust("worker", "v");
+    Cluster cluster(keys.places(1));
+    const auto disguised = keys.folder() + "/disguise/v.key";
+    fs::create_directory(keys.folder() + "/disguise");
+    fs::copy_file(keys.key("w"), disguised);
+    const auto refused =
+        run({MUSTER_PATH, "--node", cluster.address(0), "--key", disguised, "--keys", keys.folder(), "join", "g", "f"});
+    EXPECT_EQ(refused.status, 2);
+    EXPECT_NE(refused.errors.find("does not belong to the worker key w: use the name 'w'"), std::string::npos)
+        << refused.errors;
+    EXPECT_GE(status_of(cluster, 0).at("counters").value("workers_refused_name", 0), 1);
+
+    const auto began = std::chrono::steady_clock::now();
+    const auto connect = [&](const std::string& name) {
+        return Worker::connect({.nodes = {cluster.address(0)},
+                                .name = name,
+                                .key_file = keys.key("w"),
+                                .keys_dir = keys.folder(),
+                                .connect_timeout = std::chrono::seconds(20)});
+    };
+    const auto thief = connect("v");
+    ASSERT_FALSE(thief);
+    EXPECT_EQ(thief.error().code, ErrorCode::bad_request) << thief.error().text;
+    EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(10)) << "it tried until its time was up";
+    EXPECT_TRUE(connect("w.v"));
+    EXPECT_TRUE(connect(""));
 }
 
 NodeId id_of(const Cluster& cluster, const std::string& name, std::size_t at = 0) {

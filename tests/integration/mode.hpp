@@ -15,12 +15,13 @@ Keys* mode_keys();
 /// What a node of this name is to be started with.
 std::vector<std::string> key_flags(const std::string& node);
 
-/// Options of a worker inside the test.
+/// Options of a worker inside the test. Its name becomes one that its key may have.
 template <class Options>
 Options with_keys(Options options) {
     if (const Keys* keys = mode_keys()) {
         options.key_file = keys->key("w");
         options.keys_dir = keys->folder();
+        if (!options.name.empty()) options.name = "w." + options.name;
     }
     return options;
 }

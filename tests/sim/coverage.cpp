@@ -121,6 +121,7 @@ constexpr std::string_view kPathsNotHere[] = {
     "waits_refused",                  // 65,536
     "watches_refused",                // 1,024
     "workers_refused_key",            // workers here have one
+    "workers_refused_name",           // it is theirs
     "workers_refused_too_many",       // 65,536
     "workers_refused_wrong_scope",    // workers here have one scope
 };

@@ -32,6 +32,8 @@ public:
         return given == signature(node, bytes);
     }
     [[nodiscard]] std::uint64_t removals() const override { return replaced_ ? replaced_->all : 0; }
+    /// Each worker has the key of its name, and no name has a dot but that of the worker w.own.
+    [[nodiscard]] bool is_key_of_worker(const std::string& name) const override { return name == "w.own"; }
 
 private:
     [[nodiscard]] std::string signature(const std::string& node, std::string_view bytes) const;

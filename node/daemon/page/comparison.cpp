@@ -1,5 +1,6 @@
 #include "node/daemon/page/comparison.hpp"
 
+#include <muster/ids.hpp>
 #include <muster/worker.hpp>
 
 #include <algorithm>
@@ -31,6 +32,13 @@ private:
     Node& node_;
     const Watch watch_;
 };
+
+/// As whom the page of this node asks others. With keys, its name begins with that of the node's key.
+std::string name_of_page(const std::string& node, bool has_keys) {
+    if (!has_keys) return "page-of-" + node.substr(0, 56);
+    const std::string name = node + ".page";
+    return is_valid_name(name) ? name : node;
+}
 
 /// Up to kMostExamples members that are in `those_of` but not in `from`.
 std::vector<MemberId> missing(const Members& from, const Members& those_of) {
@@ -108,7 +116,7 @@ Result<NodeInfo> Comparison::find(const std::string& name) {
 Result<Comparison::Outcome> Comparison::compare(const NodeInfo& other) {
     Worker::Options options;
     options.nodes = {access_.key_file.empty() ? other.address : other.id.name + "@" + other.address};
-    options.name = "page-of-" + node_.id().name.substr(0, 56);
+    options.name = name_of_page(node_.id().name, !access_.key_file.empty());
     options.scope = access_.scope;
     options.key_file = access_.key_file;
     options.keys_dir = access_.keys_dir;

@@ -69,6 +69,13 @@ class Keys(Case):
         self.assertTrue(attached.wait(lambda all: all[-2:] == [False, True]), attached.all)
         self.assertEqual(len(worker.members(GROUP, timeout=PATIENCE)), 1)
 
+    def test_a_name_belongs_to_its_key(self):
+        with self.assertRaises(Error) as caught:
+            self.connect(self.a, name="ops", timeout=PATIENCE)
+        self.assertEqual(caught.exception.code, ErrorCode.bad_request)
+        self.assertIn("use the name 'python'", str(caught.exception))
+        self.assertTrue(self.connect(self.a).name.startswith("python."))
+
     def test_who_is_not_let_in(self):
         for key in ("stranger", None):
             with self.assertRaises(Error) as caught:

@@ -52,8 +52,10 @@ class Worker final : public Tracker {
 public:
     struct Options {
         std::vector<std::string> nodes{};  // "host:port" or "NAME@host:port"; tried in random order, at least one
-        std::string name{};                // empty: the name in the state file, or "<host name>-<process id>"
-        std::string scope = "default";     // must be the nodes' scope
+        /// Empty: the name in the state file, or "<host name>-<process id>". With keys, a name is that of the key, or
+        /// begins with it and a dot; then the default is "KEY.<host name>-<process id>", of the file KEY.key.
+        std::string name{};
+        std::string scope = "default";  // must be the nodes' scope
         /// Encryption: the file NAME.key with this worker's own key pair, and the folder whose nodes/NAME.pub are the
         /// keys of the nodes that it trusts. Give both if the nodes have keys, otherwise neither. NAME@ in an address
         /// says which node's key to expect there; without it, every trusted key is tried.

@@ -7,6 +7,7 @@ import re
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from . import limits
 from .arguments import checked_flag, checked_handler, checked_int, checked_path, checked_text, checked_timeout
@@ -41,7 +42,8 @@ class Options:
         `coroutines`: whether handlers may be coroutine functions.
         """
         checked_timeout(self.timeout)
-        if not isinstance(self.name, str) or not is_name(name := self.name or default_name()):
+        key = None if self.key is None else checked_path(self.key, "key")
+        if not isinstance(self.name, str) or not is_name(name := self.name or default_name(key)):
             raise bad_request(
                 f"{shown(self.name)} is not a name: use 1 to 64 of A-Z a-z 0-9 . _ -, a letter or digit first"
             )
@@ -50,20 +52,28 @@ class Options:
         for handler, what in ((self.on_gap, "on_gap"), (self.on_attachment, "on_attachment")):
             if handler is not None:
                 checked_handler(handler, what, coroutines)
-        if (self.key is None) != (self.keys is None):
+        if (key is None) != (self.keys is None):
             raise bad_request("key and keys belong together: give both, or neither")
         ring = None
-        if self.key is not None and self.keys is not None:
-            ring = KeyRing(checked_path(self.key, "key"), checked_path(self.keys, "folder of keys"))
+        if key is not None and self.keys is not None:
+            ring = KeyRing(key, checked_path(self.keys, "folder of keys"))
         in_order = checked_flag(self.in_order, "in_order")
         book = AddressBook(self.nodes, ring.nodes if ring else None, random.Random(), in_order)
         identity = Identity(str.__str__(name), scope)
         return Session(identity, book, inbox, self.on_gap, self.on_attachment), ring
 
 
-def default_name() -> str:
-    """<host name>-<process id>, with -2, -3, … behind it for further workers of one process."""
+def default_name(key: str | None) -> str:
+    """<host name>-<process id>, with -2, -3, … behind it for further workers of one process.
+
+    With a key, the name of its file and a dot come first, because nodes take no other names from it. Without room for
+    more, that is all.
+    """
     ordinal = next(_ordinal)
     end = f"-{os.getpid()}" + (f"-{ordinal}" if ordinal > 1 else "")
     host = re.sub(r"[^A-Za-z0-9._-]", "-", socket.gethostname()).lstrip("._-") or "worker"
-    return host[: limits.NAME - len(end)] + end
+    own = Path(key).stem if key else ""
+    head = f"{own}." if is_name(own) else ""
+    if len(head) + len(end) > limits.NAME:
+        return own
+    return head + host[: limits.NAME - len(head) - len(end)] + end

@@ -78,7 +78,8 @@ class Worker:
 
         nodes          each "HOST:PORT", or "NAME@HOST:PORT" to say which node's key to expect there. They are tried in
                        random order, so that workers with one list spread over its nodes
-        name           the worker's name; empty: "<host name>-<process id>"
+        name           the worker's name; empty: "<host name>-<process id>". With keys it is the name of the key, or
+                       begins with that and a dot; empty: "KEY.<host name>-<process id>", of the file KEY.key
         scope          must be the nodes' scope
         timeout        for this call only; once attached, the worker never stops trying
         inbox          items received and not yet handled, at least 1; when it is full, the node keeps what follows

@@ -275,6 +275,7 @@ TEST_F(Keys, AReplacedKeyProvesTheRunningLife) {
             return sim::Notary(node == "r" ? secret_ : kSecret, node).is_signed_by(node, bytes, signature);
         }
         std::uint64_t removals() const override { return 0; }
+        [[nodiscard]] bool is_key_of_worker(const std::string&) const override { return false; }
 
     private:
         const std::uint64_t& secret_;
@@ -405,7 +406,7 @@ TEST_F(Keys, ARunningNodeProvesItsLifeWithItsNewKey) {
 
 TEST_F(Keys, ASessionBelongsToItsKey) {
     const Sender own{Sender::Role::worker, "w"};
-    const Sender other{Sender::Role::worker, "x"};
+    const Sender other{Sender::Role::observer, "w"};
     const auto attach = [&](ConnectionId connection, const Sender& sender, SessionToken token) {
         net.worker_key = sender;
         net.from_worker("a", connection, "w", token, 0, proto::WorkerHello{token, 0});
@@ -417,6 +418,32 @@ TEST_F(Keys, ASessionBelongsToItsKey) {
     net.from_worker("a", ConnectionId{6}, "w", token, 0, proto::WorkerGoodbye{});
     EXPECT_EQ(std::get<proto::Refuse>(net.take_sent(ConnectionId{6}).back().body).code, ErrorCode::unknown_session);
     EXPECT_TRUE(std::get<proto::WorkerWelcome>(attach(ConnectionId{7}, own, token)).resumed);
+}
+
+/// All see a worker by its name, so nobody may take that of another key.
+TEST_F(Keys, AWorkerHasTheNameOfItsKeyOrOneBelowIt) {
+    const auto why_refused = [&](const Sender& sender, const std::string& name) {
+        net.worker_key = sender;
+        net.from_worker("a", ConnectionId{5}, name, {}, 0, proto::WorkerHello{});
+        const auto body = net.take_sent(ConnectionId{5}).front().body;
+        const auto* refuse = std::get_if<proto::Refuse>(&body);
+        EXPECT_TRUE(!refuse || refuse->code == ErrorCode::bad_request);
+        return refuse ? refuse->text : "";
+    };
+    const Sender w{Sender::Role::worker, "w"};
+    const std::string advice = "use the name 'w', or one that begins with 'w.'";
+    EXPECT_EQ(why_refused(w, "w"), "");
+    EXPECT_EQ(why_refused(w, "w.host-1.2"), "");
+    EXPECT_EQ(why_refused(w, "v"), "the name 'v' does not belong to the worker key w: " + advice);
+    EXPECT_EQ(why_refused(w, "w2"), "the name 'w2' does not belong to the worker key w: " + advice);
+    EXPECT_EQ(why_refused({Sender::Role::observer, "o"}, "w"),
+              "the name 'w' does not belong to the observer o: use the name 'o', or one that begins with 'o.'");
+    // Of two keys that a name begins with, the longer one has it.
+    EXPECT_EQ(why_refused(w, "w.owner"), "");
+    EXPECT_EQ(why_refused(w, "w.own"), "the name 'w.own' does not belong to the worker key w: " + advice);
+    EXPECT_EQ(why_refused(w, "w.own.1"), "the name 'w.own.1' does not belong to the worker key w: " + advice);
+    EXPECT_EQ(why_refused({Sender::Role::worker, "w.own"}, "w.own.1"), "");
+    EXPECT_EQ(counter("a", "workers_refused_name"), 5u);
 }
 
 TEST_F(Keys, AWelcomeNamesTheKeysOfOtherNodes) {
@@ -432,11 +459,11 @@ TEST_F(Keys, ObserversAndNodesMayOnlyRead) {
     for (const Sender& key :
          {Sender{Sender::Role::observer, "o"}, Sender{Sender::Role::operator_, "ops"}, key_of("b")}) {
         net.worker_key = key;
-        net.from_worker("a", ConnectionId{5}, "o", {}, 0, proto::WorkerHello{});
+        net.from_worker("a", ConnectionId{5}, key.name, {}, 0, proto::WorkerHello{});
         const auto token = std::get<proto::WorkerWelcome>(net.take_sent(ConnectionId{5}).front().body).token;
         std::uint64_t number = 0;
         const auto answer = [&](proto::Body body) {
-            net.from_worker("a", ConnectionId{5}, "o", token, ++number, std::move(body));
+            net.from_worker("a", ConnectionId{5}, key.name, token, ++number, std::move(body));
             const auto sent = net.take_sent(ConnectionId{5});
             const auto reply = std::find_if(sent.begin(), sent.end(),
                                             [&](const auto& message) { return message.header.seq == number; });

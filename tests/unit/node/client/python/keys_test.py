@@ -294,9 +294,17 @@ class Options(unittest.TestCase):
             self.assertEqual(caught.exception.code.name, "bad_request")
 
     def test_default_names_differ_within_a_process(self):
-        names = {default_name() for _ in range(3)}
+        names = {default_name(None) for _ in range(3)}
         self.assertEqual(len(names), 3)
         self.assertTrue(all(is_name(name) and str(os.getpid()) in name for name in names))
+
+    def test_a_default_name_begins_with_that_of_the_key(self):
+        for own in ("w", "w.1", "w" * 40):
+            with self.subTest(own):
+                name = default_name(f"/keys/{own}.key")
+                self.assertTrue(is_name(name) and name.startswith(f"{own}.") and str(os.getpid()) in name, name)
+        self.assertEqual(default_name("w" * 62 + ".key"), "w" * 62)
+        self.assertFalse(default_name("/keys/no name.key").startswith("no"))
 
 
 if __name__ == "__main__":
