@@ -226,6 +226,7 @@ void Core::Impl::tick() {
         proof_due = ctx.now + kProofInterval;
         ctx.proof = proof_of(ctx, peers.self_record({}));
     }
+    peers.connect_waiting();
     discovery.tick(replicas.own().applied());
     peers.forget_old();
     settle();  // forget() goes by the transitions of the origins
@@ -371,6 +372,7 @@ void Core::check() const {
 }
 
 std::optional<std::string> Core::over_bounds() const {
+    if (auto over = impl_->peers.over_bounds()) return over;
     if (auto over = impl_->replicas.over_bounds()) return over;
     if (auto over = impl_->pull_answers.over_bounds()) return over;
     if (auto over = impl_->links.over_bounds()) return over;

@@ -25,7 +25,7 @@ constexpr std::uint64_t kAll[] = {kGossipFrom, kControlFrom, kGossipTo, kControl
 void Channels::heard(Peer& peer, Channel channel) const {
     (channel == Channel::gossip ? peer.heard_gossip_at : peer.heard_control_at) = ctx_.now;
     if (channel != Channel::gossip) return;
-    peer.gossip_worked = true;
+    if (!std::exchange(peer.gossip_worked, true)) peers_.worked_there(peer);
     peer.gossip_opened.wait = ctx_.options.timing.reconnect_after;
 }
 

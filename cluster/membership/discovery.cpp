@@ -233,7 +233,8 @@ void Discovery::ask_namesake(Seq seq) {
 void Discovery::add_targets() {
     for (const auto& [name, peer] : peers_.all()) {
         const bool unmet = peer.record.state == NodeState::down || (peer.is_live() && !peer.knows_us);
-        if (unmet && !peer.is_dormant && !peer.has_moved && !peer.record.address.empty()) target_of(peer);
+        const bool sleeps = peer.is_dormant || peer.waits;
+        if (unmet && !sleeps && !peer.has_moved && !peer.record.address.empty()) target_of(peer);
     }
     if (ctx_.now >= next_turn_) begin_turn();
 }

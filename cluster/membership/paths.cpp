@@ -9,7 +9,55 @@
 
 namespace muster::cluster {
 
+namespace {
+
+std::set<std::string> addresses_of(const Peer& peer) {
+    std::set<std::string> addresses{peer.record.address, peer.record.control, peer.record.gossip};
+    addresses.erase(std::string());
+    return addresses;
+}
+
+}  // namespace
+
+/// A liar may tell of any number of lives, under its own name or others, at addresses that are no node's. Whoever is
+/// there must not get a connection for each. A life at the addresses of an earlier one that was heard there, as after
+/// most restarts, waits for nothing.
+void Peers::connect_new_life(Peer& peer) {
+    peer.waits = !may_connect(peer);
+    if (!peer.waits) return try_addresses(peer);
+    ctx_.count("connects_delayed");
+    disconnect(peer);
+}
+
+bool Peers::may_connect(const Peer& peer) const {
+    const auto may_try = [this](const std::string& what) { return tries_.may_try(what, ctx_.now); };
+    return peer.heard_there || (may_try(peer.record.id.name) && std::ranges::all_of(addresses_of(peer), may_try));
+}
+
+void Peers::try_addresses(Peer& peer) {
+    tries_.tried(peer.record.id.name, ctx_.now);
+    for (const auto& address : addresses_of(peer)) tries_.tried(address, ctx_.now);
+    if (peer.is_live()) connect(peer);
+}
+
+void Peers::worked_there(const Peer& peer) {
+    for (const auto& address : addresses_of(peer)) tries_.worked(address);
+}
+
+/// Those that have shown that they exist come first: several may wait for one address.
+void Peers::connect_waiting() {
+    tries_.forget_old(ctx_.now);
+    for (const bool is_met : {true, false}) {
+        for (auto& [name, peer] : peers_) {
+            if (!peer.waits || peer.told_of_by.empty() != is_met || !may_connect(peer)) continue;
+            peer.waits = false;
+            try_addresses(peer);
+        }
+    }
+}
+
 void Peers::connect(Peer& peer, Which which) {
+    if (peer.waits) return;
     peer.connected = true;
     if (which.control) peer.reopened = false;
     for (SocketTimes* opened :

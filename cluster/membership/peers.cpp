@@ -16,7 +16,17 @@ constexpr Duration kDeathReportInterval = std::chrono::milliseconds(200);
 constexpr Duration kRefusalNoteInterval = std::chrono::seconds(30);
 constexpr std::size_t kAwakeDead = 32;  // peers that are down and stay connected, at most
 
+bool has_same_addresses(const PeerRecord& a, const PeerRecord& b) {
+    return a.address == b.address && a.control == b.control && a.gossip == b.gossip;
+}
+
 }  // namespace
+
+Peers::Peers(Context& context)
+    : ctx_(context),
+      namesakes_(context),
+      tries_({context.options.timing.redial_min, context.options.timing.reconnect_after,
+              4 * context.options.timing.reconnect_after}) {}
 
 const Peer* Peers::find(const std::string& name) const {
     const auto it = peers_.find(name);
@@ -53,7 +63,7 @@ void Peers::merge_believed(const PeerRecord& news, const std::string& reporter) 
     if (news.id.name == ctx_.self.name) return merge_self(news);
     Peer* peer = find(news.id.name);
     if (!peer) {
-        if (news.state == NodeState::alive) add(news);
+        if (news.state == NodeState::alive && may_tell_of(news, reporter, nullptr)) add(news, reporter);
         return;
     }
     if (news.state == NodeState::suspect) return merge_suspicion(*peer, news, reporter);
@@ -79,6 +89,10 @@ void Peers::merge_believed(const PeerRecord& news, const std::string& reporter) 
         return send_death_report(*peer, news);
     }
     if (revives_in_vain(*peer, news)) return ctx_.count("returns_disbelieved");
+    if (news.id != peer->record.id) {
+        if (!may_tell_of(news, reporter, peer)) return;
+        set_told_of_by(*peer, reporter);
+    }
     const std::string denial = news.state == NodeState::alive ? "it denies its death" : "it says so itself";
     apply(*peer, news, reporter == news.id.name ? denial : "as node " + reporter + " says");
     news_[news.id.name] = peer->record;
@@ -128,17 +142,42 @@ void Peers::refuse(const PeerRecord& news) {
     ctx_.note(Note::Kind::peer_refused, news.id.name, std::to_string(peers_.size()) + " other nodes are live already");
 }
 
-void Peers::add(const PeerRecord& news) {
+/// A peer that tells of lives without end, which nobody ever meets, would fill the table, and make all nodes connect to
+/// whatever address it likes.
+bool Peers::may_tell_of(const PeerRecord& news, const std::string& reporter, const Peer* known) {
+    if (reporter == news.id.name || (known && known->told_of_by == reporter)) return true;
+    const auto unmet = unmet_.find(reporter);
+    if (unmet == unmet_.end() || unmet->second < ctx_.options.bounds.unmet_peers) return true;
+    ctx_.count("peers_refused_unmet");
+    return false;
+}
+
+/// `reporter`: empty, or the life's own node, if the life was met.
+void Peers::set_told_of_by(Peer& peer, const std::string& reporter) {
+    if (!peer.told_of_by.empty() && --unmet_[peer.told_of_by] == 0) unmet_.erase(peer.told_of_by);
+    peer.told_of_by = reporter == peer.record.id.name ? std::string() : reporter;
+    if (!peer.told_of_by.empty()) ++unmet_[peer.told_of_by];
+}
+
+std::optional<std::string> Peers::over_bounds() const {
+    for (const auto& [reporter, count] : unmet_)
+        if (count > ctx_.options.bounds.unmet_peers)
+            return reporter + " told of " + std::to_string(count) + " nodes that were never met";
+    return std::nullopt;
+}
+
+void Peers::add(const PeerRecord& news, const std::string& reporter) {
     if (!make_room()) return refuse(news);
     Peer& peer = peers_[news.id.name];
     peer.record = news;
+    set_told_of_by(peer, reporter);
     peer.state_since = peer.heard_at = ctx_.now;
     peer.heard_directly_at = ctx_.now - ctx_.options.timing.suspect_after;  // not heard yet
     watch_channels(peer);
     transitions_.push_back({Transition::Kind::up, news.id, news.seq});
     ctx_.note(Note::Kind::node_up, news.id.name, "at " + news.address);
     ctx_.journal.node(ctx_.now, Change::Kind::node_up, news.id.name, "at " + news.address);
-    connect(peer);
+    connect_new_life(peer);
     news_[news.id.name] = peer.record;
 }
 
@@ -164,7 +203,11 @@ void Peers::apply(Peer& peer, const PeerRecord& news, const std::string& why) {
 }
 
 void Peers::replace_record(Peer& peer, const PeerRecord& news) {
-    if (news.id != peer.record.id) release_gossip(peer);
+    if (news.id != peer.record.id) {
+        release_gossip(peer);
+        peer.heard_there = (peer.heard_there || peer.gossip_worked) && has_same_addresses(news, peer.record);
+        peer.waits = true;
+    }
     const PeerRecord old = std::exchange(peer.record, news);
     if (news.id != old.id) {
         peer.knows_us = peer.has_moved = false;
@@ -198,7 +241,10 @@ void Peers::came_up(Peer& peer, bool new_life, bool was_live, const std::string&
         ctx_.journal.node(ctx_.now, Change::Kind::node_up, id.name, new_life ? "a new life" : why);
     }
     // After a death, true or not, this node's sockets to it may still wait for the end of ZeroMQ's backoff.
-    if (new_life || !peer.connected || (!was_live && !is_just_connected(peer))) connect(peer);
+    if (peer.waits)
+        connect_new_life(peer);
+    else if (!peer.connected || (!was_live && !is_just_connected(peer)))
+        connect(peer);
 }
 
 void Peers::went_away(Peer& peer, bool was_live, const std::string& why) {
@@ -220,6 +266,7 @@ void Peers::confirm_alive(const NodeId& id, std::uint64_t refutation, const Sign
         peer->knows_us = false;  // the addresses of its new life are not known: Discovery asks its front door
         return;
     }
+    set_told_of_by(*peer, {});
     if (peer->record.state == NodeState::down) {
         if (refutation <= peer->record.refutation) {
             if (sign.direct) peer->heard_directly_at = ctx_.now;
@@ -291,7 +338,9 @@ void Peers::greet(const PeerRecord& record, const std::string& reporter) {
     else
         merge(record, reporter);
     Peer* peer = find(record.id.name);
-    if (peer && peer->record.id == record.id && reporter == record.id.name) peer->greeted_at = ctx_.now;
+    if (!peer || peer->record.id != record.id || reporter != record.id.name) return;
+    peer->greeted_at = ctx_.now;
+    set_told_of_by(*peer, {});
 }
 
 bool Peers::revives_in_vain(const Peer& peer, const PeerRecord& news) const {
@@ -318,6 +367,7 @@ void Peers::forget_old() {
         Peer& peer = it->second;
         const bool old = !peer.is_live() && ctx_.now - peer.state_since > ctx_.options.timing.forget_after;
         if (old) disconnect(peer);
+        if (old) set_told_of_by(peer, {});
         it = old ? peers_.erase(it) : std::next(it);
     }
     let_sleep();
@@ -330,7 +380,8 @@ void Peers::let_sleep() {
     for (auto& [name, peer] : peers_) {
         const Instant since = std::max(peer.state_since, peer.heard_directly_at);
         const bool is_down = peer.record.state == NodeState::down;
-        peer.is_dormant = is_down && (peer.has_moved || ctx_.now - since > ctx_.options.timing.sleep_after);
+        const bool is_unlikely = peer.has_moved || !peer.told_of_by.empty();
+        peer.is_dormant = is_down && (is_unlikely || ctx_.now - since > ctx_.options.timing.sleep_after);
         if (is_down && !peer.is_dormant) awake.emplace_back(since, &peer);
         if (peer.is_dormant) disconnect(peer);
     }
@@ -346,6 +397,7 @@ bool Peers::forget(const NodeId& id) {
     Peer* peer = find(id.name);
     if (!peer || peer->record.id != id || peer->is_live()) return false;
     disconnect(*peer);
+    set_told_of_by(*peer, {});
     news_.erase(id.name);
     peers_.erase(id.name);
     ctx_.count("nodes_forgotten");

@@ -12,6 +12,7 @@
 
 #include "cluster/base/context.hpp"
 #include "cluster/membership/namesakes.hpp"
+#include "cluster/membership/tries.hpp"
 #include "proto/messages.hpp"
 
 namespace muster::cluster {
@@ -51,10 +52,13 @@ struct Peer {
     std::uint64_t faults = 0;           // channels that are silent, as noted last
 
     // The connection to it.
-    bool connected = false;   // the last action was ConnectPeer, not DisconnectPeer
-    bool knows_us = false;    // it knows this life of this node: no more hellos
-    bool has_moved = false;   // another node answers at its address: neither dialed nor connected in this life
-    bool is_dormant = false;  // down for long: not connected, and dialed only in turn with others
+    bool connected = false;    // the last action was ConnectPeer, not DisconnectPeer
+    bool knows_us = false;     // it knows this life of this node: no more hellos
+    bool has_moved = false;    // another node answers at its address: neither dialed nor connected in this life
+    bool is_dormant = false;   // down for long: not connected, and dialed only in turn with others
+    bool heard_there = false;  // an earlier life was heard at these addresses
+    bool waits = true;         // neither dialed nor connected yet, because its addresses were tried in vain: see Tries
+    std::string told_of_by;    // the node that told of this life, which nothing else has shown yet; empty: it was met
     SocketTimes control_opened;
     SocketTimes gossip_opened;
     bool reopened = false;  // connected again because it was silent, and still silent: messages there would be lost
@@ -95,7 +99,7 @@ struct SignOfLife {
 
 class Peers {
 public:
-    explicit Peers(Context& context) : ctx_(context), namesakes_(context) {}
+    explicit Peers(Context& context);
 
     [[nodiscard]] const Peer* find(const std::string& name) const;
     Peer* find(const std::string& name);
@@ -129,6 +133,10 @@ public:
     /// Takes in a record from a hello or welcome of `reporter`. It came over a front door, so it does not show that a
     /// channel works: a peer that came up like that in vain stays down until something arrives over a channel.
     void greet(const proto::PeerRecord& record, const std::string& reporter);
+    /// Connects to the peers that had to wait for it. To be called once a tick.
+    void connect_waiting();
+    /// The peer is heard at its gossip address for the first time in this life.
+    void worked_there(const Peer& peer);
     /// The peer reports what it hears of this node: proto::channel_report.
     void take_report(Peer& peer, std::uint64_t told) const;
     /// What this node hears of the peer: proto::channel_report.
@@ -155,6 +163,9 @@ public:
     [[nodiscard]] bool is_serving(const Peer& peer) const;
     /// Its own messages reached this node within Timing::suspect_after, whatever is believed of it.
     [[nodiscard]] bool is_hearing_directly(const Peer& peer) const;
+
+    /// How a bound is exceeded, if one is.
+    [[nodiscard]] std::optional<std::string> over_bounds() const;
 
     /// The transitions since the last call.
     std::vector<Transition> take_transitions();
@@ -215,7 +226,10 @@ private:
     void merge_believed(const proto::PeerRecord& news, const std::string& reporter);
     void merge_self(const proto::PeerRecord& news);
     void merge_suspicion(Peer& peer, const proto::PeerRecord& news, const std::string& reporter) const;
-    void add(const proto::PeerRecord& news);
+    void add(const proto::PeerRecord& news, const std::string& reporter);
+    /// Whether `reporter` may tell of a life that this node does not know. `known`: the peer of its name; may be null.
+    [[nodiscard]] bool may_tell_of(const proto::PeerRecord& news, const std::string& reporter, const Peer* known);
+    void set_told_of_by(Peer& peer, const std::string& reporter);
     /// Whether another peer may be added. Forgets the peer that is gone for longest if there are Bounds::peers.
     bool make_room();
     void refuse(const proto::PeerRecord& news);
@@ -235,6 +249,10 @@ private:
     [[nodiscard]] Which without_addresses_of_others(const Peer& peer, Which which);
     [[nodiscard]] bool is_heard_at_its_gossip(const Peer& peer) const;
     void release_gossip(const Peer& peer);
+    /// Connects to a new life, or lets it wait until its addresses may be tried again.
+    void connect_new_life(Peer& peer);
+    [[nodiscard]] bool may_connect(const Peer& peer) const;
+    void try_addresses(Peer& peer);
     /// Connected too recently to connect again.
     [[nodiscard]] bool is_just_connected(const Peer& peer) const;
 
@@ -245,6 +263,8 @@ private:
     std::map<std::string, Peer> peers_;
     std::map<std::string, proto::PeerRecord> news_;
     std::map<std::string, std::string> at_gossip_;  // by gossip address: the peer that was connected there last
+    std::map<std::string, std::size_t> unmet_;      // by reporter: the lives that it alone has told of
+    Tries tries_;                                   // of new lives, by name and by address; none has the form of both
     Instant refusal_noted_at_ = kLongAgo;
     // With keys:
     std::uint64_t removals_ = 0;   // of the notary, at the last check

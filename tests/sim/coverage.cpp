@@ -13,6 +13,7 @@ constexpr std::string_view kPaths[] = {
     "addresses_in_use",
     "administration_refused",
     "channel_faults",
+    "connects_delayed",
     "control_over_gossip",
     "deaths_disbelieved",
     "deltas_applied",
@@ -112,6 +113,7 @@ constexpr std::string_view kPathsNotHere[] = {
     "memory_used",                    // a level
     "notices_forged",                 // would take the place of a notice of the link
     "peers_refused",                  // 4,096 nodes
+    "peers_refused_unmet",            // nodes here meet, or are few
     "queries_refused",                // 4,096 wait
     "requests_of_observers_refused",  // workers here are none
     "requests_refused",               // 4,096 wait

@@ -63,6 +63,7 @@ void draw_shares(cluster::Bounds& bounds, Random& random) {
     if (random.permille(300)) bounds.replication_work = random.between(1000, 8000);
     if (random.permille(200)) bounds.answer_window = random.between(500, 20'000);
     if (random.permille(200)) bounds.repair_bytes_per_turn = random.between(1, 5000);
+    if (random.permille(200)) bounds.unmet_peers = random.between(2, 6);
 }
 
 void draw_handlers(Profile& profile, Random& random) {

@@ -30,17 +30,16 @@ protected:
             ever_dialed.insert(dial->address);
         }
     }
-    /// b tells a of nodes that nobody ever hears.
-    void b_tells_of(std::size_t nodes) {
-        proto::PeerNews news;
+    /// Nodes say hello to a, and are never heard again.
+    void say_hello(std::size_t nodes) {
         for (std::size_t i = 0; i < nodes; ++i) {
             const std::string name = "x" + std::to_string(i);
-            news.peers.push_back(
-                {{name, Incarnation{1}}, 0, NodeState::alive, name + ":1", name + ":2", name + ":3", {}});
+            const proto::PeerRecord self{
+                {name, Incarnation{1}}, 0, NodeState::alive, name + ":1", name + ":2", name + ":3", {}, {}};
+            net.call("a",
+                     MessageArrived{
+                         Channel::door, ConnectionId{100 + i}, {}, {{"default", name, 1, 0}, proto::Hello{self, {}}}});
         }
-        const NodeId b = net.core("b").self();
-        net.call("a", MessageArrived{
-                          Channel::control, {}, {}, {{"default", b.name, b.incarnation.value, 0}, std::move(news)}});
     }
 
     Net net;
@@ -51,7 +50,7 @@ protected:
 
 TEST_F(DeadNames, CostFewConnectionsAndAfterAMinuteNearlyNone) {
     constexpr std::size_t kGone = 100;
-    b_tells_of(kGone);
+    say_hello(kGone);
     EXPECT_GE(connected.size(), kGone);
     net.run(10s);
     EXPECT_LE(connected.size(), 40u) << "all are down: only those that went down last are kept";
@@ -65,7 +64,7 @@ TEST_F(DeadNames, CostFewConnectionsAndAfterAMinuteNearlyNone) {
 }
 
 TEST_F(DeadNames, AreForgottenWhereAnOperatorSaysSo) {
-    b_tells_of(1);
+    say_hello(1);
     const NodeId b = net.core("b").self();
     const auto b_says_forget = [&] {
         net.call("a",
