@@ -90,6 +90,7 @@ struct Bounds {
     std::size_t answer_bytes_per_turn = 1u << 20;  // of replies to queries; the last part may exceed it
     std::size_t stream_bytes_per_turn = 4u << 20;  // of streams to workers; the last item may exceed it
     std::size_t peers = 4096;                      // other nodes; those that are gone make room for live ones
+    std::size_t proofs_per_tick = 128;             // of lives, checked for one node that tells of them
     std::size_t unmet_peers = 64;                  // lives that one node alone has told of
     std::size_t pending_reports = 65536;           // notify calls that wait
     std::size_t journal = 0;  // entries of nodes, and as many of members and workers; 0: no journal

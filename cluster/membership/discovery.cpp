@@ -77,12 +77,13 @@ bool Discovery::hello(const proto::Message& message, const Sender& sender, Conne
     return true;
 }
 
-std::string Discovery::why_not_believed(const proto::PeerRecord& caller, const Sender& sender) const {
+std::string Discovery::why_not_believed(const proto::PeerRecord& caller, const Sender& sender) {
     if (!ctx_.options.notary) return {};
     if (sender.role != Sender::Role::node)
         return "this is not the key of a node: use the key of node '" + caller.id.name + "'";
     if (sender.name != caller.id.name)
         return "this is the key of node '" + sender.name + "': node '" + caller.id.name + "' needs its own";
+    if (!peers_.may_check(sender.name)) return "too many hellos with this key: try again later";
     if (!is_proven(ctx_, caller))
         return "the sign-key in " + caller.id.name +
                ".pub does not belong to this node's key: copy the file to all nodes again";
@@ -164,9 +165,10 @@ bool Discovery::welcome(const proto::Message& message, const std::string& addres
 
 bool Discovery::is_known_proven(const proto::Welcome& welcome) {
     const NodeId later{ctx_.self.name, welcome.known};
-    return !ctx_.options.notary ||
-           std::any_of(welcome.peers.begin(), welcome.peers.end(),
-                       [&](const proto::PeerRecord& record) { return record.id == later && is_proven(ctx_, record); });
+    if (!ctx_.options.notary) return true;
+    const auto& told = welcome.peers;
+    const auto proof = std::ranges::find_if(told, [&](const proto::PeerRecord& record) { return record.id == later; });
+    return proof != told.end() && is_proven(ctx_, *proof);  // only the first: each check takes time
 }
 
 /// Whether another node than the one that is known there answers at an address that is no seed. Its address is then

@@ -50,7 +50,7 @@ private:
     bool is_somebody_else(const proto::Header& from, const Target& target);
     bool refuse(ConnectionId connection, ErrorCode code, const std::string& text);
     /// Why the sender's key does not entitle it to this record. Empty if it does, and without keys.
-    [[nodiscard]] std::string why_not_believed(const proto::PeerRecord& caller, const Sender& sender) const;
+    [[nodiscard]] std::string why_not_believed(const proto::PeerRecord& caller, const Sender& sender);
     /// Whether the welcome has a proof that an earlier life of this node had the incarnation `welcome.known`.
     bool is_known_proven(const proto::Welcome& welcome);
     /// The node that has the newcomer's name: it is heard, or believed live at another address. Null: nobody.

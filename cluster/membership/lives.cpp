@@ -47,12 +47,21 @@ void Peers::merge(const PeerRecord& news, const std::string& reporter) {
     if (const auto believed = believable(news, reporter)) merge_believed(*believed, reporter);
 }
 
-std::optional<PeerRecord> Peers::believable(PeerRecord news, const std::string& reporter) const {
+/// A signature takes some 0.1 ms, and one frame can have thousands. What is dropped is told again, because the digests
+/// of the membership differ.
+bool Peers::may_check(const std::string& reporter) {
+    if (checked_[reporter]++ < ctx_.options.bounds.proofs_per_tick) return true;
+    ctx_.count("proofs_unchecked");
+    return false;
+}
+
+std::optional<PeerRecord> Peers::believable(PeerRecord news, const std::string& reporter) {
     const PeerRecord own = self_record(seq_);
     const Peer* peer = find(news.id.name);
     const PeerRecord* known = news.id.name == own.id.name ? &own : peer ? &peer->record : nullptr;
     const bool same_life = known && known->id == news.id;
     const bool later_life = !known || known->id.incarnation < news.id.incarnation;
+    if (later_life && !may_check(reporter)) return std::nullopt;
     if (later_life && !is_proven(ctx_, news)) {
         ctx_.count("lives_unproven");
         return std::nullopt;
@@ -74,6 +83,7 @@ std::optional<PeerRecord> Peers::believable(PeerRecord news, const std::string& 
 /// A key that was stolen may have proven any life. Once the key has been replaced, such a life must not keep the node
 /// from coming up, so it is forgotten. A node that lives has the new key, and proves its life again when it is asked.
 bool Peers::check_proofs() {
+    checked_.clear();
     if (!ctx_.options.notary) return false;
     const auto removals = ctx_.options.notary->removals();
     const bool changed = std::exchange(removals_, removals) != removals;
@@ -116,7 +126,7 @@ void Peers::renew_proof(const PeerRecord& news, const std::string& reporter) {
     if (!peer || !peer->has_lost_key || peer->record.id != news.id || reporter != news.id.name) return;
     PeerRecord renewed = peer->record;
     renewed.proof = news.proof;
-    if (!is_proven(ctx_, renewed)) return;
+    if (!may_check(reporter) || !is_proven(ctx_, renewed)) return;
     peer->record.proof = news.proof;
     peer->has_lost_key = false;
 }

@@ -124,6 +124,8 @@ public:
     void merge(const proto::PeerRecord& news, const std::string& reporter);
     /// No clock can have begun this life, however wrong it may be. Lives are microseconds since 1970.
     [[nodiscard]] bool is_beyond_clocks(const NodeId& life) const;
+    /// With keys: whether another proof that this node has sent may be checked before the next tick. Counts it.
+    bool may_check(const std::string& reporter);
     /// Forgets lives whose proof is by a key that is no longer trusted, some of them in each call. Returns whether keys
     /// were removed since the last call. Must be called once a tick.
     bool check_proofs();
@@ -219,8 +221,7 @@ public:
 
 private:
     /// With keys: what `reporter` may tell of the record's subject, or nothing if only the subject is believed.
-    [[nodiscard]] std::optional<proto::PeerRecord> believable(proto::PeerRecord news,
-                                                              const std::string& reporter) const;
+    [[nodiscard]] std::optional<proto::PeerRecord> believable(proto::PeerRecord news, const std::string& reporter);
     bool forget_without_key(const NodeId& id);
     void renew_proof(const proto::PeerRecord& news, const std::string& reporter);
     void merge_believed(const proto::PeerRecord& news, const std::string& reporter);
@@ -267,10 +268,11 @@ private:
     Tries tries_;                                   // of new lives, by name and by address; none has the form of both
     Instant refusal_noted_at_ = kLongAgo;
     // With keys:
-    std::uint64_t removals_ = 0;   // of the notary, at the last check
-    Instant proofs_due_ = kNever;  // the next check of some proofs
-    std::string last_checked_;     // the peer whose proof was checked last; empty: none in this pass
-    bool found_unproven_ = false;  // in this pass, a peer that is to prove its life again
+    std::map<std::string, std::size_t> checked_;  // by reporter: the proofs that were checked since the last tick
+    std::uint64_t removals_ = 0;                  // of the notary, at the last check
+    Instant proofs_due_ = kNever;                 // the next check of some proofs
+    std::string last_checked_;                    // the peer whose proof was checked last; empty: none in this pass
+    bool found_unproven_ = false;                 // in this pass, a peer that is to prove its life again
     std::vector<Transition> transitions_;
 };
 

@@ -117,6 +117,8 @@ constexpr std::array kMetrics{
                   "Reports from a third node that it hears a peer which is silent here"},
     CounterMetric{"lives_unproven", "muster_lives_unproven_total", "", "",
                   "Records of a node's incarnation without a valid signature"},
+    CounterMetric{"proofs_unchecked", "muster_proofs_unchecked_total", "", "",
+                  "Records of incarnations that were dropped because their sender had told of too many in one tick"},
     CounterMetric{"news_older", "muster_news_older_total", "", "", "Reports about nodes with nothing new"},
     CounterMetric{"links_up", "muster_links_up_total", "", "", "Connections with other nodes that were established"},
     CounterMetric{"links_lost", "muster_links_lost_total", "", "", "Connections with other nodes that ended"},

@@ -62,6 +62,7 @@ constexpr std::string_view kPaths[] = {
     "notifications_matched",
     "notifications_refused",
     "probes_sent",
+    "proofs_unchecked",
     "pulls_answered",
     "pulls_refused",
     "pulls_sent",

@@ -122,13 +122,8 @@ public:
                 return from(liar_.id(), PeerNews{{record(NodeState::left)}});
             case 1:
                 return from(liar_.id(), PeerNews{{record(NodeState::down)}});
-            case 2: {
-                PeerRecord later = record(NodeState::alive);
-                later.id.incarnation = later.id.incarnation.plus(1 + random_.below(1u << 30));
-                if (random_.permille(200)) later.id.incarnation = Incarnation{UINT64_MAX};
-                later.proof = world_.notary_of(liar_.name())->sign("another life");
-                return from(liar_.id(), PeerNews{{later}});
-            }
+            case 2:
+                return from(liar_.id(), PeerNews{{unproven_life()}});
             case 3: {
                 PeerRecord denied = record(NodeState::down);
                 denied.refutation = UINT64_MAX;
@@ -159,7 +154,7 @@ public:
         std::vector<Message> messages;
         const std::uint64_t many = 2 + random_.below(30);
         const Seq applied = victim.core().applied(liar_.name());
-        switch (random_.below(4)) {
+        switch (random_.below(5)) {
             case 0:
                 for (std::uint64_t i = 0; i < many; ++i)
                     messages.push_back(
@@ -173,6 +168,9 @@ public:
                 break;
             case 2:
                 messages.push_back(from(liar_.id(), Deltas{liar_.id(), applied.next(), {huge_delta()}}));
+                break;
+            case 3:
+                messages.push_back(from(liar_.id(), PeerNews{std::vector(many, unproven_life())}));
                 break;
             default: {
                 Delta old = forged_delta();
@@ -194,6 +192,13 @@ private:
     }
     [[nodiscard]] PeerRecord record(NodeState state) const {
         return {other_.id(), 0, state, other_.door(), "", "", Seq{}, {}};
+    }
+    [[nodiscard]] PeerRecord unproven_life() {
+        PeerRecord later = record(NodeState::alive);
+        later.id.incarnation = later.id.incarnation.plus(1 + random_.below(1u << 30));
+        if (random_.permille(200)) later.id.incarnation = Incarnation{UINT64_MAX};
+        later.proof = world_.notary_of(liar_.name())->sign("another life");
+        return later;
     }
     static GroupRuns forged_runs() { return {{"forged", "forged"}, {{MemberNumber{1u << 30}, 1, "", {}}}}; }
     static Delta forged_delta() { return {{{forged_runs().group, Reason::left, forged_runs().joins, {}}}}; }

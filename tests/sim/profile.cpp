@@ -64,6 +64,7 @@ void draw_shares(cluster::Bounds& bounds, Random& random) {
     if (random.permille(200)) bounds.answer_window = random.between(500, 20'000);
     if (random.permille(200)) bounds.repair_bytes_per_turn = random.between(1, 5000);
     if (random.permille(200)) bounds.unmet_peers = random.between(2, 6);
+    if (random.permille(200)) bounds.proofs_per_tick = random.between(2, 6);
 }
 
 void draw_handlers(Profile& profile, Random& random) {

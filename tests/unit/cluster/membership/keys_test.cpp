@@ -265,6 +265,48 @@ TEST_F(Keys, AnEarlierLifeWithALaterClockIsProven) {
     EXPECT_EQ(state("b", "c"), NodeState::alive);
 }
 
+/// A signature takes 0.1 ms: a frame has room for thousands of false ones, and a turn for hundreds of such frames.
+TEST_F(Keys, ProofsThatOneNodeTellsOfAreCheckedSomeInEachTick) {
+    class Counting final : public Notary {
+    public:
+        explicit Counting(std::uint64_t& checks) : checks_(checks) {}
+        std::string sign(std::string_view bytes) override { return d_.sign(bytes); }
+        bool is_signed_by(const std::string& node, std::string_view bytes, std::string_view signature) override {
+            return ++checks_, d_.is_signed_by(node, bytes, signature);
+        }
+        [[nodiscard]] std::uint64_t removals() const override { return 0; }
+        [[nodiscard]] bool is_key_of_worker(const std::string&) const override { return false; }
+
+    private:
+        sim::Notary d_{kSecret, "d"};
+        std::uint64_t& checks_;
+    };
+    std::uint64_t checks = 0;
+    const auto others =
+        std::exchange(net.adjust, [&](Options& options) { options.notary = std::make_shared<Counting>(checks); });
+    net.start("d", "a");
+    net.adjust = others;
+    net.run(milliseconds(500));
+
+    std::vector<proto::PeerRecord> lies(1000, of_c(NodeState::alive));
+    for (std::size_t i = 0; i < lies.size(); ++i) lies[i].id.incarnation = lies[i].id.incarnation.plus(1 + i);
+    const auto b_tells_d = [&](proto::Body body) {
+        net.call("d", MessageArrived{Channel::control, {}, {}, said_by(b(), std::move(body)), key_of("b")});
+    };
+    checks = 0;
+    for (int i = 0; i < 20; ++i) b_tells_d(proto::PeerNews{lies});
+    EXPECT_LE(checks, 128u + 20) << "some may be of others";
+    EXPECT_EQ(counter("d", "lives_unproven"), 128u);
+    EXPECT_EQ(counter("d", "proofs_unchecked"), 20'000u - 128);
+    // Others are not kept waiting, and neither is it for long.
+    net.kill("c");
+    net.start("c", "a");
+    EXPECT_EQ(incarnation_of_c("d"), c().incarnation.value);
+    net.run(milliseconds(100));
+    b_tells_d(proto::PeerNews{{life_of_c(c().incarnation.value + 1)}});
+    EXPECT_EQ(counter("d", "lives_disbelieved"), 1u) << "it was checked";
+}
+
 /// A key is replaced while the node runs. Newcomers get a proof by the new key.
 TEST_F(Keys, AReplacedKeyProvesTheRunningLife) {
     class Replaced final : public Notary {
