@@ -95,8 +95,10 @@ void PullAnswers::tick() {
     for (auto& [name, asker] : askers_) {
         std::erase_if(asker.answers,
                       [&](const auto& entry) { return ctx_.now - entry.second.last_progress > kStalledAfter; });
-        // The Ping or its answer may be lost, and what it was to confirm with it.
-        if (asker.nonce != 0 && ctx_.now - asker.asked_at >= ctx_.options.timing.pull_retry) ping(asker, name);
+        // The Ping or its answer may be lost, and what it was to confirm with it. One that is down is asked when it is
+        // back.
+        const bool is_due = asker.nonce != 0 && ctx_.now - asker.asked_at >= ctx_.options.timing.pull_retry;
+        if (is_due && peers_.find_live(asker.id)) ping(asker, name);
     }
 }
 
