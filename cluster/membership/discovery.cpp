@@ -167,7 +167,7 @@ bool Discovery::is_known_proven(const proto::Welcome& welcome) {
     const NodeId later{ctx_.self.name, welcome.known};
     if (!ctx_.options.notary) return true;
     const auto& told = welcome.peers;
-    const auto proof = std::ranges::find_if(told, [&](const proto::PeerRecord& record) { return record.id == later; });
+    const auto proof = std::find_if(told.begin(), told.end(), [&](const auto& record) { return record.id == later; });
     return proof != told.end() && is_proven(ctx_, *proof);  // only the first: each check takes time
 }
 

@@ -31,7 +31,9 @@ void Peers::connect_new_life(Peer& peer) {
 
 bool Peers::may_connect(const Peer& peer) const {
     const auto may_try = [this](const std::string& what) { return tries_.may_try(what, ctx_.now); };
-    return peer.heard_there || (may_try(peer.record.id.name) && std::ranges::all_of(addresses_of(peer), may_try));
+    const auto addresses = addresses_of(peer);
+    return peer.heard_there ||
+           (may_try(peer.record.id.name) && std::all_of(addresses.begin(), addresses.end(), may_try));
 }
 
 void Peers::try_addresses(Peer& peer) {
