@@ -80,7 +80,7 @@ Result<Node::Latencies> Node::latencies() const {
         if (impl_->loop) times = impl_->loop->times();
     }
     auto core = impl_->engine->ask([](const cluster::Core& of_node) { return of_node.durations(); });
-    return Latencies{times.turns, times.lateness, core.report, core.delivery, core.repair};
+    return Latencies{times.turns, times.work, times.lateness, core.report, core.delivery, core.repair};
 }
 
 Result<std::string> Node::reload_keys() {

@@ -105,6 +105,8 @@ std::string to_prometheus(const Measured& measured) {
     const auto& latencies = measured.latencies;
     families.push_back(histogram("muster_loop_turn_seconds", "Time of one turn of the node's thread, without waiting",
                                  latencies.turn));
+    families.push_back(histogram("muster_loop_work_seconds",
+                                 "Processor time of the node's thread in one turn, without waiting", latencies.work));
     families.push_back(histogram("muster_loop_lateness_seconds", "Delay of the node's thread after a timer was due",
                                  latencies.lateness));
     families.push_back(histogram("muster_notify_report_seconds",

@@ -88,11 +88,14 @@ void Loop::run() {
 
 void Loop::wait() {
     const auto due = engine_.deadline();
+    const auto work = cpu_time() - used_before_turn_;
     const auto asleep = now();
     sockets_->wait(until(due, asleep), std::max(poll_until_ - asleep, cluster::Duration(0)));
     const auto awake = now();
+    used_before_turn_ = cpu_time();  // polling is not work
     const std::lock_guard lock(times_mutex_);
     times_.turns.add(asleep - turn_began_.load());
+    times_.work.add(std::chrono::duration_cast<Histogram::Duration>(work));
     if (due > asleep && awake >= due) times_.lateness.add(awake - due);
     turn_began_ = awake;
 }

@@ -56,6 +56,7 @@ public:
 
     struct Times {
         Histogram turns;     // from waking up to waiting again
+        Histogram work;      // the processor time of that
         Histogram lateness;  // from the deadline to waking up for it
     };
     /// Any thread.
@@ -77,6 +78,7 @@ private:
     cluster::Instant poll_until_{};
     cluster::Instant last_housekeeping_{};
     std::atomic<cluster::Instant> turn_began_;
+    std::chrono::nanoseconds used_before_turn_{};  // processor time
     mutable std::mutex times_mutex_;
     Times times_;
     std::thread thread_;

@@ -152,6 +152,7 @@ public:
     /// Durations measured since the start.
     struct Latencies {
         Histogram turn;      // of the node's own thread: from waking up to waiting again
+        Histogram work;      // processor time of that thread in one turn
         Histogram lateness;  // of that thread: from when a timer was due to waking up for it
         Histogram report;    // from a notify call with `wait` at this node to its report
         Histogram delivery;  // from queueing a notification for a worker of this node to the worker having handled it

@@ -168,6 +168,11 @@ TEST(Metrics, ANodeMeasuresItself) {
     }
     EXPECT_EQ(samples.at("muster_notifications_matched_total"), 1);
     EXPECT_EQ(samples.at("muster_notify_report_seconds_count"), 1);
+    EXPECT_EQ(samples.at("muster_loop_work_seconds_count"), samples.at("muster_loop_turn_seconds_count"));
+    EXPECT_GT(samples.at("muster_loop_work_seconds_sum"), 0);
+    // Each is cut to a microsecond.
+    EXPECT_LE(samples.at("muster_loop_work_seconds_sum"),
+              samples.at("muster_loop_turn_seconds_sum") + 2e-6 * samples.at("muster_loop_turn_seconds_count"));
     EXPECT_GT(samples.at("muster_loop_turn_seconds_count"), 1);
     EXPECT_GT(samples.at("muster_loop_lateness_seconds_count"), 1);
     EXPECT_EQ(samples.at("muster_groups"), 1);
