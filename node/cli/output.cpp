@@ -49,7 +49,7 @@ void print(const std::string& line) {
 }
 
 void print_json(const Json& object) {
-    write_output(object.dump(-1, ' ', false, Json::error_handler_t::replace) + '\n');
+    write_output(printable_json(object.dump(-1, ' ', false, Json::error_handler_t::replace)) + '\n');
 }
 
 void complain(std::string text) {

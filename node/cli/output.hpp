@@ -23,6 +23,7 @@ void write_output(std::string_view text);
 /// Prints one line on standard output. Replaces control characters, because names come from other hosts. Ends the
 /// process as write_output does. Not thread-safe.
 void print(const std::string& line);
+/// The same, but escapes control characters, as JSON allows.
 void print_json(const Json& object);
 /// Prints one line on standard error: "muster: …".
 void complain(std::string text);

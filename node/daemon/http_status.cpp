@@ -8,6 +8,7 @@
 #include "node/daemon/page/origin_check.hpp"
 #include "node/daemon/page/page.hpp"
 #include "node/daemon/shared_answer.hpp"
+#include "proto/utf8.hpp"
 
 namespace muster::daemon {
 namespace {
@@ -96,8 +97,8 @@ struct HttpStatus::Impl {
             return response;
         }
         add_to(state->counters);
-        response.set(to_json(*state).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n",
-                     "application/json");
+        const auto json = to_json(*state).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+        response.set(printable_json(json) + "\n", "application/json");
         return response;
     }
 

@@ -48,6 +48,23 @@ TEST(Utf8, PrintableTextHasNoControlCharacters) {
                         "31m \xc2\x80\xc2\xa0"),
               "?31m ?\xc2\xa0");
     EXPECT_EQ(printable("\xc2"), "\xc2");
+    EXPECT_EQ(printable("\xc2\x1b[m \xe2\x80"), "\xc2?[m \xe2\x80");
+}
+
+// U+202E and its like show a text in another order than programs read it in; U+2028 and U+2029 end a line.
+TEST(Utf8, PrintableTextIsShownOnOneLineInItsOwnOrder) {
+    for (const char* mark : {"\xd8\x9c", "\xe2\x80\x8e", "\xe2\x80\x8f", "\xe2\x80\xa8", "\xe2\x80\xa9", "\xe2\x80\xaa",
+                             "\xe2\x80\xae", "\xe2\x81\xa6", "\xe2\x81\xa9"})
+        EXPECT_EQ(printable(std::string("a") + mark + "b"), "a?b");
+    EXPECT_EQ(printable("שלום, سلام, 👩‍🚀, a‐b…"), "שלום, سلام, 👩‍🚀, a‐b…")
+        << "scripts that are written so anyway";
+}
+
+TEST(Utf8, PrintableJsonHasTheSameValues) {
+    EXPECT_EQ(printable_json(R"({"größe":"日本 🐟"})"), R"({"größe":"日本 🐟"})");
+    EXPECT_EQ(printable_json("[\"\x7f \xc2\x85 \xc2\x9b"
+                             "1m \xe2\x80\xae\"]"),
+              R"(["\u007f \u0085 \u009b1m \u202e"])");
 }
 
 }  // namespace
