@@ -1,7 +1,6 @@
 // Parses the command line and calls one command.
 #include <CLI/CLI.hpp>
 
-#include <csignal>
 #include <functional>
 #include <map>
 #include <sstream>
@@ -198,7 +197,10 @@ int main_of(int argc, char** argv) {
             write_output(text.str());
             return kDone;
         }
-        complain(std::string(error.what()) + " (see muster --help)");
+        // CLI11 misses the command before it sees the word that is none.
+        const auto unknown = app.get_subcommands().empty() ? app.remaining() : std::vector<std::string>{};
+        const auto why = unknown.empty() ? error.what() : "there is no command '" + unknown.front() + "'";
+        complain(why + " (see muster --help)");
         return kUsage;
     }
     try {
@@ -214,6 +216,6 @@ int main_of(int argc, char** argv) {
 
 int main(int argc, char** argv) {
     muster::node::open_standard_streams();
-    std::signal(SIGPIPE, SIG_IGN);  // a reader that goes away is an error of the write, on every thread
+    muster::node::let_writes_fail();
     return muster::cli::main_of(argc, argv);
 }

@@ -70,7 +70,7 @@ int watch_signals() {
     ::sigaddset(&ends, SIGHUP);
     // Later threads inherit the blocked signals.
     ::pthread_sigmask(SIG_BLOCK, &ends, nullptr);
-    std::signal(SIGPIPE, SIG_IGN);
+    muster::node::let_writes_fail();
     const int signals = ::signalfd(-1, &ends, SFD_CLOEXEC);
     if (signals < 0) throw std::system_error(errno, std::generic_category(), "signalfd");
     return signals;

@@ -250,12 +250,14 @@ struct StoppedTerminal {
     std::string path;
 };
 
-/// A node with this standard error serves, stays alive for the others, and ends when it is asked.
-void expect_to_serve(const std::string& standard_error) {
+/// A node with this standard error serves, stays alive for the others, and ends when it is asked. `before` are commands
+/// of the shell that becomes the node.
+void expect_to_serve(const std::string& standard_error, const std::string& before = "") {
     ASSERT_NE(standard_error, "");
     const std::string address = on_loopback();
-    Process mute({"/bin/sh", "-c",
-                  "exec " MUSTERD_PATH " --log-level debug --name mute --listen " + address + " 2>" + standard_error});
+    Process mute(
+        {"/bin/sh", "-c",
+         before + "exec " MUSTERD_PATH " --log-level debug --name mute --listen " + address + " 2>" + standard_error});
     Process other({MUSTERD_PATH, "--name", "other", "--listen", on_loopback(), "--seed", address});
     EXPECT_TRUE(other.wait_for_error("node mute is up"));
     std::this_thread::sleep_for(milliseconds(4000));  // longer than a node may be silent
@@ -278,6 +280,28 @@ TEST(Limits, ALogOnAStoppedTerminalDoesNotStopTheNode) {
 
 TEST(Limits, ALogOnAFullDeviceDoesNotStopTheNode) {
     expect_to_serve("/dev/full");
+}
+
+TEST(Limits, ALogThatMayNotGrowDoesNotStopTheNode) {
+    const auto file = std::filesystem::temp_directory_path() / ("muster-limits-" + std::to_string(::getpid()) + ".log");
+    expect_to_serve(file.string(), "ulimit -f 0; ");  // which SIGXFSZ tells, and it ends a process
+    std::filesystem::remove(file);
+}
+
+TEST(Limits, AFileThatMayNotGrowIsAnErrorOfTheCommand) {
+    const Cluster cluster(1);
+    const auto folder = std::filesystem::temp_directory_path() / ("muster-limits-" + std::to_string(::getpid()));
+    std::filesystem::create_directory(folder);
+    const std::string muster = std::string("ulimit -f 0; exec ") + MUSTER_PATH + " --node " + cluster.address(0) + " ";
+    for (const auto& [command, status] :
+         std::vector<std::pair<std::string, int>>{{"nodes >" + (folder / "out").string(), 1},
+                                                  {"keygen a --dir " + folder.string(), 2},
+                                                  {"join s f --state " + (folder / "state").string(), 2}}) {
+        const auto done = run({"/bin/sh", "-c", muster + command});
+        EXPECT_EQ(done.status, status) << command << done.errors;
+        EXPECT_NE(done.errors.find("File too large"), std::string::npos) << command << done.errors;
+    }
+    std::filesystem::remove_all(folder);
 }
 
 TEST(Limits, ANodeWhoseNameIsTakenEndsThoughNobodyReadsItsLog) {
