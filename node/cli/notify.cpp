@@ -1,7 +1,11 @@
+#include <poll.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
-#include <iostream>
+#include <cerrno>
 #include <map>
+#include <system_error>
 
 #include "node/cli/commands.hpp"
 #include "node/cli/output.hpp"
@@ -51,22 +55,34 @@ void show(const NotifyReport& report, bool json, bool waited) {
 
 constexpr std::size_t kMostInput = 8 << 20;  // JSON text of 512 KiB of data, with room for spaces
 
-/// At most one character more than kMostInput: standard input can be endless.
-std::string read_input() {
+/// At most 64 KiB more than kMostInput: standard input can be endless. What was read before an error may be JSON, too,
+/// but of another value.
+Result<std::string> read_input() {
     std::string text;
     std::array<char, 65536> part{};
-    while (text.size() <= kMostInput && std::cin.read(part.data(), part.size()).gcount() > 0)
-        text.append(part.data(), static_cast<std::size_t>(std::cin.gcount()));
+    while (text.size() <= kMostInput) {
+        const auto got = ::read(STDIN_FILENO, part.data(), part.size());
+        if (got == 0) break;
+        if (got > 0) {
+            text.append(part.data(), static_cast<std::size_t>(got));
+        } else if (errno == EAGAIN) {  // another program that has the same pipe does not wait for it
+            pollfd readable{STDIN_FILENO, POLLIN, 0};
+            ::poll(&readable, 1, -1);
+        } else if (errno != EINTR) {
+            return Error{ErrorCode::bad_request,
+                         "cannot read standard input: " + std::generic_category().message(errno)};
+        }
+    }
     return text;
 }
 
 }  // namespace
 
 int notify(const Settings& settings, const NotifyArguments& arguments) {
-    std::string text = arguments.data;
-    if (text == "-") text = read_input();
-    if (text.size() > kMostInput) return fail({ErrorCode::bad_request, "standard input is longer than 8 MiB"});
-    const auto data = data_from_json(text);
+    const auto text = arguments.data == "-" ? read_input() : arguments.data;
+    if (!text) return fail(text.error());
+    if (text->size() > kMostInput) return fail({ErrorCode::bad_request, "standard input is longer than 8 MiB"});
+    const auto data = data_from_json(*text);
     if (!data) return fail(data.error());
 
     const auto worker = attach(settings);

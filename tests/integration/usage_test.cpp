@@ -33,7 +33,8 @@ Finished musterd(Words words) {
 
 TEST(Usage, BadWordsOfTheCommandLineAreStatus2) {
     expect_one_line(muster({}), 2, "muster: ");
-    expect_one_line(muster({"dance"}), 2, "muster: ");
+    expect_one_line(muster({"dance"}), 2, "there is no command 'dance'");
+    expect_one_line(muster({"dance", "--json"}), 2, "there is no command 'dance'");
     expect_one_line(muster({"members", "orders"}), 2, "muster: ");
     expect_one_line(muster({"notify", "exploded", "a", "b"}), 2, "exploded");
     expect_one_line(muster({"join", "a", "b", "--meta", "novalue"}), 2, "KEY=VALUE");
@@ -42,6 +43,14 @@ TEST(Usage, BadWordsOfTheCommandLineAreStatus2) {
     expect_one_line(muster({"key", "", "b"}), 2, "empty");
     EXPECT_EQ(muster({"--help"}).status, 0);
     EXPECT_EQ(muster({"--version"}).status, 0);
+}
+
+TEST(Usage, AStandardInputThatCannotBeReadIsNoData) {
+    const auto notify = [](const std::string& input) {
+        return run({"/bin/sh", "-c", std::string("exec ") + MUSTER_PATH + " notify created a b - " + input});
+    };
+    expect_one_line(notify("</"), 2, "cannot read standard input: Is a directory");
+    expect_one_line(notify("<&-"), 2, "cannot read standard input: Bad file descriptor");
 }
 
 TEST(Usage, BadSettingsOfTheDaemonAreStatus2AndNameTheLine) {
@@ -98,9 +107,8 @@ TEST(Usage, TimeThatRunsOutIsStatus124) {
 
 TEST(Usage, WhatOthersHaveNamedDoesNotSteerTheTerminal) {
     Cluster cluster(1);
-    const auto worker = cluster.stay(0, {"join", "\x1b[31mred", "two\nlines", "--meta",
-                                         "a=\xc2\x9b"
-                                         "1m"});
+    const std::vector<const char*> controls{"\x1b", "\x7f", "\u009b", "\u202e"};
+    const auto worker = cluster.stay(0, {"join", "\x1b[31mred", "two\nlines", "--meta", "a=\u009b1m \x7f \u202eabc"});
     ASSERT_TRUE(worker->wait_for_line("joined"));
     for (const Words& words : {Words{"groups"}, {"members", "\x1b[31mred", "two\nlines"}}) {
         Words command = words;
@@ -109,7 +117,12 @@ TEST(Usage, WhatOthersHaveNamedDoesNotSteerTheTerminal) {
         ASSERT_EQ(shown.status, 0) << shown.errors;
         EXPECT_EQ(shown.lines.size(), 2u);
         for (const auto& line : shown.lines)
-            for (const char* control : {"\x1b", "\xc2\x9b"}) EXPECT_EQ(line.find(control), std::string::npos) << line;
+            for (const char* control : controls) EXPECT_EQ(line.find(control), std::string::npos) << line;
+        command.push_back("--json");
+        const auto json = muster(command);
+        ASSERT_EQ(json.lines.size(), 1u);
+        for (const char* control : controls) EXPECT_EQ(json.lines[0].find(control), std::string::npos) << json.lines[0];
+        EXPECT_NE(nlohmann::json::parse(json.lines[0]).dump().find("two\\nlines"), std::string::npos);
     }
 }
 
