@@ -4,11 +4,15 @@
 
 #include <arpa/inet.h>
 #include <netdb.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cstring>
+#include <memory>
+#include <optional>
 #include <system_error>
 
 #include "proto/limits.hpp"
@@ -22,6 +26,36 @@ Error bad(std::string_view text, std::string_view why) {
 
 bool is_host_char(char c) {
     return c > ' ' && c != '/' && c != '[' && c != ']' && c != ';' && c != ',' && c != '@' && c != '\x7f';
+}
+
+/// As an IPv6 address: ::ffff:a.b.c.d.
+in6_addr mapped(in_addr v4) {
+    in6_addr v6{};
+    v6.s6_addr[10] = v6.s6_addr[11] = 0xFF;
+    std::memcpy(&v6.s6_addr[12], &v4, sizeof v4);
+    return v6;
+}
+
+bool is_v4(const in6_addr& number) {
+    return IN6_IS_ADDR_V4MAPPED(&number) != 0;
+}
+
+/// The numeric address `host`, in any way in which getaddrinfo() reads one: "0" is 0.0.0.0, and "::0" is "::".
+std::optional<in6_addr> number_of(const std::string& host) {
+    addrinfo hints{};
+    hints.ai_socktype = SOCK_STREAM;
+    hints.ai_flags = AI_NUMERICHOST;
+    addrinfo* found = nullptr;
+    if (::getaddrinfo(host.c_str(), nullptr, &hints, &found) != 0) return std::nullopt;
+    const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> owned(found, &::freeaddrinfo);
+    if (found->ai_family == AF_INET) {
+        sockaddr_in v4{};
+        std::memcpy(&v4, found->ai_addr, sizeof v4);
+        return mapped(v4.sin_addr);
+    }
+    sockaddr_in6 v6{};
+    std::memcpy(&v6, found->ai_addr, sizeof v6);
+    return v6.sin6_addr;
 }
 
 }  // namespace
@@ -98,14 +132,14 @@ bool is_numeric(const std::string& host) {
 }
 
 bool is_loopback(const std::string& host) {
-    in_addr v4{};
-    if (::inet_pton(AF_INET, host.c_str(), &v4) == 1) return (ntohl(v4.s_addr) >> 24) == IN_LOOPBACKNET;
-    in6_addr v6{};
-    return ::inet_pton(AF_INET6, host.c_str(), &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6) != 0;
+    const auto number = number_of(host);
+    return number && (is_v4(*number) ? number->s6_addr[12] == IN_LOOPBACKNET : IN6_IS_ADDR_LOOPBACK(&*number) != 0);
 }
 
 bool is_any(const std::string& host) {
-    return host == "0.0.0.0" || host == "::" || host == "*";
+    const auto number = number_of(host);
+    const in6_addr v4_any = mapped(in_addr{INADDR_ANY});
+    return host == "*" || (number && (IN6_IS_ADDR_UNSPECIFIED(&*number) || IN6_ARE_ADDR_EQUAL(&*number, &v4_any)));
 }
 
 std::vector<std::string> in_turns(const std::vector<std::string>& hosts) {

@@ -69,7 +69,8 @@ void Dialer::send_to_all(const Resolver::Found& found, const std::string& hello)
 }
 
 void Dialer::warn_if_unreachable(const std::string& dialed, const std::string& numeric) {
-    if (listens_on_.empty() || is_loopback(parse_address(numeric)->host)) return;
+    const auto host = parse_address(numeric)->host;
+    if (listens_on_.empty() || is_loopback(host) || is_any(host)) return;  // to connect to 0.0.0.0 reaches this host
     log_({2,
           "loopback_only",
           listens_on_ + " is an address that only this host can reach, but " + dialed + " is another host (" + numeric +

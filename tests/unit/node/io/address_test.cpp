@@ -41,6 +41,18 @@ TEST(Address, TellsNumbersFromNames) {
     EXPECT_FALSE(is_any("127.0.0.1"));
 }
 
+TEST(Address, IsTheSameInEveryWayOfWritingIt) {
+    for (const char* any : {"0.0.0.0", "0", "0x0", "0.0", "::", "::0", "0:0:0:0:0:0:0:0", "::ffff:0.0.0.0", "*"})
+        EXPECT_TRUE(is_any(any)) << any;
+    for (const char* loopback : {"127.0.0.1", "127.1", "0x7f000001", "127.255.0.9", "::1", "0::1", "::ffff:127.0.0.1"})
+        EXPECT_TRUE(is_loopback(loopback)) << loopback;
+    for (const char* other :
+         {"10.0.0.1", "1", "::2", "::ffff:10.0.0.1", "::127.0.0.1", "fe80::1%nolink", "localhost", ""}) {
+        EXPECT_FALSE(is_any(other)) << other;
+        EXPECT_FALSE(is_loopback(other)) << other;
+    }
+}
+
 TEST(Address, ResolvesNumbersToThemselvesAndUnknownNamesToNothing) {
     EXPECT_EQ(resolve("127.0.0.1"), std::vector<std::string>{"127.0.0.1"});
     EXPECT_TRUE(resolve("no such host").empty());
