@@ -112,7 +112,7 @@ worker = muster.Worker.connect([ADDRESS])
 over = threading.Event()
 def calls():
     while not over.is_set():
-        worker.members(GROUP); worker.post(muster.Kind.created, GROUP, 1)
+        worker.members(GROUP); worker.post(muster.Kind.created, GROUP, 1).result(15)
 threads = [threading.Thread(target=calls) for _ in range(4)]
 for thread in threads: thread.start()
 for _ in range(8):
