@@ -71,7 +71,7 @@ class Keys(Case):
 
     def test_a_name_belongs_to_its_key(self):
         with self.assertRaises(Error) as caught:
-            self.connect(self.a, name="ops", timeout=PATIENCE)
+            self.connect(self.a, name="ops")
         self.assertEqual(caught.exception.code, ErrorCode.bad_request)
         self.assertIn("use the name 'python'", str(caught.exception))
         self.assertTrue(self.connect(self.a).name.startswith("python."))
