@@ -115,8 +115,8 @@ public:
         return from(liar_.id(), PeerNews{{later}});
     }
 
-    /// In its own name, about the other.
-    Message slander() {
+    /// In its own name, about the other, to `victim`.
+    Message slander(const Host& victim) {
         switch (random_.below(9)) {
             case 0:
                 return from(liar_.id(), PeerNews{{record(NodeState::left)}});
@@ -135,8 +135,11 @@ public:
                 elsewhere.seq = Seq{UINT64_MAX};
                 return from(liar_.id(), PeerNews{{elsewhere}});
             }
-            case 5:
-                return from(liar_.id(), Deltas{other_.id(), Seq{1 + random_.below(20)}, {forged_delta()}});
+            case 5: {
+                const Seq next = victim.core().applied(other_.name()).next();
+                const Seq first = random_.permille(500) ? next : Seq{1 + random_.below(20)};
+                return from(liar_.id(), Deltas{other_.id(), first, {forged_delta()}});
+            }
             case 6:
                 return from(liar_.id(), SnapshotChunk{other_.id(), Seq{1u << 30}, 0, 0, 1, {forged_runs()}});
             case 7:
@@ -228,7 +231,7 @@ void send_lie(World& world, Host& victim, Random& random) {
     }
     const auto channel = random.permille(500) ? cluster::Channel::gossip : cluster::Channel::control;
     const bool in_another_name = random.permille(500);
-    const Message lie = in_another_name ? tongue.impersonate() : tongue.slander();
+    const Message lie = in_another_name ? tongue.impersonate() : tongue.slander(victim);
     victim.inject(in_another_name ? channel : cluster::Channel::control, frame_of(encode(lie)), tongue.key());
 }
 
