@@ -360,7 +360,7 @@ std::optional<Copy::WaitingChunk> Copy::next_chunk() {
     return take_out(due);
 }
 
-Copy::WaitingChunk Copy::take_out(Chunks::iterator at) {
+Copy::WaitingChunk Copy::take_out(const Chunks::iterator& at) {
     WaitingChunk waiting = std::move(*at);
     chunks_.erase(at);
     const std::size_t bytes = memory_of(waiting.chunk);

@@ -154,7 +154,7 @@ private:
     /// Chunks before this one are missing.
     [[nodiscard]] bool is_early(const proto::SnapshotChunk& chunk, const std::string& from) const;
     [[nodiscard]] Chunks::iterator due_chunk();
-    WaitingChunk take_out(Chunks::iterator at);
+    WaitingChunk take_out(const Chunks::iterator& at);
     void end_snapshot();
 
     Shared& shared_;
