@@ -11,7 +11,6 @@ from .loop import Loop
 from .outcome import Outcome
 
 
-
 class Running:
     """A call of a handler."""
 

@@ -16,7 +16,6 @@ from .reader import is_name
 MOST_BYTES = 16_384  # the size of a key file
 
 
-
 @dataclass(frozen=True)
 class KeyPair:
     public: bytes  # Z85, 40 characters
