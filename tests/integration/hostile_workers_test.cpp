@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 
 #include <deque>
+#include <memory>
+#include <utility>
 
 #include "tests/integration/raw_worker.hpp"
 #include "tests/integration/under_attack.hpp"
@@ -76,18 +78,30 @@ TEST(HostileWorkers, AcknowledgeWhatWasNeverSent) {
     attacked.expect_unharmed();
 }
 
-// A worker that never reads: answers, of which it asks for some ten gigabytes.
-TEST(HostileWorkers, NeverReadAnswers) {
-    UnderAttack attacked({"--connection-bytes", "16777216"});
+const Group kLarge{"large", "group"};
+
+/// A worker with so many members of kLarge that an answer has some megabytes; nullptr, with a failure, if it cannot
+/// join.
+std::unique_ptr<Worker> large_crowd(const UnderAttack& attacked) {
     auto crowd = Worker::connect({.nodes = {attacked.door()}, .name = "crowd"});
-    ASSERT_TRUE(crowd);
+    EXPECT_TRUE(crowd);
+    if (!crowd) return nullptr;
     JoinOptions options;
     options.count = 20'000;
     options.meta = {{"zone", std::string(100, 'z')}};
-    ASSERT_TRUE((*crowd)->join(
-        {"large", "group"}, [](const Notification&) {}, options));
+    const auto joined = (*crowd)->join(
+        kLarge, [](const Notification&) {}, options);
+    EXPECT_TRUE(joined);
+    return joined ? *std::move(crowd) : nullptr;
+}
+
+// A worker that never reads: answers, of which it asks for some ten gigabytes.
+TEST(HostileWorkers, NeverReadAnswers) {
+    UnderAttack attacked({"--connection-bytes", "16777216"});
+    const auto crowd = large_crowd(attacked);
+    ASSERT_TRUE(crowd);
     RawWorker asker(attacked.door(), "asker", 4096);
-    for (int i = 0; i < 3000 && asker.ask(proto::MembersRequest{{"large", "group"}, false}); ++i) {
+    for (int i = 0; i < 3000 && asker.ask(proto::MembersRequest{kLarge, false}); ++i) {
     }
     EXPECT_TRUE(attacked.counts("connections_overfull_out", 1));
     EXPECT_TRUE(asker.peer.is_ended());
@@ -97,17 +111,12 @@ TEST(HostileWorkers, NeverReadAnswers) {
 // The same with many connections, none of which has too much by itself.
 TEST(HostileWorkers, NeverReadAnswersOnManyConnections) {
     UnderAttack attacked({"--connection-bytes", "67108864", "--memory", "67108864"});
-    auto crowd = Worker::connect({.nodes = {attacked.door()}, .name = "crowd"});
+    const auto crowd = large_crowd(attacked);
     ASSERT_TRUE(crowd);
-    JoinOptions options;
-    options.count = 20'000;
-    options.meta = {{"zone", std::string(100, 'z')}};
-    ASSERT_TRUE((*crowd)->join(
-        {"large", "group"}, [](const Notification&) {}, options));
     std::deque<RawWorker> askers;
     for (int i = 0; i < 24; ++i) askers.emplace_back(attacked.door(), "asker-" + std::to_string(i), 4096);
     for (auto& asker : askers)
-        for (int i = 0; i < 12; ++i) asker.ask(proto::MembersRequest{{"large", "group"}, false});
+        for (int i = 0; i < 12; ++i) asker.ask(proto::MembersRequest{kLarge, false});
     EXPECT_TRUE(attacked.counts("connections_overfull_out", 1));
     attacked.expect_unharmed(300);
 }
