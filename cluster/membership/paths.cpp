@@ -19,9 +19,9 @@ std::set<std::string> addresses_of(const Peer& peer) {
 
 }  // namespace
 
-/// A liar may tell of any number of lives, under its own name or others, at addresses that are no node's. Whoever is
-/// there must not get a connection for each. A life at the addresses of an earlier one that was heard there, as after
-/// most restarts, waits for nothing.
+/// A liar may tell of any number of lives, under its own name or others, at addresses that are no node's. The host
+/// at such an address must not get a connection for each. A life at the addresses of an earlier one that was heard
+/// there, as after most restarts, waits for nothing.
 void Peers::connect_new_life(Peer& peer) {
     peer.waits = !may_connect(peer);
     if (!peer.waits) return try_addresses(peer);

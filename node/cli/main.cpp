@@ -197,7 +197,7 @@ int main_of(int argc, char** argv) {
             write_output(text.str());
             return kDone;
         }
-        // CLI11 misses the command before it sees the word that is none.
+        // CLI11 first finds that there is no command, and only then the unknown word.
         const auto unknown = app.get_subcommands().empty() ? app.remaining() : std::vector<std::string>{};
         const auto why = unknown.empty() ? error.what() : "there is no command '" + unknown.front() + "'";
         complain(why + " (see muster --help)");

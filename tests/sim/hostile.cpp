@@ -151,8 +151,8 @@ public:
     }
 
     /// In its own name, about its own table and that of `victim`: to take more than its share. Nothing that stays when
-    /// the faults end: deltas of positions that its log will have would be in the place of true ones, and after those
-    /// beyond, all would look for them for good (tests/unit/cluster/replication/share_test.cpp has them).
+    /// the faults end: deltas of positions that its log will have would be in the place of true ones. Those beyond are
+    /// in tests/unit/cluster/replication/share_test.cpp.
     std::vector<Message> take_much(const Host& victim) {
         std::vector<Message> messages;
         const std::uint64_t many = 2 + random_.below(30);

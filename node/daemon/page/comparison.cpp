@@ -33,7 +33,7 @@ private:
     const Watch watch_;
 };
 
-/// As whom the page of this node asks others. With keys, its name begins with that of the node's key.
+/// The name under which the page of this node asks other nodes. With keys, it begins with the name of the node's key.
 std::string name_of_page(const std::string& node, bool has_keys) {
     if (!has_keys) return "page-of-" + node.substr(0, 56);
     const std::string name = node + ".page";
