@@ -21,7 +21,8 @@ namespace muster {
 ///
 /// Processes: threads do not survive a fork. In a forked child all calls return
 /// `closed` immediately, and `close` and the destructor do nothing. The parent's
-/// node is not affected. The child may start a node of its own.
+/// node is not affected. The child may start a node of its own. A child that a
+/// handler forks ends when it returns from the handler, as by `_exit(0)`.
 ///
 /// Threads: one thread of the node owns its sockets. Handlers run on other
 /// threads. The calls of one join or watch are made in order, one at a time.

@@ -12,11 +12,8 @@
 
 namespace muster::test {
 
-/// The exit status of a child that runs `what`, which returns the number of its failed check, or 0. -1: it hangs; -2: a
-/// signal ended it.
-inline int status_of_child(const std::function<int()>& what) {
-    const pid_t child = ::fork();
-    if (child == 0) std::_Exit(what());
+/// The exit status of a child. -1: it hangs, and is killed; -2: a signal ended it.
+inline int status_of(pid_t child) {
     int status = 0;
     const auto now = [] { return std::chrono::steady_clock::now(); };
     for (const auto until = now() + std::chrono::seconds(30); now() < until;) {
@@ -26,6 +23,13 @@ inline int status_of_child(const std::function<int()>& what) {
     ::kill(child, SIGKILL);
     ::waitpid(child, &status, 0);
     return -1;
+}
+
+/// The same of a child that runs `what`, which returns the number of its failed check, or 0.
+inline int status_of_child(const std::function<int()>& what) {
+    const pid_t child = ::fork();
+    if (child == 0) std::_Exit(what());
+    return status_of(child);
 }
 
 }  // namespace muster::test

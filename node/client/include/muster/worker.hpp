@@ -32,8 +32,8 @@ namespace muster {
 ///
 /// **Processes.** Threads do not survive a fork. In a forked child the calls of a worker that the parent made return
 /// `closed` immediately; `close` and the destructor do nothing, and leak what the worker has. The parent's worker is
-/// not affected. The child connects a worker of its own. A child of a handler must not return from it: call exec or
-/// _exit. No call may be made in a signal handler (they are not async-signal-safe).
+/// not affected. The child connects a worker of its own. A child that a handler forks ends when it returns from
+/// the handler, as by `_exit(0)`. No call may be made in a signal handler (they are not async-signal-safe).
 ///
 /// **State file.** With a `state_file`, a worker that was killed and is started again within the grace period continues
 /// its session: its members never left, and watchers see no change.

@@ -41,7 +41,7 @@ class Worker:
 
     Processes: threads do not survive a fork. In a forked child the calls of a worker that the parent made raise
     `closed` immediately, and `close` does nothing; the parent's worker is not affected. A child connects a worker of
-    its own.
+    its own. A child that a handler forks ends when it returns from the handler.
 
     Timeouts are an int or float in seconds, more than 0 and at most 86,400; a call returns or raises in that time.
     Arguments of another type than stated raise bad_request, and nothing is sent.

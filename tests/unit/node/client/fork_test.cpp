@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <atomic>
 #include <future>
+#include <stdexcept>
 #include <thread>
 #include <vector>
 
@@ -90,6 +91,22 @@ TEST_F(Fork, AGrandchildDoesToo) {
               }),
               0);
     worker_.reset();  // its node served the grandchild last
+}
+
+TEST_F(Fork, AChildOfAHandlerEndsWhenItReturnsFromIt) {
+    for (const bool throws : {false, true}) {
+        std::promise<int> ended;
+        const auto own = connect(b_, "forks");
+        ASSERT_TRUE(own);
+        ASSERT_TRUE(own->join(kForkGroup, [&](const Notification&) {
+            const pid_t child = ::fork();
+            if (child != 0) return ended.set_value(test::status_of(child));
+            if (throws) throw std::runtime_error("in the child");
+        }));
+        b_.notify("\xc0");
+        EXPECT_EQ(ended.get_future().get(), 0) << "throws " << throws;
+        EXPECT_TRUE(own->join(kForkGroup, {})) << "the parent's worker goes on";
+    }
 }
 
 TEST_F(Fork, WhileOtherThreadsCall) {
