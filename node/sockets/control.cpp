@@ -17,7 +17,7 @@ Control::Control(zmq::context_t& context, NodeCounters& counters, Security& secu
           context, [&context] { return make_router(context, kSendQueue); }, kNodesOnly, security, bounds, counters,
           counters.connections.control) {}
 
-ReceiveBudget Control::drain(const Emit& emit, ReceiveBudget budget) {
+void Control::drain(const Emit& emit, ReceiveBudget& budget) {
     Parts parts;
     while (!budget.is_spent() && receive(server_.socket(), parts)) {
         budget.spend(parts.bytes);
@@ -37,7 +37,6 @@ ReceiveBudget Control::drain(const Emit& emit, ReceiveBudget budget) {
         server_.connections().used(descriptor, true);
         emit(cluster::MessageArrived{cluster::Channel::control, {}, {}, std::move(*decoded), *sender});
     }
-    return budget;
 }
 
 }  // namespace muster::node

@@ -14,8 +14,8 @@ public:
     Control(zmq::context_t& context, NodeCounters& counters, Security& security, Connections::Bounds bounds);
 
     [[nodiscard]] ServerSocket& server() { return server_; }
-    /// Receives messages within the budget and emits them as Channel::control. Returns what is left of the budget.
-    ReceiveBudget drain(const Emit& emit, ReceiveBudget budget);
+    /// Receives messages within the budget and emits them as Channel::control.
+    void drain(const Emit& emit, ReceiveBudget& budget);
 
 private:
     NodeCounters& counters_;

@@ -188,14 +188,22 @@ void Dialer::add_to(std::vector<zmq::pollitem_t>& items) {
     for (auto& [endpoint, connection] : connections_) items.push_back({connection.socket.handle(), 0, ZMQ_POLLIN, 0});
 }
 
-std::size_t Dialer::drain(const Emit& emit, std::size_t budget) {
+void Dialer::drain(const Emit& emit, ReceiveBudget budget) {
     Parts parts;
-    std::size_t received = 0;
     const auto time = now();
     std::vector<Endpoint> kept;
-    for (auto& [endpoint, connection] : connections_) {
+    auto at = left_out_ ? connections_.lower_bound(*left_out_) : connections_.begin();
+    left_out_.reset();
+    for (std::size_t i = 0; i < connections_.size(); ++i, ++at) {
+        if (at == connections_.end()) at = connections_.begin();
+        auto& [endpoint, connection] = *at;
+        if (budget.is_spent()) {
+            left_out_ = endpoint;
+            break;
+        }
         cluster::Sender sender;
-        for (std::size_t count = 0; count < budget && receive(connection.socket, parts); ++count, ++received) {
+        for (int count = 0; count < kReceiveQueue && receive(connection.socket, parts); ++count) {
+            budget.spend(parts.bytes);
             counters_.received();
             connection.last_received = time;
             if (count == 0 && endpoint.key) kept.push_back(endpoint);  // the right key: libzmq checked it
@@ -213,7 +221,6 @@ std::size_t Dialer::drain(const Emit& emit, std::size_t budget) {
         }
     }
     for (const auto& endpoint : kept) close_others(endpoint);
-    return received;
 }
 
 void Dialer::count_undecodable(const std::string& dialed, std::string_view frame, proto::DecodeError why) {

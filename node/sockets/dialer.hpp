@@ -12,6 +12,7 @@
 #include "cluster/time.hpp"
 #include "node/admission/security.hpp"
 #include "node/io/emit.hpp"
+#include "node/io/receive_budget.hpp"
 #include "node/io/resolver.hpp"
 #include "node/sockets/other_majors.hpp"
 
@@ -49,9 +50,9 @@ public:
     void listens_on_loopback(std::string listen) { listens_on_ = std::move(listen); }
 
     void add_to(std::vector<zmq::pollitem_t>& items);
-    /// Receives up to `budget` messages of each connection and emits them as Channel::dial. Returns how many there
-    /// were.
-    std::size_t drain(const Emit& emit, std::size_t budget);
+    /// Receives messages within the budget and emits them as Channel::dial. Connections that this call leaves out come
+    /// first in the next one.
+    void drain(const Emit& emit, ReceiveBudget budget);
     /// Closes what was not used for long. To be called about once a second.
     void expire();
     /// Closes connections whose key is no longer trusted, or, if this node's own pair has changed, all.
@@ -111,6 +112,7 @@ private:
     std::string listens_on_;  // what loopback address this node listens on; empty if others can reach it
     OtherMajors other_majors_;
     std::map<Endpoint, Connection> connections_;
+    std::optional<Endpoint> left_out_;                // where the next drain() begins
     std::map<std::string, Trial> trials_;             // by numeric address; with keys only
     std::map<std::string, Name> names_;               // by address as dialed
     std::map<std::string, cluster::Instant> warned_;  // by address as dialed: when

@@ -147,12 +147,12 @@ void Gossip::identity_changed(const NodeId& self) {
     subscriber_.set(zmq::sockopt::subscribe, presence);
 }
 
-ReceiveBudget Gossip::drain_messages(const Emit& emit, ReceiveBudget budget) {
+void Gossip::drain_messages(const Emit& emit, ReceiveBudget& budget) {
     drain(echo_, emit, budget);
-    return drain(subscriber_, emit, budget);
+    drain(subscriber_, emit, budget);
 }
 
-ReceiveBudget Gossip::drain(zmq::socket_t& socket, const Emit& emit, ReceiveBudget budget) {
+void Gossip::drain(zmq::socket_t& socket, const Emit& emit, ReceiveBudget& budget) {
     Parts parts;
     while (!budget.is_spent() && receive(socket, parts)) {
         budget.spend(parts.bytes);
@@ -169,7 +169,6 @@ ReceiveBudget Gossip::drain(zmq::socket_t& socket, const Emit& emit, ReceiveBudg
         else
             counters_.bad(decoded.error());
     }
-    return budget;
 }
 
 std::string_view Gossip::message_in(std::string_view frame) const {
@@ -178,10 +177,10 @@ std::string_view Gossip::message_in(std::string_view frame) const {
     return {};
 }
 
-std::size_t Gossip::drain_subscriptions(const Emit& emit, std::size_t budget) {
+void Gossip::drain_subscriptions(const Emit& emit, ReceiveBudget budget) {
     Parts parts;
-    std::size_t received = 0;
-    for (; received < budget && receive(publisher_.socket(), parts); ++received) {
+    while (!budget.is_spent() && receive(publisher_.socket(), parts)) {
+        budget.spend(parts.bytes);
         const int descriptor = publisher_.connections().received(parts);
         if (parts.count == 1)
             handle_subscription(parts.first, descriptor, emit);
@@ -189,7 +188,6 @@ std::size_t Gossip::drain_subscriptions(const Emit& emit, std::size_t budget) {
             counters_.bad_subscription();
     }
     counters_.subscriptions_refused(subscribers_.take_refused());
-    return received;
 }
 
 void Gossip::handle_subscription(zmq::message_t& message, int descriptor, const Emit& emit) {

@@ -56,11 +56,10 @@ public:
     /// Subscribes to the presence topic of the new incarnation.
     void identity_changed(const NodeId& self);
 
-    /// Receives messages within the budget and emits them as Channel::gossip. Returns what is left of the budget. This
-    /// node's own publications have a budget of their own.
-    ReceiveBudget drain_messages(const Emit& emit, ReceiveBudget budget);
-    /// Receives up to `budget` subscriptions, and emits LinkUp and LinkLost. Returns how many there were.
-    std::size_t drain_subscriptions(const Emit& emit, std::size_t budget);
+    /// Receives messages within the budget and emits them as Channel::gossip.
+    void drain_messages(const Emit& emit, ReceiveBudget& budget);
+    /// Receives subscriptions within the budget, and emits LinkUp and LinkLost.
+    void drain_subscriptions(const Emit& emit, ReceiveBudget budget);
 
     [[nodiscard]] ServerSocket& publisher() { return publisher_; }
     [[nodiscard]] zmq::socket_t& subscriber() { return subscriber_; }
@@ -68,7 +67,7 @@ public:
     [[nodiscard]] zmq::socket_t& echo() { return echo_; }
 
 private:
-    ReceiveBudget drain(zmq::socket_t& socket, const Emit& emit, ReceiveBudget budget);
+    void drain(zmq::socket_t& socket, const Emit& emit, ReceiveBudget& budget);
     /// The message in a frame that this node has subscribed to; empty if it is none.
     [[nodiscard]] std::string_view message_in(std::string_view frame) const;
     /// A spelling of the address that no subscription has; empty: there is none.

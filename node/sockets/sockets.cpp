@@ -19,9 +19,10 @@
 namespace muster::node {
 namespace {
 
-constexpr ReceiveBudget kTurn{256, 1u << 20};  // of one socket in one turn
-constexpr std::size_t kSubscriptionBudget = 8192;
-constexpr ReceiveBudget kBeforeTick{20'000, 4u << 20};  // of nodes before a tick
+// What one socket receives in one turn, and those of nodes before a tick. With all of them a turn stays below 50 ms.
+constexpr ReceiveBudget::Amount kTurn{256, 1u << 20, std::chrono::milliseconds(4)};
+constexpr ReceiveBudget::Amount kSubscriptions{8192, 1u << 20, std::chrono::milliseconds(4)};
+constexpr ReceiveBudget::Amount kBeforeTick{20'000, 4u << 20, std::chrono::milliseconds(20)};
 constexpr auto kOwnName = std::chrono::seconds(5);
 constexpr auto kCheckConnectionsEvery = std::chrono::milliseconds(50);
 constexpr std::size_t kOfSockets = 40;  // descriptors that the sockets of a node take at its start, and some more
@@ -188,11 +189,13 @@ void Sockets::wait(std::chrono::nanoseconds timeout, std::chrono::microseconds b
 
 void Sockets::drain(const Emit& emit) {
     check_connections();
-    gossip_socket_.drain_subscriptions(emit, kSubscriptionBudget);
-    gossip_socket_.drain_messages(emit, kTurn);
-    control_socket_.drain(emit, kTurn);
-    dialer_.drain(emit, kTurn.messages);
-    door_.drain(emit, kTurn);
+    gossip_socket_.drain_subscriptions(emit, ReceiveBudget(kSubscriptions));
+    ReceiveBudget of_gossip(kTurn);
+    gossip_socket_.drain_messages(emit, of_gossip);
+    ReceiveBudget of_control(kTurn);
+    control_socket_.drain(emit, of_control);
+    dialer_.drain(emit, ReceiveBudget(kTurn));
+    door_.drain(emit, ReceiveBudget(kTurn));
     if (!prober_.idle()) prober_.drain(emit);
     take_resolved(emit);
     control_routes_.advance();
@@ -213,16 +216,15 @@ void Sockets::check_connections() {
 }
 
 void Sockets::drain_nodes(const Emit& emit) {
-    ReceiveBudget left = kBeforeTick;
-    const auto drain_part = [&](auto drain_socket) {
-        const ReceiveBudget part{std::min(left.messages, kTurn.messages), std::min(left.bytes, kTurn.bytes)};
-        const ReceiveBudget rest = drain_socket(part);
-        left = {left.messages - (part.messages - rest.messages), left.bytes - (part.bytes - rest.bytes)};
-        return rest.messages != part.messages;
-    };
-    for (bool received = true; received;) {
-        received = drain_part([&](ReceiveBudget part) { return gossip_socket_.drain_messages(emit, part); });
-        received = drain_part([&](ReceiveBudget part) { return control_socket_.drain(emit, part); }) || received;
+    ReceiveBudget left(kBeforeTick);
+    for (std::size_t received = 1; received != 0 && !left.is_spent();) {
+        ReceiveBudget of_gossip = left.part(kTurn);
+        gossip_socket_.drain_messages(emit, of_gossip);
+        left.spend(of_gossip);
+        ReceiveBudget of_control = left.part(kTurn);
+        control_socket_.drain(emit, of_control);
+        left.spend(of_control);
+        received = of_gossip.received() + of_control.received();
     }
 }
 

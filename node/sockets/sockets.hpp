@@ -61,10 +61,11 @@ public:
     /// Returns when a socket can be read, the wakeup was notified, or `timeout` has passed. If `busy` is not zero,
     /// polls without sleeping, and returns after that time at the latest.
     void wait(std::chrono::nanoseconds timeout, std::chrono::microseconds busy = std::chrono::microseconds(0));
-    /// Receives a bounded number of messages and bytes from every socket and emits them.
+    /// Receives a bounded amount from every socket and emits it: see ReceiveBudget.
     void drain(const Emit& emit);
-    /// Receives from the sockets of peers until they are empty, but about 20,000 messages and 4 MiB at most. Called
-    /// before a tick: no peer may be judged silent while its messages wait in a socket.
+    /// Receives from the sockets of peers until they are empty, but a bounded amount. Called before a tick: no peer may
+    /// be judged silent while its messages wait in a socket. One that sends more than that hides nobody: sockets take
+    /// turns between connections.
     void drain_nodes(const Emit& emit);
     /// One overload for each action that sockets perform. `emit` is called when an action fails at once.
     void perform(const cluster::Publish& action, const Emit& emit);
