@@ -6,9 +6,10 @@
 namespace muster::sim {
 namespace {
 
-constexpr std::uint64_t kStorm = 2000;     // frames a second for each pair of places; some 50 are usual
-constexpr milliseconds kUnread{60};        // for which frames wait to be received at a busy process, at most
-constexpr std::size_t kHeldFrames = 2000;  // libzmq's high-water mark: beyond it the newest are dropped
+constexpr std::uint64_t kStorm = 2000;  // frames a second for each pair of places; some 50 are usual
+constexpr milliseconds kUnread{60};     // for which frames wait to be received at a busy process, at most
+// libzmq's high-water mark: beyond it the newest are dropped. Those of a front door are refused, which the node hears.
+constexpr std::size_t kHeldFrames = 2000;
 
 Place place_of(const std::string& address) {
     Place place = 0;
@@ -132,6 +133,7 @@ bool Network::send(ConnectorId id, const Frame& frame) {
 bool Network::send(ConnectionId id, const Frame& frame) {
     const auto found = connections_.find(id);
     if (found == connections_.end() || !found->second.server_up || found->second.ends_early) return false;
+    if (found->second.to_client.held.size() >= kHeldFrames) return false;
     put(found->second, false, frame);
     return true;
 }
@@ -179,7 +181,8 @@ void Network::arrive(ConnectionId id, bool to_server, const Frame& frame) {
     Connection& c = found->second;
     Lane& lane = to_server ? c.to_server : c.to_client;
     if (!passes(c, to_server) || !lane.held.empty() || clock_.now() < lane.pause_until) {
-        if (lane.held.size() < kHeldFrames) lane.held.push_back(frame);
+        const bool is_refused_at_the_sender = !to_server && c.port != Port::gossip;
+        if (is_refused_at_the_sender || lane.held.size() < kHeldFrames) lane.held.push_back(frame);
         return;
     }
     hand_over(c, to_server, frame);
