@@ -64,12 +64,18 @@ void Faults::commit(Fault fault) {
 }
 
 /// Of a node that is down, because one that runs outbids a false life at once. Mostly the key is then replaced. Without
-/// a node that is down, the key of one that runs is replaced in time.
+/// a node that is down, one crashes, or the key of one that runs is replaced in time.
 void Faults::steal_key() {
     std::vector<Host*> down;
     for (const auto& host : world_.hosts)
         if (!host->running() && !host->frozen() && host->lives() > 0) down.push_back(host.get());
     Host& host = down.empty() ? *random_.pick(world_.hosts) : *random_.pick(down);
+    if (down.empty() && host.running() && random_.permille(500)) {
+        world_.coverage.count(Fault::crash);
+        host.crash();
+        restart_later(host);
+        down.push_back(&host);
+    }
     if (world_.trace()) world_.line("!", "the key of " + host.name() + (down.empty() ? " is replaced" : " is stolen"));
     if (!down.empty()) claim_life(world_, host, random_);
     if (!down.empty() && random_.permille(400)) return;
