@@ -77,6 +77,7 @@ bool Core::Impl::is_known_life(const NodeId& from) {
     // A new life, whose addresses are not known yet: Discovery asks its front door.
     if (from.incarnation > peer->record.id.incarnation) peer->knows_us = false;
     if (from == peer->record.id && peer->record.state != NodeState::left) return true;
+    peers.tell_of_later_life(from);
     ctx.count("messages_of_another_life");
     return false;
 }

@@ -35,6 +35,7 @@ void Detector::allow_for_lateness(Duration late) {
 
 /// Whether the silence is probably this node's own fault: its own heartbeats do not come back to it, or most of at
 /// least two peers are silent at the same time. A node that never saw an own heartbeat goes by the second sign alone.
+/// Peers that nobody met do not count: a liar could tell of many.
 bool Detector::is_cut_off() const {
     const Timing& timing = ctx_.options.timing;
     const bool has_seen_own = own_heartbeat_at_ != kLongAgo;
@@ -42,7 +43,7 @@ bool Detector::is_cut_off() const {
     std::size_t live = 0;
     std::size_t silent = 0;
     for (const auto& [name, peer] : peers_.all()) {
-        if (!peer.is_live()) continue;
+        if (!peer.is_live() || !peer.is_met()) continue;
         ++live;
         if (ctx_.now - peer.heard_at > timing.suspect_after) ++silent;
     }
@@ -108,8 +109,9 @@ void Detector::suspect_if_silent(Peer& peer, bool cut_off) {
     const bool silent = ctx_.now - peer.heard_at > patience || peers_.is_unheard(peer);
     if (peer.record.state != NodeState::alive || !silent) return;
     peers_.suspect(peer);
-    // A node that is cut off has heard nobody, so its accusation would only help to confirm a wrong suspicion.
-    if (!cut_off) publish(ctx_, proto::PeerNews{{peer.record}});
+    // A node that is cut off has heard nobody, and one that never met the peer cannot tell that it has fallen silent.
+    // The accusation would only help to confirm a wrong suspicion.
+    if (!cut_off && peer.is_met()) publish(ctx_, proto::PeerNews{{peer.record}});
 }
 
 /// The decision that a silent peer is down. It has been suspect for too long: neither the peer itself nor any node that

@@ -155,6 +155,7 @@ bool Discovery::welcome(const proto::Message& message, const std::string& addres
     }
     target.name = welcome.self.id.name;
     peers_.greet(welcome.self, welcome.self.id.name);
+    peers_.tell_of_later_life(welcome.self.id);
     if (Peer* peer = peers_.find(target.name); peer && peer->record.id == welcome.self.id)
         peers_.take_report(*peer, welcome.channels);
     peers_.mark_knows_us(welcome.self.id);

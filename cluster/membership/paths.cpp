@@ -51,7 +51,7 @@ void Peers::connect_waiting() {
     tries_.forget_old(ctx_.now);
     for (const bool is_met : {true, false}) {
         for (auto& [name, peer] : peers_) {
-            if (!peer.waits || peer.told_of_by.empty() != is_met || !may_connect(peer)) continue;
+            if (!peer.waits || peer.is_met() != is_met || !may_connect(peer)) continue;
             peer.waits = false;
             try_addresses(peer);
         }

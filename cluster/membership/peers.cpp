@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "cluster/membership/precedence.hpp"
+#include "cluster/membership/seal.hpp"
 #include "proto/fnv1a.hpp"
 
 namespace muster::cluster {
@@ -351,6 +352,14 @@ bool Peers::revives_in_vain(const Peer& peer, const PeerRecord& news) const {
 void Peers::report_death_to(const NodeId& id) {
     Peer* peer = find(id.name);
     if (peer && peer->record.id == id && peer->record.state == NodeState::down) send_death_report(*peer, peer->record);
+}
+
+void Peers::tell_of_later_life(const NodeId& earlier) {
+    Peer* known = find(earlier.name);
+    if (!known || known->is_live() || known->record.id.incarnation <= earlier.incarnation) return;
+    if (ctx_.now - known->death_report_sent_at < kDeathReportInterval) return;
+    known->death_report_sent_at = ctx_.now;
+    ctx_.emit(PublishTo{earlier, sealed(ctx_, ctx_.message(proto::PeerNews{{known->record}}))});
 }
 
 /// Reports its own death to a peer that lives, so that it refutes it.

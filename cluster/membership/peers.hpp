@@ -80,6 +80,8 @@ struct Peer {
     [[nodiscard]] bool is_live() const {
         return record.state == NodeState::alive || record.state == NodeState::suspect;
     }
+    /// Something else than the word of one other node has shown that this life exists.
+    [[nodiscard]] bool is_met() const { return told_of_by.empty(); }
 };
 
 /// A change of a peer's state that other parts of the core act upon, in the order in which they happened.
@@ -205,6 +207,10 @@ public:
     /// Sends over a connection between the two: over control, or over gossip if the peer hears only that.
     void send_directly(const Peer& peer, proto::Message message);
     void publish_to(const Peer& peer, proto::Message message);
+    /// To be called when a life speaks that is not the latest one known here, as after a clock was set back. If the
+    /// later life is over, tells the earlier one of it, so that it takes a higher incarnation. Its own hello does so,
+    /// too, if it can reach a front door.
+    void tell_of_later_life(const NodeId& earlier);
     /// If the peer is believed down: reports that to it, because it lives.
     void report_death_to(const NodeId& id);
 
