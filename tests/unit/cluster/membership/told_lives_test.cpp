@@ -53,7 +53,7 @@ protected:
     }
     std::size_t known_to_a() { return net.core("a").nodes().size(); }
     [[nodiscard]] std::ptrdiff_t connects_to(const std::string& name) const {
-        return std::ranges::count(connects, name, &NodeId::name);
+        return std::count_if(connects.begin(), connects.end(), [&](const NodeId& id) { return id.name == name; });
     }
 
     std::vector<NodeId> connects;    // of a
