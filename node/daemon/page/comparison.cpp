@@ -6,7 +6,9 @@
 #include <algorithm>
 #include <iterator>
 #include <memory>
+#include <optional>
 #include <utility>
+#include <vector>
 
 #include "node/daemon/page/digests.hpp"
 
@@ -19,19 +21,6 @@ constexpr milliseconds kConnect{2000};
 constexpr milliseconds kSnapshots{10000};
 constexpr milliseconds kStep{50};
 constexpr milliseconds kSettle{2000};  // for changes under way between the nodes: several heartbeats
-
-/// Ends a watch at the end of the scope.
-class ScopedWatch {
-public:
-    ScopedWatch(Node& node, Watch watch) : node_(node), watch_(watch) {}
-    ~ScopedWatch() { node_.unwatch(watch_); }
-    ScopedWatch(const ScopedWatch&) = delete;
-    ScopedWatch& operator=(const ScopedWatch&) = delete;
-
-private:
-    Node& node_;
-    const Watch watch_;
-};
 
 /// The name under which the page of this node asks other nodes. With keys, it begins with the name of the node's key.
 std::string name_of_page(const std::string& node, bool has_keys) {
@@ -55,14 +44,46 @@ std::vector<MemberId> missing(const Members& from, const Members& those_of) {
     return ids;
 }
 
+/// Calls `visit(const Member&)` for the group's members at `node`. In parts, so that the node's thread never waits
+/// long.
+template <class Visit>
+std::optional<Error> visit_members(Node& node, const Group& group, Visit visit) {
+    for (std::uint64_t from = 0;;) {
+        const auto part = node.members_part(group, from);
+        if (!part) return part.error();
+        for (const auto& member : part->members) visit(member);
+        from += part->members.size();
+        if (part->members.empty() || from >= part->total) return std::nullopt;
+    }
+}
+
+std::optional<Error> read_group(Node& node, const Group& group, Digests& into) {
+    Digests::Sum sum;
+    auto error = visit_members(node, group, [&](const Member& member) { sum.add(member.id); });
+    if (!error) into.put(group, sum);
+    return error;
+}
+
+std::optional<Error> read_groups(Node& node, Digests& into) {
+    for (std::uint64_t from = 0;;) {
+        const auto part = node.groups_part(from);
+        if (!part) return part.error();
+        for (const auto& info : part->groups)
+            if (auto error = read_group(node, info.group, into)) return error;
+        from = part->next;
+        if (from == 0) return std::nullopt;
+    }
+}
+
 /// The difference in this group now. Empty if the group no longer differs.
 Result<std::vector<Comparison::Difference>> find_difference(Node& node, Worker& worker, const Group& group) {
-    const auto here = node.members(group);
-    if (!here) return here.error();
+    std::vector<Member> read;
+    if (auto error = visit_members(node, group, [&](const Member& member) { read.push_back(member); }))
+        return *std::move(error);
+    const Members here(std::move(read));
     const auto there = worker.members(group);
     if (!there) return there.error();
-    Comparison::Difference difference{group, here->size(), there->size(), missing(*there, *here),
-                                      missing(*here, *there)};
+    Comparison::Difference difference{group, here.size(), there->size(), missing(*there, here), missing(here, *there)};
     std::vector<Comparison::Difference> found;
     if (!difference.only_here.empty() || !difference.only_there.empty()) found.push_back(std::move(difference));
     return found;
@@ -124,27 +145,26 @@ Result<Comparison::Outcome> Comparison::compare(const NodeInfo& other) {
     auto worker = Worker::connect(std::move(options));
     if (!worker) return worker.error();
 
-    const auto here = std::make_shared<Digests>();
     const auto there = std::make_shared<Digests>();
-    const auto own = node_.watch_all([here](const WatchEvent& event) { here->take(event); });
-    if (!own) return own.error();
-    const ScopedWatch scoped(node_, *own);
     if (auto watched = (*worker)->watch_all([there](const WatchEvent& event) { there->take(event); }); !watched)
         return watched.error();
-
-    for (milliseconds waited{}; !here->has_begun() || !there->has_begun(); waited += kStep) {
+    for (milliseconds waited{}; !there->has_begun(); waited += kStep) {
         if (waited >= kSnapshots)
             return Error{ErrorCode::timeout, "no snapshot within 10 s: check the logs of both nodes"};
         if (!pause(kStep)) return Error{ErrorCode::closed, "this node is stopping"};
     }
-    auto groups = Digests::differing(*here, *there);
+    Digests here;
+    if (auto error = read_groups(node_, here)) return *std::move(error);
+    auto groups = Digests::differing(here, *there);
     for (milliseconds waited{}; !groups.empty() && waited < kSettle; waited += kStep) {
         if (!pause(kStep)) return Error{ErrorCode::closed, "this node is stopping"};
+        for (const auto& group : groups)
+            if (auto error = read_group(node_, group, here)) return *std::move(error);
         // Keep only groups that differ in every step: others are changes under way.
-        const auto still = Digests::differing(*here, *there);
+        const auto still = Digests::differing(here, *there);
         std::erase_if(groups, [&](const Group& group) { return !std::ranges::binary_search(still, group); });
     }
-    Outcome outcome{other.id.name, {here->groups(), here->members()}, {there->groups(), there->members()}, 0, {}};
+    Outcome outcome{other.id.name, {here.groups(), here.members()}, {there->groups(), there->members()}, 0, {}};
     outcome.differ = groups.size();
     for (const auto& group : groups) {
         if (outcome.differences.size() == kMostGroups) break;

@@ -19,10 +19,11 @@ struct Access {
     std::string keys_dir;
 };
 
-/// Connects as a worker to the other node's front door and watches both tables for a moment. It compares a digest of
-/// each group's members, and reports only groups that differ all the time: changes that are still travelling between
-/// the nodes are not differences. Each comparison costs both nodes a snapshot of their tables, like `muster diff`. So
-/// only one runs at a time, and none if there are more than kMostMembers. Any thread.
+/// Connects as a worker to the other node's front door and watches its table for a moment, while it reads this node's
+/// own in small parts. It compares a digest of each group's members, and reports only groups that differ all the time:
+/// changes that are still travelling between the nodes are not differences. Each comparison costs both nodes a walk
+/// over their tables, like `muster diff`. So only one runs at a time, and none if there are more than kMostMembers. Any
+/// thread.
 class Comparison {
 public:
     static constexpr std::uint64_t kMostMembers = 1'000'000;

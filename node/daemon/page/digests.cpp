@@ -20,6 +20,19 @@ std::uint64_t digest_of(const MemberId& id) {
 
 }  // namespace
 
+void Digests::Sum::add(const MemberId& id) {
+    ++members;
+    digest += digest_of(id);
+}
+
+void Digests::put(const Group& group, const Sum& sum) {
+    const std::lock_guard lock(mutex_);
+    if (sum.members == 0)
+        table_.erase(group);
+    else
+        table_[group] = sum;
+}
+
 void Digests::take(const WatchEvent& event) {
     const std::lock_guard lock(mutex_);
     if (event.kind == WatchEvent::Kind::snapshot) table_.clear();
