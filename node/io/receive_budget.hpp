@@ -11,8 +11,8 @@ namespace muster::node {
 
 /// Bounds messages, their bytes, and the processor time that receiving and stepping them takes. Neither number bounds a
 /// turn alone: a message of 1 MiB takes a thousand times as long to decode as a small one, and a signed one takes some
-/// 0.1 ms to check. libzmq takes turns between the connections of a socket: one that sends much cannot hide what others
-/// send. One message may exceed any amount, and a few small ones the time.
+/// 0.1 ms to check. One message may exceed any amount. libzmq takes turns between the connections of a socket: one that
+/// sends much cannot hide what others send.
 class ReceiveBudget {
 public:
     struct Amount {
@@ -22,7 +22,11 @@ public:
     };
 
     /// The time runs from now.
-    explicit ReceiveBudget(const Amount& most) : most_(most), left_(most), end_(cpu_time() + most.time) {}
+    explicit ReceiveBudget(const Amount& most)
+        : most_(most),
+          left_(most),
+          end_(cpu_time() + most.time),
+          end_by_clock_(now() + std::chrono::duration_cast<cluster::Duration>(most.time)) {}
 
     [[nodiscard]] bool is_spent() const { return left_.messages == 0 || left_.bytes == 0 || is_late_; }
     [[nodiscard]] std::size_t received() const { return most_.messages - left_.messages; }
@@ -36,24 +40,17 @@ public:
     void spend(const ReceiveBudget& part) { spend(part.received(), part.most_.bytes - part.left_.bytes); }
 
 private:
-    // The clock is read once for so many bytes, of which each message costs some: reading it takes as long as a quick
-    // message.
-    static constexpr std::size_t kPerMessage = 4096;
-    static constexpr std::size_t kUnread = std::size_t{64} << 10;
-
     void spend(std::size_t messages, std::size_t bytes) {
         left_.messages -= std::min(left_.messages, messages);
         left_.bytes -= std::min(left_.bytes, bytes);
-        unread_ += messages * kPerMessage + bytes;
-        if (unread_ < kUnread) return;
-        unread_ = 0;
-        is_late_ = cpu_time() >= end_;
+        // The processor's clock costs as much as a quick message, the other one a tenth. It runs as fast or faster.
+        is_late_ = now() >= end_by_clock_ && cpu_time() >= end_;
     }
 
     Amount most_;
     Amount left_;
     std::chrono::nanoseconds end_;
-    std::size_t unread_ = 0;
+    cluster::Instant end_by_clock_;
     bool is_late_ = false;
 };
 
