@@ -10,7 +10,9 @@ namespace muster::cluster {
 Link& Links::link_to(const NodeId& peer) {
     auto it = links_.find(peer.name);
     if (it == links_.end()) it = links_.try_emplace(peer.name, new_link(peer)).first;
-    if (it->second.peer().incarnation < peer.incarnation) it->second = new_link(peer);
+    // A live peer may have a life whose clock is behind: what is late for the one before must not end this link.
+    if (it->second.peer().incarnation < peer.incarnation && !peers_.find_live(it->second.peer()))
+        it->second = new_link(peer);
     return it->second;
 }
 
@@ -145,8 +147,7 @@ void Links::forget_old() {
 
 bool Links::wants_flush() const {
     return std::any_of(links_.begin(), links_.end(), [&](const auto& entry) {
-        const Peer* peer = peers_.find(entry.first);
-        return peer && peer->is_live() && entry.second.wants_flush(ctx_);
+        return peers_.find_live(entry.second.peer()) && entry.second.wants_flush(ctx_);
     });
 }
 
