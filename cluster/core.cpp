@@ -128,6 +128,8 @@ bool Core::Impl::settle_once() {
     const auto updates = replicas.updates().take();
     watches.tell(updates);
     moved = moved || !updates.empty();
+    // The worker asks again after a resume.
+    for (const SessionToken token : sessions.take_moved()) queries.session_ended(token);
     for (const auto& ended : sessions.take_ended()) {
         moved = true;
         watches.session_ended(ended.token);
@@ -284,13 +286,16 @@ bool Core::Impl::has_met_all_peers() const {
 bool Core::Impl::wants_flush() const {
     return heartbeat_due <= ctx.now || peers.has_news() || replicas.next_publish() <= ctx.now ||
            repair.has_due_pulls() || replicas.has_backlog() || pull_answers.wants_flush() || links.wants_flush() ||
-           sessions.wants_flush() || visibility.wants_flush() || watches.wants_flush() || !queries.empty();
+           local.wants_flush() || sessions.wants_flush() || visibility.wants_flush() || watches.wants_flush() ||
+           !queries.empty();
 }
 
 /// The order matters: own deltas first, because a heartbeat tells the position behind them, and a peer that is asked
 /// whether a join is visible must have been sent the join.
 void Core::Impl::flush() {
     const bool beats = ctx.now >= heartbeat_due;
+    local.flush();
+    settle();
     replicas.publish(beats || stopping || visibility.wants_flush());
     repair.work_off_backlog();
     settle();

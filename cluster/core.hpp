@@ -77,6 +77,9 @@ public:
 
     /// The position of the log that this node has applied for another one's current life; 0 if unknown. For tests.
     [[nodiscard]] Seq applied(const std::string& node) const;
+    /// Whether changes of tables or answers wait for another turn: a node that has died, or the members of a session
+    /// that has ended, may be shown in part. For simulations.
+    [[nodiscard]] bool is_busy() const;
     /// Asserts all internal invariants. For tests and simulations: takes time linear in all tables.
     void check() const;
     /// Names a buffer that exceeds its bound, if there is one. For simulations.

@@ -57,7 +57,7 @@ std::map<std::string, std::uint64_t> Core::Impl::counters() const {
 std::vector<NodeView> Core::Impl::views(Instant now) const {
     std::vector<NodeView> views;
     const auto view_table = [](NodeView& view, const Replica& replica) {
-        view.shown = replica.is_shown();
+        view.shown = replica.is_shown() && replica.is_settled();
         view.applied = replica.applied().value;
         view.groups = replica.parts().size();
         view.members = replica.member_count();
@@ -122,6 +122,9 @@ Status Core::status() const {
 }
 const Durations& Core::durations() const {
     return impl_->ctx.durations;
+}
+bool Core::is_busy() const {
+    return impl_->replicas.has_backlog() || impl_->local.wants_flush() || !impl_->queries.empty();
 }
 Seq Core::applied(const std::string& node) const {
     return impl_->replicas.applied(node);

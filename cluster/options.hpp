@@ -66,7 +66,7 @@ struct Bounds {
     std::size_t all_members = 16u << 20;            // of all origins together: see Share
     std::size_t table_bytes = 256u << 20;           // of memory that an origin's table takes; it keeps an eighth below
     std::size_t all_table_bytes = 1u << 30;         // of all origins together: see Share
-    std::uint64_t replication_work = 1u << 20;      // per turn, in bytes and members of deltas and chunks
+    std::uint64_t table_work = 1u << 20;            // per turn, for what others change: see cluster/base/work.hpp
     std::size_t answer_window = 4u << 20;           // bytes for one asker of pulls that are not known to be taken
     std::size_t repair_bytes_per_turn = 1u << 20;   // of answers to pulls; the last frame may exceed it
     std::size_t chunk_bytes = limits::kChunkBytes;  // of a part of a snapshot, an answer or a watch event, roughly

@@ -6,7 +6,7 @@
 
 #include "cluster/base/memory_size.hpp"
 #include "cluster/base/share.hpp"
-#include "cluster/base/wire_size.hpp"
+#include "cluster/base/work.hpp"
 #include "cluster/check.hpp"
 #include "proto/limits.hpp"
 
@@ -17,12 +17,8 @@ constexpr unsigned kMaxDoublings = 4;     // of pull_retry: 4.8 s, so the sender
 constexpr unsigned kDoubtful = 2;         // pulls in vain: then the log may be shorter than somebody has said
 constexpr unsigned kMaxPullsInVain = 16;  // then a snapshot that has begun is given up
 constexpr Duration kFollowAgain = std::chrono::minutes(1);
-constexpr std::size_t kVisits = 16;  // of copies with a backlog in one turn, at least
-
-/// What it takes to apply a delta or a chunk, about: its bytes on the wire and its members.
-std::uint64_t work_of(const proto::Delta& delta) {
-    return wire_size(delta) + members_in(delta);
-}
+constexpr std::size_t kFreedAtOnce = 1024;  // groups of a table that is used no more
+constexpr std::size_t kVisits = 16;         // of copies with a backlog in one turn, at least
 
 struct ChunkSize {
     std::uint64_t members = 0;
@@ -56,8 +52,8 @@ void Copy::origin_up(Seq position) {
 
 void Copy::origin_gone(Reason reason) {
     live_ = false;
-    if (replica_->is_shown()) replica_->collect_all(WatchEvent::Kind::leave, reason, shared_.updates);
-    replica_->show(false);
+    replica_->hide(reason);
+    settle();
     pull_due_ = behind_since_ = kNever;
     end_snapshot();
 }
@@ -99,8 +95,48 @@ void Copy::confirm_position(Seq position) {
 void Copy::show_if_due() {
     const bool may_show = live_ && position_confirmed_ && !replica_->is_shown();
     if (!(may_show && replica_->applied() >= show_at_)) return;
-    replica_->show(true);
-    replica_->collect_all(WatchEvent::Kind::join, Reason::left, shared_.updates);
+    replica_->show();
+    settle();
+}
+
+void Copy::settle() {
+    shared_.did(replica_->settle(shared_.work_left(), shared_.updates));
+    shared_.has_backlog = shared_.has_backlog || !replica_->is_settled();
+}
+
+// ---- tables that are used no more ------------------------------------------------
+
+void Copy::Shared::retire(std::shared_ptr<Replica> table, Reason reason) {
+    table->hide(reason);
+    if (table->is_settled() && table->parts().size() <= kFreedAtOnce) return;
+    retired.push_back(std::move(table));
+    has_backlog = true;
+}
+
+void Copy::Shared::work_off_retired() {
+    for (std::size_t left = retired.size(); left > 0 && work_left() > 0; --left) {
+        auto table = std::move(retired.front());
+        retired.pop_front();
+        did(table->settle(work_left(), updates));
+        // An answer to a pull may still read it; then it is tried again at the next tick.
+        const bool is_used = table.use_count() > 1;
+        if (table->is_settled() && !is_used) {
+            if (table->parts().size() <= kFreedAtOnce) continue;
+            did(table->dissolve(work_left()));
+        }
+        has_backlog = has_backlog || !table->is_settled() || !is_used;
+        retired.push_back(std::move(table));
+    }
+}
+
+void Copy::Shared::hide_retired(const std::string& node) {
+    for (const auto& table : retired)
+        if (table->id().name == node) table->settle(UINT64_MAX, updates);
+}
+
+void Copy::drop_incoming() {
+    if (incoming_) shared_.retire(incoming_->take_table(), Reason::left);
+    incoming_.reset();
 }
 
 // ---- deltas ----------------------------------------------------------------------
@@ -129,7 +165,7 @@ void Copy::apply(proto::Deltas deltas) {
         seq = seq.next();
     }
     if (applied > 0) shared_.ctx.count("deltas_applied", applied);
-    apply_early(shared_.setup.bounds.replication_work);
+    apply_early(shared_.setup.bounds.table_work);
     reconsider();
 }
 
@@ -147,7 +183,7 @@ void Copy::keep(Seq seq, proto::Delta& delta) {
 }
 
 bool Copy::has_work_left() const {
-    return shared_.work < shared_.setup.bounds.replication_work;
+    return shared_.work < shared_.setup.bounds.table_work;
 }
 
 bool Copy::has_room(std::size_t bytes) const {
@@ -172,7 +208,7 @@ proto::Delta Copy::drop_early(std::map<Seq, proto::Delta>::iterator at) {
 }
 
 void Copy::apply_early(std::uint64_t work) {
-    const std::uint64_t until = std::min(shared_.work + work, shared_.setup.bounds.replication_work);
+    const std::uint64_t until = std::min(shared_.work + work, shared_.setup.bounds.table_work);
     std::uint64_t applied = 0;
     while (can_apply_early() && !is_frozen() && shared_.work < until) {
         const Seq seq = early_.begin()->first;
@@ -185,7 +221,7 @@ void Copy::apply_early(std::uint64_t work) {
 }
 
 void Copy::apply_waiting() {
-    apply_early(shared_.setup.bounds.replication_work / kVisits);
+    apply_early(shared_.setup.bounds.table_work / kVisits);
     reconsider();
 }
 
@@ -199,13 +235,13 @@ bool Copy::apply_next(const proto::Delta& delta) {
         unfollow(why);
         return false;
     }
-    shared_.work += shared_.last_work = work_of(delta);
-    table.apply(delta, table.is_shown() ? &shared_.updates : nullptr);
+    shared_.did(work_of(delta));
+    table.apply(delta, shared_.updates);
     if (!incoming_) return true;
     if (incoming_->is_complete())
         replace_if_caught_up();
     else if (table.applied() >= incoming_->as_of())
-        incoming_.reset();  // deltas have brought what the snapshot was to bring
+        drop_incoming();  // deltas have brought what the snapshot was to bring
     return true;
 }
 
@@ -226,7 +262,7 @@ const char* Copy::why_too_large(const Replica& table, Replica::Size more) const 
 
 void Copy::refuse_deltas() {
     shared_.ctx.count("deltas_refused");
-    if (incoming_ && incoming_->is_complete()) incoming_.reset();
+    if (incoming_ && incoming_->is_complete()) drop_incoming();
     if (is_wrong_) return;
     is_wrong_ = true;
     shared_.ctx.note(Note::Kind::deltas_refused, origin().name, "");
@@ -239,9 +275,10 @@ void Copy::unfollow(const char* why) {
     if (std::exchange(is_followed_, false))
         ctx.note(Note::Kind::table_refused, origin().name, std::string("too many ") + why);
     is_wrong_ = true;
-    if (replica_->is_shown()) replica_->collect_all(WatchEvent::Kind::leave, Reason::node_down, shared_.updates);
     end_snapshot();
-    replica_ = std::make_shared<Replica>(origin(), shared_.setup);
+    const NodeId id = origin();
+    shared_.retire(std::move(replica_), Reason::node_down);
+    replica_ = std::make_shared<Replica>(id, shared_.setup);
     drop_early(Seq{UINT64_MAX});
     schedule_pull(ctx.now + kFollowAgain);
 }
@@ -254,16 +291,17 @@ std::optional<proto::SnapshotAck> Copy::take(const proto::SnapshotChunk& chunk, 
     const ChunkSize size = size_of(chunk);
     if (size.members > limits::kMembersPerFrame) {
         shared_.ctx.count("snapshots_broken");
-        incoming_.reset();
+        drop_incoming();
         return std::nullopt;
     }
-    shared_.work += shared_.last_work = size.wire + size.members;
+    shared_.did(size.wire + size.members + chunk.groups.size() * kGroupWork);
     if (chunk.members > shared_.setup.bounds.table_members) {
         unfollow("members");
         return std::nullopt;
     }
     if (chunk.index == 0 && (!incoming_ || chunk.as_of >= incoming_->as_of())) {
         if (incoming_) ++restarts_;
+        drop_incoming();
         incoming_.emplace(from, chunk.as_of, std::make_unique<Replica>(origin(), shared_.setup));
         // What the snapshot already has makes room for what it will need.
         drop_early(chunk.as_of);
@@ -271,7 +309,7 @@ std::optional<proto::SnapshotAck> Copy::take(const proto::SnapshotChunk& chunk, 
     if (!incoming_ || !incoming_->take(chunk, position, from)) return std::nullopt;
     if (incoming_->is_broken()) {
         shared_.ctx.count("snapshots_broken");
-        incoming_.reset();
+        drop_incoming();
         return std::nullopt;
     }
     if (const char* why = why_too_large(incoming_->table(), {})) {
@@ -289,7 +327,7 @@ void Copy::use_snapshot() {
     if (!incoming_ || !incoming_->is_complete()) return;
     known_ = std::max(known_, incoming_->end());
     replace_if_caught_up();
-    apply_early(shared_.setup.bounds.replication_work);
+    apply_early(shared_.setup.bounds.table_work);
     // What is still missing are deltas since the first chunk: they can be pulled now.
     if (incoming_ && incoming_->is_complete()) schedule_pull(shared_.ctx.now);
     reconsider();
@@ -302,15 +340,17 @@ void Copy::replace_if_caught_up() {
     const auto begun = incoming_->as_of();
     incoming_.reset();
     Context& ctx = shared_.ctx;
-    if (fresh->digest() != digest) return ctx.count("snapshots_broken");
+    if (fresh->digest() != digest) {
+        shared_.retire(std::move(fresh), Reason::left);
+        return ctx.count("snapshots_broken");
+    }
     if (const Replica::Size size = fresh->size();
         size.members > shared_.setup.bounds.table_members || size.bytes > shared_.setup.bounds.table_bytes)
         return unfollow(size.members > shared_.setup.bounds.table_members ? "members" : "bytes");
     fresh->end_snapshot();
     is_followed_ = true;
-    fresh->show(replica_->is_shown());
-    if (fresh->is_shown()) replica_->collect_difference(*fresh, shared_.updates);
-    replica_ = std::move(fresh);
+    if (replica_->is_shown()) replica_->hand_over_to(*fresh, shared_.updates);
+    shared_.retire(std::exchange(replica_, std::move(fresh)), Reason::left);
     ctx.count("snapshots_taken");
     ctx.note(Note::Kind::snapshot_taken, origin().name, "as of " + std::to_string(begun.value));
     ctx.journal.node(ctx.now, Change::Kind::table_taken, origin().name, "");
@@ -370,7 +410,7 @@ Copy::WaitingChunk Copy::take_out(const Chunks::iterator& at) {
 }
 
 void Copy::end_snapshot() {
-    incoming_.reset();
+    drop_incoming();
     while (!chunks_.empty()) take_out(chunks_.begin());
 }
 
@@ -386,7 +426,7 @@ void Copy::reconsider() {
         pulls_in_vain_ = 0;
         end_snapshot();
     } else if (pull_due_ == kNever) {
-        const bool waits = has_backlog();  // for a turn: what is missing is here
+        const bool waits = is_waiting();  // for a turn: what is missing is here
         if (applied < known_ && !waits) ctx.count("gaps");
         behind_since_ = ctx.now;
         schedule_pull(waits ? ctx.now + ctx.options.timing.pull_retry : ctx.now);
@@ -399,7 +439,7 @@ void Copy::schedule_pull(Instant due) {
 }
 
 proto::Pull Copy::next_pull() {
-    if (pulls_in_vain_ >= kMaxPullsInVain) incoming_.reset();
+    if (pulls_in_vain_ >= kMaxPullsInVain) drop_incoming();
     ++pulls_in_vain_;
     const bool soon = is_followed_ || incoming_;
     pull_due_ = shared_.ctx.now + (soon ? shared_.ctx.options.timing.pull_retry : kFollowAgain);
@@ -411,7 +451,7 @@ proto::Pull Copy::next_pull() {
 void Copy::add_to(SyncProgress& progress) const {
     if (!is_followed_) return;
     const Seq applied = replica_->applied();
-    if (replica_->is_shown() && applied >= show_at_)
+    if (replica_->is_shown() && replica_->is_settled() && applied >= show_at_)
         progress.add(true, replica_->member_count(), replica_->member_count());
     else if (incoming_)
         progress.add(false, incoming_->table().member_count(), incoming_->members());

@@ -35,11 +35,25 @@ public:
         GroupUpdates& updates;
         Replica::Setup setup;
         Instant next_pull = kNever;   // no pull of any copy is due before
-        std::uint64_t work = 0;       // done in this turn, of Bounds::replication_work
+        std::uint64_t work = 0;       // done in this turn, of Bounds::table_work
         std::uint64_t last_work = 0;  // the latest piece of it
         std::size_t early_bytes = 0;  // of all copies
         std::size_t copies = 0;
-        bool has_backlog = false;  // what did not fit a turn waits at some copy
+        bool has_backlog = false;                        // what did not fit a turn waits at some copy, or in `retired`
+        std::deque<std::shared_ptr<Replica>> retired{};  // tables that are no copy's any more, and end in pieces
+        [[nodiscard]] std::uint64_t work_left() const {
+            return setup.bounds.table_work - std::min(work, setup.bounds.table_work);
+        }
+        void did(std::uint64_t piece) {
+            if (piece > 0) work += last_work = piece;
+        }
+        /// Hides a table that is used no more, and frees it, in pieces if it is large.
+        void retire(std::shared_ptr<Replica> table, Reason reason);
+        /// A piece of that, in the work that is left of this turn.
+        void work_off_retired();
+        /// Hides the tables of earlier lives of a node at once: the link to it is one to its next life by now, and
+        /// members that are still shown would be taken for members of that.
+        void hide_retired(const std::string& node);
     };
     /// A chunk of a snapshot that waits for a turn.
     struct WaitingChunk {
@@ -54,6 +68,8 @@ public:
         ++shared_.copies;
     }
     ~Copy() {
+        shared_.retire(std::move(replica_), Reason::node_down);
+        drop_incoming();
         --shared_.copies;
         shared_.early_bytes -= early_bytes_;
     }
@@ -98,7 +114,9 @@ public:
     /// Returns whether it did, or dropped the chunk.
     bool postpone(proto::SnapshotChunk& chunk, Seq position, const std::string& from);
     /// Something waits that did not fit a turn.
-    [[nodiscard]] bool has_backlog() { return due_chunk() != chunks_.end() || (can_apply_early() && !is_frozen()); }
+    [[nodiscard]] bool has_backlog() { return is_waiting() || !replica_->is_settled(); }
+    /// Shows or hides a part of the table, as far as the work of this turn allows.
+    void settle();
     /// The first waiting chunk that can be taken. It does not wait any more.
     std::optional<WaitingChunk> next_chunk();
     /// Applies a part of the deltas that wait.
@@ -123,6 +141,8 @@ private:
     [[nodiscard]] Replica& target();
     /// The table is wrong and needs a snapshot: until its chunks are here, deltas are kept and not applied.
     [[nodiscard]] bool is_frozen() const { return is_wrong_ && !(incoming_ && incoming_->is_complete()); }
+    /// Deltas or chunks wait for a turn.
+    [[nodiscard]] bool is_waiting() { return due_chunk() != chunks_.end() || (can_apply_early() && !is_frozen()); }
     [[nodiscard]] bool has_work_left() const;
     [[nodiscard]] bool can_apply_early() const {
         const Replica& table = is_snapshot_next() ? incoming_->table() : *replica_;
@@ -155,6 +175,7 @@ private:
     [[nodiscard]] bool is_early(const proto::SnapshotChunk& chunk, const std::string& from) const;
     [[nodiscard]] Chunks::iterator due_chunk();
     WaitingChunk take_out(const Chunks::iterator& at);
+    void drop_incoming();
     void end_snapshot();
 
     Shared& shared_;

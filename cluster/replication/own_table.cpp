@@ -16,7 +16,7 @@ OwnTable::OwnTable(Context& context, Peers& peers, const Replica::Setup& setup, 
       updates_(updates),
       total_(setup.total),
       replica_(std::make_shared<Replica>(context.self, setup)) {
-    replica_->show(true);
+    replica_->show();
 }
 
 std::optional<Error> OwnTable::why_full(const proto::Delta& join) const {
@@ -41,7 +41,7 @@ void OwnTable::commit(proto::Delta delta) {
     const std::uint64_t members = members_in(delta);
     MUSTER_CHECK(members <= limits::kMembersPerFrame);
     if (unpublished_members_ + members > limits::kMembersPerFrame) publish_all();
-    replica_->apply(delta, &updates_);
+    replica_->apply(delta, updates_);
     peers_.set_seq(replica_->applied());
     ctx_.count("deltas_committed");
     const std::size_t size = wire_size(delta);
@@ -53,9 +53,7 @@ void OwnTable::commit(proto::Delta delta) {
 
 void OwnTable::adopt(Incarnation incarnation) {
     MUSTER_CHECK(unpublished_.empty());
-    replica_->collect_all(WatchEvent::Kind::leave, Reason::node_left, updates_);
-    replica_->adopt(incarnation);
-    replica_->collect_all(WatchEvent::Kind::join, Reason::left, updates_);
+    replica_->adopt(incarnation, updates_);
 }
 
 void OwnTable::publish(bool force) {

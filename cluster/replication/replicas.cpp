@@ -48,26 +48,29 @@ void Replicas::on(const Transition& transition) {
         MUSTER_CHECK(!earlier->replica()->is_shown());
         copies_.erase(id.name);
     }
+    shared_.hide_retired(id.name);
     copies_.try_emplace(id.name, shared_, id).first->second.origin_up(transition.seq);
 }
 
 void Replicas::forget() {
     std::erase_if(copies_, [&](const auto& entry) { return !entry.second.is_live() && !peers_.find(entry.first); });
+    shared_.has_backlog = shared_.has_backlog || !shared_.retired.empty();
 }
 
 // ---- lookups ---------------------------------------------------------------------
 
 Replicas::Totals Replicas::totals() const {
     Totals totals{groups_.shown_groups(), own().member_count()};
-    for (const auto& [name, copy] : copies_)
-        if (copy.replica()->is_shown()) totals.members += copy.replica()->member_count();
+    for (const auto& [name, copy] : copies_) totals.members += copy.replica()->visible_members();
+    for (const auto& table : shared_.retired) totals.members += table->visible_members();
     return totals;
 }
 
 const Replica* Replicas::shown(const std::string& node) const {
     if (node == own().id().name) return &own();
     const Copy* copy = find(node);
-    return copy && copy->replica()->is_shown() ? copy->replica().get() : nullptr;
+    if (!copy || !copy->replica()->is_shown() || !copy->replica()->is_settled()) return nullptr;
+    return copy->replica().get();
 }
 
 std::shared_ptr<const Replica> Replicas::table_of(const NodeId& origin) const {
@@ -100,6 +103,7 @@ void Replicas::check() const {
         copy.check();
         MUSTER_CHECK(copy.origin().name == name);
     }
+    for (const auto& table : shared_.retired) table->check();
     Totals walked;
     for (GroupRef group = 0; group < groups_.limit(); ++group) {
         std::uint64_t members = 0;
@@ -118,7 +122,7 @@ std::optional<std::string> Replicas::over_bounds() const {
     const Bounds& bounds = ctx_.options.bounds;
     if (total_.members > 2 * bounds.all_members + limits::kMembersPerFrame) return "members of all tables";
     if (total_.log_bytes > 2 * bounds.all_log_bytes + limits::kFrame) return "bytes of all logs";
-    if (shared_.work >= bounds.replication_work + shared_.last_work) return "work of a turn";
+    if (shared_.work >= bounds.table_work + shared_.last_work) return "work of a turn";
     if (shared_.early_bytes > 2 * bounds.all_early_bytes) return "bytes of all early deltas";
     return std::nullopt;
 }

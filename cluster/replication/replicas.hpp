@@ -60,6 +60,7 @@ public:
     void work_off_backlog(Visit visit) {
         shared_.work = 0;
         if (std::exchange(shared_.has_backlog, false)) {
+            shared_.work_off_retired();
             auto at = copies_.upper_bound(last_visited_);
             std::size_t idle = 0;  // copies in a row without a backlog
             while (idle < copies_.size() && has_work_left()) {
@@ -67,6 +68,7 @@ public:
                 auto& [name, copy] = *at++;
                 idle = copy.has_backlog() ? 0 : idle + 1;
                 if (idle > 0) continue;
+                copy.settle();
                 visit(copy);
                 last_visited_ = name;
             }
@@ -88,7 +90,7 @@ public:
     template <class Visit>
     void for_each_shown_in(GroupRef group, Visit visit) const {
         for (const Replica* holder : groups_.holders(group))
-            if (holder->is_shown()) visit(*holder, *holder->find(group));
+            if (const MemberList* members = holder->find_visible(group)) visit(*holder, *members);
     }
     /// Groups with members that are shown, and those members.
     struct Totals {
@@ -115,7 +117,7 @@ public:
 
 private:
     [[nodiscard]] const Copy* find(const std::string& node) const;
-    [[nodiscard]] bool has_work_left() const { return shared_.work < ctx_.options.bounds.replication_work; }
+    [[nodiscard]] bool has_work_left() const { return shared_.work < ctx_.options.bounds.table_work; }
 
     Context& ctx_;
     Peers& peers_;

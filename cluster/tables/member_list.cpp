@@ -166,11 +166,12 @@ std::vector<proto::NumberRun> runs_of(const std::vector<MemberNumber>& numbers) 
     return runs;
 }
 
-std::vector<proto::NumberRun> runs_of(const MemberList& members) {
+std::vector<proto::NumberRun> runs_of(const MemberList& members, std::size_t most) {
     std::vector<proto::NumberRun> runs;
-    members.for_each_run([&](const Run& run) {
+    members.for_each_run_from(MemberNumber{}, [&](const Run& run) {
         for (std::uint32_t done = 0; done < run.count; done += limits::kMembersPerCall)
             runs.push_back({run.first.plus(done), std::min<std::uint64_t>(limits::kMembersPerCall, run.count - done)});
+        return runs.size() < most;
     });
     return runs;
 }

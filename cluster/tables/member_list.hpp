@@ -111,6 +111,7 @@ private:
 
 /// Ascending numbers as runs of at most limits::kMembersPerCall, the longest that a message may have.
 std::vector<proto::NumberRun> runs_of(const std::vector<MemberNumber>& numbers);
-std::vector<proto::NumberRun> runs_of(const MemberList& members);
+/// Of the lowest numbers, about `most` runs.
+std::vector<proto::NumberRun> runs_of(const MemberList& members, std::size_t most);
 
 }  // namespace muster::cluster

@@ -5,6 +5,7 @@
 
 #include "cluster/base/random.hpp"
 #include "cluster/base/share.hpp"
+#include "cluster/base/work.hpp"
 #include "cluster/check.hpp"
 
 namespace muster::cluster {
@@ -63,7 +64,7 @@ Replica::Replica(NodeId origin, const Setup& setup)
 }
 
 Replica::~Replica() {
-    show(false);
+    for (std::size_t i = 0; i < visible_; ++i) index_.remove_shown(parts_[i].group);
     --total_.tables;
     total_.members -= counted_.members;
     total_.bytes -= counted_.bytes;
@@ -85,39 +86,92 @@ const MemberList* Replica::find(GroupRef group) const {
     return at == FlatIndex::kNone ? nullptr : &parts_[at].members;
 }
 
-Replica::Part& Replica::make_part(GroupRef group) {
+const MemberList* Replica::find_visible(GroupRef group) const {
+    const std::uint32_t at = visible_ == 0 ? FlatIndex::kNone : find_part(group);
+    return at == FlatIndex::kNone || at >= visible_ ? nullptr : &parts_[at].members;
+}
+
+std::uint32_t Replica::make_part(GroupRef group) {
     std::uint32_t at = find_part(group);
-    if (at == FlatIndex::kNone) {
-        at = static_cast<std::uint32_t>(parts_.size());
-        parts_.push_back({group, {}});
-        part_by_group_.insert(mix64(group), at);
-        index_.use(group);
-        group_bytes_ += index_.cost(group);
-        index_.add_holder(group, *this, by_origin);
-        if (shown_) index_.add_shown(group);
+    if (at != FlatIndex::kNone) return at;
+    at = static_cast<std::uint32_t>(parts_.size());
+    const bool visible = shown_ && is_settled();
+    parts_.push_back({group, {}});
+    part_by_group_.insert(mix64(group), at);
+    index_.use(group);
+    group_bytes_ += index_.cost(group);
+    index_.add_holder(group, *this, by_origin);
+    if (visible) {
+        set_visible(parts_[at], true);
+        ++visible_;
     }
-    return parts_[at];
+    return at;
 }
 
 void Replica::drop_part_if_empty(GroupRef group) {
-    const std::uint32_t at = find_part(group);
+    std::uint32_t at = find_part(group);
     if (at == FlatIndex::kNone || !parts_[at].members.empty()) return;
     part_by_group_.erase(mix64(group), at);
-    // The last part moves into the gap: removing a group takes the same time however many there are.
-    if (const auto last = static_cast<std::uint32_t>(parts_.size() - 1); at != last) {
-        part_by_group_.replace(mix64(parts_[last].group), last, at);
-        parts_[at] = std::move(parts_[last]);
+    // The last part moves into the gap: removing a group takes the same time however many there are. Visible parts stay
+    // before the others.
+    if (at < visible_) {
+        set_visible(parts_[at], false);
+        move_part(static_cast<std::uint32_t>(--visible_), at);
+        at = static_cast<std::uint32_t>(visible_);
     }
+    move_part(static_cast<std::uint32_t>(parts_.size() - 1), at);
     parts_.pop_back();
-    if (shown_) index_.remove_shown(group);
     group_bytes_ -= index_.cost(group);
     index_.remove_holder(group, *this);
     index_.release(group);
 }
 
-void Replica::show(bool shown) {
-    if (std::exchange(shown_, shown) == shown) return;
-    for (const Part& part : parts_) shown ? index_.add_shown(part.group) : index_.remove_shown(part.group);
+void Replica::move_part(std::uint32_t from, std::uint32_t to) {
+    if (from == to) return;
+    part_by_group_.replace(mix64(parts_[from].group), from, to);
+    parts_[to] = std::move(parts_[from]);
+}
+
+// ---- what others see -----------------------------------------------------------------
+
+void Replica::set_visible(const Part& part, bool visible) {
+    visible ? index_.add_shown(part.group) : index_.remove_shown(part.group);
+    visible ? visible_members_ += part.members.size() : visible_members_ -= part.members.size();
+}
+
+void Replica::hide(Reason reason) {
+    if (std::exchange(shown_, false)) hidden_for_ = reason;
+}
+
+std::uint64_t Replica::settle(std::uint64_t most, GroupUpdates& updates) {
+    std::uint64_t work = 0;
+    while (work < most && !is_settled()) {
+        const Part& part = parts_[shown_ ? visible_ : visible_ - 1];
+        set_visible(part, shown_);
+        visible_ += shown_ ? 1 : std::size_t{0} - 1;
+        collect(part, shown_ ? Kind::join : Kind::leave, shown_ ? Reason::left : hidden_for_, updates);
+        work += kGroupWork + part.members.runs() * kWireRun;
+    }
+    return work;
+}
+
+std::uint64_t Replica::dissolve(std::uint64_t most) {
+    MUSTER_CHECK(visible_ == 0);
+    std::uint64_t work = 0;
+    while (work < most && !parts_.empty()) {
+        const Part& part = parts_.back();
+        work += kGroupWork + part.members.runs() * kWireRun;
+        part.members.for_each_run([&](const Run& run) {
+            digest_ -= digest_of(part.group, run);
+            member_count_ -= run.count;
+            owners_.release(run.tag, run.count);
+        });
+        runs_ -= part.members.runs();
+        parts_.back().members = {};
+        drop_part_if_empty(part.group);
+    }
+    count_in_total();
+    return work;
 }
 
 std::uint64_t Replica::digest_of(GroupRef group, const Run& run) const {
@@ -136,7 +190,7 @@ void Replica::count_joined(GroupRef group, const Run& run) {
 
 // ---- deltas ------------------------------------------------------------------------
 
-void Replica::apply(const proto::Delta& delta, GroupUpdates* updates) {
+void Replica::apply(const proto::Delta& delta, GroupUpdates& updates) {
     applied_ = applied_.next();
     log_.begin(applied_);
     for (const auto& change : delta.changes) {
@@ -182,8 +236,9 @@ void Replica::count_in_total() {
     counted_log_bytes_ = log_.bytes();
 }
 
-void Replica::join(GroupRef group, const proto::GroupDelta& change, GroupUpdates* updates) {
-    Part& part = make_part(group);
+void Replica::join(GroupRef group, const proto::GroupDelta& change, GroupUpdates& updates) {
+    const std::uint32_t at = make_part(group);
+    Part& part = parts_[at];
     changed_runs_.clear();
     runs_ -= part.members.runs();
     for (const auto& run : change.joins) {
@@ -192,15 +247,17 @@ void Replica::join(GroupRef group, const proto::GroupDelta& change, GroupUpdates
         log_.add_join(joined);
         part.members.add(joined, [&](const Run& piece) {
             count_joined(group, piece);
-            if (updates) changed_runs_.push_back(piece);
+            if (at >= visible_) return;
+            visible_members_ += piece.count;
+            changed_runs_.push_back(piece);
         });
     }
     runs_ += part.members.runs();
     if (part.members.empty()) drop_part_if_empty(group);
-    if (!changed_runs_.empty()) collect(group, Kind::join, Reason::left, changed_runs_, *updates);
+    if (!changed_runs_.empty()) collect(group, Kind::join, Reason::left, changed_runs_, updates);
 }
 
-void Replica::leave(GroupRef group, const proto::GroupDelta& change, GroupUpdates* updates) {
+void Replica::leave(GroupRef group, const proto::GroupDelta& change, GroupUpdates& updates) {
     for (const auto& run : change.leaves) log_.add_leave(run);
     const std::uint32_t at = find_part(group);
     if (at == FlatIndex::kNone) return;
@@ -210,11 +267,12 @@ void Replica::leave(GroupRef group, const proto::GroupDelta& change, GroupUpdate
         parts_[at].members.remove(run.first, run.first.plus(run.count - 1), [&](const Run& piece) {
             digest_ -= digest_of(group, piece);
             member_count_ -= piece.count;
+            if (at < visible_) visible_members_ -= piece.count;
             changed_runs_.push_back(piece);
         });
     }
     runs_ += parts_[at].members.runs();
-    if (updates && !changed_runs_.empty()) collect(group, Kind::leave, change.reason, changed_runs_, *updates);
+    if (at < visible_ && !changed_runs_.empty()) collect(group, Kind::leave, change.reason, changed_runs_, updates);
     // Not before: the update takes the owners of those that left.
     for (const Run& piece : changed_runs_) owners_.release(piece.tag, piece.count);
     drop_part_if_empty(group);
@@ -230,7 +288,7 @@ void Replica::begin_at(Seq as_of) {
 bool Replica::add(const proto::GroupRuns& from) {
     if (from.joins.empty()) return true;
     const GroupRef group = index_.acquire(from.group);
-    Part& part = make_part(group);
+    Part& part = parts_[make_part(group)];
     MemberNumber newest = part.members.empty() ? MemberNumber{} : part.members.newest();
     if (!ascend_from(newest, from.joins)) {
         drop_part_if_empty(group);
@@ -273,32 +331,37 @@ void Replica::collect_members(GroupRef group, Kind kind, Reason reason, const st
     updates.add({group, std::make_shared<const WatchUpdate>(std::move(update))});
 }
 
-void Replica::collect_all(Kind kind, Reason reason, GroupUpdates& updates) const {
+void Replica::collect(const Part& part, Kind kind, Reason reason, GroupUpdates& updates) const {
+    updates.changed(index_.name(part.group), kind, id_.name, reason, part.members.size());
+    if (!index_.is_watched(part.group)) return;
     std::vector<Run> runs;
-    for (const Part& part : parts_) {
-        updates.changed(index_.name(part.group), kind, id_.name, reason, part.members.size());
-        if (!index_.is_watched(part.group)) continue;
-        runs.clear();
-        part.members.for_each_run([&](const Run& run) { runs.push_back(run); });
-        collect_members(part.group, kind, reason, runs, updates);
-    }
+    part.members.for_each_run([&](const Run& run) { runs.push_back(run); });
+    collect_members(part.group, kind, reason, runs, updates);
 }
 
-void Replica::collect_difference(const Replica& next, GroupUpdates& updates) const {
-    for (const Part& part : parts_) {
+void Replica::hand_over_to(Replica& next, GroupUpdates& updates) {
+    for (std::size_t i = 0; i < visible_; ++i) {
+        const Part& part = parts_[i];
         const auto gone = missing_from(next.find(part.group), next.owners_, part.members, owners_);
         if (!gone.empty()) collect(part.group, Kind::leave, Reason::left, gone, updates);
     }
     for (const Part& part : next.parts_) {
-        const auto fresh = missing_from(find(part.group), owners_, part.members, next.owners_);
+        const auto fresh = missing_from(find_visible(part.group), owners_, part.members, next.owners_);
         if (!fresh.empty()) next.collect(part.group, Kind::join, Reason::left, fresh, updates);
+        next.set_visible(part, true);
     }
+    next.shown_ = true;
+    next.visible_ = next.parts_.size();
+    for (; visible_ > 0; --visible_) set_visible(parts_[visible_ - 1], false);
+    shown_ = false;
 }
 
 // ---- the rest ----------------------------------------------------------------------
 
-void Replica::adopt(Incarnation incarnation) {
+void Replica::adopt(Incarnation incarnation, GroupUpdates& updates) {
+    for (std::size_t i = 0; i < visible_; ++i) collect(parts_[i], Kind::leave, Reason::node_left, updates);
     id_.incarnation = incarnation;
+    for (std::size_t i = 0; i < visible_; ++i) collect(parts_[i], Kind::join, Reason::left, updates);
 }
 
 void Replica::check() const {
@@ -306,7 +369,9 @@ void Replica::check() const {
     std::uint64_t count = 0;
     std::size_t runs = 0;
     std::size_t group_bytes = 0;
+    std::uint64_t visible_members = 0;
     for (const Part& part : parts_) {
+        if (static_cast<std::size_t>(&part - parts_.data()) < visible_) visible_members += part.members.size();
         runs += part.members.runs();
         group_bytes += index_.cost(part.group);
         MUSTER_CHECK(!part.members.empty() && find(part.group) == &part.members);
@@ -318,7 +383,7 @@ void Replica::check() const {
     }
     MUSTER_CHECK(part_by_group_.size() == parts_.size());
     MUSTER_CHECK(digest == digest_);
-    MUSTER_CHECK(count == member_count_);
+    MUSTER_CHECK(count == member_count_ && visible_members == visible_members_ && visible_ <= parts_.size());
     MUSTER_CHECK(runs == runs_ && group_bytes == group_bytes_);
     MUSTER_CHECK(counted_.members == member_count_ && counted_.bytes == bytes());
     MUSTER_CHECK(log_.size() == 0 || log_.last() == applied_);

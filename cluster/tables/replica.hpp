@@ -24,6 +24,9 @@ namespace muster::cluster {
 /// Invariants: `applied` never decreases. The members are what the deltas 1 to `applied` of this incarnation give when
 /// they are applied in order (but see `begin_at`). No group is empty. The digest is that of the members. The index has
 /// this replica as a holder of exactly its groups.
+///
+/// A table with very many groups is shown and hidden in pieces (settle()), so that it holds up no turn. Lookups,
+/// watchers and totals see each group change at the same time.
 class Replica {
 public:
     /// One group's members.
@@ -71,12 +74,21 @@ public:
     [[nodiscard]] const std::vector<Part>& parts() const { return parts_; }
     /// The group's members, or nullptr if there are none. Valid until the next change.
     [[nodiscard]] const MemberList* find(GroupRef group) const;
+    /// Those that lookups, watchers and notifications see.
+    [[nodiscard]] const MemberList* find_visible(GroupRef group) const;
+    [[nodiscard]] std::uint64_t visible_members() const { return visible_members_; }
 
-    /// True if lookups, watchers and notifications see this table. Copy and OwnTable decide; nothing here depends on
-    /// it.
+    /// True if lookups, watchers and notifications are to see this table. Copy and OwnTable decide.
     [[nodiscard]] bool is_shown() const { return shown_; }
-    /// Takes one step per group if it changes.
-    void show(bool shown);
+    /// Whether they see all of it, or nothing, as is_shown() says.
+    [[nodiscard]] bool is_settled() const { return visible_ == (shown_ ? parts_.size() : 0); }
+    void show() { shown_ = true; }
+    /// `reason`: why the members leave, for watchers.
+    void hide(Reason reason);
+    /// Shows or hides groups, in about `most` work, and adds one update for each. Returns the work that it took.
+    std::uint64_t settle(std::uint64_t most, GroupUpdates& updates);
+    /// Frees groups of a table that is hidden and not used any more, in about `most` work, which it returns.
+    std::uint64_t dissolve(std::uint64_t most);
 
     /// The most that the delta can add: names that the table has already are counted, too.
     [[nodiscard]] static Size added_by(const proto::Delta& delta);
@@ -84,8 +96,8 @@ public:
     [[nodiscard]] bool has_new_numbers(const proto::Delta& delta) const;
 
     /// Applies the delta numbered applied() + 1. A join of a number that is here and a leave of one that is not change
-    /// nothing. Adds what changed to `updates` unless it is nullptr.
-    void apply(const proto::Delta& delta, GroupUpdates* updates);
+    /// nothing. Adds what changed in visible groups to `updates`.
+    void apply(const proto::Delta& delta, GroupUpdates& updates);
 
     /// Makes this empty table the beginning of one that is put together from a snapshot: it has the position `as_of`,
     /// and `add` brings members. Until all deltas up to the last chunk's position are applied too, the members are not
@@ -96,16 +108,15 @@ public:
     /// The table is put together: numbers that the snapshot brought are not new any more.
     void end_snapshot() { newest_ = std::max(newest_, newest_added_); }
 
-    /// Adds one update for every group: all members joined, or left for `reason`.
-    void collect_all(WatchEvent::Kind kind, Reason reason, GroupUpdates& updates) const;
-    /// Adds what changes for watchers when `next`, a replica of the same origin, replaces this one. The reasons of the
-    /// leaves are not known any more, so they are all `left`.
-    void collect_difference(const Replica& next, GroupUpdates& updates) const;
+    /// Makes `next`, a hidden replica of the same origin, visible in the place of this one, and adds what that changes
+    /// for watchers. The reasons of the leaves are not known any more, so they are all `left`. Takes one step for each
+    /// group of both.
+    void hand_over_to(Replica& next, GroupUpdates& updates);
 
     void append_members(const Run& run, std::vector<Member>& members) const;
 
-    /// Takes a higher incarnation. Only while the table is empty.
-    void adopt(Incarnation incarnation);
+    /// Takes a higher incarnation: for watchers all members leave and join again.
+    void adopt(Incarnation incarnation, GroupUpdates& updates);
 
     /// Aborts if an invariant is broken.
     void check() const;
@@ -118,14 +129,18 @@ private:
     /// Counts this table in the total, after a change.
     void count_in_total();
     [[nodiscard]] std::uint32_t find_part(GroupRef group) const;
-    Part& make_part(GroupRef group);
+    std::uint32_t make_part(GroupRef group);
     void drop_part_if_empty(GroupRef group);
-    void join(GroupRef group, const proto::GroupDelta& change, GroupUpdates* updates);
-    void leave(GroupRef group, const proto::GroupDelta& change, GroupUpdates* updates);
+    void move_part(std::uint32_t from, std::uint32_t to);
+    void set_visible(const Part& part, bool visible);
+    void join(GroupRef group, const proto::GroupDelta& change, GroupUpdates& updates);
+    void leave(GroupRef group, const proto::GroupDelta& change, GroupUpdates& updates);
     void count_joined(GroupRef group, const Run& run);
     [[nodiscard]] std::uint64_t digest_of(GroupRef group, const Run& run) const;
     void collect(GroupRef group, WatchEvent::Kind kind, Reason reason, const std::vector<Run>& runs,
                  GroupUpdates& updates) const;
+    /// All members of the part.
+    void collect(const Part& part, WatchEvent::Kind kind, Reason reason, GroupUpdates& updates) const;
     void collect_members(GroupRef group, WatchEvent::Kind kind, Reason reason, const std::vector<Run>& runs,
                          GroupUpdates& updates) const;
 
@@ -143,7 +158,10 @@ private:
     Size counted_;          // in total_
     std::size_t counted_log_bytes_ = 0;
     bool shown_ = false;
+    Reason hidden_for_ = Reason::left;
     std::vector<Part> parts_;
+    std::size_t visible_ = 0;  // the first so many parts are visible
+    std::uint64_t visible_members_ = 0;
     FlatIndex part_by_group_;
     OwnerTable owners_;
     DeltaLog log_;

@@ -7,6 +7,7 @@
 
 #include "cluster/base/random.hpp"
 #include "cluster/base/wire_size.hpp"
+#include "cluster/base/work.hpp"
 #include "cluster/check.hpp"
 #include "proto/limits.hpp"
 #include "proto/validate.hpp"
@@ -16,6 +17,7 @@ namespace {
 
 constexpr std::size_t kMembershipBytes = 448;  // of one owner in one group, in all lists of this node
 constexpr std::size_t kMemberBytes = 64;       // of one that is alone in its run, in all lists of this node
+constexpr std::size_t kRunsAtOnce = 4096;      // that leave when their owner has gone
 
 std::string why_invalid(const Group& group, std::uint64_t count, const Meta& meta) {
     if (auto why = proto::why_invalid(group); !why.empty()) return why;
@@ -170,6 +172,7 @@ void LocalMembers::drop_membership(std::uint32_t at) {
 Result<proto::NumberRun> LocalMembers::join(const Owner& owner, const std::string& worker, const Group& group,
                                             std::uint64_t count, const Meta& meta, const SharedShare& share) {
     if (const auto why = why_invalid(group, count, meta); !why.empty()) return Error{ErrorCode::bad_request, why};
+    finish(owner);
     if (auto error = why_too_much(owner, group, count, meta, share->memory)) return *std::move(error);
     const proto::NumberRun run{last_.next(), count};
     proto::Delta delta;
@@ -301,17 +304,45 @@ void LocalMembers::remove(const proto::NumberRun& leaving) {
 }
 
 void LocalMembers::owner_gone(const Owner& owner, Reason reason) {
+    gone_.emplace_back(owner, reason);
+    remove_gone();
+}
+
+void LocalMembers::flush() {
+    work_ = 0;
+    remove_gone();
+}
+
+void LocalMembers::remove_gone() {
+    while (!gone_.empty() && work_ < ctx_.options.bounds.table_work)
+        if (remove_all(gone_.front().first, gone_.front().second, ctx_.options.bounds.table_work)) gone_.pop_front();
+}
+
+bool LocalMembers::remove_all(const Owner& owner, Reason reason, std::uint64_t most) {
     Leaves leaves(replicas_);
     // The owner's entry goes with its last membership, so it is looked up again each time.
     std::uint32_t at = find_owner(owner);
-    for (; at != kNone; at = find_owner(owner)) {
+    for (; at != kNone && work_ < most; at = find_owner(owner)) {
         const Membership& membership = memberships_[owners_[at].memberships.back()];
         const Group group = replicas_.groups().name(groups_[membership.group].ref);
-        const auto runs = runs_of(membership.numbers);
-        for (const auto& run : runs) remove(run);
+        const auto runs = runs_of(membership.numbers, kRunsAtOnce);
+        work_ += kGroupWork;
+        for (const auto& run : runs) {
+            remove(run);
+            work_ += kWireRun + run.count;
+        }
         leaves.add(group, reason, runs);
     }
     leaves.commit();
+    return at == kNone;
+}
+
+void LocalMembers::finish(const Owner& owner) {
+    const auto is_owner = [&](const auto& gone) { return gone.first == owner; };
+    const auto at = std::find_if(gone_.begin(), gone_.end(), is_owner);
+    if (at == gone_.end()) return;
+    remove_all(owner, at->second, UINT64_MAX);
+    std::erase_if(gone_, is_owner);
 }
 
 std::size_t LocalMembers::memory() const {

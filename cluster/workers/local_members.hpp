@@ -3,9 +3,11 @@
 
 #include <muster/types.hpp>
 
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cluster/base/caller.hpp"
@@ -37,8 +39,12 @@ public:
     /// Errors: bad_request (count, names), not_joined (the owner has none of them).
     Result<std::vector<MemberNumber>> leave(const Owner& owner, const Group& group,
                                             const std::vector<MemberNumber>& members, std::uint64_t count);
-    /// All members of the owner leave: in one delta, or in several if they do not fit one frame.
+    /// All members of the owner leave: in one delta, or in several if they do not fit one frame. What exceeds the work
+    /// of a turn leaves in the next ones: see flush().
     void owner_gone(const Owner& owner, Reason reason);
+    /// Begins the work of another turn.
+    void flush();
+    [[nodiscard]] bool wants_flush() const { return !gone_.empty(); }
 
     /// Calls `visit(const Owner&, const std::vector<MemberNumber>&)` for each owner that has members in the group, with
     /// these members in ascending order.
@@ -100,6 +106,11 @@ private:
     /// The highest `count` numbers that the owner (or any handler) has in the group, ascending.
     [[nodiscard]] Numbers latest(const Owner& owner, GroupRef group, std::uint64_t count) const;
     void remove(const proto::NumberRun& leaving);
+    void remove_gone();
+    /// Members of the owner leave, in about the work that `most` leaves of this turn. Whether all have.
+    bool remove_all(const Owner& owner, Reason reason, std::uint64_t most);
+    /// The owner joins again: those of its members that have yet to leave do so before.
+    void finish(const Owner& owner);
     /// The bound that the owner would exceed with this join, if any.
     [[nodiscard]] std::optional<Error> why_too_much(const Owner& owner, const Group& group, std::uint64_t count,
                                                     const Meta& meta, const Budget::Account& account) const;
@@ -117,6 +128,8 @@ private:
     FlatIndex by_pair_;
     FlatIndex by_owner_;
     FlatIndex by_group_;
+    std::deque<std::pair<Owner, Reason>> gone_;  // owners whose members have yet to leave
+    std::uint64_t work_ = 0;                     // of this turn, for them
 };
 
 }  // namespace muster::cluster

@@ -146,6 +146,7 @@ void Sessions::attach(Session& session, ConnectionId connection, std::uint64_t r
     by_connection_.erase(session.connection());
     by_connection_[connection] = session.token();
     session.attach(connection, received);
+    moved_.push_back(session.token());
     session.acked(received, outcomes_);
     list_if_wants_flush(session);
     list_if_roomy(session);
@@ -219,6 +220,7 @@ void Sessions::connection_lost(ConnectionId connection) {
 void Sessions::lose(Session& session) {
     by_connection_.erase(session.connection());
     session.detach();
+    moved_.push_back(session.token());
     lost_.emplace(ctx_.now + ctx_.options.session.grace, session.token());
     ctx_.note(Note::Kind::worker_lost, session.worker(), "");
     ctx_.journal.worker(ctx_.now, Change::Kind::worker_lost, session.worker(), "");
@@ -333,6 +335,10 @@ void Sessions::flush() {
         list_if_wants_flush(*session);
         list_if_roomy(*session);
     }
+}
+
+std::vector<SessionToken> Sessions::take_moved() {
+    return std::exchange(moved_, {});
 }
 
 std::vector<Sessions::Ended> Sessions::take_ended() {

@@ -73,6 +73,9 @@ public:
 
     /// The sessions that have ended, and the outcomes of notifications, since the last call.
     std::vector<Ended> take_ended();
+    /// Sessions that have lost their connection or have another one: an answer in parts that is under way has lost
+    /// some.
+    std::vector<SessionToken> take_moved();
     std::vector<Outcome> take_outcomes();
 
     [[nodiscard]] std::size_t size() const { return sessions_.size(); }
@@ -105,6 +108,7 @@ private:
     std::deque<SessionToken> to_flush_;                // in the order in which they began to want it
     std::vector<SessionToken> roomy_;                  // see take_roomy()
     std::vector<Ended> ended_;
+    std::vector<SessionToken> moved_;
     std::vector<Outcome> outcomes_;
 };
 

@@ -39,7 +39,7 @@ void make_small(Options& options, std::uint8_t kind) {
     bounds.all_members = 500'000;
     bounds.table_bytes = 20'000;
     bounds.all_table_bytes = 40'000;
-    bounds.replication_work = 500;
+    bounds.table_work = 500;
     bounds.answer_window = 1000;
     bounds.repair_bytes_per_turn = 300;
     bounds.chunk_bytes = 64;

@@ -102,6 +102,8 @@ private:
         std::optional<std::uint64_t> refuting;                       // log position at a refutation not published yet
         std::map<std::uint64_t, Duration> spoke;                     // token -> when its worker was last heard
         std::map<std::uint64_t, std::uint64_t> untold;               // handler -> members it has missed
+        std::set<std::pair<std::string, NodeState>> parting;         // nodes whose members leave in later turns
+        std::set<std::uint64_t> leaving;                             // own members that leave in later turns
         std::uint64_t steps = 0;
         std::map<std::pair<std::uint64_t, std::uint64_t>, Asked> asked;  // by connection and number of the request
     };
@@ -118,6 +120,8 @@ private:
         std::optional<NodeId> earlier_life;                  // the node took another incarnation than this
     };
 
+    /// Whether the members may leave in later turns, because they did not fit the work of this one.
+    static bool may_leave_later(Watched& watched, Host& host, const std::set<std::uint64_t>& members);
     void open_call(Watched& watched, const cluster::EventBody& event, Host& host);
     void open_request(Watched& watched, const proto::Message& message, Host& host);
     void own_changes(Watched& watched, const WatchEvent& event);

@@ -60,7 +60,7 @@ void draw_shares(cluster::Bounds& bounds, Random& random) {
     if (random.permille(200)) bounds.early_bytes = random.between(2000, 20'000);
     if (random.permille(200)) bounds.all_early_bytes = random.between(10'000, 60'000);
     if (random.permille(200)) bounds.all_log_bytes = random.between(2000, 20'000);
-    if (random.permille(300)) bounds.replication_work = random.between(1000, 8000);
+    if (random.permille(300)) bounds.table_work = random.between(3000, 30'000);
     if (random.permille(200)) bounds.answer_window = random.between(500, 20'000);
     if (random.permille(200)) bounds.repair_bytes_per_turn = random.between(1, 5000);
     if (random.permille(200)) bounds.unmet_peers = random.between(2, 6);
@@ -182,12 +182,12 @@ std::string Profile::to_text() const {
         << ms(network.jitter) << " ms, gossip loss " << network.gossip_loss_permille << " permille; log "
         << bounds.log_deltas << ", memory " << bounds.memory << ", answers " << bounds.answer_bytes_per_turn
         << ", streams " << bounds.stream_bytes_per_turn << ", early " << bounds.early_deltas << " in "
-        << bounds.early_bytes << " bytes, work " << bounds.replication_work << " a turn, window "
-        << bounds.answer_window << ", chunks " << bounds.chunk_bytes << ", link " << bounds.link_items << " items, "
-        << bounds.link_bytes << " bytes, " << to_string(bounds.link_policy) << ", kept for " << ms(link_retention)
-        << " ms, backlog " << bounds.backlog_items << ", " << to_string(bounds.backlog_policy) << ", grace "
-        << ms(session.grace) << " ms; handlers " << ms(handlers.usual) << " ms, " << handlers.block_permille
-        << " permille " << ms(handlers.block) << " ms, inbox " << handlers.inbox << "; faults:";
+        << bounds.early_bytes << " bytes, work " << bounds.table_work << " a turn, window " << bounds.answer_window
+        << ", chunks " << bounds.chunk_bytes << ", link " << bounds.link_items << " items, " << bounds.link_bytes
+        << " bytes, " << to_string(bounds.link_policy) << ", kept for " << ms(link_retention) << " ms, backlog "
+        << bounds.backlog_items << ", " << to_string(bounds.backlog_policy) << ", grace " << ms(session.grace)
+        << " ms; handlers " << ms(handlers.usual) << " ms, " << handlers.block_permille << " permille "
+        << ms(handlers.block) << " ms, inbox " << handlers.inbox << "; faults:";
     for (const auto& [fault, weight] : weights) out << ' ' << to_string(fault);
     return out.str();
 }

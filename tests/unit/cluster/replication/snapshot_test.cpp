@@ -32,7 +32,8 @@ struct Origin {
             change.group = homes[number - 1];
             change.leaves.push_back({MemberNumber{number}, 1 + random.below(2)});
         }
-        table.apply(delta, nullptr);
+        GroupUpdates none;
+        table.apply(delta, none);
         deltas.push_back(std::move(delta));
     }
 
@@ -70,10 +71,11 @@ TEST(Snapshot, WithAllDeltasSinceItsFirstChunkGivesTheTableOfItsLastChunk) {
         EXPECT_TRUE(sender.is_done());
         most_chunks = std::max<std::size_t>(most_chunks, receiver.next());
         Replica& copy = receiver.table();
-        while (!receiver.is_caught_up()) copy.apply(origin.deltas[copy.applied().value], nullptr);
+        GroupUpdates none;
+        while (!receiver.is_caught_up()) copy.apply(origin.deltas[copy.applied().value], none);
         copy.check();
         EXPECT_EQ(copy.digest(), receiver.digest()) << "seed " << seed;
-        while (copy.applied() < origin.table.applied()) copy.apply(origin.deltas[copy.applied().value], nullptr);
+        while (copy.applied() < origin.table.applied()) copy.apply(origin.deltas[copy.applied().value], none);
         EXPECT_EQ(copy.digest(), origin.table.digest()) << "seed " << seed;
         EXPECT_EQ(copy.member_count(), origin.table.member_count());
     }
@@ -145,19 +147,26 @@ TEST(Snapshot, IsReportedToWatchersAsTheDifferenceOnly) {
         index.add_watcher(kNoGroup);
         auto before = empty_table(index);
         auto after = empty_table(index);
-        for (const auto& delta : other.deltas) before->apply(delta, nullptr);
-        for (const auto& delta : origin.deltas) after->apply(delta, nullptr);
+        GroupUpdates updates;
+        for (const auto& delta : other.deltas) before->apply(delta, updates);
+        for (const auto& delta : origin.deltas) after->apply(delta, updates);
+        EXPECT_TRUE(updates.take().empty()) << "nobody sees the tables yet";
         std::map<MemberId, std::string> view;
         std::map<MemberId, std::string> expected;
-        GroupUpdates updates;
-        before->collect_all(WatchEvent::Kind::join, Reason::left, updates);
+        before->show();
+        before->settle(UINT64_MAX, updates);
         apply(updates.take(), view);
-        before->collect_difference(*after, updates);
+        before->hand_over_to(*after, updates);
+        EXPECT_TRUE(!before->is_shown() && before->is_settled() && after->is_shown() && after->is_settled());
         const auto difference = updates.take();
         std::size_t changed = 0;
         for (const auto& update : difference) changed += update.event->groups[0].size();
         apply(difference, view);
-        after->collect_all(WatchEvent::Kind::join, Reason::left, updates);
+        after->hide(Reason::left);
+        after->settle(UINT64_MAX, updates);
+        updates.take();
+        after->show();
+        after->settle(UINT64_MAX, updates);
         apply(updates.take(), expected);
         EXPECT_EQ(view, expected) << "seed " << seed;
         EXPECT_TRUE(seed >= 50 || changed <= 40u * 5) << "no more members than the deltas in between changed";

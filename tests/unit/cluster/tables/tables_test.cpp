@@ -140,7 +140,7 @@ TEST(MemberList, KeepsABatchAsOneRun) {
     int runs = 0;
     list.for_each_run([&](const OneRun&) { ++runs; });
     EXPECT_EQ(runs, 1);
-    const auto cut = runs_of(list);
+    const auto cut = runs_of(list, 100);
     ASSERT_EQ(cut.size(), 2u);
     EXPECT_EQ(cut[1].first.value, 65537u);
     EXPECT_EQ(cut[1].count, 120000u - 65536u);
