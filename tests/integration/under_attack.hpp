@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "tests/integration/cluster.hpp"
+#include "tests/integration/keys.hpp"
 #include "tests/integration/ledger.hpp"
 #include "tests/integration/listener.hpp"
 
@@ -19,8 +20,9 @@ namespace muster::test {
 /// from the constructor on.
 class UnderAttack {
 public:
-    /// `limits` are added to the attacked node's command line.
-    explicit UnderAttack(std::vector<std::string> limits = {});
+    /// `limits` are added to the attacked node's command line. With `keys`, which have to be of three nodes at least,
+    /// everybody has one, and all nodes have the limits.
+    explicit UnderAttack(std::vector<std::string> limits = {}, const Keys* keys = nullptr);
     ~UnderAttack();
     UnderAttack(const UnderAttack&) = delete;
     UnderAttack& operator=(const UnderAttack&) = delete;
@@ -29,7 +31,7 @@ public:
     [[nodiscard]] const std::string& control() const { return control_; }
     [[nodiscard]] const std::string& gossip() const { return gossip_; }
     [[nodiscard]] const std::string& http() const { return http_; }
-    [[nodiscard]] const Cluster& cluster() const { return cluster_; }
+    [[nodiscard]] Cluster& cluster() { return cluster_; }
     /// A node as the attacked one knows it.
     [[nodiscard]] NodeId id_of(std::size_t node);
 
@@ -41,7 +43,7 @@ public:
     bool counts(const std::string& name, std::uint64_t least, milliseconds timeout = 2 * kPatience);
 
     /// To be called at the end: every notification arrived once at each of the three, all nodes are alive and show the
-    /// same members, and the attacked one has never had more memory than `most_mib` beyond what it had at first.
+    /// same members, and none has ever had more memory than `most_mib` beyond what the attacked one had at first.
     /// Failures are GoogleTest failures.
     void expect_unharmed(std::uint64_t most_mib = 150);
     /// So many notifications more have arrived: it goes on serving while the attack lasts.
@@ -49,7 +51,7 @@ public:
 
 private:
     void run(std::uint32_t sender);
-    [[nodiscard]] std::uint64_t peak_mib();
+    [[nodiscard]] std::uint64_t peak_mib(std::size_t node);
 
     std::string control_;
     std::string gossip_;
