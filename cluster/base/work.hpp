@@ -7,8 +7,9 @@
 
 namespace muster::cluster {
 
-/// To make or remove a group's entry in a table. A unit is some 10 ns: about what a byte on the wire or a member takes.
-inline constexpr std::uint64_t kGroupWork = 256;
+/// To make or remove a group's entry in a table, and to tell watchers. A unit is some 10 ns: about what a byte on the
+/// wire or a member takes.
+inline constexpr std::uint64_t kGroupWork = 512;
 
 inline std::uint64_t work_of(const proto::Delta& delta) {
     return wire_size(delta) + members_in(delta) + delta.changes.size() * kGroupWork;

@@ -9,6 +9,7 @@
 #include "cluster/base/wire_size.hpp"
 #include "cluster/tables/replica.hpp"
 #include "proto/limits.hpp"
+#include "cluster/base/work.hpp"
 #include "tests/unit/cluster/net.hpp"
 
 namespace muster::cluster::test {
@@ -119,7 +120,7 @@ TEST_F(ShareOfReplication, ATableOfManyGroupsIsShownAndHiddenInPieces) {
         std::size_t changed = 0;
         for (const auto& action : actions)
             if (const auto* change = std::get_if<GroupChanged>(&action)) changed += change->group ? 1 : 3000;
-        EXPECT_LE(changed, 2 * (100'000u / 256 + 1)) << "of a step that ends one turn and begins another";
+        EXPECT_LE(changed, 2 * (100'000u / kGroupWork + 1)) << "of a step that ends one turn and begins another";
         changes += changed;
         if (const auto groups = core.groups().size(); seen.empty() || seen.back() != groups) seen.push_back(groups);
     };
