@@ -51,7 +51,8 @@ UnderAttack::UnderAttack(std::vector<std::string> limits, const Keys* keys)
       cluster_(places(control_, gossip_, http_, limits, keys)),
       ledger_(kNodes, kNodes, kMost) {
     for (std::size_t i = 0; i < kNodes; ++i) {
-        Worker::Options as{.nodes = {cluster_.address(i)}, .name = (keys ? "w.served-" : "served-") + std::to_string(i)};
+        Worker::Options as{.nodes = {cluster_.address(i)},
+                           .name = (keys ? "w.served-" : "served-") + std::to_string(i)};
         if (keys != nullptr) {
             as.key_file = keys->key("w");
             as.keys_dir = keys->folder();
