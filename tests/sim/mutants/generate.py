@@ -71,7 +71,7 @@ def check(mutant):
     name = mutant.get("name", "a mutant without a name")
     keys = KEYS | next((some for some in (FOR_FUZZER, FOR_DEFENCE) if some & mutant.keys()), FOR_SIMULATOR)
     missing = keys - mutant.keys()
-    unknown = mutant.keys() - keys - {"within"}
+    unknown = mutant.keys() - keys - {"within"} - ({"from_seed"} if keys >= FOR_SIMULATOR else set())
     if missing or unknown:
         raise Unusable(f"mutants.toml: {name}: has no {sorted(missing)}, and {sorted(unknown)} is unknown: "
                        f"write the keys that the top of the file explains")
@@ -98,7 +98,7 @@ def generate(listed, root, output):
         if "caught_as" not in mutant:
             continue
         rows.append(f'{{{number}, "{mutant["name"]}", "{mutant["mistake"]}", Caught::{mutant["caught_as"]}, '
-                    f'{mutant["within_runs"]}}},\n')
+                    f'{mutant.get("from_seed", 1)}, {mutant["within_runs"]}}},\n')
     for file, those in by_file.items():
         source = root / file
         write(output / file, copy_of(source.as_posix(), source.read_text(), those))

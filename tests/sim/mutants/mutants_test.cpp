@@ -26,6 +26,7 @@ struct Mutant {
     const char* name;
     const char* mistake;
     Caught as;
+    std::uint64_t first_seed;
     std::uint64_t runs;
 };
 
@@ -110,7 +111,7 @@ TEST_P(Mutants, is_caught) {
     const Mutant& mutant = GetParam();
     if (const char* runs = std::getenv("MUSTER_MUTANT_RUNS")) return measure(mutant, std::strtoull(runs, nullptr, 10));
     for (std::uint64_t i = 0; i < mutant.runs; ++i) {
-        const Outcome outcome = run_apart(mutant, kFirstSeed + i);
+        const Outcome outcome = run_apart(mutant, mutant.first_seed + i);
         if (!is_as(outcome, mutant.as)) continue;
         std::printf("caught in run %lu of at most %lu, %s: %s\n", i + 1, mutant.runs,
                     outcome.verdict == Verdict::unsafe ? "unsafe" : "stalled", outcome.why.c_str());

@@ -101,5 +101,19 @@ TEST_F(Names, ANodeWhoseClockWentBackTakesAHigherIncarnation) {
     EXPECT_EQ(net.members("c", kOrders).size(), 1u);
 }
 
+TEST_F(Names, ANodeWhoseClockWentBackLearnsOfItEvenIfItReachesNoFrontDoor) {
+    net.kill("b");
+    net.run(milliseconds(3000));
+    net.adjust = [](Options& options) { options.self.incarnation = Incarnation{1}; };
+    net.drop = [](const std::string&, const proto::Message& message) {
+        return message.header.origin == "b" && std::holds_alternative<proto::Hello>(message.body);
+    };
+    net.start("b", "a");
+    net.run(milliseconds(6000));
+    EXPECT_GT(net.core("b").self().incarnation, Incarnation{1001});
+    net.join("b", kMe, kOrders);
+    EXPECT_EQ(net.members("c", kOrders).size(), 1u);
+}
+
 }  // namespace
 }  // namespace muster::cluster::test
