@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "cluster/base/wire_size.hpp"
+#include "cluster/base/work.hpp"
 #include "cluster/tables/replica.hpp"
 #include "proto/limits.hpp"
-#include "cluster/base/work.hpp"
 #include "tests/unit/cluster/net.hpp"
 
 namespace muster::cluster::test {
