@@ -154,6 +154,7 @@ bool Discovery::welcome(const proto::Message& message, const std::string& addres
         return false;
     }
     target.name = welcome.self.id.name;
+    target.said_at.clear();
     peers_.greet(welcome.self, welcome.self.id.name);
     peers_.tell_of_later_life(welcome.self.id);
     if (Peer* peer = peers_.find(target.name); peer && peer->record.id == welcome.self.id)
@@ -214,6 +215,8 @@ bool Discovery::is_refused() const {
 bool Discovery::needs_hello(const Target& target) const {
     if (target.is_self) return false;
     const Peer* peer = target.name.empty() ? nullptr : peers_.find(target.name);
+    // A node that is elsewhere must not keep this one from a seed, where somebody else said that it was.
+    if (peer && !target.said_at.empty() && peer->record.address != target.said_at) peer = nullptr;
     if (!peer || peer->record.state == NodeState::left) return target.is_seed;
     if (peer->has_moved || peer->is_dormant) return target.is_seed || ctx_.now < target.turn_ends;
     return !peer->is_live() || !peer->knows_us;
@@ -247,7 +250,10 @@ Discovery::Target& Discovery::target_of(const Peer& peer) {
     Target& target = targets_[peer.record.address];
     const Peer* expected = peers_.find(target.name);
     const bool waits = expected && expected->record.address == peer.record.address && needs_hello(target);
-    if (!waits) target.name = peer.record.id.name;
+    if (!waits && target.name != peer.record.id.name) {
+        target.name = peer.record.id.name;
+        target.said_at = peer.record.address;
+    }
     return target;
 }
 

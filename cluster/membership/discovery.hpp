@@ -35,6 +35,7 @@ private:
         bool is_seed = false;
         bool is_self = false;    // this node itself answers there
         std::string name;        // the node that answered there, or is said to be there; empty: unknown
+        std::string said_at;     // this address, if the node is only said to be there
         bool is_dialed = false;  // Dial was the last action for this address, not HangUp
         Instant due{};           // of the next hello
         Duration wait{};         // between hellos
