@@ -57,7 +57,7 @@ std::map<std::string, std::uint64_t> Core::Impl::counters() const {
 std::vector<NodeView> Core::Impl::views(Instant now) const {
     std::vector<NodeView> views;
     const auto view_table = [](NodeView& view, const Replica& replica) {
-        view.shown = replica.is_shown() && replica.is_settled();
+        view.shown = replica.is_fully_shown();
         view.applied = replica.applied().value;
         view.groups = replica.parts().size();
         view.members = replica.member_count();

@@ -451,7 +451,7 @@ proto::Pull Copy::next_pull() {
 void Copy::add_to(SyncProgress& progress) const {
     if (!is_followed_) return;
     const Seq applied = replica_->applied();
-    if (replica_->is_shown() && replica_->is_settled() && applied >= show_at_)
+    if (replica_->is_fully_shown() && applied >= show_at_)
         progress.add(true, replica_->member_count(), replica_->member_count());
     else if (incoming_)
         progress.add(false, incoming_->table().member_count(), incoming_->members());

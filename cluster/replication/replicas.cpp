@@ -69,8 +69,7 @@ Replicas::Totals Replicas::totals() const {
 const Replica* Replicas::shown(const std::string& node) const {
     if (node == own().id().name) return &own();
     const Copy* copy = find(node);
-    if (!copy || !copy->replica()->is_shown() || !copy->replica()->is_settled()) return nullptr;
-    return copy->replica().get();
+    return copy && copy->replica()->is_fully_shown() ? copy->replica().get() : nullptr;
 }
 
 std::shared_ptr<const Replica> Replicas::table_of(const NodeId& origin) const {

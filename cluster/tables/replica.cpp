@@ -95,7 +95,7 @@ std::uint32_t Replica::make_part(GroupRef group) {
     std::uint32_t at = find_part(group);
     if (at != FlatIndex::kNone) return at;
     at = static_cast<std::uint32_t>(parts_.size());
-    const bool visible = shown_ && is_settled();
+    const bool visible = is_fully_shown();
     parts_.push_back({group, {}});
     part_by_group_.insert(mix64(group), at);
     index_.use(group);

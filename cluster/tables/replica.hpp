@@ -82,6 +82,7 @@ public:
     [[nodiscard]] bool is_shown() const { return shown_; }
     /// Whether they see all of it, or nothing, as is_shown() says.
     [[nodiscard]] bool is_settled() const { return visible_ == (shown_ ? parts_.size() : 0); }
+    [[nodiscard]] bool is_fully_shown() const { return shown_ && is_settled(); }
     void show() { shown_ = true; }
     /// `reason`: why the members leave, for watchers.
     void hide(Reason reason);

@@ -200,7 +200,7 @@ void Host::turn() {
         step({Tick{}, {}});
         const bool stuck = core_->next_deadline() <= core_time() && actions_.empty();
         idle_ticks_ = stuck ? idle_ticks_ + 1 : 0;
-        // Work that is done in pieces needs many turns, and need not show: whom it is for may be away.
+        // Work in pieces takes many turns. A turn may have no action, for example if the worker that asked has gone.
         if (idle_ticks_ > (core_->is_busy() ? 10'000 : 100))
             throw Violation(name_ + ": a tick does not move the deadline: a busy loop");
     }

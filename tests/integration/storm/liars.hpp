@@ -25,9 +25,9 @@ inline const std::string kLookedAt = "looked-at";  // the store of all groups th
 
 /// A worker, or with the key of an observer somebody who tries to be one. `own`: null without keys.
 void lie_as_worker(const Target& target, const keys::KeyPair* own, bool is_observer, std::uint64_t seed);
-/// A node with a key of its own, which dies and comes back as often as it likes.
+/// A node with a key of its own. It dies and restarts at random times.
 void lie_as_node(const Target& target, const std::string& name, const keys::KeyPair& own, std::uint64_t seed);
-/// Whoever reaches the ports, among them that for HTTP, and has no key.
+/// A client without a key that can reach all ports, also the HTTP port.
 void lie_as_stranger(const Target& target, std::uint64_t seed);
 
 }  // namespace muster::test
