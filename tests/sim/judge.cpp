@@ -43,6 +43,10 @@ void Model::judge_leaves(Watched& watched, Host& host) {
     else
         watched.parting.clear();
     if (cause_.earlier_life) return watched.leaving.clear();  // the sessions of its workers end with the earlier life
+    // A handler that is gone may still ask for what leaves by itself in the steps that follow.
+    std::erase_if(cause_.to_leave, [&](std::uint64_t number) {
+        return watched.leaving.contains(number) && cause_.left.contains(number);
+    });
     std::erase_if(cause_.left, [&](const auto& entry) { return watched.leaving.erase(entry.first) > 0; });
     std::set<std::uint64_t> left;
     // A worker that does not keep up is let go in whatever step filled its backlog.
