@@ -49,7 +49,7 @@ std::optional<Error> why_wrong_limits(const Node::Options::Limits& limits) {
     if (limits.connections < node::kLeastConnections || limits.connection_bytes < node::kLeastQueueBytes)
         return bad("limits: connections is at least 16, connection_bytes at least 4194304");
     if (limits.memory != 0 && limits.memory < node::kLeastMemory)
-        return bad("limits.memory is at least 64 MiB, or 0 for half of the memory of the machine or cgroup");
+        return bad("limits.memory is at least 64 MiB, or 0 for a third of the memory of the machine or cgroup");
     if (limits.worker_requests < node::kLeastRequests)
         return bad("limits.worker_requests is at least 1024: a worker may send so many before it has an answer");
     if (limits.max_handler_threads < limits.handler_threads || limits.max_handler_threads > kMostThreads)
@@ -103,14 +103,14 @@ std::uint64_t unguessable() {
     return bits;
 }
 
+/// What the tables of all nodes take, and what libzmq holds, comes on top: in all, less than three times as much.
 std::size_t memory_bound(const Node::Options::Limits& limits) {
-    return limits.memory != 0 ? limits.memory : node::memory_limit() / 2;
+    return limits.memory != 0 ? limits.memory : node::memory_limit() / 3;
 }
 
-/// The bytes in libzmq do not count for the memory bound: they come on top of it.
 node::Connections::Bounds connection_bounds(const Node::Options::Limits& limits) {
     node::Connections::Bounds bounds{limits.connections, limits.connection_bytes};
-    bounds.all_bytes = std::max(limits.connection_bytes, memory_bound(limits) / 4);
+    bounds.all_bytes = std::max(node::kLeastQueueBytes, memory_bound(limits) / 4);
     return bounds;
 }
 
@@ -137,7 +137,7 @@ cluster::Options core_options(const Node::Options& options, const NodeId& self, 
     core.bounds.link_bytes = options.queues.link.bytes;
     core.bounds.link_policy = options.queues.link.policy;
     const Node::Options::Limits& limits = options.limits;
-    core.bounds.memory = memory_bound(limits);
+    core.bounds.bound_memory(memory_bound(limits));
     core.bounds.sessions =
         std::min(limits.workers, node::most_sessions(node::share_descriptors(limits.connections).door));
     core.bounds.members_per_owner = limits.worker_members;

@@ -192,12 +192,12 @@ constexpr std::array kSettings{
             [](Config& c, const Values& v) {
                 return set_limit(c.node.limits.connection_bytes, v.back(), node::kLeastQueueBytes);
             }},
-    Setting{
-        "memory", "BYTES",
-        "limit of what workers and other nodes can make the node keep, at least 67108864 (default half of the memory "
-        "of the machine or cgroup)",
-        false,
-        [](Config& c, const Values& v) { return set_limit(c.node.limits.memory, v.back(), node::kLeastMemory); }},
+    Setting{"memory", "BYTES",
+            "limit of what workers and other nodes can make the node keep, at least 67108864 (default a third of the "
+            "memory "
+            "of the machine or cgroup)",
+            false,
+            [](Config& c, const Values& v) { return set_limit(c.node.limits.memory, v.back(), node::kLeastMemory); }},
     Setting{"workers", "N", "limit of connected workers (default 65536)", false,
             [](Config& c, const Values& v) { return set_limit(c.node.limits.workers, v.back()); }},
     Setting{"worker_members", "N", "limit of members of one worker (default 1048576)", false,

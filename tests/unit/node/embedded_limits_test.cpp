@@ -109,6 +109,38 @@ TEST(EmbeddedLimits, AStartWithTooFewDescriptorsIsAnError) {
     EXPECT_EXIT(start_with(100), testing::ExitedWithCode(0), "");
 }
 
+/// Metadata of some 8 KiB that no other number has.
+Meta large_meta(int number) {
+    Meta meta;
+    for (int at = 0; at < 16; ++at)
+        meta[std::to_string(at) + std::string(250, 'k')] = std::to_string(number) + std::string(250, 'v');
+    return meta;
+}
+
+TEST(EmbeddedLimits, MemoryBoundsTheTablesOfOtherNodesToo) {
+    const auto large = start(options("large"));
+    ASSERT_TRUE(large);
+    constexpr int kJoins = 5000;  // 40 MB, where half of 64 MiB may be taken
+    for (int number = 0; number < kJoins; ++number)
+        ASSERT_TRUE(large
+                        ->join(
+                            kGroup, [](const Notification&) {}, many(1, large_meta(number)))
+                        .ok());
+    const auto other = start(options("other", {large->address()}));
+    ASSERT_TRUE(other->join({"orders", "small"}, [](const Notification&) {}, {}).ok());
+
+    Seen<LogLine> log;
+    auto given = options("small", {large->address()});
+    given.limits.memory = std::size_t{64} << 20;
+    given.on_log = [&](const LogLine& line) { log.add(line); };
+    const auto small = start(given);
+    ASSERT_TRUE(small);
+    EXPECT_TRUE(eventually([&] { return lines_of(log, "table_refused") > 0; }));
+    EXPECT_TRUE(eventually([&] { return small->members({"orders", "small"})->size() == 1; }));
+    EXPECT_EQ(small->members(kGroup)->size(), 0u);
+    EXPECT_EQ(other->members(kGroup)->size(), std::size_t{kJoins});
+}
+
 TEST(EmbeddedLimits, TheAgeOfTheLoopWaitsForNothing) {
     const auto a = start(options("a"));
     ASSERT_TRUE(a);

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "cluster/options.hpp"
+
 namespace muster::cluster::test {
 namespace {
 
@@ -14,6 +16,18 @@ namespace {
 std::size_t fill(Budget& budget, Budget::Account& account) {
     while (budget.has_room(account, 1)) budget.draw(account, 1);
     return account.used();
+}
+
+TEST(Bounds, ABoundOfMemoryBoundsAllThatACoreKeeps) {
+    for (std::size_t bytes = std::size_t{64} << 20; bytes <= std::size_t{1} << 40; bytes *= 2) {
+        Bounds bounds;
+        bounds.bound_memory(bytes);
+        EXPECT_EQ(bounds.memory, bytes);
+        EXPECT_LE(bounds.most_memory(), bytes / 16 * 37);  // 1 + 1 + 1/4 + 1/16
+    }
+    Bounds ample;
+    ample.bound_memory(std::size_t{1} << 40);
+    EXPECT_EQ(ample.all_table_bytes, Bounds{}.all_table_bytes);
 }
 
 TEST(Budget, OneAloneGetsHalf) {
