@@ -102,12 +102,16 @@ void Copy::show_if_due() {
 void Copy::settle() {
     shared_.did(replica_->settle(shared_.work_left(), shared_.updates));
     shared_.has_backlog = shared_.has_backlog || !replica_->is_settled();
+    if (!replica_->is_replacing() || !replica_->is_settled()) return;
+    shared_.retire(replica_->take_replaced(), Reason::left);
+    use_snapshot();  // one may have waited for this
 }
 
 // ---- tables that are used no more ------------------------------------------------
 
 void Copy::Shared::retire(std::shared_ptr<Replica> table, Reason reason) {
     table->hide(reason);
+    if (auto before = table->take_replaced()) retire(std::move(before), reason);
     if (table->is_settled() && table->parts().size() <= kFreedAtOnce) return;
     retired.push_back(std::move(table));
     has_backlog = true;
@@ -334,7 +338,7 @@ void Copy::use_snapshot() {
 }
 
 void Copy::replace_if_caught_up() {
-    if (!incoming_->is_caught_up()) return;
+    if (!incoming_->is_caught_up() || replica_->is_replacing()) return;
     std::shared_ptr<Replica> fresh = incoming_->take_table();
     const auto digest = incoming_->digest();
     const auto begun = incoming_->as_of();
@@ -349,13 +353,14 @@ void Copy::replace_if_caught_up() {
         return unfollow(size.members > shared_.setup.bounds.table_members ? "members" : "bytes");
     fresh->end_snapshot();
     is_followed_ = true;
-    if (replica_->is_shown()) replica_->hand_over_to(*fresh, shared_.updates);
-    shared_.retire(std::exchange(replica_, std::move(fresh)), Reason::left);
+    auto before = std::exchange(replica_, std::move(fresh));
+    before->is_shown() ? replica_->replace(std::move(before)) : shared_.retire(std::move(before), Reason::left);
     ctx.count("snapshots_taken");
     ctx.note(Note::Kind::snapshot_taken, origin().name, "as of " + std::to_string(begun.value));
     ctx.journal.node(ctx.now, Change::Kind::table_taken, origin().name, "");
     is_wrong_ = false;
     pulls_in_vain_ = restarts_ = 0;
+    settle();
 }
 
 bool Copy::is_early(const proto::SnapshotChunk& chunk, const std::string& from) const {

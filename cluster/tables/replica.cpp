@@ -33,13 +33,13 @@ bool ascend_from(MemberNumber& newest, const std::vector<proto::JoinRun>& runs) 
 }
 
 /// The numbers of `here` that are not in `there` with the same owner.
-std::vector<Run> missing_from(const MemberList* there, const OwnerTable& owners_there, const MemberList& here,
+std::vector<Run> missing_from(const MemberList& there, const OwnerTable& owners_there, const MemberList& here,
                               const OwnerTable& owners_here) {
     std::vector<Run> missing;
     here.for_each_run([&](const Run& run) {
         for (std::uint32_t i = 0; i < run.count;) {
             const Run from{run.first.plus(i), run.count - i, run.tag};
-            const Run other = there ? there->find(from.first) : Run{};
+            const Run other = there.find(from.first);
             const bool same = other.count > 0 && owners_there.hash(other.tag) == owners_here.hash(run.tag);
             // One step takes all numbers that are in one run there. Numbers that are not there are few: one by one.
             const auto known = other.count > 0 ? other.last().value - from.first.value + 1 : 1;
@@ -141,18 +141,58 @@ void Replica::set_visible(const Part& part, bool visible) {
 
 void Replica::hide(Reason reason) {
     if (std::exchange(shown_, false)) hidden_for_ = reason;
+    if (replaced_) replaced_->hidden_for_ = reason;
+}
+
+void Replica::replace(std::shared_ptr<Replica> before) {
+    MUSTER_CHECK(!before->is_replacing() && visible_ == 0);
+    before->hide(Reason::left);
+    replaced_ = std::move(before);
+    show();
 }
 
 std::uint64_t Replica::settle(std::uint64_t most, GroupUpdates& updates) {
     std::uint64_t work = 0;
-    while (work < most && !is_settled()) {
-        const Part& part = parts_[shown_ ? visible_ : visible_ - 1];
-        set_visible(part, shown_);
-        visible_ += shown_ ? 1 : std::size_t{0} - 1;
-        collect(part, shown_ ? Kind::join : Kind::leave, shown_ ? Reason::left : hidden_for_, updates);
-        work += kGroupWork + part.members.runs() * kWireRun;
-    }
+    while (work < most && visible_ != (shown_ ? parts_.size() : 0))
+        work += shown_ ? show_next(updates) : hide_last(updates);
+    if (replaced_ && work < most) work += replaced_->settle(most - work, updates);
     return work;
+}
+
+std::uint64_t Replica::show_next(GroupUpdates& updates) {
+    const Part& part = parts_[visible_++];
+    set_visible(part, true);
+    const std::uint64_t work = kGroupWork + part.members.runs() * kWireRun;
+    const MemberList* before = replaced_ ? replaced_->find_visible(part.group) : nullptr;
+    if (!before) {
+        collect(part, Kind::join, Reason::left, updates);
+        return work;
+    }
+    const auto gone = missing_from(part.members, owners_, *before, replaced_->owners_);
+    if (!gone.empty()) replaced_->collect(part.group, Kind::leave, Reason::left, gone, updates);
+    const auto fresh = missing_from(*before, replaced_->owners_, part.members, owners_);
+    if (!fresh.empty()) collect(part.group, Kind::join, Reason::left, fresh, updates);
+    const std::uint64_t compared = before->runs() * kWireRun;
+    replaced_->hide_silently(replaced_->find_part(part.group));
+    return work + compared;
+}
+
+std::uint64_t Replica::hide_last(GroupUpdates& updates) {
+    const Part& part = parts_[--visible_];
+    set_visible(part, false);
+    collect(part, Kind::leave, hidden_for_, updates);
+    return kGroupWork + part.members.runs() * kWireRun;
+}
+
+void Replica::hide_silently(std::uint32_t at) {
+    set_visible(parts_[at], false);
+    const auto last = static_cast<std::uint32_t>(--visible_);
+    if (at == last) return;
+    // The last visible one changes places with it: visible parts stay before the others.
+    part_by_group_.erase(mix64(parts_[at].group), at);
+    part_by_group_.replace(mix64(parts_[last].group), last, at);
+    part_by_group_.insert(mix64(parts_[at].group), last);
+    std::swap(parts_[at], parts_[last]);
 }
 
 std::uint64_t Replica::dissolve(std::uint64_t most) {
@@ -339,23 +379,6 @@ void Replica::collect(const Part& part, Kind kind, Reason reason, GroupUpdates& 
     collect_members(part.group, kind, reason, runs, updates);
 }
 
-void Replica::hand_over_to(Replica& next, GroupUpdates& updates) {
-    for (std::size_t i = 0; i < visible_; ++i) {
-        const Part& part = parts_[i];
-        const auto gone = missing_from(next.find(part.group), next.owners_, part.members, owners_);
-        if (!gone.empty()) collect(part.group, Kind::leave, Reason::left, gone, updates);
-    }
-    for (const Part& part : next.parts_) {
-        const auto fresh = missing_from(find_visible(part.group), owners_, part.members, next.owners_);
-        if (!fresh.empty()) next.collect(part.group, Kind::join, Reason::left, fresh, updates);
-        next.set_visible(part, true);
-    }
-    next.shown_ = true;
-    next.visible_ = next.parts_.size();
-    for (; visible_ > 0; --visible_) set_visible(parts_[visible_ - 1], false);
-    shown_ = false;
-}
-
 // ---- the rest ----------------------------------------------------------------------
 
 void Replica::adopt(Incarnation incarnation, GroupUpdates& updates) {
@@ -387,6 +410,7 @@ void Replica::check() const {
     MUSTER_CHECK(runs == runs_ && group_bytes == group_bytes_);
     MUSTER_CHECK(counted_.members == member_count_ && counted_.bytes == bytes());
     MUSTER_CHECK(log_.size() == 0 || log_.last() == applied_);
+    if (replaced_) replaced_->check();
 }
 
 }  // namespace muster::cluster

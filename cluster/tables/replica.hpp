@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <utility>
 #include <vector>
 
 #include "cluster/options.hpp"
@@ -25,8 +27,8 @@ namespace muster::cluster {
 /// they are applied in order (but see `begin_at`). No group is empty. The digest is that of the members. The index has
 /// this replica as a holder of exactly its groups.
 ///
-/// A table with very many groups is shown and hidden in pieces (settle()), so that it holds up no turn. Lookups,
-/// watchers and totals see each group change at the same time.
+/// A table with very many groups is shown, hidden and replaced in pieces (settle()), so that it holds up no turn.
+/// Lookups, watchers and totals see each group change at the same time.
 class Replica {
 public:
     /// One group's members.
@@ -76,17 +78,28 @@ public:
     [[nodiscard]] const MemberList* find(GroupRef group) const;
     /// Those that lookups, watchers and notifications see.
     [[nodiscard]] const MemberList* find_visible(GroupRef group) const;
-    [[nodiscard]] std::uint64_t visible_members() const { return visible_members_; }
+    /// How many members they see of this table and of the one that it is replacing.
+    [[nodiscard]] std::uint64_t visible_members() const {
+        return visible_members_ + (replaced_ ? replaced_->visible_members_ : 0);
+    }
 
     /// True if lookups, watchers and notifications are to see this table. Copy and OwnTable decide.
     [[nodiscard]] bool is_shown() const { return shown_; }
     /// Whether they see all of it, or nothing, as is_shown() says.
-    [[nodiscard]] bool is_settled() const { return visible_ == (shown_ ? parts_.size() : 0); }
+    [[nodiscard]] bool is_settled() const {
+        return visible_ == (shown_ ? parts_.size() : 0) && (!replaced_ || replaced_->is_settled());
+    }
     [[nodiscard]] bool is_fully_shown() const { return shown_ && is_settled(); }
     void show() { shown_ = true; }
     /// `reason`: why the members leave, for watchers.
     void hide(Reason reason);
-    /// Shows or hides groups, in about `most` work, and adds one update for each. Returns the work that it took.
+    /// Shows this table in the place of `before`, an earlier one of the same origin. Watchers get the difference. The
+    /// reasons of its leaves are not known, so they are all `left`.
+    void replace(std::shared_ptr<Replica> before);
+    /// The table that this one is replacing; nullptr if there is none. Its groups stay as visible as they are.
+    std::shared_ptr<Replica> take_replaced() { return std::move(replaced_); }
+    [[nodiscard]] bool is_replacing() const { return replaced_ != nullptr; }
+    /// Shows or hides groups, in about `most` work, and adds the updates. Returns the work that it took.
     std::uint64_t settle(std::uint64_t most, GroupUpdates& updates);
     /// Frees groups of a table that is hidden and not used any more, in about `most` work, which it returns.
     std::uint64_t dissolve(std::uint64_t most);
@@ -109,11 +122,6 @@ public:
     /// The table is put together: numbers that the snapshot brought are not new any more.
     void end_snapshot() { newest_ = std::max(newest_, newest_added_); }
 
-    /// Makes `next`, a hidden replica of the same origin, visible in the place of this one, and adds what that changes
-    /// for watchers. The reasons of the leaves are not known any more, so they are all `left`. Takes one step for each
-    /// group of both.
-    void hand_over_to(Replica& next, GroupUpdates& updates);
-
     void append_members(const Run& run, std::vector<Member>& members) const;
 
     /// Takes a higher incarnation: for watchers all members leave and join again.
@@ -134,6 +142,11 @@ private:
     void drop_part_if_empty(GroupRef group);
     void move_part(std::uint32_t from, std::uint32_t to);
     void set_visible(const Part& part, bool visible);
+    /// Makes the first group visible that is not, or hides the last one that is. Returns the work that it took.
+    std::uint64_t show_next(GroupUpdates& updates);
+    std::uint64_t hide_last(GroupUpdates& updates);
+    /// Hides the group at this place without an update.
+    void hide_silently(std::uint32_t at);
     void join(GroupRef group, const proto::GroupDelta& change, GroupUpdates& updates);
     void leave(GroupRef group, const proto::GroupDelta& change, GroupUpdates& updates);
     void count_joined(GroupRef group, const Run& run);
@@ -160,6 +173,7 @@ private:
     std::size_t counted_log_bytes_ = 0;
     bool shown_ = false;
     Reason hidden_for_ = Reason::left;
+    std::shared_ptr<Replica> replaced_;  // hidden group by group as this table is shown
     std::vector<Part> parts_;
     std::size_t visible_ = 0;  // the first so many parts are visible
     std::uint64_t visible_members_ = 0;

@@ -134,6 +134,49 @@ TEST_F(ShareOfReplication, ATableOfManyGroupsIsShownAndHiddenInPieces) {
     EXPECT_FALSE(net.core("a").is_busy());
 }
 
+TEST_F(ShareOfReplication, ATableOfManyGroupsIsReplacedInPieces) {
+    start([](Bounds& bounds) { bounds.table_work = 100'000; });
+    constexpr std::uint64_t kGroups = 3000;
+    GroupIndex index{nullptr, 1};
+    const Bounds bounds;
+    Replica::Total total;
+    Replica table{x, {index, bounds, 1, total}};
+    GroupUpdates none;
+    std::vector<proto::Delta> deltas;
+    proto::SnapshotChunk chunk{x, Seq{kGroups + 1}, 0, 0, 1, {}, kGroups};
+    for (std::uint64_t i = 0; i < kGroups; ++i) {
+        const Group group{"g", std::to_string(i)};
+        const MemberNumber next{kGroups + i + 1};
+        deltas.push_back(joins({{MemberNumber{i + 1}, 1}}, group));
+        table.apply(joins({{next, 1}}, group), none);
+        chunk.groups.push_back({group, {{next, 1, "w", {}}}});
+    }
+    chunk.digest = table.digest();
+    publish(x, 1, std::move(deltas));
+    net.run(milliseconds(500));
+    ASSERT_EQ(net.core("a").groups().size(), kGroups);
+
+    std::size_t steps = 0;
+    net.on_step = [&](const std::string&, const Core& core, const Actions& actions) {
+        std::size_t changed = 0;
+        for (const auto& action : actions) changed += std::holds_alternative<GroupChanged>(action) ? 1 : 0;
+        EXPECT_LE(changed, 4 * (100'000u / kGroupWork + 1)) << "a join and a leave, of two turns";
+        steps += changed > 0 ? 1 : 0;
+        const auto groups = core.groups();
+        EXPECT_EQ(groups.size(), kGroups);
+        for (const auto& group : groups) ASSERT_EQ(group.members, 1u) << "of both tables, or of none";
+    };
+    say(x, proto::Heartbeat{}, chunk.as_of.value);
+    say(x, chunk, chunk.as_of.value);
+    net.run(milliseconds(1000));
+    EXPECT_GE(steps, 7u);
+    EXPECT_EQ(counter("snapshots_taken"), 1u);
+    EXPECT_FALSE(net.core("a").is_busy());
+    const auto members = net.core("a").members({"g", "0"}, false);
+    ASSERT_EQ(members.size(), 1u);
+    EXPECT_EQ(members[0].id.number.value, kGroups + 1);
+}
+
 // ---- positions ---------------------------------------------------------------------
 
 TEST_F(ShareOfReplication, DeltasThatDoNotExistAreNotPulledForEver) {

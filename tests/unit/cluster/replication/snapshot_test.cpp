@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <map>
 #include <memory>
+#include <string>
+#include <utility>
 
 #include "cluster/base/random.hpp"
 #include "cluster/replication/snapshot.hpp"
@@ -125,14 +127,16 @@ TEST(Snapshot, HasAtMostAWindowOfUnacknowledgedChunks) {
 }
 
 /// Applies the updates to what a watcher has.
-void apply(std::vector<GroupUpdate> updates, std::map<MemberId, std::string>& view) {
+using View = std::map<std::pair<Group, MemberId>, std::string>;
+void apply(std::vector<GroupUpdate> updates, View& view) {
     for (const auto& update : updates) {
         const WatchEvent event = update.event->whole();
-        for (const auto& member : event.groups.at(0).members) {
+        const auto& part = event.groups.at(0);
+        for (const auto& member : part.members) {
             if (event.kind == WatchEvent::Kind::join)
-                EXPECT_TRUE(view.emplace(member.id, member.worker).second);
+                EXPECT_TRUE(view.emplace(std::pair{part.group, member.id}, member.worker).second);
             else
-                EXPECT_EQ(view.erase(member.id), 1u);
+                EXPECT_EQ(view.erase({part.group, member.id}), 1u);
         }
     }
 }
@@ -145,23 +149,31 @@ TEST(Snapshot, IsReportedToWatchersAsTheDifferenceOnly) {
         for (int i = 0; i < 60; ++i) other.change();
         GroupIndex index{nullptr, 3};
         index.add_watcher(kNoGroup);
-        auto before = empty_table(index);
+        std::shared_ptr<Replica> before = empty_table(index);
         auto after = empty_table(index);
         GroupUpdates updates;
         for (const auto& delta : other.deltas) before->apply(delta, updates);
         for (const auto& delta : origin.deltas) after->apply(delta, updates);
         EXPECT_TRUE(updates.take().empty()) << "nobody sees the tables yet";
-        std::map<MemberId, std::string> view;
-        std::map<MemberId, std::string> expected;
+        View view;
+        View expected;
         before->show();
         before->settle(UINT64_MAX, updates);
         apply(updates.take(), view);
-        before->hand_over_to(*after, updates);
-        EXPECT_TRUE(!before->is_shown() && before->is_settled() && after->is_shown() && after->is_settled());
-        const auto difference = updates.take();
+        const std::uint64_t shown = before->visible_members();
         std::size_t changed = 0;
-        for (const auto& update : difference) changed += update.event->groups[0].size();
-        apply(difference, view);
+        after->replace(before);
+        EXPECT_EQ(after->visible_members(), shown);
+        while (!after->is_settled()) {  // one group each time
+            EXPECT_GE(after->settle(1, updates), 1u);
+            const auto difference = updates.take();
+            for (const auto& update : difference) changed += update.event->groups[0].size();
+            apply(difference, view);
+            EXPECT_EQ(after->visible_members(), view.size());
+            after->check();
+        }
+        EXPECT_EQ(after->take_replaced(), before);
+        EXPECT_TRUE(!before->is_shown() && before->is_settled() && after->is_fully_shown());
         after->hide(Reason::left);
         after->settle(UINT64_MAX, updates);
         updates.take();
