@@ -108,7 +108,8 @@ void Connections::stop_monitoring() {
     listener_ = -1;
     full_ = false;
     flows_.clear();
-    ending_ = held_ = 0;
+    ending_ = 0;
+    held_ = 0;
 }
 
 void Connections::read_events() {

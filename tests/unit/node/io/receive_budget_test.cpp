@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdint>
+
 namespace muster::node {
 namespace {
 
@@ -23,7 +25,7 @@ TEST(ReceiveBudget, IsSpentByMessagesOrBytes) {
 
 TEST(ReceiveBudget, IsSpentByTheTimeThatMessagesTake) {
     const auto begin = cpu_time();
-    ReceiveBudget budget({1'000'000, std::size_t{1} << 40, milliseconds(2)});
+    ReceiveBudget budget({1'000'000, SIZE_MAX, milliseconds(2)});
     while (!budget.is_spent()) {
         const auto until = cpu_time() + std::chrono::microseconds(100);  // as long as a signature takes
         while (cpu_time() < until) {
@@ -35,7 +37,7 @@ TEST(ReceiveBudget, IsSpentByTheTimeThatMessagesTake) {
 }
 
 TEST(ReceiveBudget, IsSpentByOneMessageThatTakesLonger) {
-    ReceiveBudget budget({1000, std::size_t{1} << 40, milliseconds(0)});
+    ReceiveBudget budget({1000, SIZE_MAX, milliseconds(0)});
     EXPECT_FALSE(budget.is_spent()) << "each call receives something";
     budget.spend(100);
     EXPECT_TRUE(budget.is_spent());
