@@ -312,6 +312,7 @@ class Looks(Pages):
         nodes = [{**node, "name": f"node-{i:03}"} for i in range(64)]
         nodes[17].update(state="down", silent=9, shown=False)
         nodes[40].update(state="suspect", silent=2)
+        nodes[7].update(silent_channels=["from the gossip port of node-007", "to the control port of node-007"])
         change = {"kind": "joined", "at": now, "last": now, "text": "", "reason": "", "members": 10, "more": True,
                   "groups": [["orders", f"feature-{i}"] for i in range(3)]}
         changes = [{**change, "id": i + 1, "node": f"node-{i % 64:03}"} for i in range(1024)]
@@ -326,6 +327,7 @@ class Looks(Pages):
             tab.wait("document.querySelectorAll('#nodes tr').length === 64")
             tab.wait_text("#verdict", "2 of 64 nodes are down or suspected: node-017, node-040")
             self.assertEqual(tab.get("document.querySelector('#nodes bdi').textContent"), "node-040")
+            tab.wait_text("#nodes", "alive; nothing arrives from the gossip port of node-007; nor to the control")
             self.assertLessEqual(tab.get("document.querySelectorAll('#changes li').length"), 120)
             self.assertLessEqual(tab.get("document.querySelectorAll('#picture .dot').length"), 60)
             self.assertLessEqual(tab.get("document.documentElement.scrollWidth"), width)
