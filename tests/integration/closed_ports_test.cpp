@@ -143,6 +143,20 @@ TEST_F(ClosedPorts, AControlPortThatWasNeverOpenCostsNothingAndIsTold) {
     expect_all_carried();
 }
 
+TEST_F(ClosedPorts, APathThatLosesLargePacketsIsToldAndLosesNothing) {
+    make_hosts(2);
+    if (!hosts_) return;
+    start();
+    const auto worker = join(*cluster_, 1);
+    hosts_->lose_large_packets(0);
+    notify(*cluster_, 0, '"' + std::string(4000, 'x') + '"');
+    EXPECT_TRUE(cluster_->node(1).wait_for_error("node n1 is connected in part only")) << cluster_->node(1).errors();
+    EXPECT_TRUE(received(worker).empty());
+    hosts_->find_packet_size(0);  // what OPERATING.md advises
+    EXPECT_TRUE(eventually([&] { return received(worker).size() == 1; }));
+    EXPECT_TRUE(eventually([&] { return status(1)["counters"]["channels_silent"] == 0; }));
+}
+
 TEST_F(ClosedPorts, ANodeThatNobodyCanConnectToWorksAndLearnsIt) {
     make_hosts(3);
     if (!hosts_) return;

@@ -143,6 +143,18 @@ void Hosts::open_port(std::size_t host, int port) {
     ip("-n " + name(host) + " rule del iif eth0 ipproto tcp dport " + std::to_string(port) + " blackhole pref 1");
 }
 
+void Hosts::lose_large_packets(std::size_t host) {
+    // A port of the switch drops what is larger than it takes. Not if a packet still has to be cut: so none may have
+    // to.
+    ip("-n " + name(host) + " link set eth0 gso_max_segs 1");
+    ip("-n " + name(kSwitch) + " link set " + port(host) + " mtu 1000");
+}
+
+void Hosts::find_packet_size(std::size_t host) {
+    const auto done = try_ip({"netns", "exec", name(host), "sh", "-c", "echo 1 > /proc/sys/net/ipv4/tcp_mtu_probing"});
+    if (done.status != 0) throw std::runtime_error("tcp_mtu_probing: " + done.errors);
+}
+
 void Hosts::split(const std::vector<std::size_t>& side) {
     for (const auto host : side)
         for (std::size_t other = 0; other < count_; ++other)
