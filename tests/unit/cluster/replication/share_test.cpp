@@ -73,10 +73,31 @@ protected:
         say(id, proto::Deltas{id, Seq{first}, std::move(deltas)}, last);
     }
     std::uint64_t counter(const std::string& name) { return net.counter("a", name); }
-    std::size_t members_of(const NodeId& id) {
-        const auto all = net.core("a").members(kGroup, false);
+    std::size_t members_of(const NodeId& id, const Group& group = kGroup) {
+        const auto all = net.core("a").members(group, false);
         return static_cast<std::size_t>(
             std::count_if(all.begin(), all.end(), [&](const Member& member) { return member.id.node == id; }));
+    }
+    /// The `count`th table of x that has so many groups, each with one member that no earlier table has.
+    proto::SnapshotChunk snapshot(std::uint64_t groups, std::uint64_t count) {
+        GroupIndex index{nullptr, 1};
+        const Bounds bounds;
+        Replica::Total total;
+        Replica table{x, {index, bounds, 1, total}};
+        GroupUpdates none;
+        proto::SnapshotChunk chunk{x, Seq{count * 10'000}, 0, 0, 1, {}, groups};
+        for (std::uint64_t i = 0; i < groups; ++i) {
+            const Group group{"g", std::to_string(i)};
+            const MemberNumber number{count * 10'000 + i};
+            table.apply(joins({{number, 1}}, group), none);
+            chunk.groups.push_back({group, {{number, 1, "w", {}}}});
+        }
+        chunk.digest = table.digest();
+        return chunk;
+    }
+    void take(const proto::SnapshotChunk& chunk) {
+        say(x, proto::Heartbeat{}, chunk.as_of.value);
+        say(x, chunk, chunk.as_of.value);
     }
     template <class Body>
     std::size_t count_sent(const NodeId& to) {
@@ -136,23 +157,8 @@ TEST_F(ShareOfReplication, ATableOfManyGroupsIsShownAndHiddenInPieces) {
 
 TEST_F(ShareOfReplication, ATableOfManyGroupsIsReplacedInPieces) {
     start([](Bounds& bounds) { bounds.table_work = 100'000; });
-    constexpr std::uint64_t kGroups = 3000;
-    GroupIndex index{nullptr, 1};
-    const Bounds bounds;
-    Replica::Total total;
-    Replica table{x, {index, bounds, 1, total}};
-    GroupUpdates none;
-    std::vector<proto::Delta> deltas;
-    proto::SnapshotChunk chunk{x, Seq{kGroups + 1}, 0, 0, 1, {}, kGroups};
-    for (std::uint64_t i = 0; i < kGroups; ++i) {
-        const Group group{"g", std::to_string(i)};
-        const MemberNumber next{kGroups + i + 1};
-        deltas.push_back(joins({{MemberNumber{i + 1}, 1}}, group));
-        table.apply(joins({{next, 1}}, group), none);
-        chunk.groups.push_back({group, {{next, 1, "w", {}}}});
-    }
-    chunk.digest = table.digest();
-    publish(x, 1, std::move(deltas));
+    const std::uint64_t kGroups = 3000;
+    take(snapshot(kGroups, 1));
     net.run(milliseconds(500));
     ASSERT_EQ(net.core("a").groups().size(), kGroups);
 
@@ -166,15 +172,34 @@ TEST_F(ShareOfReplication, ATableOfManyGroupsIsReplacedInPieces) {
         EXPECT_EQ(groups.size(), kGroups);
         for (const auto& group : groups) ASSERT_EQ(group.members, 1u) << "of both tables, or of none";
     };
-    say(x, proto::Heartbeat{}, chunk.as_of.value);
-    say(x, chunk, chunk.as_of.value);
+    take(snapshot(kGroups, 2));
     net.run(milliseconds(1000));
     EXPECT_GE(steps, 7u);
-    EXPECT_EQ(counter("snapshots_taken"), 1u);
+    EXPECT_EQ(counter("snapshots_taken"), 2u);
     EXPECT_FALSE(net.core("a").is_busy());
     const auto members = net.core("a").members({"g", "0"}, false);
     ASSERT_EQ(members.size(), 1u);
-    EXPECT_EQ(members[0].id.number.value, kGroups + 1);
+    EXPECT_EQ(members[0].id.number.value, 20'000u);
+}
+
+TEST_F(ShareOfReplication, ASnapshotWaitsUntilAllOfTheOneBeforeItIsShown) {
+    start([](Bounds& bounds) { bounds.table_work = 100'000; });
+    take(snapshot(3000, 1));
+    net.run(milliseconds(500));
+    for (const std::uint64_t count : {2, 3}) {
+        const auto chunk = snapshot(count == 2 ? 2000 : 1000, count);
+        within_turn(x, proto::Heartbeat{}, chunk.as_of.value);
+        within_turn(x, chunk, chunk.as_of.value);
+        tick();
+    }
+    tick();  // which takes the third
+    EXPECT_EQ(counter("snapshots_taken"), 2u);
+    EXPECT_GT(net.core("a").groups().size(), 2000u);
+    net.run(milliseconds(1000));
+    EXPECT_EQ(counter("snapshots_taken"), 3u);
+    EXPECT_EQ(net.core("a").groups().size(), 1000u);
+    EXPECT_EQ(members_of(x, {"g", "7"}), 1u);
+    EXPECT_FALSE(net.core("a").is_busy());
 }
 
 // ---- positions ---------------------------------------------------------------------
