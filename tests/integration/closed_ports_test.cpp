@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <stdexcept>
 #include <thread>
 
 #include "tests/integration/hosts.hpp"
@@ -148,7 +149,11 @@ TEST_F(ClosedPorts, APathThatLosesLargePacketsIsToldAndLosesNothing) {
     if (!hosts_) return;
     start();
     const auto worker = join(*cluster_, 1);
-    hosts_->lose_large_packets(0);
+    try {
+        hosts_->lose_large_packets(0);
+    } catch (const std::runtime_error& refused) {
+        GTEST_SKIP() << refused.what();
+    }
     notify(*cluster_, 0, '"' + std::string(4000, 'x') + '"');
     EXPECT_TRUE(cluster_->node(1).wait_for_error("node n1 is connected in part only")) << cluster_->node(1).errors();
     EXPECT_TRUE(received(worker).empty());

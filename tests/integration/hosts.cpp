@@ -147,11 +147,11 @@ void Hosts::lose_large_packets(std::size_t host) {
     // A port of the switch drops what is larger than it takes. Not if a packet still has to be cut: so none may have
     // to.
     ip("-n " + name(host) + " link set eth0 gso_max_segs 1");
-    ip("-n " + name(kSwitch) + " link set " + port(host) + " mtu 1000");
+    ip("-n " + name(kSwitch) + " link set " + port(host) + " mtu 1200");
 }
 
 void Hosts::find_packet_size(std::size_t host) {
-    const auto done = try_ip({"netns", "exec", name(host), "sh", "-c", "echo 1 > /proc/sys/net/ipv4/tcp_mtu_probing"});
+    const auto done = try_ip({"netns", "exec", name(host), "sh", "-c", "echo 2 > /proc/sys/net/ipv4/tcp_mtu_probing"});
     if (done.status != 0) throw std::runtime_error("tcp_mtu_probing: " + done.errors);
 }
 

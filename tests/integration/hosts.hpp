@@ -38,9 +38,9 @@ public:
     /// A firewall at `host` drops what others send to this TCP port of it.
     void close_port(std::size_t host, int port);
     void open_port(std::size_t host, int port);
-    /// The path from `host` loses packets beyond 1,000 bytes, and nobody is told.
+    /// The path from `host` loses packets beyond 1,200 bytes, and nobody is told.
     void lose_large_packets(std::size_t host);
-    /// The host's kernel looks for the size that passes: tcp_mtu_probing.
+    /// New connections from the host begin with small packets, and look for the size that passes: tcp_mtu_probing.
     void find_packet_size(std::size_t host);
     /// Both ways between each of `side` and each of all others.
     void split(const std::vector<std::size_t>& side);
