@@ -186,7 +186,7 @@ TEST_F(ShareOfReplication, ASnapshotWaitsUntilAllOfTheOneBeforeItIsShown) {
     start([](Bounds& bounds) { bounds.table_work = 100'000; });
     take(snapshot(3000, 1));
     net.run(milliseconds(500));
-    for (const std::uint64_t count : {2, 3}) {
+    for (const unsigned count : {2u, 3u}) {
         const auto chunk = snapshot(count == 2 ? 2000 : 1000, count);
         within_turn(x, proto::Heartbeat{}, chunk.as_of.value);
         within_turn(x, chunk, chunk.as_of.value);
