@@ -48,8 +48,9 @@ Result<std::shared_ptr<const GroupList::Copy>> GroupList::copy() {
     auto& groups = fresh->by_name;
     std::ranges::sort(groups, {}, &GroupInfo::group);
     // Between two parts a group may have moved to another position, and then appears twice.
-    const auto twice = std::ranges::unique(groups, {}, &GroupInfo::group);
-    groups.erase(twice.begin(), twice.end());
+    // (clang 14 cannot compile std::ranges::unique.)
+    const auto same = [](const GroupInfo& a, const GroupInfo& b) { return a.group == b.group; };
+    groups.erase(std::unique(groups.begin(), groups.end(), same), groups.end());
     fresh->by_members.resize(groups.size());
     std::iota(fresh->by_members.begin(), fresh->by_members.end(), std::size_t{0});
     std::ranges::stable_sort(fresh->by_members, std::greater{}, [&](std::size_t i) { return groups[i].members; });
