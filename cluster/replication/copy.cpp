@@ -349,8 +349,10 @@ void Copy::replace_if_caught_up() {
         return ctx.count("snapshots_broken");
     }
     if (const Replica::Size size = fresh->size();
-        size.members > shared_.setup.bounds.table_members || size.bytes > shared_.setup.bounds.table_bytes)
+        size.members > shared_.setup.bounds.table_members || size.bytes > shared_.setup.bounds.table_bytes) {
+        shared_.retire(std::move(fresh), Reason::left);
         return unfollow(size.members > shared_.setup.bounds.table_members ? "members" : "bytes");
+    }
     fresh->end_snapshot();
     is_followed_ = true;
     auto before = std::exchange(replica_, std::move(fresh));
