@@ -21,6 +21,13 @@ bool has_same_addresses(const PeerRecord& a, const PeerRecord& b) {
     return a.address == b.address && a.control == b.control && a.gossip == b.gossip;
 }
 
+/// Whether a report of its death may go to the peer now. If so, the next one waits for kDeathReportInterval.
+bool may_report_death(Peer& peer, Instant now) {
+    if (now - peer.death_report_sent_at < kDeathReportInterval) return false;
+    peer.death_report_sent_at = now;
+    return true;
+}
+
 }  // namespace
 
 Peers::Peers(Context& context)
@@ -357,15 +364,13 @@ void Peers::report_death_to(const NodeId& id) {
 void Peers::tell_of_later_life(const NodeId& earlier) {
     Peer* known = find(earlier.name);
     if (!known || known->is_live() || known->record.id.incarnation <= earlier.incarnation) return;
-    if (ctx_.now - known->death_report_sent_at < kDeathReportInterval) return;
-    known->death_report_sent_at = ctx_.now;
+    if (!may_report_death(*known, ctx_.now)) return;
     ctx_.emit(PublishTo{earlier, sealed(ctx_, ctx_.message(proto::PeerNews{{known->record}}))});
 }
 
 /// Reports its own death to a peer that lives, so that it refutes it.
 void Peers::send_death_report(Peer& peer, const PeerRecord& report) {
-    if (ctx_.now - peer.death_report_sent_at < kDeathReportInterval) return;
-    peer.death_report_sent_at = ctx_.now;
+    if (!may_report_death(peer, ctx_.now)) return;
     // The peer's messages arrive, so there is a path; this node's own socket may still wait for its backoff.
     if (!peer.is_live() && !is_just_connected(peer)) connect(peer);
     send(peer.record.id.name, proto::PeerNews{{report}});

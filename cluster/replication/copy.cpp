@@ -187,7 +187,7 @@ void Copy::keep(Seq seq, proto::Delta& delta) {
 }
 
 bool Copy::has_work_left() const {
-    return shared_.work < shared_.setup.bounds.table_work;
+    return shared_.work_left() > 0;
 }
 
 bool Copy::has_room(std::size_t bytes) const {

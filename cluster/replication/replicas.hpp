@@ -117,7 +117,7 @@ public:
 
 private:
     [[nodiscard]] const Copy* find(const std::string& node) const;
-    [[nodiscard]] bool has_work_left() const { return shared_.work < ctx_.options.bounds.table_work; }
+    [[nodiscard]] bool has_work_left() const { return shared_.work_left() > 0; }
 
     Context& ctx_;
     Peers& peers_;

@@ -96,7 +96,7 @@ public:
     /// Shows this table in the place of `before`, an earlier one of the same origin. Watchers get the difference. The
     /// reasons of its leaves are not known, so they are all `left`.
     void replace(std::shared_ptr<Replica> before);
-    /// The table that this one is replacing; nullptr if there is none. Its groups stay as visible as they are.
+    /// Lets go of the table that this one is replacing; nullptr if there is none. Shows and hides nothing.
     std::shared_ptr<Replica> take_replaced() { return std::move(replaced_); }
     [[nodiscard]] bool is_replacing() const { return replaced_ != nullptr; }
     /// Shows or hides groups, in about `most` work, and adds the updates. Returns the work that it took.

@@ -194,8 +194,7 @@ constexpr std::array kSettings{
             }},
     Setting{"memory", "BYTES",
             "limit of what workers and other nodes can make the node keep, at least 67108864 (default a third of the "
-            "memory "
-            "of the machine or cgroup)",
+            "memory of the machine or cgroup)",
             false,
             [](Config& c, const Values& v) { return set_limit(c.node.limits.memory, v.back(), node::kLeastMemory); }},
     Setting{"workers", "N", "limit of connected workers (default 65536)", false,
