@@ -54,22 +54,9 @@ class Stream:
 
     def take(self, first: int, message: Deliveries | Gap | WatchNews, out: list[Entry]) -> Verdict:
         """Takes the items, numbered from `first` on. Appends what need not wait to `out`. Raises Malformed."""
-        items: Sequence[StreamItem] = message.notifications if isinstance(message, Deliveries) else (message,)
-        for number, item in enumerate(items, first):
-            if number <= self.taken:
-                self.counters["repeated"] += 1
-                continue
-            if number != self.taken + 1:
-                self.counters["holes"] += 1
-                return Verdict.hole
-            if self.waiting >= self._room or self._bytes >= limits.INBOX_BYTES:
-                self.counters["refused_for_want_of_room"] += 1
-                return Verdict.full
-            self.taken = number
-            self._bytes += _size(item)
-            self._held.append((number, item))
-        self.release(out)
-        return Verdict.taken
+        verdict = self._hold(first, message.notifications if isinstance(message, Deliveries) else (message,))
+        self.release(out)  # whatever the verdict: only what is handled makes room
+        return verdict
 
     def release(self, out: list[Entry]) -> None:
         """Appends what need not wait any more to `out`. Call it when a join was answered. Raises Malformed."""
@@ -88,6 +75,22 @@ class Stream:
         self._bytes -= entry.size
         if entry.number and entry.epoch == self.epoch:
             self.handled = entry.number
+
+    def _hold(self, first: int, items: Sequence[StreamItem]) -> Verdict:
+        for number, item in enumerate(items, first):
+            if number <= self.taken:
+                self.counters["repeated"] += 1
+                continue
+            if number != self.taken + 1:
+                self.counters["holes"] += 1
+                return Verdict.hole
+            if self.waiting >= self._room or self._bytes >= limits.INBOX_BYTES:
+                self.counters["refused_for_want_of_room"] += 1
+                return Verdict.full
+            self.taken = number
+            self._bytes += _size(item)
+            self._held.append((number, item))
+        return Verdict.taken
 
     def _must_wait(self, item: StreamItem) -> bool:
         """A notification can come before the JoinReply that has its member's number, and waits for that reply."""

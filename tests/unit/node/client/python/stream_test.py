@@ -3,8 +3,8 @@
 
 import unittest
 
-from support import A, DELIVERIES, GAP, GROUP, HEARTBEAT, HELLO, JOIN, JOINED, LEAVE, LEFT, NEWS, WATCH, DONE
-from support import Driver, frame, member, notification, welcome
+from support import A, DELIVERIES, ERROR, GAP, GROUP, HEARTBEAT, HELLO, JOIN, JOINED, LEAVE, LEFT, NEWS, WATCH
+from support import DONE, Driver, frame, member, notification, welcome
 
 from muster import Event, Reason, calls, limits
 from muster.session import State
@@ -165,6 +165,50 @@ class Room(unittest.TestCase):
             driver.hear(frame(GAP, first, seq=first))
             driver.handle()
         self.assertEqual(missed, list(range(1, 11)))
+
+    def test_an_inbox_that_is_full_in_the_middle_of_a_frame_goes_on(self):
+        for room in (1, 2, 3, 7, 10):
+            with self.subTest(room):
+                seen = []
+                driver = Driver([A], inbox=room).attach()
+                driver.wait(1, alive=True)
+                driver.joined(lambda n: seen.append(n.data))
+                driver.hear(deliveries(1, *range(1, 11)))
+                self.assertEqual(len(driver.entries), room)
+                driver.handle()
+                while len(seen) < 10:
+                    received = driver.take(HELLO).fields[1]
+                    driver.hear(welcome(resumed=True))
+                    driver.wait(1, alive=True)
+                    driver.hear(deliveries(received + 1, *range(received + 1, 11)))
+                    self.assertTrue(driver.entries)
+                    driver.handle()
+                self.assertEqual(seen, list(range(1, 11)))
+
+    def test_an_inbox_that_is_full_of_what_waits_for_a_join_goes_on_when_that_is_answered(self):
+        for answer, expected in (((JOINED, [[1, 1]], 0), ["a", "b"]), ((ERROR, 4, "slow down"), [])):
+            seen = []
+            driver = Driver([A], inbox=2).attach()
+            driver.wait(1, alive=True)
+            driver.ask(calls.JoinCall(GROUP, lambda n: seen.append(n.data), 1, None, True, 5.0))
+            request = driver.take(JOIN)
+            driver.hear(deliveries(1, "a", "b", "c"))
+            self.assertEqual(driver.entries, [])
+            driver.hear(frame(*answer, seq=request.seq))
+            driver.handle()
+            self.assertEqual(driver.opened, [A, A], "there is room again")
+            self.assertEqual(seen, expected)
+
+    def test_an_inbox_that_is_full_of_bytes_in_the_middle_of_a_frame_goes_on(self):
+        self.addCleanup(setattr, limits, "INBOX_BYTES", limits.INBOX_BYTES)
+        limits.INBOX_BYTES = 1000
+        driver = Driver([A]).attach()
+        driver.wait(1, alive=True)
+        driver.joined(lambda n: None)
+        driver.hear(deliveries(1, *(b"x" * 600 for _ in range(5))))
+        self.assertEqual(len(driver.entries), 2)
+        driver.handle()
+        self.assertEqual(driver.opened, [A, A], "there is room again")
 
     def test_bytes_are_bounded_as_well(self):
         driver = Driver([A]).attach()
