@@ -1,6 +1,11 @@
 """Errors, with the protocol's names."""
 
 import enum
+import reprlib
+
+_repr = reprlib.Repr()  # its work is bounded: the repr of a list that refers often to one part can take for ever
+_repr.maxlevel = 3
+_repr.maxstring = _repr.maxlong = _repr.maxother = 1000  # more than `shown` shows
 
 
 class Word(enum.IntEnum):
@@ -56,7 +61,7 @@ def no_resources(error: Exception) -> Error:
 def shown(value: object) -> str:
     """The value for an error text: short and on one line, even if its repr is not, or raises."""
     try:
-        text = repr(value)
+        text = _repr.repr(value)
     except Exception:  # also an int with too many digits to print
         text = f"a {type(value).__name__}"
     text = "".join(c if c.isprintable() else "?" for c in text[:80])

@@ -1,5 +1,7 @@
 """msgpack within bounds. No other module uses the library."""
 
+from collections.abc import Iterator
+from itertools import chain
 from typing import cast
 
 import msgpack
@@ -50,17 +52,14 @@ def unpack(frame: bytes) -> object:
 def data_bytes(value: object) -> bytes:
     """Encodes a notification's data. Raises Error(bad_request) if the value cannot be sent."""
     try:
-        if _too_deep(value):
-            raise bad_request(
-                f"the data has more than {limits.DATA_NESTING} levels of arrays and maps: send a flatter value"
-            )
+        _check_extent(value)
         data = pack(value)
     except Error:
         raise
     except Exception as error:  # whatever the value's own code raises
         raise bad_request(f"the data cannot be encoded as msgpack: {shown(error)}") from error
     if len(data) > limits.DATA:
-        raise bad_request(f"the data takes {len(data)} bytes, more than {limits.DATA}: send a reference to it instead")
+        raise _too_large()
     return data
 
 
@@ -86,18 +85,34 @@ def data_value(data: bytes) -> object:
         raise bad_request(f"Python cannot represent the data ({error}): use .msgpack, which has its bytes") from error
 
 
-def _too_deep(value: object) -> bool:
-    """Whether arrays and maps have more levels than the protocol allows."""
-    level = [value]
-    for _ in range(limits.DATA_NESTING):
-        inner: list[object] = []
-        for each in level:
-            if isinstance(each, dict):
-                inner.extend(each.keys())
-                inner.extend(each.values())
-            elif isinstance(each, (list, tuple)):
-                inner.extend(each)
-        if not inner:
-            return False
-        level = inner
-    return any(isinstance(each, (dict, list, tuple)) for each in level)
+def _check_extent(value: object) -> None:
+    """Raises Error(bad_request) if the value has more levels than the protocol allows, or surely too many bytes.
+
+    A value that refers to itself, or many times to one part, is small in memory and large or without end as msgpack.
+    Each element takes at least one byte there, and each character, too. So the walk ends after limits.DATA of them.
+    """
+    size = 0
+    path = [iter((value,))]  # the array or map of each level, as far as it was walked
+    while path:
+        for each in path[-1]:
+            size += 1
+            if isinstance(each, (str, bytes, bytearray, memoryview)):
+                size += each.nbytes if isinstance(each, memoryview) else len(each)
+            if size > limits.DATA:
+                raise _too_large()
+            if isinstance(each, (dict, list, tuple)):
+                if len(path) > limits.DATA_NESTING:
+                    levels = f"more than {limits.DATA_NESTING} levels of arrays and maps"
+                    raise bad_request(f"the data has {levels}, or refers to itself: send a flatter value")
+                path.append(_parts(each))
+                break
+        else:
+            path.pop()
+
+
+def _parts(value: dict[object, object] | list[object] | tuple[object, ...]) -> Iterator[object]:
+    return chain.from_iterable(value.items()) if isinstance(value, dict) else iter(value)
+
+
+def _too_large() -> Error:
+    return bad_request(f"the data takes more than {limits.DATA} bytes: send a reference to it instead")

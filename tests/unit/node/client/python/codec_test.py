@@ -20,7 +20,7 @@ from support import (
     welcome,
 )
 
-from muster import Error, Group, limits, messages, wire
+from muster import Error, Group, group_key, limits, messages, wire
 from muster.codec import OtherMajor, decode
 from muster.wire import Malformed
 
@@ -158,6 +158,64 @@ class Data(unittest.TestCase):
                 wire.data_bytes(value)
             self.assertEqual(caught.exception.code.name, "bad_request")
         wire.data_bytes(deep[0])  # 32 are allowed
+        with self.assertRaises(Error):
+            wire.data_bytes({"a": [1, deep]})
+
+    def test_a_value_that_refers_to_itself_or_often_to_one_part_is_refused_after_bounded_work(self):
+        walked = 0
+
+        class Counted(list):
+            def __iter__(self):
+                nonlocal walked
+                for each in super().__iter__():
+                    walked += 1
+                    if walked > 2 * limits.DATA:
+                        raise AssertionError("the walk has no bound")
+                    yield each
+
+        root = Counted()
+        root.extend({"parent": root} for _ in range(6))
+        shared = Counted()
+        for _ in range(31):
+            shared = Counted([shared, shared])
+        text, binary = "x" * 1000, b"x" * 1000
+        for value, why in (
+            (root, "refers to itself"),
+            (shared, "more than 524288 bytes"),
+            (Counted([text] * 600), "more than 524288 bytes"),
+            (Counted([{binary: memoryview(binary).cast("Q")}] * 300), "more than 524288 bytes"),
+        ):
+            walked = 0
+            with self.assertRaises(Error) as caught:
+                wire.data_bytes(value)
+            self.assertEqual(caught.exception.code.name, "bad_request")
+            self.assertIn(why, caught.exception.text)
+
+    def test_so_is_the_text_that_shows_such_a_value(self):
+        shown = 0
+
+        class Counted:
+            def __repr__(self):
+                nonlocal shown
+                shown += 1
+                return "x"
+
+        shared = [Counted()]
+        for _ in range(16):
+            shared = [shared, {1: shared}, (shared,)]
+        with self.assertRaises(Error) as caught:
+            group_key(shared)
+        self.assertIn("is not a group", caught.exception.text)
+        self.assertLess(shown, 1000)
+
+    def test_what_is_just_small_enough_is_sent(self):
+        for value in (
+            [0] * (limits.DATA - 5),
+            "x" * (limits.DATA - 5),
+            [[b""] * 1000] * 250,
+            {i: "" for i in range(9)},
+        ):
+            self.assertEqual(wire.data_value(wire.data_bytes(value)), value)
 
     def test_a_value_for_which_python_has_no_room_is_an_error_only_when_it_is_asked_for(self):
         for data in (b"\x81\x80\x01", b"\xc1", b"\x01\x02", b"\xd9\x05ab", b"\xdd\xff\xff\xff\xff", b"\x91" * 5000):
