@@ -32,7 +32,8 @@ class Worker:
     `connect` was awaited. A notification counts as delivered when its handlers have returned. A handler that raises, or
     that is cancelled, is logged and counts as returned. Only KeyboardInterrupt and SystemExit also leave the event
     loop, as they leave any task. Calls may be made in other event loops, too. If a call is cancelled, nobody waits for
-    its reply: a join whose reply comes later is undone.
+    its reply: a join whose reply comes later is undone. A child that a handler forks ends when it returns from the
+    handler or awaits something, as by os._exit(0).
 
     The session has a thread of its own, so that an event loop that is busy for seconds does not lose the session. When
     the event loop is closed, and the worker is not, the worker logs it and closes within a second.

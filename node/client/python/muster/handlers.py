@@ -1,6 +1,7 @@
 """The thread that calls a worker's handlers."""
 
 import inspect
+import os
 import queue
 import threading
 
@@ -59,13 +60,14 @@ class Handlers:
 
     def _run(self) -> None:
         assert self._loop
-        while not self._loop.is_elsewhere() and (entry := self._entries.get()) is not None:
+        while (entry := self._entries.get()) is not None:
             for step in entry.steps:
                 if self._is_over:
                     break
                 self._running = Running(step.recipient)  # before `active` is read: see wait_for
                 if step.recipient.active:
                     self._call(step)
+                    end_child(self._loop)
                 self._running.returned.set_result(None)
                 self._running = None
             else:
@@ -81,3 +83,9 @@ class Handlers:
         if inspect.iscoroutine(result):
             result.close()
             log.error("a handler returned a coroutine, which only muster.aio.Worker can run: %r", step.handler)
+
+
+def end_child(loop: Loop) -> None:
+    """Call it when a user's code has returned. A child that it forked ends here: what follows is the parent's."""
+    if loop.is_elsewhere():
+        os._exit(0)

@@ -4,11 +4,11 @@ import asyncio
 import inspect
 import itertools
 from collections import deque
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Generator
+from typing import Any, TypeVar
 
 from .actions import Entry, Recipient, Step
-from .handlers import Running
+from .handlers import Running, end_child
 from .logs import log
 from .loop import Loop
 from .outcome import Outcome
@@ -101,11 +101,13 @@ class Tasks:
                 await asyncio.sleep(0)  # handlers that never wait must not starve the other tasks
 
     async def _run_step(self, step: Step) -> None:
+        assert self._loop
         self._running = Running(step.recipient)  # before `active` is read: see wait_for
         try:
             if step.recipient.active:
                 await self._call(step)
         finally:
+            end_child(self._loop)
             self._running.returned.set_result(None)
             self._running = None
             if self._is_over:
@@ -113,14 +115,42 @@ class Tasks:
 
     async def _call(self, step: Step) -> None:
         """Other exceptions end the task: asyncio passes KeyboardInterrupt and SystemExit on to its caller."""
+        assert self._loop
         try:
             result = step.handler(*step.arguments)
             if inspect.isawaitable(result):
-                await result
+                await _Steps(self._loop, result)
         except Exception:
             log.exception("a handler failed")
         except asyncio.CancelledError:
             log.warning("a handler was cancelled: %r", step.handler)
+
+
+class _Steps(Generator[Any, Any, object]):
+    """Awaits, and ends a child that was forked meanwhile before its first wait.
+
+    The child has the parent's event loop. Run there, it would take from a pipe what wakes the parent.
+    """
+
+    def __init__(self, loop: Loop, awaitable: Awaitable[object]) -> None:
+        async def awaits() -> object:
+            return await awaitable
+
+        self._loop = loop
+        self._steps = awaits()
+
+    def __await__(self) -> Generator[Any, Any, object]:
+        return self
+
+    def send(self, value: Any) -> Any:
+        waits_for = self._steps.send(value)
+        end_child(self._loop)
+        return waits_for
+
+    def throw(self, *error: Any) -> Any:
+        waits_for = self._steps.throw(*error)
+        end_child(self._loop)
+        return waits_for
 
 
 def at(events: asyncio.AbstractEventLoop, what: Callable[[], object]) -> None:

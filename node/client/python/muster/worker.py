@@ -12,7 +12,7 @@ from . import actions, calls
 from .arguments import checked_handler, checked_timeout
 from .calls import Call
 from .errors import Error, ErrorCode, bad_request, shown
-from .handlers import Handlers
+from .handlers import Handlers, end_child
 from .logs import log
 from .loop import Loop
 from .options import Options
@@ -41,7 +41,7 @@ class Worker:
 
     Processes: threads do not survive a fork. In a forked child the calls of a worker that the parent made raise
     `closed` immediately, and `close` does nothing; the parent's worker is not affected. A child connects a worker of
-    its own. A child that a handler forks ends when it returns from the handler.
+    its own. A child that a handler forks ends when it returns from the handler, as by os._exit(0).
 
     Timeouts are an int or float in seconds, more than 0 and at most 86,400; a call returns or raises in that time.
     Arguments of another type than stated raise bad_request, and nothing is sent.
@@ -227,7 +227,8 @@ class Worker:
         posts of one thread are sent in order. The Future ends within the timeout, counted from this call on, with what
         notify returns or raises (bad_request and closed, too), or with overloaded if the bound was still reached:
         nothing was sent then. A Future cannot be cancelled, and dropping it cancels nothing. Its callbacks run on the
-        worker's own thread: they must not block, and calls other than `post` raise bad_request there.
+        worker's own thread: they must not block, calls other than `post` raise bad_request there, and a child that one
+        of them forks ends when it returns.
         """
         report: Future[NotifyReport] = Future()
         report.set_running_or_notify_cancel()
@@ -236,7 +237,8 @@ class Worker:
         except Error as error:
             report.set_exception(error)
             return report
-        call.future.then(lambda: _copy(call, report))
+        loop = self._loop
+        call.future.then(lambda: _copy(loop, call, report))
         self._posts.ask(call)
         try:
             if not self._loop.is_current():
@@ -296,12 +298,16 @@ class Worker:
             raise bad_request("this call would wait for itself: callbacks of a post's future must not call the worker")
 
 
-def _copy(call: PostCall, report: Future[NotifyReport]) -> None:
+def _copy(loop: Loop, call: PostCall, report: Future[NotifyReport]) -> None:
     error = call.future.error()
-    if error:
-        report.set_exception(error)
-    else:
-        report.set_result(call.future.result(0))
+    try:
+        if error:
+            report.set_exception(error)
+        else:
+            report.set_result(call.future.result(0))
+    finally:
+        if loop.is_current():  # a callback of the report may have forked
+            end_child(loop)
 
 
 def _end(loop: Loop, handlers: Handlers, patience: float = AT_EXIT) -> None:

@@ -98,9 +98,10 @@ class FakeNode:
             answer(DONE)
         elif sent.kind == NOTIFY:
             reached = [(n, w) for n, (w, group) in self.members.items() if group == tuple(sent.fields[1])]
-            for number, owner in reached:
+            for owner in dict.fromkeys(owner for _, owner in reached):
                 self._seqs[owner] = seq = self._seqs.get(owner, 0) + 1
-                item = notification(None, [number], seq, tuple(sent.fields[1]))
+                numbers = [number for number, its_owner in reached if its_owner == owner]
+                item = notification(None, numbers, seq, tuple(sent.fields[1]))
                 item[2] = sent.fields[2]
                 self._router.send_multipart([self._routes[owner], frame(DELIVERIES, [item], seq=seq)])
             answer(NOTIFIED, [len(reached), 1, False, 0, []])

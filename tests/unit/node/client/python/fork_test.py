@@ -148,6 +148,82 @@ worker.close()
         )
         self.assertEqual(output, "child 0\n")
 
+    def test_a_child_that_returns_from_a_handler_calls_no_other_one(self):
+        output = self.run_program(
+            """
+parent, called = os.getpid(), threading.Semaphore(0)
+worker = muster.Worker.connect([ADDRESS], name='parent')
+def handler(n):
+    if os.getpid() != parent:
+        os.write(1, b'a child was called\\n')
+        os._exit(1)
+    pid = os.fork()
+    if pid:
+        os.write(1, b'child %d\\n' % os.waitpid(pid, 0)[1])
+        called.release()
+worker.join(GROUP, handler, count=3)
+worker.notify_created(GROUP, 1)
+for i in range(3): assert called.acquire(timeout=15)
+worker.close()
+"""
+        )
+        self.assertEqual(output, "child 0\n" * 3)
+
+    def test_a_child_that_returns_from_a_callback_of_a_post_goes_no_further(self):
+        output = self.run_program(
+            """
+done = threading.Event()
+worker = muster.Worker.connect([ADDRESS], name='parent')
+def callback(future):
+    pid = os.fork()
+    if pid == 0: raise SystemExit(1)
+    os.write(1, b'child %d\\n' % os.waitpid(pid, 0)[1])
+    done.set()
+worker.post(muster.Kind.created, GROUP, 1).add_done_callback(callback)
+assert done.wait(15)
+print('members', len(worker.members(GROUP)))
+worker.close()
+"""
+        )
+        self.assertEqual(output, "child 0\nmembers 0\n")
+
+    def with_asyncio(self, handler):
+        """What a program wrote whose handler forks 8 times. In the children it is `handler` that goes on."""
+        return self.run_program(
+            f"""
+import asyncio
+parent, children = os.getpid(), []
+{handler}
+async def main():
+    worker = await muster.aio.Worker.connect([ADDRESS], name='parent')
+    await worker.join(GROUP, handler, count=2)
+    for i in range(4): await worker.notify_created(GROUP, i)
+    while len(children) < 8:
+        await worker.members(GROUP)
+        if os.getpid() != parent:
+            os.write(1, b'a child runs the event loop\\n')
+            os._exit(1)
+    print('children', {{os.waitpid(pid, 0)[1] for pid in children}}, flush=True)
+    await worker.close()
+asyncio.run(main())
+"""
+        )
+
+    def test_a_fork_in_a_handler_of_asyncio(self):
+        fork = "    pid = os.fork()\n    if pid: children.append(pid)\n"
+        for handler in (
+            f"def handler(n):\n{fork}",
+            f"def handler(n):\n{fork}    else: sys.exit(3)",
+            f"async def handler(n):\n{fork}",
+            f"async def handler(n):\n    await asyncio.sleep(0)\n{fork}    else: raise ValueError('meant')",
+            f"async def handler(n):\n{fork}    while True:\n        await asyncio.sleep(0)\n        if pid: return",
+            f"async def handler(n):\n    event = asyncio.Event()\n{fork}"
+            "    if pid: event.set()\n    await event.wait()",
+        ):
+            with self.subTest(handler):
+                self.assertEqual(self.with_asyncio(handler), "children {0}\n")
+                self.assertEqual("ValueError: meant" in self.errors, "meant" in handler)
+
     def test_children_of_multiprocessing(self):
         for way in ("fork", "spawn", "forkserver"):
             output = self.run_program(
