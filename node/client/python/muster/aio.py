@@ -44,7 +44,7 @@ class Worker:
         self._session = session
         self._loop = loop
         self._handlers = handlers
-        self._posts = Posts(loop.ask)
+        self._posts = Posts(loop.ask, loop.is_elsewhere)
         self._finalizer = weakref.finalize(self, loop.close)
 
     @classmethod
@@ -78,12 +78,12 @@ class Worker:
     async def close(self, *, timeout: float = 5.0) -> None:
         """As muster.Worker.close. A handler that still runs after `timeout` is cancelled. Works in any event loop."""
         timeout = checked_timeout(timeout)
+        if self._loop.is_elsewhere():
+            return
         try:
             await self._handlers.end(actions.LAST_HANDLER)
         finally:  # also if it is cancelled
             self._loop.begin_close()
-        if self._loop.is_elsewhere():
-            return
         await asyncio.wait([settled(self._loop.ended)], timeout=CLOSING)
         self._finalizer.detach()
         if not await self._handlers.end(timeout):

@@ -32,10 +32,11 @@ class Posts:
     and a signal handler that interrupts the holder only adds to the queue.
     """
 
-    def __init__(self, send: Callable[[PostCall], object]) -> None:
+    def __init__(self, send: Callable[[PostCall], object], is_elsewhere: Callable[[], bool] = lambda: False) -> None:
         """`send` is called in order, on the thread that asks or on the thread that frees a slot."""
         self.refused = 0
         self._send = send
+        self._is_elsewhere = is_elsewhere  # in a fork, where `send` refuses all
         self._todo: deque[tuple[Callable[[PostCall], None], PostCall]] = deque()
         self._doing: dict[str, tuple[int]] = {}  # a lock that knows its thread; setdefault is atomic
         self._waiting: OrderedDict[PostCall, None] = OrderedDict()
@@ -46,9 +47,10 @@ class Posts:
         """The call is sent as soon as it has a slot, and keeps the slot until its future is done.
 
         The post of a signal handler that has interrupted this object on its thread is sent without a slot: to wait for
-        the interrupted code would be to wait for itself.
+        the interrupted code would be to wait for itself. So is a post in a forked child, where nobody frees a slot, and
+        where the lock may be that of a thread of the parent.
         """
-        if self._doing.get("by") == (threading.get_ident(),):
+        if self._is_elsewhere() or self._doing.get("by") == (threading.get_ident(),):
             call.accepted.set_result(True)
             self._send(call)
         else:

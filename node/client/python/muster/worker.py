@@ -56,7 +56,7 @@ class Worker:
         self._session = session
         self._loop = loop
         self._handlers = handlers
-        self._posts = Posts(loop.ask)
+        self._posts = Posts(loop.ask, loop.is_elsewhere)
         self._finalizer = weakref.finalize(self, _end, loop, handlers)
 
     @classmethod

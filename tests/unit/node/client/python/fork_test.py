@@ -70,6 +70,23 @@ class Forked(Case):
             self.assertIn("connect a new one here", output)
             self.node.goodbyes.clear()
 
+    def test_a_post_in_a_child_does_not_wait_for_those_of_the_parent(self):
+        """Neither for their slots, nor for a thread of the parent that gives them out."""
+        for state in ("_count = 512", "_doing = {'by': (1,)}"):
+            for post in (
+                "worker.post(muster.Kind.created, GROUP, 1, timeout=60).result()",
+                "import asyncio; other = muster.aio.Worker(worker._session, worker._loop, None)",
+            ):
+                lines = [f"worker._posts.{state}", post]
+                if "asyncio" in post:
+                    lines += [
+                        f"other._posts.{state}",
+                        "async def main(): await (await other.post(muster.Kind.created, GROUP, 1, timeout=60))",
+                        "asyncio.run(main())",
+                    ]
+                self.assertIn("Error closed the worker belongs to process", self.child(*lines))
+                self.node.goodbyes.clear()
+
     def test_close_and_the_last_reference_do_nothing_in_a_child(self):
         for line in ("worker.close()", "del worker; import gc; gc.collect()", "os._exit(0)"):
             if "_exit" in line:
@@ -179,7 +196,8 @@ def callback(future):
     if pid == 0: raise SystemExit(1)
     os.write(1, b'child %d\\n' % os.waitpid(pid, 0)[1])
     done.set()
-worker.post(muster.Kind.created, GROUP, 1).add_done_callback(callback)
+def post(now): worker.post(muster.Kind.created, GROUP, 1).add_done_callback(callback)
+worker._loop._post(post)  # so that the answer cannot come before the callback is there
 assert done.wait(15)
 print('members', len(worker.members(GROUP)))
 worker.close()
