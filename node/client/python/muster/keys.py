@@ -102,7 +102,7 @@ def _public_files(folder: pathlib.Path) -> list[pathlib.Path]:
 
 def _read(path: pathlib.Path, private: bool = False) -> dict[str, object]:
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", opener=_open) as file:
             if private and os.fstat(file.fileno()).st_mode & (stat.S_IRWXG | stat.S_IRWXO):
                 raise bad_request(
                     f"{path}: others may read this secret key: run chmod 600 {path}, or make a new key pair"
@@ -116,6 +116,15 @@ def _read(path: pathlib.Path, private: bool = False) -> dict[str, object]:
         return tomllib.loads(text.decode())
     except ValueError as error:
         raise bad_request(f"{path}: not a key file: {error}") from error
+
+
+def _open(path: str, flags: int) -> int:
+    """Refuses what may block: a FIFO waits for a writer, and the worker with it."""
+    file = os.open(path, flags | os.O_NOCTTY | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(file).st_mode):
+        os.close(file)
+        raise bad_request(f"{path}: is not a regular file")
+    return file
 
 
 def _key(texts: dict[str, object], field: str, path: str | os.PathLike[str]) -> bytes:

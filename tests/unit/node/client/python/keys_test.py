@@ -4,6 +4,7 @@
 import os
 import pathlib
 import random
+import socket
 import tempfile
 import unittest
 from collections import Counter
@@ -107,6 +108,37 @@ class KeyFiles(unittest.TestCase):
         ):
             with self.subTest(text[:60]):
                 self.wrong(load_pair, self.write("w.key", text))
+
+    def not_regular(self):
+        """Paths of files from which a read could wait for ever, or read no key."""
+        fifo, socket_path = self.folder / "fifo", self.folder / "socket"
+        os.mkfifo(fifo, 0o600)
+        listener = socket.socket(socket.AF_UNIX)
+        self.addCleanup(listener.close)
+        listener.bind(str(socket_path))
+        return [fifo, self.folder, pathlib.Path("/dev/zero"), pathlib.Path("/dev/null"), socket_path]
+
+    def test_what_is_no_regular_file_is_refused_and_not_waited_for(self):
+        for path in self.not_regular():
+            with self.subTest(path.name):
+                why = "No such device" if path.name == "socket" else "is not a regular file"
+                self.assertIn(why, self.wrong(load_pair, path))
+                (self.folder / "nodes/a.pub").unlink(missing_ok=True)
+                (self.folder / "nodes/a.pub").symlink_to(path)
+                self.assertIn(why, self.wrong(load_nodes, self.folder))
+
+    def test_a_key_that_becomes_a_fifo_is_not_waited_for_either(self):
+        self.write("w.key", self.pair_text())
+        self.write("nodes/a.pub", f'public-key = "{self.public.decode()}"\n')
+        ring = KeyRing(self.folder / "w.key", self.folder)
+        before = ring.nodes()
+        for name in ("nodes/b.pub", "w.key"):
+            (self.folder / name).unlink(missing_ok=True)
+            os.mkfifo(self.folder / name, 0o600)
+            with self.assertLogs("muster", "WARNING") as logged:
+                self.assertIs(ring.nodes(), before)
+            self.assertIn("is not a regular file", logged.output[0])
+            (self.folder / name).unlink()
 
     def test_keys_of_nodes_by_their_names(self):
         old = zmq.curve_keypair()[0]
