@@ -77,12 +77,11 @@ class Handlers:
     def _call(self, step: Step) -> None:
         try:
             result = step.handler(*step.arguments)
+            if inspect.iscoroutine(result):
+                result.close()
+                log.error("a handler returned a coroutine, which only muster.aio.Worker can run: %r", step.handler)
         except BaseException:  # also SystemExit: it must not end the thread, because other handlers follow
             log.exception("a handler failed")
-            return
-        if inspect.iscoroutine(result):
-            result.close()
-            log.error("a handler returned a coroutine, which only muster.aio.Worker can run: %r", step.handler)
 
 
 def end_child(loop: Loop) -> None:

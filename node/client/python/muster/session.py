@@ -492,7 +492,7 @@ class Session:
     def _announce(self, attached: bool, text: str) -> None:
         self._is_announced = attached
         self._actions.append(Log(text))
-        if self._on_attachment:
+        if self._on_attachment is not None:
             self._actions.append(self._stream.give(Step(WORKER, self._on_attachment, (attached, text))))
 
     def _end_connection(self) -> None:

@@ -103,7 +103,7 @@ class Stream:
             return self._calls(item)
         if isinstance(item, Gap):
             self.counters["missed"] += item.missed
-            return (Step(WORKER, self._on_gap, (item.missed,)),) if self._on_gap else ()
+            return (Step(WORKER, self._on_gap, (item.missed,)),) if self._on_gap is not None else ()
         watch = self._watches.find(item.watch)
         event = watch.take(item) if watch else None
         return (Step(watch, watch.handler, (event,)),) if watch and event else ()

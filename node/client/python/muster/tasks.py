@@ -78,7 +78,7 @@ class Tasks:
     def _has_ended(self, task: asyncio.Task[None]) -> None:
         self._task = None
         error = None if task.cancelled() else task.exception()
-        if error and not isinstance(error, (KeyboardInterrupt, SystemExit)):
+        if error is not None and not isinstance(error, (KeyboardInterrupt, SystemExit)):
             log.error("a handler failed", exc_info=error)
         self._go_on()
 

@@ -117,6 +117,54 @@ class Ending(unittest.TestCase):
         self.assertEqual((in_time, self.loop.said), ([True], ["goodbye", 1]))
 
 
+class Unlike:
+    """What has a class of its own idea, as a proxy does whose object is gone."""
+
+    @property
+    def __class__(self):
+        raise RuntimeError("there is no object")
+
+
+class FalsyError(BaseException):
+    def __bool__(self):
+        return False
+
+
+class OddResults(unittest.TestCase):
+    """Whatever a handler returns or raises, the next one is called."""
+
+    def setUp(self):
+        self.loop = Loop()
+
+    def raises(self):
+        raise FalsyError()
+
+    def entries(self, odd, last):
+        return [Entry(1, number, (Step(Recipient(), call, ()),)) for number, call in ((1, odd), (2, last))]
+
+    def test_on_a_thread(self):
+        for odd in (Unlike, self.raises):
+            handlers, reached = Handlers("w"), threading.Event()
+            handlers.start(self.loop)
+            with self.assertLogs("muster", "ERROR"):
+                for entry in self.entries(odd, reached.set):
+                    handlers.put(entry)
+                self.assertTrue(reached.wait(PATIENCE))
+            self.assertTrue(handlers.end(PATIENCE))
+
+    def test_with_asyncio(self):
+        async def main():
+            for odd in (Unlike, self.raises):
+                handlers, reached = Tasks(asyncio.get_running_loop()), asyncio.Event()
+                handlers.start(self.loop)
+                with self.assertLogs("muster", "ERROR"):
+                    for entry in self.entries(odd, reached.set):
+                        handlers.put(entry)
+                    await asyncio.wait_for(reached.wait(), PATIENCE)
+
+        asyncio.run(main())
+
+
 class Unloggable(logging.Handler):
     def emit(self, record):
         raise RuntimeError("this line cannot be written")

@@ -148,6 +148,26 @@ class BeforeTheReply(Case):
         self.assertEqual(self.acknowledged(), 1)
 
 
+class Falsy(list):
+    """A callback that is false as long as it was not called."""
+
+    def __call__(self, *arguments):
+        self.append(arguments)
+
+
+class FalsyCallbacks(unittest.TestCase):
+    def test_they_are_called(self):
+        gaps, attachments, notified, events = Falsy(), Falsy(), Falsy(), Falsy()
+        driver = Driver([A], on_gap=gaps, on_attachment=attachments).attach()
+        driver.joined(notified)
+        driver.ask(calls.WatchCall(GROUP, events, 5.0))
+        number = driver.take(WATCH).seq
+        driver.hear(frame(DONE, seq=number), deliveries(1, "a"), frame(GAP, 3, seq=2))
+        driver.hear(frame(NEWS, number, [1, 1, []], True, seq=3))
+        driver.handle()
+        self.assertEqual((gaps, len(attachments), len(notified), len(events)), ([(3,)], 1, 1, 1))
+
+
 class Room(unittest.TestCase):
     def test_what_the_inbox_has_no_room_for_is_not_taken_and_asked_for_again(self):
         missed = []
