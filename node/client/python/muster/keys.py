@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from zmq.utils import z85
 
 from .errors import Error, bad_request
-from .logs import log
+from .logs import later as log
 from .reader import is_name
 
 MOST_BYTES = 16_384  # the size of a key file

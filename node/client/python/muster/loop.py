@@ -19,7 +19,7 @@ from .calls import Call
 from .errors import Error, ErrorCode, bad_request, closed, no_resources, shown
 from .keys import KeyRing
 from .limits import FRAME
-from .logs import log
+from .logs import later as log
 from .outcome import Outcome, guarded
 from .session import Connecting, Session, State
 from .watches import Watch
@@ -31,6 +31,7 @@ PROBES = 4  # at a time
 PROBE_TIMEOUT = 1.0  # seconds
 NO_ROUTE = {errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}  # this host has no way there, as no IPv6
 CLOSING = 2.0  # seconds that `close` waits for the goodbye; longer than LINGER
+LAST_LINES = 0.2  # seconds that the end waits for the log
 MOST_FAILURES = 8  # turns in a row that raise; then the worker ends
 Command = Callable[[float], object]
 
@@ -87,6 +88,7 @@ class Loop:
             for end in pair:
                 end.setblocking(False)
             self._context = zmq.Context()
+            log.start()
             self._thread.start()
         except (OSError, RuntimeError, zmq.ZMQError) as error:  # no more descriptors, or threads
             self._is_over = True
@@ -176,6 +178,7 @@ class Loop:
         self._is_over = True
         guarded(self._session.abort)
         self._run_posted()
+        log.flush(LAST_LINES)
         self.ended.set_result(None)
 
     def _turn(self) -> None:

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar, cast
 
-from .logs import log
+from .logs import later as log
 
 T = TypeVar("T")
 

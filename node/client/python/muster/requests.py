@@ -9,7 +9,7 @@ from typing import Any
 from . import limits
 from .calls import Call, Parts
 from .errors import Error, ErrorCode, bad_request, shown
-from .logs import log
+from .logs import later as log
 from .messages import ErrorReply, Outgoing, Reply
 
 AnyCall = Call[Any]

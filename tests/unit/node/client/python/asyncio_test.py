@@ -13,6 +13,7 @@ from support import GROUP
 
 import muster
 from muster import Error, ErrorCode
+from muster.logs import later
 
 logging.getLogger("asyncio").setLevel(logging.CRITICAL)
 
@@ -211,6 +212,7 @@ class Loops(Case):
             worker = self.ended()
             self.assertTrue(self.node.wait(lambda: self.node.goodbyes == ["w1"]))
             self.assertEqual(self.node.members, {})
+            self.assertTrue(later.flush(PATIENCE))
         self.assertIn("its event loop has ended", logs.output[0])
         for call in (worker.close(), worker.close(timeout=1)):
             asyncio.run(call)

@@ -12,6 +12,7 @@ import muster
 from muster import actions, aio
 from muster.actions import Entry, Recipient, Step
 from muster.handlers import Handlers
+from muster.logs import MOST_LINES, Later
 from muster.outcome import Outcome
 from muster.tasks import Tasks
 
@@ -216,6 +217,45 @@ class WithALogThatRaises(unittest.TestCase):
         outcome.then(lambda: called.append(1))
         outcome.set_result(None)
         self.assertEqual(called, [1])
+
+
+class WithALogThatBlocks(unittest.TestCase):
+    """A program's logging handler that waits, as for the reader of a pipe, keeps no thread of a session."""
+
+    def setUp(self):
+        self.later = Later(logging.Logger("blocked"))
+        self.entered, self.free, self.lines = threading.Event(), threading.Event(), []
+        handler = logging.Handler()
+        handler.emit = self.emit
+        self.later.logger.addHandler(handler)
+        self.addCleanup(self.free.set)
+
+    def emit(self, record):
+        self.lines.append(logging.Formatter().format(record))
+        self.entered.set()
+        self.free.wait(PATIENCE)
+
+    def test_lines_wait_up_to_a_limit_and_the_lost_ones_are_counted(self):
+        self.later.start()
+        try:
+            raise ValueError("meant")
+        except ValueError:
+            self.later.exception("the first")
+        self.assertTrue(self.entered.wait(PATIENCE))
+        for i in range(MOST_LINES + 5):
+            self.later.info("line %d", i)
+        self.assertFalse(self.later.flush(0.01))
+        self.free.set()
+        self.assertTrue(self.later.flush(PATIENCE))
+        self.assertIn("ValueError: meant", self.lines.pop(0))
+        self.assertTrue(self.lines.pop(0).startswith("5 lines before this one"))
+        self.assertEqual(self.lines, [f"line {i}" for i in range(MOST_LINES)])
+
+    def test_without_its_thread_lines_are_written_at_once(self):
+        self.free.set()
+        self.later.info("at once")
+        self.assertTrue(self.later.flush(0))
+        self.assertEqual(self.lines, ["at once"])
 
 
 if __name__ == "__main__":

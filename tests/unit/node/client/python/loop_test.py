@@ -2,6 +2,7 @@
 """The worker's own thread: whatever raises on it is logged, every call ends, and the worker goes on where it can."""
 
 import asyncio
+import logging
 import socket
 import threading
 import time
@@ -13,6 +14,7 @@ from support import GROUP
 
 import muster
 from muster import Error, ErrorCode, Kind
+from muster.logs import later
 from muster.requests import Requests
 from muster.session import Session
 
@@ -42,6 +44,7 @@ class Case(unittest.TestCase):
             except Error as error:
                 self.assertIn(error.code, (ErrorCode.unknown_session, ErrorCode.timeout))
             time.sleep(0.02)
+        self.assertTrue(later.flush(PATIENCE))  # for those that look at the log
 
 
 class Failing(Case):
@@ -85,9 +88,10 @@ class Failing(Case):
             return original(requests, now, broken)
 
         self.patch(Requests, "next_frame", encode)
-        with self.assertLogs("muster", "ERROR"), self.assertRaisesRegex(Error, "bad_request: .*meant"):
-            self.worker.members(GROUP, timeout=PATIENCE)
-        self.works()
+        with self.assertLogs("muster", "ERROR"):
+            with self.assertRaisesRegex(Error, "bad_request: .*meant"):
+                self.worker.members(GROUP, timeout=PATIENCE)
+            self.works()
         self.assertEqual(self.worker.counters["sessions"], 1)
 
     def test_when_every_turn_fails_all_calls_end(self):
@@ -112,6 +116,7 @@ class Failing(Case):
                 caller.start()
             for caller in callers:
                 caller.join(PATIENCE)
+            self.assertTrue(later.flush(PATIENCE))
         self.assertEqual(outcomes, [ErrorCode.closed] * 3)
         for report in posted:
             self.assertIsInstance(report.exception(PATIENCE), (Error, type(None)), "it may have been answered before")
@@ -162,6 +167,27 @@ class Connecting(Case):
             for _ in range(6):
                 muster.Worker.connect([self.node.address], timeout=PATIENCE).close()
         self.assertEqual(len(threads), 6)
+
+
+class WithALogThatBlocks(Case):
+    def test_the_session_and_close_go_on(self):
+        free, blocked = threading.Event(), threading.Event()
+        self.addCleanup(free.set)
+        handler = logging.Handler()
+        handler.emit = lambda record: (blocked.set(), free.wait(PATIENCE))
+        logger = logging.getLogger("muster")
+        logger.addHandler(handler)
+        self.addCleanup(logger.removeHandler, handler)
+        self.addCleanup(setattr, logger, "propagate", logger.propagate)
+        logger.propagate = False
+        self.worker._loop._post(lambda now: 1 / 0)
+        self.assertTrue(blocked.wait(PATIENCE))
+        self.assertEqual(len(self.worker.members(GROUP)), 1)
+        self.worker.close()
+        self.assertTrue(self.node.wait(lambda: self.node.goodbyes == ["w1"]))
+        self.assertFalse(free.is_set())
+        free.set()
+        self.assertTrue(later.flush(PATIENCE))
 
 
 class Callbacks(Case):
