@@ -215,6 +215,8 @@ class Worker:
     async def _ask(self, call: Call[T]) -> T:
         self._loop.ask(call)
         try:
+            if self._loop.is_elsewhere():  # in the child of a handler no event loop runs that could wait
+                return call.future.result(0)
             return await settled(call.future)
         except Error:
             raise

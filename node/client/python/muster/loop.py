@@ -122,7 +122,8 @@ class Loop:
         return call
 
     def abandon(self, call: Call[T]) -> None:
-        self._post(lambda now: self._session.abandon(now, call))
+        if not self.is_elsewhere():
+            self._post(lambda now: self._session.abandon(now, call))
 
     def unwatch(self, watch: Watch) -> Outcome[Call[None] | None]:
         """The call that tells the node, or None if the watch had ended."""

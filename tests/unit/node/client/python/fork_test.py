@@ -213,6 +213,7 @@ import asyncio
 parent, children = os.getpid(), []
 {handler}
 async def main():
+    global worker
     worker = await muster.aio.Worker.connect([ADDRESS], name='parent')
     await worker.join(GROUP, handler, count=2)
     for i in range(4): await worker.notify_created(GROUP, i)
@@ -241,6 +242,19 @@ asyncio.run(main())
             with self.subTest(handler):
                 self.assertEqual(self.with_asyncio(handler), "children {0}\n")
                 self.assertEqual("ValueError: meant" in self.errors, "meant" in handler)
+
+    def test_each_call_in_a_child_of_a_handler_of_asyncio_says_that_the_worker_is_the_parents(self):
+        output = self.with_asyncio(
+            """
+async def handler(n):
+    pid = os.fork()
+    if pid: return children.append(pid)
+    for call in (worker.members(GROUP), worker.join(GROUP), worker.notify_created(GROUP, 1)):
+        try: await call
+        except muster.Error as error: os.write(1, b'%s ' % str(error.code).encode())
+"""
+        )
+        self.assertEqual(sorted(output.split()), ["children"] + ["closed"] * 24 + ["{0}"])
 
     def test_children_of_multiprocessing(self):
         for way in ("fork", "spawn", "forkserver"):
