@@ -5,7 +5,6 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <csignal>
 #include <exception>
 #include <iostream>
@@ -19,6 +18,7 @@
 #include "node/daemon/http_status.hpp"
 #include "node/daemon/log.hpp"
 #include "node/io/shortage.hpp"
+#include "node/io/signals_blocked.hpp"
 #include "node/io/standard_streams.hpp"
 #include "node/io/wakeup.hpp"
 #include "proto/utf8.hpp"
@@ -61,21 +61,6 @@ int check(const Loaded& loaded) {
     return status == kDone ? show("ok\n") : status;
 }
 
-/// A descriptor that is readable when SIGTERM, SIGINT (end) or SIGHUP (reload keys) arrives. Throws std::system_error.
-int watch_signals() {
-    sigset_t ends;
-    ::sigemptyset(&ends);
-    ::sigaddset(&ends, SIGTERM);
-    ::sigaddset(&ends, SIGINT);
-    ::sigaddset(&ends, SIGHUP);
-    // Later threads inherit the blocked signals.
-    ::pthread_sigmask(SIG_BLOCK, &ends, nullptr);
-    muster::node::let_writes_fail();
-    const int signals = ::signalfd(-1, &ends, SFD_CLOEXEC);
-    if (signals < 0) throw std::system_error(errno, std::generic_category(), "signalfd");
-    return signals;
-}
-
 /// Set by the node's thread if the node stops by itself, for example after a name conflict.
 struct End {
     std::mutex mutex;
@@ -100,7 +85,9 @@ std::optional<muster::Error> wait_for(int signals, End& end, muster::Node& node)
 }
 
 int run(Config config) {
-    const int signals = watch_signals();
+    muster::node::let_writes_fail();
+    std::signal(SIGHUP, [](int) {});  // it only reloads the keys, so it does so under nohup, too
+    const int signals = muster::node::take_signals({SIGTERM, SIGINT, SIGHUP});
     End end;
     config.node.on_log = muster::daemon::make_log(config.log_level, config.log_format);
     config.node.on_stopped = [&end](const muster::Error& error) {

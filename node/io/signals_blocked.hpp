@@ -2,8 +2,12 @@
 #pragma once
 
 #include <pthread.h>
+#include <sys/signalfd.h>
 
+#include <cerrno>
 #include <csignal>
+#include <initializer_list>
+#include <system_error>
 
 namespace muster::node {
 
@@ -50,5 +54,21 @@ public:
 private:
     sigset_t before_{};
 };
+
+/// A descriptor that is readable when one of these signals arrives. They have no other effect from then on. A signal
+/// that the program was started to ignore, as SIGHUP by `nohup`, stays ignored. Call it before any thread starts:
+/// threads inherit the blocked signals. Throws std::system_error.
+inline int take_signals(std::initializer_list<int> signals) {
+    sigset_t taken;
+    sigemptyset(&taken);
+    for (const int one : signals) {
+        struct sigaction now {};
+        if (::sigaction(one, nullptr, &now) != 0 || now.sa_handler != SIG_IGN) sigaddset(&taken, one);
+    }
+    pthread_sigmask(SIG_BLOCK, &taken, nullptr);
+    const int arrived = ::signalfd(-1, &taken, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (arrived < 0) throw std::system_error(errno, std::generic_category(), "signalfd");
+    return arrived;
+}
 
 }  // namespace muster::node

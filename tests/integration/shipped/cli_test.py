@@ -3,6 +3,8 @@
 
 import json
 import os
+import pathlib
+import re
 import signal
 import socket
 import subprocess
@@ -21,6 +23,7 @@ GROUP = "orders", "x"
 
 class Case(unittest.TestCase):
     def setUp(self):
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have started this program to ignore it
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.lab = lab.node.Lab(MUSTERD, MUSTER, folder.name)
@@ -138,6 +141,33 @@ class Output(Case):
 
 
 class Signals(Case):
+    def stays_and_ends(self, ignored, *command):
+        """That `ignored` does nothing, and that another one ends it."""
+        signal.signal(ignored, signal.SIG_IGN)
+        try:
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        finally:
+            signal.signal(ignored, signal.SIG_DFL)
+        self.addCleanup(process.communicate)
+        self.addCleanup(process.kill)
+        status = pathlib.Path(f"/proc/{process.pid}/status")
+
+        def has(kind, number):
+            [mask] = re.findall(rf"^{kind}:\s*(\S+)$", status.read_text(), re.MULTILINE)
+            return int(mask, 16) >> (number - 1) & 1
+
+        other = signal.SIGTERM if ignored == signal.SIGINT else signal.SIGINT
+        self.assertTrue(until(lambda: has("SigBlk", other) and not has("SigBlk", ignored), PATIENCE, 0.02)[0],
+                        "it takes the signal")
+        self.assertTrue(has("SigIgn", ignored))
+        process.send_signal(other)
+        self.assertIn(process.wait(PATIENCE), (0, 128 + other))
+
+    def test_the_daemon_too(self):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with self.subTest(number=number):
+                self.stays_and_ends(number, MUSTERD, "--name", "b", "--listen", "127.0.0.1:0")
+
     def test_they_end_a_command_that_still_connects(self):
         for command in (("join", *GROUP), ("watch",), ("top", "--once"), ("nodes",)):
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
