@@ -5,7 +5,6 @@
 
 #include <array>
 #include <cerrno>
-#include <csignal>
 #include <cstdlib>
 #include <optional>
 #include <system_error>
@@ -32,18 +31,6 @@ int fail(const Error& error) {
     }
 }
 
-int end(Worker& worker, int status) {
-    std::thread([] {
-        std::this_thread::sleep_for(kLastLines);
-        // Standard error may be the pipe that nobody reads.
-        pollfd writable{STDERR_FILENO, POLLOUT, 0};
-        if (::poll(&writable, 1, 0) > 0) complain("nobody reads standard output: ended without the last lines");
-        std::_Exit(kRefused);
-    }).detach();
-    worker.close();  // waits for handlers, so nothing is printed afterwards
-    return status;
-}
-
 Result<std::unique_ptr<Worker>> attach(const Settings& settings, Worker::Options options) {
     options.nodes = node::split_addresses(settings.nodes);
     options.in_order = settings.in_order;
@@ -64,9 +51,8 @@ Result<std::unique_ptr<Worker>> attach(const Settings& settings, Worker::Options
     std::array<pollfd, 2> fds{pollfd{signals, POLLIN, 0}, {done, POLLIN, 0}};
     while (::poll(fds.data(), fds.size(), -1) <= 0 || fds[1].revents == 0) {
         signalfd_siginfo signal{};
-        if (::read(signals, &signal, sizeof signal) != sizeof signal) continue;
-        const int number = static_cast<int>(signal.ssi_signo);
-        if (number != SIGWINCH && number != SIGTSTP) std::_Exit(128 + number);
+        if (::read(signals, &signal, sizeof signal) == sizeof signal)
+            std::_Exit(128 + static_cast<int>(signal.ssi_signo));
     }
     connecting.join();
     ::close(done);

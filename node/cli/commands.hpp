@@ -3,7 +3,6 @@
 
 #include <muster/worker.hpp>
 
-#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -73,19 +72,14 @@ int watch(const Settings& settings, const Group& group, const Stay& stay);
 int keygen(const Settings& settings, const KeygenArguments& arguments);
 int diff(const Settings& settings, const std::string& a, const std::string& b);
 
-/// Returns the exit status. `worker` is closed; if a handler cannot end because nobody reads what it prints, the
-/// process ends after kLastLines.
-int end(Worker& worker, int status);
-inline constexpr std::chrono::seconds kLastLines{2};
-
 /// Prints the error in one line on standard error. Returns the exit status for it.
 int fail(const Error& error);
 
 /// Connects a worker for one command. The settings override their counterparts in `options`. Errors: as
 /// Worker::connect.
 Result<std::unique_ptr<Worker>> attach(const Settings& settings, Worker::Options options = {});
-/// The same for a command that has blocked signals and reads them from this descriptor. A signal that ends programs
-/// ends the process while it connects, with status 128 + its number.
+/// The same for a command that reads the signals that end it from this descriptor. Such a signal ends the process while
+/// it connects, with status 128 + its number.
 Result<std::unique_ptr<Worker>> attach(const Settings& settings, Worker::Options options, int signals);
 
 }  // namespace muster::cli

@@ -122,12 +122,13 @@ int join(const Settings& settings, const JoinArguments& arguments) {
         const auto joined = (*worker)->join(
             arguments.group, [&](const Notification& notification) { listener.notified(notification); }, how);
         if (!joined) return fail(joined.error());
+        waiter.expire_after(arguments.stay.seconds);
         listener.joined(joined->members);
         if (joined->unseen > 0)
             complain(counted(joined->unseen, "node") +
                      " did not confirm the join in time: wait a moment before you rely on it");
     }
-    return end(**worker, Waiter::status_of(waiter.wait(arguments.stay.seconds)));
+    return Waiter::status_of(waiter.wait());
 }
 
 }  // namespace muster::cli

@@ -27,7 +27,8 @@ std::size_t characters(const std::string& text) {
 void output_lost(int error) {
     // A reader that is gone, as that of `| head -1`, has what it wanted.
     if (error != EPIPE) complain("cannot write to standard output: " + std::generic_category().message(error));
-    std::_Exit(kRefused);  // also on a worker's thread, without a goodbye: its notification must not be acknowledged
+    // Also on a worker's thread, without a goodbye: its notification must not be acknowledged.
+    std::quick_exit(kRefused);
 }
 
 void write_output(std::string_view text) {

@@ -1,9 +1,11 @@
 #include "node/cli/terminal.hpp"
 
 #include <sys/ioctl.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include <cstdlib>
+#include <optional>
 
 #include "node/cli/output.hpp"
 #include "proto/utf8.hpp"
@@ -14,6 +16,12 @@ namespace {
 constexpr std::size_t kUsualRows = 24;
 constexpr const char* kEnter = "\x1b[?1049h\x1b[?25l\x1b[?7l";  // alternate screen, no cursor, no wrapping
 constexpr const char* kLeave = "\x1b[0m\x1b[?7h\x1b[?25h\x1b[?1049l";
+
+std::optional<termios> usual_keyboard;  // as it was before
+
+void restore_keyboard() {
+    if (usual_keyboard) ::tcsetattr(STDIN_FILENO, TCSANOW, &*usual_keyboard);
+}
 
 const char* code_of(Style style) {
     switch (style) {
@@ -39,7 +47,11 @@ bool Terminal::is_there() {
 Terminal::Terminal() {
     const char* no_colours = std::getenv("NO_COLOR");  // see no-color.org
     has_colours_ = no_colours == nullptr || *no_colours == '\0';
-    has_input_ = ::tcgetattr(STDIN_FILENO, &before_) == 0;
+    termios found{};
+    if (::tcgetattr(STDIN_FILENO, &found) == 0) {
+        usual_keyboard = found;
+        std::at_quick_exit(restore_keyboard);
+    }
     enter();
 }
 
@@ -48,8 +60,8 @@ Terminal::~Terminal() {
 }
 
 void Terminal::enter() {
-    if (has_input_) {
-        termios quiet = before_;
+    if (usual_keyboard) {
+        termios quiet = *usual_keyboard;
         quiet.c_lflag &= ~static_cast<tcflag_t>(ICANON | ECHO);
         ::tcsetattr(STDIN_FILENO, TCSANOW, &quiet);
     }
@@ -57,8 +69,8 @@ void Terminal::enter() {
 }
 
 void Terminal::leave() {
+    restore_keyboard();  // first: the terminal may be stopped (Ctrl-S), and take no output
     write_output(kLeave);
-    if (has_input_) ::tcsetattr(STDIN_FILENO, TCSANOW, &before_);
 }
 
 std::size_t Terminal::rows() const {

@@ -1,8 +1,6 @@
 // A full-screen terminal that is restored afterwards.
 #pragma once
 
-#include <termios.h>
-
 #include <cstddef>
 #include <string>
 #include <vector>
@@ -12,7 +10,7 @@
 namespace muster::cli {
 
 /// While the object lives, standard output shows the alternate screen without cursor and line wrapping, and the
-/// keyboard does not echo.
+/// keyboard does not echo. The keyboard is restored too if the process ends with std::quick_exit.
 class Terminal {
 public:
     Terminal();
@@ -29,9 +27,7 @@ public:
     void enter();
 
 private:
-    bool has_input_ = false;
     bool has_colours_ = true;
-    termios before_{};
 };
 
 }  // namespace muster::cli

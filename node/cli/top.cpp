@@ -15,6 +15,8 @@
 #include "node/cli/frame.hpp"
 #include "node/cli/output.hpp"
 #include "node/cli/terminal.hpp"
+#include "node/cli/waiter.hpp"
+#include "node/io/signals_blocked.hpp"
 
 namespace muster::cli {
 namespace {
@@ -95,26 +97,13 @@ private:
     std::string trouble_;
 };
 
-/// A descriptor that is readable when one of these signals arrives; they have no other effect from then on. Call it
-/// before any thread starts.
-int watch_signals() {
-    sigset_t signals;
-    ::sigemptyset(&signals);
-    for (const int one : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGWINCH}) ::sigaddset(&signals, one);
-    ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-    return ::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
-}
-
-/// Returns whether to continue.
-bool handle_signal(int signals, Terminal& terminal) {
+/// After a change of the terminal's size (SIGWINCH), the next picture follows it.
+void handle_signal(int signals, Terminal& terminal) {
     signalfd_siginfo signal{};
-    if (::read(signals, &signal, sizeof signal) != sizeof signal) return true;
-    if (signal.ssi_signo == SIGWINCH) return true;
-    if (signal.ssi_signo != SIGTSTP) return false;
+    if (::read(signals, &signal, sizeof signal) != sizeof signal || signal.ssi_signo != SIGTSTP) return;
     terminal.leave();
     ::raise(SIGSTOP);
     terminal.enter();
-    return true;
 }
 
 /// Returns whether to continue. After the end of standard input, only a signal ends the command.
@@ -125,29 +114,30 @@ bool handle_key(pollfd& keyboard) {
     return true;
 }
 
-int live(Worker& worker, double interval, int signals) {
+int live(Worker& worker, double interval, int ending, int signals) {
     Terminal terminal;
     Sampler sampler(worker, std::chrono::duration<double>(interval));
     Samples samples;
-    std::array<pollfd, 3> fds{pollfd{signals, POLLIN, 0}, {sampler.fd(), POLLIN, 0}, {STDIN_FILENO, POLLIN, 0}};
+    std::array<pollfd, 4> fds{
+        pollfd{signals, POLLIN, 0}, {ending, POLLIN, 0}, {sampler.fd(), POLLIN, 0}, {STDIN_FILENO, POLLIN, 0}};
     for (bool running = true; running;) {
         terminal.draw(frame_of(samples.view(), terminal.rows()));
         if (::poll(fds.data(), fds.size(), -1) <= 0) continue;
-        if (fds[0].revents != 0) running = handle_signal(signals, terminal);
+        if (fds[0].revents != 0) handle_signal(signals, terminal);
         if (auto sample = sampler.take()) samples.take(std::move(*sample));
-        if (running && fds[2].revents != 0) running = handle_key(fds[2]);
+        running = fds[1].revents == 0 && (fds[3].revents == 0 || handle_key(fds[3]));
     }
     return kDone;
 }
 
 /// Takes two samples, for the rates between them, and prints once.
-int once(const Settings& settings, Worker& worker, double interval, int signals) {
+int once(const Settings& settings, Worker& worker, double interval, int ending) {
     Samples samples;
     while (!samples.has_rates()) {
         auto sample = take_sample(worker);
         if (!sample) return fail(sample.error());
         samples.take(std::move(sample));
-        pollfd signal{signals, POLLIN, 0};
+        pollfd signal{ending, POLLIN, 0};
         if (!samples.has_rates() && ::poll(&signal, 1, static_cast<int>(interval * 1000)) > 0) return kDone;
     }
     if (settings.json) return print_json(json_of(samples.view())), kDone;
@@ -158,12 +148,13 @@ int once(const Settings& settings, Worker& worker, double interval, int signals)
 }  // namespace
 
 int top(const Settings& settings, const TopArguments& arguments) {
-    const int signals = watch_signals();
-    const auto worker = attach(settings, {}, signals);
+    const Waiter waiter({SIGINT, SIGTERM, SIGHUP, SIGQUIT});
+    const bool is_live = !arguments.once && !settings.json && Terminal::is_there();
+    const int signals = is_live ? node::take_signals({SIGTSTP, SIGWINCH}) : -1;
+    const auto worker = attach(settings, {}, waiter.signals());
     if (!worker) return fail(worker.error());
-    if (arguments.once || settings.json || !Terminal::is_there())
-        return once(settings, **worker, arguments.interval, signals);
-    return live(**worker, arguments.interval, signals);
+    if (!is_live) return once(settings, **worker, arguments.interval, waiter.signals());
+    return live(**worker, arguments.interval, waiter.signals(), signals);
 }
 
 }  // namespace muster::cli

@@ -2,60 +2,86 @@
 
 #include <poll.h>
 #include <sys/eventfd.h>
-#include <sys/signalfd.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <chrono>
-#include <csignal>
+#include <cmath>
+#include <cstdlib>
 #include <system_error>
 
 #include "node/cli/commands.hpp"
+#include "node/cli/output.hpp"
+#include "node/io/signals_blocked.hpp"
 
 namespace muster::cli {
+namespace {
 
-Waiter::Waiter() : done_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-    sigset_t ending;
-    sigemptyset(&ending);
-    sigaddset(&ending, SIGINT);
-    sigaddset(&ending, SIGTERM);
-    sigaddset(&ending, SIGHUP);  // the terminal was closed
-    ::pthread_sigmask(SIG_BLOCK, &ending, nullptr);
-    signals_ = ::signalfd(-1, &ending, SFD_CLOEXEC | SFD_NONBLOCK);
-    // Without them the program would wait for ever and could only be killed.
-    if (done_ < 0 || signals_ < 0) throw std::system_error(errno, std::generic_category(), "waiting for signals");
+/// Without them the program would wait for ever and could only be killed.
+int opened(int fd) {
+    if (fd < 0) throw std::system_error(errno, std::generic_category(), "waiting for signals");
+    return fd;
 }
 
+bool is_writable(int fd) {
+    pollfd writable{fd, POLLOUT, 0};
+    return ::poll(&writable, 1, 0) > 0;
+}
+
+}  // namespace
+
+Waiter::Waiter(std::initializer_list<int> ending)
+    : signals_(node::take_signals(ending)),
+      done_(opened(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK))),
+      timer_(opened(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK))),
+      over_(opened(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK))),
+      bounding_([this] { bound_the_end(); }) {}
+
 Waiter::~Waiter() {
-    ::close(signals_);
-    ::close(done_);
+    ::eventfd_write(over_, 1);
+    finish();
+    bounding_.join();
+    for (const int fd : {signals_, done_, timer_, over_}) ::close(fd);
 }
 
 void Waiter::finish() const {
     ::eventfd_write(done_, 1);
 }
 
-Waiter::Outcome Waiter::wait(std::optional<double> seconds) {
-    using Clock = std::chrono::steady_clock;
-    constexpr double kLongest = 1e8;  // seconds; larger values overflow the clock
-    const auto limit = std::chrono::duration<double>(std::min(seconds.value_or(kLongest), kLongest));
-    const auto until = Clock::now() + std::chrono::duration_cast<Clock::duration>(limit);
-    std::array<pollfd, 3> fds{pollfd{signals_, POLLIN, 0}, {done_, POLLIN, 0}, {STDOUT_FILENO, 0, 0}};
-    while (true) {
-        const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now()).count();
-        ::poll(fds.data(), fds.size(), static_cast<int>(std::clamp<decltype(left)>(left, 0, 60'000)));
-        if (fds[1].revents != 0) return Outcome::done;
-        if (fds[0].revents != 0) return Outcome::signal;
-        if (fds[2].revents != 0) return Outcome::unread;
-        if (Clock::now() >= until) return Outcome::time_out;
+void Waiter::expire_after(std::optional<double> seconds) const {
+    if (!seconds) return;
+    itimerspec when{};
+    when.it_value.tv_sec = static_cast<time_t>(*seconds);
+    when.it_value.tv_nsec = std::max(1L, static_cast<long>((*seconds - std::floor(*seconds)) * 1e9));  // 0: never
+    ::timerfd_settime(timer_, 0, &when, nullptr);
+}
+
+Waiter::Outcome Waiter::wait() const {
+    std::array<pollfd, 4> fds{
+        pollfd{done_, POLLIN, 0}, {signals_, POLLIN, 0}, {STDOUT_FILENO, 0, 0}, {timer_, POLLIN, 0}};
+    while (::poll(fds.data(), fds.size(), -1) <= 0) {
     }
+    if (fds[0].revents != 0) return Outcome::done;
+    if (fds[1].revents != 0) return Outcome::signal;
+    return fds[2].revents != 0 ? Outcome::unread : Outcome::time_out;
 }
 
 int Waiter::status_of(Outcome outcome) {
     if (outcome == Outcome::time_out) return kTimeout;
     return outcome == Outcome::unread ? kRefused : kDone;
+}
+
+void Waiter::bound_the_end() const {
+    const auto outcome = wait();
+    pollfd over{over_, POLLIN, 0};
+    if (::poll(&over, 1, static_cast<int>(std::chrono::milliseconds(kLastLines).count())) > 0) return;
+    // Standard error may be the pipe that nobody reads.
+    if (outcome != Outcome::unread && is_writable(STDERR_FILENO))
+        complain(is_writable(STDOUT_FILENO) ? "ended before the node answered"
+                                            : "nobody reads standard output: ended without the last lines");
+    std::quick_exit(kRefused);  // a Terminal is restored
 }
 
 }  // namespace muster::cli

@@ -70,7 +70,8 @@ int watch(const Settings& settings, const Group& group, const Stay& stay) {
     const bool all = group.store.empty() && group.feature.empty();
     const auto watching = all ? (*worker)->watch_all(handler) : (*worker)->watch(group, handler);
     if (!watching) return fail(watching.error());
-    return end(**worker, Waiter::status_of(waiter.wait(stay.seconds)));
+    waiter.expire_after(stay.seconds);
+    return Waiter::status_of(waiter.wait());
 }
 
 }  // namespace muster::cli

@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """`muster` and what is around it: output that nobody takes, arguments, a failover, addresses as people write them."""
 
+import contextlib
 import json
 import os
 import pathlib
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -131,16 +133,56 @@ class Output(Case):
                 self.assertTrue(until(lambda: not self.a.members(GROUP), PATIENCE, 0.05)[0])
                 process.stdout = None
 
+    def full_pipe(self):
+        """One that nobody reads."""
+        reader, writer = os.pipe()
+        self.addCleanup(os.close, reader)
+        self.addCleanup(os.close, writer)
+        os.set_blocking(writer, False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.write(writer, b"x" * select.PIPE_BUF)
+        os.set_blocking(writer, True)
+        return writer
+
+    def writes(self, process):
+        """Waits until a thread of it waits for a reader."""
+        threads = pathlib.Path(f"/proc/{process.pid}/task")
+        self.assertTrue(until(lambda: any(b"pipe_w" in (one / "wchan").read_bytes() for one in threads.iterdir()),
+                              PATIENCE, 0.02)[0])
+
     def test_output_that_nobody_reads_does_not_keep_it_from_ending(self):
+        commands = [("join", *GROUP), ("--json", "join", *GROUP), ("watch",), ("top", "--interval", "0.1")]
+        started = [(number, command, self.start(*command, node=self.a, stdout=self.full_pipe()))
+                   for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP) for command in commands]
+        for number, _, process in started:
+            self.writes(process)
+            process.send_signal(number)
+        for number, command, process in started:
+            with self.subTest(command, number=number):
+                self.ends(process, 1, "nobody reads standard output")
+
+    def test_nor_from_keeping_to_its_time(self):
+        process = self.start("join", *GROUP, "--timeout", "0", node=self.a, stdout=self.full_pipe())
+        self.ends(process, 1, "nobody reads standard output")
+
+    def test_nor_does_a_notification_that_nobody_reads(self):
         process = self.start("join", *GROUP, node=self.a)
         process.stdout.readline()
         self.a.ask("notify", "created", *GROUP, json.dumps("x" * 100_000))
-        time.sleep(0.3)
+        self.writes(process)
         process.send_signal(signal.SIGTERM)
         self.ends(process, 1, "nobody reads standard output")
 
 
 class Signals(Case):
+    def test_what_is_ignored_stays_ignored(self):
+        (a,) = self.nodes("a")
+        for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+            for command in (("join", *GROUP), ("watch",), ("top",)):
+                with self.subTest(command, number=number):
+                    self.stays_and_ends(number, MUSTER, "--node", a.address, *command)
+
     def stays_and_ends(self, ignored, *command):
         """That `ignored` does nothing, and that another one ends it."""
         signal.signal(ignored, signal.SIG_IGN)

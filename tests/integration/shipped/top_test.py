@@ -4,6 +4,7 @@
 import fcntl
 import json
 import os
+import pathlib
 import pty
 import re
 import select
@@ -150,6 +151,27 @@ class Top(unittest.TestCase):
             self.assertTrue(top.text.endswith("\x1b[?7h\x1b[?25h" + LEAVE))
             self.assertEqual(termios.tcgetattr(top.slave), top.before)
             joined.end()
+
+    def test_a_terminal_that_takes_no_output_does_not_keep_it_from_ending(self):
+        started = [(number, self.on_terminal())
+                   for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)]
+        for number, top in started:
+            self.assertTrue(top.shows(has("nodes 1 alive")))
+            self.assertNotEqual(termios.tcgetattr(top.slave), top.before)
+            termios.tcflow(top.slave, termios.TCOOFF)  # as Ctrl-S
+            top.process.send_signal(number)
+        for number, top in started:
+            with self.subTest(number=number):
+                self.assertEqual(top.process.wait(PATIENCE), 1)
+                self.assertEqual(termios.tcgetattr(top.slave), top.before)
+
+    def test_nor_does_one_that_nobody_reads(self):
+        top = self.on_terminal()
+        wchan = pathlib.Path(f"/proc/{top.process.pid}/wchan")
+        self.assertTrue(until(lambda: wchan.read_text() == "wait_woken", PATIENCE, 0.02)[0])
+        top.process.send_signal(signal.SIGTERM)
+        self.assertEqual(top.process.wait(PATIENCE), 1)
+        self.assertEqual(termios.tcgetattr(top.slave), top.before)
 
     def test_shows_who_is_gone_first(self):
         other = self.start("b", seeds=[self.node.address])
