@@ -1,10 +1,14 @@
 #include "node/io/shortage.hpp"
 
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstring>
+#include <mutex>
+#include <new>
 #include <system_error>
 #include <thread>
 #include <vector>
@@ -14,6 +18,36 @@ namespace {
 
 // Of a context with one I/O thread and its first socket. libzmq takes 6; the rest is for other threads.
 constexpr std::size_t kOfContext = 12;
+// The reaper, an I/O thread, and one that every program with a context starts besides.
+constexpr std::size_t kThreadsOfContext = 3;
+
+/// A thread that does nothing until it can take a lock.
+class Probe {
+public:
+    void start(std::mutex& lock) {
+        thread_ = std::thread([this, &lock] {
+            number_ = ::gettid();
+            const std::lock_guard wait(lock);
+        });
+    }
+    /// Waits until the kernel does not count it any more, which is some time after join().
+    void end() {
+        if (!thread_.joinable()) return;
+        thread_.join();
+        while (::tgkill(::getpid(), number_, 0) == 0) std::this_thread::yield();
+    }
+
+private:
+    std::thread thread_;
+    pid_t number_ = 0;
+};
+
+/// Further advice if the process may have only so much address space, which threads and memory take.
+std::string or_address_space() {
+    rlimit space{};
+    const bool is_bound = ::getrlimit(RLIMIT_AS, &space) == 0 && space.rlim_cur != RLIM_INFINITY;
+    return is_bound ? ", or raise the limit of the address space (ulimit -v, LimitAS)" : "";
+}
 
 }  // namespace
 
@@ -29,10 +63,10 @@ std::string reason_and_advice(int error) {
         case ENFILE:
             return text + ": raise fs.file-max of this host";
         case EAGAIN:
-            return "no more threads: raise their limit (ulimit -u, TasksMax)";
+            return "no more threads: raise their limit (ulimit -u, TasksMax)" + or_address_space();
         case ENOMEM:
         case ENOBUFS:
-            return text + ": free memory";
+            return text + ": free memory" + or_address_space();
         default:
             return text;
     }
@@ -56,18 +90,27 @@ int why_no_descriptors(std::size_t count) {
     return error;
 }
 
-int why_no_thread() {
-    try {
-        std::thread([] {}).join();
-        return 0;
-    } catch (const std::system_error& refused) {
-        return refused.code().value();
+int why_no_threads(std::size_t count) {
+    std::vector<Probe> started(count);
+    std::mutex all;
+    int error = 0;
+    {
+        const std::lock_guard until_all_run(all);
+        try {
+            for (auto& probe : started) probe.start(all);
+        } catch (const std::system_error& refused) {
+            error = refused.code().value();
+        } catch (const std::bad_alloc&) {
+            error = ENOMEM;
+        }
     }
+    for (auto& probe : started) probe.end();
+    return error;
 }
 
 int why_no_context() {
     const int error = why_no_descriptors(kOfContext);
-    return error != 0 ? error : why_no_thread();
+    return error != 0 ? error : why_no_threads(kThreadsOfContext);
 }
 
 }  // namespace muster::node

@@ -23,7 +23,7 @@ void ShortageWatch::check(cluster::Instant now, int scarce) {
         at_begin_ = refused ? count - 1 : count;
         const auto why = reason_and_advice(refused ? error : scarce);
         log_({2, "resources_short", "resources are short: " + why + "; going on, and trying again", {{"detail", why}}});
-    } else if (short_ && now - last_ >= kCalm && (error != EAGAIN || why_no_thread() == 0)) {
+    } else if (short_ && now - last_ >= kCalm && (error != EAGAIN || why_no_threads(1) == 0)) {
         short_ = false;
         const auto times = std::to_string(count - at_begin_);
         log_({1, "resources_back", "resources are no longer short, after " + times + " refusals", {{"detail", times}}});

@@ -125,6 +125,38 @@ TEST(Limits, AWorkerThatIsRefusedAnyDescriptorOrThreadIsServedOrEndsWithALine) {
                      "b", "--timeout", "0.1"}));
         });
 }
+
+TEST(Limits, WithAnyNumberOfThreadsEachProgramDoesItsWorkOrEndsWithALine) {
+    const Cluster cluster(1);
+    for_each_number(1, 16, [&](unsigned threads) {
+        const std::vector<std::string> few{"LD_PRELOAD=" MUSTER_SCARCE, "MUSTER_THREADS=" + std::to_string(threads)};
+        const std::vector<std::string> muster{"/usr/bin/env", few[0],   few[1],
+                                              MUSTER_PATH,    "--node", cluster.address(0)};
+        const auto with = [&](const std::vector<std::string>& words) {
+            auto command = muster;
+            command.insert(command.end(), words.begin(), words.end());
+            return why_not_clean(run(std::move(command)));
+        };
+        return with({"nodes"}) + with({"join", "a", "b", "--timeout", "0.1"}) + with({"top", "--once"}) +
+               why_not_clean({MUSTERD_PATH, "--name", "a", "--listen", on_loopback(), "--http",
+                              "127.0.0.1:" + std::to_string(free_port())},
+                             few);
+    });
+}
+
+TEST(Limits, WithTooLittleAddressSpaceForItsThreadsTheCommandSaysSo) {
+    std::atomic<int> said = 0;
+    for_each_number(10, 60, [&](unsigned megabytes) {
+        const auto done = run(
+            {"/bin/sh", "-c",
+             "ulimit -v " + std::to_string(megabytes * 1000) + "; exec " + MUSTER_PATH + " --node 127.0.0.1:1 nodes"});
+        const bool is_about_threads = done.errors.find("no more threads") != std::string::npos;
+        const bool is_named = done.errors.find("address space (ulimit -v, LimitAS)") != std::string::npos;
+        if (is_about_threads && is_named) ++said;
+        return is_about_threads && !is_named ? done.errors : why_not_clean(done);
+    });
+    EXPECT_GT(said, 0);
+}
 #endif
 
 /// While it lives, the process can open four more descriptors at most. (A limit of three would do more than that:

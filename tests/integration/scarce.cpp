@@ -3,6 +3,8 @@
 // MUSTER_REFUSE_AT=N MUSTER_REFUSE=K in the environment: the calls number N to N+K-1 fail, of those that make a thread
 // or a descriptor. Calls of libzmq that start a thread or an epoll set succeed always: libzmq aborts when they fail,
 // and the program can only ask beforehand.
+//
+// MUSTER_THREADS=N: the process has at most N threads at the same time, those of libzmq included.
 #include <dlfcn.h>
 #include <pthread.h>
 #include <sys/epoll.h>
@@ -15,6 +17,8 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
+#include <iterator>
 
 namespace {
 
@@ -38,6 +42,11 @@ bool refuse() {
     return call >= from && call < from + count;
 }
 
+bool has_enough_threads() {
+    static const long most = number_in("MUSTER_THREADS");
+    return most > 0 && std::distance(std::filesystem::directory_iterator("/proc/self/task"), {}) >= most;
+}
+
 bool refuse_descriptor() {
     if (!refuse()) return false;
     errno = EMFILE;
@@ -55,7 +64,7 @@ extern "C" {
 
 int pthread_create(pthread_t* thread, const pthread_attr_t* attributes, void* (*run)(void*), void* argument) {
     static const auto next = real(&pthread_create, "pthread_create");
-    if (!is_of_libzmq(__builtin_return_address(0)) && refuse()) return EAGAIN;
+    if (has_enough_threads() || (!is_of_libzmq(__builtin_return_address(0)) && refuse())) return EAGAIN;
     return next(thread, attributes, run, argument);
 }
 
