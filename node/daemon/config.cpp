@@ -1,6 +1,7 @@
 #include "node/daemon/config.hpp"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <toml++/toml.h>
 #include <unistd.h>
 
@@ -103,6 +104,10 @@ void throw_if_short(const std::string& path) {
 }
 
 void apply_file(const std::string& path, Loaded& to) {
+    // Opening a FIFO waits for its writer, a device may never end, and a folder would count as an empty file.
+    struct stat about {};
+    if (::stat(path.c_str(), &about) == 0 && !S_ISREG(about.st_mode))
+        return to.problems.push_back(one_line(path + ": is not a regular file: give a TOML file to --config"));
     toml::table table;
     try {
         table = toml::parse_file(path);
@@ -130,6 +135,13 @@ void apply_environment(const Environment& environment, Loaded& to) {
     }
 }
 
+void apply_flag(const Setting& setting, const Values& values, Loaded& to) {
+    if (values.size() > 1 && !setting.list)
+        to.problems.push_back(setting.flag() + " is given more than once: give it once");
+    else if (!values.empty())
+        apply(setting, values, setting.flag(), to);
+}
+
 std::string reason_of(const CLI::ParseError& error) {
     std::string text = error.what();
     const auto end = text.find_first_of("\r\n");
@@ -149,12 +161,43 @@ void check_http(Loaded& loaded) {
                                        "use a loopback address, or give --insecure"));
 }
 
+/// Where the node or HTTP listens.
+struct Port {
+    const char* flag;
+    node::Address address;
+};
+
+/// Whether both cannot be bound. False if that takes a look at the names of hosts.
+bool collide(const node::Address& a, const node::Address& b) {
+    if (a.port != b.port || a.port == 0) return false;
+    const auto is_v6 = [](const std::string& host) { return host.find(':') != std::string::npos; };
+    const auto covers = [&](const std::string& any, const std::string& host) {
+        return node::is_any(any) && node::is_numeric(host) && is_v6(any) == is_v6(host);
+    };
+    return a.host == b.host || covers(a.host, b.host) || covers(b.host, a.host);
+}
+
+void check_ports(Loaded& loaded) {
+    const auto& options = loaded.config.node;
+    const auto listen = *node::parse_address(options.listen);
+    std::vector<Port> ports{{"--listen", listen},
+                            {"--control-port", {listen.host, options.control_port}},
+                            {"--gossip-port", {listen.host, options.gossip_port}}};
+    if (!loaded.config.http.empty()) ports.push_back({"--http", *node::parse_address(loaded.config.http)});
+    for (auto a = ports.begin(); a != ports.end(); ++a)
+        for (auto b = a + 1; b != ports.end(); ++b)
+            if (collide(a->address, b->address))
+                loaded.problems.push_back(std::string(b->flag) + ": " + std::to_string(b->address.port) +
+                                          " is the port of " + a->flag + ", too: give each its own");
+}
+
 void check_as_a_whole(Loaded& loaded) {
     const auto& name = loaded.config.node.name;
     if (!is_valid_name(name))
         loaded.problems.push_back(
             one_line("the host's name \"" + name + "\" is not a valid node name: give one with --name"));
     check_http(loaded);
+    check_ports(loaded);
 }
 
 std::string why_not_expected(const std::string& word) {
@@ -198,7 +241,7 @@ Loaded load_config(int argc, const char* const* argv, const Environment& environ
     for (const auto& setting : settings()) {
         auto* option = app.add_option(setting.flag(), given[&setting], setting.help)->type_name(setting.type);
         option->expected(setting.is_switch() ? 0 : 1, 1)->allow_extra_args(false);
-        option->multi_option_policy(setting.list ? CLI::MultiOptionPolicy::TakeAll : CLI::MultiOptionPolicy::TakeLast);
+        option->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
     }
     app.footer(
         "A flag overrides the variable MUSTER_<NAME> (MUSTER_SESSION_GRACE), which overrides the file, which overrides "
@@ -227,8 +270,7 @@ Loaded load_config(int argc, const char* const* argv, const Environment& environ
         file = named->second;
     if (!file.empty()) apply_file(file, loaded);
     apply_environment(environment, loaded);
-    for (const auto& setting : settings())
-        if (const Values& values = given[&setting]; !values.empty()) apply(setting, values, setting.flag(), loaded);
+    for (const auto& setting : settings()) apply_flag(setting, given[&setting], loaded);
     check_as_a_whole(loaded);
     return loaded;
 }

@@ -77,7 +77,9 @@ Wrong set_address(std::string& to, const std::string& text) {
     return std::nullopt;
 }
 
-Wrong set_text(std::string& to, const std::string& text) {
+Wrong set_path(std::string& to, const std::string& text) {
+    if (text.find('\0') != std::string::npos)
+        return "a path has no NUL character: the system would ignore what follows it";
     to = text;
     return std::nullopt;
 }
@@ -144,9 +146,9 @@ constexpr std::array kSettings{
     Setting{"seed", "HOST:PORT", "another node of the cluster, or NAME@HOST:PORT; may be given more than once", true,
             set_seeds},
     Setting{"key", "FILE", "this node's own NAME.key, made by muster keygen; requires --keys", false,
-            [](Config& c, const Values& v) { return set_text(c.node.security.key_file, v.back()); }},
+            [](Config& c, const Values& v) { return set_path(c.node.security.key_file, v.back()); }},
     Setting{"keys", "DIR", "folder of trusted keys, with nodes/, workers/, observers/, operators/; requires --key",
-            false, [](Config& c, const Values& v) { return set_text(c.node.security.keys_dir, v.back()); }},
+            false, [](Config& c, const Values& v) { return set_path(c.node.security.keys_dir, v.back()); }},
     Setting{"insecure", "", "without keys, also listen (and with --http, serve) on addresses other than loopback",
             false, [](Config& c, const Values& v) { return set_switch(c.node.security.insecure, v.back()); }},
     Setting{"scope", "SCOPE", "nodes and workers of different scopes share nothing (default \"default\")", false,

@@ -72,8 +72,8 @@ TEST(Usage, CheckConfigTellsEveryProblemAndStartsNothing) {
         words.insert(words.begin(), {MUSTERD_PATH, "--check-config"});
         return run(std::move(words));
     };
-    // Port 1 could be bound by root at most, and it need not be free.
-    const auto good = check({"--name", "a", "--listen", "127.0.0.1:1", "--http", "127.0.0.1:1"});
+    // These ports could be bound by root at most, and they need not be free.
+    const auto good = check({"--name", "a", "--listen", "127.0.0.1:1", "--http", "127.0.0.1:2"});
     EXPECT_EQ(good.status, 0) << good.errors;
     EXPECT_EQ(good.lines, Words{"ok"});
     EXPECT_EQ(good.errors, "");

@@ -1,6 +1,7 @@
 #include "node/daemon/config.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -235,6 +236,39 @@ TEST(Config, NamesFileAndLine) {
     const File no_toml("name = \n");
     EXPECT_TRUE(has(wrong({"--config", no_toml.path()}), no_toml.path() + ":1: "));
     EXPECT_TRUE(has(wrong({"--config", "/nowhere/x.toml"}), "/nowhere/x.toml: cannot be read"));
+}
+
+TEST(Config, TheFileIsARegularOne) {
+    const auto folder = std::filesystem::temp_directory_path();
+    const auto fifo = (folder / ("muster_" + std::to_string(::getpid()) + ".fifo")).string();
+    ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
+    for (const auto& path : {folder.string(), fifo, std::string("/dev/zero"), std::string("/dev/null")})
+        EXPECT_EQ(wrong({"--config", path}), path + ": is not a regular file: give a TOML file to --config");
+    std::filesystem::remove(fifo);
+}
+
+TEST(Config, NothingIsGivenTwice) {
+    EXPECT_EQ(wrong({"--listen", "127.0.0.1:1", "--listen", "127.0.0.1:2"}),
+              "--listen is given more than once: give it once");
+    EXPECT_TRUE(has(wrong({"--name", "a", "--name=a"}), "more than once"));
+    EXPECT_TRUE(has(wrong({"--config", "a", "--config", "b"}), "--config"));
+}
+
+TEST(Config, EachPortIsAnother) {
+    EXPECT_EQ(wrong({"--listen", "127.0.0.1:7", "--control-port", "7"}),
+              "--control-port: 7 is the port of --listen, too: give each its own");
+    EXPECT_TRUE(has(wrong({"--control-port", "7", "--gossip-port", "7"}), "--gossip-port: 7 is the port of --control"));
+    for (const char* http : {"127.0.0.1:7", "0.0.0.0:7"})
+        EXPECT_TRUE(has(wrong({"--listen", "127.0.0.1:7", "--http", http, "--insecure"}), "--http: 7")) << http;
+    EXPECT_TRUE(has(wrong({"--listen", "[::]:1", "--gossip-port", "7", "--http", "[::1]:7"}), "--http: 7"));
+    good({"--listen", "127.0.0.1:0", "--control-port", "0", "--gossip-port", "0", "--http", "127.0.0.1:0"});
+    good({"--listen", "127.0.0.1:7", "--http", "127.0.0.2:7"});
+    good({"--listen", "0.0.0.0:7", "--http", "[::1]:7"});
+}
+
+TEST(Config, APathHasNoNul) {
+    const File file("key = \"n.key\\u0000x\"\nkeys = \"k\"\n");
+    EXPECT_TRUE(has(wrong({"--config", file.path()}), ":1: key: a path has no NUL"));
 }
 
 TEST(Config, SaysWhatWasMeant) {
