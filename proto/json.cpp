@@ -151,6 +151,10 @@ private:
 }  // namespace
 
 Result<Data> data_from_json(std::string_view json) {
+    // The parser takes it for the end, and ignores what follows.
+    if (const auto at = json.find('\0'); at != std::string_view::npos)
+        return Error{ErrorCode::bad_request,
+                     "data has a NUL byte at byte " + std::to_string(at + 1) + ": write \\u0000 in a text"};
     Checker checker;
     if (!nlohmann::json::sax_parse(json, &checker)) return Error{ErrorCode::bad_request, checker.problem()};
     const auto value = nlohmann::json::parse(json);

@@ -253,6 +253,12 @@ class Arguments(Case):
                 process = self.start("--node", dead, *command)
                 self.ends(process, 2, why)
 
+    def test_what_follows_a_nul_byte_is_not_dropped(self):
+        done = subprocess.run([MUSTER, "notify", "created", *GROUP, "-"], input=b'1\0 {"lost":true}',
+                              capture_output=True, check=False)
+        self.assertEqual((done.returncode, done.stdout), (2, b""))
+        self.assertIn(b"NUL byte at byte 2", done.stderr)
+
     def test_addresses_as_people_write_them(self):
         address = f"127.0.0.1:{free_port()}"
         node = subprocess.Popen([MUSTERD, "--name", "n", "--listen", f" tcp://{address}", "--ready-wait", "100",

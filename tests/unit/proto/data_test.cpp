@@ -66,6 +66,17 @@ TEST(DataFromJson, SaysWhatIsWrongWithWhatAParserWouldChange) {
         EXPECT_TRUE(data_from_json(good)) << good;
 }
 
+TEST(DataFromJson, ANulByteIsNotTheEnd) {
+    using std::literals::operator""s;
+    for (const auto& text : {"1\0"s, "\0"s, "1\0 {\"lost\":true}"s, "\"a\0b\""s, "{\0}"s}) {
+        const auto data = data_from_json(text);
+        ASSERT_FALSE(data) << text;
+        EXPECT_EQ(data.error().code, ErrorCode::bad_request);
+        EXPECT_NE(data.error().text.find("NUL byte"), std::string::npos) << data.error().text;
+    }
+    EXPECT_TRUE(data_from_json(R"("a\u0000b")"));
+}
+
 TEST(DataFromJson, RefusesWhatIsTooLargeOrTooDeep) {
     EXPECT_TRUE(data_from_json(nested(32)));
     EXPECT_TRUE(data_from_json('"' + std::string(500 * 1024, 'x') + '"'));
