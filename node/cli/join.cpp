@@ -90,7 +90,8 @@ Result<Meta> parse_meta(const std::vector<std::string>& pairs) {
         const auto at = pair.find('=');
         if (at == std::string::npos || at == 0)
             return Error{ErrorCode::bad_request, "--meta '" + pair + "' has no key and value: write --meta KEY=VALUE"};
-        meta[pair.substr(0, at)] = pair.substr(at + 1);
+        if (!meta.emplace(pair.substr(0, at), pair.substr(at + 1)).second)
+            return Error{ErrorCode::bad_request, "--meta has the key '" + pair.substr(0, at) + "' twice: give it once"};
     }
     if (auto why = proto::why_invalid(meta); !why.empty()) return Error{ErrorCode::bad_request, "--meta: " + why};
     return meta;

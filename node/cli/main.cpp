@@ -1,6 +1,7 @@
 // Parses the command line and calls one command.
 #include <CLI/CLI.hpp>
 
+#include <charconv>
 #include <functional>
 #include <map>
 #include <sstream>
@@ -57,6 +58,21 @@ void add_group(CLI::App& command, Group& group, bool required = true) {
         });
 }
 
+/// A number within bounds, in decimal digits: CLI11 would read 010 as 8.
+CLI::Validator whole(std::uint64_t least, std::uint64_t most) {
+    const auto bounds = std::to_string(least) + " - " + std::to_string(most);
+    const auto read = [least, most, bounds](std::string& text) -> std::string {
+        std::uint64_t value = 0;
+        const auto* const end = text.data() + text.size();
+        const auto parsed = std::from_chars(text.data(), end, value);
+        if (parsed.ec != std::errc{} || parsed.ptr != end || value < least || value > most)
+            return "'" + text + "' is not a number in " + bounds;
+        text = std::to_string(value);
+        return {};
+    };
+    return CLI::Validator(read, "in [" + bounds + "]");
+}
+
 /// A number within bounds. CLI::Range lets NaN pass.
 auto seconds(double least, double most) {
     return [least, most](const std::string& text) -> std::string {
@@ -69,7 +85,7 @@ auto seconds(double least, double most) {
 }
 
 void add_stay(CLI::App& command, Stay& stay, const std::string& what) {
-    command.add_option("--for", stay.events, "exit after so many " + what)->check(CLI::Range(kOne, kMost));
+    command.add_option("--for", stay.events, "exit after so many " + what)->transform(whole(kOne, kMost));
     command.add_option("--timeout", stay.seconds, "exit after so many seconds, with status 124")
         ->check(seconds(0.0, 1e8));
 }
@@ -121,7 +137,7 @@ void add_queries(CLI::App& app, Typed& typed) {
 void add_join(CLI::App& app, Typed& typed) {
     auto* command = app.add_subcommand("join", "join a group and print each notification until stopped");
     add_group(*command, typed.join.group);
-    command->add_option("--count", typed.join.count, "number of members to make")->check(CLI::Range(kOne, kMembers));
+    command->add_option("--count", typed.join.count, "number of members to make")->transform(whole(kOne, kMembers));
     command->add_option("--meta", typed.join.meta, "metadata of the members: KEY=VALUE; may be given more than once")
         ->allow_extra_args(false);
     command->add_flag("--visible", typed.join.visible, "report the join only when every live node has the members");
@@ -140,7 +156,7 @@ void add_notify(CLI::App& app, Typed& typed) {
     command->add_option("DATA", typed.notify.data, "JSON, or - for standard input (default null)");
     command->add_flag("--wait", typed.notify.wait, "wait until all members have acknowledged it");
     command->add_option("--count", typed.notify.count, "number of notifications to send, one after the other")
-        ->check(CLI::Range(kOne, kMost));
+        ->transform(whole(kOne, kMost));
     command->callback([&] {
         typed.notify.kind = kinds().at(typed.kind);
         typed.run = [&] { return notify(typed.settings, typed.notify); };

@@ -235,6 +235,11 @@ class Arguments(Case):
             (("join", "a", "b", "--timeout", "nan"), "nan"),
             (("join", "a", "b", "--count", "0"), "--count"),
             (("join", "a", "b", "--count", "99999999999999999999"), "--count"),
+            (("join", "a", "b", "--count", "0x10"), "--count"),
+            (("join", "a", "b", "--count", "-1"), "--count"),
+            (("join", "a", "b", "--meta", "k=1", "--meta", "k=2"), "twice"),
+            (("notify", "created", "a", "b", "--count", "1e3"), "--count"),
+            (("watch", "--for", " 1"), "--for"),
             (("watch", "", ""), "empty"),
             (("watch", "", "b"), "empty"),
             (("watch", "a"), "both"),
@@ -252,6 +257,12 @@ class Arguments(Case):
             with self.subTest(command):
                 process = self.start("--node", dead, *command)
                 self.ends(process, 2, why)
+
+    def test_numbers_are_decimal(self):
+        (a,) = self.nodes("a")
+        process = self.start("--json", "join", *GROUP, "--count", "010", "--timeout", "0", node=a)
+        self.ends(process, 124)
+        self.assertEqual(len(json.loads(process.stdout.readline())["members"]), 10)
 
     def test_what_follows_a_nul_byte_is_not_dropped(self):
         done = subprocess.run([MUSTER, "notify", "created", *GROUP, "-"], input=b'1\0 {"lost":true}',
