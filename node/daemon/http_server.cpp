@@ -98,7 +98,9 @@ Error cannot_serve(const std::string& address, int error) {
     if (node::is_shortage(error)) return node::shortage_error(what, error);
     if (error == EADDRNOTAVAIL)
         return {ErrorCode::unreachable, what + ": this host has no such address now: wait for it, or change --http"};
-    return {ErrorCode::unreachable, what + ": choose another --http or stop what uses it"};
+    const auto reason = what + ": " + std::generic_category().message(error) + ": choose ";
+    if (error == EACCES) return {ErrorCode::bad_request, reason + "a port above 1023 for --http"};
+    return {ErrorCode::unreachable, reason + "another --http or stop what uses it"};
 }
 
 /// A socket that listens there; -1, with errno, if there is none. Without sharing the port: no SO_REUSEPORT.

@@ -31,18 +31,19 @@ int try_bind(zmq::socket_t& socket, const std::string& host, std::uint16_t port)
     return ::zmq_errno();
 }
 
-Error bind_error(const std::string& host, std::uint16_t port, int error) {
+Error bind_error(const std::string& host, std::uint16_t port, const std::string& option, int error) {
     const std::string what = "cannot listen on " + with_port(host, port) + ": ";
     if (error == EADDRINUSE)
-        return {ErrorCode::unreachable, what + "address already in use: choose another --listen or stop what uses it"};
+        return {ErrorCode::unreachable,
+                what + "address already in use: choose another " + option + " or stop what uses it"};
     if (error == EACCES)
-        return {ErrorCode::bad_request, what + "permission denied: choose a port above 1023 for --listen"};
+        return {ErrorCode::bad_request, what + "permission denied: choose a port above 1023 for " + option};
     // It may get the address later: from DHCP, as a floating address, or when its network is up.
     if (error == EADDRNOTAVAIL || error == ENODEV)
         return {ErrorCode::unreachable,
                 what + "this host has no such address now: wait for it, or set --listen to one of its own addresses"};
     if (is_shortage(error)) return shortage_error("cannot listen on " + with_port(host, port), error);
-    return {ErrorCode::unreachable, what + ::zmq_strerror(error) + ": choose another --listen"};
+    return {ErrorCode::unreachable, what + ::zmq_strerror(error) + ": choose another " + option};
 }
 
 }  // namespace
@@ -104,10 +105,11 @@ void set_common_options(zmq::socket_t& socket) {
     socket.set(zmq::sockopt::backlog, kBacklog);
 }
 
-Result<std::uint16_t> bind_tcp(zmq::socket_t& socket, const std::string& host, std::uint16_t port) {
+Result<std::uint16_t> bind_tcp(zmq::socket_t& socket, const std::string& host, std::uint16_t port,
+                               const std::string& option) {
     if (port != 0) {
         const int error = try_bind(socket, host, port);
-        if (error != 0) return bind_error(host, port, error);
+        if (error != 0) return bind_error(host, port, option, error);
         return port;
     }
     std::random_device random;
@@ -119,10 +121,11 @@ Result<std::uint16_t> bind_tcp(zmq::socket_t& socket, const std::string& host, s
         if (error == 0) return port;
         if (error != EADDRINUSE) break;
     }
-    return bind_error(host, port, error);
+    return bind_error(host, port, option, error);
 }
 
-std::optional<Error> rebind_tcp(zmq::socket_t& old, zmq::socket_t fresh, const std::string& host, std::uint16_t port) {
+std::optional<Error> rebind_tcp(zmq::socket_t& old, zmq::socket_t fresh, const std::string& host, std::uint16_t port,
+                                const std::string& option) {
     ::zmq_unbind(old.handle(), endpoint_of(with_port(host, port)).c_str());
     old.close();
     old = std::move(fresh);
@@ -132,7 +135,7 @@ std::optional<Error> rebind_tcp(zmq::socket_t& old, zmq::socket_t fresh, const s
         std::this_thread::sleep_for(std::chrono::milliseconds(1));
         error = try_bind(old, host, port);
     }
-    if (error != 0) return bind_error(host, port, error);
+    if (error != 0) return bind_error(host, port, option, error);
     return std::nullopt;
 }
 

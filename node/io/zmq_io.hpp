@@ -48,13 +48,15 @@ void set_common_options(zmq::socket_t& socket);
 
 /// Binds to host:port and returns the port. `host` is numeric. Port 0 means any free port from 10000 to 32767, which is
 /// below the ephemeral range: there, a socket that retries to connect to a dead local port can connect to itself.
-/// Errors: unreachable (the port is in use, or the address is not one of this host), bad_request (not permitted),
-/// overloaded (the system has no more descriptors).
-Result<std::uint16_t> bind_tcp(zmq::socket_t& socket, const std::string& host, std::uint16_t port);
+/// Errors, which name the `option` that sets the port: unreachable (the port is in use, or the address is not one of
+/// this host), bad_request (not permitted), overloaded (the system has no more descriptors).
+Result<std::uint16_t> bind_tcp(zmq::socket_t& socket, const std::string& host, std::uint16_t port,
+                               const std::string& option);
 
 /// Closes `old` with all of its connections, and binds `fresh` to the same port in its place. Blocks for some
 /// milliseconds, until libzmq has released the port, but for two seconds at most. Errors: as bind_tcp.
-std::optional<Error> rebind_tcp(zmq::socket_t& old, zmq::socket_t fresh, const std::string& host, std::uint16_t port);
+std::optional<Error> rebind_tcp(zmq::socket_t& old, zmq::socket_t fresh, const std::string& host, std::uint16_t port,
+                                const std::string& option);
 
 /// "tcp://host:port" from "host:port".
 inline std::string endpoint_of(const std::string& address) {

@@ -61,7 +61,7 @@ Gossip::Gossip(zmq::context_t& context, std::string scope, NodeId self, NodeCoun
 }
 
 Result<std::uint16_t> Gossip::bind(const std::string& host, std::uint16_t port) {
-    auto bound = publisher_.bind(host, port);
+    auto bound = publisher_.bind(host, port, "--gossip-port");
     if (bound) connect_echo();
     return bound;
 }

@@ -33,10 +33,11 @@ void ServerSocket::prepare(zmq::socket_t& socket) {
     connections_.monitor(socket);
 }
 
-Result<std::uint16_t> ServerSocket::bind(const std::string& host, std::uint16_t port) {
+Result<std::uint16_t> ServerSocket::bind(const std::string& host, std::uint16_t port, const std::string& option) {
     prepare(socket_);
-    auto bound = bind_tcp(socket_, host, port);
+    auto bound = bind_tcp(socket_, host, port, option);
     if (!bound) return bound;
+    option_ = option;
     host_ = host;
     port_ = *bound;
     return bound;
@@ -46,7 +47,7 @@ std::optional<Error> ServerSocket::reopen() {
     try {
         auto fresh = make_();
         prepare(fresh);  // moves the monitor to it before rebind_tcp() closes the old socket
-        return rebind_tcp(socket_, std::move(fresh), host_, port_);
+        return rebind_tcp(socket_, std::move(fresh), host_, port_, option_);
     } catch (const zmq::error_t& refused) {
         return shortage_error("cannot listen again on " + with_port(host_, port_), refused.num());
     }

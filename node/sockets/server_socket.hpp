@@ -31,7 +31,7 @@ public:
           connections_(context, bounds, counters, open) {}
 
     /// Binds to host:port and returns the port. Parameters and errors: as bind_tcp().
-    Result<std::uint16_t> bind(const std::string& host, std::uint16_t port);
+    Result<std::uint16_t> bind(const std::string& host, std::uint16_t port, const std::string& option);
     /// Closes every connection; libzmq cannot close a single one. The port stays the same. Errors: as bind_tcp(). After
     /// `overloaded` it can be called again.
     std::optional<Error> reopen();
@@ -51,6 +51,7 @@ private:
     Connections connections_;  // destroyed before the socket that it monitors
     std::string host_;
     std::uint16_t port_ = 0;
+    std::string option_;
 };
 
 /// A ROUTER. `send_queue`: messages that may wait for one connection.

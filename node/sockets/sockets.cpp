@@ -123,9 +123,9 @@ std::optional<Error> Sockets::bind(const SocketOptions& options) {
     if (is_loopback(*host) && advertise->host == listen->host)
         dialer_.listens_on_loopback("--listen " + options.listen +
                                     (is_numeric(listen->host) ? "" : " (" + *host + ")"));
-    const auto door = door_.server().bind(*host, listen->port);
+    const auto door = door_.server().bind(*host, listen->port, "--listen");
     if (!door) return door.error();
-    const auto control = control_socket_.server().bind(*host, options.control_port);
+    const auto control = control_socket_.server().bind(*host, options.control_port, "--control-port");
     if (!control) return control.error();
     const auto gossip = gossip_socket_.bind(*host, options.gossip_port);
     if (!gossip) return gossip.error();

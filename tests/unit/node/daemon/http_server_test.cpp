@@ -133,9 +133,12 @@ TEST_F(HttpServerTest, AnswersWhatAHandlerThrowsWith500) {
 TEST_F(HttpServerTest, ReportsThatAnAddressCannotBeBound) {
     start();
     HttpServer second;
-    const auto started = second.start("127.0.0.1:" + std::to_string(server.port()), {});
+    const auto address = "127.0.0.1:" + std::to_string(server.port());
+    const auto started = second.start(address, {});
     ASSERT_FALSE(started);
     EXPECT_EQ(started.error().code, ErrorCode::unreachable);
+    EXPECT_EQ(started.error().text, "cannot serve HTTP on " + address +
+                                        ": Address already in use: choose another --http or stop what uses it");
     EXPECT_FALSE(HttpServer().start("no address", {}));
 }
 

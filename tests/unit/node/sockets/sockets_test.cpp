@@ -162,12 +162,20 @@ TEST(Sockets, PortsAreFreeOnesBelowTheEphemeralRange) {
 TEST(Sockets, APortInUseIsReported) {
     const Side a("a");
     NodeCounters counts;
-    const SocketOptions options{"test", {"b", Incarnation{1}}, a.sockets->address(), "", 0, 0};
-    const auto opened = Sockets::open(options, counts, std::make_shared<Wakeup>(), {});
-    ASSERT_FALSE(opened.ok());
-    EXPECT_EQ(opened.error().code, ErrorCode::unreachable);
-    EXPECT_EQ(opened.error().text, "cannot listen on " + a.sockets->address() +
-                                       ": address already in use: choose another --listen or stop what uses it");
+    const auto port = parse_address(a.sockets->address())->port;
+    const std::string free = "127.0.0.1:0";
+    const std::vector<std::pair<std::string, SocketOptions>> taken{
+        {"--listen", {"test", {"b", Incarnation{1}}, a.sockets->address(), "", 0, 0}},
+        {"--control-port", {"test", {"b", Incarnation{1}}, free, "", port, 0}},
+        {"--gossip-port", {"test", {"b", Incarnation{1}}, free, "", 0, port}}};
+    for (const auto& [option, options] : taken) {
+        const auto opened = Sockets::open(options, counts, std::make_shared<Wakeup>(), {});
+        ASSERT_FALSE(opened.ok());
+        EXPECT_EQ(opened.error().code, ErrorCode::unreachable);
+        EXPECT_EQ(opened.error().text, "cannot listen on " + a.sockets->address() +
+                                           ": address already in use: choose another " + option +
+                                           " or stop what uses it");
+    }
 }
 
 TEST(Sockets, ListeningOnEveryInterfaceNeedsAnAdvertisedAddress) {
@@ -459,7 +467,7 @@ TEST(Sockets, ADialedNodeOfAnotherMajorIsLogged) {
     zmq::context_t context;
     zmq::socket_t door(context, zmq::socket_type::router);
     set_common_options(door);
-    const auto port = bind_tcp(door, "127.0.0.1", 0);
+    const auto port = bind_tcp(door, "127.0.0.1", 0, "--listen");
     ASSERT_TRUE(port.ok());
     const auto address = with_port("127.0.0.1", *port);
     a.perform(cluster::Dial{address, a.say(1)});
@@ -485,7 +493,7 @@ TEST(Sockets, AnotherMajorAmongNodesIsCounted) {
     zmq::context_t context;
     zmq::socket_t publisher(context, zmq::socket_type::pub);
     set_common_options(publisher);
-    const auto port = bind_tcp(publisher, "127.0.0.1", 0);
+    const auto port = bind_tcp(publisher, "127.0.0.1", 0, "--listen");
     ASSERT_TRUE(port.ok());
     a.perform(cluster::ConnectPeer{{"b", Incarnation{1}}, a.sockets->control(), with_port("127.0.0.1", *port)});
     ASSERT_TRUE(turn_until({&a}, [&] {
