@@ -32,7 +32,7 @@ bool is_writable(int fd) {
 
 }  // namespace
 
-Waiter::Waiter(std::initializer_list<int> ending)
+Waiter::Waiter(const std::vector<int>& ending)
     : signals_(node::take_signals(ending)),
       done_(opened(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK))),
       timer_(opened(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK))),

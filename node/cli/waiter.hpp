@@ -3,9 +3,9 @@
 
 #include <chrono>
 #include <csignal>
-#include <initializer_list>
 #include <optional>
 #include <thread>
+#include <vector>
 
 namespace muster::cli {
 
@@ -19,7 +19,7 @@ public:
     enum class Outcome { signal, done, time_out, unread };  // unread: standard output has no reader any more
     static constexpr std::chrono::seconds kLastLines{2};
 
-    explicit Waiter(std::initializer_list<int> ending = {SIGINT, SIGTERM, SIGHUP});
+    explicit Waiter(const std::vector<int>& ending = {SIGINT, SIGTERM, SIGHUP});
     ~Waiter();
     Waiter(const Waiter&) = delete;
     Waiter& operator=(const Waiter&) = delete;

@@ -135,13 +135,6 @@ void apply_environment(const Environment& environment, Loaded& to) {
     }
 }
 
-void apply_flag(const Setting& setting, const Values& values, Loaded& to) {
-    if (values.size() > 1 && !setting.list)
-        to.problems.push_back(setting.flag() + " is given more than once: give it once");
-    else if (!values.empty())
-        apply(setting, values, setting.flag(), to);
-}
-
 std::string reason_of(const CLI::ParseError& error) {
     std::string text = error.what();
     const auto end = text.find_first_of("\r\n");
@@ -270,7 +263,9 @@ Loaded load_config(int argc, const char* const* argv, const Environment& environ
         file = named->second;
     if (!file.empty()) apply_file(file, loaded);
     apply_environment(environment, loaded);
-    for (const auto& setting : settings()) apply_flag(setting, given[&setting], loaded);
+    // The last one counts, so that whoever starts musterd through a script can override what that gives.
+    for (const auto& setting : settings())
+        if (const Values& values = given[&setting]; !values.empty()) apply(setting, values, setting.flag(), loaded);
     check_as_a_whole(loaded);
     return loaded;
 }

@@ -6,8 +6,8 @@
 
 #include <cerrno>
 #include <csignal>
-#include <initializer_list>
 #include <system_error>
+#include <vector>
 
 namespace muster::node {
 
@@ -58,7 +58,7 @@ private:
 /// A descriptor that is readable when one of these signals arrives. They have no other effect from then on. A signal
 /// that the program was started to ignore, as SIGHUP by `nohup`, stays ignored. Call it before any thread starts:
 /// threads inherit the blocked signals. Throws std::system_error.
-inline int take_signals(std::initializer_list<int> signals) {
+inline int take_signals(const std::vector<int>& signals) {
     sigset_t taken;
     sigemptyset(&taken);
     for (const int one : signals) {

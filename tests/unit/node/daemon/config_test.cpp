@@ -247,10 +247,8 @@ TEST(Config, TheFileIsARegularOne) {
     std::filesystem::remove(fifo);
 }
 
-TEST(Config, NothingIsGivenTwice) {
-    EXPECT_EQ(wrong({"--listen", "127.0.0.1:1", "--listen", "127.0.0.1:2"}),
-              "--listen is given more than once: give it once");
-    EXPECT_TRUE(has(wrong({"--name", "a", "--name=a"}), "more than once"));
+TEST(Config, TheLastOfAFlagCounts) {
+    EXPECT_EQ(good({"--name", "a", "--listen", "127.0.0.1:1", "--listen=127.0.0.1:2"}).node.listen, "127.0.0.1:2");
     EXPECT_TRUE(has(wrong({"--config", "a", "--config", "b"}), "--config"));
 }
 
