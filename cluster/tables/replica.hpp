@@ -96,7 +96,8 @@ public:
     /// Shows this table in the place of `before`, an earlier one of the same origin. Watchers get the difference. The
     /// reasons of its leaves are not known, so they are all `left`.
     void replace(std::shared_ptr<Replica> before);
-    /// Lets go of the table that this one is replacing; nullptr if there is none. Shows and hides nothing.
+    /// Returns the table that this one is replacing, and forgets it; nullptr if there is none. The visible groups stay
+    /// the same.
     std::shared_ptr<Replica> take_replaced() { return std::move(replaced_); }
     [[nodiscard]] bool is_replacing() const { return replaced_ != nullptr; }
     /// Shows or hides groups, in about `most` work, and adds the updates. Returns the work that it took.

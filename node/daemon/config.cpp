@@ -234,7 +234,8 @@ Loaded load_config(int argc, const char* const* argv, const Environment& environ
     for (const auto& setting : settings()) {
         auto* option = app.add_option(setting.flag(), given[&setting], setting.help)->type_name(setting.type);
         option->expected(setting.is_switch() ? 0 : 1, 1)->allow_extra_args(false);
-        option->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+        // A flag that comes again replaces the one before, so a script's flags can be overridden behind them.
+        option->multi_option_policy(setting.list ? CLI::MultiOptionPolicy::TakeAll : CLI::MultiOptionPolicy::TakeLast);
     }
     app.footer(
         "A flag overrides the variable MUSTER_<NAME> (MUSTER_SESSION_GRACE), which overrides the file, which overrides "
@@ -263,7 +264,6 @@ Loaded load_config(int argc, const char* const* argv, const Environment& environ
         file = named->second;
     if (!file.empty()) apply_file(file, loaded);
     apply_environment(environment, loaded);
-    // The last one counts, so that whoever starts musterd through a script can override what that gives.
     for (const auto& setting : settings())
         if (const Values& values = given[&setting]; !values.empty()) apply(setting, values, setting.flag(), loaded);
     check_as_a_whole(loaded);
