@@ -31,21 +31,20 @@ export class Groups {
     const question = { search: by("words").value, order: by("order").value, from: this.from };
     try {
       const answer = await ask("page/groups", question);
-      if (number === this.number) this.show(answer);
+      if (number === this.number) this.show(answer, question);
     } catch (error) {
       if (number === this.number) say(by("found"), "Not available: " + error.message);
     }
     if (this.opened) this.refreshGroup();
   }
 
-  show(answer) {
+  show(answer, { search }) {
     if (answer.groups.length === 0 && answer.matched > 0 && this.from > 0) {
       this.from = Math.floor((answer.matched - 1) / answer.page) * answer.page;
       return void this.refresh();
     }
-    const searched = by("words").value.trim() !== "";
     const all = many(answer.total, "group");
-    say(by("found"), searched ? `${count(answer.matched)} of ${all}` : all);
+    say(by("found"), search.trim() ? `${count(answer.matched)} of ${all}` : all);
     keep(
       by("group-list"),
       answer.groups,
