@@ -9,10 +9,10 @@
 namespace muster::node {
 namespace {
 
-/// The one behind `used`, or the first.
-std::string next_after(const std::vector<std::string>& candidates, const std::string& used) {
+/// Makes `used` the last. The peer was not heard there, even if something accepts connections.
+void put_last(std::vector<std::string>& candidates, const std::string& used) {
     const auto at = std::find(candidates.begin(), candidates.end(), used);
-    return at == candidates.end() || at + 1 == candidates.end() ? candidates.front() : *(at + 1);
+    if (at != candidates.end()) std::rotate(candidates.begin(), at + 1, candidates.end());
 }
 
 }  // namespace
@@ -50,6 +50,7 @@ void PeerRoutes::try_all(const std::string& peer, Route& route, std::vector<std:
         return;
     }
     if (candidates.size() == 1) return use(peer, route, std::move(candidates.front()));
+    put_last(candidates, route.used);
     route.candidates = std::move(candidates);
     route.next_at = now();
     route.until = now() + kPatience + kNextAfter * route.candidates.size();
@@ -77,8 +78,7 @@ void PeerRoutes::advance(const std::string& peer, Route& route) {
             is_open = is_open || state == PortProbe::State::connecting;
         }
         const bool is_last = route.probes.size() == route.candidates.size();
-        if (at >= route.until || (is_last && !is_open))
-            return use(peer, route, next_after(route.candidates, route.used));
+        if (at >= route.until || (is_last && !is_open)) return use(peer, route, route.candidates.front());
         if (is_last || (is_open && at < route.next_at)) return;
         route.probes.emplace_back(*parse_address(route.candidates[route.probes.size()]));  // numeric, so it is valid
         route.next_at = at + kNextAfter;

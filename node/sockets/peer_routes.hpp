@@ -18,8 +18,8 @@ namespace muster::node {
 /// libzmq would look a name up on its only I/O thread, and every connection would stop meanwhile. So it is handed
 /// numbers only, and this class finds them. A number is used immediately, and so is the only address of a name. If a
 /// name has several, they are tried as RFC 8305 says: one after the other, kNextAfter apart or as soon as one fails,
-/// and the first that accepts a connection is used. If none does, it is the one behind the last one used, so that
-/// repeated searches try all of them.
+/// and the first that accepts a connection is used, or the first of all if none does. A repeated search begins behind
+/// the address used last: no peer was heard there, and what accepts connections there may be another program.
 ///
 /// A name that does not resolve is looked up again every kAgainAfter. The core asks again when a peer is silent, and
 /// then its name is looked up again, too. One object for each port of peers.
