@@ -11,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include "node/client/time.hpp"
 #include "proto/messages.hpp"
 
 namespace muster::client {
@@ -40,9 +41,11 @@ struct Open {
 struct Send {
     proto::Message message;
 };
-/// Try a TCP connect, and call `connection_refused` if and only if the port refuses it, or there is no way to it.
+/// Try a TCP connect. Call `connection_refused` if the port refuses it, or there is no way to it, and
+/// `connection_unanswered` if the host does not answer in the time of `patience`.
 struct Check {
     std::string endpoint;
+    Duration patience;
 };
 
 using Reply = std::variant<Done, Error, Joined, std::vector<MemberId>, std::vector<Member>, std::vector<GroupInfo>,

@@ -35,6 +35,7 @@ public:
     void try_next(const std::string& address);
     /// The next address of the round, or nothing if the round is over.
     std::optional<std::string> next();
+    [[nodiscard]] bool is_round_over() const { return round_.empty(); }
 
     /// The user's own list.
     [[nodiscard]] const std::vector<std::string>& listed() const { return listed_; }

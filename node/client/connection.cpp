@@ -12,7 +12,6 @@ namespace {
 constexpr std::int64_t kMaxFrame = 4 << 20;
 constexpr int kGoodbyeMs = 200;
 constexpr std::size_t kMostAnswered = 1024;
-constexpr auto kCheckFor = std::chrono::milliseconds(1000);
 
 void set_options(zmq::socket_t& socket, bool ipv6) {
     socket.set(zmq::sockopt::linger, 0);
@@ -123,23 +122,23 @@ void Connection::keep(std::size_t index) {
     candidates_.push_back(std::move(kept));
 }
 
-bool PortCheck::start(const std::string& endpoint, Instant now) {
+bool PortCheck::start(const std::string& endpoint, Instant until) {
     if (probe_ && endpoint == endpoint_) return false;
     stop();
     const auto target = node::parse_address(endpoint);
     if (!target) return false;
     probe_.emplace(*target);
     endpoint_ = endpoint;
-    until_ = now + kCheckFor;
+    until_ = until;
     return true;
 }
 
-bool PortCheck::is_refused(Instant now) {
-    if (!probe_) return false;
+std::optional<node::PortProbe::State> PortCheck::take_result(Instant now) {
+    if (!probe_) return std::nullopt;
     const auto state = probe_->state();
-    if (state == node::PortProbe::State::connecting && now < until_) return false;
+    if (state == node::PortProbe::State::connecting && now < until_) return std::nullopt;
     stop();
-    return state == node::PortProbe::State::refused || state == node::PortProbe::State::no_route;
+    return state;
 }
 
 }  // namespace muster::client

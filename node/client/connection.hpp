@@ -78,14 +78,16 @@ class PortCheck {
 public:
     /// True if a new check has begun: poll `fd` for writing, unless it is -1, which means that the result is known
     /// already. False if that endpoint is being checked already, or is not valid.
-    bool start(const std::string& endpoint, Instant now);
+    bool start(const std::string& endpoint, Instant until);
     void stop() { probe_.reset(); }
     /// -1 if no check runs, or none has to be waited for.
     [[nodiscard]] int fd() const { return probe_ ? probe_->fd() : -1; }
     [[nodiscard]] const std::string& endpoint() const { return endpoint_; }
-    /// Call it after `start`, when `fd` is ready, and from time to time. True once, if the port refused the connect, or
-    /// this host has no way to it, such as no IPv6.
-    bool is_refused(Instant now);
+    /// When `take_result` is due at the latest. Instant::max() if no check runs.
+    [[nodiscard]] Instant deadline() const { return probe_ ? until_ : Instant::max(); }
+    /// Call it after `start`, when `fd` is ready, and at the deadline. How the check ended, once; `connecting`: the
+    /// host did not answer in time.
+    std::optional<node::PortProbe::State> take_result(Instant now);
 
 private:
     std::optional<node::PortProbe> probe_;

@@ -9,6 +9,7 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr auto kHelloTimeout = milliseconds(1000);
+constexpr auto kConnectPatience = milliseconds(250);
 constexpr auto kLookUpPatience = milliseconds(500);
 constexpr auto kLongestResume = milliseconds(5000);  // a worker without a node gets no notifications at all
 constexpr auto kShortestStay = milliseconds(100);    // a node that is lost sooner is not tried again immediately
@@ -36,6 +37,10 @@ Duration Backoff::next() {
     return pause + milliseconds(random_ >> 33 & 31);
 }
 
+Duration Backoff::patience() const {
+    return std::min<Duration>(kConnectPatience * (1 << std::min(rounds_, 4)), kHelloTimeout);
+}
+
 Failover::Failover(std::vector<std::string> nodes, bool in_order, std::uint64_t random_seed)
     : addresses_(std::move(nodes), in_order, random_seed), backoff_(random_seed) {}
 
@@ -59,7 +64,7 @@ bool Failover::tick(Instant now) {
 bool Failover::attempt(Instant now, std::string address) {
     address_ = std::move(address);
     endpoints_.clear();
-    if (address_ == home_ && now < resumable_until_) {  // only that process has the session
+    if (is_resuming(now)) {
         endpoints_ = {home_endpoint_};
         return greet(now);
     }
@@ -126,10 +131,19 @@ bool Failover::wait(Instant now) {
     return false;
 }
 
+/// Only the home has the session.
+bool Failover::is_resuming(Instant now) const {
+    return !home_.empty() && address_ == home_ && now < resumable_until_;
+}
+
 /// The hello or its answer can be lost like any frame, and only the home can resume the session: it is asked again.
 bool Failover::unanswered(Instant now) {
-    if (!home_.empty() && address_ == home_ && now < resumable_until_) return attempt(now, home_);
-    return unreachable(now);
+    return is_resuming(now) ? attempt(now, home_) : unreachable(now);
+}
+
+bool Failover::connect_unanswered(Instant now) {
+    const bool is_last = endpoints_.empty() && addresses_.is_round_over();
+    return !is_last && !is_resuming(now) && unreachable(now);
 }
 
 bool Failover::unreachable(Instant now) {

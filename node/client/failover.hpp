@@ -20,6 +20,9 @@ public:
     explicit Backoff(std::uint64_t random_seed) : random_(random_seed) {}
 
     Duration next();
+    /// How long a host may take to answer a TCP connect while others are left of the round: 250 ms, as RFC 8305
+    /// advises, and twice that in each further round without success, for a network that is that slow.
+    [[nodiscard]] Duration patience() const;
     /// The next pause is the shortest one, because a node said that it is not ready yet.
     void shorten() { shortened_ = true; }
     void reset() { rounds_ = 0; }
@@ -61,6 +64,10 @@ public:
     [[nodiscard]] bool resolved(Instant now, const std::string& address, std::vector<std::string> endpoints);
     /// The endpoint cannot be reached. Only while `greeting`.
     [[nodiscard]] bool unreachable(Instant now);
+    /// The endpoint's host did not answer a TCP connect in the time of `connect_patience()`. Others that are left of
+    /// this round must not wait for it, so that a few dead hosts do not use up the time that a user waits for a node.
+    [[nodiscard]] bool connect_unanswered(Instant now);
+    [[nodiscard]] Duration connect_patience() const { return backoff_.patience(); }
     /// The node refused the hello. Only while `greeting`.
     [[nodiscard]] bool refused(Instant now, const proto::Refuse& refuse);
     /// The same, with the error to report. `for_good`: trying this address again cannot help.
@@ -91,6 +98,7 @@ private:
     bool next_attempt(Instant now);
     bool wait(Instant now);
     bool unanswered(Instant now);
+    [[nodiscard]] bool is_resuming(Instant now) const;
 
     State state_ = State::idle;
     AddressBook addresses_;

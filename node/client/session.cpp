@@ -11,6 +11,7 @@ namespace {
 using std::chrono::milliseconds;
 using State = Failover::State;
 
+constexpr auto kCheckFor = milliseconds(1000);  // of the port of a node that is quiet
 // A tick that comes later than this means that this process did not run, so it could not hear the node either.
 constexpr auto kLate = milliseconds(200);
 
@@ -52,7 +53,7 @@ void Session::greet_if(bool due) {
     const bool resumable = outbox_.token() && (address == failover_.home() || address == node_.address);
     outbox_.add(Open{address, failover_.endpoint()});
     outbox_.send_hello(resumable, stream_.last_handled());
-    outbox_.add(Check{failover_.endpoint()});
+    outbox_.add(Check{failover_.endpoint(), failover_.connect_patience()});
 }
 
 void Session::resolved(Instant now, const std::string& address, std::vector<std::string> endpoints) {
@@ -80,7 +81,8 @@ void Session::welcomed(const proto::Header& header, proto::WorkerWelcome&& welco
     const std::string& name = welcome.node.id.name;
     if (header.origin != name || (!expected.empty() && expected != name)) {
         Error why{ErrorCode::refused, address + ": " + printable(name) + " answered instead of " +
-                                          printable(expected.empty() ? header.origin : expected)};
+                                          printable(expected.empty() ? header.origin : expected) +
+                                          ": correct the address, or the name before its @"};
         return greet_if(failover_.refused(now_, std::move(why), true));
     }
     const bool same = welcome.resumed && welcome.token == outbox_.token();
@@ -114,6 +116,12 @@ void Session::connection_refused(Instant now, const std::string& endpoint) {
     if (failover_.state() == State::greeting) return greet_if(failover_.unreachable(now));
     // A node that still speaks has only closed its port, or the check was mistaken.
     if (is_attached() && liveness_.is_quiet(now)) lost("its process is gone", true);
+}
+
+void Session::connection_unanswered(Instant now, const std::string& endpoint) {
+    now_ = now;
+    if (endpoint == failover_.endpoint() && failover_.state() == State::greeting)
+        greet_if(failover_.connect_unanswered(now));
 }
 
 void Session::connection_broken(Instant now) {
@@ -245,7 +253,7 @@ void Session::tick_attached() {
     if (liveness_.is_silent(now_))
         return lost("nothing was heard for " + std::to_string(liveness_.ttl() / milliseconds(1)) + " ms", false);
     if (liveness_.begin_check(now_)) {
-        outbox_.add(Check{failover_.endpoint()});
+        outbox_.add(Check{failover_.endpoint(), kCheckFor});
         send_heartbeat();  // writing to a connection shows whether it is broken
     }
     if (stream_.ack_is_due() || liveness_.heartbeat_is_due(now_)) send_heartbeat();

@@ -54,6 +54,8 @@ public:
     void resolved(Instant now, const std::string& address, std::vector<std::string> endpoints);
     /// A Check found that nothing listens at that endpoint.
     void connection_refused(Instant now, const std::string& endpoint);
+    /// A Check got no answer from the host of that endpoint.
+    void connection_unanswered(Instant now, const std::string& endpoint);
     /// The open connection cannot send any more.
     void connection_broken(Instant now);
     /// The caller does not read from the connection now, because its inbox is full: silence means nothing.

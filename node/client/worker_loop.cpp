@@ -198,7 +198,7 @@ Instant WorkerLoop::next_turn() const {
     const auto now = clock_now();
     // Sending can consume the edge of ZeroMQ's descriptor that signalled input, and no further edge may come.
     if (listening_ && connection_.has_input()) return now;
-    const auto next = std::min(session_.next_deadline(), resolver_.deadline());
+    const auto next = std::min({session_.next_deadline(), resolver_.deadline(), port_check_.deadline()});
     const std::lock_guard lock(mutex_);
     return closing_ ? std::min(next, now + kClosingTurn) : next;
 }
@@ -273,8 +273,13 @@ void WorkerLoop::receive() {
 
 void WorkerLoop::check_port() {
     const auto now = clock_now();
-    if (!port_check_.is_refused(now)) return;
-    session_.connection_refused(now, port_check_.endpoint());
+    const auto result = port_check_.take_result(now);
+    if (!result) return;
+    using State = node::PortProbe::State;
+    if (*result == State::refused || *result == State::no_route)
+        session_.connection_refused(now, port_check_.endpoint());
+    else if (*result == State::connecting)
+        session_.connection_unanswered(now, port_check_.endpoint());
     perform();
 }
 
@@ -290,8 +295,8 @@ void WorkerLoop::look_up(const std::string& address) {
     if (auto found = resolver_.ask(host_port)) known_.push_back(*std::move(found));
 }
 
-void WorkerLoop::check_port(const std::string& endpoint) {
-    if (!port_check_.start(endpoint, clock_now())) return;
+void WorkerLoop::check_port(const Check& check) {
+    if (!port_check_.start(check.endpoint, clock_now() + check.patience)) return;
     if (port_check_.fd() < 0) return wake();  // the result is known already
     if (!reactor_->listen(*registration_, port_check_.fd(), Reactor::Ready::to_write)) port_check_.stop();
 }
@@ -350,7 +355,7 @@ bool WorkerLoop::perform_actions() {
         } else if (const auto* wanted = std::get_if<LookUp>(&action)) {
             look_up(wanted->address);
         } else if (const auto* check = std::get_if<Check>(&action)) {
-            check_port(check->endpoint);
+            check_port(*check);
         } else if (const auto* said = std::get_if<Keep>(&action)) {
             keep(*said);
         } else if (const auto* reserve = std::get_if<Reserve>(&action)) {

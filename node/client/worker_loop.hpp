@@ -83,7 +83,7 @@ private:
     void report_progress();
     void receive();
     void check_port();
-    void check_port(const std::string& endpoint);
+    void check_port(const Check& check);
     [[nodiscard]] bool open(const Open& open);
     void look_up(const std::string& address);
     void take_resolved();

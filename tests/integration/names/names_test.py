@@ -2,10 +2,11 @@
 """Names never block anything: real nodes and workers, and a name server that goes away."""
 
 import os
+import socket
 import subprocess
 import time
 
-from support import DEAD, GROUP, HERE, SILENCE, V6, Case, Keys, Lab, Node, cli, free_port, main
+from support import DEAD, GRAVES, GROUP, HERE, PATIENCE, SILENCE, V6, Case, Keys, Lab, Node, cli, free_port, main
 
 import muster
 import muster.names
@@ -95,6 +96,22 @@ class Nodes(Case):
         self.names.zone = {"a.test": [DEAD, V6], "b.test": ["::1", HERE]}
         a = Node(self, "a", f"[{V6}]:{port}", "--insecure", "--advertise", f"a.test:{port}", seeds=[f"b.test:{other}"])
         b = Node(self, "b", f"{HERE}:{other}", "--advertise", f"b.test:{other}", seeds=[f"a.test:{port}"])
+        self.cluster_works(a, b)
+
+    def test_a_program_that_accepts_connections_at_another_address_of_a_name_is_passed_over(self):
+        self.names.zone = {"b.test": ["127.0.0.9", HERE]}
+        seeds = [f"{HERE}:{free_port()}"]
+        b = Node(self, "b", f"{HERE}:{free_port()}", seeds=seeds)
+        self.until(b.states, "it answers")
+        listening = subprocess.run(["ss", "-tlnpH"], capture_output=True, text=True, check=True).stdout.splitlines()
+        ports = [int(line.split()[3].rsplit(":", 1)[1]) for line in listening if f"pid={b.process.pid}," in line]
+        self.assertGreaterEqual(len(ports), 3, "the front door, control and gossip")
+        for port in ports:
+            foreign = socket.create_server(("127.0.0.9", port))
+            self.addCleanup(foreign.close)
+        b.ends_within(PATIENCE)
+        a = Node(self, "a", seeds[0])
+        b = Node(self, "b", b.at, "--advertise", f"b.test:{b.at.rsplit(':', 1)[1]}", seeds=seeds)
         self.cluster_works(a, b)
 
     def test_the_same_with_keys(self):
@@ -240,6 +257,7 @@ class Workers(Case):
             "six.test": ["::1"],
             "both.test": ["::1", HERE],
             "dead-first.test": [DEAD, HERE],
+            "dead-but-one.test": [*GRAVES, HERE],
             "dead-family.test": [DEAD, V6],
             "no-route-first.test": ["fd00:dead::1", HERE],
             "closed-first.test": ["127.0.0.9", "127.0.0.8", HERE],
@@ -252,6 +270,12 @@ class Workers(Case):
                 self.assertEqual((status, seconds < 4.5), (0, True), f"C++: {seconds} s")
                 worker = self.worker(f"{name}:{port}", timeout=4.5)
                 worker.close()
+
+    def test_a_list_of_dead_hosts_but_one_connects_in_time(self):
+        nodes = [f"{grave}:7100" for grave in GRAVES] + [self.node.at]
+        status, _, seconds = cli(",".join(nodes), "nodes")
+        self.assertEqual((status, seconds < 4.5), (0, True), f"C++: {seconds} s")
+        self.worker(*nodes, timeout=4.5).close()
 
     def test_a_slow_look_up_does_not_count_as_time_for_the_hello(self):
         port = self.node.at.rsplit(":", 1)[1]

@@ -26,6 +26,7 @@ GROUP = ("orders", "subscriptions")
 HERE = "127.0.0.1"
 V6 = "fd00:7::7"  # an address of this host
 DEAD = "10.99.0.9"  # an address from which nothing ever comes back
+GRAVES = [DEAD] + [f"10.99.0.{i}" for i in range(10, 15)]  # others
 HOSTS = "127.0.0.1 localhost\n::1 localhost ip6-localhost\n127.0.1.1 thishost\n"
 
 
@@ -62,7 +63,7 @@ def lay_out(folder):
         "link set dead up",
         "link set grave up",
         "addr add 10.99.0.1/24 dev dead",
-        f"neigh add {DEAD} lladdr 02:00:00:00:00:09 dev dead nud permanent",
+        *(f"neigh add {grave} lladdr 02:00:00:00:00:09 dev dead nud permanent" for grave in GRAVES),
     ):
         subprocess.run(["ip", *line.split()], check=True)
 
@@ -165,6 +166,7 @@ def main():
 __all__ = [
     "Case",
     "DEAD",
+    "GRAVES",
     "GROUP",
     "HERE",
     "HOSTS",

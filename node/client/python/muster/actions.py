@@ -62,10 +62,13 @@ class Close:
 
 @dataclass(frozen=True)
 class Probe:
-    """Find out whether the port refuses connections, and call Session.probed."""
+    """Try a TCP connect for `patience` seconds, and call Session.refused_connection if the port refuses it or there is
+    no way to it, or Session.unanswered_connect if the host does not answer in time.
+    """
 
     attempt: int
     target: Target
+    patience: float
 
 
 @dataclass(frozen=True)

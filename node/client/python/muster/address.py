@@ -41,6 +41,14 @@ class Address(NamedTuple):
         return self.host.strip("[]")
 
 
+def _lacks_its_zone(host: str) -> bool:
+    try:
+        number = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return isinstance(number, ipaddress.IPv6Address) and number.is_link_local and not number.scope_id
+
+
 def parse_address(text: str) -> Address:
     """Parses "HOST:PORT" or "NAME@HOST:PORT". Spaces around it and "tcp://" are ignored. Raises Error(bad_request)."""
     if not isinstance(text, str):
@@ -49,6 +57,8 @@ def parse_address(text: str) -> Address:
     name, at, host_port = plain.rpartition("@")
     host_port = host_port.removeprefix("tcp://")
     host, _, port = host_port.rpartition(":")
+    if HOST.fullmatch(host) and _lacks_its_zone(host.strip("[]")):
+        raise bad_request(f"{shown(plain)} is not an address: name the interface, too, as in [fe80::1%eth0]:7100")
     good = HOST.fullmatch(host) and port.isascii() and port.isdigit() and len(port) <= 5 and 1 <= int(port) <= 65535
     if not good or len(host_port) > limits.ADDRESS or (at and not is_name(name)):
         raise bad_request(f"{shown(plain)} is not an address: write HOST:PORT or NAME@HOST:PORT, as in 127.0.0.1:7100")

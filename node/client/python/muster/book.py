@@ -12,6 +12,7 @@ from .keys import NodeKeys
 
 PAUSE = 0.1  # seconds after a round of the list; doubled after each further round
 LONGEST_PAUSE = 2.0
+CONNECT = 0.25  # seconds until the next host is tried, as RFC 8305 advises; doubled in each further round
 GUESS = 0.3  # seconds for a hello under a key that may be another node's; doubled in each further round
 
 
@@ -97,6 +98,14 @@ class AddressBook:
     def patience(self, usual: float) -> float:
         """Seconds to wait for the answer to a hello under a guessed key. `usual`: the same under a known key."""
         return min(usual, GUESS * 2.0 ** min(self._rounds - 1, 8))
+
+    def connect_patience(self, usual: float) -> float:
+        """Seconds that a host may take to answer a TCP connect while others are left of the round."""
+        return min(usual, CONNECT * 2.0 ** min(self._rounds - 1, 8))
+
+    def is_last(self, target: Target) -> bool:
+        """Whether no other endpoint is left of this round."""
+        return all((one.address, one.endpoint) == (target.address, target.endpoint) for one in self._round)
 
     def targets_of(self, target: Target) -> list[Target]:
         """The targets at that address for that node, the likeliest first. Empty if it is not trusted any more."""

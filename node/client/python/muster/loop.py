@@ -28,7 +28,6 @@ T = TypeVar("T")
 FRAMES_A_TURN = 256
 LINGER = 300  # milliseconds for the goodbye to leave
 PROBES = 4  # at a time
-PROBE_TIMEOUT = 1.0  # seconds
 NO_ROUTE = {errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}  # this host has no way there, as no IPv6
 CLOSING = 2.0  # seconds that `close` waits for the goodbye; longer than LINGER
 LAST_LINES = 0.2  # seconds that the end waits for the log
@@ -319,10 +318,12 @@ class Loop:
         endpoint = action.target.endpoint
         assert endpoint
         try:
-            socket.create_connection((endpoint.bare_host, endpoint.port), PROBE_TIMEOUT).close()
+            socket.create_connection((endpoint.bare_host, endpoint.port), action.patience).close()
+        except TimeoutError:
+            self._post(lambda now: self._session.unanswered_connect(now, action.attempt))
         except OSError as error:
             if isinstance(error, ConnectionRefusedError) or error.errno in NO_ROUTE:
-                self._post(lambda now: self._session.probed(now, action.attempt, True))
+                self._post(lambda now: self._session.refused_connection(now, action.attempt))
         finally:
             self._probes.release()
 

@@ -244,13 +244,25 @@ class Session:
             self._unresolved.add(self._target.address)
         self._next(now)
 
-    def probed(self, now: float, attempt: int, refused: bool) -> None:
-        """The result of the Probe of that attempt."""
-        if refused and attempt == self._attempt and self.state is State.greeting:
+    def refused_connection(self, now: float, attempt: int) -> None:
+        """The Probe of that attempt found that nothing listens there."""
+        if attempt == self._attempt and self.state is State.greeting:
             self.counters["refused_connections"] += 1
             self._resume_until = now
             if self._target:
                 self._book.skip(self._target)
+            self._next(now)
+
+    def unanswered_connect(self, now: float, attempt: int) -> None:
+        """The Probe of that attempt got no answer from the host. Others that are left of this round must not wait for
+        it, so that a few dead hosts do not use up the time that a user waits for a node.
+        """
+        if attempt != self._attempt or self.state is not State.greeting or now < self._resume_until:
+            return
+        assert self._target
+        if not self._book.is_last(self._target):
+            self.counters["unanswered_hellos"] += 1
+            self._book.skip(self._target)
             self._next(now)
 
     def frame(self, now: float, frame: bytes) -> None:
@@ -354,7 +366,7 @@ class Session:
         token = self._token if at_home else 0
         hello = WorkerHello(token, self._stream.handled if token else 0)
         self._actions += [Open(self._attempt, target), Send(encode(self._header(token), hello))]
-        self._actions.append(Probe(self._attempt, target))
+        self._actions.append(Probe(self._attempt, target, self._book.connect_patience(HELLO)))
         self._acknowledged = hello.received
 
     def _is_home(self, target: Target) -> bool:
@@ -367,7 +379,13 @@ class Session:
         if target is None or node != NodeId(header.origin, header.incarnation):
             raise Malformed("a welcome of another node than its sender")
         if target.node is not None and target.node != node.name:
-            return self._refused(now, Refuse(ErrorCode.refused, f"{node.name} answered instead of {target.node}"))
+            return self._refused(
+                now,
+                Refuse(
+                    ErrorCode.refused,
+                    f"{node.name} answered instead of {target.node}: correct the address, or the name before its @",
+                ),
+            )
         at_home = self._is_home(target)
         same = at_home and welcome.token == self._token and node == self.node.id
         if welcome.resumed and not same:

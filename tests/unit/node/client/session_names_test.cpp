@@ -77,6 +77,23 @@ TEST(SessionNames, EveryEndpointIsTriedBeforeTheNextAddress) {
     EXPECT_FALSE(d.session.is_rejected());
 }
 
+TEST(SessionNames, AHostThatDoesNotAnswerDoesNotHoldUpTheOthers) {
+    Names d({"a:1", "b:2"}, {{"a:1", Endpoints{"1.1.1.1:1", "1.1.1.2:1"}}});
+    EXPECT_EQ(d.all<Check>().back().patience, milliseconds(250));
+    for (const char* endpoint : {"1.1.1.1:1", "1.1.1.2:1"}) {
+        d.session.connection_unanswered(d.now, endpoint);
+        d.tick();
+    }
+    EXPECT_THAT(d.opened(), ElementsAre("1.1.1.1:1", "1.1.1.2:1", "b:2"));
+    d.session.connection_unanswered(d.now, "b:2");
+    d.after(milliseconds(999));
+    EXPECT_THAT(d.opened(), ElementsAre("1.1.1.1:1", "1.1.1.2:1", "b:2")) << "nobody waits for the last one's place";
+    d.after(milliseconds(1));
+    d.after(milliseconds(200));
+    EXPECT_THAT(d.opened(), ElementsAre("1.1.1.1:1", "1.1.1.2:1", "b:2", "1.1.1.1:1"));
+    EXPECT_EQ(d.all<Check>().back().patience, milliseconds(500)) << "a network may be that slow";
+}
+
 TEST(SessionNames, ARefusalAtAnotherEndpointIsIgnored) {
     Names d({"a:1"}, {{"a:1", Endpoints{"[::1]:1", "1.1.1.1:1"}}});
     d.session.connection_refused(d.now, "1.1.1.1:1");
@@ -95,6 +112,8 @@ TEST(SessionNames, TheSessionIsResumedAtTheEndpointThatHasIt) {
     d.session.connection_broken(d.now);
     d.tick();
     EXPECT_THAT(d.opened(), ElementsAre("1.1.1.2:1")) << "without a look-up";
+    d.session.connection_unanswered(d.now, "1.1.1.2:1");
+    EXPECT_THAT(d.opened(), ElementsAre("1.1.1.2:1")) << "no other has the session";
     d.after(milliseconds(1000));
     EXPECT_THAT(d.opened(), ElementsAre("1.1.1.2:1", "1.1.1.2:1"));
     EXPECT_THAT(d.all<LookUp>(), IsEmpty());

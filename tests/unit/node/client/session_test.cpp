@@ -75,7 +75,8 @@ TEST(Session, AnotherNodeThanTheAddressNamesIsARefusal) {
     d.welcome(42);  // a's
     EXPECT_FALSE(d.session.is_attached());
     EXPECT_TRUE(d.session.is_rejected());
-    EXPECT_EQ(d.session.problem().text, "b@a:1: a answered instead of b");
+    EXPECT_EQ(d.session.problem().text,
+              "b@a:1: a answered instead of b: correct the address, or the name before its @");
 }
 
 TEST(Session, AWelcomeOfAnotherNodeThanTheKeysIsARefusal) {
@@ -84,7 +85,7 @@ TEST(Session, AWelcomeOfAnotherNodeThanTheKeysIsARefusal) {
     const proto::WorkerWelcome welcome{SessionToken{42}, false, 500, 2000, 1000, node, {}};
     d.session.message_arrived(d.now, {{"default", "a", 1700, 0}, welcome}, "b");
     EXPECT_FALSE(d.session.is_attached());
-    EXPECT_EQ(d.session.problem().text, "a:1: a answered instead of b");
+    EXPECT_EQ(d.session.problem().text, "a:1: a answered instead of b: correct the address, or the name before its @");
 
     Driver good({"a:1"});
     good.session.message_arrived(good.now, {{"default", "a", 1700, 0}, welcome}, "a");

@@ -75,6 +75,21 @@ class Sessions(unittest.TestCase):
         self.assertEqual(driver.endpoints, [V6, V4, V4_B, B])
         self.assertEqual(driver.opened, [NAME, NAME, NAME, B])
 
+    def test_a_host_that_does_not_answer_does_not_hold_up_the_others(self):
+        driver = Driver([NAME, B]).start()
+        driver.resolve(NAME, V4, V4_B)
+        self.assertEqual(driver.patience, 0.25)
+        driver.leave_unanswered()
+        driver.leave_unanswered()
+        self.assertEqual(driver.endpoints, [V4, V4_B, B])
+        driver.leave_unanswered()
+        driver.wait(0.95)
+        self.assertEqual(driver.endpoints, [V4, V4_B, B], "nobody waits for the last one's place")
+        driver.wait(0.2)
+        driver.resolve(NAME, V4)
+        self.assertEqual(driver.endpoints, [V4, V4_B, B, V4])
+        self.assertEqual(driver.patience, 0.5, "a network may be that slow")
+
     def test_the_session_is_resumed_at_the_endpoint_that_has_it(self):
         driver = Driver([NAME]).start()
         driver.resolve(NAME, V4, V4_B)
@@ -83,6 +98,7 @@ class Sessions(unittest.TestCase):
         driver.wait(1.0, alive=True)
         driver.session.unsendable(driver.now)
         driver.act()
+        driver.leave_unanswered()
         self.assertEqual((driver.endpoints, driver.look_ups), ([V4, V4_B, V4_B], []))
 
     def test_a_node_that_refuses_for_good_leaves_the_others_of_its_name(self):

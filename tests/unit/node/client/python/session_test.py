@@ -53,7 +53,7 @@ class Attaching(unittest.TestCase):
         driver = Driver([A, B]).start()
         attempt = driver.attempt
         driver.refuse_connection()
-        driver.session.probed(driver.now, attempt, True)
+        driver.session.refused_connection(driver.now, attempt)
         self.assertEqual(driver.opened, [A, B])
 
     def test_not_ready_is_asked_again_soon_and_for_ever(self):

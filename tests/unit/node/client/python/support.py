@@ -103,6 +103,7 @@ class Driver:
                 self.entries.append(action)
             elif isinstance(action, Probe):
                 assert action.attempt == self.attempt
+                self.patience = action.patience
 
     def resolve(self, address, *endpoints, fresh=True):
         """The look-up of a name ends."""
@@ -139,7 +140,11 @@ class Driver:
         return call
 
     def refuse_connection(self):
-        self.session.probed(self.now, self.attempt, True)
+        self.session.refused_connection(self.now, self.attempt)
+        self.act()
+
+    def leave_unanswered(self):
+        self.session.unanswered_connect(self.now, self.attempt)
         self.act()
 
     def take(self, kind):
