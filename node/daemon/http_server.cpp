@@ -149,7 +149,8 @@ struct HttpServer::Impl {
     std::optional<HttpClients> clients;
     std::atomic<std::size_t> running = 0;  // handlers
     std::atomic<std::uint64_t> refused = 0;
-    int socket = -1;  // belongs to `daemon` once there is one
+    std::string address;
+    int socket = -1;  // until it belongs to `daemon`
     MHD_Daemon* daemon = nullptr;
 
     Response answer(MHD_Connection* connection, std::string_view method, const char* path) {
@@ -205,20 +206,27 @@ struct HttpServer::Impl {
 
 HttpServer::HttpServer() : impl_(std::make_unique<Impl>()) {}
 
+HttpServer::HttpServer(HttpServer&&) noexcept = default;
+HttpServer& HttpServer::operator=(HttpServer&&) noexcept = default;
+
 HttpServer::~HttpServer() {
-    stop();
+    if (impl_) stop();
 }
 
 void HttpServer::get(std::string path, Handler handler, Cost cost) {
     impl_->handlers.emplace(std::move(path), Impl::Entry{std::move(handler), cost});
 }
 
-Result<Done> HttpServer::start(const std::string& address, const Limits& limits) {
+Result<Done> HttpServer::bind(const std::string& address) {
     const auto parsed = node::parse_address(address);
     if (!parsed) return parsed.error();
+    impl_->address = address;
     impl_->socket = listen_on(*parsed);
     if (impl_->socket < 0) return cannot_serve(address, errno);
+    return Done{};
+}
 
+Result<Done> HttpServer::start(const Limits& limits) {
     const node::SignalsBlocked blocked;
     impl_->limits = limits;
     impl_->clients.emplace(limits.connections, limits.request_time);
@@ -228,14 +236,14 @@ Result<Done> HttpServer::start(const std::string& address, const Limits& limits)
         nullptr, &Impl::handle, impl_.get(), MHD_OPTION_LISTEN_SOCKET, impl_->socket, MHD_OPTION_CONNECTION_LIMIT,
         static_cast<unsigned>(limits.connections) + kLeaving, MHD_OPTION_CONNECTION_MEMORY_LIMIT, limits.request_bytes,
         MHD_OPTION_NOTIFY_CONNECTION, &Impl::notice, impl_.get(), MHD_OPTION_END);
-    if (impl_->daemon) return Done{};
-    const int error = errno;
-    ::close(impl_->socket);
-    return cannot_serve(address, error);
+    if (!impl_->daemon) return cannot_serve(impl_->address, errno);
+    impl_->socket = -1;
+    return Done{};
 }
 
 void HttpServer::stop() {
     if (impl_->daemon) MHD_stop_daemon(std::exchange(impl_->daemon, nullptr));
+    if (impl_->socket >= 0) ::close(std::exchange(impl_->socket, -1));
     impl_->clients.reset();
 }
 

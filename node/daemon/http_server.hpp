@@ -62,11 +62,16 @@ public:
 
     HttpServer();
     ~HttpServer();
+    HttpServer(HttpServer&&) noexcept;
+    HttpServer& operator=(HttpServer&&) noexcept;
 
     /// Before start(). Exceptions of the handler are answered 500.
     void get(std::string path, Handler handler, Cost cost = Cost::some);
+    /// Takes the port. Clients that connect wait until start().
     /// Errors: bad_request (address), unreachable (it cannot be bound).
-    Result<Done> start(const std::string& address, const Limits& limits);
+    Result<Done> bind(const std::string& address);
+    /// After bind(). Errors: unreachable (threads, descriptors or memory are short).
+    Result<Done> start(const Limits& limits);
     /// Disconnects all clients, then waits for their handlers and streams.
     void stop();
     struct Counts {

@@ -3,7 +3,6 @@
 #include <nlohmann/json.hpp>
 
 #include "node/daemon/config.hpp"
-#include "node/daemon/http_server.hpp"
 #include "node/daemon/metrics.hpp"
 #include "node/daemon/page/origin_check.hpp"
 #include "node/daemon/page/page.hpp"
@@ -40,12 +39,13 @@ nlohmann::json to_json(const Status& status) {
 }  // namespace
 
 struct HttpStatus::Impl {
-    Impl(Node& given, Access access, const std::string& address)
+    Impl(HttpServer bound, Node& given, Access access, const std::string& address)
         : node(given),
           check({address, given.address(), host_name()}),
           page(given, std::move(access), check),
           status([this] { return make_status(); }),
-          metrics([this] { return make_metrics(); }) {}
+          metrics([this] { return make_metrics(); }),
+          server(std::move(bound)) {}
 
     Node& node;
     OriginCheck check;
@@ -54,7 +54,7 @@ struct HttpStatus::Impl {
     SharedAnswer<Response> metrics;
     HttpServer server;
 
-    Result<Done> serve(const std::string& address) {
+    Result<Done> serve() {
         server.get(
             "/healthz",
             [this](const Request&, Response& response) {
@@ -68,7 +68,7 @@ struct HttpStatus::Impl {
         serve("/status", status);
         serve("/metrics", metrics);
         page.serve(server);
-        return server.start(address, {});
+        return server.start({});
     }
 
     void serve(const char* path, SharedAnswer<Response>& answers) {
@@ -115,9 +115,10 @@ struct HttpStatus::Impl {
     }
 };
 
-Result<std::unique_ptr<HttpStatus>> HttpStatus::start(const std::string& address, Node& node, Access access) {
-    auto impl = std::make_unique<Impl>(node, std::move(access), address);
-    if (const auto started = impl->serve(address); !started) return started.error();
+Result<std::unique_ptr<HttpStatus>> HttpStatus::start(HttpServer server, const std::string& address, Node& node,
+                                                      Access access) {
+    auto impl = std::make_unique<Impl>(std::move(server), node, std::move(access), address);
+    if (const auto started = impl->serve(); !started) return started.error();
     return std::unique_ptr<HttpStatus>(new HttpStatus(std::move(impl)));
 }
 

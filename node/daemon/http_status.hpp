@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "node/daemon/http_server.hpp"
 #include "node/daemon/page/comparison.hpp"
 
 namespace muster::daemon {
@@ -18,9 +19,10 @@ namespace muster::daemon {
 /// other requests or connections. One answer of /status, and one of /metrics, is made at a time, for all that ask.
 class HttpStatus {
 public:
-    /// `node` must outlive it. `access`: how the page connects to other nodes.
-    /// Errors: bad_request (address), unreachable (the port is in use).
-    static Result<std::unique_ptr<HttpStatus>> start(const std::string& address, Node& node, Access access);
+    /// `server`: bound to `address`. `node` must outlive it. `access`: how the page connects to other nodes.
+    /// Errors: unreachable (threads, descriptors or memory are short).
+    static Result<std::unique_ptr<HttpStatus>> start(HttpServer server, const std::string& address, Node& node,
+                                                     Access access);
     ~HttpStatus();
 
 private:

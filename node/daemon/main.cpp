@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "node/daemon/config.hpp"
+#include "node/daemon/http_server.hpp"
 #include "node/daemon/http_status.hpp"
 #include "node/daemon/log.hpp"
 #include "node/io/shortage.hpp"
@@ -95,7 +96,12 @@ int run(Config config) {
         end.error = error;
         end.wakeup.notify();
     };
-    if (!config.http.empty()) config.node.limits.journal = kJournal;
+    // Before the node joins: a restart for the sake of this port would let it come and go in the cluster.
+    muster::daemon::HttpServer server;
+    if (!config.http.empty()) {
+        if (const auto bound = server.bind(config.http); !bound) return fail(bound.error());
+        config.node.limits.journal = kJournal;
+    }
     auto started = muster::Node::start(config.node);
     if (!started) return fail(started.error());
     muster::Node& node = **started;
@@ -103,7 +109,8 @@ int run(Config config) {
     std::unique_ptr<muster::daemon::HttpStatus> http;
     if (!config.http.empty()) {
         auto serving = muster::daemon::HttpStatus::start(
-            config.http, node, {config.node.scope, config.node.security.key_file, config.node.security.keys_dir});
+            std::move(server), config.http, node,
+            {config.node.scope, config.node.security.key_file, config.node.security.keys_dir});
         if (!serving) return fail(serving.error());
         http = std::move(*serving);
     }

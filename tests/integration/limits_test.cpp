@@ -359,6 +359,7 @@ TEST(Limits, AnAddressThatIsNotThereYetIsNoWrongSetting) {
         run({MUSTERD_PATH, "--name", "a", "--insecure", "--listen", on_loopback(), "--http", "10.99.0.1:7180"});
     EXPECT_EQ(http.status, 1) << http.errors;
     EXPECT_NE(http.errors.find("this host has no such address now"), std::string::npos) << http.errors;
+    EXPECT_EQ(http.errors.find("listens on"), std::string::npos) << "it came and went in its cluster: " << http.errors;
 
     if (run({"/bin/sh", "-c", "ip address add 10.99.0.1/32 dev lo"}).status != 0)
         GTEST_SKIP() << "an address needs root";

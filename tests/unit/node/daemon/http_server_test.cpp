@@ -75,7 +75,8 @@ struct HttpServerTest : testing::Test {
 
     void start() {
         server.get("/", [](const Request&, Response& response) { response.set("hello\n", "text/plain"); });
-        const auto started = server.start("127.0.0.1:0", limits);
+        ASSERT_TRUE(server.bind("127.0.0.1:0"));
+        const auto started = server.start(limits);
         ASSERT_TRUE(started) << started.error().text;
     }
     int status_of(const std::string& path, const std::string& headers = "") const {
@@ -134,12 +135,12 @@ TEST_F(HttpServerTest, ReportsThatAnAddressCannotBeBound) {
     start();
     HttpServer second;
     const auto address = "127.0.0.1:" + std::to_string(server.port());
-    const auto started = second.start(address, {});
-    ASSERT_FALSE(started);
-    EXPECT_EQ(started.error().code, ErrorCode::unreachable);
-    EXPECT_EQ(started.error().text, "cannot serve HTTP on " + address +
-                                        ": Address already in use: choose another --http or stop what uses it");
-    EXPECT_FALSE(HttpServer().start("no address", {}));
+    const auto bound = second.bind(address);
+    ASSERT_FALSE(bound);
+    EXPECT_EQ(bound.error().code, ErrorCode::unreachable);
+    EXPECT_EQ(bound.error().text, "cannot serve HTTP on " + address +
+                                      ": Address already in use: choose another --http or stop what uses it");
+    EXPECT_FALSE(HttpServer().bind("no address"));
 }
 
 TEST_F(HttpServerTest, RefusesARequestThatIsTooLong) {
