@@ -6,6 +6,7 @@
 
 #include <cstdlib>
 #include <optional>
+#include <utility>
 
 #include "node/cli/output.hpp"
 #include "proto/utf8.hpp"
@@ -19,8 +20,10 @@ constexpr const char* kLeave = "\x1b[0m\x1b[?7h\x1b[?25h\x1b[?1049l";
 
 std::optional<termios> usual_keyboard;  // as it was before
 
+/// Not from the background, where the terminal belongs to the shell, and SIGTTOU would stop this process.
 void restore_keyboard() {
-    if (usual_keyboard) ::tcsetattr(STDIN_FILENO, TCSANOW, &*usual_keyboard);
+    if (usual_keyboard && ::tcgetpgrp(STDIN_FILENO) == ::getpgrp())
+        ::tcsetattr(STDIN_FILENO, TCSANOW, &*usual_keyboard);
 }
 
 const char* code_of(Style style) {
@@ -60,6 +63,7 @@ Terminal::~Terminal() {
 }
 
 void Terminal::enter() {
+    is_entered_ = true;
     if (usual_keyboard) {
         termios quiet = *usual_keyboard;
         quiet.c_lflag &= ~static_cast<tcflag_t>(ICANON | ECHO);
@@ -69,6 +73,7 @@ void Terminal::enter() {
 }
 
 void Terminal::leave() {
+    if (!std::exchange(is_entered_, false)) return;
     restore_keyboard();  // first: the terminal may be stopped (Ctrl-S), and take no output
     write_output(kLeave);
 }
@@ -79,6 +84,7 @@ std::size_t Terminal::rows() const {
 }
 
 void Terminal::draw(const std::vector<Line>& lines) const {
+    if (!is_entered_) return;
     std::string text = "\x1b[H";
     for (std::size_t i = 0; i < lines.size(); ++i) {
         const char* code = has_colours_ ? code_of(lines[i].style) : "";

@@ -21,6 +21,7 @@ public:
     /// Whether standard output is a terminal that understands escape sequences.
     static bool is_there();
     [[nodiscard]] std::size_t rows() const;
+    /// Does nothing between leave() and enter().
     void draw(const std::vector<Line>& lines) const;
     /// leave() restores the terminal, enter() sets it up again: call them around a stop of the process (SIGTSTP).
     void leave();
@@ -28,6 +29,7 @@ public:
 
 private:
     bool has_colours_ = true;
+    bool is_entered_ = false;
 };
 
 }  // namespace muster::cli

@@ -97,13 +97,15 @@ private:
     std::string trouble_;
 };
 
-/// After a change of the terminal's size (SIGWINCH), the next picture follows it.
-void handle_signal(int signals, Terminal& terminal) {
+/// After a change of the terminal's size (SIGWINCH), the next picture follows it. A signal that ends the command and
+/// comes while it is stopped (`kill %1`) finds it in the background, where the terminal is not its own.
+void handle_signal(int signals, int ending, Terminal& terminal) {
     signalfd_siginfo signal{};
     if (::read(signals, &signal, sizeof signal) != sizeof signal || signal.ssi_signo != SIGTSTP) return;
     terminal.leave();
     ::raise(SIGSTOP);
-    terminal.enter();
+    pollfd end{ending, POLLIN, 0};
+    if (::poll(&end, 1, 0) == 0) terminal.enter();
 }
 
 /// Returns whether to continue. After the end of standard input, only a signal ends the command.
@@ -123,7 +125,7 @@ int live(Worker& worker, double interval, int ending, int signals) {
     for (bool running = true; running;) {
         terminal.draw(frame_of(samples.view(), terminal.rows()));
         if (::poll(fds.data(), fds.size(), -1) <= 0) continue;
-        if (fds[0].revents != 0) handle_signal(signals, terminal);
+        if (fds[0].revents != 0) handle_signal(signals, ending, terminal);
         if (auto sample = sampler.take()) samples.take(std::move(*sample));
         running = fds[1].revents == 0 && (fds[3].revents == 0 || handle_key(fds[3]));
     }

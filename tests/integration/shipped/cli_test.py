@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import pathlib
+import pty
 import re
 import select
 import signal
@@ -80,6 +81,34 @@ class Output(Case):
                 with self.subTest(command, form=form):
                     process = self.start(*form, *command, node=self.a, stdout=self.full())
                     self.ends(process, 1, "cannot write to standard output: No space left on device")
+
+    def test_a_top_that_is_stopped_ends_in_the_background(self):
+        """In a shell with job control: Ctrl-Z, then `kill %1`. The terminal is the shell's by then."""
+        (a,) = self.nodes("a")
+        pid, terminal = pty.fork()
+        if pid == 0:
+            os.execve("/bin/bash", ["bash", "--norc", "-i"], {"PATH": os.environ["PATH"], "TERM": "xterm", "PS1": "$ "})
+        self.addCleanup(os.close, terminal)
+        self.addCleanup(os.waitpid, pid, 0)
+        self.addCleanup(os.kill, pid, signal.SIGKILL)
+        shown = b""
+
+        def shows(text):
+            nonlocal shown
+            until_then = time.monotonic() + PATIENCE
+            while text not in shown:
+                ready, _, _ = select.select([terminal], [], [], max(0.0, until_then - time.monotonic()))
+                self.assertTrue(ready, shown[-500:])
+                shown += os.read(terminal, 65536)
+            shown = shown.partition(text)[2]
+
+        for typed, answer in (
+            (f"{MUSTER} --node {a.address} top\n", b"\x1b[?1049h"),
+            ("\x1a", b"Stopped"),
+            ("kill %1; wait %1; jobs; echo \"left: [$(jobs | wc -l)]\"\n", b"left: [0]"),
+        ):
+            os.write(terminal, typed.encode())
+            shows(answer)
 
     def test_the_daemon_too(self):
         for arguments in (["--help"], ["--version"], ["--check-config", "--name", "a"]):
