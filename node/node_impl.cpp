@@ -216,6 +216,7 @@ Result<std::unique_ptr<Node::Impl>> Node::Impl::start_or_throw(Node::Options giv
                                        [raw = impl.get()](LogLine line) { raw->log(std::move(line)); });
     if (!sockets) return sockets.error();
     impl->address = (*sockets)->address();
+    const auto listens_on = (*sockets)->listens_on();
     node::HandlerPool::Options handlers{.threads = options.limits.handler_threads,
                                         .max_threads = options.limits.max_handler_threads};
     handlers.busy_poll = options.timing.busy_poll;
@@ -223,7 +224,8 @@ Result<std::unique_ptr<Node::Impl>> Node::Impl::start_or_throw(Node::Options giv
     impl->engine.emplace(core_options(options, self, **sockets, impl->keys), impl->wakeup);
     impl->log({1,
                "started",
-               "node " + options.name + " of scope " + options.scope + " listens on " + impl->address,
+               "node " + options.name + " of scope " + options.scope + " listens on " + listens_on +
+                   (listens_on == impl->address ? "" : " and advertises " + impl->address),
                {{"node", options.name}, {"scope", options.scope}, {"address", impl->address}}});
     impl->loop = std::make_unique<node::Loop>(*impl->engine, std::move(*sockets), *impl, options.timing.busy_poll);
     return impl;

@@ -164,7 +164,8 @@ std::string Sessions::why_forbidden(const MessageArrived& event) {
     ctx_.count("administration_refused");
     ctx_.note(Note::Kind::administered, asker_of(event), "refused");
     return ctx_.options.notary ? "this key may not administer: use one that the nodes have in operators/"
-                               : "without keys, a node is administered only over loopback: run this on its own host";
+                               : "without keys, a node is administered only over loopback: run this on its own host, "
+                                 "where it must listen on 127.0.0.1 or on every address";
 }
 
 std::optional<Sessions::Request> Sessions::message(MessageArrived event) {

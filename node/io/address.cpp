@@ -58,6 +58,11 @@ std::optional<in6_addr> number_of(const std::string& host) {
     return v6.sin6_addr;
 }
 
+bool lacks_its_zone(const std::string& host) {
+    in6_addr number{};
+    return ::inet_pton(AF_INET6, host.c_str(), &number) == 1 && IN6_IS_ADDR_LINKLOCAL(&number);
+}
+
 }  // namespace
 
 Result<Address> parse_address(std::string_view text) {
@@ -74,11 +79,15 @@ Result<Address> parse_address(std::string_view text) {
     if (host.empty()) return bad(text, "give a host, such as 127.0.0.1:7100");
     if (!std::all_of(host.begin(), host.end(), is_host_char))
         return bad(text, "the host contains a character that is not allowed");
+    const std::string name(host);
+    if (lacks_its_zone(name)) return bad(text, "name the interface, too, such as [fe80::1%eth0]:7100");
+    if (host.find('%') != std::string_view::npos && !is_numeric(name))
+        return bad(text, "% stands between an IPv6 address and its interface only");
     std::uint16_t port = 0;
     const auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), port);
     if (digits.empty() || parsed.ec != std::errc{} || parsed.ptr != digits.data() + digits.size())
         return bad(text, "the port must be a number from 0 to 65535");
-    return Address{std::string(host), port};
+    return Address{name, port};
 }
 
 Result<NamedAddress> parse_named_address(std::string_view text) {
@@ -166,6 +175,7 @@ std::vector<std::string> resolve(const std::string& host) {
         std::array<char, NI_MAXHOST> text{};
         if (::getnameinfo(one->ai_addr, one->ai_addrlen, text.data(), text.size(), nullptr, 0, NI_NUMERICHOST) != 0)
             continue;
+        if (lacks_its_zone(text.data())) continue;
         if (std::find(addresses.begin(), addresses.end(), text.data()) == addresses.end())
             addresses.emplace_back(text.data());
     }

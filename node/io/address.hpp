@@ -50,8 +50,8 @@ bool is_loopback(const std::string& host);
 /// one. A family that does not work from here then costs one attempt.
 std::vector<std::string> in_turns(const std::vector<std::string>& hosts);
 inline constexpr std::size_t kMaxResolved = 64;  // addresses of one name
-/// All numeric addresses of a name in both families, without duplicates, in_turns(); empty if the name does not resolve
-/// at the moment. Blocks for as long as the name service takes: loops use Resolver.
+/// All numeric addresses of a name that can be connected to, in both families, without duplicates, in_turns(); empty if
+/// the name does not resolve at the moment. Blocks for as long as the name service takes: loops use Resolver.
 std::vector<std::string> resolve(const std::string& host);
 
 }  // namespace muster::node

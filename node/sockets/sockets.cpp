@@ -131,6 +131,7 @@ std::optional<Error> Sockets::bind(const SocketOptions& options) {
     if (!gossip) return gossip.error();
     publisher_port_ = *gossip;
     // Port 0 of the advertised address stands for the port that was bound. Any other one is forwarded to it.
+    listens_on_ = with_port(listen->host, *door);
     address_ = with_port(advertise->host, advertise->port == 0 ? *door : advertise->port);
     control_address_ = with_port(advertise->host, *control);
     gossip_address_ = with_port(advertise->host, *gossip);

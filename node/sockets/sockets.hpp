@@ -55,6 +55,8 @@ public:
 
     // The advertised addresses of the three ports.
     [[nodiscard]] const std::string& address() const { return address_; }
+    /// The host as the user gave it, and the port of the front door.
+    [[nodiscard]] const std::string& listens_on() const { return listens_on_; }
     [[nodiscard]] const std::string& control() const { return control_address_; }
     [[nodiscard]] const std::string& gossip() const { return gossip_address_; }
 
@@ -109,6 +111,7 @@ private:
     PeerRoutes gossip_routes_;
     Dialer dialer_;
     Prober prober_;
+    std::string listens_on_;
     std::string address_;
     std::string control_address_;
     std::string gossip_address_;

@@ -29,6 +29,10 @@ TEST(Address, ErrorsSayWhatIsWrong) {
     EXPECT_NE(why("a b:7100").find("character"), std::string::npos);
     EXPECT_NE(why("tcp://a:7100"), "ok");
     EXPECT_NE(why("a\n:7100"), "ok");
+    EXPECT_NE(why("[fe80::1]:7100").find("[fe80::1%eth0]"), std::string::npos);
+    EXPECT_EQ(why("[fe80::1%eth0]:7100"), "ok");
+    for (const char* odd : {"%:7100", "a%b:7100", "[%eth0]:7100", "[::g%eth0]:7100"})
+        EXPECT_NE(why(odd).find("% stands"), std::string::npos) << odd;
     EXPECT_NE(why(std::string(300, 'a') + ":1").find("longer"), std::string::npos);
 }
 
