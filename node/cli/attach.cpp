@@ -34,6 +34,7 @@ int fail(const Error& error) {
 Result<std::unique_ptr<Worker>> attach(const Settings& settings, Worker::Options options) {
     options.nodes = node::split_addresses(settings.nodes);
     options.in_order = settings.in_order;
+    options.listed_only = settings.listed_only;
     options.scope = settings.scope;
     options.key_file = settings.key;
     options.keys_dir = settings.keys;

@@ -18,10 +18,11 @@ enum Exit : int { kDone = 0, kRefused = 1, kUsage = 2, kUnreachable = 3, kTimeou
 struct Settings {
     std::string nodes;  // "host:port"; several, separated by commas
     std::string scope;
-    std::string key;        // path of the own NAME.key; empty: none
-    std::string keys;       // folder of trusted keys; empty: none
-    bool in_order = false;  // whether `nodes` are tried in the order of the list
-    bool json = false;      // one JSON object per line instead of text
+    std::string key;           // path of the own NAME.key; empty: none
+    std::string keys;          // folder of trusted keys; empty: none
+    bool in_order = false;     // whether `nodes` are tried in the order of the list
+    bool listed_only = false;  // whether no other nodes are tried
+    bool json = false;         // one JSON object per line instead of text
 };
 
 /// When a command that keeps running exits. SIGINT and SIGTERM end it too.

@@ -102,6 +102,8 @@ void add_settings(CLI::App& app, Settings& settings) {
         ->envname("MUSTER_KEYS");
     app.add_flag("--in-order", settings.in_order,
                  "try the nodes of --node in the order of the list, not in random order");
+    app.add_flag("--listed-only", settings.listed_only,
+                 "never attach to a node that --node does not name, after one was lost");
     app.add_flag("--json", settings.json, "print one JSON object per line");
     app.require_subcommand(1);
     app.fallthrough();  // these options are also accepted after the command

@@ -23,6 +23,7 @@ milliseconds clamp_ms(std::uint64_t value, std::uint64_t least, std::uint64_t mo
 
 Session::Session(Options options)
     : claim_timeout_(options.claim_timeout),
+      listed_only_(options.listed_only),
       outbox_(std::move(options.scope), std::move(options.name), options.keeps),
       failover_(std::move(options.nodes), options.in_order, options.random_seed),
       unclaimed_(std::move(options.saved.joins)) {
@@ -87,6 +88,7 @@ void Session::welcomed(const proto::Header& header, proto::WorkerWelcome&& welco
     }
     const bool same = welcome.resumed && welcome.token == outbox_.token();
     node_ = std::move(welcome.node);
+    if (listed_only_) welcome.nodes.clear();
     failover_.attached(now_, clamp_ms(welcome.grace_ms, 0, 3'600'000), welcome.nodes);
     liveness_.attached(now_, clamp_ms(welcome.heartbeat_ms, 10, 60'000), clamp_ms(welcome.ttl_ms, 100, 600'000));
     // Members have the numbers of this node, under the name that its replies carry.

@@ -38,6 +38,7 @@ public:
         bool keeps = false;              // whether to emit Keep and Reserve
         SavedSession saved{};            // of this name and scope; if it has a token, it is continued as session 1
         Duration claim_timeout = std::chrono::seconds(5);  // how long, once resumed, members of `saved` may be joined
+        bool listed_only = false;                          // whether no other nodes than `nodes` are tried
     };
 
     explicit Session(Options options);
@@ -107,6 +108,7 @@ private:
     void send_heartbeat();
 
     const Duration claim_timeout_;
+    const bool listed_only_;
     Instant now_{};
     Instant expected_{};  // when the next tick is due
     NodeInfo node_;

@@ -162,6 +162,7 @@ struct Worker::Impl {
         session.scope = options.scope;
         session.nodes = options.nodes;
         session.in_order = options.in_order;
+        session.listed_only = options.listed_only;
         session.random_seed = std::random_device{}();
         session.keeps = state != nullptr;
         if (state != nullptr) session.saved = state->saved();

@@ -6,7 +6,8 @@
 //     upstream_list web backends /etc/nginx/conf.d/web.conf 'nginx -s reload' 127.0.0.1:7100 127.0.0.1:7200
 //     muster join web backends --meta address=10.0.0.7:8080      # or better, the server joins itself
 //
-// The file is replaced atomically, then COMMAND is run. Changes within a short time are written together.
+// It attaches to the given nodes and to no others. The file is replaced atomically, then COMMAND is run. Changes within
+// a short time are written together.
 //
 // Some changes may only mean that this program's node has lost contact with others, and not that servers are gone: a
 // new snapshot (after this program has moved to another node), and leaves because a node is down. These are written
@@ -145,7 +146,7 @@ int main(int argc, char** argv) {
     pthread_sigmask(SIG_BLOCK, &ends, nullptr);  // before threads start, which inherit the mask
 
     Upstream upstream(std::string(argv[1]) + "_" + argv[2], argv[3], argv[4]);
-    const auto worker = muster::Worker::connect({.nodes = {argv + 5, argv + argc}});
+    const auto worker = muster::Worker::connect({.nodes = {argv + 5, argv + argc}, .listed_only = true});
     if (!worker) return std::fprintf(stderr, "%s\n", worker.error().text.c_str()), 1;
     const auto watch =
         (*worker)->watch({argv[1], argv[2]}, [&upstream](const muster::WatchEvent& event) { upstream.changed(event); });

@@ -84,6 +84,9 @@ public:
         /// Try the nodes in the order of the list. Otherwise workers with one list spread over its nodes, also after
         /// one of them was lost.
         bool in_order = false;
+        /// Attach to nodes of the list only. Otherwise the worker also tries nodes that its node knows, after those of
+        /// the list.
+        bool listed_only = false;
     };
 
     /// Returns when the worker is attached, at the latest after `connect_timeout`.

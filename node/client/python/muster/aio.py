@@ -61,8 +61,9 @@ class Worker:
         key: str | os.PathLike[str] | None = None,
         keys: str | os.PathLike[str] | None = None,
         in_order: bool = False,
+        listed_only: bool = False,
     ) -> "Worker":
-        options = Options(nodes, name, scope, inbox, on_gap, on_attachment, key, keys, timeout, in_order)
+        options = Options(nodes, name, scope, inbox, on_gap, on_attachment, key, keys, timeout, in_order, listed_only)
         session, ring = options.session(coroutines=True)
         handlers = Tasks(asyncio.get_running_loop())
         loop = Loop(session, ring, handlers.put, handlers.events.is_closed)

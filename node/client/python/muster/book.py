@@ -43,14 +43,16 @@ class AddressBook:
         keys: Callable[[], NodeKeys] | None,
         rng: random.Random,
         in_order: bool = False,
+        listed_only: bool = False,
     ) -> None:
         """`keys` returns the keys that are trusted now; None: no encryption. `in_order`: each round has the order of
-        the list. Raises Error(bad_request).
+        the list. `listed_only`: none is learned. Raises Error(bad_request).
         """
         texts = items_of(nodes, "the list of nodes", "addresses in a list, as in ['127.0.0.1:7100']", MOST_NODES)
         if not texts:
             raise bad_request("no node is given: name one or more in a list, as in ['127.0.0.1:7100']")
         self._in_order = in_order
+        self._listed_only = listed_only
         self._listed = list(dict.fromkeys(map(parse_address, texts)))
         self._learned: list[Address] = []
         self._keys = keys
@@ -69,7 +71,9 @@ class AddressBook:
         return ", ".join(f"{address.name}@{address}" if address.name else str(address) for address in self._listed)
 
     def learn(self, addresses: Sequence[str]) -> None:
-        """Replaces the addresses that were learned before. Invalid ones are ignored."""
+        """Replaces the addresses that were learned before. Invalid ones are ignored, and all if the list is all."""
+        if self._listed_only:
+            return
         known = {str(address) for address in self._listed}
         self._learned = []
         for text in addresses[: limits.WELCOME_NODES]:

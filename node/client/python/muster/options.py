@@ -35,6 +35,7 @@ class Options:
     keys: str | os.PathLike[str] | None
     timeout: float
     in_order: bool
+    listed_only: bool
 
     def session(self, coroutines: bool) -> tuple[Session, KeyRing | None]:
         """Makes the session, and the key ring if there are keys. Raises Error(bad_request).
@@ -58,7 +59,8 @@ class Options:
         if key is not None and self.keys is not None:
             ring = KeyRing(key, checked_path(self.keys, "folder of keys"))
         in_order = checked_flag(self.in_order, "in_order")
-        book = AddressBook(self.nodes, ring.nodes if ring else None, random.Random(), in_order)
+        listed_only = checked_flag(self.listed_only, "listed_only")
+        book = AddressBook(self.nodes, ring.nodes if ring else None, random.Random(), in_order, listed_only)
         identity = Identity(str.__str__(name), scope)
         return Session(identity, book, inbox, self.on_gap, self.on_attachment), ring
 

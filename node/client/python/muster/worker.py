@@ -73,6 +73,7 @@ class Worker:
         key: str | os.PathLike[str] | None = None,
         keys: str | os.PathLike[str] | None = None,
         in_order: bool = False,
+        listed_only: bool = False,
     ) -> "Worker":
         """Attaches to a node of the list.
 
@@ -89,11 +90,12 @@ class Worker:
                        are the keys of the nodes that it trusts. Give both or neither. They are read again when they
                        change
         in_order       try the nodes in the order of the list
+        listed_only    attach to nodes of the list only; otherwise also to those that its node knows, after them
 
         Raises Error: bad_request (an option), unreachable (no node answered in time), or the reason why all nodes
         refused the worker: wrong_scope, wrong_version, not_ready, overloaded, refused.
         """
-        options = Options(nodes, name, scope, inbox, on_gap, on_attachment, key, keys, timeout, in_order)
+        options = Options(nodes, name, scope, inbox, on_gap, on_attachment, key, keys, timeout, in_order, listed_only)
         session, ring = options.session(coroutines=False)
         handlers = Handlers(session.identity.name)
         loop = Loop(session, ring, handlers.put)

@@ -29,6 +29,8 @@ public:
     using Names = std::map<std::string, std::optional<std::vector<std::string>>>;
 
     explicit Driver(std::vector<std::string> nodes = {"a:1", "b:2"}) : Driver(false, {}, std::move(nodes)) {}
+    /// Whose session may leave its list or not.
+    Driver(std::vector<std::string> nodes, bool listed_only) : Driver(false, {}, std::move(nodes), {}, listed_only) {}
     /// With names that do not resolve to themselves: see `names`.
     Driver(std::vector<std::string> nodes, Names known) : Driver(false, {}, std::move(nodes), std::move(known)) {}
     /// With a state file in which an earlier process left `saved`.
@@ -138,10 +140,11 @@ public:
     Handler handler = std::make_shared<const OnNotification>([](const Notification&) {});
 
 private:
-    Driver(bool keeps, SavedSession saved, std::vector<std::string> nodes, Names known = {})
+    Driver(bool keeps, SavedSession saved, std::vector<std::string> nodes, Names known = {}, bool listed_only = false)
         : names(std::move(known)),
           kept(saved),
-          session({"w1", "default", std::move(nodes), true, 7, keeps, std::move(saved), milliseconds(5000)}) {
+          session(
+              {"w1", "default", std::move(nodes), true, 7, keeps, std::move(saved), milliseconds(5000), listed_only}) {
         session.start(now);
         take();
     }

@@ -182,14 +182,16 @@ TEST(Session, AFullInboxDoesNotCountAsSilence) {
     EXPECT_GE(d.sent<proto::WorkerHeartbeat>().size(), 7u);
 }
 
-TEST(Session, TriesNodesThatTheWelcomeListed) {
-    Driver d({"a:1"});
-    d.welcome(42, false, {"c:3", "nonsense", "a:1"});
-    d.forget();
-    d.after(milliseconds(300));
-    d.session.connection_refused(d.now, "a:1");
-    d.tick();
-    EXPECT_THAT(d.opened(), ElementsAre("c:3"));
+TEST(Session, TriesNodesThatTheWelcomeListedUnlessItStaysWithinItsList) {
+    for (const bool listed_only : {false, true}) {
+        Driver d({"a:1"}, listed_only);
+        d.welcome(42, false, {"c:3", "nonsense", "a:1"});
+        d.forget();
+        d.after(milliseconds(300));
+        d.session.connection_refused(d.now, "a:1");
+        d.tick();
+        EXPECT_THAT(d.opened(), ElementsAre(listed_only ? "a:1" : "c:3"));
+    }
 }
 
 TEST(Session, ANodeThatEndsTheSessionIsTriedLast) {

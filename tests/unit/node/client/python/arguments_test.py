@@ -274,6 +274,7 @@ class Connecting(unittest.TestCase):
             "on_gap": [v for v in HOSTILE if v is not None and not is_function(v)] + [coroutine, generator],
             "on_attachment": [v for v in HOSTILE if v is not None and not is_function(v)] + [AsyncCallable()],
             "in_order": [v for v in HOSTILE if not isinstance(v, bool)],
+            "listed_only": [v for v in HOSTILE if not isinstance(v, bool)],
             "key": [v for v in HOSTILE if v is not None],
             "keys": [v for v in HOSTILE if v is not None],
         }

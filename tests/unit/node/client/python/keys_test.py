@@ -299,6 +299,11 @@ class Order(unittest.TestCase):
         book.refused(target, Error(9, "no"))
         self.assertEqual([str(book.next()), book.next(), str(book.next())], [B, None, B])
 
+    def test_nothing_is_learned_if_the_list_is_all(self):
+        book = AddressBook([A], None, random.Random(1), listed_only=True)
+        book.learn([B])
+        self.assertEqual((str(book.next()), book.next()), (A, None))
+
     def test_what_is_learned_is_bounded_and_replaced(self):
         book = AddressBook([A], None, random.Random(1), in_order=True)
         book.learn([f"10.0.0.1:{port}" for port in range(1, 200)])
