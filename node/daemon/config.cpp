@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <map>
 #include <optional>
 #include <sstream>
@@ -18,6 +19,7 @@
 #include "node/daemon/nearest.hpp"
 #include "node/daemon/settings.hpp"
 #include "node/io/address.hpp"
+#include "node/io/name_service.hpp"
 #include "node/io/shortage.hpp"
 
 namespace muster::daemon {
@@ -142,13 +144,14 @@ std::string reason_of(const CLI::ParseError& error) {
     return text;
 }
 
-/// HTTP has no authentication, so without `insecure` it is allowed only on loopback.
+/// HTTP has no authentication, so without `insecure` it is allowed only on loopback. A name that does not resolve now
+/// may do so later: HttpServer::bind() keeps to loopback, too.
 void check_http(Loaded& loaded) {
     const Config& config = loaded.config;
     if (config.http.empty() || config.node.security.insecure) return;
     const auto host = node::parse_address(config.http)->host;
-    const auto all = node::is_numeric(host) ? std::vector{host} : node::resolve(host);
-    if (!all.empty() && std::all_of(all.begin(), all.end(), node::is_loopback)) return;
+    const auto all = node::resolve_within(host, std::chrono::seconds(5));
+    if (std::all_of(all.begin(), all.end(), node::is_loopback)) return;
     loaded.problems.push_back(one_line("--http " + config.http +
                                        ": anyone who reaches this address can read it, because HTTP has no keys: " +
                                        "use a loopback address, or give --insecure"));

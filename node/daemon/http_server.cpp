@@ -104,11 +104,11 @@ Error cannot_serve(const std::string& address, int error) {
 }
 
 /// A socket that listens there; -1, with errno, if there is none. Without sharing the port: no SO_REUSEPORT.
-int listen_on(const node::Address& address) {
+int listen_on(const node::Address& address, HttpServer::Reach reach) {
     int error = EADDRNOTAVAIL;
     for (const auto& host : node::resolve_within(address.host, std::chrono::seconds(5))) {
         const auto numeric = node::socket_address({host, address.port});
-        if (!numeric) continue;
+        if (!numeric || (reach == HttpServer::Reach::loopback && !node::is_loopback(host))) continue;
         const int tried = ::socket(numeric->family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (tried < 0) {
             error = errno;
@@ -217,11 +217,11 @@ void HttpServer::get(std::string path, Handler handler, Cost cost) {
     impl_->handlers.emplace(std::move(path), Impl::Entry{std::move(handler), cost});
 }
 
-Result<Done> HttpServer::bind(const std::string& address) {
+Result<Done> HttpServer::bind(const std::string& address, Reach reach) {
     const auto parsed = node::parse_address(address);
     if (!parsed) return parsed.error();
     impl_->address = address;
-    impl_->socket = listen_on(*parsed);
+    impl_->socket = listen_on(*parsed, reach);
     if (impl_->socket < 0) return cannot_serve(address, errno);
     return Done{};
 }

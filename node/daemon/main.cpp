@@ -99,7 +99,9 @@ int run(Config config) {
     // Before the node joins: a restart for the sake of this port would let it come and go in the cluster.
     muster::daemon::HttpServer server;
     if (!config.http.empty()) {
-        if (const auto bound = server.bind(config.http); !bound) return fail(bound.error());
+        using Reach = muster::daemon::HttpServer::Reach;
+        const auto reach = config.node.security.insecure ? Reach::all : Reach::loopback;
+        if (const auto bound = server.bind(config.http, reach); !bound) return fail(bound.error());
         config.node.limits.journal = kJournal;
     }
     auto started = muster::Node::start(config.node);

@@ -359,6 +359,9 @@ TEST(Limits, AnAddressThatIsNotThereYetIsNoWrongSetting) {
         run({MUSTERD_PATH, "--name", "a", "--insecure", "--listen", on_loopback(), "--http", "10.99.0.1:7180"});
     EXPECT_EQ(http.status, 1) << http.errors;
     EXPECT_NE(http.errors.find("this host has no such address now"), std::string::npos) << http.errors;
+    const auto later =
+        run({MUSTERD_PATH, "--name", "a", "--listen", on_loopback(), "--http", "no-such-host.invalid:1"});
+    EXPECT_EQ(later.status, 1) << later.errors;
     EXPECT_EQ(http.errors.find("listens on"), std::string::npos) << "it came and went in its cluster: " << http.errors;
 
     if (run({"/bin/sh", "-c", "ip address add 10.99.0.1/32 dev lo"}).status != 0)

@@ -75,7 +75,7 @@ struct HttpServerTest : testing::Test {
 
     void start() {
         server.get("/", [](const Request&, Response& response) { response.set("hello\n", "text/plain"); });
-        ASSERT_TRUE(server.bind("127.0.0.1:0"));
+        ASSERT_TRUE(server.bind("127.0.0.1:0", HttpServer::Reach::loopback));
         const auto started = server.start(limits);
         ASSERT_TRUE(started) << started.error().text;
     }
@@ -135,12 +135,15 @@ TEST_F(HttpServerTest, ReportsThatAnAddressCannotBeBound) {
     start();
     HttpServer second;
     const auto address = "127.0.0.1:" + std::to_string(server.port());
-    const auto bound = second.bind(address);
+    const auto bound = second.bind(address, HttpServer::Reach::all);
     ASSERT_FALSE(bound);
     EXPECT_EQ(bound.error().code, ErrorCode::unreachable);
     EXPECT_EQ(bound.error().text, "cannot serve HTTP on " + address +
                                       ": Address already in use: choose another --http or stop what uses it");
-    EXPECT_FALSE(HttpServer().bind("no address"));
+    EXPECT_FALSE(HttpServer().bind("no address", HttpServer::Reach::all));
+    const auto far = HttpServer().bind("0.0.0.0:0", HttpServer::Reach::loopback);
+    ASSERT_FALSE(far) << "without keys, HTTP is for this host only";
+    EXPECT_EQ(far.error().code, ErrorCode::unreachable);
 }
 
 TEST_F(HttpServerTest, RefusesARequestThatIsTooLong) {
