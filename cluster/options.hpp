@@ -96,11 +96,11 @@ struct Bounds {
     std::size_t pending_reports = 65536;           // notify calls that wait
     std::size_t journal = 0;  // entries of nodes, and as many of members and workers; 0: no journal
 
-    /// Bounds memory to `bytes`, and what the tables of all nodes take to a third more than as much again: they and
-    /// their logs may each have twice what `all_...` says (see Share).
+    /// Bounds memory to `bytes`, and what the tables of all nodes take to as much again: they and their logs may each
+    /// have twice what `all_...` says (see Share).
     void bound_memory(std::size_t bytes) {
         memory = bytes;
-        all_table_bytes = std::min(all_table_bytes, bytes / 2);
+        all_table_bytes = std::min(all_table_bytes, bytes / 3);
         all_log_bytes = std::min(all_log_bytes, bytes / 8);
         all_early_bytes = std::min(all_early_bytes, bytes / 32);
     }

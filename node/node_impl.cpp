@@ -103,7 +103,8 @@ std::uint64_t unguessable() {
     return bits;
 }
 
-/// What the tables of all nodes take, and what libzmq holds, comes on top: in all, less than three times as much.
+/// What the tables of all nodes take comes on top, as much again, and what libzmq holds, a quarter at each of three
+/// ports. With what malloc adds, it is less than three times as much.
 std::size_t memory_bound(const Node::Options::Limits& limits) {
     return limits.memory != 0 ? limits.memory : node::memory_limit() / 3;
 }

@@ -25,7 +25,7 @@ TEST(Bounds, ABoundOfMemoryBoundsAllThatACoreKeeps) {
         bounds.bound_memory(bytes);
         EXPECT_EQ(bounds.memory, bytes);
         const auto most = bounds.memory + 2 * (bounds.all_table_bytes + bounds.all_log_bytes + bounds.all_early_bytes);
-        EXPECT_LE(most, bytes / 16 * 37);  // 1 + 1 + 1/4 + 1/16
+        EXPECT_LE(most, 2 * bytes);  // 1 + 2/3 + 1/4 + 1/16
     }
     Bounds ample;
     ample.bound_memory(SIZE_MAX);
