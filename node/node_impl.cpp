@@ -14,6 +14,7 @@
 #include "node/io/shortage.hpp"
 #include "node/queue_limits.hpp"
 #include "proto/limits.hpp"
+#include "proto/utf8.hpp"
 
 namespace muster {
 namespace {
@@ -71,9 +72,9 @@ std::optional<Error> why_wrong(const Node::Options& options) {
         return bad("\"" + options.name +
                    "\" is not a node name: give 1 to 64 of [A-Za-z0-9._-], beginning with a letter or digit");
     const auto is_control = [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; };
-    if (options.scope.empty() || options.scope.size() > limits::kScope ||
+    if (options.scope.empty() || options.scope.size() > limits::kScope || !is_utf8(options.scope) ||
         std::any_of(options.scope.begin(), options.scope.end(), is_control))
-        return bad("scope: give 1 to 64 bytes without control characters");
+        return bad("scope: give 1 to 64 bytes of UTF-8 without control characters");
     if (auto listen = node::parse_address(options.listen); !listen) return bad("listen: " + listen.error().text);
     if (!options.advertise.empty())
         if (auto advertise = node::parse_address(options.advertise); !advertise)

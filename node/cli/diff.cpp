@@ -21,6 +21,7 @@ constexpr auto kSnapshotTimeout = std::chrono::seconds(30);
 Result<Table> table_of(const Settings& settings, const std::string& address) {
     Settings there = settings;
     there.nodes = address;
+    there.listed_only = true;  // another node's table may be equal
     const auto worker = attach(there);
     if (!worker) return worker.error();
 
@@ -66,7 +67,8 @@ void print_only(const std::string& node, const Table& table) {
         for (const auto& id : members) print("only " + node + ": " + name_of(group) + ' ' + to_string(id));
 }
 
-/// Returns "host:port" unchanged. Otherwise `node` is a name, and the node of --node is asked for its address.
+/// Returns an address unchanged. Otherwise `node` is a name, and the node of --node is asked for its address: another
+/// one may be there now.
 Result<std::string> address_of(const Settings& settings, const std::string& node) {
     if (node.find(':') != std::string::npos) return node;
     const auto worker = attach(settings);
@@ -74,7 +76,7 @@ Result<std::string> address_of(const Settings& settings, const std::string& node
     const auto nodes = (*worker)->nodes();
     if (!nodes) return nodes.error();
     for (const auto& known : *nodes)
-        if (known.id.name == node && !known.address.empty()) return known.address;
+        if (known.id.name == node && !known.address.empty()) return node + "@" + known.address;
     return Error{ErrorCode::bad_request,
                  "no node has the name '" + node + "': choose one that `muster nodes` lists, or give HOST:PORT"};
 }

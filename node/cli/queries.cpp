@@ -8,7 +8,9 @@ namespace {
 
 template <class Ask, class Show>
 int query(const Settings& settings, Ask ask, Show show) {
-    const auto worker = attach(settings);
+    Settings there = settings;
+    there.listed_only = true;  // another node would answer for itself
+    const auto worker = attach(there);
     if (!worker) return fail(worker.error());
     const auto answer = ask(**worker);
     if (!answer) return fail(answer.error());

@@ -10,6 +10,7 @@
 #include "node/io/address.hpp"
 #include "node/queue_limits.hpp"
 #include "proto/limits.hpp"
+#include "proto/utf8.hpp"
 
 namespace muster::daemon {
 namespace {
@@ -118,8 +119,9 @@ Wrong set_name(Config& config, const Values& values) {
 Wrong set_scope(Config& config, const Values& values) {
     const auto is_control = [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; };
     const auto& scope = values.back();
-    if (scope.empty() || scope.size() > limits::kScope || std::any_of(scope.begin(), scope.end(), is_control))
-        return "\"" + scope + "\" is not a valid scope: give 1 to 64 bytes without control characters";
+    if (scope.empty() || scope.size() > limits::kScope || !is_utf8(scope) ||
+        std::any_of(scope.begin(), scope.end(), is_control))
+        return "\"" + scope + "\" is not a valid scope: give 1 to 64 bytes of UTF-8 without control characters";
     config.node.scope = scope;
     return std::nullopt;
 }

@@ -315,6 +315,17 @@ class Arguments(Case):
 
 
 class Failover(Case):
+    def test_a_name_is_compared_with_no_other_node_at_its_address(self):
+        a, b = self.nodes("ab")
+        b.kill()
+        b.process.wait()
+        c = lab.node.Node(self.lab, "c", [a.address])
+        self.addCleanup(c.log.close)
+        c.address = b.address
+        c.start()
+        self.assertTrue(until(lambda: a.states().get("c") == "alive", PATIENCE, 0.05)[0])
+        self.ends(self.start("diff", "b", "a", node=a), 1, "c answered instead of b")
+
     def test_join_tells_the_new_ids_and_that_it_is_back(self):
         a, b = self.nodes("ab")
         member = a.muster("join", *GROUP, "--count", "2", others=[b])

@@ -14,6 +14,9 @@ from .messages import ErrorReply, Outgoing, Reply
 
 AnyCall = Call[Any]
 
+FEW = 1024  # deadlines that are kept whether or not their calls have ended
+SEARCH = 0.1  # seconds between two searches of all waiting calls
+
 
 class Requests:
     """Numbers requests, keeps those in flight, and ends each call at its deadline at the latest."""
@@ -27,12 +30,15 @@ class Requests:
         self._restoring_in_flight = 0
         self._number = 0
         self._deadlines: list[tuple[float, int, AnyCall]] = []
+        self._most_deadlines = FEW  # then those of calls that have ended are left out
+        self._searched = float("-inf")  # when those that had ended were left out of `waiting`
         self._ticket = itertools.count()
 
     def ask(self, now: float, call: AnyCall) -> None:
         """The call waits to be sent, unless it ends immediately."""
         call.deadline = call.due(now)
-        if len(self._waiting) >= limits.WAITING_CALLS:
+        if len(self._waiting) >= limits.WAITING_CALLS and now >= self._searched + SEARCH:
+            self._searched = now
             self._waiting = deque(one for one in self._waiting if not one.future.done())
         if len(self._waiting) >= limits.WAITING_CALLS:
             text = f"{limits.WAITING_CALLS} calls wait to be sent: make fewer calls at once"
@@ -40,6 +46,10 @@ class Requests:
         call.begin(self._parts)
         if not call.future.done():
             self._waiting.append(call)
+            if len(self._deadlines) >= self._most_deadlines:
+                self._deadlines = [entry for entry in self._deadlines if not entry[2].future.done()]
+                heapq.heapify(self._deadlines)
+                self._most_deadlines = max(FEW, 2 * len(self._deadlines))
             heapq.heappush(self._deadlines, (call.deadline, next(self._ticket), call))
 
     def restore(self, now: float, calls: list[AnyCall]) -> None:

@@ -314,6 +314,7 @@ TEST(Config, NamesFlagOrVariable) {
     EXPECT_TRUE(has(wrong({"--name", "a b"}), "--name: \"a b\" is not a valid node name"));
     EXPECT_TRUE(has(wrong({"--seed", "a:0"}), "--seed: "));
     EXPECT_TRUE(has(wrong({"--scope", ""}), "--scope: "));
+    EXPECT_TRUE(has(wrong({"--scope", "gr\xf6\xdf"}), "UTF-8"));
     EXPECT_TRUE(has(wrong({}, {{"MUSTER_HTTP", "x"}}), "MUSTER_HTTP: \"x\" is not HOST:PORT"));
     EXPECT_TRUE(has(wrong({"--backlog-items", "15"}),
                     "--backlog-items: \"15\" is not a valid limit: give a number from 16 to " + kMost));

@@ -2,6 +2,7 @@
 """Calls: what becomes of each when the node answers, is late, says nonsense, or the session ends."""
 
 import unittest
+import weakref
 
 from support import A, B, DONE, ERROR, GOODBYE, GROUP, GROUPS_REPLY, JOIN, JOINED, LEAVE, LEFT, MEMBERS, MEMBERS_REPLY
 from support import NEWS, NODES_REPLY, NOTIFIED, NOTIFY, UNWATCH, WATCH, Driver, frame, member, welcome
@@ -96,6 +97,31 @@ class Asking(Case):
         self.assertEqual(self.code(asked[-1]), "overloaded")
         self.driver.hear(frame(NODES_REPLY, [], seq=5))
         self.assertEqual(len(self.driver.sent), limits.IN_FLIGHT + 1)
+
+    def test_a_call_that_ended_is_not_kept_until_its_deadline(self):
+        """Which may be far away, and behind that of a call that is still unanswered."""
+        self.driver.ask(calls.NodesCall(5.0))
+        alive = []
+        for number in range(2, 10_000):
+            call = self.driver.ask(calls.NodesCall(3600.0))
+            self.driver.hear(frame(NODES_REPLY, [], seq=number))
+            self.assertTrue(call.future.done())
+            alive.append(weakref.ref(call))
+        del call
+        self.driver.sent.clear()
+        self.assertLess(sum(one() is not None for one in alive), 3000)
+
+    def test_many_that_are_refused_are_not_searched_each(self):
+        before, limits.WAITING_CALLS = limits.WAITING_CALLS, 10
+        try:
+            asked = [self.driver.ask(calls.NodesCall(5.0)) for _ in range(limits.IN_FLIGHT + 10)]
+            self.assertEqual(self.code(self.driver.ask(calls.NodesCall(5.0))), "overloaded")
+            asked[-1].future.cancel()
+            self.assertEqual(self.code(self.driver.ask(calls.NodesCall(5.0))), "overloaded", "not searched again now")
+            self.driver.wait(0.15)
+            self.assertFalse(self.driver.ask(calls.NodesCall(5.0)).future.done(), "there is room")
+        finally:
+            limits.WAITING_CALLS = before
 
     def test_bytes_in_flight_are_bounded(self):
         for _ in range(200):
