@@ -109,6 +109,9 @@ void Detector::suspect_if_silent(Peer& peer, bool cut_off) {
     const bool silent = ctx_.now - peer.heard_at > patience || peers_.is_unheard(peer);
     if (peer.record.state != NodeState::alive || !silent) return;
     peers_.suspect(peer);
+    // A node that is cut off has time until Timing::reconnect_after, and its old connections work again first if the
+    // network comes back.
+    if (!cut_off) peers_.reopen_suspect(peer);
     // A node that is cut off has heard nobody, and one that never met the peer cannot tell that it has fallen silent.
     // The accusation would only help to confirm a wrong suspicion.
     if (!cut_off && peer.is_met()) publish(ctx_, proto::PeerNews{{peer.record}});

@@ -7,15 +7,17 @@
 //   lost link, then a refused connect  down, immediately: only a process that has ended refuses
 //   silent for `ask_others_after`      other nodes are asked; a sign of life through one of them counts as heard
 //   silent for `suspect_after`         suspect; the other nodes learn of it. So is a peer that is heard, but reports
-//                                      for that long that it hears nothing of this node in any way
+//                                      for that long that it hears nothing of this node in any way. The connections
+//                                      to it are opened again
 //   suspect for `down_after`           down; `down_confirmed` is enough if two other nodes suspect it as well
 //
 // How a node doubts itself:
 //
 //   It ran late: it heard nothing meanwhile, so all silences become shorter by that time, and it waits up to five times
 //   as long before it suspects.
-//   It is cut off, as far as it can tell (is_cut_off()): it waits twice as long for `down`, and accuses nobody. When it
-//   hears peers again, the wait from `suspect` to `down` begins again for those that it has yet to hear.
+//   It is cut off, as far as it can tell (is_cut_off()): it waits twice as long for `down`, accuses nobody, and opens
+//   connections again only after `reconnect_after`. When it hears peers again, the wait from `suspect` to `down` begins
+//   again for those that it has yet to hear.
 //
 // README.md in this folder has the reasons and the rejected alternatives; cluster/options.hpp has the times.
 #pragma once

@@ -124,17 +124,28 @@ void Peers::mark_knows_us(const NodeId& id) {
 }
 
 void Peers::reopen_if_silent(const NodeId& id) {
-    Peer* peer = find(id.name);
-    if (!peer || peer->record.id != id || !peer->connected) return;
+    if (Peer* peer = find(id.name); peer && peer->record.id == id) reopen_silent(*peer);
+}
+
+/// A peer of which nothing has arrived has no connections that were forgotten. It may not exist.
+void Peers::reopen_suspect(Peer& peer) {
+    if (!peer.proven) return;
+    const bool silent = !is_hearing_directly(peer);
+    if (reopen_silent(peer).control) peer.reopened = silent;
+}
+
+Peers::Which Peers::reopen_silent(Peer& peer) {
+    if (!peer.connected) return {false, false};
     const auto is_silent = [this](const SocketTimes& opened, Instant heard_at) {
         return ctx_.now - std::max(opened.at, heard_at) >= ctx_.options.timing.ask_others_after;
     };
-    const bool gossip = is_silent(peer->gossip_opened, peer->heard_gossip_at);
-    const bool control =
-        is_silent(peer->control_opened, is_reached(*peer, Channel::control) ? peer->heard_directly_at : kLongAgo);
-    if (!gossip && !control) return;
+    const Which which{
+        is_silent(peer.gossip_opened, peer.heard_gossip_at),
+        is_silent(peer.control_opened, is_reached(peer, Channel::control) ? peer.heard_directly_at : kLongAgo)};
+    if (!which.gossip && !which.control) return which;
     ctx_.count("reconnects");
-    connect(*peer, {gossip, control});
+    connect(peer, which);
+    return which;
 }
 
 void Peers::mark_deaf(const std::string& name) {

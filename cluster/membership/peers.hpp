@@ -197,6 +197,9 @@ public:
     /// A connection from or to the peer has come up, so it can be reached. Opens this node's own link again if it is
     /// silent, instead of waiting until ZeroMQ's backoff ends.
     void reopen_if_silent(const NodeId& id);
+    /// The peer has become suspect. A firewall that has lost its state drops what comes over the connections that it
+    /// knew, and lets new ones pass. So the silent ones are opened again while the suspicion can still be cleared.
+    void reopen_suspect(Peer& peer);
     /// The peer had to send through another node to reach this one, so it does not hear this node.
     void mark_deaf(const std::string& name);
     /// This node's messages do not reach the peer, although the peer's reach this node.
@@ -255,6 +258,8 @@ private:
     /// Without the addresses of `peer` that belong to other nodes.
     [[nodiscard]] Which without_addresses_of_others(const Peer& peer, Which which);
     [[nodiscard]] bool is_heard_at_its_gossip(const Peer& peer) const;
+    /// Opens those connections to the peer again that are silent. Returns which.
+    Which reopen_silent(Peer& peer);
     void release_gossip(const Peer& peer);
     /// Connects to a new life, or lets it wait until its addresses may be tried again.
     void connect_new_life(Peer& peer);

@@ -90,6 +90,21 @@ bool Model::refuses_for_another(const Belief& belief) const {
                        [&](const auto& host) { return host->running() && host->id() == belief.id; });
 }
 
+/// A silence that began after the last cut, between two nodes that run all the time. Connections may have been
+/// forgotten before the node suspects the other, so new ones carry. In a run with keys, a node whose key is replaced is
+/// not believed until it has proven its life again.
+bool Model::could_reconnect(const Host& host, const Belief& belief) const {
+    if (!cause_.event || !std::holds_alternative<Tick>(*cause_.event)) return false;
+    if (!world_.profile.impostors.empty() || world_.profile.keys != 0) return false;
+    if (belief.denies || belief.heard < Duration(0)) return false;
+    const Host* other = world_.host_of(belief.id.name);
+    if (!other || !other->running() || other->id() != belief.id) return false;
+    if (host.last_pause() >= belief.heard || other->last_pause() >= belief.heard) return false;
+    const Network& network = world_.network;
+    return network.undisturbed_since(host.place(), other->place(), belief.heard) &&
+           network.forgotten_at(host.place(), other->place()) < belief.heard + Timing{}.suspect_after;
+}
+
 void Model::judge_note(Watched& watched, const Host& host, const Note& note) {
     Belief& belief = watched.beliefs[note.node];
     if (note.kind == Note::Kind::self_accused && !watched.refuting) {
@@ -112,6 +127,8 @@ void Model::judge_note(Watched& watched, const Host& host, const Note& note) {
         if (wrong && !belief.denies && !refuses_for_another(belief) && belief.heard >= Duration(0) &&
             silent < Timing{}.suspect_after)
             fail(watched, "believes " + note.node + " dead, which it hears itself");
+        if (wrong && !left && could_reconnect(host, belief))
+            fail(watched, "believes " + note.node + " dead, which a new connection would have reached");
         belief.live = belief.denies = false;
         belief.heard = belief.published = Duration(-1);
     }

@@ -116,6 +116,8 @@ void Faults::node_fault(Fault fault) {
             return cut_ports(host.place(), random_.permille(500) ? random_.within(seconds(3), seconds(12)) : time);
         case Fault::link_reset:
             return world_.network.reset_one();
+        case Fault::connections_forgotten:
+            return forget_connections(host.place());
         case Fault::loss_burst:
             world_.network.set_deaf(host.place(), true);
             world_.clock.after(time, [this, place = host.place()] { world_.network.set_deaf(place, false); });
@@ -220,6 +222,19 @@ void Faults::partition() {
         for (Place b = 0; b < places; ++b) {
             if (side[a] != side[b]) cut_for(a, b, time);
         }
+    }
+}
+
+/// By the firewall of one host, about one other or all of them; mostly both ways.
+void Faults::forget_connections(Place firewalled) {
+    const Place other = random_.below(world_.profile.nodes);
+    const bool all = random_.permille(500);
+    const bool in = random_.permille(800);
+    const bool out = !in || random_.permille(750);
+    for (Place place = 0; place < world_.profile.nodes; ++place) {
+        if (place == firewalled || (!all && place != other)) continue;
+        if (in) world_.network.forget_connections(place, firewalled);
+        if (out) world_.network.forget_connections(firewalled, place);
     }
 }
 

@@ -33,6 +33,7 @@ private:
     void cut_port_for(PortWay way, Duration time);
     void cut_ports(Place server, Duration time);
     void partition();
+    void forget_connections(Place firewalled);
     void steal_key();
     void mass_restart();
     void start_impostor();

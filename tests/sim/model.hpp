@@ -139,6 +139,7 @@ private:
     void hear(Watched& watched, const cluster::MessageArrived& arrived);
     void hear_through_others(Watched& watched, const proto::Message& message) const;
     [[nodiscard]] bool refuses_for_another(const Belief& belief) const;
+    [[nodiscard]] bool could_reconnect(const Host& host, const Belief& belief) const;
     [[nodiscard]] bool is_own_word(Belief& belief, const cluster::MessageArrived& arrived) const;
     void hear_worker(Watched& watched);
     void see_news(Watched& watched, const proto::PeerNews& news);

@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <iterator>
+#include <utility>
 
 namespace muster::sim {
 namespace {
@@ -115,6 +116,7 @@ bool Network::can_connect(Place from, const std::string& address) const {
 }
 
 bool Network::passes(const Connection& c, bool to_server) const {
+    if ((to_server ? c.to_server : c.to_client).forgotten) return false;
     if (is_cut(c.client_place, c.server_place, c.port)) return false;
     return to_server ? open(c.client_place, c.server_place) : open(c.server_place, c.client_place);
 }
@@ -180,6 +182,7 @@ void Network::arrive(ConnectionId id, bool to_server, const Frame& frame) {
     if (found == connections_.end()) return;
     Connection& c = found->second;
     Lane& lane = to_server ? c.to_server : c.to_client;
+    if (lane.forgotten) return;
     if (!passes(c, to_server) || !lane.held.empty() || clock_.now() < lane.pause_until) {
         const bool is_refused_at_the_sender = !to_server && c.port != Port::gossip;
         if (is_refused_at_the_sender || lane.held.size() < kHeldFrames) lane.held.push_back(frame);
@@ -330,6 +333,35 @@ void Network::give_up_later(ConnectionId id, const std::function<bool()>& still_
     }
 }
 
+void Network::forget_connections(Place from, Place to) {
+    ways_[from][to].forgotten = clock_.now();
+    for (auto& [id, c] : connections_) {
+        const bool forth = c.client_place == from && c.server_place == to;
+        const bool back = c.client_place == to && c.server_place == from;
+        if (!forth && !back) continue;
+        Lane& lane = forth ? c.to_server : c.to_client;
+        if (!std::exchange(lane.forgotten, true)) give_up_later(id, [] { return true; });
+    }
+}
+
+bool Network::undisturbed_since(Place a, Place b, Duration since) const {
+    const auto undisturbed = [since](const Way& way) {
+        return way.cuts == 0 && (way.epoch == 0 || way.mended <= since);
+    };
+    for (const auto& [client, server] : {std::pair(a, b), std::pair(b, a)}) {
+        if (!undisturbed(ways_[client][server])) return false;
+        for (const Port port : {Port::control, Port::gossip}) {
+            const auto found = port_ways_.find({client, server, port});
+            if (found != port_ways_.end() && !undisturbed(found->second)) return false;
+        }
+    }
+    return true;
+}
+
+Duration Network::forgotten_at(Place a, Place b) const {
+    return std::max(ways_[a][b].forgotten, ways_[b][a].forgotten);
+}
+
 void Network::mend(Place from, Place to) {
     Way& way = ways_[from][to];
     if (way.cuts == 0 || --way.cuts != 0) return;
@@ -344,6 +376,7 @@ void Network::mend(Place from, Place to) {
 void Network::mend(Place client, Place server, Port port) {
     Way& way = port_ways_[{client, server, port}];
     if (way.cuts == 0 || --way.cuts != 0) return;
+    way.mended = clock_.now();
     for (auto& [id, c] : connections_) {
         if (PortKey{c.client_place, c.server_place, c.port} != PortKey{client, server, port}) continue;
         resume(c, true);
@@ -355,7 +388,8 @@ void Network::mend(Place client, Place server, Port port) {
 void Network::resume(Connection& c, bool to_server) {
     const Duration rto = random_.within(milliseconds(1), milliseconds(400));
     clock_.after(rto, [this, id = c.id, to_server] { flush(id, to_server); });
-    if (c.client_up != c.server_up) close_later(c.id, c.server_up, clock_.now() + rto + milliseconds(1));
+    const bool is_told = !(c.server_up ? c.to_server : c.to_client).forgotten;
+    if (c.client_up != c.server_up && is_told) close_later(c.id, c.server_up, clock_.now() + rto + milliseconds(1));
     if (!c.client_up) (void)notice_early(c);
 }
 

@@ -104,6 +104,13 @@ public:
     [[nodiscard]] bool open_since(Place a, Place b, Duration since) const {
         return open(a, b) && open(b, a) && ways_[a][b].mended <= since && ways_[b][a].mended <= since;
     }
+    /// A firewall loses its state: what `from` sends to `to` over the connections that stand is lost from now on, and
+    /// nobody is told. New connections carry.
+    void forget_connections(Place from, Place to);
+    /// Since `since`, nothing was cut between these two that nodes need to hear each other.
+    [[nodiscard]] bool undisturbed_since(Place a, Place b, Duration since) const;
+    /// When connections between these two were forgotten last; negative: never.
+    [[nodiscard]] Duration forgotten_at(Place a, Place b) const;
     /// Breaks one connection of those that stand; what is in flight on it is lost.
     void reset_one();
     /// Breaks the connections of this process to doors.
@@ -118,6 +125,7 @@ private:
         Duration last{0};        // when the latest frame arrives
         std::deque<Frame> held;  // kept back by a cut, or until pause_until
         Duration pause_until{0};
+        bool forgotten = false;  // what is sent is lost
     };
     struct Connection {
         ConnectionId id;
@@ -148,6 +156,7 @@ private:
         int cuts = 0;
         std::uint64_t epoch = 0;  // counts the times it was cut
         Duration mended{0};
+        Duration forgotten{-1};  // when connections lost what was sent this way
     };
     using PortKey = std::tuple<Place, Place, Port>;  // client, server
 

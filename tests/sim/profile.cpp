@@ -14,6 +14,7 @@ constexpr std::pair<Fault, std::uint64_t> kFaultWeights[] = {
     {Fault::replayed_frame, 12}, {Fault::hostile_frame, 12}};
 
 constexpr std::uint64_t kPortCutWeight = 10;
+constexpr std::uint64_t kForgottenWeight = 10;
 constexpr std::uint64_t kKeyReplacedWeight = 10;
 
 void draw_network(Profile& profile, Random& random) {
@@ -145,7 +146,8 @@ Profile draw_profile(const Wishes& wishes, Random random) {
     std::erase_if(profile.weights, [&](const auto& weight) {
         return weight.first == Fault::name_conflict && profile.impostors.empty();
     });
-    profile.weights.emplace_back(Fault::port_cut, kPortCutWeight);  // in every run that has faults
+    profile.weights.emplace_back(Fault::port_cut, kPortCutWeight);                 // in every run that has faults
+    profile.weights.emplace_back(Fault::connections_forgotten, kForgottenWeight);  // the same
     profile.port_cut_at_start = !profile.calm && random.permille(200);
     profile.heal_with_port_cuts = !profile.calm && !profile.heal_with_cuts && random.permille(300);
     if (profile.calm) profile.weights = {{Fault::loss_burst, 1}};

@@ -51,7 +51,8 @@ constexpr std::array<std::string_view, kFaults> kFaultNames = {"crash",
                                                                "port_cut",
                                                                "port_cut_at_start",
                                                                "heal_with_port_cuts",
-                                                               "key_replaced"};
+                                                               "key_replaced",
+                                                               "connections_forgotten"};
 
 }  // namespace
 

@@ -46,8 +46,9 @@ enum class Fault : std::uint8_t {
     port_cut_at_start,
     heal_with_port_cuts,
     key_replaced,
+    connections_forgotten,  // by a firewall: those that stand carry nothing any more, new ones do
 };
-inline constexpr std::size_t kFaults = 29;
+inline constexpr std::size_t kFaults = 30;
 
 std::string_view to_string(Fault fault);
 

@@ -207,6 +207,11 @@ private:
             (*stage_.*change)(place(arg(words, 1)), place(arg(words, 3)));
             if (words[2] == "and") (*stage_.*change)(place(words[3]), place(words[1]));
             if (words[2] != "and" && words[2] != "to") throw BadScript("write: cut A and B, or: cut A to B");
+        } else if (verb == "forget-connections") {
+            Network& network = stage_->world().network;
+            network.forget_connections(place(arg(words, 1)), place(arg(words, 3)));
+            if (words[2] == "and") network.forget_connections(place(words[3]), place(words[1]));
+            if (words[2] != "and" && words[2] != "to") throw BadScript("write: forget-connections A and B, or: A to B");
         } else if (verb == "shut" || verb == "open") {
             ports(words);
         } else if (verb == "split") {
