@@ -6,7 +6,7 @@ import socket
 import subprocess
 import time
 
-from support import DEAD, GRAVES, GROUP, HERE, PATIENCE, SILENCE, V6, Case, Keys, Lab, Node, cli, free_port, main
+from support import DEAD, GRAVES, GROUP, HERE, PATIENCE, SILENCE, V6, ProtocolUnreachable, Case, Keys, Lab, Node, cli, free_port, main
 
 import muster
 import muster.names
@@ -191,6 +191,16 @@ class Nodes(Case):
         self.assertEqual(len(lines), 1)
         self.assertIn("127.0.1.1", lines[0])
         self.assertIn("far.test:7100", lines[0])
+
+    def test_a_router_that_reports_an_unreachable_protocol_ends_no_program(self):
+        """libzmq aborts a process whose connect fails with ENOPROTOOPT."""
+        router = ProtocolUnreachable()
+        self.addCleanup(router.end)
+        node = Node(self, "a", f"{HERE}:{free_port()}", seeds=[f"{DEAD}:7100"])
+        self.until(node.states, "it serves")
+        self.assertEqual(cli(f"{DEAD}:7100", "nodes")[0], 3)
+        self.until(lambda: router.answered > 5, "both have tried")
+        self.assertIsNone(node.process.poll())
 
     def test_a_listen_name_with_a_foreign_address_in_front_is_bound(self):
         self.names.zone = {"mine.test": [DEAD, HERE]}

@@ -3,6 +3,8 @@
 import json
 import os
 import pathlib
+import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -38,6 +40,46 @@ def on_a_host_of_its_own():
         return None
     inside = ["unshare", "--net", "--mount", "--propagation", "private", sys.executable, "-B", *sys.argv]
     os.execvpe("unshare", inside, {**os.environ, "MUSTER_NAMES_INSIDE": "1"})
+
+
+class ProtocolUnreachable(threading.Thread):
+    """A router on the way to the dead addresses that answers each first packet of a connect with this ICMP error."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.answered = 0
+        self._wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0800))
+        self._wire.bind(("grave", 0))
+        self._wire.settimeout(0.1)
+        self._over = threading.Event()
+        self.start()
+
+    def run(self):
+        while not self._over.is_set():
+            try:
+                frame = self._wire.recv(2048)
+            except TimeoutError:
+                continue
+            ip, tcp = frame[14:34], frame[34:]
+            if ip[9] == socket.IPPROTO_TCP and tcp[13] & 0x02:
+                error = with_checksum(bytes((3, 2, 0, 0, 0, 0, 0, 0)) + ip + tcp[:8], 2)
+                header = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(error), 0, 0, 64, 1, 0, ip[16:20], ip[12:16])
+                self._wire.send(frame[6:12] + frame[:6] + frame[12:14] + with_checksum(header, 10) + error)
+                self.answered += 1
+
+    def end(self):
+        self._over.set()
+        self.join()
+        self._wire.close()
+
+
+def with_checksum(packet, at):
+    """With the checksum of RFC 1071 at that place."""
+    padded = packet + b"\0" * (len(packet) % 2)
+    total = sum(struct.unpack(f"!{len(padded) // 2}H", padded))
+    while total > 0xFFFF:
+        total = (total & 0xFFFF) + (total >> 16)
+    return packet[:at] + struct.pack("!H", ~total & 0xFFFF) + packet[at + 2 :]
 
 
 def lay_out(folder):
@@ -174,6 +216,7 @@ __all__ = [
     "Lab",
     "Node",
     "PATIENCE",
+    "ProtocolUnreachable",
     "SILENCE",
     "V6",
     "cli",
