@@ -67,9 +67,10 @@ class Worker:
         session, ring = options.session(coroutines=True)
         handlers = Tasks(asyncio.get_running_loop())
         loop = Loop(session, ring, handlers.put, handlers.events.is_closed)
-        handlers.start(loop)
         worker = cls(session, loop, handlers)
         try:
+            loop.begin()
+            handlers.start(loop)
             await settled(loop.start(timeout).future)
         except BaseException:
             await worker.close()

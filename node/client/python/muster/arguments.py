@@ -77,6 +77,8 @@ def checked_meta(meta: object) -> dict[str, str]:
         raise bad_request(f"the metadata has more than {limits.META_PAIRS} pairs: use at most {limits.META_PAIRS}")
     checked = {}
     for pair in pairs:
+        if not isinstance(pair, tuple) or len(pair) != 2:
+            raise bad_request(f"the metadata has {shown(pair)}: it must be a dict of texts")
         key, value = (checked_text(text, "key or value of the metadata", 0, limits.META_TEXT) for text in pair)
         checked[key] = value
     return checked

@@ -220,9 +220,11 @@ class UndoJoin(Call[None]):
         return messages.LeaveRequest(self.group, self.numbers, len(self.numbers))
 
     def answered(self, parts: Parts, reply: Reply) -> bool:
+        self.succeed(None)
         return True
 
     def session_lost(self, parts: Parts) -> bool:
+        self.succeed(None)
         return False
 
 

@@ -56,7 +56,8 @@ class Handlers:
         """
         self._is_over = True
         self._entries.put(None)
-        return threading.current_thread() is self._thread or self._ended.wait(patience)
+        has_begun = self._thread.ident is not None
+        return not has_begun or threading.current_thread() is self._thread or self._ended.wait(patience)
 
     def _run(self) -> None:
         assert self._loop

@@ -9,6 +9,8 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from .threads import Serving
+
 if TYPE_CHECKING:
     Adapter = logging.LoggerAdapter[logging.Logger]
 else:
@@ -19,13 +21,16 @@ MOST_LINES = 1000  # that wait to be written
 
 
 class Log(Adapter):
-    """What a program's logging handlers and filters raise loses the line. It must not end a thread of the worker."""
+    """What a program's logging handlers and filters raise loses the line. It must not end a thread of the worker, so
+    there an exit of the program is lost, too.
+    """
 
     def log(self, level: int, msg: object, *args: Any, **kwargs: Any) -> None:
         try:
             super().log(level, msg, *args, **kwargs)
-        except Exception:
-            pass
+        except BaseException as error:
+            if not isinstance(error, Exception) and threading.current_thread() is threading.main_thread():
+                raise
 
 
 class Later(Log):
@@ -44,7 +49,7 @@ class Later(Log):
         """Raises RuntimeError if the system has no more threads."""
         if self._process != os.getpid():
             self._lines = queue.SimpleQueue()
-            threading.Thread(target=self._run, args=(self._lines,), name="muster log", daemon=True).start()
+            Serving(self._run, "log", self._lines).start()
             self._process = os.getpid()
 
     def log(self, level: int, msg: object, *args: Any, **kwargs: Any) -> None:

@@ -22,6 +22,7 @@ from .limits import FRAME
 from .logs import later as log
 from .outcome import Outcome, guarded
 from .session import Connecting, Session, State
+from .threads import Serving, may_wait
 from .watches import Watch
 
 T = TypeVar("T")
@@ -78,10 +79,13 @@ class Loop:
         self._is_over = False  # what is posted is run by the thread that posts it, and finds the session closed
         self._process = _process()
         self._probes = threading.BoundedSemaphore(PROBES)
-        self._thread = threading.Thread(target=self._run, name=f"muster {session.identity.name}", daemon=True)
+        self._thread = Serving(self._run, session.identity.name)
         self.ended: Outcome[None] = Outcome()
+
+    def begin(self) -> None:
+        """Makes the thread. Raises Error(overloaded); after whatever it raises, close() leaves nothing behind."""
         pair: list[socket.socket] = []
-        try:
+        try:  # a signal handler may raise anywhere
             pair += socket.socketpair()
             self._wakes, self._waker = pair
             for end in pair:
@@ -89,12 +93,16 @@ class Loop:
             self._context = zmq.Context()
             log.start()
             self._thread.start()
-        except (OSError, RuntimeError, zmq.ZMQError) as error:  # no more descriptors, or threads
-            self._is_over = True
-            session.abort()
-            for end in pair:
-                end.close()
-            raise no_resources(error) from error
+        except BaseException as error:
+            if not self._thread.is_alive():
+                self._is_over = True
+                self._session.abort()
+                for end in pair:
+                    end.close()
+                self.ended.set_result(None)
+            if isinstance(error, (OSError, RuntimeError, zmq.ZMQError)):  # no more descriptors, or threads
+                raise no_resources(error) from error
+            raise
 
     # From any thread
 
@@ -142,13 +150,13 @@ class Loop:
         if not self.is_elsewhere():
             self._post(self._session.close)
 
-    def close(self) -> None:
-        """Says goodbye and waits until it has left, at most CLOSING. Idempotent."""
+    def close(self, patience: float = CLOSING) -> None:
+        """Says goodbye and waits until it has left, at most `patience`, where that may be waited for. Idempotent."""
         self.begin_close()
         if self.is_elsewhere():
             _abandoned.append(self)  # freeing its sockets would write to descriptors that the other process uses, too
-        elif not self.is_current():
-            self.ended.wait(CLOSING)
+        elif may_wait():
+            self.ended.wait(patience)
 
     def _post(self, what: Command, call: Call[Any] | None = None) -> None:
         """`call` fails if `what` raises."""
@@ -310,7 +318,7 @@ class Loop:
         if not self._probes.acquire(blocking=False):
             return
         try:
-            threading.Thread(target=self._probing, args=(action,), name="muster probe", daemon=True).start()
+            Serving(self._probing, "probe", action).start()
         except RuntimeError:  # no more threads, or the interpreter ends: the hello's time-out shows the same, later
             self._probes.release()
 

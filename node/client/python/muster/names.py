@@ -14,6 +14,7 @@ from collections.abc import Callable
 from itertools import chain, zip_longest
 
 from .outcome import guarded
+from .threads import Serving
 
 THREADS = 64
 SLOW_THREADS = THREADS // 4  # for names whose last look-up failed or was slow, so that they do not delay the others
@@ -76,7 +77,7 @@ class Names:
 
     def _have_threads(self) -> None:
         if len(self._asked) + len(self._slow) > self._idle and self._threads < THREADS:
-            thread = threading.Thread(target=self._run, name="muster names", daemon=True)
+            thread = Serving(self._run, "names")
             self._threads += 1
             try:
                 thread.start()

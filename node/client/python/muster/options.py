@@ -44,7 +44,7 @@ class Options:
         """
         checked_timeout(self.timeout)
         key = None if self.key is None else checked_path(self.key, "key")
-        if not isinstance(self.name, str) or not is_name(name := self.name or default_name(key)):
+        if not isinstance(self.name, str) or not is_name(name := str.__str__(self.name) or default_name(key)):
             raise bad_request(
                 f"{shown(self.name)} is not a name: use 1 to 64 of A-Z a-z 0-9 . _ -, a letter or digit first"
             )
@@ -66,13 +66,15 @@ class Options:
 
 
 def default_name(key: str | None) -> str:
-    """<host name>-<process id>, with -2, -3, … behind it for further workers of one process.
+    """<host name>-<process id>, and a random number if that is 1, with -2, -3, … behind it for further workers of one process.
 
     With a key, the name of its file and a dot come first, because nodes take no other names from it. Without room for
     more, that is all.
     """
     ordinal = next(_ordinal)
-    end = f"-{os.getpid()}" + (f"-{ordinal}" if ordinal > 1 else "")
+    # In each container the first process is number 1, and those that share the host's network share its name.
+    process = str(os.getpid()) if os.getpid() != 1 else f"1-{random.SystemRandom().randrange(100_000)}"
+    end = f"-{process}" + (f"-{ordinal}" if ordinal > 1 else "")
     host = re.sub(r"[^A-Za-z0-9._-]", "-", socket.gethostname()).lstrip("._-") or "worker"
     own = Path(key).stem if key else ""
     head = f"{own}." if is_name(own) else ""

@@ -2,6 +2,7 @@
 
 import heapq
 import itertools
+import weakref
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -18,6 +19,10 @@ FEW = 1024  # deadlines that are kept whether or not their calls have ended
 SEARCH = 0.1  # seconds between two searches of all waiting calls
 
 
+def has_ended(call: AnyCall | None) -> bool:
+    return call is None or call.future.done()
+
+
 class Requests:
     """Numbers requests, keeps those in flight, and ends each call at its deadline at the latest."""
 
@@ -29,7 +34,8 @@ class Requests:
         self._in_flight_bytes = 0
         self._restoring_in_flight = 0
         self._number = 0
-        self._deadlines: list[tuple[float, int, AnyCall]] = []
+        # The ticket is for calls of one deadline. A call that has ended must not be kept until its deadline.
+        self._deadlines: list[tuple[float, int, weakref.ref[AnyCall]]] = []
         self._most_deadlines = FEW  # then those of calls that have ended are left out
         self._searched = float("-inf")  # when those that had ended were left out of `waiting`
         self._ticket = itertools.count()
@@ -47,10 +53,10 @@ class Requests:
         if not call.future.done():
             self._waiting.append(call)
             if len(self._deadlines) >= self._most_deadlines:
-                self._deadlines = [entry for entry in self._deadlines if not entry[2].future.done()]
+                self._deadlines = [entry for entry in self._deadlines if not has_ended(entry[2]())]
                 heapq.heapify(self._deadlines)
                 self._most_deadlines = max(FEW, 2 * len(self._deadlines))
-            heapq.heappush(self._deadlines, (call.deadline, next(self._ticket), call))
+            heapq.heappush(self._deadlines, (call.deadline, next(self._ticket), weakref.ref(call)))
 
     def restore(self, now: float, calls: list[AnyCall]) -> None:
         """These are sent before anything else in a new session."""
@@ -128,8 +134,8 @@ class Requests:
     def expire(self, now: float, problem: Error | None) -> None:
         """Ends calls whose deadline has passed. `problem`: why the worker is not attached; None: it is."""
         while self._deadlines and self._deadlines[0][0] <= now:
-            call = heapq.heappop(self._deadlines)[2]
-            if call.future.done():
+            call = heapq.heappop(self._deadlines)[2]()
+            if call is None or call.future.done():
                 continue
             if call.number or problem is None:
                 text = "no answer came in time: the call may still be carried out; allow more time"
@@ -139,7 +145,7 @@ class Requests:
             self._give_up(call)
 
     def next_deadline(self) -> float:
-        while self._deadlines and self._deadlines[0][2].future.done():
+        while self._deadlines and has_ended(self._deadlines[0][2]()):
             heapq.heappop(self._deadlines)
         return self._deadlines[0][0] if self._deadlines else float("inf")
 
@@ -160,8 +166,9 @@ class Requests:
         self._in_flight_bytes = self._restoring_in_flight = self._number = 0
 
     def fail_all(self, error: Error) -> None:
-        for call in [*self._in_flight.values(), *self._waiting, *(entry[2] for entry in self._deadlines)]:
-            call.fail(error)
+        for call in [*self._in_flight.values(), *self._waiting, *(entry[2]() for entry in self._deadlines)]:
+            if call:
+                call.fail(error)
         self._in_flight.clear()
         self._waiting.clear()
         self._deadlines.clear()

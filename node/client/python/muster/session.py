@@ -210,7 +210,7 @@ class Session:
         if self._wants_room and self._stream.has_room():
             self._wants_room = False
             if self.state is State.attached:
-                self._resume(now, "what the inbox had no room for is asked for again")
+                self._resume(now, "what the inbox had no room for is asked for again", at_once=True)
         # The tick that ends the driver's turn sends the acknowledgement.
 
     def unsendable(self, now: float) -> None:
@@ -470,22 +470,22 @@ class Session:
                 return
             self._actions.append(Send(frame))
 
-    def _resume(self, now: float, why: str) -> None:
+    def _resume(self, now: float, why: str, at_once: bool = False) -> None:
         self._actions.append(Log(f"resuming the session at {self.node.id.name}: {why}"))
-        self._lose(now)
+        self._lose(now, at_once)
 
     def _lost(self, now: float, why: str) -> None:
         self._announce(False, f"lost {self.node.id.name} at {self._target}: {why}")
         self._lose(now)
 
-    def _lose(self, now: float) -> None:
-        """The connection is given up, the session is not: it is resumed."""
+    def _lose(self, now: float, at_once: bool = False) -> None:
+        """The connection is given up, the session is not: it is resumed, `at_once` or after a pause."""
         assert self._home is not None
         self._book.lost(self._home)
         self._resumes = 0
         self._round_began = now
         self._resume_until = now + min(max(self._grace, HELLO_AGAIN), LONGEST_RESUME)
-        if now - self._attached_at < NOT_READY:
+        if now - self._attached_at < NOT_READY and not at_once:
             return self._pause(now, NOT_READY)  # a connection that never lasts must not cause a busy loop
         self._next(now)
 

@@ -85,7 +85,7 @@ class Tasks:
     async def _run(self) -> None:
         """Ends when nothing is left, or when the task was cancelled."""
         assert self._loop
-        task = asyncio.current_task()
+        task = self._task = asyncio.current_task()  # an eager task runs before create_task() has returned
         for turn in itertools.count(1):
             if not self._entries or self._is_over or (task and task.cancelling()):
                 return

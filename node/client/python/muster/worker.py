@@ -1,5 +1,6 @@
 """The worker for programs with threads."""
 
+import atexit
 import os
 import time
 import weakref
@@ -14,10 +15,12 @@ from .calls import Call
 from .errors import Error, ErrorCode, bad_request, shown
 from .handlers import Handlers, end_child
 from .logs import log
-from .loop import Loop
+from .loop import CLOSING, Loop
 from .options import Options
 from .posts import PostCall, Posts
+from .reports import Report, Reports
 from .session import Session
+from .threads import may_wait
 from .types import GroupInfo, Joined, Kind, Member, MemberId, NodeInfo, NotifyReport, OnAttachment, OnGap
 from .types import OnNotification, OnWatch, Status
 from .watches import Watch
@@ -57,7 +60,10 @@ class Worker:
         self._loop = loop
         self._handlers = handlers
         self._posts = Posts(loop.ask, loop.is_elsewhere)
-        self._finalizer = weakref.finalize(self, _end, loop, handlers)
+        self._reports = Reports(loop, session.identity.name if session else "")
+        _open[loop] = handlers
+        self._finalizer = weakref.finalize(self, _end, {loop: handlers}, AT_EXIT)
+        self._finalizer.atexit = False  # the end of the process closes all at once
 
     @classmethod
     def connect(
@@ -99,12 +105,13 @@ class Worker:
         session, ring = options.session(coroutines=False)
         handlers = Handlers(session.identity.name)
         loop = Loop(session, ring, handlers.put)
-        handlers.start(loop)
-        worker = cls(session, loop, handlers)
-        try:
+        try:  # a signal handler may raise anywhere
+            loop.begin()
+            handlers.start(loop)
+            worker = cls(session, loop, handlers)
             worker._result(loop.start(timeout))
         except BaseException:
-            worker.close()
+            _end({loop: handlers}, AT_EXIT)
             raise
         return worker
 
@@ -115,7 +122,7 @@ class Worker:
         handler has returned, at most `timeout`. Called by a handler, it does not wait for it. Idempotent. The end of
         the process closes the worker, too, and waits at most about 1 s for a handler.
         """
-        _end(self._loop, self._handlers, checked_timeout(timeout))
+        _end({self._loop: self._handlers}, checked_timeout(timeout))
         self._finalizer.detach()
 
     def __enter__(self) -> "Worker":
@@ -229,18 +236,18 @@ class Worker:
         posts of one thread are sent in order. The Future ends within the timeout, counted from this call on, with what
         notify returns or raises (bad_request and closed, too), or with overloaded if the bound was still reached:
         nothing was sent then. A Future cannot be cancelled, and dropping it cancels nothing. Its callbacks run on the
-        worker's own thread: they must not block, calls other than `post` raise bad_request there, and a child that one
-        of them forks ends when it returns.
+        worker's thread for reports, one after the other: while one blocks, further reports come late. A child that one of
+        them forks ends when it returns.
         """
-        report: Future[NotifyReport] = Future()
+        report = Report()
         report.set_running_or_notify_cancel()
         try:
             call = PostCall(kind, group, data, wait, timeout, time.monotonic())
         except Error as error:
             report.set_exception(error)
             return report
-        loop = self._loop
-        call.future.then(lambda: _copy(loop, call, report))
+        reports = self._reports
+        call.future.then(lambda: reports.settle(report, call))
         self._posts.ask(call)
         try:
             if not self._loop.is_current():
@@ -300,22 +307,33 @@ class Worker:
             raise bad_request("this call would wait for itself: callbacks of a post's future must not call the worker")
 
 
-def _copy(loop: Loop, call: PostCall, report: Future[NotifyReport]) -> None:
-    error = call.future.error()
-    try:
-        if error:
-            report.set_exception(error)
-        else:
-            report.set_result(call.future.result(0))
-    finally:
-        if loop.is_current():  # a callback of the report may have forked
-            end_child(loop)
+_open: dict[Loop, Handlers] = {}  # of the workers that have not been closed
 
 
-def _end(loop: Loop, handlers: Handlers, patience: float = AT_EXIT) -> None:
-    """Is called at the end of the process, too, and in signal handlers. Every wait is bounded."""
-    if not loop.is_elsewhere():
-        handlers.end(0 if loop.is_current() else actions.LAST_HANDLER)
-    loop.close()
-    if not loop.is_elsewhere() and not loop.is_current() and not handlers.end(patience):
+def _end(ending: dict[Loop, Handlers], patience: float) -> None:
+    """Is called at the end of the process, too, in signal handlers, and by the garbage collector.
+
+    Every wait is bounded, for all of them together.
+    """
+    here = {loop: handlers for loop, handlers in ending.items() if not loop.is_elsewhere()}
+    waits = may_wait()
+    _wait_for_handlers(here, actions.LAST_HANDLER if waits else 0)
+    for loop in here:
+        loop.begin_close()
+    until = time.monotonic() + CLOSING
+    for loop in ending:
+        loop.close(until - time.monotonic())
+        _open.pop(loop, None)
+    if waits and not _wait_for_handlers(here, patience):
         log.warning("a handler still runs %.1f s after its worker was closed", patience)
+
+
+def _wait_for_handlers(of: dict[Loop, Handlers], patience: float) -> bool:
+    """No handler is called any more. Whether none runs, at the latest after `patience`."""
+    until = time.monotonic() + patience
+    for handlers in of.values():
+        handlers.end(0)
+    return all([handlers.end(max(0.0, until - time.monotonic())) for handlers in of.values()])
+
+
+atexit.register(lambda: _end(dict(_open), AT_EXIT))

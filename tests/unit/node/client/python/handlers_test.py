@@ -3,7 +3,9 @@
 
 import asyncio
 import logging
+import sys
 import threading
+import time
 import unittest
 
 from support import OwnLoop
@@ -12,9 +14,11 @@ import muster
 from muster import actions, aio
 from muster.actions import Entry, Recipient, Step
 from muster.handlers import Handlers
-from muster.logs import MOST_LINES, Later
+from muster.logs import MOST_LINES, Later, Log
 from muster.outcome import Outcome
 from muster.tasks import Tasks
+from muster.threads import Serving
+from muster.worker import _end
 
 PATIENCE = 15.0  # seconds that anything may take on a loaded machine before a test calls it hung
 
@@ -31,7 +35,7 @@ class Loop(OwnLoop):
     def handled(self, entry):
         self.said.append(entry.number)
 
-    def close(self):
+    def close(self, patience=0):
         if "goodbye" not in self.said:
             self.said.append("goodbye")
         self.goodbye.set()
@@ -116,6 +120,39 @@ class Ending(unittest.TestCase):
         self.assertTrue(entered.wait(PATIENCE))
         ended.close()
         self.assertEqual((in_time, self.loop.said), ([True], ["goodbye", 1]))
+
+    def blocked(self, workers):
+        """So many workers, each with a handler that runs until the end of the test: {loop: handlers}."""
+        free = threading.Event()
+        self.addCleanup(free.set)
+        made = {}
+        for _ in range(workers):
+            loop, handlers, entered = Loop(), Handlers("w"), threading.Event()
+            handlers.start(loop)
+            step = Step(Recipient(), lambda: (entered.set(), free.wait(PATIENCE)), ())
+            handlers.put(Entry(1, 1, (step,)))
+            self.assertTrue(entered.wait(PATIENCE))
+            made[loop] = handlers
+        return made
+
+    def test_many_that_end_with_the_process_wait_together(self):
+        began = time.monotonic()
+        with self.assertLogs("muster", "WARNING"):
+            _end(self.blocked(20), 1.0)
+        self.assertLess(time.monotonic() - began, 8.0, "one after the other takes 24 s")
+
+    def test_what_the_garbage_collector_closes_on_the_thread_of_a_session_is_not_waited_for(self):
+        took = []
+
+        def collect():
+            began = time.monotonic()
+            _end(self.blocked(1), PATIENCE)
+            took.append(time.monotonic() - began)
+
+        thread = Serving(collect, "test")
+        thread.start()
+        thread.join(PATIENCE)
+        self.assertLess(took[0], PATIENCE / 3)
 
 
 class Unlike:
@@ -250,6 +287,20 @@ class WithALogThatBlocks(unittest.TestCase):
         self.assertIn("ValueError: meant", self.lines.pop(0))
         self.assertTrue(self.lines.pop(0).startswith("5 lines before this one"))
         self.assertEqual(self.lines, [f"line {i}" for i in range(MOST_LINES)])
+
+    def test_a_logging_handler_that_ends_the_program_ends_no_thread_of_the_worker(self):
+        self.later.start()
+        self.free.set()
+        self.later.logger.handlers[0].emit = lambda record: sys.exit(1)
+        self.later.info("not written")
+        self.assertTrue(self.later.flush(PATIENCE))
+        self.later.logger.handlers[0].emit = self.emit
+        self.later.info("written")
+        self.assertTrue(self.later.flush(PATIENCE))
+        self.assertEqual(self.lines, ["written"])
+        with self.assertRaises(SystemExit):  # on the main thread it may
+            self.later.logger.handlers[0].emit = lambda record: sys.exit(1)
+            Log(self.later.logger, {}).info("not written")
 
     def test_without_its_thread_lines_are_written_at_once(self):
         self.free.set()

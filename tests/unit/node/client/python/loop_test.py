@@ -14,7 +14,9 @@ from support import GROUP
 
 import muster
 from muster import Error, ErrorCode, Kind
+from muster.handlers import Handlers
 from muster.logs import later
+from muster.loop import Loop
 from muster.requests import Requests
 from muster.session import Session
 
@@ -152,6 +154,26 @@ class Connecting(Case):
             self.assertEqual(caught.exception.code, ErrorCode.overloaded)
             muster.Worker.connect([self.node.address], timeout=PATIENCE).close()
 
+    def test_an_exception_of_a_signal_handler_anywhere_leaves_nothing(self):
+        class Interrupt(Exception):
+            pass
+
+        def interrupt(original, *arguments):
+            original(*arguments)
+            raise Interrupt
+
+        before = threading.active_count()
+        for where, name in ((Loop, "begin"), (Handlers, "start"), (muster.Worker, "__init__"), (Loop, "start")):
+            original = getattr(where, name)
+            self.patch(where, name, interrupt)
+            with self.subTest(name), self.assertRaises(Interrupt):
+                muster.Worker.connect([self.node.address], timeout=PATIENCE)
+            setattr(where, name, original)
+            end = time.monotonic() + PATIENCE
+            while threading.active_count() > before and time.monotonic() < end:
+                time.sleep(0.02)
+            self.assertLessEqual(threading.active_count(), before, threading.enumerate())
+
     def test_without_a_thread_for_the_probe_it_connects(self):
         original = threading.Thread.start
         threads = []
@@ -202,21 +224,18 @@ class Callbacks(Case):
 
                 hold.clear()
                 report = self.worker.post(Kind.created, GROUP, 1)
-                report.add_done_callback(callback)  # before the answer: it is called on the worker's thread
+                report.add_done_callback(callback)  # before the answer: it is called on a thread of the worker
                 hold.set()
                 self.assertEqual(report.result(PATIENCE).matched, 1)
                 self.works()
 
-    def test_a_call_in_a_callback_is_refused_at_once(self):
+    def test_calls_in_a_callback_work(self):
         said = []
         told = threading.Event()
 
         def callback(_):
-            for call in (lambda: self.worker.members(GROUP), lambda: self.worker.unwatch(watch)):
-                try:
-                    call()
-                except Error as error:
-                    said.append((error.code, "wait for itself" in error.text))
+            said.append(len(self.worker.members(GROUP)))
+            said.append(self.worker.unwatch(watch))
             self.worker.post(Kind.created, GROUP, "from a callback")
             told.set()
 
@@ -224,11 +243,36 @@ class Callbacks(Case):
         hold = threading.Event()
         self.patch(Session, "frame", lambda original, *a: (hold.wait(PATIENCE), original(*a)))
         report = self.worker.post(Kind.created, GROUP, 1)
-        report.add_done_callback(callback)  # before the answer: it is called on the worker's thread
+        report.add_done_callback(callback)  # before the answer: it is called on a thread of the worker
         hold.set()
         self.assertTrue(told.wait(PATIENCE))
-        self.assertEqual(said, [(ErrorCode.bad_request, True)] * 2)
+        self.assertEqual(said, [1, True])
         self.works()
+
+    def test_a_callback_that_blocks_holds_up_no_call(self):
+        free = threading.Event()
+        self.addCleanup(free.set)
+        blocked = threading.Event()
+        hold = threading.Event()
+        self.patch(Session, "frame", lambda original, *a: (hold.wait(PATIENCE), original(*a)))
+        report = self.worker.post(Kind.created, GROUP, 1)
+        report.add_done_callback(lambda _: (blocked.set(), free.wait(PATIENCE)))
+        hold.set()
+        self.assertTrue(blocked.wait(PATIENCE))
+        self.works()
+        self.worker.close()
+        self.assertTrue(self.node.wait(lambda: self.node.goodbyes == ["w1"]))
+
+    def test_a_report_whose_lock_is_held_holds_up_no_call(self):
+        """concurrent.futures.wait() holds the locks of all its futures, and a signal handler may call the worker."""
+        hold = threading.Event()
+        self.patch(Session, "frame", lambda original, *a: (hold.wait(PATIENCE), original(*a)))
+        report = self.worker.post(Kind.created, GROUP, 1)
+        with report._condition:
+            hold.set()
+            self.works()
+            self.assertFalse(report.done())
+        self.assertEqual(report.result(PATIENCE).matched, 1)
 
     def test_close_in_a_callback(self):
         told = threading.Event()

@@ -212,7 +212,7 @@ class Loop(OwnLoop):
         self.asked.append(call)
         return call
 
-    def close(self):
+    def close(self, patience=0):
         self.is_closed = True
         for call in list(self.asked):
             call.fail(Error(ErrorCode.closed, "closed"))

@@ -192,7 +192,7 @@ class OwnLoop:
     def is_current(self):
         return False
 
-    def close(self):
+    def close(self, patience=0):
         self.ended.set_result(None)
 
     def begin_close(self):
