@@ -86,7 +86,8 @@ auto seconds(double least, double most) {
 
 void add_stay(CLI::App& command, Stay& stay, const std::string& what) {
     command.add_option("--for", stay.events, "exit after so many " + what)->transform(whole(kOne, kMost));
-    command.add_option("--timeout", stay.seconds, "exit after so many seconds, with status 124")
+    command
+        .add_option("--timeout", stay.seconds, "exit so many seconds after it has joined or watches, with status 124")
         ->check(seconds(0.0, 1e8));
 }
 

@@ -93,7 +93,12 @@ int notify(const Settings& settings, const NotifyArguments& arguments) {
     // Wait for each reply before the next call, so the order is kept.
     for (std::uint64_t i = 0; i < arguments.count; ++i) {
         const auto report = (*worker)->notify(arguments.kind, arguments.group, *data, options);
-        if (!report) return fail(report.error());
+        if (!report) {
+            // Whoever sends it again must know how many have gone out.
+            if (i > 0) show(sum.total(), settings.json, arguments.wait);
+            if (i > 0) complain(counted(i, "notification") + " of " + std::to_string(arguments.count) + " went out");
+            return fail(report.error());
+        }
         sum.add(*report);
     }
     show(sum.total(), settings.json, arguments.wait);

@@ -76,9 +76,12 @@ std::string reason() {
 }
 
 Error cannot(const std::string& what, const std::string& path) {
-    if (node::is_shortage(errno)) return node::shortage_error("cannot " + what + " the state file " + path, errno);
-    return {ErrorCode::bad_request, "cannot " + what + " the state file " + path + ": " + reason() +
-                                        ": check the path and who may write there"};
+    const int error = errno;
+    if (node::is_shortage(error)) return node::shortage_error("cannot " + what + " the state file " + path, error);
+    const std::string failed = "cannot " + what + " the state file " + path + ": " + reason();
+    if (error == ENOSPC || error == EDQUOT || error == EIO || error == ENOLCK)
+        return {ErrorCode::overloaded, failed + ": make room there, or give a file on another disk"};
+    return {ErrorCode::bad_request, failed + ": check the path and who may write there"};
 }
 
 Error unusable(const std::string& path, const std::string& why) {

@@ -72,8 +72,8 @@ std::string key_name(const std::string& key_file) {
     return is_valid_name(name) ? name : std::string();
 }
 
-/// "<host name>-<process id>", with "-2", "-3", … behind it for further workers of one process. With a key, its name
-/// and a dot are in front of that; the key's name alone if there is no room.
+/// "<host name>-<process id>", and a random number if that is 1, with "-2", "-3", … behind it for further workers of
+/// one process. With a key, its name and a dot are in front of that; the key's name alone if there is no room.
 std::string default_name(const std::string& key) {
     static std::atomic<unsigned> made{0};
     std::array<char, 256> host{};
@@ -83,6 +83,8 @@ std::string default_name(const std::string& key) {
         if (!is_valid_name(std::string("a") + c)) c = '-';
     if (name.empty() || !is_valid_name(name.substr(0, 1))) name.insert(0, "w");
     std::string tail = '-' + std::to_string(::getpid());
+    // In each container the first process is number 1, and those that share the host's network share its name.
+    if (::getpid() == 1) tail += '-' + std::to_string(std::random_device{}() % 100'000);
     if (const unsigned number = ++made; number > 1) tail += '-' + std::to_string(number);
     const std::string head = key.empty() ? key : key + '.';
     if (head.size() + tail.size() > limits::kName) return key;
@@ -107,9 +109,11 @@ std::optional<Error> check(const Worker::Options& options) {
 /// The worker's name and scope must be those of the session in the state file.
 std::optional<Error> check_same(const Worker::Options& options, const client::SavedSession& saved) {
     if (!saved.token || (saved.worker == options.name && saved.scope == options.scope)) return std::nullopt;
-    return bad_request("the state file " + options.state_file + " is of worker " + saved.worker + " of scope " +
-                       saved.scope + ", not of " + options.name + " of " + options.scope +
-                       ": give each worker a file of its own");
+    const bool same_worker = saved.worker == options.name;
+    return bad_request("the state file " + options.state_file + " is of " +
+                       (same_worker ? "scope " + saved.scope : "worker " + saved.worker) + ", not of " +
+                       (same_worker ? options.scope : options.name) +
+                       ": give each worker a file of its own, or move this one away to begin a new session");
 }
 
 using client::result_of;

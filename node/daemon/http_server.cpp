@@ -115,7 +115,10 @@ int listen_on(const node::Address& address, HttpServer::Reach reach) {
             continue;
         }
         const int yes = 1;
+        const int no = 0;
         ::setsockopt(tried, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+        // "::" means IPv4, too, as for the ports of the node, whatever net.ipv6.bindv6only says.
+        if (numeric->family() == AF_INET6) ::setsockopt(tried, IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof no);
         if (::bind(tried, numeric->get(), numeric->size) == 0 && ::listen(tried, SOMAXCONN) == 0) return tried;
         error = errno;
         ::close(tried);
