@@ -68,7 +68,7 @@ public:
     /// Before start(). Exceptions of the handler are answered 500.
     void get(std::string path, Handler handler, Cost cost = Cost::some);
     enum class Reach : std::uint8_t { loopback, all };
-    /// Takes the port, at the first address of the host's name that this host has, and that `reach` allows. Clients that
+    /// Takes the port, at the first address of the host's name that this host has and `reach` allows. Clients that
     /// connect wait until start(). Errors: bad_request (address), unreachable (it cannot be bound).
     Result<Done> bind(const std::string& address, Reach reach);
     /// After bind(). Errors: unreachable (threads, descriptors or memory are short).

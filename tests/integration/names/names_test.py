@@ -6,7 +6,8 @@ import socket
 import subprocess
 import time
 
-from support import DEAD, GRAVES, GROUP, HERE, PATIENCE, SILENCE, V6, ProtocolUnreachable, Case, Keys, Lab, Node, cli, free_port, main
+from support import DEAD, GRAVES, GROUP, HERE, PATIENCE, SILENCE, V6, Case, Keys, Lab, Node, ProtocolUnreachable, cli
+from support import free_port, main
 
 import muster
 import muster.names

@@ -66,7 +66,8 @@ class Options:
 
 
 def default_name(key: str | None) -> str:
-    """<host name>-<process id>, and a random number if that is 1, with -2, -3, … behind it for further workers of one process.
+    """<host name>-<process id>, and a random number if that is 1, with -2, -3, … behind it for further workers of one
+    process.
 
     With a key, the name of its file and a dot come first, because nodes take no other names from it. Without room for
     more, that is all.

@@ -235,8 +235,8 @@ class Worker:
         At most 512 posts with 32 MiB of data may be unanswered; at that bound the call waits, at most the timeout. The
         posts of one thread are sent in order. The Future ends within the timeout, counted from this call on, with what
         notify returns or raises (bad_request and closed, too), or with overloaded if the bound was still reached:
-        nothing was sent then. A Future cannot be cancelled, and dropping it cancels nothing. Its callbacks run on the
-        worker's thread for reports, one after the other: while one blocks, further reports come late. A child that one of
+        nothing was sent then. A Future cannot be cancelled, and dropping it cancels nothing. Its callbacks run on a
+        thread of the worker, one after the other: while one blocks, further reports may come late. A child that one of
         them forks ends when it returns.
         """
         report = Report()
