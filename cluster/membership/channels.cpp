@@ -108,11 +108,18 @@ std::uint64_t Channels::find_faults(const Peer& peer) const {
     return faults;
 }
 
+Duration Channels::silence_of(const Peer& peer) const {
+    return ctx_.now - std::max({peer.heard_at, peer.heard_directly_at, peer.greeted_at});
+}
+
+/// The channels of a peer that has died fall silent one after the other, as each has its own interval. While one of
+/// them carries, the peer is heard every heartbeat.
 void Channels::note_changes(Peer& peer) {
-    const Instant alive_at = std::max({peer.heard_at, peer.heard_directly_at, peer.greeted_at});
-    if (ctx_.now - alive_at > ctx_.options.timing.channel_silent) return;
-    const auto faults = find_faults(peer);
-    const auto before = std::exchange(peer.faults, faults);
+    const Duration silence = silence_of(peer);
+    if (silence > ctx_.options.timing.channel_silent) return;
+    const auto faults = peer.faults = find_faults(peer);
+    if (silence > ctx_.options.timing.ask_others_after) return;
+    const auto before = std::exchange(peer.noted_faults, faults);
     for (const auto fault : kAll) {
         if ((faults & fault) == (before & fault)) continue;
         if (faults & fault) ctx_.count("channel_faults");
@@ -138,15 +145,17 @@ std::string Channels::text_of(const Peer& peer, std::uint64_t fault) const {
 
 std::vector<std::string> Channels::faults_of(const Peer& peer) const {
     std::vector<std::string> texts;
+    if (silence_of(peer) > ctx_.options.timing.channel_silent) return texts;
     for (const auto fault : kAll)
-        if (peer.faults & fault) texts.push_back(text_of(peer, fault));
+        if (peer.noted_faults & fault) texts.push_back(text_of(peer, fault));
     return texts;
 }
 
 std::uint64_t Channels::silent() const {
     std::uint64_t sum = 0;
     for (const auto& [name, peer] : peers_.all())
-        if (peer.is_live()) sum += static_cast<std::uint64_t>(std::popcount(peer.faults));
+        if (peer.is_live() && silence_of(peer) <= ctx_.options.timing.channel_silent)
+            sum += static_cast<std::uint64_t>(std::popcount(peer.noted_faults));
     return sum;
 }
 

@@ -36,7 +36,8 @@ public:
 
     /// How many channels to and from live peers are silent.
     [[nodiscard]] std::uint64_t silent() const;
-    /// The channels to and from a peer that are silent, each with the address that fails; empty: all work.
+    /// The channels to and from a peer that are silent, each with the address that fails. Empty: all work, or the peer
+    /// is silent as a whole.
     [[nodiscard]] std::vector<std::string> faults_of(const Peer& peer) const;
 
 private:
@@ -44,6 +45,8 @@ private:
     void ask_for_publications(Peer& peer);
     void reconnect_if_silent(Peer& peer);
     void note_changes(Peer& peer);
+    /// How long the peer has given no sign of life at all, also none at a front door.
+    [[nodiscard]] Duration silence_of(const Peer& peer) const;
     [[nodiscard]] std::uint64_t find_faults(const Peer& peer) const;
     [[nodiscard]] std::string text_of(const Peer& peer, std::uint64_t fault) const;
 

@@ -222,7 +222,7 @@ void Peers::replace_record(Peer& peer, const PeerRecord& news) {
         peer.published_stamp = peer.sent_stamp = 0;
         peer.has_lost_key = false;
         peer.sealed_heartbeat.clear();
-        peer.told = peer.faults = 0;
+        peer.told = peer.faults = peer.noted_faults = 0;
         peer.told_at = kLongAgo;
         peer.unheard_since = kNever;
         peer.takes_addressed = peer.came_up_in_vain = peer.gossip_worked = false;

@@ -49,7 +49,8 @@ struct Peer {
     bool takes_addressed = false;       // it takes PublishTo: an older minor does not
     bool proven = false;                // since it came up, something has arrived over a channel or through others
     bool came_up_in_vain = false;       // nothing arrived from it between its last two deaths
-    std::uint64_t faults = 0;           // channels that are silent, as noted last
+    std::uint64_t faults = 0;           // channels that are silent
+    std::uint64_t noted_faults = 0;     // the same, as noted last
 
     // The connection to it.
     bool connected = false;    // the last action was ConnectPeer, not DisconnectPeer
