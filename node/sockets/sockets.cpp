@@ -135,6 +135,12 @@ std::optional<Error> Sockets::bind(const SocketOptions& options) {
     address_ = with_port(advertise->host, advertise->port == 0 ? *door : advertise->port);
     control_address_ = with_port(advertise->host, *control);
     gossip_address_ = with_port(advertise->host, *gossip);
+    if (address_.find('%') != std::string::npos)
+        log_({2,
+              "zoned_address",
+              "this node announces " + address_ +
+                  ": only hosts whose interface has the same name reach it; advertise a name or another address",
+              {{"address", address_}}});
     return std::nullopt;
 }
 
