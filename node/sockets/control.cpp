@@ -6,7 +6,7 @@
 namespace muster::node {
 namespace {
 
-constexpr int kSendQueue = 1000;  // unused: nothing is sent
+constexpr int kUnusedSendQueue = 1000;  // unused: nothing is sent
 
 }  // namespace
 
@@ -14,8 +14,8 @@ Control::Control(zmq::context_t& context, NodeCounters& counters, Security& secu
     : counters_(counters),
       security_(security),
       server_(
-          context, [&context] { return make_router(context, kSendQueue); }, kNodesOnly, security, bounds, counters,
-          counters.connections.control) {}
+          context, [&context] { return make_router(context, kUnusedSendQueue); }, kNodesOnly, security, bounds,
+          counters, counters.connections.control) {}
 
 void Control::drain(const Emit& emit, ReceiveBudget& budget) {
     Parts parts;

@@ -10,9 +10,9 @@
 namespace muster::node {
 namespace {
 
-constexpr int kSendQueue = 4;      // hellos that wait for a connection; older ones would be stale
-constexpr int kReceiveQueue = 16;  // each hello is answered by one message
-constexpr auto kIdle = std::chrono::seconds(30);
+constexpr int kHellosToSend = 4;       // hellos that wait for a connection; older ones would be stale
+constexpr int kAnswersToReceive = 16;  // each hello is answered by one message
+constexpr auto kUnusedFor = std::chrono::seconds(30);
 constexpr auto kSilence = std::chrono::seconds(5);
 constexpr auto kTrial = std::chrono::seconds(1);  // how long some keys of many are tried
 constexpr auto kWarnEvery = std::chrono::seconds(60);
@@ -141,8 +141,8 @@ bool Dialer::open(const std::string& dialed, const Endpoint& endpoint) {
     if (!opened) return false;  // the core dials again
     zmq::socket_t& socket = *opened;
     set_common_options(socket);
-    socket.set(zmq::sockopt::sndhwm, kSendQueue);
-    socket.set(zmq::sockopt::rcvhwm, kReceiveQueue);
+    socket.set(zmq::sockopt::sndhwm, kHellosToSend);
+    socket.set(zmq::sockopt::rcvhwm, kAnswersToReceive);
     socket.set(zmq::sockopt::maxmsgsize, std::int64_t{2} << 20);
     socket.set(zmq::sockopt::reconnect_ivl_max, 1000);
     if (endpoint.key) security_.prepare_client(socket, *endpoint.key);
@@ -202,7 +202,7 @@ void Dialer::drain(const Emit& emit, ReceiveBudget budget) {
             break;
         }
         cluster::Sender sender;
-        for (int count = 0; count < kReceiveQueue && receive(connection.socket, parts); ++count) {
+        for (int count = 0; count < kAnswersToReceive && receive(connection.socket, parts); ++count) {
             budget.spend(parts.bytes);
             counters_.received();
             connection.last_received = time;
@@ -230,9 +230,9 @@ void Dialer::count_undecodable(const std::string& dialed, std::string_view frame
 
 void Dialer::expire() {
     const auto time = now();
-    std::erase_if(connections_, [&](const auto& one) { return time - one.second.used > kIdle; });
+    std::erase_if(connections_, [&](const auto& one) { return time - one.second.used > kUnusedFor; });
     std::erase_if(names_, [&](const auto& one) { return time - one.second.used > kWarnEvery; });
-    std::erase_if(trials_, [&](const auto& one) { return time - one.second.used > kIdle; });
+    std::erase_if(trials_, [&](const auto& one) { return time - one.second.used > kUnusedFor; });
     std::erase_if(warned_, [&](const auto& one) { return time - one.second > kWarnEvery; });
 }
 

@@ -10,9 +10,9 @@ namespace {
 
 // Messages that wait for one worker: the whole window of its stream (1024), which is sent at once after a resume, and
 // as many replies. With less, a worker that has a backlog would lose its connection again as soon as it is back.
-constexpr int kSendQueue = 4096;
+constexpr int kToOneWorker = 4096;
 constexpr std::size_t kMaxConnections = 100'000;
-constexpr auto kIdle = std::chrono::seconds(60);
+constexpr auto kSilentFor = std::chrono::seconds(60);
 
 /// The address of the other end of a message's connection; empty if it is not known any more.
 std::string address_of(const zmq::message_t& frame) {
@@ -35,9 +35,9 @@ Door::Door(zmq::context_t& context, NodeCounters& counters, Security& security, 
     : counters_(counters),
       security_(security),
       server_(
-          context, [&context] { return make_router(context, kSendQueue); }, kAllRoles, security, bounds, counters,
+          context, [&context] { return make_router(context, kToOneWorker); }, kAllRoles, security, bounds, counters,
           counters.connections.door),
-      connections_(kMaxConnections, kIdle),
+      connections_(kMaxConnections, kSilentFor),
       other_majors_(counters, std::move(log)) {}
 
 std::optional<Error> Door::reopen() {

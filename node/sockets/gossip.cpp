@@ -7,8 +7,9 @@
 namespace muster::node {
 namespace {
 
-constexpr int kSendQueue = 4000;       // messages to one subscriber; further ones are dropped, and the subscriber pulls
-constexpr int kReceiveQueue = 20'000;  // messages of one peer
+constexpr int kToOneSubscriber =
+    4000;                           // messages to one subscriber; further ones are dropped, and the subscriber pulls
+constexpr int kOfOnePeer = 20'000;  // messages of one peer
 // An XPUB processes all subscriptions of a connection within one call, so little of them may wait. See FloodGuard.
 constexpr int kSubscriptionQueue = 32;         // subscriptions of one connection that libzmq holds
 constexpr int kSubscriptionBuffer = 32 << 10;  // bytes of one connection that the kernel holds
@@ -22,7 +23,7 @@ zmq::socket_t make_publisher(zmq::context_t& context) {
     zmq::socket_t socket(context, zmq::socket_type::xpub);
     set_common_options(socket);
     socket.set(zmq::sockopt::linger, 200);
-    socket.set(zmq::sockopt::sndhwm, kSendQueue);
+    socket.set(zmq::sockopt::sndhwm, kToOneSubscriber);
     socket.set(zmq::sockopt::rcvhwm, kSubscriptionQueue);
     socket.set(zmq::sockopt::rcvbuf, kSubscriptionBuffer);
     socket.set(zmq::sockopt::maxmsgsize, kSubscriptionBytes);
@@ -49,7 +50,7 @@ Gossip::Gossip(zmq::context_t& context, std::string scope, NodeId self, NodeCoun
     subscriber_connections_.monitor(subscriber_);
     set_common_options(subscriber_);
     subscriber_.set(zmq::sockopt::sndhwm, 0);  // libzmq loses subscriptions beyond a SUB's high-water mark
-    subscriber_.set(zmq::sockopt::rcvhwm, kReceiveQueue);
+    subscriber_.set(zmq::sockopt::rcvhwm, kOfOnePeer);
     subscriber_.set(zmq::sockopt::maxmsgsize, kMessageBytes);
     subscriber_.set(zmq::sockopt::subscribe, topic_);
     const auto presence = presence_topic(scope_, self_);

@@ -10,7 +10,7 @@
 namespace muster::node {
 namespace {
 
-constexpr int kReceiveQueue = 1000;  // messages of one connection
+constexpr int kOfOneConnection = 1000;  // messages of one connection
 // Twice the longest valid frame, so that a frame that is somewhat too long is received and counted. A longer one makes
 // libzmq close the connection.
 constexpr std::int64_t kLongestFrame = 2 * static_cast<std::int64_t>(limits::kFrame);
@@ -22,7 +22,7 @@ zmq::socket_t make_router(zmq::context_t& context, int send_queue) {
     set_common_options(socket);
     socket.set(zmq::sockopt::linger, 200);
     socket.set(zmq::sockopt::sndhwm, send_queue);
-    socket.set(zmq::sockopt::rcvhwm, kReceiveQueue);
+    socket.set(zmq::sockopt::rcvhwm, kOfOneConnection);
     socket.set(zmq::sockopt::maxmsgsize, kLongestFrame);
     socket.set(zmq::sockopt::router_mandatory, true);
     return socket;
