@@ -20,9 +20,11 @@ constexpr const char* kLeave = "\x1b[0m\x1b[?7h\x1b[?25h\x1b[?1049l";
 
 std::optional<termios> usual_keyboard;  // as it was before
 
-/// Not from the background, where the terminal belongs to the shell, and SIGTTOU would stop this process.
+/// Not from the background, where the terminal belongs to the shell, and SIGTTOU would stop this process. A terminal
+/// that is not the controlling one has no foreground.
 void restore_keyboard() {
-    if (usual_keyboard && ::tcgetpgrp(STDIN_FILENO) == ::getpgrp())
+    const pid_t foreground = ::tcgetpgrp(STDIN_FILENO);
+    if (usual_keyboard && (foreground < 0 || foreground == ::getpgrp()))
         ::tcsetattr(STDIN_FILENO, TCSANOW, &*usual_keyboard);
 }
 
