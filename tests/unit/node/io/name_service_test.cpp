@@ -79,11 +79,19 @@ private:
     std::size_t most_running_ = 0;
 };
 
-/// A loop that asks. The service is leaked, like that of a process: its threads end when they have been idle.
+/// Never freed, like the service of a process: its threads end when they have been idle.
+template <class T>
+T& keep(T* made) {
+    static std::vector<T*> kept;
+    kept.push_back(made);
+    return *made;
+}
+
+/// A loop that asks.
 struct Asker {
-    SlowServer& server = *new SlowServer;  // used by the service's threads
+    SlowServer& server = keep(new SlowServer);  // used by the service's threads
     NameService& service =
-        *new NameService([&server = server](const std::string& host) { return server.look_up(host); });
+        keep(new NameService([&server = server](const std::string& host) { return server.look_up(host); }));
     std::atomic<int> woken{0};
     Resolver resolver{[this] { ++woken; }, service};
 
