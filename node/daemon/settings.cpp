@@ -197,7 +197,7 @@ constexpr std::array kSettings{
                 return set_limit(c.node.limits.connection_bytes, v.back(), node::kLeastQueueBytes);
             }},
     Setting{"memory", "BYTES",
-            "limit of what workers and other nodes can make the node keep, at least 67108864 (default a third of the "
+            "limit of what workers and other nodes can make the node keep, at least 67108864 (default a quarter of the "
             "memory of the machine or cgroup)",
             false,
             [](Config& c, const Values& v) { return set_limit(c.node.limits.memory, v.back(), node::kLeastMemory); }},

@@ -97,7 +97,7 @@ TEST(HostileStorm, HonestWorkersAreServedAllTheSame) {
         EXPECT_EQ(counters.value("suspicions", 0), 0) << "at " << Cluster::name(node);
     }
     storm.expect_short_turns();
-    storm.attacked().expect_unharmed(3 * kMemoryMib);
+    storm.attacked().expect_unharmed(4 * kMemoryMib);
 }
 
 keys::KeyPair pair_of(const Keys& keys, const std::string& role, const std::string& name) {
@@ -130,7 +130,7 @@ TEST(HostileStorm, ValidKeysHarmNobodyElse) {
         EXPECT_FALSE(std::regex_search(log, line, harmed)) << Cluster::name(i) << ": " << line.str();
     }
     storm.expect_short_turns();
-    storm.attacked().expect_unharmed(3 * kMemoryMib);
+    storm.attacked().expect_unharmed(4 * kMemoryMib);
     const auto groups = ask(storm.attacked().cluster(), 0, {"groups"})["groups"];
     for (const auto& group : groups) EXPECT_NE(group["store"], kLookedAt) << "an observer has joined a group";
 }

@@ -77,9 +77,9 @@ public:
             /// Bytes on their way in, and bytes on their way out, of one connection. At least 4 MiB. All connections of
             /// a port together have at most a quarter of `memory`, on top of it.
             std::size_t connection_bytes = std::size_t{256} << 20;
-            /// Bytes of all that workers and other nodes can make this node keep, at least 64 MiB. 0: a third of the
+            /// Bytes of all that workers and other nodes can make this node keep, at least 64 MiB. 0: a quarter of the
             /// memory of the machine or cgroup. Each key, and each other node, may have as much of it as is left free.
-            /// The tables of other nodes come on top, and what libzmq holds: in all, less than three times as much.
+            /// The tables of other nodes come on top, and what libzmq holds: in all, less than four times as much.
             std::size_t memory = 0;
             std::size_t workers = 65536;  // attached at the same time, those in their grace period included
             // What one worker, or one join of this process, may have:

@@ -196,7 +196,7 @@ TEST(Config, TheTableOfLimitsIsTheCodes) {
     const auto text = [](std::uint64_t number) { return std::to_string(number); };
     const std::map<std::string, std::string> defaults{{"--connections", text(limits.connections)},
                                                       {"--connection-bytes", text(limits.connection_bytes)},
-                                                      {"--memory", "a third of the memory of the machine or cgroup"},
+                                                      {"--memory", "a quarter of the memory of the machine or cgroup"},
                                                       {"--workers", text(limits.workers)},
                                                       {"--worker-members", text(limits.worker_members)},
                                                       {"--worker-groups", text(limits.worker_groups)},
