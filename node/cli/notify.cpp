@@ -94,7 +94,7 @@ int notify(const Settings& settings, const NotifyArguments& arguments) {
     for (std::uint64_t i = 0; i < arguments.count; ++i) {
         const auto report = (*worker)->notify(arguments.kind, arguments.group, *data, options);
         if (!report) {
-            // Whoever sends it again must know how many have gone out.
+            // The user needs this count to send the rest.
             if (i > 0) show(sum.total(), settings.json, arguments.wait);
             if (i > 0) complain(counted(i, "notification") + " of " + std::to_string(arguments.count) + " went out");
             return fail(report.error());

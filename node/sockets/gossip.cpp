@@ -7,9 +7,8 @@
 namespace muster::node {
 namespace {
 
-constexpr int kToOneSubscriber =
-    4000;                           // messages to one subscriber; further ones are dropped, and the subscriber pulls
-constexpr int kOfOnePeer = 20'000;  // messages of one peer
+constexpr int kToOneSubscriber = 4000;  // messages; further ones are dropped, and the subscriber pulls
+constexpr int kOfOnePeer = 20'000;      // messages
 // An XPUB processes all subscriptions of a connection within one call, so little of them may wait. See FloodGuard.
 constexpr int kSubscriptionQueue = 32;         // subscriptions of one connection that libzmq holds
 constexpr int kSubscriptionBuffer = 32 << 10;  // bytes of one connection that the kernel holds

@@ -220,7 +220,7 @@ class Groups(Pages):
         tab("fill", at="#words", text="nothing like it")
         tab.wait_text("#found", "0 of 120 groups")
         self.assertEqual(tab.get(rows), 0)
-        # Whoever types while the node answers: the answer is to the question before.
+        # The user types while the node answers: the page labels the answer with the question that it answers.
         tab("fill", at="#words", text="")
         tab.wait_text("#found", "120 groups")
         tab.get(

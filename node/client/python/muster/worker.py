@@ -304,7 +304,7 @@ class Worker:
 
     def _check_thread(self) -> None:
         if self._loop.is_current():
-            raise bad_request("this call would wait for itself: callbacks of a post's future must not call the worker")
+            raise bad_request("this call would wait for itself: it runs on the worker's own thread")
 
 
 _open: dict[Loop, Handlers] = {}  # of the workers that have not been closed
