@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -72,6 +73,7 @@ struct Profile {
     cluster::SessionTiming session;
     Duration link_retention = cluster::Timing{}.link_retention;
     cluster::Bounds bounds;
+    std::map<Place, cluster::Bounds> own_bounds;  // of places that have others than the rest
     HandlerProfile handlers;
     std::uint64_t keys = 0;                       // what all keys are drawn from; 0: none
     std::uint64_t check_every = 8;                // steps between two full checks of a core

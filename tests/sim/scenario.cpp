@@ -160,8 +160,14 @@ private:
         seeds.clear();
         for (std::size_t i = 2; i < words.size(); ++i) seeds.push_back(cast_.places.at(words[i]));
     }
+    /// bound peers 1 [at a]
     void bound(const Words& words) {
-        Bounds& bounds = cast_.profile.bounds;
+        Profile& profile = cast_.profile;
+        const bool of_one = words.size() > 3;
+        if (of_one && words[3] != "at") throw BadScript("write: bound NAME NUMBER at NODE");
+        Bounds& bounds = of_one
+                             ? profile.own_bounds.emplace(cast_.places.at(arg(words, 4)), profile.bounds).first->second
+                             : profile.bounds;
         const std::map<std::string, std::size_t*> all = {
             {"log_deltas", &bounds.log_deltas},       {"early_deltas", &bounds.early_deltas},
             {"chunk_bytes", &bounds.chunk_bytes},     {"link_items", &bounds.link_items},

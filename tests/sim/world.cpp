@@ -85,7 +85,8 @@ void Host::start() {
     options.seeds = seeds();
     options.random_seed = random_.next();
     options.session = world_.profile.session;
-    options.bounds = world_.profile.bounds;
+    const auto own = world_.profile.own_bounds.find(place_);
+    options.bounds = own == world_.profile.own_bounds.end() ? world_.profile.bounds : own->second;
     options.timing.link_retention = world_.profile.link_retention;
     options.notary = world_.notary_of(name_);
     clock_offset_ = random_.within(seconds(1), seconds(1000));
