@@ -14,6 +14,12 @@ constexpr int kDiffersBeforeNews = 2;    // heartbeats in a row
 constexpr int kDiffersBeforeHello = 12;  // news did not help: perhaps the peer does not know this life of this node
 constexpr Duration kNewsInterval = std::chrono::seconds(1);
 
+/// A node sends these only to a peer that it heard lately. They may fill a slow connection, so that reports come late.
+bool is_for_hearers(const proto::Body& body) {
+    return std::holds_alternative<proto::LinkData>(body) || std::holds_alternative<proto::LinkAck>(body) ||
+           std::holds_alternative<proto::SnapshotChunk>(body) || std::holds_alternative<proto::SnapshotAck>(body);
+}
+
 }  // namespace
 
 // ---- from the front door and to it -----------------------------------------------
@@ -156,6 +162,7 @@ void Core::Impl::on_node_message(proto::Message& message, Channel channel, const
     const bool tells =
         std::holds_alternative<proto::Ping>(message.body) || std::holds_alternative<proto::Pong>(message.body);
     if (!fresh && tells) return;
+    if (fresh && is_for_hearers(message.body)) peers.mark_heard_by(from.name);
     if (!speaks_for_others(from, message.body)) dispatch(message, provenance.relay);
 }
 
@@ -192,8 +199,10 @@ void Core::Impl::dispatch(proto::Message& message, const std::string& relay) {
         visibility.pinged(from, ping->nonce, seq);
     } else if (const auto* pong = std::get_if<proto::Pong>(&body)) {
         if (Copy* copy = replicas.find(from); copy && pong->channels != 0) copy->learn_digest(seq, pong->digest);
-        if (Peer* peer = peers.find(from.name); peer && pong->about == ctx.self)
+        if (Peer* peer = peers.find(from.name); peer && pong->about == ctx.self) {
             peers.take_report(*peer, pong->channels);
+            if (pong->channels != 0 && !(pong->channels & proto::channel_report::kNothing)) peers.mark_reached(*peer);
+        }
         visibility.ponged(from.name, *pong);
         pull_answers.ponged(from.name, pong->nonce);
     } else if (auto* data = std::get_if<proto::LinkData>(&body)) {

@@ -32,6 +32,7 @@ struct Timing {
     // Reports between two peers on what they hear of each other, over control; four times as often in trouble.
     Duration report = milliseconds(1000);
     Duration channel_silent = milliseconds(2500);  // of one channel: two reports are missing; the peer is told
+    Duration report_missing = milliseconds(5000);  // of a peer that is heard: it counts as not reached
     Duration relay_lease = milliseconds(2000);     // how long a probe makes a relay forward publications
     Duration redial_min = milliseconds(200);       // between hellos to one address: doubling from min to max, jittered
     Duration redial_max = milliseconds(1000);

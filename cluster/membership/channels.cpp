@@ -30,9 +30,12 @@ void Channels::heard(Peer& peer, Channel channel) const {
 }
 
 void Channels::allow_for_lateness(Duration late) {
-    for (auto& [name, peer] : peers_.all())
-        for (Instant* at : {&peer.heard_gossip_at, &peer.heard_control_at, &peer.watched_since, &peer.told_at})
+    for (auto& [name, peer] : peers_.all()) {
+        for (Instant* at : {&peer.heard_gossip_at, &peer.heard_control_at, &peer.watched_since, &peer.told_at,
+                            &peer.unconfirmed_since})
             *at = std::min(ctx_.now, *at + late);
+        if (peer.unheard_since != kNever) peer.unheard_since = std::min(ctx_.now, peer.unheard_since + late);
+    }
 }
 
 void Channels::tick(Seq position, std::uint64_t digest) {
@@ -48,11 +51,12 @@ void Channels::tick(Seq position, std::uint64_t digest) {
 
 /// A report is a Pong that nobody asked for, so an older minor passes over it. It goes over control, which is otherwise
 /// silent while nothing happens, and so shows that control works. While this node does not hear the peer over control,
-/// it cannot know whether the peer hears it, so the report takes the other ways as well.
+/// it cannot know whether the peer hears it, so the report takes the other ways as well. Through others it goes also to
+/// a peer that is down, if that may live: two nodes that are unreached to each other come up again only by reports.
 void Channels::report(Peer& peer, Seq position, std::uint64_t digest) {
     const Timing& timing = ctx_.options.timing;
     const auto says = peers_.report_for(peer);
-    const bool troubled = says != report::kTold || peers_.told_by(peer) != report::kTold;
+    const bool troubled = says != report::kTold || peers_.told_by(peer) != report::kTold || peer.unreached;
     const bool is_news = says != peer.reported;
     const Duration interval = troubled && peer.is_live() ? timing.heartbeat : timing.report;
     if (!peer.connected || (!is_news && ctx_.now - peer.reported_at < interval)) return;
@@ -62,7 +66,10 @@ void Channels::report(Peer& peer, Seq position, std::uint64_t digest) {
     ctx_.emit(SendPeer{peer.record.id.name, ctx_.message(pong, position.value)});
     if (!troubled) return;
     if (peer.takes_addressed) peers_.publish_to(peer, ctx_.message(pong, position.value));
-    if (!peers_.is_hearing_directly(peer) && peer.is_live() && peers_.relay_of(peer))
+    if (peers_.is_hearing_directly(peer) && !peers_.is_deaf(peer)) return;
+    const bool may_live = peer.is_live() ? peers_.relay_of(peer) != nullptr
+                                         : peer.unreached || ctx_.now - peer.arrived_at <= timing.suspect_after;
+    if (may_live && peers_.next_hop(peer, peer.record.id.name))
         peers_.send(peer.record.id.name, pong, position.value, true);
 }
 

@@ -73,6 +73,7 @@ void Detector::tick() {
     for (auto& [name, peer] : peers_.all()) {
         if (!peer.is_live()) continue;
         check_process(peer);
+        peers_.check_reached(peer, ctx_.options.timing.report_missing * (1 + lateness_));
         ask_others_if_silent(peer);
         suspect_if_silent(peer, cut_off);
         declare_down_if_suspect_for_too_long(peer, cut_off);
@@ -106,7 +107,7 @@ void Detector::ask_others(Peer& peer, bool hears) {
 
 void Detector::suspect_if_silent(Peer& peer, bool cut_off) {
     const Duration patience = ctx_.options.timing.suspect_after * (1 + lateness_);
-    const bool silent = ctx_.now - peer.heard_at > patience || peers_.is_unheard(peer);
+    const bool silent = ctx_.now - peer.heard_at > patience || peer.unreached;
     if (peer.record.state != NodeState::alive || !silent) return;
     peers_.suspect(peer);
     // A node that is cut off has time until Timing::reconnect_after, and its old connections work again first if the
@@ -129,8 +130,8 @@ void Detector::declare_down_if_suspect_for_too_long(Peer& peer, bool cut_off) {
     const Duration limit = (confirmed ? timing.down_confirmed : timing.down_after) * (cut_off ? 2 : 1);
     if (ctx_.now - peer.state_since < limit) return;
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(ctx_.now - peer.heard_at).count();
-    if (peers_.is_unheard(peer))
-        return peers_.declare(peer.record.id, NodeState::down, "nothing of this node reaches it");
+    if (peer.unreached)
+        return peers_.declare(peer.record.id, NodeState::down, std::string("it ") + peers_.why_unreached(peer));
     peers_.declare(peer.record.id, NodeState::down,
                    "silent for " + std::to_string(seconds) + " s" + (confirmed ? ", and to other nodes, too" : ""));
 }

@@ -7,8 +7,8 @@
 //   lost link, then a refused connect  down, immediately: only a process that has ended refuses
 //   silent for `ask_others_after`      other nodes are asked; a sign of life through one of them counts as heard
 //   silent for `suspect_after`         suspect; the other nodes learn of it. So is a peer that is heard, but reports
-//                                      for that long that it hears nothing of this node in any way. The connections
-//                                      to it are opened again
+//                                      for that long that it hears nothing of this node in any way, or does not
+//                                      report for `report_missing` that it does. The connections to it are opened again
 //   suspect for `down_after`           down; `down_confirmed` is enough if two other nodes suspect it as well
 //
 // How a node doubts itself:

@@ -153,7 +153,7 @@ void Peers::mark_deaf(const std::string& name) {
 }
 
 bool Peers::is_deaf(const Peer& peer) const {
-    if (ctx_.now - peer.deaf_at < ctx_.options.timing.suspect_after) return true;
+    if (peer.unreached || ctx_.now - peer.deaf_at < ctx_.options.timing.suspect_after) return true;
     return !is_reached(peer, Channel::control) && !is_reached(peer, Channel::gossip);
 }
 
@@ -167,9 +167,35 @@ void Peers::take_report(Peer& peer, std::uint64_t told) const {
         peer.unheard_since = kNever;
     else if (!goes_on || peer.unheard_since == kNever)
         peer.unheard_since = ctx_.now;
+    if (unheard && ctx_.now - peer.unheard_since >= ctx_.options.timing.suspect_after)
+        peer.unreached = true;  // so one report is not enough
     peer.told = told;
     peer.told_at = ctx_.now;
     peer.takes_addressed = true;
+}
+
+void Peers::mark_reached(Peer& peer) const {
+    peer.unconfirmed_since = ctx_.now;
+    peer.unreached = false;
+}
+
+void Peers::mark_heard_by(const std::string& name) {
+    if (Peer* peer = find(name)) peer->unconfirmed_since = ctx_.now;
+}
+
+/// A peer that does not know this node, refuses it, or believes it dead for long, reports nothing. Nor does an older
+/// minor, whose heartbeats say so.
+void Peers::check_reached(Peer& peer, Duration patience) const {
+    const bool is_heard = ctx_.now - peer.heard_at <= ctx_.options.timing.suspect_after;
+    if (peer.unreached || !is_heard || !peer.takes_addressed) return;
+    if (ctx_.now - peer.unconfirmed_since <= patience) return;
+    peer.unreached = true;
+    ctx_.count("peers_unreached");
+}
+
+const char* Peers::why_unreached(const Peer& peer) const {
+    return told_by(peer) & proto::channel_report::kNothing ? "hears nothing of this node"
+                                                           : "does not report that it hears this node";
 }
 
 std::uint64_t Peers::report_for(const Peer& peer) const {
@@ -183,7 +209,7 @@ std::uint64_t Peers::report_for(const Peer& peer) const {
     };
     if (is_silent(peer.heard_gossip_at)) says |= report::kNoGossip;
     if (is_silent(peer.heard_control_at)) says |= report::kNoControl;
-    if (ctx_.now - std::max(peer.heard_at, peer.heard_directly_at) > timing.suspect_after)
+    if (ctx_.now - std::max({peer.heard_at, peer.heard_directly_at, peer.arrived_at}) > timing.suspect_after)
         says |= report::kNoGossip | report::kNoControl | report::kNothing;
     return says;
 }
@@ -191,11 +217,6 @@ std::uint64_t Peers::report_for(const Peer& peer) const {
 std::uint64_t Peers::told_by(const Peer& peer) const {
     const bool recent = ctx_.now - peer.told_at <= ctx_.options.timing.channel_silent;
     return recent ? peer.told : proto::channel_report::kTold;
-}
-
-bool Peers::is_unheard(const Peer& peer) const {
-    if (!(told_by(peer) & proto::channel_report::kNothing)) return false;
-    return peer.told_at - peer.unheard_since >= ctx_.options.timing.suspect_after;  // so one report is not enough
 }
 
 bool Peers::is_reached(const Peer& peer, Channel channel) const {

@@ -56,7 +56,7 @@ PeerRecord Peers::self_record(Seq seq) const {
 }
 
 bool Peers::is_hearing(const Peer& peer) const {
-    return peer.is_live() && ctx_.now - peer.heard_at < ctx_.options.timing.suspect_after && !is_unheard(peer);
+    return peer.is_live() && ctx_.now - peer.heard_at < ctx_.options.timing.suspect_after && !peer.unreached;
 }
 
 bool Peers::is_serving(const Peer& peer) const {
@@ -108,7 +108,10 @@ void Peers::merge_believed(const PeerRecord& news, const std::string& reporter) 
 
 void Peers::begin_life() {
     refutation_ = 0;
-    for (auto& [name, peer] : peers_) peer.knows_us = false;
+    for (auto& [name, peer] : peers_) {
+        peer.knows_us = false;
+        peer.unconfirmed_since = ctx_.now;
+    }
 }
 
 void Peers::merge_self(const PeerRecord& news) {
@@ -179,7 +182,7 @@ void Peers::add(const PeerRecord& news, const std::string& reporter) {
     Peer& peer = peers_[news.id.name];
     peer.record = news;
     set_told_of_by(peer, reporter);
-    peer.state_since = peer.heard_at = ctx_.now;
+    peer.state_since = peer.heard_at = peer.unconfirmed_since = ctx_.now;
     peer.heard_directly_at = ctx_.now - ctx_.options.timing.suspect_after;  // not heard yet
     watch_channels(peer);
     transitions_.push_back({Transition::Kind::up, news.id, news.seq});
@@ -225,6 +228,8 @@ void Peers::replace_record(Peer& peer, const PeerRecord& news) {
         peer.told = peer.faults = peer.noted_faults = 0;
         peer.told_at = kLongAgo;
         peer.unheard_since = kNever;
+        peer.unreached = false;
+        peer.arrived_at = kLongAgo;
         peer.takes_addressed = peer.came_up_in_vain = peer.gossip_worked = false;
         return;
     }
@@ -240,6 +245,7 @@ void Peers::replace_record(Peer& peer, const PeerRecord& news) {
 void Peers::came_up(Peer& peer, bool new_life, bool was_live, const std::string& why) {
     const NodeId& id = peer.record.id;
     peer.heard_at = ctx_.now;
+    if (new_life || !was_live) peer.unconfirmed_since = ctx_.now;
     peer.proven = false;
     if (new_life || (!was_live && peer.faults == 0)) watch_channels(peer);
     if (new_life) peer.heard_directly_at = ctx_.now - ctx_.options.timing.suspect_after;
@@ -275,11 +281,10 @@ void Peers::confirm_alive(const NodeId& id, std::uint64_t refutation, const Sign
         return;
     }
     set_told_of_by(*peer, {});
+    peer->arrived_at = std::max(peer->arrived_at, ctx_.now - sign.age);
+    if (sign.direct) peer->heard_directly_at = ctx_.now;
     if (peer->record.state == NodeState::down) {
-        if (refutation <= peer->record.refutation) {
-            if (sign.direct) peer->heard_directly_at = ctx_.now;
-            return send_death_report(*peer, peer->record);
-        }
+        if (refutation <= peer->record.refutation) return send_death_report(*peer, peer->record);
         PeerRecord news = peer->record;
         news.state = NodeState::alive;
         news.refutation = refutation;
@@ -289,12 +294,13 @@ void Peers::confirm_alive(const NodeId& id, std::uint64_t refutation, const Sign
     }
     peer->record.refutation = std::max(peer->record.refutation, refutation);
     if (!sign.relay.empty()) choose_relay(*peer, sign);
+    // Only the time in which the peer is heard counts as time without its report.
+    if (const Duration silence = ctx_.now - peer->heard_at; silence > ctx_.options.timing.suspect_after)
+        peer->unconfirmed_since = std::min(ctx_.now, peer->unconfirmed_since + silence);
     peer->heard_at = std::max(peer->heard_at, ctx_.now - sign.age);
-    if (sign.direct) {
-        peer->heard_directly_at = ctx_.now;
-        if (is_reached(*peer, Channel::control)) peer->control_opened.wait = ctx_.options.timing.reconnect_after;
-    }
-    if (!is_unheard(*peer)) {
+    if (sign.direct && is_reached(*peer, Channel::control))
+        peer->control_opened.wait = ctx_.options.timing.reconnect_after;
+    if (!peer->unreached) {
         peer->proven = true;
         peer->came_up_in_vain = false;
     }
@@ -307,10 +313,10 @@ void Peers::confirm_alive(const NodeId& id, std::uint64_t refutation, const Sign
 void Peers::suspect(Peer& peer) {
     set_state(peer, NodeState::suspect);
     ctx_.count("suspicions");
-    if (is_unheard(peer)) {
-        ctx_.note(Note::Kind::node_suspect, peer.record.id.name, "hears nothing of this node");
+    if (peer.unreached) {
+        ctx_.note(Note::Kind::node_suspect, peer.record.id.name, why_unreached(peer));
         return ctx_.journal.node(ctx_.now, Change::Kind::node_suspect, peer.record.id.name,
-                                 "it says that it hears nothing of this node, neither directly nor through others");
+                                 std::string("it ") + why_unreached(peer) + ", neither directly nor through others");
     }
     ctx_.note(Note::Kind::node_suspect, peer.record.id.name, "silent");
     const auto silent = std::chrono::duration_cast<std::chrono::milliseconds>(ctx_.now - peer.heard_at).count();
@@ -352,8 +358,8 @@ void Peers::greet(const PeerRecord& record, const std::string& reporter) {
 }
 
 bool Peers::revives_in_vain(const Peer& peer, const PeerRecord& news) const {
-    return peer.record.state == NodeState::down && news.state == NodeState::alive && news.id == peer.record.id &&
-           is_unheard(peer);
+    const bool doubted = peer.record.state == NodeState::down || peer.record.state == NodeState::suspect;
+    return doubted && news.state == NodeState::alive && news.id == peer.record.id && peer.unreached;
 }
 
 void Peers::report_death_to(const NodeId& id) {

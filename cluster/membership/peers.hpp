@@ -31,6 +31,7 @@ struct Peer {
     // Signs of life.
     Instant heard_at{};                      // the latest, from the peer itself or through another node
     Instant heard_directly_at{};             // the latest message over a connection of the peer's own
+    Instant arrived_at = kLongAgo;           // the latest of both, whatever was believed of the peer then
     std::string relay;                       // the node that forwards the peer's publications to this one, or empty
     Instant heard_through_relay = kLongAgo;  // the latest sign of life that came through `relay`
 
@@ -43,6 +44,8 @@ struct Peer {
     std::uint64_t told = 0;         // its latest report: proto::channel_report
     Instant told_at = kLongAgo;
     Instant unheard_since = kNever;  // it reports without a break since then that it hears nothing of this node
+    Instant unconfirmed_since{};     // it is heard since then, and has not shown that it hears this node
+    bool unreached = false;          // it hears nothing of this node, as far as is known, until it reports that it does
     std::uint64_t reported = proto::channel_report::kTold;  // the latest report to it
     Instant reported_at = kLongAgo;
     Instant lease_asked_at = kLongAgo;  // the latest Probe to itself
@@ -148,8 +151,14 @@ public:
     [[nodiscard]] std::uint64_t report_for(const Peer& peer) const;
     /// The peer's latest report; proto::channel_report::kTold if it is too old.
     [[nodiscard]] std::uint64_t told_by(const Peer& peer) const;
-    /// The peer lives and reports that nothing of this node reaches it, neither directly nor through others.
-    [[nodiscard]] bool is_unheard(const Peer& peer) const;
+    /// The peer reports over a channel, or through others, that it hears this node.
+    void mark_reached(Peer& peer) const;
+    /// What the peer has sent shows that it heard this node lately. That is no report: see Peer::unreached.
+    void mark_heard_by(const std::string& name);
+    /// Counts a peer as not reached if it is heard for longer than `patience` without a sign that it hears this node.
+    void check_reached(Peer& peer, Duration patience) const;
+    /// Why the peer is unreached, for people.
+    [[nodiscard]] const char* why_unreached(const Peer& peer) const;
     /// This node is sure that this life of the peer has ended. `why` is for people.
     void declare(const NodeId& id, NodeState down_or_left, const std::string& why);
     void suspect(Peer& peer);
@@ -162,7 +171,7 @@ public:
     Result<NodeId> forget(const std::string& name);
     /// Another node answers at the address of this peer.
     void mark_moved(const std::string& name);
-    /// Heard within Timing::suspect_after, from itself or through another node, and it hears this node.
+    /// Heard within Timing::suspect_after, from itself or through another node, and not Peer::unreached.
     [[nodiscard]] bool is_hearing(const Peer& peer) const;
     /// Heard, and its link was not lost since: its process runs, and another one with its name is not its next life.
     [[nodiscard]] bool is_serving(const Peer& peer) const;
@@ -254,7 +263,7 @@ private:
     void set_state(Peer& peer, NodeState state) const;
     void send_death_report(Peer& peer, const proto::PeerRecord& report);
     void choose_relay(Peer& peer, const SignOfLife& sign);
-    /// A life that was down becomes alive again, although the peer reports that it hears nothing of this node.
+    /// A life that was down or suspect becomes alive again, although nothing of this node reaches the peer.
     [[nodiscard]] bool revives_in_vain(const Peer& peer, const proto::PeerRecord& news) const;
     /// Without the addresses of `peer` that belong to other nodes.
     [[nodiscard]] Which without_addresses_of_others(const Peer& peer, Which which);

@@ -131,6 +131,8 @@ constexpr std::array kMetrics{
     CounterMetric{"gossip_over_control", "muster_detoured_messages_total", "way", "gossip_over_control",
                   "Messages that took the other channel because theirs was silent"},
     CounterMetric{"control_over_gossip", "muster_detoured_messages_total", "way", "control_over_gossip", ""},
+    CounterMetric{"peers_unreached", "muster_peers_unreached_total", "", "",
+                  "Times that a node was heard for long without a report that it hears this node"},
     CounterMetric{"returns_disbelieved", "muster_returns_disbelieved_total", "", "",
                   "Returns of a node that is down and that no channel reaches"},
     CounterMetric{"relayed_sent", "muster_relayed_messages_total", "way", "sent",

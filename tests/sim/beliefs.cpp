@@ -17,8 +17,10 @@ void Model::hear(Watched& watched, const MessageArrived& arrived) {
     if (found->second.id.incarnation.value != message.header.incarnation) return;
     const bool is_own = world_.profile.keys == 0 || is_own_word(found->second, arrived);
     if (!is_own || !found->second.live) return;
-    if (const auto* pong = std::get_if<proto::Pong>(&message.body); pong && pong->about == watched.life->id)
+    if (const auto* pong = std::get_if<proto::Pong>(&message.body); pong && pong->about == watched.life->id) {
         found->second.denies = (pong->channels & proto::channel_report::kNothing) != 0;
+        if (!found->second.denies) found->second.reports = world_.clock.now();
+    }
     if (std::holds_alternative<proto::Goodbye>(message.body))
         cause_.goodbye = message.header.origin;
     else
@@ -90,13 +92,20 @@ bool Model::refuses_for_another(const Belief& belief) const {
                        [&](const auto& host) { return host->running() && host->id() == belief.id; });
 }
 
+/// It says that it hears nothing of the node, or has not said for so long that it does that the node has waited for its
+/// report, and then been in doubt.
+bool Model::is_unreached(const Belief& belief) const {
+    const Timing timing;
+    return belief.denies || world_.clock.now() - belief.reports > timing.report_missing + timing.down_confirmed;
+}
+
 /// A silence that began after the last cut, between two nodes that run all the time. Connections may have been
 /// forgotten before the node suspects the other, so new ones carry. In a run with keys, a node whose key is replaced is
 /// not believed until it has proven its life again.
 bool Model::could_reconnect(const Host& host, const Belief& belief) const {
     if (!cause_.event || !std::holds_alternative<Tick>(*cause_.event)) return false;
     if (!world_.profile.impostors.empty() || world_.profile.keys != 0) return false;
-    if (belief.denies || belief.heard < Duration(0)) return false;
+    if (is_unreached(belief) || belief.heard < Duration(0)) return false;
     const Host* other = world_.host_of(belief.id.name);
     if (!other || !other->running() || other->id() != belief.id) return false;
     if (host.last_pause() >= belief.heard || other->last_pause() >= belief.heard) return false;
@@ -115,6 +124,7 @@ void Model::judge_note(Watched& watched, const Host& host, const Note& note) {
             belief.id = info.id;
             belief.stamp = 0;
         }
+        if (!belief.live) belief.reports = world_.clock.now();
         belief.live = true;
     } else if (note.kind == Note::Kind::node_down || note.kind == Note::Kind::node_left) {
         const bool left = note.kind == Note::Kind::node_left;
@@ -124,7 +134,7 @@ void Model::judge_note(Watched& watched, const Host& host, const Note& note) {
         if (!left && cause_.goodbye == note.node) fail(watched, "calls " + note.node + " dead, which says goodbye");
         if (wrong && left) fail(watched, "believes that " + note.node + " left, which runs");
         const Duration silent = world_.clock.now() - belief.heard;
-        if (wrong && !belief.denies && !refuses_for_another(belief) && belief.heard >= Duration(0) &&
+        if (wrong && !is_unreached(belief) && !refuses_for_another(belief) && belief.heard >= Duration(0) &&
             silent < Timing{}.suspect_after)
             fail(watched, "believes " + note.node + " dead, which it hears itself");
         if (wrong && !left && could_reconnect(host, belief))

@@ -61,6 +61,7 @@ constexpr std::string_view kPaths[] = {
     "notifications_lost_with_workers",
     "notifications_matched",
     "notifications_refused",
+    "peers_unreached",
     "probes_sent",
     "proofs_unchecked",
     "pulls_answered",

@@ -74,6 +74,7 @@ private:
         Duration published{-1};        // last publication at its gossip port, the same
         Duration lost{-1};             // its connection ended last
         bool denies = false;           // its last report says that it hears nothing of the node
+        Duration reports{-1};          // its last report that it hears the node; or when it came up
         std::uint64_t stamp = 0;       // of the newest publication of that life, in a run with keys
         NodeId dead;                   // the last life that it called down,
         std::uint64_t refutation = 0;  // and after how many refutations of that life
@@ -139,6 +140,7 @@ private:
     void hear(Watched& watched, const cluster::MessageArrived& arrived);
     void hear_through_others(Watched& watched, const proto::Message& message) const;
     [[nodiscard]] bool refuses_for_another(const Belief& belief) const;
+    [[nodiscard]] bool is_unreached(const Belief& belief) const;
     [[nodiscard]] bool could_reconnect(const Host& host, const Belief& belief) const;
     [[nodiscard]] bool is_own_word(Belief& belief, const cluster::MessageArrived& arrived) const;
     void hear_worker(Watched& watched);

@@ -1,5 +1,7 @@
 #include "tests/sim/simulation.hpp"
 
+#include <algorithm>
+
 #include "tests/sim/faults.hpp"
 
 namespace muster::sim {
@@ -11,7 +13,16 @@ constexpr Duration kStraightAfter = seconds(6);  // the healing: a death, the do
 constexpr Duration kHeardOf = seconds(10);       // virtual time between two words on how far it is
 constexpr Duration kGivenUp = seconds(12);       // two rounds of coming up in vain
 constexpr Duration kStaysSo = seconds(4);
+constexpr Duration kAsleep = seconds(65);      // after which a node closes its connections to a dead one
+constexpr Duration kMet = milliseconds(500);   // for a hello and its answer
 constexpr Duration kLook = milliseconds(100);  // between two looks
+
+/// What still passes between one node and all others.
+enum class Left : std::uint8_t {
+    front_doors,
+    what_others_say,      // nothing that it says itself
+    what_others_publish,  // nothing that is for it alone, either
+};
 
 class Simulation {
 public:
@@ -86,35 +97,72 @@ private:
             strand_one(random, outcome);
     }
 
-    /// All channels of one node are cut, and front doors stay open: neither it nor the others show what they cannot
-    /// reach.
+    /// Nothing of one node reaches the others over a channel, and front doors stay open: neither it nor the others show
+    /// what they cannot reach. It may hear the others all the same.
     void strand_one(Random& random, Outcome& outcome) {
         const Profile& profile = world_.profile;
         if (profile.calm || profile.heal_with_cuts || profile.heal_with_port_cuts || profile.stop_one_for_good) return;
         const Place stranded = random.below(profile.nodes);
-        if (world_.trace()) world_.line("!", "n" + std::to_string(stranded) + " is stranded");
-        each_channel_of(stranded, [this](Place from, Place to, Port port) { world_.network.cut(from, to, port); });
-        world_.clock.run_until(world_.clock.now() + kGivenUp);
+        const auto left = static_cast<Left>(random.below(3));
+        if (world_.trace())
+            world_.line("!", "n" + std::to_string(stranded) + " is stranded " + std::to_string(static_cast<int>(left)));
+        Network& network = world_.network;
+        each_channel_of(stranded, left, [&](Place from, Place to, Port port) { network.cut(from, to, port); });
+        const auto shut_doors = [&] {
+            each_door_of(stranded, [&](Place from, Place to, Port port) { network.cut(from, to, port); });
+        };
+        // The others meet its next life, and have no way to report to it. A seed of it may be down for good.
+        const auto& hosts = world_.hosts;
+        const bool all_run = std::all_of(hosts.begin(), hosts.end(), [](const auto& host) { return host->running(); });
+        const bool starts_again = left == Left::what_others_publish && all_run && random.permille(700);
+        if (starts_again) {
+            world_.hosts[stranded]->crash();
+            world_.hosts[stranded]->start();
+            world_.clock.run_until(world_.clock.now() + kMet);
+            shut_doors();
+        }
+        if (!stays_apart(stranded, kGivenUp, outcome)) return;
+        const bool sleeps = !starts_again && random.permille(150);
+        if (sleeps) shut_doors();
+        if (sleeps && !stays_apart(stranded, kAsleep, outcome)) return;
+        if (starts_again || sleeps)
+            each_door_of(stranded, [&](Place from, Place to, Port port) { network.mend(from, to, port); });
+        each_channel_of(stranded, left, [&](Place from, Place to, Port port) { network.mend(from, to, port); });
+        settle(world_.clock.now() + kLiveness, outcome);
+    }
+
+    using OfPort = std::function<void(Place, Place, Port)>;
+
+    void each_channel_of(Place stranded, Left left, const OfPort& act) const {
+        for (Place other = 0; other < world_.profile.nodes; ++other) {
+            if (other == stranded) continue;
+            act(stranded, other, Port::control);
+            act(other, stranded, Port::gossip);
+            if (left != Left::what_others_say) act(other, stranded, Port::control);
+            if (left == Left::front_doors) act(stranded, other, Port::gossip);
+        }
+    }
+
+    void each_door_of(Place stranded, const OfPort& act) const {
+        for (Place other = 0; other < world_.profile.nodes; ++other) {
+            if (other == stranded) continue;
+            act(stranded, other, Port::door);
+            act(other, stranded, Port::door);
+        }
+    }
+
+    /// After `patience`, neither the node nor the others show the other side as alive.
+    bool stays_apart(Place stranded, Duration patience, Outcome& outcome) {
+        world_.clock.run_until(world_.clock.now() + patience);
         for (const Duration end = world_.clock.now() + kStaysSo; world_.clock.now() < end;) {
             world_.clock.run_until(world_.clock.now() + kLook);
             if (auto why = shows_unreachable(stranded)) {
                 outcome.verdict = Verdict::stalled;
                 outcome.why = *why;
-                return;
+                return false;
             }
         }
-        each_channel_of(stranded, [this](Place from, Place to, Port port) { world_.network.mend(from, to, port); });
-        settle(world_.clock.now() + kLiveness, outcome);
-    }
-
-    void each_channel_of(Place stranded, const std::function<void(Place, Place, Port)>& act) const {
-        for (Place other = 0; other < world_.profile.nodes; ++other) {
-            if (other == stranded) continue;
-            for (const Port port : {Port::control, Port::gossip}) {
-                act(other, stranded, port);
-                act(stranded, other, port);
-            }
-        }
+        return true;
     }
 
     std::optional<std::string> shows_unreachable(Place stranded) const {

@@ -83,6 +83,52 @@ TEST_F(DetectorRules, ANodeThatReturnedInVainElsewhereIsNotBelievedAtTheFrontDoo
     EXPECT_EQ(state_of_x(), NodeState::alive);
 }
 
+/// b refuses a, say: its heartbeats arrive at a, and no report that it hears a.
+TEST_F(DetectorRules, APeerThatIsHeardAndNeverReportsIsDownUntilItDoes) {
+    const auto state_of_b = [&](const std::string& at) { return net.core(at).nodes()[1].state; };
+    net.drop = [](const std::string& to, const proto::Message& message) {
+        return to == "a" && message.header.origin == "b" && std::holds_alternative<proto::Pong>(message.body);
+    };
+    net.run(milliseconds(3900));  // its latest report was a second ago, at most
+    EXPECT_EQ(state_of_b("a"), NodeState::alive);
+    net.run(milliseconds(1200));
+    EXPECT_EQ(state_of_b("a"), NodeState::suspect);
+    net.run(milliseconds(1500));
+    EXPECT_EQ(state_of_b("a"), NodeState::down);
+    net.notes.clear();
+    net.run(milliseconds(20000));
+    EXPECT_EQ(state_of_b("a"), NodeState::down);
+    EXPECT_EQ(state_of_b("b"), NodeState::alive);
+    EXPECT_EQ(state_of_b("c"), NodeState::alive);
+    EXPECT_EQ(std::count(net.notes.begin(), net.notes.end(), "a: node up b"), 0);
+    EXPECT_EQ(std::count(net.notes.begin(), net.notes.end(), "c: node down b"), 0);
+    EXPECT_EQ(counter("a", "peers_unreached"), 1u);
+    net.drop = {};
+    net.run(milliseconds(1500));
+    EXPECT_EQ(state_of_b("a"), NodeState::alive);
+}
+
+/// Node x publishes and does nothing else. `channels` in its heartbeats says whether its version reports.
+TEST_F(DetectorRules, APeerOfAnOlderMinorNeedNotReport) {
+    const proto::PeerRecord x{{"x", Incarnation{5}}, 0, NodeState::alive, "x:door", "x:control", "x:gossip", Seq{}, {}};
+    const auto arrives = [&](Channel channel, proto::Body body) {
+        const proto::Header header{"default", x.id.name, x.id.incarnation.value, 0};
+        net.call("a", MessageArrived{channel, ConnectionId{7}, {}, {header, std::move(body)}});
+    };
+    const auto publishes = [&](std::uint64_t channels) {
+        for (int i = 0; i < 40; ++i) {
+            arrives(Channel::gossip, proto::Heartbeat{0, 0, 0, channels});
+            net.run(milliseconds(250));
+        }
+    };
+    const auto state_of_x = [&] { return net.core("a").nodes().back().state; };
+    arrives(Channel::door, proto::Hello{x, {}});
+    publishes(0);
+    EXPECT_EQ(state_of_x(), NodeState::alive);
+    publishes(proto::channel_report::kTold);
+    EXPECT_EQ(state_of_x(), NodeState::down);
+}
+
 TEST_F(DetectorRules, AKilledProcessIsFoundThoughItsPortClosesAfterItsLinks) {
     net.failing_checks = 4;  // two at each of the others
     net.kill("b");
