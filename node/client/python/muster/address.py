@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from . import limits
 from .errors import bad_request, shown
+from .kinds import is_a
 from .reader import is_name
 
 # Nothing else is passed to ZeroMQ, because its endpoints have a syntax of their own.
@@ -51,7 +52,7 @@ def _lacks_its_zone(host: str) -> bool:
 
 def parse_address(text: str) -> Address:
     """Parses "HOST:PORT" or "NAME@HOST:PORT". Spaces around it and "tcp://" are ignored. Raises Error(bad_request)."""
-    if not isinstance(text, str):
+    if not is_a(text, str):
         raise bad_request(f"{shown(text)} is not an address: write 'HOST:PORT' as a str, as in '127.0.0.1:7100'")
     plain = str.__str__(text).strip().removeprefix("tcp://")
     name, at, host_port = plain.rpartition("@")

@@ -9,9 +9,10 @@ from types import TracebackType
 from typing import TypeVar
 
 from . import actions, calls
-from .arguments import checked_handler, checked_timeout
+from .arguments import checked_handler, checked_timeout, count_or_items
 from .calls import Call
 from .errors import Error, bad_request, shown
+from .kinds import is_a
 from .logs import log
 from .loop import CLOSING, Loop
 from .options import Options
@@ -132,7 +133,7 @@ class Worker:
     async def leave(
         self, group: tuple[str, str], what: int | Sequence[MemberId] = 1, *, timeout: float = 5.0
     ) -> list[MemberId]:
-        return await self._ask(calls.LeaveCall(group, what, timeout))
+        return await self._ask(calls.LeaveCall(group, count_or_items(what), timeout))
 
     async def members(self, group: tuple[str, str], *, timeout: float = 5.0) -> list[Member]:
         return await self._ask(calls.MembersCall(group, False, timeout))
@@ -201,7 +202,7 @@ class Worker:
         return await self._ask(calls.WatchCall(calls.EVERY_GROUP, handler, timeout))
 
     async def unwatch(self, watch: Watch, *, timeout: float = 5.0) -> bool:
-        if not isinstance(watch, Watch):
+        if not is_a(watch, Watch):
             raise bad_request(f"{shown(watch)} is not a watch: give what `watch` returned")
         until = time.monotonic() + checked_timeout(timeout)
         ended = self._loop.unwatch(watch)

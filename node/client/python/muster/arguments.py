@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from . import limits
 from .errors import bad_request, shown
+from .kinds import is_a
 from .types import Kind, MemberId, NodeId
 
 F = TypeVar("F", bound=Callable[..., object])
@@ -21,16 +22,20 @@ MOST_NODES = 1024  # addresses in a list
 
 def checked_timeout(timeout: object) -> float:
     """Seconds."""
-    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
+    seconds: float
+    if is_a(timeout, float):
+        seconds = float.__float__(timeout)
+    elif is_a(timeout, int) and not is_a(timeout, bool):
+        seconds = int.__index__(timeout)
+    else:
         raise bad_request(f"the timeout is {shown(timeout)}: it must be an int or float, in seconds")
-    seconds = float.__float__(timeout) if isinstance(timeout, float) else int.__index__(timeout)
     if not 0 < seconds <= LONGEST:
         raise bad_request(f"the timeout is {shown(seconds)} s: use more than 0 and at most {LONGEST:.0f} s")
     return float(seconds)
 
 
 def checked_int(value: object, what: str, least: int, most: int | None = None) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
+    if is_a(value, bool) or not is_a(value, int):
         raise bad_request(f"the {what} is {shown(value)}: it must be an int")
     number = int.__index__(value)
     if number < least or (most is not None and number > most):
@@ -44,14 +49,14 @@ def checked_count(count: object) -> int:
 
 
 def checked_flag(value: object, what: str) -> bool:
-    if not isinstance(value, bool):
+    if not is_a(value, bool):
         raise bad_request(f"{what} is {shown(value)}: it must be True or False")
     return value
 
 
 def checked_text(value: object, what: str, least: int, most: int) -> str:
     """A text of `least` to `most` bytes of UTF-8."""
-    if not isinstance(value, str):
+    if not is_a(value, str):
         raise bad_request(f"the {what} is {shown(value)}: it must be a str")
     text = str.__str__(value)
     try:
@@ -67,7 +72,7 @@ def checked_meta(meta: object) -> dict[str, str]:
     """A copy of the metadata of a member."""
     if meta is None:
         return {}
-    if not isinstance(meta, Mapping):
+    if not is_a(meta, Mapping):  # type: ignore[type-abstract]
         raise bad_request(f"the metadata is {shown(meta)}: it must be a dict of texts")
     try:
         pairs = list(itertools.islice(meta.items(), limits.META_PAIRS + 1))
@@ -77,24 +82,34 @@ def checked_meta(meta: object) -> dict[str, str]:
         raise bad_request(f"the metadata has more than {limits.META_PAIRS} pairs: use at most {limits.META_PAIRS}")
     checked = {}
     for pair in pairs:
-        if not isinstance(pair, tuple) or len(pair) != 2:
+        if not is_a(pair, tuple) or tuple.__len__(pair) != 2:
             raise bad_request(f"the metadata has {shown(pair)}: it must be a dict of texts")
-        key, value = (checked_text(text, "key or value of the metadata", 0, limits.META_TEXT) for text in pair)
+        texts = tuple.__iter__(pair)
+        key, value = (checked_text(text, "key or value of the metadata", 0, limits.META_TEXT) for text in texts)
         checked[key] = value
     return checked
 
 
 def checked_kind(kind: object) -> Kind:
-    if isinstance(kind, bool) or not isinstance(kind, int) or int.__index__(kind) not in (1, 2, 3):
+    if is_a(kind, bool) or not is_a(kind, int) or int.__index__(kind) not in (1, 2, 3):
         raise bad_request(f"the kind is {shown(kind)}: use muster.Kind.created, updated or deleted")
     return Kind(int.__index__(kind))
+
+
+def count_or_items(what: Any) -> Any:
+    """A count as it is, or the items of what may be a list of ids: of a type that can be trusted, but not checked."""
+    return what if is_a(what, int) else leaving(what)
+
+
+def leaving(ids: object) -> list[Any]:
+    return items_of(ids, "what leaves", "a count, or a list of the ids that join returned", limits.MEMBERS_A_CALL)
 
 
 def checked_ids(ids: object) -> list[MemberId]:
     """The ids of members that are to leave."""
     found = []
-    for each in items_of(ids, "what leaves", "a count, or a list of the ids that join returned", limits.MEMBERS_A_CALL):
-        if not isinstance(each, MemberId) or not isinstance(each.node, NodeId):
+    for each in leaving(ids):
+        if not is_a(each, MemberId) or not is_a(each.node, NodeId):
             raise bad_request(f"{shown(each)} is not the id of a member: give the ids that join returned")
         node = NodeId(
             checked_text(each.node.name, "name of a node", 0, limits.NAME), checked_int(each.node[1], "id", 0)
@@ -105,7 +120,7 @@ def checked_ids(ids: object) -> list[MemberId]:
 
 def items_of(value: object, what: str, wanted: str, most: int) -> list[Any]:
     """The items of any iterable except texts."""
-    if isinstance(value, (str, bytes, bytearray, Mapping)) or not isinstance(value, Iterable):
+    if is_a(value, str, bytes, bytearray, Mapping) or not is_a(value, Iterable):  # type: ignore[type-abstract]
         raise bad_request(f"{what} is {shown(value)}: give {wanted}")
     try:
         items = list(itertools.islice(value, most + 1))
@@ -141,6 +156,6 @@ def checked_path(path: object, what: str) -> str:
         os.fsencode(text)
     except Exception:
         text = None
-    if not isinstance(text, str) or "\0" in text:
+    if not is_a(text, str) or "\0" in text:
         raise bad_request(f"the {what} is {shown(path)}: it must be a path")
     return str.__str__(text)

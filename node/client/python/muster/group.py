@@ -5,6 +5,7 @@ import xxhash
 from . import limits
 from .arguments import checked_text
 from .errors import bad_request, shown
+from .kinds import is_a
 from .types import Group
 
 
@@ -26,7 +27,7 @@ def group_key(group: tuple[str, str]) -> GroupKey:
 
 def checked_group(group: object) -> Group:
     """Raises Error(bad_request) if it is not a group: a tuple of two texts of 1 to 255 bytes."""
-    if not isinstance(group, tuple) or tuple.__len__(group) != 2:
+    if not is_a(group, tuple) or tuple.__len__(group) != 2:
         raise bad_request(f"{shown(group)} is not a group: write ('store', 'feature')")
     store, feature = tuple.__iter__(group)
     part = limits.GROUP_PART

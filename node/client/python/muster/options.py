@@ -14,6 +14,7 @@ from .arguments import checked_flag, checked_handler, checked_int, checked_path,
 from .book import AddressBook
 from .errors import bad_request, shown
 from .keys import KeyRing
+from .kinds import is_a
 from .reader import is_name
 from .session import Identity, Session
 from .types import OnAttachment, OnGap
@@ -44,7 +45,7 @@ class Options:
         """
         checked_timeout(self.timeout)
         key = None if self.key is None else checked_path(self.key, "key")
-        if not isinstance(self.name, str) or not is_name(name := str.__str__(self.name) or default_name(key)):
+        if not is_a(self.name, str) or not is_name(name := str.__str__(self.name) or default_name(key)):
             raise bad_request(
                 f"{shown(self.name)} is not a name: use 1 to 64 of A-Z a-z 0-9 . _ -, a letter or digit first"
             )

@@ -10,10 +10,11 @@ from types import TracebackType
 from typing import TypeVar
 
 from . import actions, calls
-from .arguments import checked_handler, checked_timeout
+from .arguments import checked_handler, checked_timeout, count_or_items
 from .calls import Call
 from .errors import Error, ErrorCode, bad_request, shown
 from .handlers import Handlers, end_child
+from .kinds import is_a
 from .logs import log
 from .loop import CLOSING, Loop
 from .options import Options
@@ -178,7 +179,7 @@ class Worker:
 
         Fewer members leave if it has fewer; unknown ids are ignored. Raises not_joined if no member would leave.
         """
-        return self._ask(calls.LeaveCall(group, what, timeout))
+        return self._ask(calls.LeaveCall(group, count_or_items(what), timeout))
 
     def members(self, group: tuple[str, str], *, timeout: float = 5.0) -> list[Member]:
         """The group's members in the whole cluster, by node name, then number. Empty if there are none."""
@@ -274,7 +275,7 @@ class Worker:
 
         Waits while the handler runs, unless it is called by that handler.
         """
-        if not isinstance(watch, Watch):
+        if not is_a(watch, Watch):
             raise bad_request(f"{shown(watch)} is not a watch: give what `watch` returned")
         until = time.monotonic() + checked_timeout(timeout)
         self._check_thread()

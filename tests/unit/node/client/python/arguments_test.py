@@ -59,6 +59,30 @@ class Raises:
     __hash__ = None
 
 
+class Classless:
+    """isinstance asks for `__class__` and lets its exception through."""
+
+    @property
+    def __class__(self):
+        raise RuntimeError("meant")
+
+    def __bool__(self):
+        raise RuntimeError("meant")
+
+    __index__ = __int__ = __float__ = __len__ = __bool__
+
+
+class Pretender:
+    """Says that it is an int, a text, a group and so on."""
+
+    def __init__(self, kind):
+        self.kind = kind
+
+    @property
+    def __class__(self):
+        return self.kind
+
+
 class BrokenDict(dict):
     def items(self):
         raise KeyError("meant")
@@ -103,22 +127,28 @@ HOSTILE = [
     ),
     *(coroutine, generator, async_generator, AsyncCallable(), MemberId(NodeId("a", 1), 1), range(3), NotImplemented),
     *(type("L", (list,), {})(), [[[[]]]], lambda: None, print),
+    *(Classless(), [Classless()], (Classless(), "b"), {"a": Classless()}, {Classless(): "a"}),
+    *(Pretender(kind) for kind in (bool, int, float, str, tuple, list, dict, MemberId, Watch)),
 ]
 
 
+def is_a(value, kinds):
+    return issubclass(type(value), kinds)
+
+
 def is_int(value, least, most):
-    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+    return is_a(value, int) and not is_a(value, bool) and least <= value <= most
 
 
 def is_text(value, most=255):
     try:
-        return isinstance(value, str) and len(str.encode(value)) <= most
+        return is_a(value, str) and len(str.encode(value)) <= most
     except UnicodeEncodeError:
         return False
 
 
 def is_group(value):
-    return isinstance(value, tuple) and len(value) == 2 and all(is_text(part) and str.__len__(part) for part in value)
+    return is_a(value, tuple) and len(value) == 2 and all(is_text(part) and str.__len__(part) for part in value)
 
 
 def is_function(value):
@@ -130,11 +160,11 @@ GOOD = {  # parameter: (a good value, whether another value is good)
     "group": (GROUP, is_group),
     "handler": (print, is_function),
     "count": (1, lambda value: is_int(value, 1, 65_536)),
-    "what": (1, lambda value: is_int(value, 1, 65_536) or isinstance(value, (list, tuple)) and not value),
+    "what": (1, lambda value: is_int(value, 1, 65_536) or is_a(value, (list, tuple)) and not value),
     "meta": ({"a": "b"}, lambda value: value is None),
-    "visible": (True, lambda value: isinstance(value, bool)),
-    "wait": (True, lambda value: isinstance(value, bool)),
-    "timeout": (5.0, lambda value: isinstance(value, (int, float)) and value is not True and 0 < value <= 86_400),
+    "visible": (True, lambda value: is_a(value, bool)),
+    "wait": (True, lambda value: is_a(value, bool)),
+    "timeout": (5.0, lambda value: is_a(value, (int, float)) and value is not True and 0 < value <= 86_400),
     "kind": (Kind.created, lambda value: is_int(value, 1, 3)),
     "data": (None, None),  # nearly everything can be sent
     "watch": (Watch(GROUP, print), lambda value: False),
@@ -231,7 +261,7 @@ class Calls(unittest.TestCase):
 
     def is_async(self, worker, value):
         """Coroutine functions are good handlers of the asyncio worker only."""
-        is_coroutine = value is coroutine or isinstance(value, AsyncCallable)
+        is_coroutine = value is coroutine or is_a(value, AsyncCallable)
         return is_coroutine and not isinstance(worker, muster.aio.Worker)
 
     def test_async_handlers_are_refused_by_the_threaded_worker(self):
@@ -244,7 +274,8 @@ class Calls(unittest.TestCase):
 
     def test_data_whose_own_code_fails_is_refused(self):
         for worker, run in self.workers():
-            for data in (BrokenDict(a=1), object(), Raises(), 2**64, "\ud800", decimal.Decimal(1), {"a": [Index()]}):
+            bad = (BrokenDict(a=1), object(), Raises(), 2**64, "\ud800", decimal.Decimal(1), {"a": [Index()]})
+            for data in (*bad, Classless(), [Classless()]):
                 for name in ("notify_created", "post"):
                     arguments = {"group": GROUP, "data": data} | ({"kind": Kind.created} if name == "post" else {})
                     self.assertEqual(
@@ -263,7 +294,7 @@ class Calls(unittest.TestCase):
 
 class Connecting(unittest.TestCase):
     def test_every_option(self):
-        bad_texts = [value for value in HOSTILE if not isinstance(value, str)]
+        bad_texts = [value for value in HOSTILE if not is_a(value, str)]
         table = {
             "nodes": [v for v in HOSTILE if v is not object]
             + [[A, 5], [A, b"x"], ["\ud800:1"], [A] * 2000, [Liar("x")]],
@@ -273,8 +304,8 @@ class Connecting(unittest.TestCase):
             "inbox": [v for v in HOSTILE if not is_int(v, 1, 10**6000)],
             "on_gap": [v for v in HOSTILE if v is not None and not is_function(v)] + [coroutine, generator],
             "on_attachment": [v for v in HOSTILE if v is not None and not is_function(v)] + [AsyncCallable()],
-            "in_order": [v for v in HOSTILE if not isinstance(v, bool)],
-            "listed_only": [v for v in HOSTILE if not isinstance(v, bool)],
+            "in_order": [v for v in HOSTILE if not is_a(v, bool)],
+            "listed_only": [v for v in HOSTILE if not is_a(v, bool)],
             "key": [v for v in HOSTILE if v is not None],
             "keys": [v for v in HOSTILE if v is not None],
         }
