@@ -215,7 +215,8 @@ Json json_of(const View& view) {
     Json object{{"node", json_of(now.status.node)},
                 {"scope", now.status.scope},
                 {"ready", now.status.ready},
-                {"workers", now.status.workers}};
+                {"workers", now.status.workers},
+                {"silent_channels", now.status.silent_channels}};
     object["nodes"] = Json::array();
     for (const auto& node : sorted_nodes(now)) object["nodes"].push_back(json_of(node));
     object["groups"] = Json::array();
