@@ -112,7 +112,7 @@ void Detector::suspect_if_silent(Peer& peer, bool cut_off) {
     peers_.suspect(peer);
     // A node that is cut off has time until Timing::reconnect_after, and its old connections work again first if the
     // network comes back.
-    if (!cut_off) peers_.reopen_suspect(peer);
+    if (!cut_off) renew_connections(peer);
     // A node that is cut off has heard nobody, and one that never met the peer cannot tell that it has fallen silent.
     // The accusation would only help to confirm a wrong suspicion.
     if (!cut_off && peer.is_met()) publish(ctx_, proto::PeerNews{{peer.record}});
@@ -128,12 +128,26 @@ void Detector::declare_down_if_suspect_for_too_long(Peer& peer, bool cut_off) {
     const Timing& timing = ctx_.options.timing;
     const bool confirmed = peer.accusers.size() >= kConfirmingAccusers;
     const Duration limit = (confirmed ? timing.down_confirmed : timing.down_after) * (cut_off ? 2 : 1);
-    if (ctx_.now - peer.state_since < limit) return;
+    if (!has_had_its_time(peer, limit)) return;
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(ctx_.now - peer.heard_at).count();
     if (peer.unreached)
         return peers_.declare(peer.record.id, NodeState::down, std::string("it ") + peers_.why_unreached(peer));
     peers_.declare(peer.record.id, NodeState::down,
                    "silent for " + std::to_string(seconds) + " s" + (confirmed ? ", and to other nodes, too" : ""));
+}
+
+/// The last part of the time is with new connections. That concerns a peer that became suspect while this node was cut
+/// off: since then, this node may have heard others again, or two others may have shortened the time.
+bool Detector::has_had_its_time(Peer& peer, Duration limit) {
+    const Duration suspected = ctx_.now - peer.state_since;
+    if (suspected < limit * 3 / 4) return false;
+    if (peer.renewed_at == kNever) renew_connections(peer);
+    return suspected >= limit && ctx_.now - peer.renewed_at >= ctx_.options.timing.down_confirmed / 2;
+}
+
+void Detector::renew_connections(Peer& peer) {
+    peer.renewed_at = ctx_.now;
+    peers_.reopen_suspect(peer);
 }
 
 // ---- lost links --------------------------------------------------------------------

@@ -17,7 +17,7 @@
 //   as long before it suspects.
 //   It is cut off, as far as it can tell (is_cut_off()): it waits twice as long for `down`, accuses nobody, and opens
 //   connections again only after `reconnect_after`. When it hears peers again, the wait from `suspect` to `down` begins
-//   again for those that it has yet to hear.
+//   again for those that it has yet to hear. Their connections are opened again before its end, too.
 //
 // README.md in this folder has the reasons and the rejected alternatives; cluster/options.hpp has the times.
 #pragma once
@@ -54,6 +54,8 @@ private:
     void ask_others(Peer& peer, bool hears);
     void suspect_if_silent(Peer& peer, bool cut_off);
     void declare_down_if_suspect_for_too_long(Peer& peer, bool cut_off);
+    [[nodiscard]] bool has_had_its_time(Peer& peer, Duration limit);
+    void renew_connections(Peer& peer);
     [[nodiscard]] bool is_cut_off() const;
     void restart_suspicions();
 

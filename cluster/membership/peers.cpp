@@ -312,6 +312,7 @@ void Peers::confirm_alive(const NodeId& id, std::uint64_t refutation, const Sign
 
 void Peers::suspect(Peer& peer) {
     set_state(peer, NodeState::suspect);
+    peer.renewed_at = kNever;
     ctx_.count("suspicions");
     if (peer.unreached) {
         ctx_.note(Note::Kind::node_suspect, peer.record.id.name, why_unreached(peer));

@@ -66,6 +66,7 @@ struct Peer {
     SocketTimes control_opened;
     SocketTimes gossip_opened;
     bool reopened = false;  // connected again because it was silent, and still silent: messages there would be lost
+    Instant renewed_at = kNever;  // since when it has new connections because it is suspect; kNever: not yet
 
     std::set<std::string> accusers;           // other nodes that suspect it too
     Instant link_lost_at = kLongAgo;          // until something of its own arrives, its process is checked
