@@ -51,7 +51,8 @@ void Channels::tick(Seq position, std::uint64_t digest) {
 
 /// A report is a Pong that nobody asked for, so an older minor passes over it. It goes over control, which is otherwise
 /// silent while nothing happens, and so shows that control works. While this node does not hear the peer over control,
-/// it cannot know whether the peer hears it, so the report takes the other ways as well. Through others it goes also to
+/// it cannot know whether the peer hears it, so the report takes the other ways as well. With keys, a peer that is
+/// heard has no relay, because what others say of it is never news; its report goes through any of them. So it does to
 /// a peer that is down, if that may live: two nodes that are unreached to each other come up again only by reports.
 void Channels::report(Peer& peer, Seq position, std::uint64_t digest) {
     const Timing& timing = ctx_.options.timing;
@@ -67,7 +68,7 @@ void Channels::report(Peer& peer, Seq position, std::uint64_t digest) {
     if (!troubled) return;
     if (peer.takes_addressed) peers_.publish_to(peer, ctx_.message(pong, position.value));
     if (peers_.is_hearing_directly(peer) && !peers_.is_deaf(peer)) return;
-    const bool may_live = peer.is_live() ? peers_.relay_of(peer) != nullptr
+    const bool may_live = peer.is_live() ? peers_.relay_of(peer) || peers_.is_hearing_directly(peer)
                                          : peer.unreached || ctx_.now - peer.arrived_at <= timing.suspect_after;
     if (may_live && peers_.next_hop(peer, peer.record.id.name))
         peers_.send(peer.record.id.name, pong, position.value, true);
