@@ -62,7 +62,8 @@ struct Bounds {
     std::size_t log_bytes = 64u << 20;              // of memory that they take, for each origin
     std::size_t all_log_bytes = 256u << 20;         // for all origins together: see Share
     std::size_t early_deltas = 4096;                // kept after a gap, for each origin
-    std::size_t early_bytes = 16u << 20;            // of memory that they and waiting chunks take, for each origin
+    std::size_t early_bytes = 16u << 20;            // of memory that they and waiting chunks take, for each origin;
+                                                    // SnapshotSender::kWindow chunks must fit
     std::size_t all_early_bytes = 64u << 20;        // for all origins together: see Share
     std::size_t table_members = 4u << 20;           // of each origin; an origin keeps an eighth below
     std::size_t all_members = 16u << 20;            // of all origins together: see Share

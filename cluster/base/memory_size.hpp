@@ -34,10 +34,5 @@ inline std::size_t memory_of(const proto::Delta& delta) {
                 change.leaves.capacity() * sizeof(proto::NumberRun);
     return size;
 }
-inline std::size_t memory_of(const proto::SnapshotChunk& chunk) {
-    std::size_t size = sizeof(chunk) + chunk.groups.capacity() * sizeof(proto::GroupRuns);
-    for (const auto& part : chunk.groups) size += memory_of(part.group) + memory_of(part.joins);
-    return size;
-}
 
 }  // namespace muster::cluster

@@ -4,10 +4,10 @@
 #include <iterator>
 #include <utility>
 
-#include "cluster/base/memory_size.hpp"
 #include "cluster/base/share.hpp"
 #include "cluster/base/work.hpp"
 #include "cluster/check.hpp"
+#include "proto/codec.hpp"
 #include "proto/limits.hpp"
 
 namespace muster::cluster {
@@ -365,29 +365,32 @@ void Copy::replace_if_caught_up() {
     settle();
 }
 
-bool Copy::is_early(const proto::SnapshotChunk& chunk, const std::string& from) const {
+bool Copy::is_early(const ChunkId& chunk) const {
     if (incoming_ && chunk.as_of < incoming_->as_of()) return false;
-    const bool goes_on = incoming_ && incoming_->as_of() == chunk.as_of && incoming_->from() == from;
+    const bool goes_on = incoming_ && incoming_->as_of() == chunk.as_of && incoming_->from() == chunk.from;
     return chunk.index > (goes_on ? incoming_->next() : 0);
 }
 
 Copy::Chunks::iterator Copy::due_chunk() {
     return std::find_if(chunks_.begin(), chunks_.end(),
-                        [&](const WaitingChunk& waiting) { return !is_early(waiting.chunk, waiting.from); });
+                        [&](const WaitingChunk& waiting) { return !is_early(waiting.id); });
 }
 
 bool Copy::postpone(proto::SnapshotChunk& chunk, Seq position, const std::string& from) {
-    const bool early = is_early(chunk, from);
+    ChunkId id{chunk.as_of, chunk.index, from};
+    const bool early = is_early(id);
     if (!early && due_chunk() == chunks_.end() && has_work_left()) return false;
     // The same chunk of an earlier attempt.
-    const auto same = std::find_if(chunks_.begin(), chunks_.end(), [&](const WaitingChunk& waiting) {
-        return waiting.from == from && waiting.chunk.as_of == chunk.as_of && waiting.chunk.index == chunk.index;
-    });
+    const auto same =
+        std::find_if(chunks_.begin(), chunks_.end(), [&](const WaitingChunk& waiting) { return waiting.id == id; });
     if (same != chunks_.end()) take_out(same);
     const bool full = chunks_.size() >= SnapshotSender::kWindow;
-    if (full && is_early(chunks_.front().chunk, chunks_.front().from)) take_out(chunks_.begin());
-    const std::size_t bytes = memory_of(chunk);
+    if (full && is_early(chunks_.front().id)) take_out(chunks_.begin());
     const bool in_vain = pull_due_ == kNever || chunks_.size() >= SnapshotSender::kWindow;
+    WaitingChunk waiting{std::move(id), position, {}};
+    // With the shortest header, because a frame may already be as long as frames can be.
+    if (!in_vain) waiting.bytes = proto::encode({{"s", "n", 1, 0}, std::move(chunk)});
+    const std::size_t bytes = waiting.memory();
     // Deltas can be pulled one by one, but without this chunk the snapshot begins again.
     while (!in_vain && !has_room(bytes) && !early_.empty()) drop_early(std::prev(early_.end()));
     if (in_vain || !has_room(bytes)) {
@@ -396,21 +399,25 @@ bool Copy::postpone(proto::SnapshotChunk& chunk, Seq position, const std::string
     }
     early_bytes_ += bytes;
     shared_.early_bytes += bytes;
-    chunks_.push_back({std::move(chunk), position, from});
+    chunks_.push_back(std::move(waiting));
     shared_.has_backlog = shared_.has_backlog || !early;
     return true;
 }
 
-std::optional<Copy::WaitingChunk> Copy::next_chunk() {
+std::optional<Copy::DueChunk> Copy::next_chunk() {
     const auto due = due_chunk();
     if (due == chunks_.end()) return std::nullopt;
-    return take_out(due);
+    WaitingChunk waiting = take_out(due);
+    auto message = proto::decode(waiting.bytes);
+    MUSTER_CHECK(message && std::holds_alternative<proto::SnapshotChunk>(message->body));
+    return DueChunk{std::get<proto::SnapshotChunk>(std::move(message->body)), waiting.position,
+                    std::move(waiting.id.from)};
 }
 
 Copy::WaitingChunk Copy::take_out(const Chunks::iterator& at) {
     WaitingChunk waiting = std::move(*at);
     chunks_.erase(at);
-    const std::size_t bytes = memory_of(waiting.chunk);
+    const std::size_t bytes = waiting.memory();
     early_bytes_ -= bytes;
     shared_.early_bytes -= bytes;
     return waiting;

@@ -21,6 +21,7 @@
 #include <string>
 
 #include "cluster/base/context.hpp"
+#include "cluster/base/memory_size.hpp"
 #include "cluster/replication/snapshot.hpp"
 #include "cluster/replication/sync_progress.hpp"
 #include "cluster/tables/replica.hpp"
@@ -55,8 +56,8 @@ public:
         /// members that are still shown would be taken for members of that.
         void hide_retired(const std::string& node);
     };
-    /// A chunk of a snapshot that waits for a turn.
-    struct WaitingChunk {
+    /// A chunk of a snapshot that is due.
+    struct DueChunk {
         proto::SnapshotChunk chunk;
         Seq position;
         std::string from;
@@ -118,7 +119,7 @@ public:
     /// Shows or hides a part of the table, as far as the work of this turn allows.
     void settle();
     /// The first waiting chunk that can be taken. It does not wait any more.
-    std::optional<WaitingChunk> next_chunk();
+    std::optional<DueChunk> next_chunk();
     /// Applies a part of the deltas that wait.
     void apply_waiting();
 
@@ -135,6 +136,20 @@ public:
     [[nodiscard]] std::optional<std::string> over_bounds() const;
 
 private:
+    struct ChunkId {
+        Seq as_of;
+        std::uint64_t index = 0;
+        std::string from;
+        bool operator==(const ChunkId&) const = default;
+    };
+    /// A chunk that waits for a turn or for those before it: encoded, because decoded it takes many times as much,
+    /// and what was sent at once must fit.
+    struct WaitingChunk {
+        ChunkId id;
+        Seq position;
+        std::string bytes;
+        [[nodiscard]] std::size_t memory() const { return sizeof(*this) + bytes.capacity() + kAllocation; }
+    };
     using Chunks = std::deque<WaitingChunk>;
 
     /// The table that the next delta is for: a snapshot whose chunks are all there, or else the table in use.
@@ -172,7 +187,7 @@ private:
     void show_if_due();
     void schedule_pull(Instant due);
     /// Chunks before this one are missing.
-    [[nodiscard]] bool is_early(const proto::SnapshotChunk& chunk, const std::string& from) const;
+    [[nodiscard]] bool is_early(const ChunkId& chunk) const;
     [[nodiscard]] Chunks::iterator due_chunk();
     WaitingChunk take_out(const Chunks::iterator& at);
     void drop_incoming();

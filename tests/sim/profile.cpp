@@ -57,11 +57,25 @@ void draw_bounds(Profile& profile, Random& random) {
         profile.session.grace = random.permille(300) ? Duration(0) : random.within(milliseconds(50), seconds(2));
 }
 
+/// Chunks of a snapshot that have been sent wait here when the work of a turn is done. If they do not fit, each attempt
+/// to copy the table ends at the same chunk. One takes up to 5,000 bytes, because metadata may take 4,200.
+void leave_room_for_chunks(cluster::Bounds& bounds) {
+    constexpr std::size_t kRoom = 4 * 5000;
+    const cluster::Bounds usual;
+    if (bounds.early_bytes == usual.early_bytes && bounds.all_early_bytes == usual.all_early_bytes) return;
+    bounds.chunk_bytes = std::min<std::size_t>(bounds.chunk_bytes, 400);
+    bounds.early_bytes = std::max(bounds.early_bytes, kRoom);
+    bounds.all_early_bytes = std::max(bounds.all_early_bytes, 2 * kRoom);
+}
+
 void draw_shares(cluster::Bounds& bounds, Random& random) {
     if (random.permille(200)) bounds.early_bytes = random.between(2000, 20'000);
     if (random.permille(200)) bounds.all_early_bytes = random.between(10'000, 60'000);
     if (random.permille(200)) bounds.all_log_bytes = random.between(2000, 20'000);
-    if (random.permille(300)) bounds.table_work = random.between(3000, 30'000);
+    if (random.permille(300)) {
+        bounds.table_work = random.between(3000, 30'000);
+        leave_room_for_chunks(bounds);
+    }
     if (random.permille(200)) bounds.answer_window = random.between(500, 20'000);
     if (random.permille(200)) bounds.repair_bytes_per_turn = random.between(1, 5000);
     if (random.permille(200)) bounds.unmet_peers = random.between(2, 6);

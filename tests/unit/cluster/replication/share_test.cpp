@@ -451,6 +451,26 @@ TEST_F(ShareOfReplication, ChunksWaitForATurnToo) {
     EXPECT_EQ(two.counter("a", "snapshots_sent"), 1u);
 }
 
+/// Decoded, the chunks that a sender sends at once would not fit with the least memory that a node may have.
+TEST_F(ShareOfReplication, AWindowOfChunksFitsTheLeastMemory) {
+    start([](Bounds& bounds) { bounds.bound_memory(std::size_t{64} << 20); });
+    net.check_every_step = false;
+    auto whole = snapshot(4 * 6000, 1);
+    say(x, proto::Heartbeat{}, whole.as_of.value);
+    const auto groups = std::exchange(whole.groups, {});
+    for (std::uint64_t i = 0; i < 4; ++i) {
+        auto chunk = whole;
+        chunk.index = i;
+        chunk.count = i == 3 ? 4 : 0;
+        chunk.groups.assign(groups.begin() + static_cast<std::ptrdiff_t>(i * 6000),
+                            groups.begin() + static_cast<std::ptrdiff_t>((i + 1) * 6000));
+        within_turn(x, chunk, whole.as_of.value);
+    }
+    for (int turn = 0; turn < 60; ++turn) tick();
+    EXPECT_EQ(counter("chunks_not_kept"), 0u);
+    EXPECT_EQ(counter("snapshots_taken"), 1u);
+}
+
 TEST_F(ShareOfReplication, EarlyDeltasAreBoundedByTheMemoryThatTheyTake) {
     start([](Bounds& bounds) { bounds.early_bytes = 100'000; });
     for (std::uint64_t seq = 2; seq <= 200; ++seq)
