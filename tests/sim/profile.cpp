@@ -57,11 +57,14 @@ void draw_bounds(Profile& profile, Random& random) {
         profile.session.grace = random.permille(300) ? Duration(0) : random.within(milliseconds(50), seconds(2));
 }
 
-/// Chunks of a snapshot that have been sent wait here when the work of a turn is done. If they do not fit, each attempt
-/// to copy the table ends at the same chunk. One takes up to 5,000 bytes, because metadata may take 4,200.
-void leave_room_for_chunks(cluster::Bounds& bounds) {
+/// What arrives when the work of a turn is done waits, if there is room. Of the answer to a pull, at least some dozens
+/// of deltas must fit, or a table catches up too slowly for a run. Of a snapshot, a window of chunks must fit, or each
+/// attempt to copy a table ends at the same chunk. One takes up to 5,000 bytes, because metadata may take 4,200.
+void leave_room_for_what_waits(cluster::Bounds& bounds) {
+    constexpr std::size_t kDeltas = 64;
     constexpr std::size_t kRoom = 4 * 5000;
     const cluster::Bounds usual;
+    bounds.early_deltas = std::max(bounds.early_deltas, kDeltas);
     if (bounds.early_bytes == usual.early_bytes && bounds.all_early_bytes == usual.all_early_bytes) return;
     bounds.chunk_bytes = std::min<std::size_t>(bounds.chunk_bytes, 400);
     bounds.early_bytes = std::max(bounds.early_bytes, kRoom);
@@ -74,7 +77,7 @@ void draw_shares(cluster::Bounds& bounds, Random& random) {
     if (random.permille(200)) bounds.all_log_bytes = random.between(2000, 20'000);
     if (random.permille(300)) {
         bounds.table_work = random.between(3000, 30'000);
-        leave_room_for_chunks(bounds);
+        leave_room_for_what_waits(bounds);
     }
     if (random.permille(200)) bounds.answer_window = random.between(500, 20'000);
     if (random.permille(200)) bounds.repair_bytes_per_turn = random.between(1, 5000);
