@@ -36,10 +36,13 @@ Core::Impl::Impl(Options options)
       sessions(ctx),
       watches(ctx, replicas, sessions),
       visibility(ctx, peers, replicas),
+      recent(ctx),
       routes(replicas, local),
       reports(ctx),
-      fan_outs(ctx, routes, links, sessions, reports),
-      notifier(ctx, routes, links, fan_outs, reports) {
+      handovers(ctx, peers, replicas, routes, sessions),
+      fan_outs(ctx, routes, links, sessions, handovers, reports),
+      replays(ctx, replicas, recent, links, handovers),
+      notifier(ctx, replicas, recent, routes, links, fan_outs, reports) {
     ctx.proof = proof_of(ctx, peers.self_record({}));
 }
 
@@ -118,6 +121,8 @@ bool Core::Impl::settle_once() {
         replicas.on(transition);
         pull_answers.on(transition);
         links.on(transition);
+        handovers.on(transition);
+        replays.on(transition);
         reports.on(transition);
         visibility.on(transition);
     }
@@ -125,6 +130,8 @@ bool Core::Impl::settle_once() {
         group ? routes.changed(*group) : routes.clear();
         ctx.emit(GroupChanged{std::move(group)});
     });
+    replicas.updates().visit_lost([&](const std::optional<Group>& group) { recent.lost_members(group); });
+    notifier.tables_changed();
     const auto updates = replicas.updates().take();
     watches.tell(updates);
     moved = moved || !updates.empty();
@@ -185,7 +192,7 @@ void Core::Impl::on(const LocalLeave& event) {
 
 void Core::Impl::on(LocalNotify& event) {
     notifier.notify(
-        event.call, "",
+        event.call, "", 0,
         {event.kind, std::move(event.group), std::move(event.data), event.wait, milliseconds_of(event.timeout)},
         ctx.own_share);
 }
@@ -198,7 +205,7 @@ void Core::Impl::answer(const Caller& caller, CallResult result) {
             if constexpr (std::is_same_v<T, Done>)
                 sessions.reply(request, proto::DoneReply{});
             else if constexpr (std::is_same_v<T, NotifyReport>)
-                sessions.reply(request, proto::NotifyReply{std::move(value)});
+                sessions.reply(request, proto::NotifyReply{std::move(value), sessions.settled_call(request.token)});
             else if constexpr (std::is_same_v<T, Error>)
                 sessions.reply(request, proto::ErrorReply{value.code, std::move(value.text)});
             else
@@ -235,12 +242,25 @@ void Core::Impl::tick() {
     replicas.forget();
     pull_answers.tick();
     links.tick();
+    handovers.tick();
+    replays.tick();
+    recent.tick([&](const Group& group) { return replicas.has_members(group); });
     sessions.tick();
     fan_outs.tick();
     reports.tick();
+    notifier.tick();
+    settle_calls();
     end_leases();
     note_progress();
     update_ready();
+}
+
+/// A notice is settled when every other node with members has it, and the workers at this node have handled it: then
+/// the death of this node alone does not lose it. Notices have their numbers in the order of the calls.
+void Core::Impl::settle_calls() {
+    if (!sessions.has_unsettled_calls() || handovers.waits_for_self()) return;
+    const std::uint64_t lowest = std::min(links.lowest_notice(), sessions.lowest_own_notice());
+    if (lowest > 0) sessions.settle_up_to(std::min(recent.last_seq, lowest - 1));
 }
 
 /// Notes the progress of a sync that takes longer than a second, at longer and longer intervals.
@@ -286,8 +306,8 @@ bool Core::Impl::has_met_all_peers() const {
 bool Core::Impl::wants_flush() const {
     return heartbeat_due <= ctx.now || peers.has_news() || replicas.next_publish() <= ctx.now ||
            repair.has_due_pulls() || replicas.has_backlog() || pull_answers.wants_flush() || links.wants_flush() ||
-           local.wants_flush() || sessions.wants_flush() || visibility.wants_flush() || watches.wants_flush() ||
-           !queries.empty();
+           handovers.wants_flush() || replays.wants_flush() || local.wants_flush() || sessions.wants_flush() ||
+           visibility.wants_flush() || watches.wants_flush() || !queries.empty();
 }
 
 /// The order matters: own deltas first, because a heartbeat tells the position behind them, and a peer that is asked
@@ -305,6 +325,9 @@ void Core::Impl::flush() {
     if (beats) publish_heartbeat();
     visibility.flush();
     answer_queries();
+    handovers.flush();
+    for (auto& request : handovers.take_own()) replays.take(ctx.self, std::move(request));
+    replays.flush();
     settle();
     links.flush();
     watches.flush();
@@ -327,7 +350,9 @@ void Core::Impl::publish_heartbeat() {
     heartbeat_due = ctx.now + ctx.options.timing.heartbeat;
     const auto self = peers.self_record({});
     const Replica& own = replicas.own();
-    publish(ctx, proto::Heartbeat{self.refutation, own.digest(), peers.digest(), proto::channel_report::kTold},
+    publish(ctx,
+            proto::Heartbeat{self.refutation, own.digest(), peers.digest(),
+                             proto::channel_report::kTold + proto::channel_report::kReplays},
             own.applied().value);
 }
 
@@ -373,7 +398,9 @@ void Core::check() const {
     impl.local.check();
     impl.sessions.check();
     MUSTER_CHECK(impl.ctx.memory.used() == impl.sessions.memory() + impl.watches.memory() + impl.local.memory() +
-                                               impl.links.queued_bytes() + impl.reports.memory());
+                                               impl.links.queued_bytes() + impl.reports.memory() +
+                                               impl.recent.memory() + impl.handovers.memory() + impl.replays.memory() +
+                                               impl.notifier.memory());
 }
 
 std::optional<std::string> Core::over_bounds() const {
@@ -382,6 +409,7 @@ std::optional<std::string> Core::over_bounds() const {
     if (auto over = impl_->pull_answers.over_bounds()) return over;
     if (auto over = impl_->links.over_bounds()) return over;
     if (auto over = impl_->reports.over_bounds()) return over;
+    if (impl_->recent.is_over_bounds()) return "recent notices";
     if (auto over = impl_->fan_outs.over_bounds()) return over;
     if (auto over = impl_->watches.over_bounds()) return over;
     return impl_->sessions.over_bounds();

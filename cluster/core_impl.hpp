@@ -13,8 +13,11 @@
 #include "cluster/base/context.hpp"
 #include "cluster/core.hpp"
 #include "cluster/delivery/fan_outs.hpp"
+#include "cluster/delivery/handovers.hpp"
 #include "cluster/delivery/links.hpp"
 #include "cluster/delivery/notifier.hpp"
+#include "cluster/delivery/recent.hpp"
+#include "cluster/delivery/replays.hpp"
 #include "cluster/delivery/reports.hpp"
 #include "cluster/membership/channels.hpp"
 #include "cluster/membership/detector.hpp"
@@ -63,6 +66,7 @@ struct Core::Impl {
     void publish_heartbeat();
     void update_ready();
     void note_progress();
+    void settle_calls();
     void shut_down();
     [[nodiscard]] bool wants_flush() const;
     [[nodiscard]] bool has_met_all_peers() const;
@@ -136,6 +140,7 @@ struct Core::Impl {
     void answer_queries();
     void forget_request(const Sessions::Request& request, const std::string& name);
     void join_request(const SessionRequest& id, const std::string& worker, const proto::JoinRequest& join);
+    void rejoin_request(const SessionRequest& id, const std::string& worker, const proto::RejoinRequest& again);
 
     // core_views.cpp: what callers read
     [[nodiscard]] NodeInfo self_info() const;
@@ -161,9 +166,12 @@ struct Core::Impl {
     std::size_t answer_bytes = 0;  // of answers to queries since the last flush
     Watches watches;
     Visibility visibility;
+    Recent recent;
     Routes routes;
     Reports reports;
+    Handovers handovers;
     FanOuts fan_outs;
+    Replays replays;
     Notifier notifier;
 
     std::uint64_t own_stamp = 0;                                   // the highest stamp that came back to this node

@@ -11,6 +11,10 @@ namespace muster::cluster {
 void Core::Impl::adopt_incarnation(Incarnation incarnation) {
     const bool known = ready || replicas.own().applied() != Seq{};
     if (known) end_life();
+    recent.begin_life();
+    notifier.begin_life();
+    handovers.begin_life();
+    replays.begin_life();
     links.begin_life();  // a node may have reported to notifiers before it was ready
     ctx.self.incarnation = incarnation;
     ctx.proof = proof_of(ctx, peers.self_record({}));

@@ -12,6 +12,7 @@ namespace {
 
 constexpr int kDiffersBeforeNews = 2;    // heartbeats in a row
 constexpr int kDiffersBeforeHello = 12;  // news did not help: perhaps the peer does not know this life of this node
+constexpr int kBeatsOfOlderMinor = 8;
 constexpr Duration kNewsInterval = std::chrono::seconds(1);
 
 /// A node sends these only to a peer that it heard lately. They may fill a slow connection, so that reports come late.
@@ -209,6 +210,8 @@ void Core::Impl::dispatch(proto::Message& message, const std::string& relay) {
         on_link_data(from, std::move(*data));
     } else if (const auto* link_ack = std::get_if<proto::LinkAck>(&body)) {
         links.acked(from, *link_ack);
+    } else if (auto* wanted = std::get_if<proto::ReplayRequest>(&body)) {
+        replays.take(from, std::move(*wanted));
     } else if (const auto* wrapped = std::get_if<proto::Relay>(&body); wrapped && relay.empty()) {
         on_relay(from, *wrapped);
     } else if (const auto* forget = std::get_if<proto::Forget>(&body)) {
@@ -225,6 +228,10 @@ void Core::Impl::on_heartbeat(const NodeId& from, const proto::Heartbeat& beat, 
     Peer* peer = peers.find_live(from);
     if (!peer) return;
     peer->takes_addressed = beat.channels != 0;
+    // Without keys anybody can make a heartbeat: one counts that says it, and only many that do not.
+    peer->can_replay = peer->can_replay || (beat.channels & proto::channel_report::kReplays) != 0;
+    if (!peer->can_replay && ++peer->beats_without_replay >= kBeatsOfOlderMinor) peer->cannot_replay = true;
+    if (peer->can_replay) peer->cannot_replay = false;
     if (beat.membership == peers.digest()) {
         peer->digests_differ = 0;
         return;
@@ -245,7 +252,9 @@ void Core::Impl::on_link_data(const NodeId& from, proto::LinkData data) {
         else if (notice)
             fan_outs.take(from, *notice);
         else if (const auto* lost = std::get_if<proto::NoticesLost>(&item))
-            fan_outs.take(*lost);
+            fan_outs.take(from, *lost);
+        else if (const auto* replay = std::get_if<proto::Replay>(&item))
+            handovers.take(from, *replay);
         else
             reports.take(from, std::get<proto::NoticeReport>(item));
     }

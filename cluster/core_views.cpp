@@ -124,7 +124,8 @@ const Durations& Core::durations() const {
     return impl_->ctx.durations;
 }
 bool Core::is_busy() const {
-    return impl_->replicas.has_backlog() || impl_->local.wants_flush() || !impl_->queries.empty();
+    return impl_->replicas.has_backlog() || impl_->local.wants_flush() || !impl_->queries.empty() ||
+           impl_->replays.wants_flush();
 }
 Seq Core::applied(const std::string& node) const {
     return impl_->replicas.applied(node);

@@ -45,11 +45,16 @@ void Core::Impl::request(Sessions::Request request) {
     auto& body = request.body;
     if (const auto* join = std::get_if<proto::JoinRequest>(&body)) {
         join_request(id, request.worker, *join);
+    } else if (const auto* again = std::get_if<proto::RejoinRequest>(&body)) {
+        rejoin_request(id, request.worker, *again);
     } else if (const auto* leave = std::get_if<proto::LeaveRequest>(&body)) {
         const auto left = local.leave(id.token, leave->group, leave->members, leave->count);
         left ? answer(id, proto::LeaveReply{*left}) : answer(id, left.error());
     } else if (auto* notify = std::get_if<proto::NotifyRequest>(&body)) {
-        notifier.notify(id, request.worker, std::move(*notify), sessions.find(id.token)->share());
+        const std::uint64_t call = notify->call;
+        Session& session = *sessions.find(id.token);
+        notifier.notify(id, request.worker, session.life(), std::move(*notify), session.share());
+        if (Session* still = sessions.find(id.token)) still->called(call, recent.last_seq);
     } else if (const auto* watch = std::get_if<proto::WatchRequest>(&body)) {
         const auto done = watches.watch(id, watch->group);
         done ? answer(id, Done{}) : answer(id, done.error());
@@ -136,6 +141,33 @@ void Core::Impl::join_request(const SessionRequest& id, const std::string& worke
         visibility.wait(id, std::move(reply), ctx.now + duration_of(join.timeout_ms), share);
     else
         answer(id, std::move(reply));
+}
+
+/// All joins of the group, or none: what is replayed counts for all of them.
+void Core::Impl::rejoin_request(const SessionRequest& id, const std::string& worker,
+                                const proto::RejoinRequest& again) {
+    const auto& share = sessions.find(id.token)->share();
+    std::uint64_t members = 0;
+    for (const auto& join : again.joins) members += std::min<std::uint64_t>(join.count, limits::kMembersPerCall + 1);
+    if (again.joins.empty() || members > limits::kMembersPerCall)
+        return answer(id, Error{ErrorCode::bad_request, "join 1 to " + std::to_string(limits::kMembersPerCall) +
+                                                            " members again with one call"});
+    proto::JoinReply reply;
+    for (const auto& join : again.joins) {
+        const auto joined = local.join(id.token, worker, again.group, join.count, join.meta, share);
+        if (joined) {
+            reply.members.push_back(*joined);
+            continue;
+        }
+        std::vector<MemberNumber> numbers;
+        for (const auto& run : reply.members)
+            for (std::uint64_t i = 0; i < run.count; ++i) numbers.push_back(run.first.plus(i));
+        if (!numbers.empty()) (void)local.leave(id.token, again.group, numbers, 1);
+        return answer(id, joined.error());
+    }
+    settle();  // the routes must have the members
+    handovers.begin(id.token, again, reply.members);
+    answer(id, std::move(reply));
 }
 
 }  // namespace muster::cluster

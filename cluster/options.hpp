@@ -41,11 +41,12 @@ struct Timing {
     Duration seed_again = std::chrono::minutes(1);  // if another node answered
     Duration pull_retry = milliseconds(300);
     Duration link_retry = milliseconds(250);
-    Duration link_retention = std::chrono::minutes(5);  // how long a link keeps notices for a peer that is down
-    Duration ready_wait = milliseconds(3000);           // for seeds that do not answer
-    Duration name_conflict_wait = milliseconds(5000);   // for the last holder of this node's name to be found dead
-    Duration sleep_after = std::chrono::minutes(1);     // after a node is down: it costs no connections any more
-    Duration forget_after = std::chrono::minutes(60);   // after a node is down or has left
+    Duration link_retention = std::chrono::minutes(5);    // how long a link keeps notices for a peer that is down
+    Duration handover_window = std::chrono::seconds(30);  // how long notices are remembered for workers that move
+    Duration ready_wait = milliseconds(3000);             // for seeds that do not answer
+    Duration name_conflict_wait = milliseconds(5000);     // for the last holder of this node's name to be found dead
+    Duration sleep_after = std::chrono::minutes(1);       // after a node is down: it costs no connections any more
+    Duration forget_after = std::chrono::minutes(60);     // after a node is down or has left
 };
 
 /// Times of worker sessions. PROTOCOL.md, "Timers".
@@ -76,7 +77,9 @@ struct Bounds {
     std::size_t link_items = 65536;                 // not acknowledged, for each peer
     std::size_t link_bytes = 64u << 20;
     OverflowPolicy link_policy = OverflowPolicy::drop_oldest;  // or refuse_newest: refuses the whole notify call
-    std::size_t backlog_items = 65536;                         // of a worker's stream, not acknowledged
+    std::size_t recent_items = 65536;                          // notices that are remembered for workers that move
+    std::size_t recent_bytes = 64u << 20;
+    std::size_t backlog_items = 65536;  // of a worker's stream, not acknowledged
     std::size_t backlog_bytes = 64u << 20;
     OverflowPolicy backlog_policy = OverflowPolicy::drop_oldest;
     /// Bytes of all that workers and other nodes can make this node keep: streams and answers to workers, links, walks,

@@ -16,13 +16,26 @@ namespace {
 
 constexpr std::size_t kHeaderFields = 6;
 constexpr std::size_t kReserved = 8192;  // bytes reserved for a list before its elements have arrived
-constexpr std::uint32_t kNotificationFields = 7;
+constexpr std::uint32_t kNotificationFields = 11;
 
 // ---- encoding --------------------------------------------------------------
 
 struct StringSink {
     std::string& out;
     void write(const char* bytes, std::size_t size) { out.append(bytes, size); }
+};
+
+class Encoder;
+
+/// Packs fields without an enclosing list.
+class BareEncoder {
+public:
+    explicit BareEncoder(Encoder& encoder) : encoder_(encoder) {}
+    template <class... Fields>
+    bool operator()(Fields&&... parts);
+
+private:
+    Encoder& encoder_;
 };
 
 class Encoder {
@@ -80,6 +93,7 @@ private:
     void put(const Appended& value) { bytes(value.text); }
     void put(const AppendedName& value) { string(value.text); }
     void put(const AppendedNumber& value) { put(value.value); }
+    void put(const AppendedFlag& value) { packer_.pack_uint64(value.value ? 1 : 0); }
     void put(const AppendedLines& value) {
         std::string text;
         for (const auto& line : value.lines) text += (text.empty() ? "" : "\n") + line;
@@ -112,6 +126,8 @@ private:
         const std::string& head = delivery.notice.head();
         sink_.write(head.data(), head.size());
         put(*delivery.members);
+        BareEncoder tail(*this);
+        tail_fields(tail, const_cast<Notice&>(*delivery.notice));
     }
     void put(const LinkItem& item) {
         packer_.pack_array(2);
@@ -133,17 +149,10 @@ private:
     msgpack::packer<StringSink> packer_;
 };
 
-class BareEncoder {
-public:
-    explicit BareEncoder(std::string& out) : encoder_(out) {}
-    template <class... Fields>
-    bool operator()(Fields&&... parts) {
-        return encoder_.bare(parts...);
-    }
-
-private:
-    Encoder encoder_;
-};
+template <class... Fields>
+bool BareEncoder::operator()(Fields&&... parts) {
+    return encoder_.bare(parts...);
+}
 
 class MessageEncoder {
 public:
@@ -188,6 +197,7 @@ private:
     static constexpr bool kIsAppended = std::is_same_v<std::remove_cvref_t<Field>, Appended> ||
                                         std::is_same_v<std::remove_cvref_t<Field>, AppendedName> ||
                                         std::is_same_v<std::remove_cvref_t<Field>, AppendedNumber> ||
+                                        std::is_same_v<std::remove_cvref_t<Field>, AppendedFlag> ||
                                         std::is_same_v<std::remove_cvref_t<Field>, AppendedLines>;
 
     template <class Field>
@@ -228,6 +238,12 @@ private:
     bool get(const Appended& to) { return bytes(to.text, to.limit); }
     bool get(const AppendedName& to) { return get(WorkerName{to.text}); }
     bool get(const AppendedNumber& to) { return get(to.value); }
+    bool get(const AppendedFlag& to) {
+        std::uint64_t value = 0;
+        if (!get(value)) return false;
+        to.value = value != 0;
+        return true;
+    }
     bool get(const AppendedLines& to) {
         std::string text;
         if (!get(Text{text})) return false;
@@ -288,11 +304,15 @@ private:
             if (!item(kind)) return false;
             if (kind == 2) return item(to.emplace<NoticeReport>());
             if (kind == 3) return item(to.emplace<NoticesLost>());
-            auto notice = std::make_shared<SharedNotice::Held>();
-            if (kind != 1 || !item(static_cast<Notice&>(*notice))) return false;
-            to = SharedNotice(std::move(notice));
-            return true;
+            if (kind == 4) return item(to.emplace<Replay>());
+            return kind == 1 && item(to.emplace<SharedNotice>());
         });
+    }
+    bool get(SharedNotice& to) {
+        auto notice = std::make_shared<SharedNotice::Held>();
+        if (!record(static_cast<Notice&>(*notice))) return false;
+        to = SharedNotice(std::move(notice));
+        return true;
     }
     /// A delivery for the same members as the previous one shares its list; most do.
     bool get(std::vector<Delivery>& to) {
@@ -301,7 +321,7 @@ private:
             return elements.list([&](Decoder& item) {
                 auto notice = std::make_shared<SharedNotice::Held>();
                 members.clear();
-                if (!head_fields(item, *notice) || !item(members)) return false;
+                if (!head_fields(item, *notice) || !item(members) || !tail_fields(item, *notice)) return false;
                 const Delivery* before = to.size() > 1 ? &to[to.size() - 2] : nullptr;
                 delivery.notice = SharedNotice(std::move(notice));
                 delivery.members = before && *before->members == members
@@ -415,8 +435,9 @@ std::string_view to_string(DecodeError error) {
 
 const std::string& SharedNotice::head() const {
     if (held_->head.empty()) {
-        BareEncoder encoder(held_->head);
-        head_fields(encoder, const_cast<Held&>(*held_));
+        Encoder encoder(held_->head);
+        BareEncoder bare(encoder);
+        head_fields(bare, const_cast<Held&>(*held_));
     }
     return held_->head;
 }

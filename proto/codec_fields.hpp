@@ -19,6 +19,7 @@ struct Bytes { std::string& text; std::size_t limit; };
 struct Appended { std::string& text; std::size_t limit; };  // Bytes at the end, which older minor versions omit
 struct AppendedName { std::string& text; };                 // a node's name or empty, likewise
 struct AppendedNumber { std::uint64_t& value; };            // a number, likewise
+struct AppendedFlag { bool& value; };                       // 0 or 1, likewise
 struct AppendedLines { std::vector<std::string>& lines; };  // a Text of lines, likewise
 struct GroupPart { std::string& text; };   // a store or feature
 struct GroupOrAll { Group& group; };  // both names empty: every group
@@ -48,10 +49,20 @@ template <class Io> bool head_fields(Io& io, Notice& m) {
 }
 template <class Io> bool fields(Io& io, Notice& m) {
     return io(OneOf<NotificationKind>{m.kind, NotificationKind::deleted}, m.group, m.data, m.from_node,
-              WorkerName{m.from_worker}, m.seq, m.ticket, m.newest, m.wait_ms);
+              WorkerName{m.from_worker}, m.seq, m.ticket, m.newest, m.wait_ms, AppendedNumber{m.group_seq},
+              AppendedNumber{m.life}, AppendedNumber{m.call}, AppendedFlag{m.repeated});
+}
+/// What follows the members of a notification.
+template <class Io> bool tail_fields(Io& io, Notice& m) {
+    return io(AppendedNumber{m.group_seq}, AppendedNumber{m.life}, AppendedNumber{m.call}, AppendedFlag{m.repeated});
 }
 template <class Io> bool fields(Io& io, NoticeReport& m) { return io(m.ticket, m.delivered, m.missed); }
 template <class Io> bool fields(Io& io, NoticesLost& m) { return io(m.group, m.notices); }
+template <class Io> bool fields(Io& io, Replay::Aged& m) { return io(m.age_ms, m.notice); }
+template <class Io> bool fields(Io& io, Replay& m) {
+    return io(m.request, m.entry, m.missed, m.at_least, m.last, m.notices);
+}
+template <class Io> bool fields(Io& io, ReplayRequest::Entry& m) { return io(m.group, m.after, m.age_ms); }
 
 template <class Io> bool fields(Io& io, Hello& m) { return io(m.self, AppendedName{m.expects}); }
 template <class Io> bool fields(Io& io, Welcome& m) {
@@ -89,11 +100,18 @@ template <class Io> bool fields(Io& io, Sealed& m) {
     return io(m.stamp, Bytes{m.message, limits::kFrame}, Bytes{m.signature, limits::kSignature});
 }
 
-template <class Io> bool fields(Io& io, WorkerHello& m) { return io(m.token, m.received); }
+template <class Io> bool fields(Io& io, ReplayRequest& m) { return io(m.to, m.number, m.position, m.entries); }
+
+template <class Io> bool fields(Io& io, WorkerHello& m) { return io(m.token, m.received, AppendedNumber{m.life}); }
 template <class Io> bool fields(Io& io, WorkerHeartbeat& m) { return io(m.received); }
 template <class Io> bool fields(Io& io, WorkerGoodbye&) { return io(); }
 template <class Io> bool fields(Io& io, JoinRequest& m) {
     return io(m.group, m.count, m.meta, m.visible, m.timeout_ms);
+}
+template <class Io> bool fields(Io& io, RejoinRequest::Position& m) { return io(m.node, m.group_seq); }
+template <class Io> bool fields(Io& io, RejoinRequest::Join& m) { return io(m.count, m.meta, m.age_ms); }
+template <class Io> bool fields(Io& io, RejoinRequest& m) {
+    return io(m.group, m.positions, m.joins, m.node, m.away_ms);
 }
 template <class Io> bool fields(Io& io, LeaveRequest& m) { return io(m.group, m.members, m.count); }
 template <class Io> bool fields(Io& io, MembersRequest& m) { return io(m.group, m.local); }
@@ -101,11 +119,14 @@ template <class Io> bool fields(Io& io, GroupsRequest&) { return io(); }
 template <class Io> bool fields(Io& io, NodesRequest&) { return io(); }
 template <class Io> bool fields(Io& io, StatusRequest&) { return io(); }
 template <class Io> bool fields(Io& io, NotifyRequest& m) {
-    return io(OneOf<NotificationKind>{m.kind, NotificationKind::deleted}, m.group, m.data, m.wait, m.timeout_ms);
+    return io(OneOf<NotificationKind>{m.kind, NotificationKind::deleted}, m.group, m.data, m.wait, m.timeout_ms,
+              AppendedNumber{m.call}, AppendedFlag{m.repeated});
 }
 template <class Io> bool fields(Io& io, WatchRequest& m) { return io(GroupOrAll{m.group}); }
 template <class Io> bool fields(Io& io, UnwatchRequest& m) { return io(m.watch); }
 template <class Io> bool fields(Io& io, ForgetRequest& m) { return io(NodeName{m.node}); }
+template <class Io> bool fields(Io& io, DrainRequest& m) { return io(m.drain); }
+template <class Io> bool fields(Io& io, RebalanceRequest&) { return io(); }
 
 template <class Io> bool fields(Io& io, Member& m) { return io(m.id, WorkerName{m.worker}, m.meta); }
 template <class Io> bool fields(Io& io, NodeInfo& m) {
@@ -126,22 +147,24 @@ template <class Io> bool fields(Io& io, WatchEvent& m) {
 }
 
 template <class Io> bool fields(Io& io, WorkerWelcome& m) {
-    return io(m.token, m.resumed, m.heartbeat_ms, m.ttl_ms, m.grace_ms, m.node, m.nodes);
+    return io(m.token, m.resumed, m.heartbeat_ms, m.ttl_ms, m.grace_ms, m.node, m.nodes,
+              AppendedNumber{m.handover_ms});
 }
-template <class Io> bool fields(Io& io, NodeHeartbeat&) { return io(); }
+template <class Io> bool fields(Io& io, NodeHeartbeat& m) { return io(AppendedNumber{m.settled}); }
+template <class Io> bool fields(Io& io, Move&) { return io(); }
 template <class Io> bool fields(Io& io, JoinReply& m) { return io(m.members, m.unseen); }
 template <class Io> bool fields(Io& io, LeaveReply& m) { return io(m.members); }
 template <class Io> bool fields(Io& io, MembersReply& m) { return io(m.members, m.last); }
 template <class Io> bool fields(Io& io, GroupsReply& m) { return io(m.groups, m.last); }
 template <class Io> bool fields(Io& io, NodesReply& m) { return io(m.nodes); }
 template <class Io> bool fields(Io& io, StatusReply& m) { return io(m.status); }
-template <class Io> bool fields(Io& io, NotifyReply& m) { return io(m.report); }
+template <class Io> bool fields(Io& io, NotifyReply& m) { return io(m.report, AppendedNumber{m.settled}); }
 template <class Io> bool fields(Io& io, DoneReply&) { return io(); }
 template <class Io> bool fields(Io& io, ErrorReply& m) {
     return io(OneOf<ErrorCode>{m.code, ErrorCode::closed}, Text{m.text});
 }
 template <class Io> bool fields(Io& io, Deliveries& m) { return io(m.items); }
-template <class Io> bool fields(Io& io, Gap& m) { return io(m.missed); }
+template <class Io> bool fields(Io& io, Gap& m) { return io(m.missed, AppendedFlag{m.at_least}); }
 template <class Io> bool fields(Io& io, WatchNews& m) { return io(m.watch, m.event, m.last); }
 
 /// The number of each message on the wire; never reused.
@@ -166,11 +189,13 @@ template <> inline constexpr std::uint64_t kType<LinkData> = 27;
 template <> inline constexpr std::uint64_t kType<LinkAck> = 28;
 template <> inline constexpr std::uint64_t kType<Relay> = 29;
 template <> inline constexpr std::uint64_t kType<Sealed> = 30;
+template <> inline constexpr std::uint64_t kType<ReplayRequest> = 31;
 template <> inline constexpr std::uint64_t kType<WorkerHello> = 40;
 template <> inline constexpr std::uint64_t kType<WorkerHeartbeat> = 41;
 template <> inline constexpr std::uint64_t kType<WorkerGoodbye> = 42;
 template <> inline constexpr std::uint64_t kType<WorkerWelcome> = 43;
 template <> inline constexpr std::uint64_t kType<NodeHeartbeat> = 44;
+template <> inline constexpr std::uint64_t kType<Move> = 45;
 template <> inline constexpr std::uint64_t kType<JoinRequest> = 50;
 template <> inline constexpr std::uint64_t kType<LeaveRequest> = 51;
 template <> inline constexpr std::uint64_t kType<MembersRequest> = 52;
@@ -193,6 +218,9 @@ template <> inline constexpr std::uint64_t kType<ErrorReply> = 69;
 template <> inline constexpr std::uint64_t kType<Deliveries> = 70;
 template <> inline constexpr std::uint64_t kType<Gap> = 71;
 template <> inline constexpr std::uint64_t kType<WatchNews> = 72;
+template <> inline constexpr std::uint64_t kType<RejoinRequest> = 80;
+template <> inline constexpr std::uint64_t kType<DrainRequest> = 81;
+template <> inline constexpr std::uint64_t kType<RebalanceRequest> = 82;
 
 // clang-format on
 

@@ -60,7 +60,7 @@ inline std::size_t wire_size(const Status& status) {
     return size;
 }
 inline std::size_t wire_size(const proto::Notice& notice) {
-    return 5 * kWireOverhead + wire_size(notice.group) + notice.data.msgpack.size() + notice.from_node.name.size() +
+    return 6 * kWireOverhead + wire_size(notice.group) + notice.data.msgpack.size() + notice.from_node.name.size() +
            notice.from_worker.size();
 }
 inline std::size_t wire_size(const proto::NoticeReport& report) {

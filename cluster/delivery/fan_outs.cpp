@@ -10,17 +10,41 @@ namespace muster::cluster {
 namespace {
 
 constexpr Duration kReportTravels = std::chrono::milliseconds(200);
-constexpr std::size_t kMembersPerDelivery = 8192;  // with the largest data they fit one frame
-constexpr std::size_t kMemberBytes = 9;            // the largest msgpack uint
+constexpr std::size_t kLivesInGroups = 8192;  // of notifying workers, of which it is known what handlers have had
 
 }  // namespace
 
 void FanOuts::take(const NodeId& from, const proto::SharedNotice& notice) {
     const FanOutId id = begin(from, *notice);
     const Routes::Route& route = routes_.of(notice->group);
-    if (route.handlers) deliver(route.handlers, notice, id);
-    for (const auto& [session, members] : route.sessions) deliver(session, members, notice, id);
+    const bool repeats = (route.handlers || sessions_.has_older()) && is_repeat(*notice);
+    if (route.handlers) deliver(route.handlers, notice, id, repeats);
+    for (const auto& [session, members] : route.sessions) {
+        if (!repeats || !is_older(session))
+            deliver(from, session, members, notice, id);
+        else if (id)
+            fan_outs_.at(id).report.delivered += awaited_of(*members, id, notice->newest).members;
+    }
     if (id) report_if_done(id);
+}
+
+bool FanOuts::is_older(SessionToken token) {
+    const Session* session = sessions_.find(token);
+    return session && session->life() == 0;
+}
+
+bool FanOuts::is_repeat(const proto::Notice& notice) {
+    if (notice.life == 0 || notice.call == 0) return false;
+    const auto [known, fresh] = calls_.try_emplace({notice.life, notice.group});
+    const bool repeats = !known->second.accept(notice);
+    if (repeats) ctx_.count("notices_repeated");
+    if (!fresh) return repeats;
+    calls_order_.push_back(known->first);
+    if (calls_.size() > kLivesInGroups) {
+        calls_.erase(calls_order_.front());
+        calls_order_.pop_front();
+    }
+    return repeats;
 }
 
 FanOutId FanOuts::begin(const NodeId& from, const proto::Notice& notice) {
@@ -38,8 +62,8 @@ FanOutId FanOuts::begin(const NodeId& from, const proto::Notice& notice) {
     return last_id_;
 }
 
-void FanOuts::deliver(const std::shared_ptr<const Recipients>& handlers, const proto::SharedNotice& notice,
-                      FanOutId id) {
+void FanOuts::deliver(const std::shared_ptr<const Recipients>& handlers, const proto::SharedNotice& notice, FanOutId id,
+                      bool repeats) {
     Deliver action{notice, handlers, id};
     std::uint64_t members = 0;
     std::uint64_t awaited = 0;
@@ -47,38 +71,39 @@ void FanOuts::deliver(const std::shared_ptr<const Recipients>& handlers, const p
         members += to.members.size();
         awaited += action.awaited(to.members);
     }
+    if (repeats) {
+        if (id) fan_outs_.at(id).report.delivered += awaited;
+        return;
+    }
     ctx_.count("notifications_delivered", members);
     if (id) fan_outs_.at(id).outstanding += awaited;
     ctx_.emit(std::move(action));
 }
 
-void FanOuts::deliver(SessionToken session, const Routes::SharedMembers& members, const proto::SharedNotice& notice,
-                      FanOutId id) {
-    ctx_.count("notifications_delivered", members->size());
+void FanOuts::deliver(const NodeId& from, SessionToken session, const Routes::SharedMembers& members,
+                      const proto::SharedNotice& notice, FanOutId id) {
     const std::size_t size = wire_size(*notice);
-    for (std::size_t at = 0; at < members->size(); at += kMembersPerDelivery) {
-        const auto begin = members->begin() + static_cast<std::ptrdiff_t>(at);
-        const auto end = begin + static_cast<std::ptrdiff_t>(std::min(kMembersPerDelivery, members->size() - at));
-        const bool all = begin == members->begin() && end == members->end();
-        proto::Delivery delivery{notice, all ? members : std::make_shared<const std::vector<MemberNumber>>(begin, end)};
-        Session::Awaited awaited;
-        if (id) awaited = {id, static_cast<std::uint64_t>(std::upper_bound(begin, end, notice->newest) - begin)};
-        if (awaited.members == 0) awaited = {};
-        // Count them before the push: it may already have the outcome.
-        if (awaited.fan_out) fan_outs_.at(id).outstanding += awaited.members;
-        sessions_.push(session, std::move(delivery), size + static_cast<std::size_t>(end - begin) * kMemberBytes,
-                       awaited);
-    }
+    const Session::Awaited all = awaited_of(*members, id, notice->newest);
+    // Count them before the push: it may already have the outcome.
+    if (all.fan_out) fan_outs_.at(id).outstanding += all.members;
+    if (handovers_.holds_back(from, *notice, session, all)) return;
+    ctx_.count("notifications_delivered", members->size());
+    in_parts(members, [&](Routes::SharedMembers part) {
+        const Session::Awaited awaited = awaited_of(*part, id, notice->newest);
+        const std::size_t part_size = size + part->size() * kMemberBytes;
+        sessions_.push(session, proto::Delivery{notice, std::move(part)}, part_size, awaited);
+    });
 }
 
-void FanOuts::take(const proto::NoticesLost& lost) {
+void FanOuts::take(const NodeId& from, const proto::NoticesLost& lost) {
     ctx_.count("notifications_lost_on_links", lost.notices);
     const Routes::Route& route = routes_.of(lost.group);
     if (route.handlers)
         for (const auto& to : *route.handlers)
             ctx_.emit(DeliverGap{to.handler, proto::saturating_product(lost.notices, to.members.size())});
     for (const auto& [session, members] : route.sessions)
-        sessions_.lose(session, proto::saturating_product(lost.notices, members->size()));
+        if (!handovers_.is_waiting(from, lost.group, session))  // the replay has them
+            sessions_.lose(session, proto::saturating_product(lost.notices, members->size()));
 }
 
 void FanOuts::record(const std::vector<Outcome>& outcomes) {

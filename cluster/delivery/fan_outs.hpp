@@ -3,16 +3,20 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "cluster/delivery/handovers.hpp"
 #include "cluster/delivery/links.hpp"
 #include "cluster/delivery/reports.hpp"
 #include "cluster/delivery/routes.hpp"
 #include "cluster/workers/sessions.hpp"
+#include "proto/accepted_calls.hpp"
 
 namespace muster::cluster {
 
@@ -21,13 +25,18 @@ namespace muster::cluster {
 /// notification as well, but are not part of the report.
 class FanOuts {
 public:
-    FanOuts(Context& context, Routes& routes, Links& links, Sessions& sessions, Reports& reports)
-        : ctx_(context), routes_(routes), links_(links), sessions_(sessions), reports_(reports) {}
+    FanOuts(Context& context, Routes& routes, Links& links, Sessions& sessions, Handovers& handovers, Reports& reports)
+        : ctx_(context),
+          routes_(routes),
+          links_(links),
+          sessions_(sessions),
+          handovers_(handovers),
+          reports_(reports) {}
 
     /// A notice of node `from`, which may be this node, for all members of its group here. PROTOCOL.md, "Links".
     void take(const NodeId& from, const proto::SharedNotice& notice);
     /// Notices for a group were lost on a link. Every owner of members is told how many deliveries it missed.
-    void take(const proto::NoticesLost& lost);
+    void take(const NodeId& from, const proto::NoticesLost& lost);
     /// What became of deliveries to sessions and handlers. Unknown fan-outs are ignored: they have timed out.
     void record(const std::vector<Outcome>& outcomes);
     /// Reports the fan-outs whose time is over; members without an outcome count as missed by timeout.
@@ -47,9 +56,15 @@ private:
     /// The id of a new fan-out, or none if nobody waits or the notifier's node has no more places (Context::waits). In
     /// the latter case the notifier gets no report and counts the members as missed by timeout.
     FanOutId begin(const NodeId& from, const proto::Notice& notice);
-    void deliver(const std::shared_ptr<const Recipients>& handlers, const proto::SharedNotice& notice, FanOutId id);
-    void deliver(SessionToken session, const Routes::SharedMembers& members, const proto::SharedNotice& notice,
-                 FanOutId id);
+    /// `repeats`: the handlers have had it.
+    void deliver(const std::shared_ptr<const Recipients>& handlers, const proto::SharedNotice& notice, FanOutId id,
+                 bool repeats);
+    void deliver(const NodeId& from, SessionToken session, const Routes::SharedMembers& members,
+                 const proto::SharedNotice& notice, FanOutId id);
+    /// Whether the group's members here have had this call of a worker before. Only handlers inside this node and older
+    /// workers need to know it: others see it themselves, also after they were at another node.
+    [[nodiscard]] bool is_repeat(const proto::Notice& notice);
+    [[nodiscard]] bool is_older(SessionToken token);
     void account(const Outcome& outcome);
     void report_if_done(FanOutId id);
 
@@ -57,9 +72,13 @@ private:
     Routes& routes_;
     Links& links_;
     Sessions& sessions_;
+    Handovers& handovers_;
     Reports& reports_;
     FanOutId last_id_;
     std::map<FanOutId, FanOut> fan_outs_;
+    using LifeInGroup = std::pair<std::uint64_t, Group>;
+    std::map<LifeInGroup, proto::AcceptedCalls> calls_;  // that members here have had
+    std::deque<LifeInGroup> calls_order_;                // of calls_, oldest first
 };
 
 }  // namespace muster::cluster

@@ -26,6 +26,26 @@ void Link::put(proto::SharedNotice notice, std::size_t size) {
     waiting_.push_back({std::move(notice), size});
 }
 
+void Link::put(proto::Replay part, std::size_t size) {
+    bytes_ += size;
+    waiting_.push_back({std::move(part), size});
+    ++replays_;
+}
+
+void Link::merge_losses() {
+    for (const auto& [group, notices] : std::exchange(lost_after_replays_, {})) lost_[group] += notices;
+}
+
+std::deque<Link::Sized<proto::LinkItem>>::const_iterator Link::oldest_notice() const {
+    return std::find_if(waiting_.begin(), waiting_.end(),
+                        [](const auto& out) { return std::holds_alternative<proto::SharedNotice>(out.item); });
+}
+
+const proto::Notice* Link::oldest() const {
+    const auto found = oldest_notice();
+    return found == waiting_.end() ? nullptr : &*std::get<proto::SharedNotice>(found->item);
+}
+
 void Link::put(proto::NoticeReport report, std::size_t size) {
     bytes_ += size;
     reports_.push_back({std::move(report), size});
@@ -35,11 +55,22 @@ bool Link::is_unused() const {
     return acked_ == 0 && received_ == 0 && window_.empty() && !has_unsent();
 }
 
+std::uint64_t Link::lowest_notice() const {
+    const auto is_notice = [](const auto& out) { return std::holds_alternative<proto::SharedNotice>(out.item); };
+    for (const auto* items : {&window_, &waiting_}) {
+        const auto found = std::find_if(items->begin(), items->end(), is_notice);
+        if (found != items->end()) return std::get<proto::SharedNotice>(found->item)->seq;
+    }
+    return UINT64_MAX;
+}
+
 void Link::drop_oldest() {
-    const auto& oldest = waiting_.front();
-    lose(oldest.item->group);
-    bytes_ -= oldest.size;
-    waiting_.pop_front();
+    const auto found = oldest_notice();
+    const bool is_after = std::any_of(waiting_.cbegin(), found,
+                                      [](const auto& out) { return std::holds_alternative<proto::Replay>(out.item); });
+    ++(is_after ? lost_after_replays_ : lost_)[std::get<proto::SharedNotice>(found->item)->group];
+    bytes_ -= found->size;
+    waiting_.erase(found);
 }
 
 bool Link::is_over(const Bounds& bounds) const {
@@ -51,8 +82,11 @@ bool Link::is_over(const Bounds& bounds) const {
 }
 
 std::uint64_t Link::give_up() {
-    std::uint64_t given_up = waiting_.size();
-    while (!waiting_.empty()) drop_oldest();
+    std::uint64_t given_up = 0;
+    for (; oldest() != nullptr; ++given_up) drop_oldest();
+    for (const auto& replay : std::exchange(waiting_, {})) bytes_ -= replay.size;  // nobody waits for it any more
+    replays_ = 0;
+    merge_losses();
     for (auto& out : window_) {
         const auto* notice = std::get_if<proto::SharedNotice>(&out.item);
         if (!notice) continue;
@@ -73,6 +107,7 @@ void Link::begin_again() {
     Link next(peer_, bytes_.fresh());
     next.notices_sent_ = notices_sent_;
     next.notices_received_ = notices_received_;
+    merge_losses();
     next.lost_ = std::move(lost_);
     for (const auto& out : window_)
         if (const auto* loss = std::get_if<proto::NoticesLost>(&out.item)) next.lost_[loss->group] += loss->notices;
@@ -99,7 +134,8 @@ void Link::number_next() {
     } else {
         window_.push_back({std::move(waiting_.front().item), waiting_.front().size});
         waiting_.pop_front();
-        ++notices_sent_;
+        if (std::holds_alternative<proto::SharedNotice>(window_.back().item)) ++notices_sent_;
+        if (std::holds_alternative<proto::Replay>(window_.back().item) && --replays_ == 0) merge_losses();
     }
 }
 
@@ -128,6 +164,8 @@ std::vector<proto::LinkItem> Link::take(proto::LinkData data) {
             if (const auto* notice = std::get_if<proto::SharedNotice>(&item)) {
                 owed_bytes_ += (*notice)->data.msgpack.size();
                 ++notices_received_;
+            } else if (std::holds_alternative<proto::Replay>(item)) {
+                owed_bytes_ += kAckBytes;
             }
             fresh.push_back(std::move(item));
             ++received_;

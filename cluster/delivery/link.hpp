@@ -35,19 +35,26 @@ public:
     [[nodiscard]] std::uint64_t notices_received() const { return notices_received_; }
     /// Whether more is kept than the bounds allow.
     [[nodiscard]] bool is_over(const Bounds& bounds) const;
+    /// The lowest number (Notice::seq) of a notice that the peer has not acknowledged; UINT64_MAX: none.
+    [[nodiscard]] std::uint64_t lowest_notice() const;
     /// Groups with losses that the peer has not been told of.
-    [[nodiscard]] std::size_t losses() const { return lost_.size(); }
+    [[nodiscard]] std::size_t losses() const { return lost_.size() + lost_after_replays_.size(); }
 
     // Outgoing. The caller has checked the bounds.
     void put(proto::SharedNotice notice, std::size_t size);
     void put(proto::NoticeReport report, std::size_t size);
+    /// A part of a replay keeps its place between the notices.
+    void put(proto::Replay part, std::size_t size);
     /// The oldest notice that has never been sent; nullptr if there is none.
-    [[nodiscard]] const proto::Notice* oldest() const { return waiting_.empty() ? nullptr : &*waiting_.front().item; }
+    [[nodiscard]] const proto::Notice* oldest() const;
     /// Drops oldest() and counts it as a loss of its group.
     void drop_oldest();
-    /// Counts a notice of this group as lost. The loss takes a number before every notice that waits now.
-    void lose(const Group& group) { ++lost_[group]; }
-    [[nodiscard]] bool is_lost(const Group& group) const { return lost_.contains(group); }
+    /// Counts a notice of this group as lost. The loss takes a number before every notice that waits now, but after all
+    /// replays that wait: it is not in them.
+    void lose(const Group& group) { ++(replays_ > 0 ? lost_after_replays_ : lost_)[group]; }
+    [[nodiscard]] bool is_lost(const Group& group) const {
+        return lost_.contains(group) || lost_after_replays_.contains(group);
+    }
     /// Turns all notices that are not acknowledged into losses, and returns their number.
     std::uint64_t give_up();
     /// Begins again with number 1 in both directions, after give_up(): one of the two lives is a new one. Keeps the
@@ -82,18 +89,23 @@ private:
     [[nodiscard]] bool can_send(const Bounds& bounds) const;
     [[nodiscard]] bool must_ack() const;
     [[nodiscard]] bool has_unsent() const { return !lost_.empty() || !reports_.empty() || !waiting_.empty(); }
+    [[nodiscard]] std::deque<Sized<proto::LinkItem>>::const_iterator oldest_notice() const;
+    /// The losses that waited for replays are the next ones.
+    void merge_losses();
     /// Gives the next waiting item its number, by moving it into the window: losses first, then reports, then notices.
     void number_next();
 
     NodeId peer_;
     std::deque<Sized<proto::LinkItem>> window_;  // sent at least once; numbered acked_ + 1, acked_ + 2, …
     std::map<Group, std::uint64_t> lost_;        // notices without a number, by group
+    std::map<Group, std::uint64_t> lost_after_replays_;
+    std::size_t replays_ = 0;  // in waiting_
     std::deque<Sized<proto::NoticeReport>> reports_;
-    std::deque<Sized<proto::SharedNotice>> waiting_;
-    Drawn bytes_;                // of window_, reports_ and waiting_
-    std::uint64_t acked_ = 0;    // the highest number that the peer has acknowledged
-    std::uint64_t sent_ = 0;     // the highest number sent since the last retry began at acked_
-    std::size_t in_flight_ = 0;  // bytes of the items acked_ + 1 … sent_
+    std::deque<Sized<proto::LinkItem>> waiting_;  // notices and replays
+    Drawn bytes_;                                 // of window_, reports_ and waiting_
+    std::uint64_t acked_ = 0;                     // the highest number that the peer has acknowledged
+    std::uint64_t sent_ = 0;                      // the highest number sent since the last retry began at acked_
+    std::size_t in_flight_ = 0;                   // bytes of the items acked_ + 1 … sent_
     std::uint64_t notices_sent_ = 0;
     unsigned attempts_ = 0;  // retries since the last acknowledgement of something new
     Instant retry_at_ = kNever;

@@ -161,6 +161,12 @@ const Link* Links::find(const NodeId& peer) const {
     return found == links_.end() || found->second.peer() != peer ? nullptr : &found->second;
 }
 
+std::uint64_t Links::lowest_notice() const {
+    std::uint64_t lowest = UINT64_MAX;
+    for (const auto& [name, link] : links_) lowest = std::min(lowest, link.lowest_notice());
+    return lowest;
+}
+
 std::size_t Links::queued() const {
     std::size_t items = 0;
     for (const auto& [name, link] : links_) items += link.items() + link.losses();

@@ -25,6 +25,8 @@ public:
     Put put(const NodeId& peer, proto::SharedNotice notice, std::size_t size);
     /// Queues a report. If no room can be made, or that life of the peer is over, the report is dropped.
     Put put(const NodeId& peer, proto::NoticeReport report);
+    /// Queues a part of a replay, for which there must be room.
+    void put(const NodeId& peer, proto::Replay part, std::size_t size) { link_to(peer).put(std::move(part), size); }
     /// Whether a notice of `size` bytes fits without dropping another.
     [[nodiscard]] bool has_room(const NodeId& peer, std::size_t size);
 
@@ -44,6 +46,8 @@ public:
     [[nodiscard]] bool wants_flush() const;
     void flush();
 
+    /// Link::lowest_notice() of all links, also to peers that are down: they may return.
+    [[nodiscard]] std::uint64_t lowest_notice() const;
     [[nodiscard]] std::optional<std::string> over_bounds() const;
     /// Items and losses of all links that are not acknowledged.
     [[nodiscard]] std::size_t queued() const;

@@ -9,6 +9,9 @@
 namespace muster::cluster {
 namespace {
 
+constexpr std::size_t kMostRepeated = 16384;  // calls that are kept for nodes that are not known yet
+constexpr std::size_t kRepeatedBytes = 96;    // of one, without its text
+
 /// Skips the group's name if the group has members, because they joined under a name that was checked.
 std::string why_invalid(const proto::NotifyRequest& request, bool group_has_members) {
     if (!group_has_members)
@@ -18,7 +21,7 @@ std::string why_invalid(const proto::NotifyRequest& request, bool group_has_memb
 
 }  // namespace
 
-void Notifier::notify(const Caller& caller, const std::string& worker, proto::NotifyRequest request,
+void Notifier::notify(const Caller& caller, const std::string& worker, std::uint64_t life, proto::NotifyRequest request,
                       const SharedShare& share) {
     // The route stays valid below: only an event can change the group.
     const Routes::Route& route = routes_.of(request.group);
@@ -30,29 +33,94 @@ void Notifier::notify(const Caller& caller, const std::string& worker, proto::No
                                              "too many notify calls wait for reports at this node: try again later"});
     }
 
-    proto::Notice notice{
-        request.kind, std::move(request.group), std::move(request.data), ctx_.self, worker, last_seq_ + 1, 0, {}, 0};
+    if (!route.numbered && route.matched > 0) route.numbered = recent_.of(request.group);
+    const Recent::SharedNumbered numbered = route.numbered ? route.numbered : recent_.needed(request.group);
+    proto::Notice notice{request.kind,
+                         std::move(request.group),
+                         std::move(request.data),
+                         ctx_.self,
+                         worker,
+                         recent_.last_seq + 1,
+                         0,
+                         {},
+                         0,
+                         numbered ? numbered->last + 1 : 0,
+                         life,
+                         life == 0 ? 0 : request.call,
+                         request.repeated};
     const std::size_t size = wire_size(notice);
-    if (const auto* target = first_full(route.targets, size)) {
+    // A call that is repeated was accepted before: where a link is full now, its members are told of a loss.
+    const bool was_accepted = request.repeated && life != 0;
+    if (const auto* target = was_accepted ? nullptr : first_full(route.targets, size)) {
         ctx_.count("notifications_refused");
         return reports_.answer(caller,
                                Error{ErrorCode::overloaded, "the queue to node " + target->node.name +
                                                                 " is full, and nothing was sent: try again later"});
     }
-    ++last_seq_;
+    ++recent_.last_seq;
     NotifyReport report{route.matched, route.targets.size(), request.wait, 0, {}};
     ctx_.count("notifications");
     ctx_.count("notifications_matched", report.matched);
-    if (!request.wait) {
-        send(route.targets, std::move(notice), size, report);
-        return reports_.answer(caller, std::move(report));
+    if (request.wait) {
+        notice.wait_ms = std::min(request.timeout_ms, milliseconds_of(kLongestWait));
+        notice.ticket = reports_.open(caller, report, route.targets, milliseconds(notice.wait_ms), share);
     }
-    notice.wait_ms = std::min(request.timeout_ms, milliseconds_of(kLongestWait));
-    const auto ticket = notice.ticket =
-        reports_.open(caller, report, route.targets, milliseconds(notice.wait_ms), share);
-    send(route.targets, std::move(notice), size, report);
+    const std::uint64_t ticket = notice.ticket;
+    if (was_accepted) keep_repeated(notice, size);
+    const bool remember = numbered && recent_.number_next(*numbered, route.for_workers);
+    // Without a ticket one notice serves all targets. With one, each target gets its own, since `newest` differs.
+    const proto::SharedNotice shared = !request.wait ? proto::SharedNotice(std::move(notice))
+                                                     : (remember ? proto::SharedNotice(notice) : proto::SharedNotice());
+    if (remember) recent_.keep(numbered, shared, size);
+    send(route.targets, notice, shared, size, report);
+    if (!request.wait) return reports_.answer(caller, std::move(report));
     for (const auto& missed : report.missed) reports_.missed(ticket, missed.node, missed.reason);
     reports_.answer_if_complete(ticket);
+}
+
+void Notifier::keep_repeated(proto::Notice notice, std::size_t size) {
+    if (repeated_.empty()) served_ = shown_nodes();
+    notice.ticket = 0;
+    const std::size_t bytes = size + kRepeatedBytes;
+    while (!repeated_.empty() && (repeated_.size() >= kMostRepeated || !repeated_bytes_.has_room(bytes))) {
+        ctx_.count("repeated_calls_forgotten");
+        repeated_bytes_ -= repeated_.front().size;
+        repeated_.pop_front();
+    }
+    repeated_bytes_ += bytes;
+    repeated_.push_back({std::move(notice), ctx_.now, bytes});
+}
+
+std::set<NodeId> Notifier::shown_nodes() const {
+    std::set<NodeId> nodes;
+    replicas_.for_each_fully_shown([&](const Replica& replica) { nodes.insert(replica.id()); });
+    return nodes;
+}
+
+void Notifier::tables_changed() {
+    if (repeated_.empty()) return;
+    for (const NodeId& node : shown_nodes()) {
+        if (node == ctx_.self || !served_.insert(node).second) continue;
+        for (const Repeated& repeated : repeated_) {
+            const auto& targets = routes_.of(repeated.notice->group).targets;
+            const bool has_members =
+                std::any_of(targets.begin(), targets.end(), [&](const auto& target) { return target.node == node; });
+            if (!has_members) continue;
+            ctx_.count("repeated_calls_sent_later");
+            reports_.dropped(node, links_.put(node, repeated.notice, repeated.size).dropped);
+        }
+    }
+}
+
+void Notifier::tick() {
+    const Instant since = ctx_.now - ctx_.options.timing.handover_window;
+    for (; !repeated_.empty() && repeated_.front().at < since; repeated_.pop_front())
+        repeated_bytes_ -= repeated_.front().size;
+}
+
+void Notifier::begin_life() {
+    repeated_.clear();
+    repeated_bytes_ -= repeated_bytes_.amount();
 }
 
 const Routes::Target* Notifier::first_full(const Targets& targets, std::size_t size) const {
@@ -63,12 +131,11 @@ const Routes::Target* Notifier::first_full(const Targets& targets, std::size_t s
     return it == targets.end() ? nullptr : &*it;
 }
 
-void Notifier::send(const Targets& targets, proto::Notice notice, std::size_t size, NotifyReport& report) {
-    // Without a ticket one notice serves all targets. With one, each target gets its own, since `newest` differs.
+void Notifier::send(const Targets& targets, proto::Notice& notice, const proto::SharedNotice& for_all, std::size_t size,
+                    NotifyReport& report) {
     const bool wait = notice.ticket != 0;
-    const proto::SharedNotice for_all = wait ? proto::SharedNotice() : std::move(notice);
     for (const auto& target : targets) {
-        if (wait) notice.newest = target.newest;  // NOLINT(bugprone-use-after-move): with `wait` it was not moved
+        notice.newest = target.newest;
         const proto::SharedNotice to_target = wait ? proto::SharedNotice(notice) : for_all;
         if (target.node == ctx_.self) {
             fan_outs_.take(target.node, to_target);

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -14,8 +16,16 @@ namespace muster::cluster {
 
 class Notifier {
 public:
-    Notifier(Context& context, Routes& routes, Links& links, FanOuts& fan_outs, Reports& reports)
-        : ctx_(context), routes_(routes), links_(links), fan_outs_(fan_outs), reports_(reports) {}
+    Notifier(Context& context, const Replicas& replicas, Recent& recent, Routes& routes, Links& links,
+             FanOuts& fan_outs, Reports& reports)
+        : ctx_(context),
+          replicas_(replicas),
+          recent_(recent),
+          routes_(routes),
+          links_(links),
+          fan_outs_(fan_outs),
+          reports_(reports),
+          repeated_bytes_(context.memory, memory_of(context.own_share)) {}
 
     /// Sends one notice to each node that has members of the group. `worker` names the worker that calls; it is empty
     /// for a call from inside the process. The answer goes to `reports`: now, or, with `request.wait`, when the
@@ -25,22 +35,46 @@ public:
     ///
     /// Errors, with nothing sent: bad_request (names or data); overloaded (`share` has no room, or with
     /// OverflowPolicy::refuse_newest the link to a node is full).
-    void notify(const Caller& caller, const std::string& worker, proto::NotifyRequest request,
+    /// `life`: of the worker's process.
+    void notify(const Caller& caller, const std::string& worker, std::uint64_t life, proto::NotifyRequest request,
                 const SharedShare& share);
 
+    /// Tables have been shown or hidden, or groups have changed. Calls that workers repeat after the death of their
+    /// node may come to a node that does not know all others yet, as after its own restart. What it has sent of them
+    /// goes to nodes whose tables are shown later as well, before anything else.
+    void tables_changed();
+    /// Forgets repeated calls that are older than Timing::handover_window.
+    void tick();
+    void begin_life();
+    [[nodiscard]] std::size_t memory() const { return repeated_bytes_.amount(); }
+
 private:
+    struct Repeated {
+        proto::SharedNotice notice;
+        Instant at;
+        std::size_t size = 0;
+    };
+    void keep_repeated(proto::Notice notice, std::size_t size);
+    [[nodiscard]] std::set<NodeId> shown_nodes() const;
+
     using Targets = std::vector<Routes::Target>;
     /// The first target whose link has no room for `size` bytes, if the policy is to refuse the call then.
     [[nodiscard]] const Routes::Target* first_full(const Targets& targets, std::size_t size) const;
     /// Sends the notice to all targets. Adds targets that a full link kept it from to `report.missed`.
-    void send(const Targets& targets, proto::Notice notice, std::size_t size, NotifyReport& report);
+    /// With a ticket each target gets a copy of `notice`, otherwise all get `for_all`.
+    void send(const Targets& targets, proto::Notice& notice, const proto::SharedNotice& for_all, std::size_t size,
+              NotifyReport& report);
 
     Context& ctx_;
+    const Replicas& replicas_;
+    Recent& recent_;
     Routes& routes_;
     Links& links_;
     FanOuts& fan_outs_;
     Reports& reports_;
-    std::uint64_t last_seq_ = 0;  // of this node's notices
+    std::deque<Repeated> repeated_;  // oldest first
+    std::set<NodeId> served_;        // nodes whose tables are shown, and that were sent all of these
+    Drawn repeated_bytes_;
 };
 
 }  // namespace muster::cluster

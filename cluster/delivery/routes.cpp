@@ -1,6 +1,22 @@
 #include "cluster/delivery/routes.hpp"
 
 namespace muster::cluster {
+namespace {
+
+constexpr int kMostRuns = 1024;  // looked at for a member of a worker
+
+/// Whether a worker owns some of the members. Of a list with very many runs it may say so without knowing.
+bool has_workers(const Replica& replica, const MemberList& members) {
+    bool found = false;
+    int looked = 0;
+    members.for_each_run_from({}, [&](const Run& run) {
+        found = !replica.owners().worker(run.tag).empty() || ++looked == kMostRuns;
+        return !found;
+    });
+    return found;
+}
+
+}  // namespace
 
 const Routes::Route& Routes::of(const Group& group) {
     const GroupRef ref = replicas_.groups().find(group);
@@ -33,6 +49,7 @@ Routes::Route Routes::compute(GroupRef group) const {
     replicas_.for_each_shown_in(group, [&](const Replica& replica, const MemberList& members) {
         route.targets.push_back({replica.id(), members.size(), members.newest()});
         route.matched += members.size();
+        route.for_workers = route.for_workers || has_workers(replica, members);
     });
     Recipients handlers;
     local_.for_each_owner(group, [&](const Owner& owner, const std::vector<MemberNumber>& members) {

@@ -230,7 +230,8 @@ void Peers::replace_record(Peer& peer, const PeerRecord& news) {
         peer.unheard_since = kNever;
         peer.unreached = false;
         peer.arrived_at = kLongAgo;
-        peer.takes_addressed = peer.came_up_in_vain = peer.gossip_worked = false;
+        peer.beats_without_replay = 0;
+        peer.takes_addressed = peer.can_replay = peer.cannot_replay = peer.came_up_in_vain = peer.gossip_worked = false;
         return;
     }
     peer.record.seq = std::max(old.seq, news.seq);

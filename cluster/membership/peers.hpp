@@ -50,6 +50,9 @@ struct Peer {
     Instant reported_at = kLongAgo;
     Instant lease_asked_at = kLongAgo;  // the latest Probe to itself
     bool takes_addressed = false;       // it takes PublishTo: an older minor does not
+    bool can_replay = false;            // it has said that it answers ReplayRequest
+    int beats_without_replay = 0;       // its heartbeats that did not say so
+    bool cannot_replay = false;         // there were many: it is of an older minor
     bool proven = false;                // since it came up, something has arrived over a channel or through others
     bool came_up_in_vain = false;       // nothing arrived from it between its last two deaths
     std::uint64_t faults = 0;           // channels that are silent

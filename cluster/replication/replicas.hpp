@@ -92,6 +92,18 @@ public:
         for (const Replica* holder : groups_.holders(group))
             if (const MemberList* members = holder->find_visible(group)) visit(*holder, *members);
     }
+    /// Calls `visit(const Replica&)` for every table of another node that is shown with all its groups.
+    template <class Visit>
+    void for_each_fully_shown(Visit visit) const {
+        for (const auto& [name, copy] : copies_)
+            if (const Replica* replica = shown(name); replica && replica->is_fully_shown()) visit(*replica);
+    }
+    [[nodiscard]] bool has_members(const Group& group) const {
+        bool has = false;
+        const GroupRef ref = groups_.find(group);
+        if (ref != kNoGroup) for_each_shown_in(ref, [&](const Replica&, const MemberList&) { has = true; });
+        return has;
+    }
     /// Groups with members that are shown, and those members.
     struct Totals {
         std::uint64_t groups = 0;

@@ -38,6 +38,10 @@ public:
         const auto what = kind == WatchEvent::Kind::join ? Change::Kind::joined : Change::Kind::left;
         journal_->members(*now_, what, node, reason, group, members);
     }
+    /// Members of workers have gone, and not because their owners wanted it: they may join again at another node.
+    void lost(const Group& group) {
+        if (lost_.size() < kMostNamed && (lost_.empty() || lost_.back() != group)) lost_.push_back(group);
+    }
     /// For groups that are watched, after `changed`.
     void add(GroupUpdate update) { updates_.push_back(std::move(update)); }
 
@@ -45,12 +49,12 @@ public:
     /// when a large table is hidden, it is called once, with nullopt.
     template <class Visit>
     void visit_changed(Visit visit) {
-        if (changed_.size() == kMostNamed) {
-            visit(std::optional<Group>{});
-        } else {
-            for (Group& group : changed_) visit(std::optional<Group>(std::move(group)));
-        }
-        changed_.clear();
+        visit_all(changed_, visit);
+    }
+    /// The same for the groups that have lost members.
+    template <class Visit>
+    void visit_lost(Visit visit) {
+        visit_all(lost_, visit);
     }
     /// The updates since the last call, in order.
     std::vector<GroupUpdate> take() { return std::exchange(updates_, {}); }
@@ -58,9 +62,20 @@ public:
 private:
     static constexpr std::size_t kMostNamed = 4096;
 
+    template <class Visit>
+    static void visit_all(std::vector<Group>& groups, Visit visit) {
+        if (groups.size() == kMostNamed) {
+            visit(std::optional<Group>{});
+        } else {
+            for (Group& group : groups) visit(std::optional<Group>(std::move(group)));
+        }
+        groups.clear();
+    }
+
     Journal* journal_ = nullptr;  // nullptr: no journal is kept
     const Instant* now_ = nullptr;
     std::vector<Group> changed_;
+    std::vector<Group> lost_;
     std::vector<GroupUpdate> updates_;
 };
 

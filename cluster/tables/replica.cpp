@@ -170,6 +170,8 @@ std::uint64_t Replica::show_next(GroupUpdates& updates) {
     }
     const auto gone = missing_from(part.members, owners_, *before, replaced_->owners_);
     if (!gone.empty()) replaced_->collect(part.group, Kind::leave, Reason::left, gone, updates);
+    if (std::any_of(gone.begin(), gone.end(), [this](const Run& run) { return replaced_->is_of_worker(run); }))
+        updates.lost(index_.name(part.group));  // perhaps: the reasons are not known
     const auto fresh = missing_from(*before, replaced_->owners_, part.members, owners_);
     if (!fresh.empty()) collect(part.group, Kind::join, Reason::left, fresh, updates);
     const std::uint64_t compared = before->runs() * kWireRun;
@@ -360,6 +362,9 @@ void Replica::collect(GroupRef group, Kind kind, Reason reason, const std::vecto
     std::uint64_t members = 0;
     for (const Run& run : runs) members += run.count;
     updates.changed(index_.name(group), kind, id_.name, reason, members);
+    if (kind == Kind::leave && reason != Reason::left &&
+        std::any_of(runs.begin(), runs.end(), [this](const Run& run) { return is_of_worker(run); }))
+        updates.lost(index_.name(group));
     if (index_.is_watched(group)) collect_members(group, kind, reason, runs, updates);
 }
 
@@ -373,6 +378,11 @@ void Replica::collect_members(GroupRef group, Kind kind, Reason reason, const st
 
 void Replica::collect(const Part& part, Kind kind, Reason reason, GroupUpdates& updates) const {
     updates.changed(index_.name(part.group), kind, id_.name, reason, part.members.size());
+    if (kind == Kind::leave && reason != Reason::left) {
+        bool lost = false;
+        part.members.for_each_run_from({}, [&](const Run& run) { return !(lost = is_of_worker(run)); });
+        if (lost) updates.lost(index_.name(part.group));
+    }
     if (!index_.is_watched(part.group)) return;
     std::vector<Run> runs;
     part.members.for_each_run([&](const Run& run) { runs.push_back(run); });

@@ -152,6 +152,7 @@ private:
     void leave(GroupRef group, const proto::GroupDelta& change, GroupUpdates& updates);
     void count_joined(GroupRef group, const Run& run);
     [[nodiscard]] std::uint64_t digest_of(GroupRef group, const Run& run) const;
+    [[nodiscard]] bool is_of_worker(const Run& run) const { return !owners_.worker(run.tag).empty(); }
     void collect(GroupRef group, WatchEvent::Kind kind, Reason reason, const std::vector<Run>& runs,
                  GroupUpdates& updates) const;
     /// All members of the part.

@@ -14,8 +14,10 @@ constexpr std::size_t kInFlightItems = 1024;
 constexpr std::size_t kInFlightBytes = 1u << 20;
 constexpr std::size_t kLeastAnswerBytes = 32u << 10;
 constexpr std::size_t kFewUnsent = 16;
-constexpr std::size_t kSmallPart = 4096;   // of a snapshot, in bytes on the wire
-constexpr std::size_t kPartOverhead = 64;  // of a part of a watch event, on the wire, approximately
+constexpr std::size_t kMostLookedAt = 64;
+constexpr std::size_t kMostUnsettled = 8192;  // calls that are known one by one
+constexpr std::size_t kSmallPart = 4096;      // of a snapshot, in bytes on the wire
+constexpr std::size_t kPartOverhead = 64;     // of a part of a watch event, on the wire, approximately
 
 /// The approximate size in memory.
 std::size_t size_of(const proto::Body& body) {
@@ -70,8 +72,18 @@ bool Session::push(StreamItem item, std::size_t size, Awaited awaited, std::vect
     }
     bytes_ += size;
     stream_.push_back({std::move(item), size, size, members, awaited, ctx_.now});
+    if (is_own(stream_.back())) ++own_notices_;
     items_ = stream_.size();
     return true;
+}
+
+void Session::replay(proto::Delivery delivery, std::size_t size, Awaited awaited, std::vector<Outcome>& outcomes) {
+    if (!is_full(size, true)) {
+        (void)push(std::move(delivery), size, awaited, outcomes);
+        return;
+    }
+    drop(delivery.members->size(), awaited, outcomes);
+    lose(delivery.members->size());
 }
 
 bool Session::make_room(std::size_t size, bool for_delivery, std::vector<Outcome>& outcomes) {
@@ -98,16 +110,18 @@ bool Session::drop_oldest(std::vector<Outcome>& outcomes) {
 }
 
 /// Replaces an item by a Gap, and merges that with unsent Gaps next to it.
-void Session::make_gap(const std::deque<Item>::iterator& dropped) {
+void Session::make_gap(const std::deque<Item>::iterator& dropped, bool at_least) {
     const auto unsent = stream_.begin() + static_cast<std::ptrdiff_t>(highest_ - acked_);
     const auto gap_at = [](auto it) { return std::get_if<proto::Gap>(&it->body); };
     bytes_ -= dropped->size;
-    *dropped = {proto::Gap{dropped->members}, 0, 0, 0, {}, {}};
+    if (is_own(*dropped)) --own_notices_;
+    *dropped = {proto::Gap{dropped->members, at_least}, 0, 0, 0, {}, {}};
     ++gaps_;
     auto at = dropped;
     if (at != unsent && gap_at(std::prev(at))) --at;
     while (std::next(at) != stream_.end() && gap_at(std::next(at))) {
         gap_at(at)->missed = proto::saturating_sum(gap_at(at)->missed, gap_at(std::next(at))->missed);
+        gap_at(at)->at_least = gap_at(at)->at_least || gap_at(std::next(at))->at_least;
         at = std::prev(stream_.erase(std::next(at)));
         --gaps_;
     }
@@ -119,9 +133,9 @@ void Session::drop(std::uint64_t members, Awaited awaited, std::vector<Outcome>&
     if (awaited.fan_out) outcomes.push_back({awaited.fan_out, awaited.members, MissReason::overflow});
 }
 
-void Session::lose(std::uint64_t members) {
+void Session::lose(std::uint64_t members, bool at_least) {
     stream_.push_back({proto::Gap{}, 0, 0, members, {}, {}});
-    make_gap(std::prev(stream_.end()));
+    make_gap(std::prev(stream_.end()), at_least);
 }
 
 void Session::acked(std::uint64_t received, std::vector<Outcome>& outcomes) {
@@ -133,11 +147,40 @@ void Session::acked(std::uint64_t received, std::vector<Outcome>& outcomes) {
         if (acked_ < sent_) in_flight_ -= item.wire_size;  // else it was sent on an earlier connection only
         if (std::holds_alternative<proto::Gap>(item.body)) --gaps_;
         if (item.is_piece) --pieces_;
+        if (is_own(item)) --own_notices_;
         if (std::holds_alternative<proto::Delivery>(item.body)) ctx_.durations.delivery.add(ctx_.now - item.since);
         stream_.pop_front();
     }
     sent_ = std::max(sent_, acked_);
     items_ = stream_.size();
+}
+
+bool Session::is_own(const Item& item) const {
+    const auto* delivery = std::get_if<proto::Delivery>(&item.body);
+    return delivery && delivery->notice->from_node == ctx_.self;
+}
+
+std::uint64_t Session::lowest_own_notice() {
+    if (own_notices_ == 0) return UINT64_MAX;
+    const auto end = stream_.begin() + static_cast<std::ptrdiff_t>(std::min(stream_.size(), kMostLookedAt));
+    const auto found = std::find_if(stream_.begin(), end, [this](const Item& item) { return is_own(item); });
+    // Behind so many others it is not looked for: the last answer is too low, but not wrong.
+    if (found != end) lowest_own_ = std::get<proto::Delivery>(found->body).notice->seq;
+    return lowest_own_;
+}
+
+void Session::called(std::uint64_t call, std::uint64_t seq) {
+    if (call == 0 || life_ == 0) return;
+    if (calls_.size() < kMostUnsettled)
+        calls_.emplace_back(call, seq);
+    else
+        calls_.back() = {call, seq};  // those between count as settled with it, later than they are
+}
+
+void Session::settle_up_to(std::uint64_t seq) {
+    const std::uint64_t before = settled_;
+    for (; !calls_.empty() && calls_.front().second <= seq; calls_.pop_front()) settled_ = calls_.front().first;
+    if (settled_ > before) send(proto::NodeHeartbeat{settled_});
 }
 
 void Session::close(std::vector<Outcome>& outcomes) {
@@ -149,6 +192,7 @@ void Session::close(std::vector<Outcome>& outcomes) {
     }
     if (members > 0) ctx_.count("notifications_lost_with_workers", members);
     stream_.clear();
+    own_notices_ = 0;
     items_ = 0;
     bytes_ -= bytes_.amount();
 }
@@ -206,7 +250,7 @@ void Session::send(proto::Body body, std::uint64_t seq) {
 }
 
 void Session::heartbeat_if_quiet() {
-    if (connection_ && ctx_.now - spoke_at_ >= ctx_.options.session.probe) send(proto::NodeHeartbeat{});
+    if (connection_ && ctx_.now - spoke_at_ >= ctx_.options.session.probe) send(proto::NodeHeartbeat{settled_});
 }
 
 bool Session::wants_flush() const {

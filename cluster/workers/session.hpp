@@ -34,13 +34,17 @@ class Session {
 public:
     using StreamItem = std::variant<proto::Delivery, proto::Gap, WatchPart>;
 
-    Session(Context& context, SessionToken token, std::string worker, Sender sender, SharedShare share)
+    /// `life`: of the worker's process; 0: an older worker.
+    Session(Context& context, SessionToken token, std::string worker, std::uint64_t life, Sender sender,
+            SharedShare share)
         : ctx_(context),
           token_(token),
           worker_(std::move(worker)),
+          life_(life),
           sender_(std::move(sender)),
           share_(std::move(share)),
           place_(context.session_places, sessions_of(share_)),
+          began_at_(context.now),
           items_(context.backlog_items),
           bytes_(context.memory, memory_of(share_), &context.backlog_bytes),
           answered_bytes_(context.memory, memory_of(share_)) {
@@ -49,6 +53,8 @@ public:
 
     [[nodiscard]] SessionToken token() const { return token_; }
     [[nodiscard]] const std::string& worker() const { return worker_; }
+    [[nodiscard]] std::uint64_t life() const { return life_; }
+    [[nodiscard]] Instant began_at() const { return began_at_; }
     /// The key that the session was made with. Only this key may resume it.
     [[nodiscard]] const Sender& sender() const { return sender_; }
     /// What all sessions of this key use.
@@ -91,10 +97,24 @@ public:
     /// Gap: the oldest that were not sent, or this one. Returns false if that makes no room or is not the policy: then
     /// the session must end. Appends the outcomes of dropped notifications to `outcomes`.
     bool push(StreamItem item, std::size_t size, Awaited awaited, std::vector<Outcome>& outcomes);
-    /// Deliveries to `members` members of this worker were lost on the way to this node. A Gap takes their place.
-    void lose(std::uint64_t members);
+    /// The same for a notification that is replayed: without room it becomes a Gap.
+    void replay(proto::Delivery delivery, std::size_t size, Awaited awaited, std::vector<Outcome>& outcomes);
+    /// Deliveries to `members` members of this worker were lost on the way to this node, and with `at_least` perhaps
+    /// more. A Gap takes their place.
+    void lose(std::uint64_t members, bool at_least = false);
     /// The worker has handled the stream up to `received`. Notifications there count as delivered.
     void acked(std::uint64_t received, std::vector<Outcome>& outcomes);
+    // The worker's own notify calls.
+    /// The call was made a notice with the number `seq`, or none, and those before it have lower numbers.
+    void called(std::uint64_t call, std::uint64_t seq);
+    /// All notices up to this number are where the death of this node does not lose them.
+    void settle_up_to(std::uint64_t seq);
+    /// Up to which call all are.
+    [[nodiscard]] std::uint64_t settled_call() const { return settled_; }
+    [[nodiscard]] bool has_unsettled_calls() const { return !calls_.empty(); }
+    /// The lowest number of a notice of this node that the worker has not acknowledged; UINT64_MAX: none. The number
+    /// may be too low.
+    [[nodiscard]] std::uint64_t lowest_own_notice();
     /// Ends the stream: notifications that are not acknowledged are missed, by `worker_down`.
     void close(std::vector<Outcome>& outcomes);
 
@@ -133,10 +153,11 @@ private:
     [[nodiscard]] const Item& item_after(std::uint64_t number) const {
         return stream_[static_cast<std::size_t>(number - acked_)];
     }
+    [[nodiscard]] bool is_own(const Item& item) const;
     [[nodiscard]] bool is_full(std::size_t more, bool for_delivery) const;
     bool make_room(std::size_t size, bool for_delivery, std::vector<Outcome>& outcomes);
     bool drop_oldest(std::vector<Outcome>& outcomes);
-    void make_gap(const std::deque<Item>::iterator& dropped);
+    void make_gap(const std::deque<Item>::iterator& dropped, bool at_least = false);
     void count_sent(const Item& item);
     void send_watch_part();
     void cut(std::size_t at);
@@ -147,10 +168,12 @@ private:
     Context& ctx_;
     SessionToken token_;
     std::string worker_;
+    std::uint64_t life_ = 0;
     Sender sender_;
     SharedShare share_;
     Drawn place_;
     ConnectionId connection_;  // 0: lost
+    Instant began_at_{};
     Instant heard_at_{};
     Instant spoke_at_{};
     Instant lost_at_{};
@@ -164,6 +187,11 @@ private:
     std::uint64_t sent_ = 0;     // on this connection
     std::uint64_t highest_ = 0;  // on any connection
     std::size_t in_flight_ = 0;  // bytes of the items acked_ + 1 … sent_
+
+    std::size_t own_notices_ = 0;                                // of this node, in stream_
+    std::uint64_t lowest_own_ = 0;                               // as found last
+    std::deque<std::pair<std::uint64_t, std::uint64_t>> calls_;  // call and seq, not settled
+    std::uint64_t settled_ = 0;
 
     std::uint64_t last_request_ = 0;
     std::set<std::uint64_t> running_;               // requests to be done once that have no answer

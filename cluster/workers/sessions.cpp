@@ -16,7 +16,8 @@ bool is_any_of(const proto::Body& body) {
 /// Whether doing the request twice would differ from doing it once.
 bool is_done_once(const proto::Body& body) {
     using namespace proto;
-    return is_any_of<JoinRequest, LeaveRequest, NotifyRequest, WatchRequest, UnwatchRequest, ForgetRequest>(body);
+    return is_any_of<JoinRequest, RejoinRequest, LeaveRequest, NotifyRequest, WatchRequest, UnwatchRequest,
+                     ForgetRequest>(body);
 }
 
 bool is_request(const proto::Body& body) {
@@ -38,7 +39,7 @@ std::string asker_of(const MessageArrived& event) {
 
 /// Whether the request does more than read. A watch reads.
 bool changes_anything(const proto::Body& body) {
-    return is_any_of<proto::JoinRequest, proto::LeaveRequest, proto::NotifyRequest>(body);
+    return is_any_of<proto::JoinRequest, proto::RejoinRequest, proto::LeaveRequest, proto::NotifyRequest>(body);
 }
 
 }  // namespace
@@ -122,7 +123,9 @@ void Sessions::hello(const proto::Message& message, const Sender& sender, Connec
                               ? "this node has no room for another worker: use another node"
                               : "this node has no room for another worker of this key: use another node");
         const SessionToken token = new_token();
-        session = &sessions_.try_emplace(token, ctx_, token, message.header.origin, sender, share).first->second;
+        session =
+            &sessions_.try_emplace(token, ctx_, token, message.header.origin, hello.life, sender, share).first->second;
+        if (hello.life == 0) ++older_;
     }
     attach(*session, connection, resumed ? hello.received : 0);
     ctx_.note(resumed ? Note::Kind::worker_resumed : Note::Kind::worker_up, session->worker(), "");
@@ -131,7 +134,7 @@ void Sessions::hello(const proto::Message& message, const Sender& sender, Connec
     const SessionTiming& timing = ctx_.options.session;
     session->send(proto::WorkerWelcome{session->token(), resumed, milliseconds_of(timing.heartbeat),
                                        milliseconds_of(timing.ttl), milliseconds_of(timing.grace), node,
-                                       std::move(other_nodes)});
+                                       std::move(other_nodes), milliseconds_of(ctx_.options.timing.handover_window)});
 }
 
 void Sessions::attach(Session& session, ConnectionId connection, std::uint64_t received) {
@@ -247,11 +250,19 @@ void Sessions::end(SessionToken token, Reason reason) {
     ctx_.journal.worker(ctx_.now, Change::Kind::worker_down, session.worker(),
                         reason == Reason::left ? "it said goodbye" : "its connection was lost");
     ended_.push_back({token, session.worker(), reason});
+    if (session.life() == 0) --older_;
     sessions_.erase(it);
 }
 
 void Sessions::reply(const SessionRequest& request, proto::Body body) {
     if (Session* session = find(request.token)) session->reply(request.number, std::move(body));
+}
+
+void Sessions::replay(SessionToken token, proto::Delivery delivery, std::size_t size, Session::Awaited awaited) {
+    Session* session = find(token);
+    if (!session) return;
+    session->replay(std::move(delivery), size, awaited, outcomes_);
+    list_if_wants_flush(*session);
 }
 
 void Sessions::push(SessionToken token, Session::StreamItem item, std::size_t size, Session::Awaited awaited) {
@@ -276,10 +287,10 @@ void Sessions::give_up(SessionToken token, const std::string& why) {
     end(token, Reason::worker_down);
 }
 
-void Sessions::lose(SessionToken token, std::uint64_t members) {
+void Sessions::lose(SessionToken token, std::uint64_t members, bool at_least) {
     Session* session = find(token);
     if (!session) return;
-    session->lose(members);
+    session->lose(members, at_least);
     list_if_wants_flush(*session);
 }
 
@@ -322,6 +333,21 @@ void Sessions::tick() {
             session.heartbeat_if_quiet();
     }
     for (const SessionToken token : silent) lose(*find(token));
+}
+
+std::uint64_t Sessions::lowest_own_notice() {
+    std::uint64_t lowest = UINT64_MAX;
+    for (auto& [token, session] : sessions_) lowest = std::min(lowest, session.lowest_own_notice());
+    return lowest;
+}
+
+bool Sessions::has_unsettled_calls() const {
+    return std::any_of(sessions_.begin(), sessions_.end(),
+                       [](const auto& entry) { return entry.second.has_unsettled_calls(); });
+}
+
+void Sessions::settle_up_to(std::uint64_t seq) {
+    for (auto& [token, session] : sessions_) session.settle_up_to(seq);
 }
 
 void Sessions::flush() {

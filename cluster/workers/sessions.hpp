@@ -45,12 +45,24 @@ public:
     /// nullptr if there is no such session. Valid until the session ends.
     Session* find(SessionToken token);
     void reply(const SessionRequest& request, proto::Body body);
+    /// Session::settled_call; 0 if there is no such session.
+    [[nodiscard]] std::uint64_t settled_call(SessionToken token) {
+        const Session* session = find(token);
+        return session ? session->settled_call() : 0;
+    }
     /// Session::push. Ends a session that has no room for the item.
     void push(SessionToken token, Session::StreamItem item, std::size_t size, Session::Awaited awaited = {});
+    /// The same for what is replayed to a session that has just begun. A stream that is full loses it, with any policy:
+    /// that it is full does not show that the worker does not keep up.
+    void replay(SessionToken token, proto::Delivery delivery, std::size_t size, Session::Awaited awaited);
+    /// What became of members that a fan-out waits for and that nothing is pushed for. nullopt: delivered.
+    void settle(Session::Awaited awaited, std::optional<MissReason> missed) {
+        if (awaited.fan_out && awaited.members > 0) outcomes_.push_back({awaited.fan_out, awaited.members, missed});
+    }
     /// Ends the session, because its worker does not take what is sent to it.
     void give_up(SessionToken token, const std::string& why);
     /// Session::lose.
-    void lose(SessionToken token, std::uint64_t members);
+    void lose(SessionToken token, std::uint64_t members, bool at_least = false);
 
     /// Refuses all workers (`closed`), because this node leaves.
     void dismiss(const std::string& why);
@@ -70,6 +82,13 @@ public:
     [[nodiscard]] bool has_roomy() const { return !roomy_.empty(); }
     /// Sends what waits for workers, up to Bounds::stream_bytes_per_turn. Sessions take turns.
     void flush();
+
+    /// Whether a session is of an older worker, which does not recognise calls that are repeated.
+    [[nodiscard]] bool has_older() const { return older_ > 0; }
+    // Session's functions of these names, of all sessions.
+    [[nodiscard]] bool has_unsettled_calls() const;
+    [[nodiscard]] std::uint64_t lowest_own_notice();
+    void settle_up_to(std::uint64_t seq);
 
     /// The sessions that have ended, and the outcomes of notifications, since the last call.
     std::vector<Ended> take_ended();
@@ -106,6 +125,7 @@ private:
     std::map<ConnectionId, SessionToken> by_connection_;
     std::set<std::pair<Instant, SessionToken>> lost_;  // by the end of the grace period
     std::deque<SessionToken> to_flush_;                // in the order in which they began to want it
+    std::size_t older_ = 0;                            // see has_older()
     std::vector<SessionToken> roomy_;                  // see take_roomy()
     std::vector<Ended> ended_;
     std::vector<SessionToken> moved_;

@@ -27,6 +27,23 @@ struct LinkAck {
     bool operator==(const LinkAck&) const = default;
 };
 
+/// Asks a node for its notices of groups that workers have joined again at the sender. It answers with link items
+/// (Replay), after it has applied the sender's log up to `position`.
+struct ReplayRequest {
+    struct Entry {
+        Group group;
+        std::uint64_t after = 0;   // only those with a higher number
+        std::uint64_t age_ms = 0;  // only those that are not older
+        bool operator==(const Entry&) const = default;
+    };
+
+    NodeId to;
+    std::uint64_t number = 0;  // 1, 2, 3, … between two lives
+    Seq position;
+    std::vector<Entry> entries;
+    bool operator==(const ReplayRequest&) const = default;
+};
+
 /// Carries an encoded message, not itself a Relay, for node `to`. Other receivers forward it.
 struct Relay {
     std::string to;

@@ -32,6 +32,7 @@ inline constexpr std::uint64_t kTold = 1;       // always there
 inline constexpr std::uint64_t kNoGossip = 2;   // nothing arrives over the connection to the peer's gossip port
 inline constexpr std::uint64_t kNoControl = 4;  // nothing arrives at the sender's control port
 inline constexpr std::uint64_t kNothing = 8;    // nor through other nodes
+inline constexpr std::uint64_t kReplays = 16;   // in a heartbeat: the sender answers ReplayRequest
 }  // namespace channel_report
 
 struct Hello {
@@ -59,7 +60,8 @@ struct Heartbeat {
     std::uint64_t refutation = 0;
     std::uint64_t digest = 0;      // of the sender's own members at log position header.seq
     std::uint64_t membership = 0;  // digest of the sender's peer records
-    std::uint64_t channels = 0;    // channel_report::kTold: it takes messages for it alone on its presence topic
+    /// channel_report::kTold: it takes messages for it alone on its presence topic; channel_report::kReplays.
+    std::uint64_t channels = 0;
     bool operator==(const Heartbeat&) const = default;
 };
 

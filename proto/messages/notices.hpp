@@ -21,9 +21,13 @@ struct Notice {
     NodeId from_node;
     std::string from_worker;
     std::uint64_t seq = 0;
-    std::uint64_t ticket = 0;   // not 0: answer with a NoticeReport of this ticket
-    MemberNumber newest;        // with a ticket: the newest member there that the notifier's node knew
-    std::uint64_t wait_ms = 0;  // with a ticket: how long the notifier waits
+    std::uint64_t ticket = 0;     // not 0: answer with a NoticeReport of this ticket
+    MemberNumber newest;          // with a ticket: the newest member there that the notifier's node knew
+    std::uint64_t wait_ms = 0;    // with a ticket: how long the notifier waits
+    std::uint64_t group_seq = 0;  // number of the notice in its group, by from_node; 0: an older minor
+    std::uint64_t life = 0;       // of the worker's process; 0: no worker, or an older one
+    std::uint64_t call = 0;       // with a life: number of the worker's notify call; rises with each
+    bool repeated = false;        // the call was made at another node before, which may have sent it
 
     bool operator==(const Notice&) const = default;
 };
@@ -46,8 +50,8 @@ struct NoticesLost {
 };
 
 inline Notification to_notification(const Notice& notice, std::vector<MemberNumber> members) {
-    return {notice.kind,        notice.group, notice.data,       notice.from_node,
-            notice.from_worker, notice.seq,   std::move(members)};
+    return {notice.kind,        notice.group, notice.data,        notice.from_node,
+            notice.from_worker, notice.seq,   std::move(members), notice.group_seq};
 }
 
 /// Sets all fields of a notification except its members. Reuses the memory of `to`.
@@ -60,6 +64,7 @@ inline void assign(Notification& to, const Notice& notice) {
     to.from_node = notice.from_node;
     to.from_worker = notice.from_worker;
     to.seq = notice.seq;
+    to.group_seq = notice.group_seq;
 }
 
 /// An immutable notice, shared by the links and streams that send it.
@@ -90,6 +95,25 @@ private:
     std::shared_ptr<const Held> held_;
 };
 
-using LinkItem = std::variant<SharedNotice, NoticeReport, NoticesLost>;
+/// Part of the answer to one entry of a ReplayRequest.
+struct Replay {
+    struct Aged {
+        std::uint64_t age_ms = 0;  // since the notifier's node took it, when this part was made
+        SharedNotice notice;
+
+        bool operator==(const Aged&) const = default;
+    };
+
+    std::uint64_t request = 0;  // number of the ReplayRequest
+    std::uint64_t entry = 0;    // its place in the request's list
+    std::uint64_t missed = 0;   // notices before these that are not remembered any more
+    bool at_least = false;      // perhaps more than `missed`
+    bool last = false;          // what follows on the link continues the replay
+    std::vector<Aged> notices;
+
+    bool operator==(const Replay&) const = default;
+};
+
+using LinkItem = std::variant<SharedNotice, NoticeReport, NoticesLost, Replay>;
 
 }  // namespace muster::proto

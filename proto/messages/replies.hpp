@@ -48,6 +48,7 @@ struct StatusReply {
 
 struct NotifyReply {
     NotifyReport report;
+    std::uint64_t settled = 0;  // as in NodeHeartbeat
     bool operator==(const NotifyReply&) const = default;
 };
 

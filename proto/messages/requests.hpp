@@ -19,6 +19,30 @@ struct JoinRequest {
     bool operator==(const JoinRequest&) const = default;
 };
 
+/// Joins a group again in a new session, with all joins that the worker has there. What the group was sent since the
+/// positions is replayed. The reply is a JoinReply with the members in the order of the joins.
+struct RejoinRequest {
+    /// The last notice of the group that the worker has had from a node.
+    struct Position {
+        NodeId node;
+        std::uint64_t group_seq = 0;
+        bool operator==(const Position&) const = default;
+    };
+    struct Join {
+        std::uint64_t count = 1;
+        Meta meta;
+        std::uint64_t age_ms = 0;  // since the worker first asked for it
+        bool operator==(const Join&) const = default;
+    };
+
+    Group group;
+    std::vector<Position> positions;
+    std::vector<Join> joins;
+    NodeId node;                // where the worker was before
+    std::uint64_t away_ms = 0;  // since it lost that node
+    bool operator==(const RejoinRequest&) const = default;
+};
+
 /// Removes the given members, or the `count` newest ones of the group if `members` is empty.
 struct LeaveRequest {
     Group group;
@@ -51,6 +75,8 @@ struct NotifyRequest {
     Data data;
     bool wait = false;
     std::uint64_t timeout_ms = 5000;
+    std::uint64_t call = 0;  // with WorkerHello::life, names the call in all sessions; 0: an older worker
+    bool repeated = false;   // another node may have sent it
     bool operator==(const NotifyRequest&) const = default;
 };
 
@@ -70,6 +96,17 @@ struct UnwatchRequest {
 struct ForgetRequest {
     std::string node;
     bool operator==(const ForgetRequest&) const = default;
+};
+
+/// Administers: the node's workers go to other nodes, and it takes none until it is undrained.
+struct DrainRequest {
+    bool drain = true;  // false: take workers again
+    bool operator==(const DrainRequest&) const = default;
+};
+
+/// Administers: of the node's workers, those above an equal share of all nodes go to other nodes.
+struct RebalanceRequest {
+    bool operator==(const RebalanceRequest&) const = default;
 };
 
 }  // namespace muster::proto

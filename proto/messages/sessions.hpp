@@ -13,6 +13,7 @@ namespace muster::proto {
 struct WorkerHello {
     SessionToken token;          // session to resume; 0: start a new one
     std::uint64_t received = 0;  // last stream item received in that session
+    std::uint64_t life = 0;      // drawn at random by each process of the worker; 0: an older worker
     bool operator==(const WorkerHello&) const = default;
 };
 
@@ -24,6 +25,7 @@ struct WorkerWelcome {
     std::uint64_t grace_ms = 0;      // how long the session then waits to be resumed
     NodeInfo node;
     std::vector<std::string> nodes;  // addresses of other live nodes
+    std::uint64_t handover_ms = 0;   // how long nodes remember notices for RejoinRequest; 0: the node takes none
     bool operator==(const WorkerWelcome&) const = default;
 };
 
@@ -34,7 +36,14 @@ struct WorkerHeartbeat {
 };
 
 struct NodeHeartbeat {
+    /// Up to this call of the worker, the death of this node alone loses no notification.
+    std::uint64_t settled = 0;
     bool operator==(const NodeHeartbeat&) const = default;
+};
+
+/// Asks the worker to go to another node. It says goodbye here when it has joined there.
+struct Move {
+    bool operator==(const Move&) const = default;
 };
 
 struct WorkerGoodbye {

@@ -29,6 +29,7 @@ struct Deliveries {
 /// Notifications were dropped at this place of the stream because it was full.
 struct Gap {
     std::uint64_t missed = 0;
+    bool at_least = false;  // perhaps more: a node that knew the number is gone
     bool operator==(const Gap&) const = default;
 };
 

@@ -6,7 +6,7 @@
 namespace muster::fuzz {
 namespace {
 
-constexpr std::size_t kTypes = 80;  // numbers on the wire, with room for some more
+constexpr std::size_t kTypes = 84;  // numbers on the wire, with room for some more
 
 /// A body of the type with the highest number up to `type`, so that kept inputs mean the same when others are added.
 template <std::size_t... I>
@@ -73,9 +73,11 @@ void Dream::make_sound(MemberNumber& first, std::uint64_t& count) {
 }
 
 void Dream::put(proto::LinkItem& to) {
-    switch (input_.below(4)) {
+    switch (input_.below(5)) {
         case 0:
             return put(to.emplace<proto::NoticeReport>());
+        case 2:
+            return put(to.emplace<proto::Replay>());
         case 1:
             return put(to.emplace<proto::NoticesLost>());
         default:

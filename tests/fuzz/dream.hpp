@@ -76,6 +76,7 @@ private:
     void put(const proto::Appended& to) { to.text = input_.bytes(std::min(input_.below(4), to.limit)); }
     // Takes no input, so that kept inputs go on meaning what they meant: the most that anybody can claim.
     void put(const proto::AppendedNumber& to) { to.value = ~std::uint64_t{0}; }
+    void put(const proto::AppendedFlag& to) { to.value = input_.flag(); }
     // Likewise: every other one names a node.
     void put(const proto::AppendedName& to) {
         to.text = ++appended_names_ % 2 == 0 && !words_.nodes.empty() ? words_.nodes.front().name : std::string();

@@ -25,6 +25,8 @@ constexpr std::string_view kPaths[] = {
     "digest_mismatches",
     "gaps",
     "gossip_over_control",
+    "handovers",
+    "handovers_unanswered",
     "hellos_refused_name_taken",
     "hellos_refused_wrong_scope",
     "incarnations_adopted",
@@ -54,6 +56,10 @@ constexpr std::string_view kPaths[] = {
     "messages_unsealed",
     "news_older",
     "nodes_forgotten",
+    "notices_held_back",
+    "notices_not_remembered",
+    "notices_repeated",
+    "notices_replayed",
     "notifications",
     "notifications_delivered",
     "notifications_dropped",
@@ -61,12 +67,14 @@ constexpr std::string_view kPaths[] = {
     "notifications_lost_with_workers",
     "notifications_matched",
     "notifications_refused",
+    "notifications_replayed",
     "peers_unreached",
     "probes_sent",
     "proofs_unchecked",
     "pulls_answered",
     "pulls_refused",
     "pulls_sent",
+    "recent_notices_forgotten",
     "reconnects",
     "refutations",
     "refutations_unbelieved",
@@ -76,6 +84,10 @@ constexpr std::string_view kPaths[] = {
     "relays_broken",
     "relays_refused",
     "repair_bytes_sent",
+    "repeated_calls_sent_later",
+    "replay_requests",
+    "replay_requests_ignored",
+    "replays_asked",
     "requests_repeated",
     "returns_disbelieved",
     "seals_broken",
@@ -100,6 +112,7 @@ constexpr std::string_view kPathsNotHere[] = {
     "backlog_queue_bytes",            // the same
     "channels_silent",                // a level, not a count
     "chunks_not_kept",                // the work of a turn, and then no room
+    "handovers_refused",              // no memory for the waits of one session
     "hellos_refused_key",             // nodes here have their own
     "hellos_refused_other_node",      // a scenario has it
     "hellos_refused_not_alive",       // nodes do not say so of themselves
@@ -117,6 +130,7 @@ constexpr std::string_view kPathsNotHere[] = {
     "peers_refused",                  // 4,096 nodes
     "peers_refused_unmet",            // nodes here meet, or are few
     "queries_refused",                // 4,096 wait
+    "repeated_calls_forgotten",       // 16,384
     "requests_of_observers_refused",  // workers here are none
     "requests_refused",               // 4,096 wait
     "snapshots_refused",              // 256 snapshots under way
@@ -144,10 +158,12 @@ constexpr std::string_view kMarks[] = {
     "message of an unknown type ignored",
     "node stopped by itself",
     "worker attached anew",
+    "worker dropped a repeated call",
     "worker got an answer twice",
     "worker resumed",
     "worker session unknown",
     "worker told of a gap",
+    "worker told of a gap of unknown size",
 };
 
 }  // namespace

@@ -22,7 +22,11 @@ void Model::judge_joins(Watched& watched) {
         return;
     }
     const proto::Message& message = *door_message();
-    if (cause_.joined.size() != std::get<proto::JoinRequest>(message.body).count) {
+    std::uint64_t asked = 0;
+    if (const auto* join = std::get_if<proto::JoinRequest>(&message.body)) asked = join->count;
+    if (const auto* again = std::get_if<proto::RejoinRequest>(&message.body))
+        for (const auto& join : again->joins) asked += join.count;
+    if (cause_.joined.size() != asked) {
         fail(watched, "a worker's join makes another number of members than asked");
     }
     if (!watched.requests.emplace(message.header.incarnation, message.header.seq).second) {

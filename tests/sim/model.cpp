@@ -156,10 +156,16 @@ void Model::stepped(Host& host, const Actions& actions) {
     for (const Action& action : actions) {
         if (const auto* changed = std::get_if<IdentityChanged>(&action)) see_new_life(watched, changed->self);
         const auto* told = std::get_if<TellWatcher>(&action);
-        if (told && told->watch == kMainWatch) own_changes(watched, told->event);
+        if (told && told->watch == kMainWatch) {
+            own_changes(watched, told->event);
+            see_members_of_workers(watched, told->event);
+        }
     }
     if (!cause_.joined.empty()) wait_for_all(watched, host);
     for (const Action& action : actions) see(watched, host, action);
+    const proto::Message* message = door_message();
+    const auto* notify = message ? std::get_if<proto::NotifyRequest>(&message->body) : nullptr;
+    if (notify && cause_.unknown_session) notices_.not_taken(number_of(notify->data), *watched.life);
     hear_worker(watched);
     judge_joins(watched);
     judge_leaves(watched, host);
@@ -194,6 +200,21 @@ void Model::own_changes(Watched& watched, const WatchEvent& event) {
     }
 }
 
+/// Members of workers that come and go in this node's table: what it sends meanwhile may be owed to them.
+void Model::see_members_of_workers(const Watched& watched, const WatchEvent& event) {
+    const bool lost = event.kind == WatchEvent::Kind::leave && event.reason != Reason::left;
+    for (const GroupMembers& part : event.groups)
+        for (const Member& member : part.members) {
+            const Life* life = member.worker.empty() ? nullptr : truth_.find(member.id.node);
+            if (!life) continue;
+            const MemberKey key{life->index, member.id.number.value};
+            if (lost)
+                continuity_.lost(watched.life->index, key, part.group, world_.clock.now());
+            else if (event.kind != WatchEvent::Kind::leave)
+                continuity_.shown(watched.life->index, key, world_.clock.now());
+        }
+}
+
 void Model::bind(Watched& watched, const Group& group, const Member& member) {
     std::uint64_t owner = 0;
     const proto::Message* message = door_message();
@@ -206,6 +227,15 @@ void Model::bind(Watched& watched, const Group& group, const Member& member) {
         owner = message->header.incarnation;
         if (member.worker != message->header.origin || request.group != group || request.meta != member.meta)
             fail(watched, "a join differs from its request");
+    } else if (message && std::holds_alternative<proto::RejoinRequest>(message->body)) {
+        const auto& request = std::get<proto::RejoinRequest>(message->body);
+        owner = message->header.incarnation;
+        const bool asked = std::any_of(request.joins.begin(), request.joins.end(),
+                                       [&](const auto& one) { return one.meta == member.meta.get(); });
+        if (member.worker != message->header.origin || request.group != group || !asked)
+            fail(watched, "a join differs from its request");
+        continuity_.rejoined(member.worker, owner, group, {watched.life->index, member.id.number.value},
+                             world_.clock.now());
     } else {
         fail(watched, "a member appears that nobody asked for: " + muster::to_string(member.id));
     }
@@ -320,7 +350,10 @@ void Model::see_reply(Watched& watched, Host& host, const SendDoor& send) {
     }
     if (const auto* welcome = std::get_if<proto::WorkerWelcome>(&message.body))
         watched.spoke[welcome->token.value] = world_.clock.now();
-    cause_.refused = cause_.refused || std::holds_alternative<proto::Refuse>(message.body);
+    if (const auto* refusal = std::get_if<proto::Refuse>(&message.body)) {
+        cause_.refused = true;
+        cause_.unknown_session = cause_.unknown_session || refusal->code == ErrorCode::unknown_session;
+    }
     const proto::Message* request = door_message();
     const bool now = request && request->header.seq == message.header.seq &&
                      std::get<MessageArrived>(*cause_.event).connection == send.connection;

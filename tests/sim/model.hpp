@@ -22,7 +22,11 @@ public:
     /// Whether that worker is attached to this host with this session.
     using IsAttached = WasWell;
 
-    explicit Model(World& world) : world_(world), notices_(truth_) {}
+    explicit Model(World& world)
+        : world_(world),
+          continuity_(world.profile.handover_window -
+                      std::min<Duration>(kHandoverTakes, world.profile.handover_window)),
+          notices_(truth_, continuity_) {}
     void judge_workers_with(WasWell was_well, IsAttached is_attached) {
         was_well_ = std::move(was_well);
         is_attached_ = std::move(is_attached);
@@ -38,6 +42,7 @@ public:
 
     Truth& truth() { return truth_; }
     Notices& notices() { return notices_; }
+    Continuity& continuity() { return continuity_; }
     [[nodiscard]] Life* life_of(const Host& host);
     cluster::CallId next_call() { return cluster::CallId{++last_call_}; }
     /// Handlers of this node that own members now.
@@ -118,6 +123,7 @@ private:
         std::set<std::pair<std::string, NodeState>> parted;  // nodes noted down or left
         std::string goodbye;                                 // the node that says it, if one does
         bool refused = false;                                // a worker's message was
+        bool unknown_session = false;                        // because its session is not known
         std::optional<NodeId> earlier_life;                  // the node took another incarnation than this
     };
 
@@ -126,6 +132,7 @@ private:
     void open_call(Watched& watched, const cluster::EventBody& event, Host& host);
     void open_request(Watched& watched, const proto::Message& message, Host& host);
     void own_changes(Watched& watched, const WatchEvent& event);
+    void see_members_of_workers(const Watched& watched, const WatchEvent& event);
     void bind(Watched& watched, const Group& group, const Member& member);
     void see(Watched& watched, Host& host, const cluster::Action& action);
     void see_answer(Watched& watched, const cluster::Answer& answer);
@@ -158,8 +165,11 @@ private:
     [[nodiscard]] const proto::Message* door_message() const;
     [[noreturn]] void fail(const Watched& watched, const std::string& what) const;
 
+    static constexpr Duration kHandoverTakes = seconds(10);  // at most, where nodes are cut off meanwhile
+
     World& world_;
     Truth truth_;
+    Continuity continuity_;
     Notices notices_;
     WasWell was_well_;
     IsAttached is_attached_;

@@ -21,24 +21,65 @@ std::uint64_t number_of(const Data& data) {
 
 void Notices::taken(std::uint64_t number, Life& from, const std::string& worker, NotificationKind kind,
                     const Group& group, const std::vector<Member>& members, Duration now) {
-    std::set<std::pair<std::uint64_t, std::uint64_t>> expected;
+    std::set<MemberKey> expected;
     for (const Member& member : members) {
         if (const Life* life = truth_.find(member.id.node)) expected.emplace(life->index, member.id.number.value);
     }
     const auto [at, fresh] = sent_.try_emplace(number);
     Sent& sent = at->second;
     sent.addressed.insert(expected.begin(), expected.end());
-    if (!fresh) {
-        sent.repeated = true;
-        std::erase_if(sent.expected, [&](const auto& member) { return !expected.contains(member); });
-        return;
-    }
+    if (!fresh) return taken_again(sent, from, group, expected, now);
     sent.from = from.index;
     sent.worker = worker;
+    if (const auto process = processes_.find(number); process != processes_.end()) sent.process = process->second;
+    sent.worker_lives = sent.process != 0;
     sent.kind = kind;
     sent.group = group;
     sent.at = now;
     sent.expected = std::move(expected);
+    const auto away = continuity_.away(from.index, group, now);
+    sent.away.insert(away.begin(), away.end());
+}
+
+/// The same node takes it once: those count that were members both times. Another node sends it to members that were
+/// there the first time, too: later ones may have had later calls of the worker, and drop it.
+void Notices::taken_again(Sent& sent, const Life& from, const Group& group, const std::set<MemberKey>& expected,
+                          Duration now) {
+    sent.repeated = true;
+    if (from.index == sent.from) {
+        std::erase_if(sent.expected, [&](const auto& member) { return !expected.contains(member); });
+        return;
+    }
+    std::set<MemberKey> roots;
+    for (const auto* members : {&sent.expected, &sent.away})
+        for (const MemberKey& member : *members) roots.insert(continuity_.root_of(member));
+    Sent::Again again{from.index, now, {}, {}};
+    for (const MemberKey& member : expected)
+        if (roots.contains(continuity_.root_of(member))) again.expected.insert(member);
+    for (const MemberKey& member : continuity_.away(from.index, group, now))
+        if (roots.contains(continuity_.root_of(member))) again.away.insert(member);
+    sent.again.push_back(std::move(again));
+}
+
+void Notices::not_taken(std::uint64_t number, const Life& from) {
+    const auto found = sent_.find(number);
+    if (found == sent_.end()) return;
+    Sent& sent = found->second;
+    if (!sent.again.empty() && sent.again.back().from == from.index)
+        sent.again.pop_back();
+    else if (sent.from == from.index && !sent.repeated)
+        sent_.erase(found);
+}
+
+void Notices::worker_ended(const std::string& worker) {
+    for (auto& [number, sent] : sent_)
+        if (sent.worker == worker) sent.worker_lives = false;
+}
+
+bool Notices::was_sent_by(const Sent& sent, const NodeId& node) const {
+    return truth_.at(sent.from).id == node || std::any_of(sent.again.begin(), sent.again.end(), [&](const auto& again) {
+               return truth_.at(again.from).id == node;
+           });
 }
 
 void Notices::answered(std::uint64_t number, const NotifyReport& report, bool waited) {
@@ -71,7 +112,7 @@ void Notices::refused(std::uint64_t number) {
 
 void Notices::judge_report(const Sent& sent, const NotifyReport& report, const std::string& who) const {
     const auto got = static_cast<std::uint64_t>(std::count_if(
-        sent.expected.begin(), sent.expected.end(), [&](const auto& member) { return sent.got.contains(member); }));
+        sent.expected.begin(), sent.expected.end(), [&](const auto& member) { return has_come(sent, member); }));
     if (report.delivered > got)
         throw Violation(who + "the report claims " + std::to_string(report.delivered) + " deliveries of " +
                         std::to_string(got));
@@ -100,9 +141,8 @@ void Notices::handled(const Notification& notification, Life& at, const Owner& o
     const auto found = sent_.find(number);
     if (found == sent_.end()) throw Violation(who + "was never sent");
     Sent& sent = found->second;
-    const Life& from = truth_.at(sent.from);
     if (sent.refused) throw Violation(who + "had been refused");
-    if (notification.from_node != from.id || notification.from_worker != sent.worker ||
+    if (!was_sent_by(sent, notification.from_node) || notification.from_worker != sent.worker ||
         notification.kind != sent.kind || notification.group != sent.group) {
         throw Violation(who + "sender, kind or group was changed");
     }
@@ -113,12 +153,30 @@ void Notices::handled(const Notification& notification, Life& at, const Owner& o
         if (real == at.ever.end() || real->second.group != sent.group || real->second.owner != owner) {
             throw Violation(who + "reaches an owner for " + name + ", which is not its member in this group");
         }
-        if (!sent.got.emplace(at.index, member.value).second) throw Violation(who + "reaches " + name + " twice");
-        auto& latest = latest_[{at.index, member.value, sent.from, sent.worker}];
-        if (notification.seq <= latest) throw Violation(who + "overtakes an earlier one on the way to " + name);
-        latest = notification.seq;
+        const MemberKey root = continuity_.root_of({at.index, member.value});
+        if (!sent.got.insert(root).second) throw Violation(who + "reaches " + name + " twice");
+        // A worker's calls keep their order through all nodes that send them.
+        const bool by_worker = sent.process != 0;
+        auto& latest = latest_[{root.first, root.second, by_worker ? sent.process : sent.from, sent.worker}];
+        const std::uint64_t place = by_worker ? number : notification.seq;
+        // What was sent shortly before the member joined is not for it, but may come with a replay. Of a call that two
+        // nodes send, one may be told as lost, and the other comes late.
+        const bool told_lost = !sent.again.empty() && gaps_.contains(receiver(at.index, owner));
+        if (place <= latest && was_for(sent, root) && !told_lost)
+            throw Violation(who + "overtakes an earlier one on the way to " + name + ": " + name_of(number, sent) +
+                            ", number " + std::to_string(notification.seq) + " of " + notification.from_node.name +
+                            ", comes after " + std::to_string(latest));
+        latest = std::max(latest, place);
         ++delivered_;
     }
+}
+
+bool Notices::was_for(const Sent& sent, MemberKey root) const {
+    const auto has = [&](const std::set<MemberKey>& members) {
+        return std::any_of(members.begin(), members.end(),
+                           [&](const MemberKey& member) { return continuity_.root_of(member) == root; });
+    };
+    return has(sent.expected) || has(sent.away);
 }
 
 void Notices::dropped(const Notification& notification, const Life& at, std::uint64_t awaited) {
@@ -128,14 +186,29 @@ void Notices::dropped(const Notification& notification, const Life& at, std::uin
     for (const MemberNumber member : notification.members) found->second.gave_way.emplace(at.index, member.value);
 }
 
-void Notices::gap(const Life& at, const Owner& owner, std::uint64_t missed) {
-    gaps_[{at.index, owner}] += missed;
+void Notices::gap(const Life& at, const Owner& owner, std::uint64_t missed, bool at_least) {
+    gaps_[receiver(at.index, owner)] += missed;
+    if (at_least) told_at_least_.insert(receiver(at.index, owner));
 }
 
-bool Notices::excused(const Sent& sent, std::uint64_t life, std::uint64_t member) const {
-    const Life& at = truth_.at(life);
+bool Notices::has_come(const Sent& sent, MemberKey member) const {
+    return sent.got.contains(continuity_.root_of(member));
+}
+
+/// Whether the worker, or the handler, that has the member now must have had it. `away`: the member was not known when
+/// it was sent, because its node was believed dead or its worker lost; it counts if the worker has joined again since.
+bool Notices::is_owed(const Sent& sent, std::uint64_t from, Duration sent_at, MemberKey member, bool away) const {
+    const MemberKey latest = continuity_.latest_of(member);
+    const Life& at = truth_.at(latest.first);
+    if (!at.running || !at.stands(latest.second)) return false;
     // Where losses of too many groups are to be told already, it is the notifier who is told.
-    return !at.running || !truth_.at(sent.from).running || !at.stands(member) || sent.overflowed.contains(at.id.name);
+    if (sent.overflowed.contains(at.id.name)) return false;
+    const auto moved = continuity_.moved_at(member);
+    // A worker sends again what may not have come to the members' nodes. If such a node is lost as well, nobody has it.
+    if (!truth_.at(from).running && (!sent.worker_lives || moved || away)) return false;
+    if (continuity_.is_followed(from, member, sent_at)) return false;
+    if (moved && *moved - sent_at >= continuity_.window()) return false;
+    return !away || (moved && !continuity_.returned_since(from, member, sent_at));
 }
 
 std::string Notices::name_of(std::uint64_t number, const Sent& sent) const {
@@ -148,14 +221,27 @@ std::optional<std::string> Notices::owed() const {
     Owners missing;
     for (const auto& [number, sent] : sent_) {
         if (!sent.promised) continue;
-        for (const auto& [life, member] : sent.expected) {
-            if (sent.got.contains({life, member}) || sent.gave_way.contains({life, member})) continue;
-            if (excused(sent, life, member)) continue;
+        std::set<MemberKey> owed;  // roots
+        const auto add = [&](std::uint64_t from, Duration at, const std::set<MemberKey>& members, bool away) {
+            for (const MemberKey& member : members)
+                if (is_owed(sent, from, at, member, away)) owed.insert(continuity_.root_of(member));
+        };
+        add(sent.from, sent.at, sent.expected, false);
+        add(sent.from, sent.at, sent.away, true);
+        for (const auto& again : sent.again) {
+            add(again.from, again.at, again.expected, false);
+            add(again.from, again.at, again.away, true);
+        }
+        for (const MemberKey& root : owed) {
+            if (sent.got.contains(root) || sent.gave_way.contains(root)) continue;
+            const auto [life, member] = continuity_.latest_of(root);
             const Life& at = truth_.at(life);
             const Owner& owner = at.ever.at(member).owner;
-            const auto gap = gaps_.find({life, owner});
+            const Receiver to = receiver(life, owner);
+            if (told_at_least_.contains(to)) continue;
+            const auto gap = gaps_.find(to);
             const std::uint64_t told = gap == gaps_.end() ? 0 : gap->second;
-            if (++missing[{life, owner}] <= told) continue;
+            if (++missing[to] <= told) continue;
             return name_of(number, sent) + " is owed to " + muster::to_string(MemberId{at.id, MemberNumber{member}}) +
                    (owner.worker.empty() ? "" : " of " + owner.worker) + ", which was told of " + std::to_string(told) +
                    " that it missed";
@@ -164,31 +250,38 @@ std::optional<std::string> Notices::owed() const {
     return told_too_much();
 }
 
-/// Of the owner's members those that did not get it, although their node was sent it: the
-/// ones that were matched, and any that had joined since.
-std::uint64_t Notices::may_miss(const Sent& sent, std::uint64_t life, const Owner& owner) const {
-    const auto first = sent.addressed.lower_bound({life, 0});
-    const auto end = sent.addressed.lower_bound({life + 1, 0});
-    if (first == end) return 0;
-    const std::uint64_t newest = std::prev(end)->second;
-    std::uint64_t count = 0;
-    for (const auto& [member, real] : truth_.at(life).ever) {
-        const std::pair key{life, member};
-        const bool sent_to = member > newest || sent.addressed.contains(key);
-        // What came before its node took another incarnation, and was not acknowledged yet, is told as lost as well.
-        const bool came = sent.got.contains(key) && !truth_.at(sent.from).went_on;
-        const bool missed = sent_to && !came && !sent.gave_way.contains(key);
-        if (missed && real.owner == owner && real.group == sent.group) ++count;
+/// Of each owner's members those that did not get it, although their node was sent it, or their workers asked for it:
+/// the ones that were matched, and any that had joined since.
+void Notices::count_what_may_miss(const Sent& sent, Owners& missed) const {
+    std::set<std::uint64_t> lives;
+    for (const auto& [life, member] : sent.addressed) lives.insert(life);
+    // A call that is repeated goes to nodes that are shown later, too.
+    if (!sent.again.empty())
+        for (const auto& life : truth_.lives()) lives.insert(life->index);
+    for (const std::uint64_t life : lives) {
+        const auto end = sent.addressed.lower_bound({life + 1, 0});
+        const bool known = end != sent.addressed.begin() && std::prev(end)->first == life;
+        const std::uint64_t newest = known ? std::prev(end)->second : 0;
+        for (const auto& [member, real] : truth_.at(life).ever) {
+            const MemberKey key{life, member};
+            const bool sent_to = member > newest || sent.addressed.contains(key);
+            // What came before its node took another incarnation, and was not acknowledged yet, is told as lost as
+            // well. So is what a link lost and the memory of its origin replayed.
+            const bool came = has_come(sent, key) && !truth_.at(sent.from).went_on && !continuity_.has_moved(key) &&
+                              sent.again.empty();
+            if (sent_to && !came && !sent.gave_way.contains(key) && real.group == sent.group)
+                ++missed[receiver(life, real.owner)];
+        }
     }
-    return count;
+    for (const MemberKey& member : sent.away)
+        ++missed[receiver(member.first, truth_.at(member.first).ever.at(member.second).owner)];
 }
 
 /// Nobody is told to have missed more than there was and did not come.
 std::optional<std::string> Notices::told_too_much() const {
     if (gaps_.empty()) return std::nullopt;
     Owners missed;
-    for (const auto& [number, sent] : sent_)
-        for (const auto& [key, told] : gaps_) missed[key] += may_miss(sent, key.first, key.second);
+    for (const auto& [number, sent] : sent_) count_what_may_miss(sent, missed);
     for (const auto& [key, told] : gaps_)
         if (told > missed[key])
             return truth_.at(key.first).id.name + " told " +

@@ -53,6 +53,9 @@ void draw_bounds(Profile& profile, Random& random) {
         bounds.link_items < cluster::Bounds{}.link_items || bounds.backlog_items < cluster::Bounds{}.backlog_items;
     profile.bursts = short_queues && random.permille(400);
     if (random.permille(200)) profile.link_retention = random.within(milliseconds(100), seconds(3));
+    if (random.permille(100)) profile.handover_window = random.within(seconds(1), seconds(12));
+    if (random.permille(150)) bounds.recent_items = random.between(1, 40);
+    if (random.permille(100)) bounds.recent_bytes = random.between(200, 4000);
     if (random.permille(400))
         profile.session.grace = random.permille(300) ? Duration(0) : random.within(milliseconds(50), seconds(2));
 }
@@ -203,10 +206,11 @@ std::string Profile::to_text() const {
         << ", streams " << bounds.stream_bytes_per_turn << ", early " << bounds.early_deltas << " in "
         << bounds.early_bytes << " bytes, work " << bounds.table_work << " a turn, window " << bounds.answer_window
         << ", chunks " << bounds.chunk_bytes << ", link " << bounds.link_items << " items, " << bounds.link_bytes
-        << " bytes, " << to_string(bounds.link_policy) << ", kept for " << ms(link_retention) << " ms, backlog "
-        << bounds.backlog_items << ", " << to_string(bounds.backlog_policy) << ", grace " << ms(session.grace)
-        << " ms; handlers " << ms(handlers.usual) << " ms, " << handlers.block_permille << " permille "
-        << ms(handlers.block) << " ms, inbox " << handlers.inbox << "; faults:";
+        << " bytes, " << to_string(bounds.link_policy) << ", kept for " << ms(link_retention) << " ms, remembered for "
+        << ms(handover_window) << " ms, " << bounds.recent_items << " items, " << bounds.recent_bytes
+        << " bytes, backlog " << bounds.backlog_items << ", " << to_string(bounds.backlog_policy) << ", grace "
+        << ms(session.grace) << " ms; handlers " << ms(handlers.usual) << " ms, " << handlers.block_permille
+        << " permille " << ms(handlers.block) << " ms, inbox " << handlers.inbox << "; faults:";
     for (const auto& [fault, weight] : weights) out << ' ' << to_string(fault);
     return out.str();
 }

@@ -71,6 +71,7 @@ struct Profile {
     std::vector<std::pair<Fault, std::uint64_t>> weights;  // of the faults that this run has
     NetworkProfile network;
     cluster::SessionTiming session;
+    Duration handover_window = cluster::Timing{}.handover_window;
     Duration link_retention = cluster::Timing{}.link_retention;
     cluster::Bounds bounds;
     std::map<Place, cluster::Bounds> own_bounds;  // of places that have others than the rest

@@ -10,18 +10,17 @@ namespace muster::sim {
 namespace {
 
 constexpr std::array<std::string_view, std::variant_size_v<proto::Body>> kMessageNames = {
-    "Hello",           "Welcome",       "Refuse",        "Deltas",        "Heartbeat",
-    "Goodbye",         "PeerNews",      "Forget",        "Pull",          "SnapshotChunk",
-    "SnapshotAck",     "Probe",         "Heard",         "Ping",          "Pong",
-    "LinkData",        "LinkAck",       "Relay",         "Sealed",        "WorkerHello",
-    "WorkerHeartbeat", "WorkerGoodbye", "JoinRequest",   "LeaveRequest",  "MembersRequest",
-    "GroupsRequest",   "NodesRequest",  "StatusRequest", "NotifyRequest", "WatchRequest",
-    "UnwatchRequest",  "ForgetRequest", "WorkerWelcome", "NodeHeartbeat", "JoinReply",
-    "LeaveReply",      "MembersReply",  "GroupsReply",   "NodesReply",    "StatusReply",
-    "NotifyReply",     "DoneReply",     "ErrorReply",    "Deliveries",    "Gap",
-    "WatchNews"};
-static_assert(std::is_same_v<std::variant_alternative_t<27, proto::Body>, proto::StatusRequest>);
-static_assert(std::is_same_v<std::variant_alternative_t<45, proto::Body>, proto::WatchNews>);
+    "Hello",         "Welcome",       "Refuse",         "Deltas",          "Heartbeat",     "Goodbye",
+    "PeerNews",      "Forget",        "Pull",           "SnapshotChunk",   "SnapshotAck",   "Probe",
+    "Heard",         "Ping",          "Pong",           "LinkData",        "LinkAck",       "Relay",
+    "Sealed",        "ReplayRequest", "WorkerHello",    "WorkerHeartbeat", "WorkerGoodbye", "JoinRequest",
+    "RejoinRequest", "LeaveRequest",  "MembersRequest", "GroupsRequest",   "NodesRequest",  "StatusRequest",
+    "NotifyRequest", "WatchRequest",  "UnwatchRequest", "ForgetRequest",   "DrainRequest",  "RebalanceRequest",
+    "WorkerWelcome", "NodeHeartbeat", "Move",           "JoinReply",       "LeaveReply",    "MembersReply",
+    "GroupsReply",   "NodesReply",    "StatusReply",    "NotifyReply",     "DoneReply",     "ErrorReply",
+    "Deliveries",    "Gap",           "WatchNews"};
+static_assert(std::is_same_v<std::variant_alternative_t<29, proto::Body>, proto::StatusRequest>);
+static_assert(std::is_same_v<std::variant_alternative_t<50, proto::Body>, proto::WatchNews>);
 
 constexpr std::array<std::string_view, kFaults> kFaultNames = {"crash",
                                                                "restart",

@@ -248,7 +248,8 @@ TEST(Judge, a_loss_may_be_told_of_members_that_a_repeated_request_does_not_find)
     Life& to = truth.begin({"b", Incarnation{1}});
     to.join(1, {group, owner, {}, 0, false, Reason::left});
     const auto told = [&](std::uint64_t missed, bool found_at_all) {
-        Notices notices(truth);
+        const Continuity continuity(Duration{0});
+        Notices notices(truth, continuity);
         const std::vector<Member> members{{{to.id, MemberNumber{1}}, "", {}}};
         for (const auto& found : {found_at_all ? members : std::vector<Member>{}, {}})
             notices.taken(1, from, "w", NotificationKind::created, group, found, Duration{0});

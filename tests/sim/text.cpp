@@ -124,6 +124,15 @@ void tell_body(Words& w, const Body& m) {
         w.all(m.peers);
     } else if constexpr (requires { m.have; }) {
         w(m.about)("have")(m.have)(m.snapshot ? "snapshot" : "");
+    } else if constexpr (requires { m.call; }) {
+        w(m.group)("call")(m.call)(m.repeated ? "repeated" : "");
+    } else if constexpr (requires { m.entries; }) {
+        w("to")(m.to)("number")(m.number)("position")(m.position);
+        for (const auto& entry : m.entries) w(entry.group)("after")(entry.after)("age")(entry.age_ms);
+    } else if constexpr (requires { m.positions; }) {
+        w(m.group);
+        for (const auto& position : m.positions) w(position.node)(position.group_seq);
+        for (const auto& join : m.joins) w("count")(join.count)("age")(join.age_ms);
     } else if constexpr (requires { m.age_ms; }) {
         w(m.target)("age")(m.age_ms);
     } else if constexpr (requires { m.target; }) {

@@ -6,6 +6,12 @@ namespace muster::sim {
 
 using namespace proto;  // NOLINT(google-build-using-namespace): this file speaks the protocol
 
+namespace {
+
+constexpr std::uint64_t kNobody = ~std::uint64_t{0};  // no index of a life
+
+}  // namespace
+
 Worker::Worker(World& world, Model& model, Place place, std::string name, std::vector<std::string> doors)
     : world_(world),
       model_(model),
@@ -13,7 +19,8 @@ Worker::Worker(World& world, Model& model, Place place, std::string name, std::v
       name_(std::move(name)),
       doors_(std::move(doors)),
       random_(world.random.fork()),
-      speech_(world.profile.is_newer(place), random_) {}
+      speech_(world.profile.is_newer(place), random_),
+      asks_for_replays_(!random_.permille(150)) {}
 
 // ---- a life ----------------------------------------------------------------
 
@@ -22,6 +29,8 @@ void Worker::start() {
     ++life_;
     alive_ = true;
     stopped_ = false;
+    process_ = asks_for_replays_ ? random_.next() | 1 : 0;
+    calls_ = 0;
     door_ = random_.below(doors_.size());
     open();
     arm_turn(milliseconds(50));
@@ -39,6 +48,10 @@ void Worker::crash() {
     items_.clear();
     joined_.clear();
     watches_.clear();
+    positions_.clear();
+    accepted_.clear();
+    unsettled_.clear();
+    model_.notices().worker_ended(name_);
 }
 
 void Worker::goodbye() {
@@ -65,6 +78,7 @@ void Worker::resume() {
 
 void Worker::open() {
     if (connector_) world_.network.hang_up(connector_);
+    if (phase_ == Phase::attached) lost_at_ = world_.clock.now();
     phase_ = Phase::connecting;
     greeted_at_ = troubled_ = world_.clock.now();
     retry_at_ = Duration(0);
@@ -96,7 +110,7 @@ void Worker::greet() {
     // A token of another node means nothing there; saying it must do no harm.
     const bool here = door_ == token_door_;
     const std::uint64_t token = here || random_.permille(300) ? token_ : 0;
-    Message hello{{kScope, name_, token, 0}, WorkerHello{SessionToken{token}, handled_}};
+    Message hello{{kScope, name_, token, 0}, WorkerHello{SessionToken{token}, handled_, process_}};
     ++world_.coverage.messages[hello.body.index()];
     for (const Frame& frame : speech_.frames(hello)) world_.network.send(connector_, frame);
 }
@@ -142,22 +156,28 @@ void Worker::welcome(const WorkerWelcome& welcome, const Message& message) {
         if (welcome.token.value == token_) fail("is given the old token for a new session");
         handling_ = false;
         while (!items_.empty()) handle_next();
-        node_ = welcome.node.id;
+        const NodeId before = std::exchange(node_, welcome.node.id);
         token_ = welcome.token.value;
-        fresh_session();
+        fresh_session(before, milliseconds(welcome.handover_ms));
     }
     acknowledge();
 }
 
 /// Numbers begin anew; members and watches are made again, questions asked again.
-void Worker::fresh_session() {
+void Worker::fresh_session(const NodeId& before, Duration handover) {
     ++world_.coverage.marks["worker attached anew"];
     taken_ = handled_ = requests_ = 0;
     const auto asked = std::move(asked_);
     asked_.clear();
-    for (Joined& joined : joined_) {
-        joined.numbers.clear();
-        joined.request = request(JoinRequest{joined.group, joined.count, joined.meta, false, 5000});
+    if (asks_for_replays_ && handover > Duration(0)) {
+        join_again(before);
+        notify_again();
+    } else {
+        positions_.clear();
+        for (Joined& joined : joined_) {
+            joined.numbers.clear();
+            joined.request = request(JoinRequest{joined.group, joined.count, joined.meta, false, 5000});
+        }
     }
     for (Watching& watching : watches_) {
         watching.view.reset();
@@ -170,6 +190,56 @@ void Worker::fresh_session() {
             request(message.body);
         }
     }
+}
+
+/// One request for each group, with all joins there and what it has had.
+void Worker::join_again(const NodeId& before) {
+    std::set<Group> groups;
+    for (const Joined& joined : joined_) groups.insert(joined.group);
+    std::erase_if(positions_, [&](const auto& entry) { return !groups.contains(entry.first); });
+    const auto ms_since = [this](Duration at) {
+        return static_cast<std::uint64_t>((world_.clock.now() - at) / milliseconds(1));
+    };
+    const Life* life = model_.truth().find(before);
+    for (const Group& group : groups) {
+        RejoinRequest again{group, {}, {}, before, ms_since(lost_at_)};
+        for (const auto& [node, number] : positions_[group]) again.positions.push_back({node, number});
+        std::vector<MemberKey> members;
+        for (Joined& joined : joined_) {
+            if (joined.group != group) continue;
+            again.joins.push_back({joined.count, joined.meta, ms_since(joined.since)});
+            // Of a join without an answer nothing is known: its members are new.
+            std::vector<MemberKey> some;
+            for (const std::uint64_t number : joined.numbers) some.emplace_back(life->index, number);
+            some.resize(joined.count, MemberKey{kNobody, 0});
+            members.insert(members.end(), some.begin(), some.end());
+            joined.numbers.clear();
+            joined.request = requests_ + 1;
+        }
+        model_.continuity().rejoins(name_, token_, group, std::move(members));
+        request(std::move(again));
+    }
+}
+
+/// In their order, before all later ones.
+void Worker::notify_again() {
+    for (auto& [call, kept] : unsettled_) {
+        kept.request.repeated = true;
+        if (kept.answered) kept.request.wait = false;
+        request(kept.request);
+    }
+}
+
+void Worker::settled(std::uint64_t call) {
+    while (!unsettled_.empty() && unsettled_.begin()->first <= call && unsettled_.begin()->second.answered)
+        unsettled_.erase(unsettled_.begin());
+}
+
+bool Worker::accepts(const Notice& notice) {
+    if (!asks_for_replays_ || notice.life == 0 || notice.call == 0) return true;
+    if (accepted_[{notice.group, notice.life}].accept(notice)) return true;
+    ++world_.coverage.marks["worker dropped a repeated call"];
+    return false;
 }
 
 void Worker::refused(const Refuse& refusal) {
@@ -215,7 +285,8 @@ void Worker::take(const Message& message) {
     }
     if (const auto* body = std::get_if<WorkerWelcome>(&message.body)) return welcome(*body, message);
     if (const auto* body = std::get_if<Refuse>(&message.body)) return refused(*body);
-    if (phase_ != Phase::attached || std::holds_alternative<NodeHeartbeat>(message.body)) return;
+    if (phase_ != Phase::attached) return;
+    if (const auto* beat = std::get_if<NodeHeartbeat>(&message.body)) return settled(beat->settled);
     if (const auto* deliveries = std::get_if<Deliveries>(&message.body)) {
         std::uint64_t seq = message.header.seq;
         for (const Delivery& delivery : deliveries->items) stream_item(seq++, delivery);
@@ -254,6 +325,10 @@ void Worker::stream_item(std::uint64_t seq, const StreamItem& item) {
         return reopen();
     }
     taken_ = seq;
+    if (const auto* delivery = std::get_if<Delivery>(&item)) {
+        auto& position = positions_[delivery->notice->group][delivery->notice->from_node];
+        position = std::max(position, delivery->notice->group_seq);
+    }
     items_.emplace_back(seq, item);
     if (pace_ == Duration(0)) {
         while (!items_.empty()) handle_next();
@@ -288,10 +363,12 @@ void Worker::handle_next() {
 void Worker::handle(const StreamItem& item) {
     Life* life = model_.truth().find(node_);
     if (const auto* delivery = std::get_if<Delivery>(&item)) {
+        if (!accepts(*delivery->notice)) return;
         model_.notices().handled(to_notification(*delivery->notice, *delivery->members), *life, {name_, token_});
     } else if (const auto* gap = std::get_if<Gap>(&item)) {
         ++world_.coverage.marks["worker told of a gap"];
-        model_.notices().gap(*life, {name_, token_}, gap->missed);
+        if (gap->at_least) ++world_.coverage.marks["worker told of a gap of unknown size"];
+        model_.notices().gap(*life, {name_, token_}, gap->missed, gap->at_least);
     } else {
         handle_watch(std::get<WatchNews>(item));
     }

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "proto/accepted_calls.hpp"
 #include "tests/sim/model.hpp"
 #include "tests/sim/world.hpp"
 
@@ -66,6 +67,7 @@ private:
         std::uint64_t count = 0;          // asked for, less those that left
         std::set<std::uint64_t> numbers;  // once answered
         std::uint64_t request = 0;        // number of the request under way
+        Duration since{0};                // when it was first asked for
     };
     struct Watching {
         Group group;
@@ -84,7 +86,11 @@ private:
     std::uint64_t request(proto::Body body);
     void take(const proto::Message& message);
     void welcome(const proto::WorkerWelcome& welcome, const proto::Message& message);
-    void fresh_session();
+    void fresh_session(const NodeId& before, Duration handover);
+    void join_again(const NodeId& before);
+    void notify_again();
+    void settled(std::uint64_t call);
+    bool accepts(const proto::Notice& notice);
     void refused(const proto::Refuse& refusal);
     bool take_reply(const proto::Message& message);
     void take_answer(const proto::Message& asked, const proto::Message& reply);
@@ -131,6 +137,18 @@ private:
     std::uint64_t handled_ = 0;
     std::deque<std::pair<std::uint64_t, proto::StreamItem>> items_;  // taken, not handled, with their numbers
     std::vector<Joined> joined_;
+    bool asks_for_replays_ = true;  // an older worker joins anew
+    Duration lost_at_{0};           // when it last lost its node
+    std::map<Group, std::map<NodeId, std::uint64_t>> positions_;
+    // Its notify calls, which outlive sessions.
+    struct Call {
+        proto::NotifyRequest request;
+        bool answered = false;
+    };
+    std::uint64_t process_ = 0;  // the life that it says
+    std::uint64_t calls_ = 0;
+    std::map<std::uint64_t, Call> unsettled_;
+    std::map<std::pair<Group, std::uint64_t>, proto::AcceptedCalls> accepted_;  // by group and life
     std::vector<Watching> watches_;
 };
 

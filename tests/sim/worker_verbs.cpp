@@ -16,7 +16,7 @@ constexpr std::size_t kJoins = 24;  // that it keeps, so that joining all of the
 void Worker::join(const Group& group, std::uint64_t count, const Meta& meta, bool visible) {
     if (!attached() || stopped_ || joined_.size() >= kJoins) return;
     const std::uint64_t seq = request(JoinRequest{group, count, meta, visible, 3000});
-    joined_.push_back({group, meta, count, {}, seq});
+    joined_.push_back({group, meta, count, {}, seq, world_.clock.now()});
 }
 
 void Worker::leave(const Group& group, std::uint64_t count, bool by_number) {
@@ -33,7 +33,13 @@ void Worker::leave(const Group& group, std::uint64_t count, bool by_number) {
 
 void Worker::notify(NotificationKind kind, const Group& group, bool wait) {
     if (!attached() || stopped_) return;
-    request(NotifyRequest{kind, group, data_of(model_.notices().next_number()), wait, 3000});
+    NotifyRequest notify{kind, group, data_of(model_.notices().next_number()), wait, 3000, 0, false};
+    if (process_ != 0) {
+        notify.call = ++calls_;
+        model_.notices().called(number_of(notify.data), process_);
+        unsettled_[notify.call] = {notify, false};
+    }
+    request(std::move(notify));
 }
 
 void Worker::query(std::uint64_t which, const Group& group) {
@@ -111,11 +117,13 @@ void Worker::take_answer(const Message& asked, const Message& reply) {
                             (error->code == ErrorCode::refused || error->code == ErrorCode::bad_request);
         expect(forget || (leave && error->code == ErrorCode::not_joined) || error->code == ErrorCode::overloaded);
         std::erase_if(joined_, [&](const Joined& joined) { return joined.request == asked.header.seq; });
-        if (const auto* notify = std::get_if<NotifyRequest>(&asked.body))
+        if (const auto* notify = std::get_if<NotifyRequest>(&asked.body)) {
+            unsettled_.erase(notify->call);
             model_.notices().refused(number_of(notify->data));
+        }
         return;
     }
-    if (std::holds_alternative<JoinRequest>(asked.body)) {
+    if (std::holds_alternative<JoinRequest>(asked.body) || std::holds_alternative<RejoinRequest>(asked.body)) {
         expect(std::holds_alternative<JoinReply>(reply.body));
         answer_join(asked.header.seq, std::get<JoinReply>(reply.body));
     } else if (const auto* leave = std::get_if<LeaveRequest>(&asked.body)) {
@@ -123,7 +131,11 @@ void Worker::take_answer(const Message& asked, const Message& reply) {
         answer_leave(*leave, std::get<LeaveReply>(reply.body));
     } else if (const auto* notify = std::get_if<NotifyRequest>(&asked.body)) {
         expect(std::holds_alternative<NotifyReply>(reply.body));
-        model_.notices().answered(number_of(notify->data), std::get<NotifyReply>(reply.body).report, notify->wait);
+        const auto& told = std::get<NotifyReply>(reply.body);
+        const auto kept = unsettled_.find(notify->call);
+        const bool before = kept != unsettled_.end() && std::exchange(kept->second.answered, true);
+        settled(told.settled);
+        if (!before) model_.notices().answered(number_of(notify->data), told.report, notify->wait);
     } else if (std::holds_alternative<MembersRequest>(asked.body)) {
         expect(std::holds_alternative<MembersReply>(reply.body));
     } else if (std::holds_alternative<GroupsRequest>(asked.body)) {
@@ -139,12 +151,13 @@ void Worker::take_answer(const Message& asked, const Message& reply) {
 
 void Worker::answer_join(std::uint64_t seq, const JoinReply& reply) {
     Life* life = model_.truth().find(node_);
+    auto run = reply.members.begin();  // one for each join that was asked for, in order
     for (Joined& joined : joined_) {
         if (joined.request != seq) continue;
         joined.request = 0;
-        for (const NumberRun& run : reply.members) {
-            for (std::uint64_t i = 0; i < run.count; ++i) joined.numbers.insert(run.first.value + i);
-        }
+        if (run == reply.members.end()) fail("is given too few members");
+        for (std::uint64_t i = 0; i < run->count; ++i) joined.numbers.insert(run->first.value + i);
+        ++run;
         // Some may have left by a request that overtook the answer (visible joins answer late).
         std::erase_if(joined.numbers, [&](std::uint64_t number) {
             const auto real = life->ever.find(number);
@@ -185,6 +198,8 @@ std::optional<std::string> Worker::unsettled() {
     if (!host->running() || host->id() != node_) return "is attached to a node that has ended";
     if (!asked_.empty()) return "waits for the answer to" + to_text(asked_.begin()->second);
     if (!items_.empty()) return "has items to handle";
+    // What waits for a node that never returns is kept for long.
+    if (!unsettled_.empty() && host->core().counters().at("link_queue") == 0) return "has a call that is not settled";
     const Life* life = model_.life_of(*host);
     std::set<std::uint64_t> believed;
     for (const Joined& joined : joined_) believed.insert(joined.numbers.begin(), joined.numbers.end());

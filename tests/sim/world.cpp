@@ -88,6 +88,7 @@ void Host::start() {
     const auto own = world_.profile.own_bounds.find(place_);
     options.bounds = own == world_.profile.own_bounds.end() ? world_.profile.bounds : own->second;
     options.timing.link_retention = world_.profile.link_retention;
+    options.timing.handover_window = world_.profile.handover_window;
     options.notary = world_.notary_of(name_);
     clock_offset_ = random_.within(seconds(1), seconds(1000));
 

@@ -46,10 +46,19 @@ json say(const PeerRecord& m) {
             {"control", m.control}, {"gossip", m.gossip}, {"seq", m.seq.value}, {"proof", hex(m.proof)}};
 }
 json say(const GroupRuns& m) { return {{"group", say(m.group)}, {"joins", say(m.joins)}}; }
+/// Appended after 0.1.0.
+void add_appended(json& says, const Notice& m) {
+    if (m.group_seq != 0) says["group_seq"] = m.group_seq;
+    if (m.life != 0) says["life"] = m.life;
+    if (m.call != 0) says["call"] = m.call;
+    if (m.repeated) says["repeated"] = true;
+}
 json say(const Notice& m) {
-    return {{"kind", say(m.kind)}, {"group", say(m.group)}, {"data", say(m.data)}, {"from_node", say(m.from_node)},
+    json says = {{"kind", say(m.kind)}, {"group", say(m.group)}, {"data", say(m.data)}, {"from_node", say(m.from_node)},
             {"from_worker", m.from_worker}, {"seq", m.seq}, {"ticket", m.ticket}, {"newest", m.newest.value},
             {"wait_ms", m.wait_ms}};
+    add_appended(says, m);
+    return says;
 }
 json say(const Missed& m) { return {{"node", m.node}, {"members", m.members}, {"reason", say(m.reason)}}; }
 json say(const NoticeReport& m) {
@@ -57,8 +66,16 @@ json say(const NoticeReport& m) {
 }
 json say(const NoticesLost& m) { return {{"group", say(m.group)}, {"notices", m.notices}}; }
 json say(const SharedNotice& m) { return say(*m); }
+json say(const Replay::Aged& m) { return {{"age_ms", m.age_ms}, {"notice", say(m.notice)}}; }
+json say(const Replay& m) {
+    return {{"request", m.request}, {"entry", m.entry}, {"missed", m.missed}, {"at_least", m.at_least},
+            {"last", m.last}, {"notices", say(m.notices)}};
+}
+json say(const ReplayRequest::Entry& m) { return {{"group", say(m.group)}, {"after", m.after}, {"age_ms", m.age_ms}}; }
+json say(const RejoinRequest::Position& m) { return {{"node", say(m.node)}, {"group_seq", m.group_seq}}; }
+json say(const RejoinRequest::Join& m) { return {{"count", m.count}, {"meta", say(m.meta)}, {"age_ms", m.age_ms}}; }
 json say(const LinkItem& m) {
-    constexpr const char* kinds[] = {"notice", "report", "lost"};
+    constexpr const char* kinds[] = {"notice", "report", "lost", "replay"};
     return {{kinds[m.index()], std::visit([](const auto& item) { return say(item); }, m)}};
 }
 json say(const Member& m) { return {{"id", say(m.id)}, {"worker", m.worker}, {"meta", say(m.meta)}}; }
@@ -78,8 +95,10 @@ json say(const NotifyReport& m) {
 json say(const WatchEvent& m) { return {{"kind", say(m.kind)}, {"reason", say(m.reason)}, {"groups", say(m.groups)}}; }
 json say(const Delivery& m) {
     const auto& n = *m.notice;
-    return {{"kind", say(n.kind)}, {"group", say(n.group)}, {"data", say(n.data)}, {"from_node", say(n.from_node)},
+    json says = {{"kind", say(n.kind)}, {"group", say(n.group)}, {"data", say(n.data)}, {"from_node", say(n.from_node)},
             {"from_worker", n.from_worker}, {"seq", n.seq}, {"members", say(*m.members)}};
+    add_appended(says, n);
+    return says;
 }
 template <class T> json say(const std::vector<T>& values) {
     json all = json::array();
@@ -134,7 +153,21 @@ json body(const Relay& m) { return {{"to", m.to}, {"message", hex(m.message)}, {
 json body(const Sealed& m) {
     return {{"stamp", m.stamp}, {"message", hex(m.message)}, {"signature", hex(m.signature)}};
 }
-json body(const WorkerHello& m) { return {{"token", m.token.value}, {"received", m.received}}; }
+json body(const ReplayRequest& m) {
+    return {{"to", say(m.to)}, {"number", m.number}, {"position", m.position.value}, {"entries", say(m.entries)}};
+}
+json body(const WorkerHello& m) {
+    json says = {{"token", m.token.value}, {"received", m.received}};
+    if (m.life != 0) says["life"] = m.life;
+    return says;
+}
+json body(const Move&) { return json::object(); }
+json body(const RejoinRequest& m) {
+    return {{"group", say(m.group)}, {"positions", say(m.positions)}, {"joins", say(m.joins)}, {"node", say(m.node)},
+            {"away_ms", m.away_ms}};
+}
+json body(const DrainRequest& m) { return {{"drain", m.drain}}; }
+json body(const RebalanceRequest&) { return json::object(); }
 json body(const WorkerHeartbeat& m) { return {{"received", m.received}}; }
 json body(const WorkerGoodbye&) { return json::object(); }
 json body(const JoinRequest& m) {
@@ -149,28 +182,41 @@ json body(const GroupsRequest&) { return json::object(); }
 json body(const NodesRequest&) { return json::object(); }
 json body(const StatusRequest&) { return json::object(); }
 json body(const NotifyRequest& m) {
-    return {{"kind", say(m.kind)}, {"group", say(m.group)}, {"data", say(m.data)}, {"wait", m.wait},
-            {"timeout_ms", m.timeout_ms}};
+    json says = {{"kind", say(m.kind)}, {"group", say(m.group)}, {"data", say(m.data)}, {"wait", m.wait},
+                 {"timeout_ms", m.timeout_ms}};
+    if (m.call != 0) says["call"] = m.call;
+    if (m.repeated) says["repeated"] = true;
+    return says;
 }
 json body(const WatchRequest& m) { return {{"group", say(m.group)}}; }
 json body(const ForgetRequest& m) { return {{"node", m.node}}; }
 json body(const UnwatchRequest& m) { return {{"watch", m.watch}}; }
 json body(const WorkerWelcome& m) {
-    return {{"token", m.token.value}, {"resumed", m.resumed}, {"heartbeat_ms", m.heartbeat_ms}, {"ttl_ms", m.ttl_ms},
-            {"grace_ms", m.grace_ms}, {"node", say(m.node)}, {"nodes", say(m.nodes)}};
+    json says = {{"token", m.token.value}, {"resumed", m.resumed}, {"heartbeat_ms", m.heartbeat_ms},
+                 {"ttl_ms", m.ttl_ms}, {"grace_ms", m.grace_ms}, {"node", say(m.node)}, {"nodes", say(m.nodes)}};
+    if (m.handover_ms != 0) says["handover_ms"] = m.handover_ms;
+    return says;
 }
-json body(const NodeHeartbeat&) { return json::object(); }
+json body(const NodeHeartbeat& m) { return m.settled == 0 ? json::object() : json{{"settled", m.settled}}; }
 json body(const JoinReply& m) { return {{"members", say(m.members)}, {"unseen", m.unseen}}; }
 json body(const LeaveReply& m) { return {{"members", say(m.members)}}; }
 json body(const MembersReply& m) { return {{"members", say(m.members)}, {"last", m.last}}; }
 json body(const GroupsReply& m) { return {{"groups", say(m.groups)}, {"last", m.last}}; }
 json body(const NodesReply& m) { return {{"nodes", say(m.nodes)}}; }
 json body(const StatusReply& m) { return {{"status", say(m.status)}}; }
-json body(const NotifyReply& m) { return {{"report", say(m.report)}}; }
+json body(const NotifyReply& m) {
+    json says = {{"report", say(m.report)}};
+    if (m.settled != 0) says["settled"] = m.settled;
+    return says;
+}
 json body(const DoneReply&) { return json::object(); }
 json body(const ErrorReply& m) { return {{"code", say(m.code)}, {"text", m.text}}; }
 json body(const Deliveries& m) { return {{"items", say(m.items)}}; }
-json body(const Gap& m) { return {{"missed", m.missed}}; }
+json body(const Gap& m) {
+    json says = {{"missed", m.missed}};
+    if (m.at_least) says["at_least"] = true;
+    return says;
+}
 json body(const WatchNews& m) { return {{"watch", m.watch}, {"event", say(m.event)}, {"last", m.last}}; }
 
 #define NAME(Type) std::string name(const Type&) { return #Type; }
@@ -179,6 +225,7 @@ NAME(SnapshotChunk) NAME(SnapshotAck) NAME(Probe) NAME(Heard) NAME(Ping) NAME(Po
 NAME(Relay) NAME(Sealed) NAME(WorkerHello) NAME(WorkerHeartbeat) NAME(WorkerGoodbye) NAME(JoinRequest)
 NAME(LeaveRequest) NAME(MembersRequest) NAME(GroupsRequest) NAME(NodesRequest) NAME(StatusRequest) NAME(NotifyRequest)
 NAME(WatchRequest) NAME(UnwatchRequest) NAME(ForgetRequest)
+NAME(ReplayRequest) NAME(RejoinRequest) NAME(DrainRequest) NAME(RebalanceRequest) NAME(Move)
 NAME(WorkerWelcome) NAME(NodeHeartbeat) NAME(JoinReply) NAME(LeaveReply)
 NAME(MembersReply) NAME(GroupsReply) NAME(NodesReply) NAME(StatusReply) NAME(NotifyReply) NAME(DoneReply)
 NAME(ErrorReply) NAME(Deliveries) NAME(Gap) NAME(WatchNews)

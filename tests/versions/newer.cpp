@@ -67,6 +67,7 @@ private:
     static json tree(const Bytes& value) { return bytes(value.text); }
     static json tree(const Appended& value) { return bytes(value.text); }
     static json tree(const AppendedNumber& value) { return value.value; }
+    static json tree(const AppendedFlag& value) { return value.value ? 1 : 0; }
     static json tree(const AppendedLines& value) {
         std::string text;
         for (const auto& line : value.lines) text += (text.empty() ? "" : "\n") + line;
@@ -93,6 +94,7 @@ private:
         Notice notice = *delivery.notice;
         head_fields(inner, notice);
         inner(*delivery.members);
+        tail_fields(inner, notice);
         return inner.grown();
     }
     template <class T>

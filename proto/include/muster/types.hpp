@@ -108,6 +108,9 @@ struct Notification {
     std::string from_worker;            // the notifier; empty: the node itself
     std::uint64_t seq = 0;              // rises at from_node; (from_node, seq) is unique
     std::vector<MemberNumber> members;  // the receiver's members that get it
+    /// Number of the notification in its group, by from_node. While a member is joined, it gets 1 more each time: a
+    /// jump is a loss, which a gap tells as well. 0: from_node is older.
+    std::uint64_t group_seq = 0;
 
     bool operator==(const Notification&) const = default;
 };

@@ -31,13 +31,16 @@ Delta delta() {
     return {{{group(), Reason::left, {run()}, {}}, {group(), Reason::worker_down, {}, {{MemberNumber{2}, 2}}}}};
 }
 Notice notice() {
-    return {NotificationKind::updated, group(), data(), node(), "w-1", 9, 4, MemberNumber{6}, 5000};
+    return {NotificationKind::updated, group(), data(), node(), "w-1", 9, 4, MemberNumber{6}, 5000, 8, 77, 3, true};
 }
 NoticeReport report() {
     return {4, 2, {{"b", 1, MissReason::overflow}}};
 }
 NoticesLost lost() {
     return {group(), 3};
+}
+Replay replay() {
+    return {2, 1, 3, true, true, {{40, notice()}}};
 }
 Member member() {
     return {{node(), MemberNumber{5}}, "w-1", {{"zone", "eu"}}};
@@ -49,7 +52,7 @@ Delivery delivery(Notice notice, std::vector<MemberNumber> members) {
     return {std::move(notice), std::make_shared<const std::vector<MemberNumber>>(std::move(members))};
 }
 Delivery delivery() {
-    return delivery({NotificationKind::deleted, group(), data(), node("b"), "w-2", 12, 0, {}, 0},
+    return delivery({NotificationKind::deleted, group(), data(), node("b"), "w-2", 12, 0, {}, 0, 8, 77, 3, true},
                     {MemberNumber{5}, MemberNumber{6}});
 }
 Status status() {
@@ -137,42 +140,48 @@ void add_node_messages(Builder& b) {
         .add("Heard", Heard{record(), 99, 120})
         .add("Ping", Ping{77})
         .add("Pong", Pong{77, node("c"), Seq{8}, 0x1122334455667788, 5})
-        .add("LinkData", LinkData{node("b"), 3, 2, {notice(), report(), lost()}})
+        .add("LinkData", LinkData{node("b"), 3, 2, {notice(), report(), lost(), replay()}})
         .add("LinkAck", LinkAck{node("b"), 4})
+        .add("ReplayRequest", ReplayRequest{node("b"), 2, Seq{9}, {{group(), 4, 5000}}})
         .add("Relay", Relay{"c", std::string("\x97\x01\x00\xff", 4), 3})
         .add("Sealed", Sealed{12, std::string("\x97\x01\x00\xff", 4), std::string(64, '\x5a')});
 }
 
 void add_worker_messages(Builder& b) {
-    b.add("WorkerHello", WorkerHello{SessionToken{31}, 12})
+    b.add("WorkerHello", WorkerHello{SessionToken{31}, 12, 77})
         .add("WorkerHeartbeat", WorkerHeartbeat{12})
         .add("WorkerGoodbye", WorkerGoodbye{})
         .add("JoinRequest", JoinRequest{group(), 3, {{"zone", "eu"}}, true, 2000})
+        .add("RejoinRequest",
+             RejoinRequest{group(), {{node(), 8}}, {{2, {{"zone", "eu"}}, 900}, {1, {}, 20}}, node("b"), 1200})
         .add("LeaveRequest", LeaveRequest{group(), {MemberNumber{5}, MemberNumber{7}}, 2})
         .add("MembersRequest", MembersRequest{group(), true})
         .add("GroupsRequest", GroupsRequest{})
         .add("NodesRequest", NodesRequest{})
         .add("StatusRequest", StatusRequest{})
-        .add("NotifyRequest", NotifyRequest{NotificationKind::updated, group(), data(), true, 1000})
+        .add("NotifyRequest", NotifyRequest{NotificationKind::updated, group(), data(), true, 1000, 3, true})
         .add("WatchRequest", WatchRequest{group()})
         .add("UnwatchRequest", UnwatchRequest{4})
-        .add("ForgetRequest", ForgetRequest{"b"});
+        .add("ForgetRequest", ForgetRequest{"b"})
+        .add("DrainRequest", DrainRequest{true})
+        .add("RebalanceRequest", RebalanceRequest{});
 }
 
 void add_answers(Builder& b) {
-    b.add("WorkerWelcome", WorkerWelcome{SessionToken{31}, true, 500, 2000, 1000, info(), {"10.0.0.2:7100"}})
-        .add("NodeHeartbeat", NodeHeartbeat{})
+    b.add("WorkerWelcome", WorkerWelcome{SessionToken{31}, true, 500, 2000, 1000, info(), {"10.0.0.2:7100"}, 30000})
+        .add("NodeHeartbeat", NodeHeartbeat{3})
+        .add("Move", Move{})
         .add("JoinReply", JoinReply{{{MemberNumber{5}, 3}}, 1})
         .add("LeaveReply", LeaveReply{{MemberNumber{5}, MemberNumber{7}}})
         .add("MembersReply", MembersReply{{member()}, true})
         .add("GroupsReply", GroupsReply{{{group(), 3}}, false})
         .add("NodesReply", NodesReply{{info()}})
         .add("StatusReply", StatusReply{status()})
-        .add("NotifyReply", NotifyReply{{3, 2, true, 2, {{"b", 1, MissReason::timeout}}}})
+        .add("NotifyReply", NotifyReply{{3, 2, true, 2, {{"b", 1, MissReason::timeout}}}, 3})
         .add("DoneReply", DoneReply{})
         .add("ErrorReply", ErrorReply{ErrorCode::not_joined, "no member of orders/subscriptions to leave"})
         .add("Deliveries", Deliveries{{delivery(), delivery()}})
-        .add("Gap", Gap{3})
+        .add("Gap", Gap{3, true})
         .add("WatchNews", WatchNews{6, {WatchEvent::Kind::leave, Reason::node_down, {{group(), {member()}}}}, true});
 }
 
@@ -205,6 +214,20 @@ void add_extreme_node_messages(Builder& b) {
                                   {Notice{NotificationKind::deleted, far, large_data(), far_node(), "", kMax, kMax,
                                           MemberNumber{kMax}, kMax},
                                    NoticeReport{kMax, kMax, {}}, NoticesLost{far, kMax}}})
+        .add("LinkData",
+             LinkData{far_node(),
+                      1,
+                      kMax,
+                      {Replay{kMax, kMax, kMax, false, false, {}},
+                       Replay{1,
+                              0,
+                              0,
+                              false,
+                              false,
+                              {{kMax, Notice{NotificationKind::deleted, far, far_data(), far_node(), kLongName, kMax,
+                                             kMax, MemberNumber{kMax}, kMax, kMax, kMax, kMax, true}}}}}})
+        .add("ReplayRequest", ReplayRequest{far_node(), kMax, Seq{kMax}, {{far, kMax, kMax}, {far, 0, 0}}})
+        .add("ReplayRequest", ReplayRequest{far_node(), 0, Seq{}, {}})
         .add("LinkAck", LinkAck{far_node(), kMax})
         .add("Relay", Relay{kLongName, std::string(limits::kFrame - 256, '\xc1'), UINT64_MAX})
         .add("Relay", Relay{"c", "", 0})
@@ -217,6 +240,8 @@ void add_extreme_worker_messages(Builder& b) {
     b.add("WorkerHello", WorkerHello{SessionToken{kMax}, kMax})
         .add("WorkerHeartbeat", WorkerHeartbeat{kMax})
         .add("JoinRequest", JoinRequest{far, kMax, far_meta(), false, kMax})
+        .add("RejoinRequest", RejoinRequest{far, {{far_node(), kMax}}, {{kMax, far_meta(), kMax}}, far_node(), kMax})
+        .add("RejoinRequest", RejoinRequest{far, {}, {}, far_node(), 0})
         .add("LeaveRequest", LeaveRequest{far, std::vector<MemberNumber>(limits::kItems, MemberNumber{kMax}), 0})
         .add("LeaveRequest", LeaveRequest{far, {}, kMax})
         .add("MembersRequest", MembersRequest{far, false})
