@@ -28,7 +28,7 @@ struct LeaveCall {
     Group group;
     std::vector<MemberId> members;
     std::uint64_t count = 1;
-    std::vector<Roster::Position> picked;
+    std::vector<Roster::Place> picked;
 };
 struct NotifyCall {
     proto::NotifyRequest request;

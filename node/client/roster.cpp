@@ -14,19 +14,19 @@ std::vector<MemberId> Roster::add(Join join, const std::vector<proto::NumberRun>
     Join& kept = joins_.emplace(id, std::move(join)).first->second;
     auto& group = groups_[kept.group];
     for (const auto number : numbers) {
-        const Position position = ++last_position_;
+        const Place place = ++last_place_;
         ids.push_back({node_, number});
-        members_.emplace(position, Owned{ids.back(), number, id, false});
-        kept.members.insert(position);
-        group.insert(position);
-        given_[ids.back()] = position;
-        set_number(number, position, kept.handler);
+        members_.emplace(place, Owned{ids.back(), number, id, false});
+        kept.members.insert(place);
+        group.insert(place);
+        given_[ids.back()] = place;
+        set_number(number, place, kept.handler);
     }
     return ids;
 }
 
-void Roster::set_number(MemberNumber number, Position position, const Handler& handler) {
-    current_[number] = {position, &handler};
+void Roster::set_number(MemberNumber number, Place place, const Handler& handler) {
+    current_[number] = {place, &handler};
     drop_cache();
 }
 
@@ -50,15 +50,15 @@ const Roster::Addressees& Roster::find(const std::vector<MemberNumber>& numbers)
     return found_;
 }
 
-void Roster::pick_one(Position position, std::vector<Position>& picked) {
-    Owned& member = members_.at(position);
+void Roster::pick_one(Place place, std::vector<Place>& picked) {
+    Owned& member = members_.at(place);
     if (member.leaving) return;
     member.leaving = true;
-    picked.push_back(position);
+    picked.push_back(place);
 }
 
-std::vector<Roster::Position> Roster::pick(const Group& group, std::uint64_t count) {
-    std::vector<Position> picked;
+std::vector<Roster::Place> Roster::pick(const Group& group, std::uint64_t count) {
+    std::vector<Place> picked;
     const auto found = groups_.find(group);
     if (found == groups_.end()) return picked;
     for (auto at = found->second.rbegin(); at != found->second.rend() && picked.size() < count; ++at)
@@ -66,46 +66,46 @@ std::vector<Roster::Position> Roster::pick(const Group& group, std::uint64_t cou
     return picked;
 }
 
-std::vector<Roster::Position> Roster::pick(const Group& group, const std::vector<MemberId>& ids) {
-    std::vector<Position> picked;
+std::vector<Roster::Place> Roster::pick(const Group& group, const std::vector<MemberId>& ids) {
+    std::vector<Place> picked;
     for (const auto& id : ids) {
-        Position position = 0;
+        Place place = 0;
         if (const auto given = given_.find(id); given != given_.end()) {
-            position = given->second;
+            place = given->second;
         } else if (const auto now = current_.find(id.number); now != current_.end() && id.node == node_) {
-            position = now->second.position;
+            place = now->second.place;
         }
-        if (position != 0 && joins_.at(members_.at(position).join).group == group) pick_one(position, picked);
+        if (place != 0 && joins_.at(members_.at(place).join).group == group) pick_one(place, picked);
     }
     return picked;
 }
 
-void Roster::put_back(const std::vector<Position>& positions) {
-    for (const auto position : positions)
-        if (const auto found = members_.find(position); found != members_.end()) found->second.leaving = false;
+void Roster::put_back(const std::vector<Place>& places) {
+    for (const auto place : places)
+        if (const auto found = members_.find(place); found != members_.end()) found->second.leaving = false;
 }
 
-std::vector<MemberNumber> Roster::numbers(const std::vector<Position>& positions) const {
+std::vector<MemberNumber> Roster::numbers(const std::vector<Place>& places) const {
     std::vector<MemberNumber> numbers;
-    for (const auto position : positions)
-        if (const auto found = members_.find(position); found != members_.end() && found->second.now)
+    for (const auto place : places)
+        if (const auto found = members_.find(place); found != members_.end() && found->second.now)
             numbers.push_back(found->second.now);
     return numbers;
 }
 
-std::vector<MemberId> Roster::remove(const std::vector<Position>& positions) {
+std::vector<MemberId> Roster::remove(const std::vector<Place>& places) {
     std::vector<MemberId> ids;
-    for (const auto position : positions) {
-        const auto found = members_.find(position);
+    for (const auto place : places) {
+        const auto found = members_.find(place);
         if (found == members_.end()) continue;
         const auto join = joins_.find(found->second.join);
         const auto group = groups_.find(join->second.group);
-        group->second.erase(position);
+        group->second.erase(place);
         if (group->second.empty()) groups_.erase(group);
         current_.erase(found->second.now);
         drop_cache();
         given_.erase(found->second.given);
-        join->second.members.erase(position);
+        join->second.members.erase(place);
         if (join->second.members.empty()) joins_.erase(join);
         ids.push_back(std::move(found->second.given));
         members_.erase(found);
@@ -116,14 +116,14 @@ std::vector<MemberId> Roster::remove(const std::vector<Position>& positions) {
 void Roster::session_ended() {
     current_.clear();
     drop_cache();
-    for (auto& [position, member] : members_) member.now = {};
+    for (auto& [place, member] : members_) member.now = {};
 }
 
 std::vector<Roster::Absent> Roster::absent() const {
     std::vector<Absent> list;
     for (const auto& [id, join] : joins_) {
         std::uint64_t count = 0;
-        for (const auto position : join.members) count += members_.at(position).now ? 0 : 1;
+        for (const auto place : join.members) count += members_.at(place).now ? 0 : 1;
         if (count > 0) list.push_back({id, join.group, join.meta, count});
     }
     return list;
@@ -134,11 +134,11 @@ void Roster::rejoined(JoinId join, const std::vector<proto::NumberRun>& runs) {
     if (found == joins_.end()) return;
     const auto numbers = expand(runs);
     auto number = numbers.begin();
-    for (const auto position : found->second.members) {
-        Owned& member = members_.at(position);
+    for (const auto place : found->second.members) {
+        Owned& member = members_.at(place);
         if (member.now || number == numbers.end()) continue;
         member.now = *number++;
-        set_number(member.now, position, found->second.handler);
+        set_number(member.now, place, found->second.handler);
     }
 }
 

@@ -16,15 +16,15 @@ namespace muster::client {
 class Roster {
 public:
     using JoinId = std::uint64_t;
-    /// Names a member for ever: its position in the order of joining, from 1 on.
-    using Position = std::uint64_t;
+    /// Names a member for ever: its place in the order of joining, from 1 on.
+    using Place = std::uint64_t;
 
     /// The members of one join call.
     struct Join {
         Group group;
         Meta meta;
         Handler handler;
-        std::set<Position> members;
+        std::set<Place> members;
     };
     /// What of a join has to be joined again.
     struct Absent {
@@ -50,14 +50,14 @@ public:
 
     /// Picks up to `count` members of the group that are to leave, latest first. A member that was picked is not picked
     /// again until it is put back.
-    std::vector<Position> pick(const Group& group, std::uint64_t count);
+    std::vector<Place> pick(const Group& group, std::uint64_t count);
     /// The same by ids: those that `add` returned, or those of the current session. Unknown ids are ignored.
-    std::vector<Position> pick(const Group& group, const std::vector<MemberId>& ids);
-    void put_back(const std::vector<Position>& positions);
+    std::vector<Place> pick(const Group& group, const std::vector<MemberId>& ids);
+    void put_back(const std::vector<Place>& places);
     /// The numbers of those that are not absent.
-    [[nodiscard]] std::vector<MemberNumber> numbers(const std::vector<Position>& positions) const;
+    [[nodiscard]] std::vector<MemberNumber> numbers(const std::vector<Place>& places) const;
     /// They are gone for good. Returns the ids that `add` returned.
-    std::vector<MemberId> remove(const std::vector<Position>& positions);
+    std::vector<MemberId> remove(const std::vector<Place>& places);
 
     /// All members are absent now.
     void session_ended();
@@ -76,20 +76,20 @@ private:
         bool leaving = false;
     };
 
-    void pick_one(Position position, std::vector<Position>& picked);
+    void pick_one(Place place, std::vector<Place>& picked);
     void drop_cache();
-    void set_number(MemberNumber number, Position position, const Handler& handler);
+    void set_number(MemberNumber number, Place place, const Handler& handler);
 
     NodeId node_;
     std::uint64_t last_join_ = 0;
-    std::uint64_t last_position_ = 0;
+    std::uint64_t last_place_ = 0;
     std::map<JoinId, Join> joins_;
-    std::map<Position, Owned> members_;
-    std::map<Group, std::set<Position>> groups_;
-    std::map<MemberId, Position> given_;
+    std::map<Place, Owned> members_;
+    std::map<Group, std::set<Place>> groups_;
+    std::map<MemberId, Place> given_;
     // Looked up for every notification, so it has the handler itself.
     struct Current {
-        Position position = 0;
+        Place place = 0;
         const Handler* handler = nullptr;
     };
     std::unordered_map<MemberNumber, Current> current_;
