@@ -12,21 +12,27 @@ std::vector<MemberId> Roster::add(Join join, const std::vector<proto::NumberRun>
     if (numbers.empty()) return ids;
     const JoinId id = ++last_join_;
     Join& kept = joins_.emplace(id, std::move(join)).first->second;
-    auto& group = groups_[kept.group];
+    OfGroup& group = group_of(kept.group);
     for (const auto number : numbers) {
         const Place place = ++last_place_;
         ids.push_back({node_, number});
         members_.emplace(place, Owned{ids.back(), number, id, false});
         kept.members.insert(place);
-        group.insert(place);
+        group.members.insert(place);
         given_[ids.back()] = place;
-        set_number(number, place, kept.handler);
+        set_number(number, place, kept.handler, group);
     }
     return ids;
 }
 
-void Roster::set_number(MemberNumber number, Place place, const Handler& handler) {
-    current_[number] = {place, &handler};
+Roster::OfGroup& Roster::group_of(const Group& group) {
+    OfGroup& found = groups_[group];
+    if (found.number == 0) found.number = ++last_group_;
+    return found;
+}
+
+void Roster::set_number(MemberNumber number, Place place, const Handler& handler, OfGroup& group) {
+    current_[number] = {place, &handler, &group};
     drop_cache();
 }
 
@@ -44,10 +50,18 @@ const Roster::Addressees& Roster::find(const std::vector<MemberNumber>& numbers)
         const auto found = current_.find(number);
         const Handler* handler = found == current_.end() ? nullptr : found->second.handler;
         found_.all_known = found_.all_known && handler != nullptr;
-        if (handler != nullptr && *handler && **handler) targets->push_back({number, *handler});
+        if (handler == nullptr) continue;
+        found_.group = found->second.group;
+        if (*handler && **handler) targets->push_back({number, *handler});
     }
     found_.targets = std::move(targets);
     return found_;
+}
+
+bool Roster::accept(const Addressees& addressees, const proto::Notice& notice) {
+    if (addressees.group == nullptr) return true;
+    addressees.group->positions.advance(notice.from_node, notice.group_seq);
+    return lives_.accept(addressees.group->number, notice);
 }
 
 void Roster::pick_one(Place place, std::vector<Place>& picked) {
@@ -61,7 +75,7 @@ std::vector<Roster::Place> Roster::pick(const Group& group, std::uint64_t count)
     std::vector<Place> picked;
     const auto found = groups_.find(group);
     if (found == groups_.end()) return picked;
-    for (auto at = found->second.rbegin(); at != found->second.rend() && picked.size() < count; ++at)
+    for (auto at = found->second.members.rbegin(); at != found->second.members.rend() && picked.size() < count; ++at)
         pick_one(*at, picked);
     return picked;
 }
@@ -100,8 +114,11 @@ std::vector<MemberId> Roster::remove(const std::vector<Place>& places) {
         if (found == members_.end()) continue;
         const auto join = joins_.find(found->second.join);
         const auto group = groups_.find(join->second.group);
-        group->second.erase(place);
-        if (group->second.empty()) groups_.erase(group);
+        group->second.members.erase(place);
+        if (group->second.members.empty()) {
+            lives_.forget(group->second.number);
+            groups_.erase(group);
+        }
         current_.erase(found->second.now);
         drop_cache();
         given_.erase(found->second.given);
@@ -132,14 +149,25 @@ std::vector<Roster::Absent> Roster::absent() const {
 void Roster::rejoined(JoinId join, const std::vector<proto::NumberRun>& runs) {
     const auto found = joins_.find(join);
     if (found == joins_.end()) return;
+    OfGroup& group = group_of(found->second.group);
     const auto numbers = expand(runs);
     auto number = numbers.begin();
     for (const auto place : found->second.members) {
         Owned& member = members_.at(place);
         if (member.now || number == numbers.end()) continue;
         member.now = *number++;
-        set_number(member.now, place, found->second.handler);
+        set_number(member.now, place, found->second.handler, group);
     }
+}
+
+Instant Roster::asked_at(JoinId join) const {
+    const auto found = joins_.find(join);
+    return found == joins_.end() ? Instant::max() : found->second.asked_at;
+}
+
+std::vector<proto::RejoinRequest::Position> Roster::positions(const Group& group) const {
+    const auto found = groups_.find(group);
+    return found == groups_.end() ? std::vector<proto::RejoinRequest::Position>() : found->second.positions.list();
 }
 
 }  // namespace muster::client

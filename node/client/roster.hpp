@@ -1,4 +1,5 @@
-// The worker's own members, under the ids that the user knows and under their numbers in the current session.
+// The worker's own members, under the ids that the user knows and under their numbers in the current session, and what
+// each of their groups has had.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +9,9 @@
 #include <vector>
 
 #include "node/client/actions.hpp"
+#include "node/client/lives.hpp"
+#include "node/client/positions.hpp"
+#include "node/client/time.hpp"
 
 namespace muster::client {
 
@@ -25,6 +29,7 @@ public:
         Meta meta;
         Handler handler;
         std::set<Place> members;
+        Instant asked_at{};  // when the request was first sent
     };
     /// What of a join has to be joined again.
     struct Absent {
@@ -40,13 +45,24 @@ public:
     /// Adds members and returns their ids, in the order of the runs.
     std::vector<MemberId> add(Join join, const std::vector<proto::NumberRun>& runs);
 
+    /// A group with members.
+    struct OfGroup {
+        std::uint64_t number = 0;  // for `lives_`: a group that comes back has another one
+        std::set<Place> members;
+        Positions positions;
+    };
+
     /// Who is to handle a notification.
     struct Addressees {
         std::shared_ptr<const Targets> targets;  // members of the current session that have a handler
         bool all_known = true;                   // whether all numbers are members of the current session
+        OfGroup* group = nullptr;                // of the members of the current session; null: there is none
     };
     /// The result is valid until the next call.
     const Addressees& find(const std::vector<MemberNumber>& numbers);
+    /// A notification for these has come, and is to be handled now. Advances the group's positions. False if it repeats
+    /// a call that the group has had: then nobody is to handle it.
+    bool accept(const Addressees& addressees, const proto::Notice& notice);
 
     /// Picks up to `count` members of the group that are to leave, latest first. A member that was picked is not picked
     /// again until it is put back.
@@ -65,6 +81,10 @@ public:
     [[nodiscard]] std::vector<Absent> absent() const;
     /// Gives the absent members of a join their new numbers.
     void rejoined(JoinId join, const std::vector<proto::NumberRun>& runs);
+    /// When the join's request was first sent. Instant::max() if it has no member any more.
+    [[nodiscard]] Instant asked_at(JoinId join) const;
+    /// How far the group has come. It is forgotten with the group's last member.
+    [[nodiscard]] std::vector<proto::RejoinRequest::Position> positions(const Group& group) const;
 
     [[nodiscard]] std::size_t size() const { return members_.size(); }
 
@@ -78,19 +98,23 @@ private:
 
     void pick_one(Place place, std::vector<Place>& picked);
     void drop_cache();
-    void set_number(MemberNumber number, Place place, const Handler& handler);
+    OfGroup& group_of(const Group& group);
+    void set_number(MemberNumber number, Place place, const Handler& handler, OfGroup& group);
 
     NodeId node_;
     std::uint64_t last_join_ = 0;
     std::uint64_t last_place_ = 0;
+    std::uint64_t last_group_ = 0;
     std::map<JoinId, Join> joins_;
     std::map<Place, Owned> members_;
-    std::map<Group, std::set<Place>> groups_;
+    std::map<Group, OfGroup> groups_;
+    Lives lives_;
     std::map<MemberId, Place> given_;
     // Looked up for every notification, so it has the handler itself.
     struct Current {
         Place place = 0;
         const Handler* handler = nullptr;
+        OfGroup* group = nullptr;
     };
     std::unordered_map<MemberNumber, Current> current_;
     // The last result of `find`, and the numbers that it is for (none: there is no result). It is dropped when a

@@ -64,8 +64,9 @@ bool Stream::must_wait(const proto::StreamItem& item) {
 bool Stream::pass(Waiting&& waiting) {
     Item out{outbox_.session(), waiting.seq, {}};
     if (auto* delivery = std::get_if<proto::Delivery>(&waiting.item)) {
-        const auto& targets = roster_.find(*delivery->members).targets;  // members that left meanwhile are not in it
-        if (!targets->empty()) out.what = Deliver{std::move(delivery->notice), targets};
+        const auto& found = roster_.find(*delivery->members);  // members that left meanwhile are not in it
+        const bool is_new = roster_.accept(found, *delivery->notice);
+        if (is_new && !found.targets->empty()) out.what = Deliver{std::move(delivery->notice), found.targets};
     } else if (const auto* gap = std::get_if<proto::Gap>(&waiting.item)) {
         out.what = Lost{gap->missed};
     } else {

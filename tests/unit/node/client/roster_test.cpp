@@ -34,6 +34,31 @@ TEST(Roster, FindsTheHandlerOfAMember) {
     EXPECT_EQ(r.find({MemberNumber{4}, MemberNumber{5}}).targets->size(), 1u);
 }
 
+proto::Notice numbered(std::uint64_t group_seq) {
+    proto::Notice notice;
+    notice.group = kGroup;
+    notice.from_node = kB;
+    notice.group_seq = group_seq;
+    return notice;
+}
+
+TEST(Roster, PositionsAreForgottenWithTheLastMember) {
+    Two r;
+    EXPECT_TRUE(r.accept(r.find({MemberNumber{3}}), numbered(7)));
+    r.remove(r.pick(kGroup, 1));
+    EXPECT_THAT(r.positions(kGroup), ElementsAre(proto::RejoinRequest::Position{kB, 7}));
+    r.remove(r.pick(kGroup, 1));
+    EXPECT_THAT(r.positions(kGroup), IsEmpty());
+    r.add({kGroup, {}, r.handler, {}}, run(9, 1));
+    EXPECT_THAT(r.positions(kGroup), IsEmpty());
+}
+
+TEST(Roster, ANotificationForNoMemberDoesNotAdvance) {
+    Two r;
+    EXPECT_TRUE(r.accept(r.find({MemberNumber{99}}), numbered(7)));
+    EXPECT_THAT(r.positions(kGroup), IsEmpty());
+}
+
 TEST(Roster, CachedTargetsAreDroppedWhenAMemberLeaves) {
     Two r;
     const std::vector<MemberNumber> both{MemberNumber{3}, MemberNumber{4}};
