@@ -48,17 +48,18 @@ public:
                             {"feature", notification.group.feature},
                             {"data", Json::parse(to_json(notification.data), nullptr, false)},
                             {"from", sender_of(notification)},
-                            {"seq", notification.seq}});
+                            {"seq", notification.seq},
+                            {"group_seq", notification.group_seq}});
         } else {
             print(kind + ' ' + name_of(notification.group) + ' ' + to_json(notification.data) + " from " +
                   sender_of(notification));
         }
         if (++seen_ == most_) waiter_.finish();
     }
-    void missed(std::uint64_t count) {
+    void missed(const Worker::Gap& gap) {
         const std::lock_guard lock(mutex_);
-        json_ ? print_json(Json{{"event", "gap"}, {"missed", count}})
-              : print("gap: " + counted(count, "notification") + " lost");
+        json_ ? print_json(Json{{"event", "gap"}, {"missed", gap.missed}, {"at_least", gap.at_least}})
+              : print("gap: " + counted(gap.missed, "notification") + (gap.at_least ? " or more" : "") + " lost");
     }
 
 private:
@@ -106,7 +107,7 @@ int join(const Settings& settings, const JoinArguments& arguments) {
     Waiter waiter;
     Listener listener(settings, arguments.stay.events, waiter);
     Worker::Options options;
-    options.on_gap = [&](std::uint64_t missed) { listener.missed(missed); };
+    options.on_gap = [&](const Worker::Gap& gap) { listener.missed(gap); };
     options.on_attachment = [&](bool attached, const std::string& text) { listener.attachment(attached, text); };
     options.state_file = arguments.state;
     options.on_state_lost = [](const std::string& text) { complain(text); };

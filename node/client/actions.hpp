@@ -77,6 +77,7 @@ struct Deliver {
 /// Notifications were lost for good.
 struct Lost {
     std::uint64_t missed = 0;  // deliveries to members
+    bool at_least = false;     // perhaps more
 };
 /// Call the watch's handler, unless the watch has ended.
 struct WatchUpdate {

@@ -153,7 +153,7 @@ void HandlerThread::handle(const Item& item) {
     if (const auto* deliver = std::get_if<Deliver>(&item.what)) {
         handle(*deliver);
     } else if (const auto* lost = std::get_if<Lost>(&item.what)) {
-        if (handlers_.on_gap) guard("on_gap", [&] { handlers_.on_gap(lost->missed); });
+        if (handlers_.on_gap) guard("on_gap", [&] { handlers_.on_gap(*lost); });
     } else if (const auto* attachment = std::get_if<Attachment>(&item.what)) {
         if (handlers_.on_attachment)
             guard("on_attachment", [&] { handlers_.on_attachment(attachment->attached, attachment->text); });

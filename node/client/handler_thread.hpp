@@ -26,7 +26,7 @@ namespace muster::client {
 class HandlerThread : public std::enable_shared_from_this<HandlerThread> {
 public:
     struct Handlers {
-        std::function<void(std::uint64_t missed)> on_gap;
+        std::function<void(const Lost& lost)> on_gap;
         std::function<void(bool attached, const std::string& text)> on_attachment;
         std::function<void(const std::string& text)> on_state_lost;
         /// A handler threw `what`. `whose` names the handler. May be empty.

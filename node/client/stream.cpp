@@ -68,7 +68,7 @@ bool Stream::pass(Waiting&& waiting) {
         const bool is_new = roster_.accept(found, *delivery->notice);
         if (is_new && !found.targets->empty()) out.what = Deliver{std::move(delivery->notice), found.targets};
     } else if (const auto* gap = std::get_if<proto::Gap>(&waiting.item)) {
-        out.what = Lost{gap->missed};
+        out.what = Lost{gap->missed, gap->at_least};
     } else {
         WatchUpdate update;
         const auto taken = watches_.take(std::move(std::get<proto::WatchNews>(waiting.item)), update);

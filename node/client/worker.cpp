@@ -142,7 +142,8 @@ struct Faults {
 
 client::HandlerThread::Handlers handlers_of(const Worker::Options& options, const std::shared_ptr<Faults>& faults) {
     client::HandlerThread::Handlers handlers;
-    handlers.on_gap = options.on_gap;
+    if (options.on_gap)
+        handlers.on_gap = [on_gap = options.on_gap](const client::Lost& lost) { on_gap({lost.missed, lost.at_least}); };
     handlers.on_attachment = options.on_attachment;
     handlers.on_state_lost = options.on_state_lost;
     handlers.on_exception = [faults](const std::string& whose, std::string_view what) {

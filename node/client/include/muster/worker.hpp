@@ -50,6 +50,16 @@ namespace muster {
 /// - The file outlives the process, not the machine. If its session is over, the worker starts a new one.
 class Worker final : public Tracker {
 public:
+    /// A loss of notifications.
+    struct Gap {
+        /// Deliveries that were lost: one notification for three members of this worker counts three.
+        std::uint64_t missed = 0;
+        /// Perhaps more were lost than `missed`, which may be 0: the nodes that knew the number are gone.
+        bool at_least = false;
+
+        operator std::uint64_t() const { return missed; }  // NOLINT(google-explicit-constructor): see on_gap
+    };
+
     struct Options {
         std::vector<std::string> nodes{};  // "host:port" or "NAME@host:port"; tried in random order, at least one
         /// Empty: the name in the state file, or "<host name>-<process id>". With keys, a name is that of the key, or
@@ -65,8 +75,9 @@ public:
         /// Items received and not yet handled, at least 1. When it is full, the worker reads no more from its node, and
         /// the node keeps what follows.
         std::size_t inbox = 65536;
-        /// Called on the handlers' thread when notifications were lost for good. `missed`: deliveries to members.
-        std::function<void(std::uint64_t missed)> on_gap{};
+        /// Called on the handlers' thread when notifications were lost for good, in order with the handlers of those
+        /// that were not. A function of `missed` alone, std::uint64_t, fits too.
+        std::function<void(const Gap& gap)> on_gap{};
         /// Called on the handlers' thread when the worker was attached (true, "attached to a at host:port") or has lost
         /// its node (false, why).
         std::function<void(bool attached, const std::string& text)> on_attachment{};

@@ -325,6 +325,18 @@ TEST(Worker, ReportsGapsAndAttachments) {
     EXPECT_EQ(attached.get_future().get(), "attached to a at " + node.address());
 }
 
+TEST(Worker, AGapSaysWhetherMoreMayBeLost) {
+    FakeNode node("a");
+    std::promise<Worker::Gap> told;
+    Worker::Options options;
+    options.on_gap = [&](const Worker::Gap& gap) { told.set_value(gap); };
+    auto worker = connect({node.address()}, std::move(options));
+    node.push(proto::Gap{0, true});
+    const auto gap = told.get_future().get();
+    EXPECT_EQ(gap.missed, 0u);
+    EXPECT_TRUE(gap.at_least);
+}
+
 TEST(Worker, AHandlerMayCloseItsWorker) {
     FakeNode node("a");
     auto worker = connect({node.address()});
