@@ -1,6 +1,6 @@
 #include "node/client/calls.hpp"
 
-#include <map>
+#include <algorithm>
 #include <utility>
 
 #include "node/client/number_runs.hpp"
@@ -9,7 +9,7 @@
 namespace muster::client {
 namespace {
 
-constexpr std::uint64_t kRestoreTimeoutMs = 5000;
+constexpr std::size_t kMostRepeating = 256;
 
 }  // namespace
 
@@ -29,31 +29,39 @@ void Calls::unwatch(Watch watch, bool attached) {
 }
 
 /// A caller reads its own writes: nothing is sent before the members and watches of a new session are restored.
-Calls::Sent Calls::send_next() {
+Calls::Sent Calls::send_next(Instant now) {
     if (restoration_.is_running()) return Sent::nothing;
-    auto request = requests_.next_held();
-    if (!request) return Sent::nothing;
-    if (std::holds_alternative<JoinCall>(request->purpose) && claim(*request)) return Sent::claim;
-    if (prepare(*request)) submit(*std::move(request));
+    const Request* first = requests_.first_held();
+    if (first == nullptr) return Sent::nothing;
+    if (std::holds_alternative<Repeat>(first->purpose) && repeating_ >= kMostRepeating) return Sent::nothing;
+    auto request = *requests_.next_held();
+    if (std::holds_alternative<JoinCall>(request.purpose) && claim(now, request)) return Sent::claim;
+    if (prepare(now, request)) submit(std::move(request));
     return Sent::one;
 }
 
 /// Whether the join was answered with members of an earlier process.
-bool Calls::claim(const Request& request) {
+bool Calls::claim(Instant now, const Request& request) {
     const auto& join = std::get<JoinCall>(request.purpose);
     auto claimed = unclaimed_.claim(join.request);
     if (!claimed) return false;
-    auto members = roster_.add({join.request.group, join.request.meta, join.handler, {}}, runs_of(claimed->members));
+    auto members =
+        roster_.add({join.request.group, join.request.meta, join.handler, {}, now}, runs_of(claimed->members));
     outbox_.answer(request.call, Joined{std::move(members), claimed->unseen});
     return true;
 }
 
 /// Makes the message for a held call. False if the call was answered instead.
-bool Calls::prepare(Request& request) {
-    if (const auto* join = std::get_if<JoinCall>(&request.purpose)) {
+bool Calls::prepare(Instant now, Request& request) {
+    if (auto* join = std::get_if<JoinCall>(&request.purpose)) {
+        if (join->asked_at == Instant()) join->asked_at = now;
         request.sent = join->request;
-    } else if (const auto* notify = std::get_if<NotifyCall>(&request.purpose)) {
-        request.sent = notify->request;
+    } else if (auto* notify = std::get_if<NotifyCall>(&request.purpose)) {
+        prepare_notify(now, request, *notify);
+    } else if (auto* repeat = std::get_if<Repeat>(&request.purpose)) {
+        repeat->request.wait = false;
+        repeat->request.repeated = true;
+        request.sent = std::move(repeat->request);
     } else if (const auto* query = std::get_if<QueryCall>(&request.purpose)) {
         request.sent = query->request;
     } else if (const auto* watching = std::get_if<WatchCall>(&request.purpose)) {
@@ -67,6 +75,20 @@ bool Calls::prepare(Request& request) {
         return prepare_leave(request, *leave);
     }
     return true;
+}
+
+/// A notify gets the number of its call when it is first sent, so the numbers rise in the order of sending.
+void Calls::prepare_notify(Instant now, Request& request, NotifyCall& notify) {
+    if (notify.was_sent) {
+        notify.request.repeated = true;
+        notify.request.timeout_ms =
+            std::min(notify.request.timeout_ms, time_for_node(std::max(request.deadline - now, Duration(0))));
+    } else {
+        notify.was_sent = true;
+        notify.request.repeated = false;
+        notify.request.call = ++last_call_;
+    }
+    request.sent = std::move(notify.request);
 }
 
 bool Calls::prepare_leave(Request& request, LeaveCall& leave) {
@@ -97,6 +119,8 @@ void Calls::submit(Request request) {
         watches_.requested(watch->watch, number);
     } else if (const auto* again = std::get_if<Rewatch>(&request.purpose)) {
         watches_.requested(again->watch, number);
+    } else if (std::holds_alternative<Repeat>(request.purpose)) {
+        ++repeating_;
     }
     outbox_.send_request(request.sent, number);
     requests_.in_flight(std::move(request));
@@ -106,14 +130,14 @@ void Calls::submit(Request request) {
 
 Calls::Taken Calls::take_reply(Instant now, std::uint64_t number, proto::Body&& reply) {
     Request* waiting = requests_.find(number);
-    if (waiting == nullptr || !fits(waiting->purpose, reply)) return Taken::unexpected;
+    if (waiting == nullptr || !fits(*waiting, reply)) return Taken::unexpected;
     if (take_part(*waiting, reply)) return waiting->part_items > kMostReplyItems ? Taken::endless : Taken::part;
     auto request = *requests_.take(number);
     if (is_remembered(request.sent) && !std::holds_alternative<proto::WatchRequest>(request.sent))
         outbox_.keep_reply(reply, number);
     restoration_.answered(number);
     finish(now, std::move(request), std::move(reply));
-    send_restoration();
+    send_restoration(now);
     return Taken::all;
 }
 
@@ -123,6 +147,8 @@ void Calls::finish(Instant now, Request&& request, proto::Body&& reply) {
     if (const auto* leave = std::get_if<LeaveCall>(&purpose)) return finish_leave(request, *leave, reply);
     if (std::holds_alternative<Rejoin>(purpose) || std::holds_alternative<Rewatch>(purpose))
         return finish_restoring(now, purpose, reply);
+    if (std::holds_alternative<NotifyCall>(purpose) || std::holds_alternative<Repeat>(purpose))
+        return finish_notify(request, std::move(reply));
     const auto* watching = std::get_if<WatchCall>(&purpose);
     if (watching != nullptr && std::holds_alternative<proto::ErrorReply>(reply)) watches_.remove(watching->watch);
     if (auto answer = plain_answer(request, reply)) outbox_.answer(request.call, *std::move(answer));
@@ -132,7 +158,8 @@ void Calls::finish_join(const Request& request, const JoinCall& join, proto::Bod
     if (auto* error = std::get_if<proto::ErrorReply>(&reply))
         return outbox_.answer(request.call, Error{error->code, std::move(error->text)});
     const auto& joined = std::get<proto::JoinReply>(reply);
-    auto members = roster_.add({join.request.group, join.request.meta, join.handler, {}}, joined.members);
+    auto members =
+        roster_.add({join.request.group, join.request.meta, join.handler, {}, join.asked_at}, joined.members);
     if (request.call) return outbox_.answer(request.call, Joined{std::move(members), joined.unseen});
     // Nobody waits for this join any more, so nobody knows of its members.
     const auto picked = roster_.pick(join.request.group, members);
@@ -155,100 +182,33 @@ void Calls::finish_leave(const Request& request, const LeaveCall& leave, const p
 void Calls::finish_restoring(Instant now, const Purpose& purpose, const proto::Body& reply) {
     const bool failed = std::holds_alternative<proto::ErrorReply>(reply);
     if (const auto* join = std::get_if<Rejoin>(&purpose)) {
-        if (!failed) roster_.rejoined(join->join, std::get<proto::JoinReply>(reply).members);
+        if (!failed) finish_rejoin(*join, std::get<proto::JoinReply>(reply).members);
     } else if (failed) {
         watches_.request_failed(std::get<Rewatch>(purpose).watch);
     }
     if (failed) restoration_.failed(now);
 }
 
-// ---- sessions --------------------------------------------------------------
-
-void Calls::session_resumed() {
-    for (const auto& [number, request] : requests_.all_in_flight()) outbox_.repeat_request(request.sent, number);
-    for (const auto number : std::exchange(unwatch_later_, {})) submit({{}, {}, Unwatch{number}, {}, {}});
-    send_restoration();
+void Calls::finish_rejoin(const Rejoin& rejoin, const std::vector<proto::NumberRun>& runs) {
+    if (rejoin.joins.size() == 1) return roster_.rejoined(rejoin.joins.front(), runs);
+    for (std::size_t i = 0; i < rejoin.joins.size(); ++i) roster_.rejoined(rejoin.joins[i], {runs[i]});
+    // An earlier process asked for these, and nobody knows of its members.
+    if (rejoin.joins.empty() && !runs.empty()) submit({{}, {}, UndoJoin{rejoin.group, expand(runs)}, {}, {}});
 }
 
-void Calls::begin_session() {
-    (void)unclaimed_.take_all();
-    roster_.session_ended();
-    watches_.session_ended();
-    unwatch_later_.clear();
-    end_requests();
-    restore();
+/// A call whose answer is an error was not carried out, unless another node had carried it out before.
+void Calls::finish_notify(Request& request, proto::Body&& reply) {
+    const bool repeats = std::holds_alternative<Repeat>(request.purpose);
+    if (repeats) --repeating_;
+    const auto* notified = std::get_if<proto::NotifyReply>(&reply);
+    if (handover_ && (repeats || notified != nullptr))
+        unsettled_.keep(std::move(std::get<proto::NotifyRequest>(request.sent)));
+    if (notified != nullptr) settled(notified->settled);
+    if (auto answer = plain_answer(request, reply)) outbox_.answer(request.call, *std::move(answer));
 }
 
-void Calls::end_requests() {
-    std::vector<Request> again;
-    for (auto& request : requests_.session_ended()) {
-        if (const auto* leave = std::get_if<LeaveCall>(&request.purpose)) {
-            // PROTOCOL.md, "Hello": all members of the old session leave, at the end of its grace period at the
-            // latest. These are not joined again.
-            outbox_.answer(request.call, roster_.remove(leave->picked));
-        } else if (!request.call) {
-            if (const auto* watching = std::get_if<WatchCall>(&request.purpose)) watches_.remove(watching->watch);
-        } else if (std::holds_alternative<NotifyCall>(request.purpose)) {
-            outbox_.answer(request.call,
-                           Error{ErrorCode::unknown_session,
-                                 "the session ended before the answer: the notification may or may not have "
-                                 "been sent; send it again if it may be handled twice"});
-        } else {
-            request.parts = {};
-            request.part_items = 0;
-            again.push_back(std::move(request));
-        }
-    }
-    requests_.hold_first(std::move(again));
-}
-
-void Calls::restore() {
-    std::deque<Request> queue;
-    for (auto& absent : roster_.absent()) {
-        proto::JoinRequest join{absent.group, absent.count, std::move(absent.meta), false, kRestoreTimeoutMs};
-        queue.push_back({{}, {}, Rejoin{absent.join, std::move(absent.group)}, std::move(join), {}});
-    }
-    for (const auto watch : watches_.absent()) {
-        if (requests_.is_held(watch)) continue;  // the call that makes it will ask for it
-        queue.push_back({{}, {}, Rewatch{watch}, proto::WatchRequest{*watches_.group_of(watch)}, {}});
-    }
-    restoration_.begin(std::move(queue));
-    send_restoration();
-}
-
-void Calls::send_restoration() {
-    while (auto request = restoration_.next()) {
-        const auto* again = std::get_if<Rewatch>(&request->purpose);
-        if (again != nullptr && watches_.group_of(again->watch) == nullptr) continue;  // it ended meanwhile
-        restoration_.sent(requests_.next_number());
-        submit(*std::move(request));
-    }
-}
-
-// ---- another process's session ---------------------------------------------
-
-void Calls::continue_session(const SavedSession& saved) {
-    unwatch_later_.assign(saved.watches.begin(), saved.watches.end());
-    std::map<std::uint64_t, Request> unfinished;
-    for (const auto& [number, sent] : saved.unfinished) {
-        Request request{{}, {}, QueryCall{}, sent, {}};
-        if (const auto* join = std::get_if<proto::JoinRequest>(&sent)) {
-            request.purpose = JoinCall{*join, nullptr};
-        } else if (const auto* leave = std::get_if<proto::LeaveRequest>(&sent)) {
-            unclaimed_.remove(leave->members);
-            request.purpose = UndoJoin{leave->group, leave->members};
-        } else if (const auto* unwatch = std::get_if<proto::UnwatchRequest>(&sent)) {
-            std::erase(unwatch_later_, unwatch->watch);
-            request.purpose = Unwatch{unwatch->watch};
-        }
-        unfinished.emplace(number, std::move(request));
-    }
-    requests_.continue_session(std::move(unfinished), saved.requests);
-}
-
-void Calls::leave_unclaimed() {
-    for (auto& join : unclaimed_.take_all())
-        submit({{}, {}, UndoJoin{join.request.group, {join.members.begin(), join.members.end()}}, {}, {}});
+void Calls::settled(std::uint64_t call) {
+    unsettled_.settled(std::min(call, last_call_));
 }
 
 }  // namespace muster::client

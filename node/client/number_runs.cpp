@@ -1,5 +1,7 @@
 #include "node/client/number_runs.hpp"
 
+#include <algorithm>
+
 #include "proto/limits.hpp"
 
 namespace muster::client {
@@ -10,6 +12,11 @@ std::vector<MemberNumber> expand(const std::vector<proto::NumberRun>& runs) {
         for (std::uint64_t i = 0; i < run.count && numbers.size() < limits::kMembersPerCall; ++i)
             numbers.push_back(run.first.plus(i));
     return numbers;
+}
+
+bool has_run_for_each(const proto::RejoinRequest& request, const proto::JoinReply& reply) {
+    return std::equal(request.joins.begin(), request.joins.end(), reply.members.begin(), reply.members.end(),
+                      [](const auto& join, const auto& run) { return join.count == run.count; });
 }
 
 std::vector<proto::NumberRun> runs_of(const std::set<MemberNumber>& numbers) {

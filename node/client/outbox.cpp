@@ -11,8 +11,8 @@ constexpr std::uint64_t kReserve = 4096;  // request numbers at a time
 
 }  // namespace
 
-Outbox::Outbox(std::string scope, std::string worker, bool keeps)
-    : scope_(std::move(scope)), worker_(std::move(worker)), keeps_(keeps) {}
+Outbox::Outbox(std::string scope, std::string worker, bool keeps, std::uint64_t life)
+    : scope_(std::move(scope)), worker_(std::move(worker)), keeps_(keeps), life_(life) {}
 
 void Outbox::continue_session(SessionToken token, std::uint64_t reserved) {
     token_ = token;
@@ -39,8 +39,8 @@ void Outbox::end_session() {
 }
 
 void Outbox::send_hello(bool resume, std::uint64_t handled) {
-    proto::WorkerHello hello;
-    if (resume) hello = {token_, handled};
+    proto::WorkerHello hello{{}, 0, life_};
+    if (resume) hello = {token_, handled, life_};
     add(Send{{{scope_, worker_, hello.token.value, 0}, hello}});
 }
 

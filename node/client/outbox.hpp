@@ -16,7 +16,8 @@ namespace muster::client {
 class Outbox {
 public:
     /// Without `keeps`, no Keep and no Reserve is emitted.
-    Outbox(std::string scope, std::string worker, bool keeps);
+    /// `life`: of this process; see WorkerHello.
+    Outbox(std::string scope, std::string worker, bool keeps, std::uint64_t life);
 
     /// The token of the current session; 0 before the first one.
     [[nodiscard]] SessionToken token() const { return token_; }
@@ -59,6 +60,7 @@ private:
     const std::string scope_;
     const std::string worker_;
     const bool keeps_;
+    const std::uint64_t life_;
     SessionToken token_;
     std::uint64_t session_ = 0;
     std::uint64_t reserved_ = 0;  // the state file allows request numbers up to this one

@@ -4,6 +4,8 @@
 #include <iterator>
 #include <utility>
 
+#include "node/client/number_runs.hpp"
+
 namespace muster::client {
 namespace {
 
@@ -30,11 +32,16 @@ void append(Request& request, std::vector<T>&& more) {
 
 }  // namespace
 
-bool fits(const Purpose& purpose, const proto::Body& reply) {
+bool fits(const Request& request, const proto::Body& reply) {
+    const Purpose& purpose = request.purpose;
     if (is<proto::ErrorReply>(reply)) return true;
-    if (is<JoinCall>(purpose) || is<Rejoin>(purpose)) return is<proto::JoinReply>(reply);
+    if (is<JoinCall>(purpose) || is<Rejoin>(purpose)) {
+        const auto* joined = std::get_if<proto::JoinReply>(&reply);
+        const auto* again = std::get_if<proto::RejoinRequest>(&request.sent);
+        return joined != nullptr && (again == nullptr || has_run_for_each(*again, *joined));
+    }
     if (is<LeaveCall>(purpose) || is<UndoJoin>(purpose)) return is<proto::LeaveReply>(reply);
-    if (is<NotifyCall>(purpose)) return is<proto::NotifyReply>(reply);
+    if (is<NotifyCall>(purpose) || is<Repeat>(purpose)) return is<proto::NotifyReply>(reply);
     if (const auto* query = std::get_if<QueryCall>(&purpose)) return fits_query(query->request, reply);
     return is<proto::DoneReply>(reply);
 }

@@ -11,8 +11,8 @@ namespace muster::client {
 /// A reply in parts with more members or groups than this has no end.
 constexpr std::size_t kMostReplyItems = std::size_t{1} << 24;
 
-/// Whether a reply of this kind can answer a request of that purpose. ErrorReply answers any request.
-bool fits(const Purpose& purpose, const proto::Body& reply);
+/// Whether a reply of this kind can answer that request. ErrorReply answers any request.
+bool fits(const Request& request, const proto::Body& reply);
 
 /// Moves the items of a reply that comes in parts to `request.parts`. True if more parts follow.
 bool take_part(Request& request, proto::Body& reply);

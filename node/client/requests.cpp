@@ -9,13 +9,20 @@ namespace {
 
 std::size_t data_bytes(const Request& request) {
     const auto* notify = std::get_if<NotifyCall>(&request.purpose);
-    return notify == nullptr ? 0 : notify->request.data.msgpack.size();
+    if (notify == nullptr) return 0;
+    const auto* sent = std::get_if<proto::NotifyRequest>(&request.sent);
+    return (sent == nullptr ? notify->request : *sent).data.msgpack.size();
 }
 
 bool is_users(const Request& request) {
     return request.purpose.index() <= 4;
 }
 static_assert(std::is_same_v<std::variant_alternative_t<4, Purpose>, WatchCall>);
+
+bool is_repeat(const Request& request) {
+    const auto* notify = std::get_if<NotifyCall>(&request.purpose);
+    return (notify != nullptr && notify->was_sent) || std::holds_alternative<Repeat>(request.purpose);
+}
 
 }  // namespace
 
@@ -98,9 +105,13 @@ std::vector<Requests::Expired> Requests::expire(Instant now) {
         const auto is_it = [&](const Request& request) { return request.call == call; };
         const auto held = std::find_if(held_.begin(), held_.end(), is_it);
         if (held != held_.end()) {
+            const bool was_sent = is_repeat(*held);
             release(*held);
-            held_.erase(held);
-            expired.push_back({call, false});
+            if (was_sent)
+                *held = {{}, {}, Repeat{std::move(std::get<NotifyCall>(held->purpose).request)}, {}, {}};
+            else
+                held_.erase(held);
+            expired.push_back({call, was_sent});
             continue;
         }
         deadlines_.erase(deadlines_.begin());
@@ -126,8 +137,20 @@ std::vector<Request> Requests::session_ended() {
     return list;
 }
 
+std::vector<Request> Requests::take_held_repeats() {
+    std::vector<Request> list;
+    for (auto& request : held_) {
+        if (!is_repeat(request)) continue;
+        release(request);
+        list.push_back(std::move(request));
+    }
+    std::erase_if(held_, is_repeat);
+    return list;
+}
+
 void Requests::hold_first(std::vector<Request> requests) {
     for (const auto& request : requests) {
+        if (!is_users(request)) continue;
         ++calls_;
         bytes_ += data_bytes(request);
         deadlines_.emplace(request.deadline, request.call);

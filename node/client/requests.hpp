@@ -21,6 +21,7 @@ namespace muster::client {
 struct JoinCall {
     proto::JoinRequest request;
     Handler handler;
+    Instant asked_at{};  // when the request was first sent; Instant(): not yet
 };
 /// The given members, or if none are given the latest `count`. They are picked when the request is sent, because
 /// members have other numbers in another session.
@@ -31,7 +32,8 @@ struct LeaveCall {
     std::vector<Roster::Place> picked;
 };
 struct NotifyCall {
-    proto::NotifyRequest request;
+    proto::NotifyRequest request;  // moved to Request::sent when it is sent
+    bool was_sent = false;         // in this session or another one: it has the number of its call
 };
 /// MembersRequest, GroupsRequest, NodesRequest, StatusRequest or ForgetRequest.
 struct QueryCall {
@@ -41,9 +43,11 @@ struct WatchCall {
     Watch watch;
 };
 // The session's own requests. Nobody waits for their answers.
+/// With a JoinRequest it has one join; with a RejoinRequest it has those of the request, in order, or none if they are
+/// an earlier process's.
 struct Rejoin {
-    Roster::JoinId join = 0;
     Group group;
+    std::vector<Roster::JoinId> joins;
 };
 struct Rewatch {
     Watch watch;
@@ -56,8 +60,13 @@ struct UndoJoin {
     Group group;
     std::vector<MemberNumber> members;
 };
+/// A notify that was sent in another session. Its caller has the report, or does not wait any more.
+struct Repeat {
+    proto::NotifyRequest request;  // moved to Request::sent when it is sent
+};
 
-using Purpose = std::variant<JoinCall, LeaveCall, NotifyCall, QueryCall, WatchCall, Rejoin, Rewatch, Unwatch, UndoJoin>;
+using Purpose =
+    std::variant<JoinCall, LeaveCall, NotifyCall, QueryCall, WatchCall, Rejoin, Rewatch, Unwatch, UndoJoin, Repeat>;
 
 struct Request {
     CallId call;  // 0: nobody waits for the answer
@@ -79,6 +88,8 @@ public:
     bool hold(Request request);
     /// The call that was held longest. The caller of this sends it or answers it.
     std::optional<Request> next_held();
+    /// What `next_held` would return; null if nothing is held.
+    [[nodiscard]] const Request* first_held() const { return held_.empty() ? nullptr : &held_.front(); }
 
     /// Gives a request its number and keeps it until it is answered.
     std::uint64_t in_flight(Request request);
@@ -95,7 +106,8 @@ public:
     [[nodiscard]] bool joining(const Group& group) const;
 
     /// Calls whose deadline has passed. A call in flight stays, because its answer may still change something (a join
-    /// has to be undone), but nobody waits for it. A call that was held is forgotten.
+    /// has to be undone), but nobody waits for it. A call that was held is forgotten, unless it is a notify that was
+    /// sent in another session: it becomes a Repeat.
     struct Expired {
         CallId call;
         bool was_sent = false;
@@ -108,6 +120,8 @@ public:
 
     /// Returns what was in flight, in order. Numbers begin at 1 again.
     std::vector<Request> session_ended();
+    /// Takes out the notifies that are held and were sent in another session, in order.
+    std::vector<Request> take_held_repeats();
     /// Holds these before all others, although a bound may be reached: they had been accepted before.
     void hold_first(std::vector<Request> requests);
 

@@ -1,5 +1,6 @@
 #include "node/client/saved_session.hpp"
 
+#include <iterator>
 #include <utility>
 #include <variant>
 
@@ -13,14 +14,34 @@ bool is(const proto::Body& body) {
     return std::holds_alternative<T>(body);
 }
 
-void add_join(SavedSession& saved, std::uint64_t number, const proto::JoinRequest& request,
-              const proto::JoinReply& reply) {
-    SavedSession::Join join{request, reply.unseen, {}};
-    for (const auto member : expand(reply.members)) {
+void add_join(SavedSession& saved, SavedSession::JoinKey key, SavedSession::Join join,
+              const std::vector<proto::NumberRun>& runs) {
+    for (const auto member : expand(runs)) {
         join.members.insert(member);
-        saved.owners[member] = number;
+        saved.owners[member] = key;
     }
-    if (!join.members.empty()) saved.joins.insert_or_assign(number, std::move(join));
+    if (!join.members.empty()) saved.joins.insert_or_assign(key, std::move(join));
+}
+
+/// The place of the next join under that number.
+std::size_t next_place(const SavedSession& saved, std::uint64_t number) {
+    const auto behind = saved.joins.lower_bound({number + 1, 0});
+    if (behind == saved.joins.begin() || std::prev(behind)->first.first != number) return 0;
+    return std::prev(behind)->first.second + 1;
+}
+
+/// One run of the reply for each join; for a single join all runs, because some of its members may have left.
+bool add_rejoin(SavedSession& saved, std::uint64_t number, const proto::RejoinRequest& request,
+                const proto::JoinReply& reply) {
+    const bool is_single = request.joins.size() == 1;
+    if (!is_single && !has_run_for_each(request, reply)) return false;
+    auto place = next_place(saved, number);
+    for (std::size_t i = 0; i < request.joins.size(); ++i) {
+        const auto& join = request.joins[i];
+        const auto runs = is_single ? reply.members : std::vector{reply.members[i]};
+        add_join(saved, {number, place++}, {{request.group, join.count, join.meta, false, 0}, 0, {}, true}, runs);
+    }
+    return true;
 }
 
 void remove_members(SavedSession& saved, const std::vector<MemberNumber>& members) {
@@ -41,7 +62,11 @@ bool take_reply(SavedSession& saved, std::uint64_t number, const proto::Body& re
     if (const auto* join = std::get_if<proto::JoinRequest>(&found->second)) {
         const auto* joined = std::get_if<proto::JoinReply>(&reply);
         if (joined == nullptr && error == nullptr) return false;
-        if (joined != nullptr) add_join(saved, number, *join, *joined);
+        if (joined != nullptr) add_join(saved, {number, 0}, {*join, joined->unseen, {}, false}, joined->members);
+    } else if (const auto* again = std::get_if<proto::RejoinRequest>(&found->second)) {
+        const auto* joined = std::get_if<proto::JoinReply>(&reply);
+        if (joined == nullptr && error == nullptr) return false;
+        if (joined != nullptr && !add_rejoin(saved, number, *again, *joined)) return false;
     } else if (const auto* leave = std::get_if<proto::LeaveRequest>(&found->second)) {
         if (!is<proto::LeaveReply>(reply) && error == nullptr) return false;
         if (error == nullptr || error->code == ErrorCode::not_joined) remove_members(saved, leave->members);
@@ -54,15 +79,18 @@ bool take_reply(SavedSession& saved, std::uint64_t number, const proto::Body& re
 }
 
 /// A number must not be used for a second request: the joins of both would be stored under it.
-bool is_used(const SavedSession& saved, std::uint64_t number) {
-    return saved.joins.contains(number) || saved.watches.contains(number) || saved.unfinished.contains(number);
+bool is_used(const SavedSession& saved, std::uint64_t number, bool again) {
+    const auto join = saved.joins.lower_bound({number, 0});
+    const bool has_join = join != saved.joins.end() && join->first.first == number;
+    return (has_join && !(again && join->second.again)) || saved.watches.contains(number) ||
+           saved.unfinished.contains(number);
 }
 
 }  // namespace
 
 bool is_remembered(const proto::Body& request) {
-    return is<proto::JoinRequest>(request) || is<proto::LeaveRequest>(request) || is<proto::WatchRequest>(request) ||
-           is<proto::UnwatchRequest>(request);
+    return is<proto::JoinRequest>(request) || is<proto::RejoinRequest>(request) || is<proto::LeaveRequest>(request) ||
+           is<proto::WatchRequest>(request) || is<proto::UnwatchRequest>(request);
 }
 
 bool apply(SavedSession& saved, const proto::Message& message) {
@@ -83,7 +111,7 @@ bool apply(SavedSession& saved, const proto::Message& message) {
     }
     if (!saved.token || header.seq == 0) return false;
     if (!is_remembered(body)) return take_reply(saved, header.seq, body);
-    if (is_used(saved, header.seq)) return false;
+    if (is_used(saved, header.seq, is<proto::RejoinRequest>(body))) return false;
     if (is<proto::WatchRequest>(body))
         saved.watches.insert(header.seq);
     else
@@ -101,8 +129,13 @@ std::vector<proto::Message> conversation_of(const SavedSession& saved) {
     if (!saved.token) return list;
     list.push_back({{saved.scope, saved.speaker.name, saved.speaker.incarnation.value, 0},
                     proto::WorkerWelcome{saved.token, false, 0, 0, 0, saved.node, {saved.home}}});
-    for (const auto& [number, join] : saved.joins) {
-        said(join.request, number);
+    for (const auto& [key, join] : saved.joins) {
+        const auto& [number, place] = key;
+        const auto& request = join.request;
+        if (join.again)
+            said(proto::RejoinRequest{request.group, {}, {{request.count, request.meta, 0}}, saved.speaker, 0}, number);
+        else
+            said(request, number);
         said(proto::JoinReply{runs_of(join.members), join.unseen}, number);
     }
     for (const auto watch : saved.watches) said(proto::WatchRequest{}, watch);

@@ -6,6 +6,7 @@
 #include <set>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "proto/messages.hpp"
@@ -19,19 +20,23 @@ struct SavedSession {
         proto::JoinRequest request;
         std::uint64_t unseen = 0;
         std::set<MemberNumber> members;
+        bool again = false;  // joined by a RejoinRequest
     };
+    /// The number of the request, and the join's place in it; places of a RejoinRequest may have gaps.
+    using JoinKey = std::pair<std::uint64_t, std::size_t>;
+    using Joins = std::map<JoinKey, Join>;
 
     std::string scope;
     std::string worker;
     SessionToken token;
     NodeId speaker;  // origin and incarnation of the node's messages
     NodeInfo node;
-    std::string home;                                        // the address where the session can be resumed
-    std::uint64_t received = 0;                              // the stream was handled up to this item
-    std::uint64_t requests = 0;                              // no request has a higher number
-    std::map<std::uint64_t, Join> joins;                     // by the number of the request
-    std::unordered_map<MemberNumber, std::uint64_t> owners;  // member -> key in `joins`
-    /// JoinRequest, LeaveRequest and UnwatchRequest without a reply, by number.
+    std::string home;            // the address where the session can be resumed
+    std::uint64_t received = 0;  // the stream was handled up to this item
+    std::uint64_t requests = 0;  // no request has a higher number
+    Joins joins;
+    std::unordered_map<MemberNumber, JoinKey> owners;  // member -> key in `joins`
+    /// JoinRequest, RejoinRequest, LeaveRequest and UnwatchRequest without a reply, by number.
     std::map<std::uint64_t, proto::Body> unfinished;
     std::set<std::uint64_t> watches;  // numbers of the requests
 };
@@ -41,7 +46,8 @@ bool is_remembered(const proto::Body& request);
 
 /// Applies the next message of the conversation: WorkerHello and WorkerWelcome begin a session (`nodes` of this welcome
 /// is the one address that was connected to), WorkerGoodbye ends it, and requests and replies change it.
-/// False if that message cannot come at this point: `saved` is unchanged then.
+/// A RejoinRequest may have the number of one that was answered: together they are one request. False if the message
+/// cannot come at this point: `saved` is unchanged then.
 bool apply(SavedSession& saved, const proto::Message& message);
 
 /// The shortest conversation that results in `saved`, except for `received` and `requests`.

@@ -24,7 +24,7 @@ milliseconds clamp_ms(std::uint64_t value, std::uint64_t least, std::uint64_t mo
 Session::Session(Options options)
     : claim_timeout_(options.claim_timeout),
       listed_only_(options.listed_only),
-      outbox_(std::move(options.scope), std::move(options.name), options.keeps),
+      outbox_(std::move(options.scope), std::move(options.name), options.keeps, options.life),
       failover_(std::move(options.nodes), options.in_order, options.random_seed),
       unclaimed_(std::move(options.saved.joins)) {
     if (options.saved.token) continue_session(options.saved);
@@ -86,30 +86,41 @@ void Session::welcomed(const proto::Header& header, proto::WorkerWelcome&& welco
                                           ": correct the address, or the name before its @"};
         return greet_if(failover_.refused(now_, std::move(why), true));
     }
-    const bool same = welcome.resumed && welcome.token == outbox_.token();
-    node_ = std::move(welcome.node);
     if (listed_only_) welcome.nodes.clear();
+    attach(header, welcome);
+    send_held();
+}
+
+void Session::attach(const proto::Header& header, const proto::WorkerWelcome& welcome) {
+    const std::string& address = failover_.address();
+    const bool same = welcome.resumed && welcome.token == outbox_.token();
+    const bool handover = welcome.handover_ms > 0;
+    node_ = welcome.node;
     failover_.attached(now_, clamp_ms(welcome.grace_ms, 0, 3'600'000), welcome.nodes);
     liveness_.attached(now_, clamp_ms(welcome.heartbeat_ms, 10, 60'000), clamp_ms(welcome.ttl_ms, 100, 600'000));
     // Members have the numbers of this node, under the name that its replies carry.
     roster_.attached_to({header.origin, Incarnation{header.incarnation}});
-    outbox_.announce(
-        true, "attached to " + node_.id.name + " at " + address +
-                  (outbox_.token() && !same ? ", in a new session: what was sent to the one before is lost" : ""));
+    const std::string_view lost = handover ? "" : ": what was sent to the one before is lost";
+    outbox_.announce(true, "attached to " + node_.id.name + " at " + address +
+                               (outbox_.token() && !same ? ", in a new session" + std::string(lost) : ""));
     if (same) {
         unclaimed_.wait_until(now_ + claim_timeout_);
-        calls_.session_resumed();
-    } else {
-        stream_.begin_session();
-        outbox_.begin_session(header, welcome.token, node_, address);
-        calls_.begin_session();
+        return calls_.session_resumed(now_, handover);
     }
-    send_held();
+    stream_.begin_session();
+    outbox_.begin_session(header, welcome.token, node_, address);
+    calls_.begin_session(now_, handover, former_);
 }
 
 void Session::lost(const std::string& why, bool gone) {
     outbox_.announce(false, "lost " + node_.id.name + " at " + failover_.address() + ": " + why);
+    leave_session();
     greet_if(failover_.lost(now_, gone));
+}
+
+/// A session in which not all members were joined again says nothing about where they were.
+void Session::leave_session() {
+    if (calls_.is_restored()) former_ = {node_.id, now_};
 }
 
 void Session::connection_refused(Instant now, const std::string& endpoint) {
@@ -155,6 +166,7 @@ void Session::message_arrived(Instant now, proto::Message&& message, const std::
     if (auto* deliveries = std::get_if<proto::Deliveries>(&body)) return take_deliveries(seq, std::move(*deliveries));
     if (const auto* gap = std::get_if<proto::Gap>(&body)) return give_up_on(stream_.take(seq, *gap));
     if (auto* event = std::get_if<proto::WatchNews>(&body)) return give_up_on(stream_.take(seq, std::move(*event)));
+    if (const auto* beat = std::get_if<proto::NodeHeartbeat>(&body)) return calls_.settled(beat->settled);
     if (seq != 0) take_reply(seq, std::move(body));
 }
 
@@ -210,7 +222,7 @@ void Session::unwatch(Instant now, Watch watch) {
 
 void Session::send_held() {
     while (is_attached()) {
-        const auto sent = calls_.send_next();
+        const auto sent = calls_.send_next(now_);
         if (sent == Calls::Sent::nothing) return;
         if (sent == Calls::Sent::claim) give_up_on(stream_.release());
     }
@@ -259,7 +271,7 @@ void Session::tick_attached() {
         send_heartbeat();  // writing to a connection shows whether it is broken
     }
     if (stream_.ack_is_due() || liveness_.heartbeat_is_due(now_)) send_heartbeat();
-    if (now_ >= calls_.next_restore()) calls_.restore();
+    if (now_ >= calls_.next_restore()) calls_.restore(now_);
     if (now_ >= unclaimed_.deadline()) {
         calls_.leave_unclaimed();
         give_up_on(stream_.release());

@@ -39,6 +39,7 @@ public:
         SavedSession saved{};            // of this name and scope; if it has a token, it is continued as session 1
         Duration claim_timeout = std::chrono::seconds(5);  // how long, once resumed, members of `saved` may be joined
         bool listed_only = false;                          // whether no other nodes than `nodes` are tried
+        std::uint64_t life = 1;                            // of this process: random, not 0
     };
 
     explicit Session(Options options);
@@ -97,7 +98,9 @@ private:
     void greet_if(bool due);
     void refused(const proto::Refuse& refuse);
     void welcomed(const proto::Header& header, proto::WorkerWelcome&& welcome, const std::string& peer);
+    void attach(const proto::Header& header, const proto::WorkerWelcome& welcome);
     void lost(const std::string& why, bool gone);
+    void leave_session();
     void take_deliveries(std::uint64_t first, proto::Deliveries&& deliveries);
     void give_up_on(Stream::Fault fault);
     void take_reply(std::uint64_t number, proto::Body&& reply);
@@ -112,6 +115,7 @@ private:
     Instant now_{};
     Instant expected_{};  // when the next tick is due
     NodeInfo node_;
+    Former former_;
     Outbox outbox_;
     Failover failover_;
     Liveness liveness_;

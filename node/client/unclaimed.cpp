@@ -5,8 +5,8 @@
 
 namespace muster::client {
 
-Unclaimed::Unclaimed(std::map<std::uint64_t, SavedSession::Join> joins) : joins_(std::move(joins)) {
-    for (const auto& [number, join] : joins_) numbers_.insert(join.members.begin(), join.members.end());
+Unclaimed::Unclaimed(SavedSession::Joins joins) : joins_(std::move(joins)) {
+    for (const auto& [key, join] : joins_) numbers_.insert(join.members.begin(), join.members.end());
 }
 
 void Unclaimed::wait_until(Instant deadline) {
@@ -29,14 +29,13 @@ std::optional<SavedSession::Join> Unclaimed::claim(const proto::JoinRequest& req
 
 void Unclaimed::remove(const std::vector<MemberNumber>& members) {
     for (const auto member : members) numbers_.erase(member);
-    for (auto& [number, join] : joins_)
-        std::erase_if(join.members, [this](MemberNumber member) { return !has(member); });
+    for (auto& [key, join] : joins_) std::erase_if(join.members, [this](MemberNumber member) { return !has(member); });
     std::erase_if(joins_, [](const auto& entry) { return entry.second.members.empty(); });
 }
 
 std::vector<SavedSession::Join> Unclaimed::take_all() {
     std::vector<SavedSession::Join> list;
-    for (auto& [number, join] : joins_) list.push_back(std::move(join));
+    for (auto& [key, join] : joins_) list.push_back(std::move(join));
     joins_.clear();
     numbers_.clear();
     deadline_ = Instant::max();

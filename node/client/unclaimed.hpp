@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <unordered_set>
 #include <vector>
@@ -15,7 +14,7 @@ namespace muster::client {
 /// Pure. A deadline is set only while there are such members.
 class Unclaimed {
 public:
-    explicit Unclaimed(std::map<std::uint64_t, SavedSession::Join> joins);
+    explicit Unclaimed(SavedSession::Joins joins);
 
     /// The session was resumed: members may be claimed until `deadline`. Later calls change nothing.
     void wait_until(Instant deadline);
@@ -33,7 +32,7 @@ public:
     std::vector<SavedSession::Join> take_all();
 
 private:
-    std::map<std::uint64_t, SavedSession::Join> joins_;  // in the order of joining; each has members
+    SavedSession::Joins joins_;  // in the order of joining; each has members
     std::unordered_set<MemberNumber> numbers_;
     Instant deadline_ = Instant::max();
 };

@@ -39,13 +39,14 @@ std::optional<Error> bad_request_if(std::string why) {
     return why.empty() ? std::nullopt : std::optional(bad_request(std::move(why)));
 }
 
-/// How long the node may wait, in ms. The rest (a tenth, at most 200 ms) is for the way of its answer.
-std::uint64_t node_timeout(milliseconds timeout) {
-    return static_cast<std::uint64_t>((timeout - std::min(timeout / 10, milliseconds(200))).count());
-}
-
 milliseconds bounded(milliseconds timeout) {
     return std::clamp(timeout, milliseconds(0), kLongestTimeout);
+}
+
+/// Not 0. Two workers' lives must differ, so it has 64 random bits.
+std::uint64_t random_life() {
+    std::random_device random;
+    return std::max<std::uint64_t>(1, std::uint64_t{random()} << 32 | random());
 }
 
 std::optional<Error> check(const Group& group) {
@@ -169,6 +170,7 @@ struct Worker::Impl {
         session.in_order = options.in_order;
         session.listed_only = options.listed_only;
         session.random_seed = std::random_device{}();
+        session.life = random_life();
         session.keeps = state != nullptr;
         if (state != nullptr) session.saved = state->saved();
         session.claim_timeout = bounded(options.state_claim_timeout);
@@ -252,7 +254,7 @@ Result<Joined> Worker::join(const Group& group, OnNotification handler, const Jo
     if (auto error = check(options.meta)) return *error;
     const auto timeout = bounded(options.timeout);
     client::JoinCall call;
-    call.request = {group, options.count, options.meta, options.visible, node_timeout(timeout)};
+    call.request = {group, options.count, options.meta, options.visible, client::time_for_node(timeout)};
     call.handler = std::make_shared<const OnNotification>(std::move(handler));
     return result_of<Joined>(impl_->loop.call(std::move(call), timeout));
 }
@@ -310,7 +312,7 @@ Result<NotifyReport> Worker::notify(NotificationKind kind, const Group& group, c
                                     const NotifyOptions& options) {
     if (auto error = check(kind, group, data)) return *error;
     const auto timeout = bounded(options.timeout);
-    client::NotifyCall call{{kind, group, data, options.wait, node_timeout(timeout)}};
+    client::NotifyCall call{{kind, group, data, options.wait, client::time_for_node(timeout)}};
     return result_of<NotifyReport>(impl_->loop.call(std::move(call), timeout));
 }
 
@@ -322,7 +324,7 @@ std::future<Result<NotifyReport>> Worker::post(NotificationKind kind, const Grou
         return refused.get_future();
     }
     const auto timeout = bounded(options.timeout);
-    return impl_->loop.post({{kind, group, data, options.wait, node_timeout(timeout)}}, timeout);
+    return impl_->loop.post({{kind, group, data, options.wait, client::time_for_node(timeout)}}, timeout);
 }
 
 Result<Watch> Worker::watch(const Group& group, OnWatch handler) {

@@ -50,6 +50,7 @@ private:
     void hear(proto::Message message);
     void welcome();
     void answer_request();
+    proto::JoinReply join_reply(Dream& dream, std::uint64_t number) const;
     void deliver();
     void pass_time();
     void close();
@@ -73,9 +74,10 @@ private:
     std::uint64_t last_watch_ = 4;
     std::map<std::uint64_t, Instant> waiting_;  // calls without an answer, and until when
     std::vector<std::uint64_t> requests_{1};    // numbers that were sent
-    std::uint64_t ordinal_ = 0;                 // of the session whose items came last
-    std::uint64_t handed_ = 0;                  // its last item
-    std::uint64_t next_item_ = 1;               // for a node that keeps to the rules
+    std::map<std::uint64_t, proto::RejoinRequest> rejoins_;
+    std::uint64_t ordinal_ = 0;    // of the session whose items came last
+    std::uint64_t handed_ = 0;     // its last item
+    std::uint64_t next_item_ = 1;  // for a node that keeps to the rules
 };
 
 SavedSession Play::an_earlier_one() {
@@ -110,13 +112,25 @@ void Play::welcome() {
     hear({{"default", "a", 1700, 0}, std::move(welcome)});
 }
 
+/// Of a RejoinRequest, mostly what it asked for: any other reply is ignored.
+proto::JoinReply Play::join_reply(Dream& dream, std::uint64_t number) const {
+    const auto rejoin = rejoins_.find(number);
+    if (rejoin == rejoins_.end()) return dream.one<proto::JoinReply>();
+    proto::JoinReply reply;
+    for (const auto& join : rejoin->second.joins) {
+        reply.members.push_back(dream.one<proto::NumberRun>());
+        reply.members.back().count = join.count;
+    }
+    return reply;
+}
+
 /// A reply of any kind to a request that was sent.
 void Play::answer_request() {
     Dream dream(input_, words_);
     proto::Message message{{"default", "a", 1700, input_.pick(requests_)}, {}};
     switch (input_.below(8)) {
         case 0:
-            message.body = dream.one<proto::JoinReply>();
+            message.body = join_reply(dream, message.header.seq);
             break;
         case 1:
             message.body = dream.one<proto::LeaveReply>();
@@ -292,6 +306,8 @@ void Play::perform(Action& action) {
     } else if (const auto* send = std::get_if<Send>(&action)) {
         const auto& message = send->message;
         if (message.header.seq != 0) requests_.push_back(message.header.seq);
+        if (const auto* rejoin = std::get_if<proto::RejoinRequest>(&message.body))
+            rejoins_.insert_or_assign(message.header.seq, *rejoin);
         if (kept_.requests != 0) MUSTER_CHECK(message.header.seq <= kept_.requests);
         MUSTER_CHECK(proto::decode(proto::encode(message)).ok());
     } else if (const auto* keep = std::get_if<Keep>(&action)) {

@@ -19,7 +19,17 @@ namespace muster {
 /// handlers and watches outlive its session with a node:
 /// - A session that is lost is resumed within its grace period (set at the node). Then nothing was missed.
 /// - After that, or at another node, the worker joins and watches again by itself. Its members have new numbers then;
-///   ids that `join` returned earlier still name them in `leave`. Notifications that were sent meanwhile are lost.
+///   ids that `join` returned earlier still name them in `leave`. Nodes remember notifications for a time that is set
+///   there. So the members get what was sent meanwhile, in the order of each notifier. `on_gap` reports what is not
+///   remembered any more. Nodes of older versions remember nothing: what was sent meanwhile is lost there, without a
+///   report.
+/// - A `notify` whose node is lost is sent again at the next node, also after its answer, until the death of one node
+///   cannot lose it any more. Each member gets it once. At most 1024 answered calls with 64 MiB of data are kept for
+///   that; the oldest are given up first.
+///
+/// **Notifications.** A member that lives gets each notification once, and those of one notifier in the order in which
+/// they were sent. `group_seq` of those of one `from_node` rises without a jump, except where `on_gap` reports a loss,
+/// or where `from_node` believed the member's node dead.
 ///
 /// **Threads.** All calls are thread-safe and may be made by handlers. Each Worker has a thread of its own for its
 /// handlers, which run one at a time: a handler that blocks delays this worker's notifications only. All Workers of a
@@ -136,8 +146,9 @@ public:
     Result<std::vector<GroupInfo>> groups() override;
     Result<std::vector<NodeInfo>> nodes() override;
     Result<Status> status() override;
-    /// Errors: also unknown_session (the session ended before the answer came: the notification may or may not have
-    /// been sent).
+    /// After an error `timeout` the notification may still be sent, also by another node. Errors: also unknown_session
+    /// (only where a node is of an older version: its session ended before the answer came, so the notification may or
+    /// may not have been sent).
     Result<NotifyReport> notify(NotificationKind kind, const Group& group, const Data& data,
                                 const NotifyOptions& options) override;
     /// Like `notify`, but does not wait for the report, so that one thread can have many notifications under way. At

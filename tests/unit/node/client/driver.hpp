@@ -25,6 +25,8 @@ inline MemberId id(std::uint64_t number) {
 
 class Driver {
 public:
+    static constexpr std::uint64_t kLife = 77;
+
     /// What addresses resolve to; nothing: the look-up does not end.
     using Names = std::map<std::string, std::optional<std::vector<std::string>>>;
 
@@ -45,13 +47,13 @@ public:
 
     /// A message from the node.
     void hear(proto::Body body, std::uint64_t seq = 0) {
-        session.message_arrived(now, {{"default", "a", 1700, seq}, std::move(body)});
+        session.message_arrived(now, {{"default", node.id.name, node.id.incarnation.value, seq}, std::move(body)});
         take();
     }
     void welcome(std::uint64_t token, bool resumed = false, std::vector<std::string> others = {},
                  std::uint64_t grace_ms = 1000) {
-        const NodeInfo node{{"a", Incarnation{1700}}, NodeState::alive, "a:1"};
-        hear(proto::WorkerWelcome{SessionToken{token}, resumed, 500, 2000, grace_ms, node, std::move(others)});
+        hear(proto::WorkerWelcome{SessionToken{token}, resumed, 500, 2000, grace_ms, node, std::move(others),
+                                  handover_ms});
     }
     void deliver(std::uint64_t seq, std::vector<std::uint64_t> members, const std::string& data = "\xc0") {
         hear(proto::Deliveries{{delivery(seq, members, data)}}, seq);
@@ -133,6 +135,8 @@ public:
     void forget() { actions.clear(); }
 
     Instant now{milliseconds(1'000'000)};
+    NodeInfo node{{"a", Incarnation{1700}}, NodeState::alive, "a:1"};  // that answers
+    std::uint64_t handover_ms = 0;                                     // that its welcome says
     Names names;
     SavedSession kept;  // what a state file would have, except `received`
     Session session;
@@ -143,8 +147,8 @@ private:
     Driver(bool keeps, SavedSession saved, std::vector<std::string> nodes, Names known = {}, bool listed_only = false)
         : names(std::move(known)),
           kept(saved),
-          session(
-              {"w1", "default", std::move(nodes), true, 7, keeps, std::move(saved), milliseconds(5000), listed_only}) {
+          session({"w1", "default", std::move(nodes), true, 7, keeps, std::move(saved), milliseconds(5000), listed_only,
+                   kLife}) {
         session.start(now);
         take();
     }

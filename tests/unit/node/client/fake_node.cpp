@@ -155,7 +155,7 @@ void FakeNode::hello(const std::string& route, const proto::Message& message) {
     const NodeInfo self{{name_, Incarnation{kIncarnation}}, NodeState::alive, address()};
     send(route,
          proto::WorkerWelcome{
-             SessionToken{token_}, resumed, 100, static_cast<std::uint64_t>(ttl_.count()), 1000, self, {}},
+             SessionToken{token_}, resumed, 100, static_cast<std::uint64_t>(ttl_.count()), 1000, self, {}, 10'000},
          0);
 }
 
@@ -187,6 +187,13 @@ void FakeNode::answer(const proto::Header& header, const proto::Body& request) {
         const MemberNumber first{last_member_ + 1};
         for (std::uint64_t i = 0; i < join->count; ++i) members.push_back(++last_member_);
         send(route_, proto::JoinReply{{{first, join->count}}, 0}, header.seq);
+    } else if (const auto* again = std::get_if<proto::RejoinRequest>(&request)) {
+        proto::JoinReply reply;
+        for (const auto& one : again->joins) {
+            reply.members.push_back({MemberNumber{last_member_ + 1}, one.count});
+            for (std::uint64_t i = 0; i < one.count; ++i) members.push_back(++last_member_);
+        }
+        send(route_, std::move(reply), header.seq);
     } else if (const auto* leave = std::get_if<proto::LeaveRequest>(&request)) {
         for (const auto number : leave->members) std::erase(members, number.value);
         send(route_, proto::LeaveReply{leave->members}, header.seq);

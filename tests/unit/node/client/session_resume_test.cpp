@@ -63,7 +63,7 @@ TEST(SessionResume, UnknownSessionCausesAHelloOverANewConnection) {
     d.hear(proto::Refuse{ErrorCode::unknown_session, "say hello"});
     d.hear(proto::Refuse{ErrorCode::unknown_session, "say hello"});  // about a second message
     EXPECT_THAT(d.opened(), ElementsAre("a:1"));
-    EXPECT_THAT(d.sent<proto::WorkerHello>(), ElementsAre(proto::WorkerHello{SessionToken{42}, 0}));
+    EXPECT_THAT(d.sent<proto::WorkerHello>(), ElementsAre(proto::WorkerHello{SessionToken{42}, 0, Driver::kLife}));
     d.welcome(42, true);
     EXPECT_TRUE(d.session.is_attached());
 }
@@ -84,7 +84,7 @@ TEST(SessionResume, AnUnansweredHelloIsRepeatedAtHomeWithinTheGracePeriod) {
     lose(d);
     for (int second = 0; second < 2; ++second) d.after(milliseconds(1000));
     EXPECT_THAT(d.opened(), ElementsAre("a:1", "a:1"));
-    EXPECT_EQ(d.sent<proto::WorkerHello>().back(), (proto::WorkerHello{SessionToken{42}, 0}));
+    EXPECT_EQ(d.sent<proto::WorkerHello>().back(), (proto::WorkerHello{SessionToken{42}, 0, Driver::kLife}));
     d.forget();
     d.after(milliseconds(1000));
     EXPECT_THAT(d.opened(), ElementsAre("b:2"));

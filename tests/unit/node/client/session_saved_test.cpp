@@ -59,7 +59,7 @@ TEST(SavedSession, ResumesAtTheNodeThatHasTheSession) {
     saved.received = 9;
     Driver next(std::move(saved), {"b:2", "a:1"});
     EXPECT_THAT(next.opened(), ElementsAre("a:1"));
-    EXPECT_THAT(next.sent<proto::WorkerHello>(), ElementsAre(proto::WorkerHello{SessionToken{42}, 9}));
+    EXPECT_THAT(next.sent<proto::WorkerHello>(), ElementsAre(proto::WorkerHello{SessionToken{42}, 9, Driver::kLife}));
 }
 
 TEST(SavedSession, TheSameJoinTakesOverTheMembersWithoutARequest) {

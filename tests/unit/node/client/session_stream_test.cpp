@@ -68,7 +68,7 @@ TEST(SessionStream, AHoleCausesAResumeOverANewConnection) {
     d.deliver(3, {5});
     EXPECT_THAT(seqs(d.items()), ElementsAre(1u));
     EXPECT_THAT(d.opened(), ElementsAre("a:1"));
-    EXPECT_THAT(d.sent<proto::WorkerHello>(), ElementsAre(proto::WorkerHello{SessionToken{42}, 1}));
+    EXPECT_THAT(d.sent<proto::WorkerHello>(), ElementsAre(proto::WorkerHello{SessionToken{42}, 1, Driver::kLife}));
     d.welcome(42, true);
     d.deliver(2, {5});
     d.deliver(3, {5});

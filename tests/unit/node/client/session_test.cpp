@@ -12,7 +12,7 @@ using testing::HasSubstr;
 TEST(Session, SaysHelloToTheFirstNodeWithoutAToken) {
     Driver d;
     EXPECT_THAT(d.opened(), ElementsAre("a:1"));
-    EXPECT_THAT(d.sent<proto::WorkerHello>(), ElementsAre(proto::WorkerHello{}));
+    EXPECT_THAT(d.sent<proto::WorkerHello>(), ElementsAre(proto::WorkerHello{{}, 0, Driver::kLife}));
     const auto header = d.all<Send>().at(0).message.header;
     EXPECT_EQ(header, (proto::Header{"default", "w1", 0, 0}));
 }
@@ -139,7 +139,8 @@ TEST(Session, ARefusedPortAfterSilenceMeansTheNextNodeImmediately) {
     d.session.connection_refused(d.now, "a:1");
     d.tick();
     EXPECT_THAT(d.opened(), ElementsAre("b:2"));
-    EXPECT_THAT(d.sent<proto::WorkerHello>(), ElementsAre(proto::WorkerHello{}));  // b does not know a's tokens
+    EXPECT_THAT(d.sent<proto::WorkerHello>(),
+                ElementsAre(proto::WorkerHello{{}, 0, Driver::kLife}));  // b does not know a's tokens
 }
 
 TEST(Session, ARefusedPortIsIgnoredWhileTheNodeIsHeard) {
@@ -157,7 +158,7 @@ TEST(Session, SilenceForTheTtlMeansANewConnectionToTheSameNodeFirst) {
     d.forget();
     for (int i = 0; i < 20; ++i) d.after(milliseconds(100));
     EXPECT_THAT(d.opened(), ElementsAre("a:1"));
-    EXPECT_THAT(d.sent<proto::WorkerHello>(), ElementsAre(proto::WorkerHello{SessionToken{42}, 0}));
+    EXPECT_THAT(d.sent<proto::WorkerHello>(), ElementsAre(proto::WorkerHello{SessionToken{42}, 0, Driver::kLife}));
     for (int i = 0; i < 10; ++i) d.after(milliseconds(100));
     EXPECT_THAT(d.opened(), ElementsAre("a:1", "b:2"));
 }

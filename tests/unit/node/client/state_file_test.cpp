@@ -123,9 +123,9 @@ TEST_F(StateFileTest, RestoresTheConversation) {
         EXPECT_EQ(saved.received, 7u);
         EXPECT_EQ(saved.requests, 4096u);
         ASSERT_EQ(saved.joins.size(), 1u);
-        EXPECT_EQ(saved.joins.at(1).members, (std::set{MemberNumber{5}, MemberNumber{7}}));
-        EXPECT_EQ(saved.joins.at(1).unseen, 2u);
-        EXPECT_EQ(saved.joins.at(1).request.meta, (Meta{{"k", "v"}}));
+        EXPECT_EQ(saved.joins.at({1, 0}).members, (std::set{MemberNumber{5}, MemberNumber{7}}));
+        EXPECT_EQ(saved.joins.at({1, 0}).unseen, 2u);
+        EXPECT_EQ(saved.joins.at({1, 0}).request.meta, (Meta{{"k", "v"}}));
         EXPECT_EQ(saved.unfinished.size(), 1u);
         EXPECT_EQ(saved.watches, std::set<std::uint64_t>{3});
     }
