@@ -41,6 +41,14 @@ struct Open {
 struct Send {
     proto::Message message;
 };
+/// Keep the open connection next to the one that is opened next. What arrives over it is not read.
+struct KeepOld {};
+/// Send over the connection that was kept. If that fails, nothing need be done.
+struct SendOld {
+    proto::Message message;
+};
+/// Close the connection that was kept, after what was sent over it has left.
+struct CloseOld {};
 /// Try a TCP connect. Call `connection_refused` if the port refuses it, or there is no way to it, and
 /// `connection_unanswered` if the host does not answer in the time of `patience`.
 struct Check {
@@ -110,7 +118,7 @@ struct Reserve {
     std::uint64_t requests = 0;
 };
 
-using Action = std::variant<LookUp, Open, Send, Check, Answer, Item, Keep, Reserve>;
+using Action = std::variant<LookUp, Open, Send, KeepOld, SendOld, CloseOld, Check, Answer, Item, Keep, Reserve>;
 using Actions = std::vector<Action>;
 
 }  // namespace muster::client

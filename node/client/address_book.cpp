@@ -47,10 +47,20 @@ void AddressBook::learn(const std::vector<std::string>& nodes) {
     }
 }
 
+bool AddressBook::is_avoided(const std::string& address) const {
+    return contains(avoided_, address);
+}
+
+bool AddressBook::has_other_than(const std::vector<std::string>& addresses) const {
+    const auto is_other = [&](const std::string& address) { return !contains(addresses, address); };
+    return std::any_of(listed_.begin(), listed_.end(), is_other) ||
+           std::any_of(learned_.begin(), learned_.end(), is_other);
+}
+
 void AddressBook::begin_round(const std::string& first) {
     round_.clear();
     const auto add = [this](const std::string& address) {
-        if (!address.empty() && !contains(round_, address)) round_.push_back(address);
+        if (!address.empty() && !is_avoided(address) && !contains(round_, address)) round_.push_back(address);
     };
     const auto add_all = [&](std::vector<std::string> addresses) {
         if (!in_order_) std::shuffle(addresses.begin(), addresses.end(), random_);
@@ -70,7 +80,7 @@ void AddressBook::begin_round_without(const std::string& last) {
 
 void AddressBook::try_next(const std::string& address) {
     std::erase(round_, address);
-    round_.push_back(address);
+    if (!is_avoided(address)) round_.push_back(address);
 }
 
 std::optional<std::string> AddressBook::next() {

@@ -6,6 +6,7 @@
 #include <random>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace muster::client {
@@ -27,6 +28,12 @@ public:
     /// Replaces the addresses that were learned before. Invalid ones, and those beyond 64, are ignored.
     void learn(const std::vector<std::string>& nodes);
 
+    /// These addresses are not tried in the rounds that begin from now on.
+    void avoid(std::vector<std::string> addresses) { avoided_ = std::move(addresses); }
+    [[nodiscard]] bool is_avoided(const std::string& address) const;
+    /// Whether there is an address that is not one of these.
+    [[nodiscard]] bool has_other_than(const std::vector<std::string>& addresses) const;
+
     /// Begins a round. `first` is tried first, unless it is empty.
     void begin_round(const std::string& first = {});
     /// Begins a round in which `last` is tried last.
@@ -45,6 +52,7 @@ private:
     std::mt19937_64 random_;
     std::vector<std::string> listed_;
     std::vector<std::string> learned_;
+    std::vector<std::string> avoided_;
     std::vector<std::string> round_;  // what is left of the round, in reverse
 };
 

@@ -72,6 +72,12 @@ void Connection::close_gently() {
     close();
 }
 
+Connection Connection::hand_over() {
+    Connection other(context_, nullptr);
+    other.candidates_.swap(candidates_);
+    return other;
+}
+
 std::vector<int> Connection::fds() const {
     std::vector<int> fds;
     for (const auto& one : candidates_) fds.push_back(one.socket.get(zmq::sockopt::fd));

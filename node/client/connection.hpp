@@ -38,6 +38,9 @@ public:
     /// Closes, but gives frames up to 200 ms to leave. The end of the context waits for them.
     void close_gently();
 
+    /// Moves what is open to another object, from which nothing is to be received; no connection is open then.
+    [[nodiscard]] Connection hand_over();
+
     /// False if the connection is broken.
     bool send(const std::string& frame);
     /// False if nothing has arrived.

@@ -80,7 +80,7 @@ bool Failover::resolved(Instant now, const std::string& address, std::vector<std
         unresolved_.erase(address);
     const bool is_awaited = state_ == State::looking_up && address == address_;
     if (is_awaited && endpoints.empty()) return refused(now, {ErrorCode::unreachable, {}}, false);
-    if (is_awaited || (state_ == State::idle && !endpoints.empty())) {
+    if (is_awaited || (state_ == State::idle && !endpoints.empty() && !addresses_.is_avoided(address))) {
         address_ = address;
         put_in_order(endpoints);
         endpoints_.assign(endpoints.rbegin(), endpoints.rend());
@@ -170,13 +170,33 @@ bool Failover::lost(Instant now, bool gone) {
     } else {
         addresses_.begin_round(address_);
     }
+    return begin_attempts(now);
+}
+
+bool Failover::begin_attempts(Instant now) {
     all_refused_ = false;  // one address of this round did welcome the worker
     return now - *attached_at_ < kShortestStay ? wait(now) : next_attempt(now);
+}
+
+bool Failover::move(Instant now, const std::string& same) {
+    round_began_ = now;
+    resumable_until_ = now;
+    addresses_.avoid({address_, same});
+    addresses_.begin_round();
+    return begin_attempts(now);
+}
+
+bool Failover::stay(Instant now) {
+    addresses_.avoid({});
+    address_ = home_;
+    endpoints_.clear();
+    return lost(now, false);
 }
 
 void Failover::attached(Instant now, Duration grace, const std::vector<std::string>& nodes) {
     state_ = State::attached;
     attached_at_ = now;
+    addresses_.avoid({});
     home_ = address_;
     home_endpoint_ = endpoint_;
     home_is_gone_ = false;

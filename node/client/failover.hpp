@@ -76,6 +76,14 @@ public:
     /// first.
     [[nodiscard]] bool lost(Instant now, bool gone);
 
+    /// The node asks the worker to go: others are tried until `attached` or `stay`, but not this address and not
+    /// `same`, which is the node's own. The session stays resumable. Only while attached.
+    [[nodiscard]] bool move(Instant now, const std::string& same);
+    /// Whether `move` has an address to try.
+    [[nodiscard]] bool can_move(const std::string& same) const { return addresses_.has_other_than({address_, same}); }
+    /// No other node was found: the session is resumed at its home.
+    [[nodiscard]] bool stay(Instant now);
+
     /// The node at `address()` welcomed the worker: this is the new home. `nodes`: addresses of other nodes.
     void attached(Instant now, Duration grace, const std::vector<std::string>& nodes);
     void close() { state_ = State::closed; }
@@ -97,6 +105,7 @@ private:
     void put_in_order(std::vector<std::string>& endpoints) const;
     bool next_attempt(Instant now);
     bool wait(Instant now);
+    bool begin_attempts(Instant now);
     bool unanswered(Instant now);
     [[nodiscard]] bool is_resuming(Instant now) const;
 

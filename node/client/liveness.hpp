@@ -21,6 +21,7 @@ public:
     /// No sign of life for the time to live.
     [[nodiscard]] bool is_silent(Instant now) const { return now - last_heard_ >= ttl_; }
     [[nodiscard]] Duration ttl() const { return ttl_; }
+    [[nodiscard]] Duration heartbeat() const { return heartbeat_; }
 
     /// True at most once in 300 ms, and only while the node is quiet.
     [[nodiscard]] bool begin_check(Instant now);

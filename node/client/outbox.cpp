@@ -48,6 +48,10 @@ void Outbox::send(proto::Body body) {
     add(Send{message(std::move(body), 0)});
 }
 
+void Outbox::send_old(SessionToken token, proto::Body body) {
+    add(SendOld{{{scope_, worker_, token.value, 0}, std::move(body)}});
+}
+
 void Outbox::send_request(const proto::Body& request, std::uint64_t number) {
     reserve(number);
     if (is_remembered(request)) keep(request, number);

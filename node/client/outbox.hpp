@@ -34,6 +34,8 @@ public:
     /// `resume`: ask for the current session, whose stream was handled up to `handled`. Otherwise ask for a new one.
     void send_hello(bool resume, std::uint64_t handled);
     void send(proto::Body body);
+    /// The same in an earlier session, over the connection that was kept.
+    void send_old(SessionToken token, proto::Body body);
     /// A request that has not been sent in this session yet.
     void send_request(const proto::Body& request, std::uint64_t number);
     /// The same request once more, after the session was resumed.

@@ -86,9 +86,20 @@ void Session::welcomed(const proto::Header& header, proto::WorkerWelcome&& welco
                                           ": correct the address, or the name before its @"};
         return greet_if(failover_.refused(now_, std::move(why), true));
     }
+    if (is_old_node(welcome)) return;
     if (listed_only_) welcome.nodes.clear();
     attach(header, welcome);
+    finish_move();
     send_held();
+}
+
+/// While the worker moves: its old node has welcomed it in a new session, at another address. That session ends by
+/// itself.
+bool Session::is_old_node(const proto::WorkerWelcome& welcome) {
+    if (!moving_.is_on() || welcome.resumed || welcome.node.id != node_.id) return false;
+    const auto why = failover_.address() + " is the address of " + node_.id.name + ", which asks its workers to move";
+    greet_if(failover_.refused(now_, Error{ErrorCode::refused, why}, false));
+    return true;
 }
 
 void Session::attach(const proto::Header& header, const proto::WorkerWelcome& welcome) {
@@ -104,6 +115,7 @@ void Session::attach(const proto::Header& header, const proto::WorkerWelcome& we
     outbox_.announce(true, "attached to " + node_.id.name + " at " + address +
                                (outbox_.token() && !same ? ", in a new session" + std::string(lost) : ""));
     if (same) {
+        moving_.give_up();
         unclaimed_.wait_until(now_ + claim_timeout_);
         return calls_.session_resumed(now_, handover);
     }
@@ -115,12 +127,27 @@ void Session::attach(const proto::Header& header, const proto::WorkerWelcome& we
 void Session::lost(const std::string& why, bool gone) {
     outbox_.announce(false, "lost " + node_.id.name + " at " + failover_.address() + ": " + why);
     leave_session();
+    moving_.give_up();
     greet_if(failover_.lost(now_, gone));
 }
 
 /// A session in which not all members were joined again says nothing about where they were.
 void Session::leave_session() {
     if (calls_.is_restored()) former_ = {node_.id, now_};
+}
+
+/// A node that asks twice is answered once. Without another address the worker stays until the node ends.
+void Session::move() {
+    if (moving_.is_on() || !failover_.can_move(node_.address)) return;
+    outbox_.announce(false,
+                     "leaving " + node_.id.name + " at " + failover_.address() + ": it asks its workers to move");
+    leave_session();
+    moving_.begin(now_, liveness_.heartbeat(), stream_.last_handled());
+    greet_if(failover_.move(now_, node_.address));
+}
+
+void Session::finish_move() {
+    if (is_attached() && calls_.is_restored()) moving_.finish();
 }
 
 void Session::connection_refused(Instant now, const std::string& endpoint) {
@@ -167,6 +194,7 @@ void Session::message_arrived(Instant now, proto::Message&& message, const std::
     if (const auto* gap = std::get_if<proto::Gap>(&body)) return give_up_on(stream_.take(seq, *gap));
     if (auto* event = std::get_if<proto::WatchNews>(&body)) return give_up_on(stream_.take(seq, std::move(*event)));
     if (const auto* beat = std::get_if<proto::NodeHeartbeat>(&body)) return calls_.settled(beat->settled);
+    if (std::holds_alternative<proto::Move>(body)) return move();
     if (seq != 0) take_reply(seq, std::move(body));
 }
 
@@ -194,6 +222,7 @@ void Session::take_reply(std::uint64_t number, proto::Body&& reply) {
     const auto taken = calls_.take_reply(now_, number, std::move(reply));
     if (taken == Calls::Taken::endless) lost("the node sent an answer without end", true);
     if (taken != Calls::Taken::all) return;
+    finish_move();
     send_held();
     give_up_on(stream_.release());
 }
@@ -228,6 +257,11 @@ void Session::send_held() {
     }
 }
 
+void Session::handled(std::uint64_t session, std::uint64_t seq) {
+    stream_.handled(session, seq);
+    moving_.handled(session, seq);
+}
+
 void Session::answer_closed(CallId call) {
     outbox_.answer(call, Error{ErrorCode::closed, "the worker has been closed"});
 }
@@ -258,6 +292,11 @@ void Session::tick(Instant now) {
         failover_.extend(late);
     }
     expire_calls();
+    moving_.tick(now);
+    if (!is_attached() && moving_.is_in_vain(now)) {
+        moving_.give_up();
+        greet_if(failover_.stay(now));
+    }
     greet_if(failover_.tick(now));
     if (is_attached()) tick_attached();
     expected_ = next_deadline();
@@ -286,7 +325,8 @@ void Session::send_heartbeat() {
 
 Instant Session::next_deadline() const {
     if (failover_.state() == State::closed) return Instant::max();
-    const Instant next = std::min(requests_.next_deadline(), failover_.next_deadline());
+    const Instant next =
+        std::min({requests_.next_deadline(), failover_.next_deadline(), moving_.next_deadline(is_attached())});
     if (!is_attached()) return next;
     if (stream_.ack_is_due()) return std::min(next, now_);
     return std::min({next, liveness_.next_deadline(), calls_.next_restore(), unclaimed_.deadline()});
@@ -297,8 +337,10 @@ void Session::close() {
     // A process that never resumed the session of an earlier process leaves it to the next one.
     if (outbox_.token() && failover_.was_attached()) {
         outbox_.end_session();
-        if (failover_.state() != State::idle) outbox_.send(proto::WorkerGoodbye{});
+        const bool leaves = moving_.is_on() && !is_attached();  // no other node has the session
+        if (failover_.state() != State::idle && !leaves) outbox_.send(proto::WorkerGoodbye{});
     }
+    moving_.finish();
     failover_.close();
     for (const auto call : requests_.close()) answer_closed(call);
 }

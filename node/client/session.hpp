@@ -10,6 +10,7 @@
 #include "node/client/calls.hpp"
 #include "node/client/failover.hpp"
 #include "node/client/liveness.hpp"
+#include "node/client/moving.hpp"
 #include "node/client/outbox.hpp"
 #include "node/client/requests.hpp"
 #include "node/client/roster.hpp"
@@ -72,7 +73,7 @@ public:
     void unwatch(Instant now, Watch watch);
 
     /// The handlers of all items of that session's stream up to `seq` have returned.
-    void handled(std::uint64_t session, std::uint64_t seq) { stream_.handled(session, seq); }
+    void handled(std::uint64_t session, std::uint64_t seq);
 
     void tick(Instant now);
     [[nodiscard]] Instant next_deadline() const;
@@ -99,8 +100,11 @@ private:
     void refused(const proto::Refuse& refuse);
     void welcomed(const proto::Header& header, proto::WorkerWelcome&& welcome, const std::string& peer);
     void attach(const proto::Header& header, const proto::WorkerWelcome& welcome);
+    bool is_old_node(const proto::WorkerWelcome& welcome);
     void lost(const std::string& why, bool gone);
     void leave_session();
+    void move();
+    void finish_move();
     void take_deliveries(std::uint64_t first, proto::Deliveries&& deliveries);
     void give_up_on(Stream::Fault fault);
     void take_reply(std::uint64_t number, proto::Body&& reply);
@@ -117,6 +121,7 @@ private:
     NodeInfo node_;
     Former former_;
     Outbox outbox_;
+    Moving moving_{outbox_};
     Failover failover_;
     Liveness liveness_;
     Requests requests_;

@@ -336,33 +336,50 @@ void WorkerLoop::perform() {
     wake();
 }
 
-/// True if the connection is broken.
+/// True if the connection is broken. What was to be sent over it is dropped then.
 bool WorkerLoop::perform_actions() {
     bool broken = false;
     session_.take_actions(actions_);
     for (auto& action : actions_) {
-        if (auto* send = std::get_if<Send>(&action)) {
-            if (broken) continue;
-            frame_.clear();
-            proto::encode(send->message, frame_);
-            broken = !connection_.send(frame_);
-        } else if (auto* item = std::get_if<Item>(&action)) {
-            items_.push_back(std::move(*item));
-        } else if (auto* answer = std::get_if<Answer>(&action)) {
-            answers_.push_back(std::move(*answer));
+        if (const auto* send = std::get_if<Send>(&action)) {
+            broken = broken || !this->send(connection_, send->message);
         } else if (const auto* open = std::get_if<Open>(&action)) {
             broken = !this->open(*open);
-        } else if (const auto* wanted = std::get_if<LookUp>(&action)) {
-            look_up(wanted->address);
-        } else if (const auto* check = std::get_if<Check>(&action)) {
-            check_port(*check);
-        } else if (const auto* said = std::get_if<Keep>(&action)) {
-            keep(*said);
-        } else if (const auto* reserve = std::get_if<Reserve>(&action)) {
-            state_->reserve(reserve->requests);
+        } else {
+            perform_action(action);
         }
     }
     return broken;
+}
+
+/// Any action but Send and Open.
+void WorkerLoop::perform_action(Action& action) {
+    if (auto* item = std::get_if<Item>(&action)) {
+        items_.push_back(std::move(*item));
+    } else if (auto* answer = std::get_if<Answer>(&action)) {
+        answers_.push_back(std::move(*answer));
+    } else if (const auto* wanted = std::get_if<LookUp>(&action)) {
+        look_up(wanted->address);
+    } else if (const auto* check = std::get_if<Check>(&action)) {
+        check_port(*check);
+    } else if (const auto* said = std::get_if<Keep>(&action)) {
+        keep(*said);
+    } else if (const auto* reserve = std::get_if<Reserve>(&action)) {
+        state_->reserve(reserve->requests);
+    } else if (std::holds_alternative<KeepOld>(action)) {
+        old_connection_.emplace(connection_.hand_over());
+    } else if (const auto* old = std::get_if<SendOld>(&action)) {
+        if (old_connection_) send(*old_connection_, old->message);
+    } else if (std::holds_alternative<CloseOld>(action)) {
+        if (old_connection_) old_connection_->close_gently();
+        old_connection_.reset();
+    }
+}
+
+bool WorkerLoop::send(Connection& connection, const proto::Message& message) {
+    frame_.clear();
+    proto::encode(message, frame_);
+    return connection.send(frame_);
 }
 
 void WorkerLoop::answer(std::vector<Answer>& answers) {

@@ -90,6 +90,8 @@ private:
     void report_shortage(int error);
     void perform();
     bool perform_actions();
+    void perform_action(Action& action);
+    bool send(Connection& connection, const proto::Message& message);
     void keep(const Keep& said);
     void publish_state();
     void wake();
@@ -106,6 +108,7 @@ private:
     // Used by the reactor's thread only, except in the constructor.
     Session session_;
     Connection connection_;
+    std::optional<Connection> old_connection_;  // while the worker moves: that of the session which it leaves
     PortCheck port_check_;
     node::Resolver resolver_;
     std::map<std::string, std::string> looked_up_;  // by "host:port": the address that the session wants to know

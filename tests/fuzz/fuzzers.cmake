@@ -6,10 +6,11 @@ find_package(tomlplusplus REQUIRED)
 set(client ${PROJECT_SOURCE_DIR}/node/client)
 add_library(muster_fuzz_client STATIC EXCLUDE_FROM_ALL
     ${client}/address_book.cpp ${client}/calls.cpp ${client}/calls_sessions.cpp ${client}/failover.cpp
-    ${client}/liveness.cpp ${client}/lives.cpp ${client}/number_runs.cpp ${client}/outbox.cpp ${client}/positions.cpp
-    ${client}/rejoins.cpp ${client}/replies.cpp ${client}/requests.cpp ${client}/restoration.cpp ${client}/roster.cpp
-    ${client}/saved_session.cpp ${client}/session.cpp ${client}/state_file.cpp ${client}/stream.cpp
-    ${client}/unclaimed.cpp ${client}/unsettled.cpp ${client}/watches.cpp
+    ${client}/liveness.cpp ${client}/lives.cpp ${client}/moving.cpp ${client}/number_runs.cpp ${client}/outbox.cpp
+    ${client}/positions.cpp ${client}/rejoins.cpp ${client}/replies.cpp ${client}/requests.cpp
+    ${client}/restoration.cpp ${client}/roster.cpp ${client}/saved_session.cpp ${client}/session.cpp
+    ${client}/state_file.cpp ${client}/stream.cpp ${client}/unclaimed.cpp ${client}/unsettled.cpp
+    ${client}/watches.cpp
     ${PROJECT_SOURCE_DIR}/node/io/address.cpp ${PROJECT_SOURCE_DIR}/node/io/shortage.cpp)
 target_include_directories(muster_fuzz_client PUBLIC ${client}/include PRIVATE ${PROJECT_SOURCE_DIR})
 target_link_libraries(muster_fuzz_client PUBLIC muster_proto PRIVATE muster_options)

@@ -69,6 +69,7 @@ private:
     std::vector<std::string> look_ups_;
     bool slow_look_up_ = false;  // that of kSlowName is under way
     bool closed_ = false;
+    bool has_old_ = false;  // the connection of a session that the worker leaves is kept
 
     std::uint64_t last_call_ = 0;
     std::uint64_t last_watch_ = 4;
@@ -263,7 +264,7 @@ void Play::close() {
     session_->close();
     closed_ = true;
     perform();
-    MUSTER_CHECK(waiting_.empty());
+    MUSTER_CHECK(waiting_.empty() && !has_old_);
     const auto before = last_call_;
     call();
     MUSTER_CHECK(last_call_ == before + 1 && waiting_.empty());
@@ -310,6 +311,13 @@ void Play::perform(Action& action) {
             rejoins_.insert_or_assign(message.header.seq, *rejoin);
         if (kept_.requests != 0) MUSTER_CHECK(message.header.seq <= kept_.requests);
         MUSTER_CHECK(proto::decode(proto::encode(message)).ok());
+    } else if (const auto* old = std::get_if<SendOld>(&action)) {
+        MUSTER_CHECK(has_old_);
+        MUSTER_CHECK(proto::decode(proto::encode(old->message)).ok());
+    } else if (std::holds_alternative<KeepOld>(action)) {
+        MUSTER_CHECK(!std::exchange(has_old_, true));
+    } else if (std::holds_alternative<CloseOld>(action)) {
+        MUSTER_CHECK(std::exchange(has_old_, false));
     } else if (const auto* keep = std::get_if<Keep>(&action)) {
         MUSTER_CHECK(apply(kept_, keep->message));
         if (std::holds_alternative<proto::WorkerHello>(keep->message.body)) kept_.requests = 0;

@@ -26,6 +26,10 @@ namespace muster {
 /// - A `notify` whose node is lost is sent again at the next node, also after its answer, until the death of one node
 ///   cannot lose it any more. Each member gets it once. At most 1024 answered calls with 64 MiB of data are kept for
 ///   that; the oldest are given up first.
+/// - A node that ends soon, or has too many workers, asks the worker to move. The worker joins at another node before
+/// it
+///   leaves the old one, and its members miss nothing. `on_attachment` reports both steps. If no other node is found
+///   within 5 s, the worker stays.
 ///
 /// **Notifications.** A member that lives gets each notification once, and those of one notifier in the order in which
 /// they were sent. `group_seq` of those of one `from_node` rises without a jump, except where `on_gap` reports a loss,
@@ -89,7 +93,7 @@ public:
         /// that were not. A function of `missed` alone, std::uint64_t, fits too.
         std::function<void(const Gap& gap)> on_gap{};
         /// Called on the handlers' thread when the worker was attached (true, "attached to a at host:port") or has lost
-        /// its node (false, why).
+        /// or leaves its node (false, why).
         std::function<void(bool attached, const std::string& text)> on_attachment{};
         /// Called for events that the application's author should see, such as an exception of a handler, on a thread
         /// for it alone. If it is slow, 1,024 lines wait and further ones are dropped; a line in their place says how

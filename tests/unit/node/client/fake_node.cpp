@@ -58,6 +58,11 @@ void FakeNode::refuse(ErrorCode code, std::string text) {
     refusal_ = proto::Refuse{code, std::move(text)};
 }
 
+void FakeNode::move() {
+    const std::lock_guard lock(mutex_);
+    move_ = true;
+}
+
 bool FakeNode::wait_for(const std::function<bool(const FakeNode&)>& holds) {
     std::unique_lock lock(mutex_);
     return changed_.wait_for(lock, std::chrono::seconds(10), [&] { return holds(*this); });
@@ -115,6 +120,7 @@ void FakeNode::run() {
         }
         const std::lock_guard lock(mutex_);
         flush();
+        if (std::exchange(move_, false) && !route_.empty()) send(route_, proto::Move{}, 0);
         if (std::chrono::steady_clock::now() < next_heartbeat) continue;
         next_heartbeat = std::chrono::steady_clock::now() + milliseconds(100);
         if (!route_.empty()) send(route_, proto::NodeHeartbeat{}, 0);

@@ -38,6 +38,8 @@ public:
     /// Does not answer requests any more.
     void stop_answering() { answering_ = false; }
     void refuse(ErrorCode code, std::string text);
+    /// Asks the worker to go to another node.
+    void move();
 
     /// Waits at most 10 s for the condition. Returns whether it holds.
     bool wait_for(const std::function<bool(const FakeNode&)>& holds);
@@ -76,6 +78,7 @@ private:
     std::uint64_t last_token_ = 41;
     std::uint64_t last_member_ = 0;
     std::uint64_t last_request_ = 0;
+    bool move_ = false;
     std::vector<proto::Body> stream_;  // number 1 first
     std::size_t sent_ = 0;
     std::optional<proto::Refuse> refusal_;

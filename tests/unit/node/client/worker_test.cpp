@@ -337,6 +337,25 @@ TEST(Worker, AGapSaysWhetherMoreMayBeLost) {
     EXPECT_TRUE(gap.at_least);
 }
 
+TEST(Worker, MovesWhenItsNodeAsks) {
+    FakeNode a("a");
+    FakeNode b("b");
+    Worker::Options options;
+    options.in_order = true;
+    auto worker = connect({a.address(), b.address()}, std::move(options));
+    Log log;
+    ASSERT_TRUE(worker->join(kGroup, log.handler()));
+    a.notify(number(1));
+    log.wait(1);
+    a.move();
+    ASSERT_TRUE(a.wait_for([](const FakeNode& node) { return node.goodbyes == 1; }));
+    EXPECT_EQ(worker->node().id.name, "b");
+    b.notify(number(2));
+    log.wait(2);
+    EXPECT_EQ(a.received, 1u);
+    EXPECT_TRUE(b.wait_for([](const FakeNode& node) { return node.received == 1; }));
+}
+
 TEST(Worker, AHandlerMayCloseItsWorker) {
     FakeNode node("a");
     auto worker = connect({node.address()});
