@@ -25,6 +25,7 @@ class WorkerHello(Outgoing):
     TYPE = 40
     token: int
     received: int
+    life: int = 0
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,16 @@ class JoinRequest(Outgoing):
     meta: dict[str, str]
     visible: bool
     timeout_ms: int
+
+
+@dataclass(frozen=True)
+class RejoinRequest(Outgoing):
+    TYPE = 80
+    group: Group
+    positions: list[tuple[NodeId, int]]  # the highest group_seq accepted of each node
+    joins: list[tuple[int, dict[str, str], int]]  # count, metadata, age in ms
+    node: NodeId  # of the last session
+    away_ms: int
 
 
 @dataclass(frozen=True)
@@ -86,6 +97,8 @@ class NotifyRequest(Outgoing):
     data: bytes
     wait: bool
     timeout_ms: int
+    call: int = 0  # its number in the worker's life
+    repeated: int = 0  # 1: another node may have sent it
 
 
 @dataclass(frozen=True)
@@ -119,6 +132,7 @@ class WorkerWelcome:
     grace_ms: int
     node: NodeInfo
     nodes: tuple[str, ...]
+    handover_ms: int = 0  # 0: the node takes no RejoinRequest
 
     @classmethod
     def read(cls, fields: Reader) -> "WorkerWelcome":
@@ -126,13 +140,23 @@ class WorkerWelcome:
         times = fields.uint(), fields.uint(), fields.uint()
         node, array = fields.node_info(), fields.array(limits.WELCOME_NODES)
         addresses = Reader(array)
-        return cls(token, resumed, *times, node, tuple(addresses.address() for _ in array))
+        nodes = tuple(addresses.address() for _ in array)
+        return cls(token, resumed, *times, node, nodes, fields.appended_uint())
 
 
 @dataclass(frozen=True)
 class NodeHeartbeat:
+    settled: int = 0  # up to this call of the worker, the death of this node loses nothing
+
     @classmethod
     def read(cls, fields: Reader) -> "NodeHeartbeat":
+        return cls(fields.appended_uint())
+
+
+@dataclass(frozen=True)
+class Move:
+    @classmethod
+    def read(cls, fields: Reader) -> "Move":
         return cls()
 
 
@@ -204,13 +228,14 @@ class StatusReply:
 @dataclass(frozen=True)
 class NotifyReply:
     report: NotifyReport
+    settled: int = 0  # as in NodeHeartbeat
 
     @classmethod
     def read(cls, fields: Reader) -> "NotifyReply":
         record = fields.record()
         matched, nodes, waited, delivered = record.uint(), record.uint(), record.flag(), record.uint()
         missed = tuple(Missed(one.name(), one.uint(), one.word(MissReason)) for one in record.records())
-        return cls(NotifyReport(matched, nodes, waited, delivered, missed))
+        return cls(NotifyReport(matched, nodes, waited, delivered, missed), fields.appended_uint())
 
 
 @dataclass(frozen=True)
@@ -241,6 +266,10 @@ class Delivery:
     from_worker: str
     seq: int
     members: tuple[int, ...]
+    group_seq: int = 0  # its number in the group, by from_node; 0: from_node is older
+    life: int = 0  # of the notifying worker; 0: unknown
+    call: int = 0  # of that life; 0: unknown
+    repeated: int = 0  # not 0: another node may have sent this call before
 
 
 @dataclass(frozen=True)
@@ -251,8 +280,9 @@ class Deliveries:
     def read(cls, fields: Reader) -> "Deliveries":
         found = []
         for one in fields.records():
-            what = one.word(Kind), one.group(), one.data()
-            found.append(Delivery(*what, one.node_id(), one.owner(), one.uint(), one.uints(1)))
+            what = one.word(Kind), one.group(), one.data(), one.node_id(), one.owner(), one.uint(), one.uints(1)
+            group_seq, life, call, repeated = (one.appended_uint() for _ in range(4))
+            found.append(Delivery(*what, group_seq, life, call, repeated))
         if not found:
             raise Malformed("a Deliveries without a notification")
         return cls(found)
@@ -261,10 +291,11 @@ class Deliveries:
 @dataclass(frozen=True)
 class Gap:
     missed: int
+    at_least: int = 0  # not 0: perhaps more
 
     @classmethod
     def read(cls, fields: Reader) -> "Gap":
-        return cls(fields.uint())
+        return cls(fields.uint(), fields.appended_uint())
 
 
 @dataclass(frozen=True)
@@ -297,12 +328,13 @@ Reply = (
     | DoneReply
     | ErrorReply
 )
-Incoming = Refuse | WorkerWelcome | NodeHeartbeat | Deliveries | Gap | WatchNews | Reply
+Incoming = Refuse | WorkerWelcome | NodeHeartbeat | Move | Deliveries | Gap | WatchNews | Reply
 
 READERS: dict[int, type[Incoming]] = {
     3: Refuse,
     43: WorkerWelcome,
     44: NodeHeartbeat,
+    45: Move,
     60: JoinReply,
     61: LeaveReply,
     62: MembersReply,

@@ -62,7 +62,8 @@ class Options:
         in_order = checked_flag(self.in_order, "in_order")
         listed_only = checked_flag(self.listed_only, "listed_only")
         book = AddressBook(self.nodes, ring.nodes if ring else None, random.Random(), in_order, listed_only)
-        identity = Identity(str.__str__(name), scope)
+        life = random.SystemRandom().randrange(1, 1 << 63)  # not from `random`, which a fork continues
+        identity = Identity(str.__str__(name), scope, life)
         return Session(identity, book, inbox, self.on_gap, self.on_attachment), ring
 
 

@@ -41,6 +41,13 @@ class Reader:
             raise Malformed("an unsigned integer within its bounds was expected")
         return value
 
+    def appended_uint(self) -> int:
+        """A field at the end that older nodes omit: then 0."""
+        value = next(self._rest, 0)
+        if type(value) is not int or not 0 <= value <= MAX_UINT:
+            raise Malformed("an unsigned integer within its bounds was expected")
+        return value
+
     def flag(self) -> bool:
         value = self.take()
         if type(value) is not bool:

@@ -14,8 +14,8 @@ from .book import LONGEST_PAUSE, AddressBook, Target
 from .calls import Call, EndWatch, Parts, Rejoin, Rewatch, T, unexpected
 from .codec import Header, OtherMajor, decode, encode
 from .errors import Error, ErrorCode, closed
-from .messages import Deliveries, Gap, Incoming, NodeHeartbeat, Outgoing, Refuse, WatchNews, WorkerGoodbye
-from .messages import WorkerHeartbeat, WorkerHello, WorkerWelcome
+from .messages import Deliveries, Gap, Incoming, Move, NodeHeartbeat, Outgoing, Refuse, WatchNews
+from .messages import WorkerGoodbye, WorkerHeartbeat, WorkerHello, WorkerWelcome
 from .requests import Requests
 from .roster import Roster
 from .stream import WORKER, Stream, Verdict
@@ -49,6 +49,7 @@ class State(enum.Enum):
 class Identity:
     name: str
     scope: str
+    life: int  # names this worker among all processes that had its name; not 0
 
 
 class Connecting(Call[None]):
@@ -297,7 +298,7 @@ class Session:
             self.counters["unknown_type"] += 1
         elif isinstance(message, (Deliveries, Gap, WatchNews)):
             self._take_items(now, seq, message)
-        elif not isinstance(message, (NodeHeartbeat, WorkerWelcome, Refuse)):
+        elif not isinstance(message, (NodeHeartbeat, Move, WorkerWelcome, Refuse)):
             call = self._requests.find(seq)
             if call is None or unexpected(call, message):
                 self.counters["unexpected_replies"] += 1
@@ -364,7 +365,7 @@ class Session:
         patience = HELLO_AGAIN if now < self._resume_until else HELLO
         self._until = now + (self._book.patience(patience) if target.is_guess else patience)
         token = self._token if at_home else 0
-        hello = WorkerHello(token, self._stream.handled if token else 0)
+        hello = WorkerHello(token, self._stream.handled if token else 0, self.identity.life)
         self._actions += [Open(self._attempt, target), Send(encode(self._header(token), hello))]
         self._actions.append(Probe(self._attempt, target, self._book.connect_patience(HELLO)))
         self._acknowledged = hello.received

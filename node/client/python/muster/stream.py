@@ -8,6 +8,7 @@ from . import limits
 from .actions import Entry, Recipient, Step
 from .messages import Deliveries, Delivery, Gap, StreamItem, WatchNews
 from .roster import Roster
+from .types import Gap as ToldGap
 from .types import Notification, OnGap
 from .watches import Watches
 
@@ -103,7 +104,8 @@ class Stream:
             return self._calls(item)
         if isinstance(item, Gap):
             self.counters["missed"] += item.missed
-            return (Step(WORKER, self._on_gap, (item.missed,)),) if self._on_gap is not None else ()
+            gap = ToldGap(item.missed, bool(item.at_least))
+            return (Step(WORKER, self._on_gap, (gap,)),) if self._on_gap is not None else ()
         watch = self._watches.find(item.watch)
         event = watch.take(item) if watch else None
         return (Step(watch, watch.handler, (event,)),) if watch and event else ()
@@ -115,7 +117,7 @@ class Stream:
             if slot is None or slot.join.handler is None or slot.join.group != item.group:
                 continue  # the member has left, or has no handler
             fields = item.kind, item.group, item.data, item.from_node, item.from_worker, item.seq, (number,)
-            steps.append(Step(slot, slot.join.handler, (Notification(*fields),)))
+            steps.append(Step(slot, slot.join.handler, (Notification(*fields, item.group_seq),)))
         return tuple(steps)
 
 

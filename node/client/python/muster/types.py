@@ -96,6 +96,7 @@ class Notification:
     from_worker: str  # the notifier; empty: the node itself
     seq: int  # increases at from_node; (from_node, seq) is unique
     members: tuple[int, ...]  # the one member that the handler is called for, by its number at the node
+    group_seq: int = 0  # 1, 2, 3, … in the group, by from_node; 0: from_node is older and does not count
 
     @cached_property
     def data(self) -> Any:
@@ -180,7 +181,21 @@ class Joined:
     unseen: int  # with `visible`: live nodes that did not confirm in time
 
 
+class Gap(int):
+    """How many deliveries to members were lost for good: an int, so that handlers may add it up.
+
+    With `at_least`, perhaps more were lost: a node that knew the number has died. The number may be 0 then.
+    """
+
+    at_least: bool
+
+    def __new__(cls, missed: int, at_least: bool = False) -> "Gap":
+        gap = super().__new__(cls, missed)
+        gap.at_least = at_least
+        return gap
+
+
 OnNotification = Callable[[Notification], object]
 OnWatch = Callable[[WatchEvent], object]
-OnGap = Callable[[int], object]
+OnGap = Callable[[Gap], object]
 OnAttachment = Callable[[bool, str], object]

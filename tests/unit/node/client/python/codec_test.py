@@ -26,13 +26,18 @@ from muster.wire import Malformed
 
 GOOD = {
     "welcome": welcome(others=["10.0.0.1:7100"]),
+    "welcome with handover": welcome(handover=30_000),
+    "heartbeat": frame(NODE_HEARTBEAT, 9),
     "joined": frame(JOINED, [[1, 2]], 0, seq=1),
     "deliveries": frame(DELIVERIES, [notification({"a": [1, None, 2.5]})], seq=1),
+    "numbered": frame(DELIVERIES, [notification(7, group_seq=4, call=(5, 6), repeated=1)], seq=1),
     "gap": frame(GAP, 3, seq=1),
+    "gap at least": frame(GAP, 3, 1, seq=1),
     "members": frame(MEMBERS_REPLY, [member(1), member(2, meta={"k": "v"})], True, seq=1),
     "nodes": frame(NODES_REPLY, [[["a", LIFE], 1, "h:1"]], seq=1),
     "status": frame(65, [[["a", LIFE], 1, "h:1"], "default", True, 1, 2, 3, 4, {"links_up": 2}], seq=1),
     "report": frame(66, [2, 1, True, 1, [["b", 1, 4]]], seq=1),
+    "settled report": frame(66, [2, 1, True, 1, [["b", 1, 4]]], 8, seq=1),
     "news": frame(72, 1, [1, 1, [[list(GROUP), [member(1)]]]], True, seq=1),
 }
 
@@ -125,12 +130,28 @@ class Hostile(unittest.TestCase):
 
 class Evolution(unittest.TestCase):
     def test_fields_of_later_versions_are_skipped(self):
-        later = frame(GAP, 3, "new", [1, {"x": b"y"}], seq=1, trailing={1: "x", 900: [2]})
-        self.assertEqual(decode(later)[1], messages.Gap(3))
-        record = [*notification(1), "new"]
+        later = frame(GAP, 3, 1, "new", [1, {"x": b"y"}], seq=1, trailing={1: "x", 900: [2]})
+        self.assertEqual(decode(later)[1], messages.Gap(3, 1))
+        record = [*notification(1, group_seq=4), "new"]
         found = decode(frame(DELIVERIES, [record], seq=1))[1]
         self.assertEqual(found.notifications[0].group, Group(*GROUP))
         self.assertEqual(decode(frame(JOINED, [[1, 2, "new"]], 0))[1].members, (range(1, 3),))
+
+    def test_fields_that_older_versions_omit_are_0(self):
+        self.assertEqual(decode(frame(GAP, 3, seq=1))[1].at_least, 0)
+        self.assertEqual(decode(frame(NODE_HEARTBEAT))[1].settled, 0)
+        self.assertEqual(decode(welcome())[1].handover_ms, 0)
+        self.assertEqual(decode(frame(66, [2, 1, True, 2, []], seq=1))[1].settled, 0)
+        told = decode(frame(DELIVERIES, [notification(1)], seq=1))[1].notifications[0]
+        self.assertEqual((told.group_seq, told.life, told.call, told.repeated), (0, 0, 0, 0))
+
+    def test_and_are_read_where_they_are(self):
+        self.assertEqual(decode(frame(NODE_HEARTBEAT, 9))[1].settled, 9)
+        self.assertEqual(decode(welcome(handover=30_000))[1].handover_ms, 30_000)
+        self.assertEqual(decode(frame(66, [2, 1, True, 2, []], 7, seq=1))[1].settled, 7)
+        told = decode(frame(DELIVERIES, [notification(1, group_seq=4, call=(5, 6), repeated=1)], seq=1))[1]
+        told = told.notifications[0]
+        self.assertEqual((told.group_seq, told.life, told.call, told.repeated), (4, 5, 6, 1))
 
     def test_a_message_of_an_unknown_type_is_no_error(self):
         self.assertIsNone(decode(frame(199, "anything"))[1])

@@ -3,8 +3,8 @@
 
 import unittest
 
-from support import A, B, ERROR, GAP, GOODBYE, GROUP, HEARTBEAT, HELLO, JOIN, JOINED, LIFE, NODE_HEARTBEAT, REFUSE
-from support import Driver, frame, welcome
+from support import A, B, ERROR, GAP, GOODBYE, GROUP, HEARTBEAT, HELLO, JOIN, JOINED, LIFE, NODE_HEARTBEAT
+from support import OWN_LIFE, REFUSE, Driver, frame, welcome
 
 from muster import Error, calls
 from muster.errors import ErrorCode
@@ -21,7 +21,7 @@ class Attaching(unittest.TestCase):
         self.assertEqual(driver.opened, [A])
         hello = driver.take(HELLO)
         self.assertEqual(
-            (hello.scope, hello.origin, hello.token, hello.seq, hello.fields), ("default", "w1", 0, 0, [0, 0])
+            (hello.scope, hello.origin, hello.token, hello.seq, hello.fields), ("default", "w1", 0, 0, [0, 0, OWN_LIFE])
         )
         driver.attach()
         self.assertIsNone(driver.connecting.future.result(0))
@@ -134,7 +134,7 @@ class Attached(unittest.TestCase):
         driver.wait(0.2)
         self.assertEqual(driver.opened, [A, A])
         hello = driver.take(HELLO)
-        self.assertEqual((hello.token, hello.fields), (7, [7, 0]))
+        self.assertEqual((hello.token, hello.fields), (7, [7, 0, OWN_LIFE]))
 
     def test_silence_while_this_process_was_stopped_says_nothing(self):
         driver = Driver([A, B]).attach(ttl=2000)
@@ -267,7 +267,7 @@ class Resuming(unittest.TestCase):
         driver.handle(2)
         driver.session.unsendable(driver.now)
         driver.act()
-        self.assertEqual(driver.take(HELLO).fields, [7, 2])
+        self.assertEqual(driver.take(HELLO).fields, [7, 2, OWN_LIFE])
 
 
 class Ending(unittest.TestCase):

@@ -4,7 +4,7 @@
 import unittest
 
 from support import A, DELIVERIES, ERROR, GAP, GROUP, HEARTBEAT, HELLO, JOIN, JOINED, LEAVE, LEFT, NEWS, WATCH
-from support import DONE, Driver, frame, member, notification, welcome
+from support import DONE, OWN_LIFE, Driver, frame, member, notification, welcome
 
 from muster import Event, Reason, calls, limits
 from muster.session import State
@@ -73,6 +73,20 @@ class Order(Case):
         self.assertEqual((self.seen, self.missed), (["a"], []))
         self.driver.handle()
         self.assertEqual((self.seen, self.missed), (["a", "b"], [5]))
+
+    def test_a_gap_is_a_number_and_says_whether_more_may_be_lost(self):
+        self.driver.hear(frame(GAP, 5, seq=1), frame(GAP, 0, 1, seq=2))
+        self.driver.handle()
+        self.assertEqual(self.missed, [5, 0])
+        self.assertEqual([gap.at_least for gap in self.missed], [False, True])
+        self.assertEqual(f"{self.missed[0]} {sum(self.missed)}", "5 5")
+
+    def test_a_notification_has_its_number_in_the_group(self):
+        told = []
+        self.driver.joined(told.append, first=2)
+        self.driver.hear(frame(DELIVERIES, [notification("a", [2], group_seq=7), notification("b", [2])], seq=1))
+        self.driver.handle()
+        self.assertEqual([n.group_seq for n in told], [7, 0])
 
 
 class Acknowledging(Case):
@@ -178,7 +192,7 @@ class Room(unittest.TestCase):
         self.assertEqual(driver.opened, [A])
         driver.handle(2)
         self.assertEqual(driver.opened, [A, A], "there is room again")
-        self.assertEqual(driver.take(HELLO).fields, [7, 2])
+        self.assertEqual(driver.take(HELLO).fields, [7, 2, OWN_LIFE])
         driver.hear(welcome(resumed=True))
         driver.wait(1, alive=True)
         for first in range(3, 11):

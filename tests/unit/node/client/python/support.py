@@ -16,10 +16,12 @@ from muster.session import Connecting, Identity, Session, State  # noqa: E402
 
 GROUP = ("orders", "subscriptions")
 LIFE = 1_700_000_000_000_000
+OWN_LIFE = 99  # of the worker
 A, B = "127.0.0.1:7100", "127.0.0.1:7200"
 
 WELCOME, NODE_HEARTBEAT, REFUSE = 43, 44, 3
 HELLO, HEARTBEAT, GOODBYE, JOIN, LEAVE, MEMBERS, NOTIFY, WATCH, UNWATCH = 40, 41, 42, 50, 51, 52, 56, 57, 58
+REJOIN, MOVE = 80, 45
 JOINED, LEFT, MEMBERS_REPLY, GROUPS_REPLY, NODES_REPLY, NOTIFIED, DONE, ERROR = 60, 61, 62, 63, 64, 66, 67, 69
 DELIVERIES, GAP, NEWS = 70, 71, 72
 
@@ -30,13 +32,17 @@ def frame(kind, *fields, node="a", life=LIFE, seq=0, scope="default", major=1, t
     return msgpack.packb(array, use_bin_type=True)
 
 
-def welcome(token=7, resumed=False, node="a", life=LIFE, others=(), heartbeat=500, ttl=2000, grace=1000, **how):
+def welcome(token=7, resumed=False, node="a", life=LIFE, others=(), heartbeat=500, ttl=2000, grace=1000, handover=0,
+            **how):  # fmt: skip
     fields = [token, resumed, heartbeat, ttl, grace, [[node, life], 1, A], list(others)]
-    return frame(WELCOME, *fields, node=node, life=life, **how)
+    return frame(WELCOME, *fields, *([handover] if handover else []), node=node, life=life, **how)
 
 
-def notification(data=None, members=(1,), seq=1, group=GROUP, kind=1):
-    return [kind, list(group), msgpack.packb(data, use_bin_type=True), ["b", 5], "w2", seq, list(members)]
+def notification(data=None, members=(1,), seq=1, group=GROUP, kind=1, of=("b", 5), group_seq=None, call=(0, 0),
+                 repeated=0):  # fmt: skip
+    """`of`: the notifier's node. Without `group_seq`, as an older node says it. `call`: its life and number."""
+    fields = [kind, list(group), msgpack.packb(data, use_bin_type=True), list(of), "w2", seq, list(members)]
+    return fields if group_seq is None else [*fields, group_seq, *call, repeated]
 
 
 def member(number, node="a", life=LIFE, worker="w1", meta=None):
@@ -61,7 +67,7 @@ class Driver:
     def __init__(self, nodes=(A,), keys=None, **options):
         self.now = 100.0
         self.book = AddressBook(list(nodes), keys and (lambda: keys), random.Random(1), in_order=True)
-        self.session = Session(Identity("w1", "default"), self.book, **options)
+        self.session = Session(Identity("w1", "default", OWN_LIFE), self.book, **options)
         self.opened = []  # addresses, in their order
         self.endpoints = []  # their numeric ones
         self.look_ups = []  # of names that have not been answered
