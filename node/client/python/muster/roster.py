@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from .actions import Recipient
+from .positions import Positions
 from .types import Group, MemberId, NodeId, OnNotification
 
 
@@ -15,6 +16,7 @@ class Join:
         self.meta = meta
         self.handler = handler
         self.slots: list[Slot] = []
+        self.asked_at: float | None = None  # when its request was first sent; None: not yet
 
 
 class Slot(Recipient):
@@ -36,6 +38,7 @@ class Roster:
         self._by_number: dict[int, Slot] = {}  # in the current session
         self._by_id: dict[MemberId, Slot] = {}  # both given and current ids
         self._joining: Counter[Group] = Counter()
+        self.positions = Positions()
 
     def begin_join(self, group: Group) -> None:
         self._joining[group] += 1
@@ -65,6 +68,10 @@ class Roster:
     def find(self, number: int) -> Slot | None:
         return self._by_number.get(number)
 
+    def has(self, group: Group) -> bool:
+        """Whether the worker has members of the group, which may be absent."""
+        return group in self._by_group
+
     def latest(self, group: Group, count: int) -> list[Slot]:
         """The `count` latest members of the group (or all, if there are fewer) that are not leaving already."""
         staying = [slot for slot in self._by_group.get(group, []) if not slot.leaving]
@@ -92,6 +99,7 @@ class Roster:
                 self._by_group[group] = staying
             else:
                 self._by_group.pop(group, None)
+                self.positions.forget(group)
 
     def end_session(self) -> list[Join]:
         """All members are absent now. Returns what has to be joined again, in the order of joining."""

@@ -421,8 +421,10 @@ class Session:
         """A new session: everything that the worker had is joined and watched again."""
         self.counters["sessions"] += 1
         self._acknowledged = 0
+        accepted: list[Entry] = []
+        self._stream.begin_session(accepted)
+        self._actions += accepted
         self._requests.end_session()
-        self._stream.begin_session()
         joins = self._parts.roster.end_session()
         watches = self._parts.watches.end_session()
         self._parts.node = node

@@ -9,7 +9,7 @@ from .actions import Entry, Recipient, Step
 from .messages import Deliveries, Delivery, Gap, StreamItem, WatchNews
 from .roster import Roster
 from .types import Gap as ToldGap
-from .types import Notification, OnGap
+from .types import Group, Notification, OnGap
 from .watches import Watches
 
 WORKER = Recipient()  # of callbacks of the worker itself, which is always active
@@ -46,12 +46,23 @@ class Stream:
         """Whether half of the inbox is free, so that it is worth resuming the session for what was not taken."""
         return self.waiting <= self._room // 2 and self._bytes <= limits.INBOX_BYTES // 2
 
-    def begin_session(self) -> None:
+    def begin_session(self, out: list[Entry]) -> None:
+        """Appends what was taken in the session before to `out`, except what waits for the reply to a join.
+
+        The next node repeats that, with all behind it of the same group, because it does not count as accepted. Watches
+        begin with a new snapshot.
+        """
+        waiting: set[Group] = set()
+        for _, item in self._held:
+            if isinstance(item, Delivery) and (item.group in waiting or self._must_wait(item)):
+                waiting.add(item.group)
+                self.counters["lost_with_session"] += 1
+                self._bytes -= _size(item)
+            elif not isinstance(item, WatchNews):
+                out.append(self._entry(0, item))  # it stands behind what waits, so it cannot be acknowledged
+        self._held.clear()
         self.epoch += 1
         self.taken = self.handled = 0
-        self.counters["lost_with_session"] += len(self._held)
-        self._bytes -= sum(_size(item) for _, item in self._held)
-        self._held.clear()
 
     def take(self, first: int, message: Deliveries | Gap | WatchNews, out: list[Entry]) -> Verdict:
         """Takes the items, numbered from `first` on. Appends what need not wait to `out`. Raises Malformed."""
@@ -62,9 +73,7 @@ class Stream:
     def release(self, out: list[Entry]) -> None:
         """Appends what need not wait any more to `out`. Call it when a join was answered. Raises Malformed."""
         while self._held and not self._must_wait(self._held[0][1]):
-            number, item = self._held.popleft()
-            out.append(Entry(self.epoch, number, self._steps(item), _size(item)))
-            self._with_handlers += 1
+            out.append(self._entry(*self._held.popleft()))
 
     def give(self, step: Step) -> Entry:
         """An entry for a callback of the worker, in order with the others."""
@@ -93,6 +102,11 @@ class Stream:
             self._held.append((number, item))
         return Verdict.taken
 
+    def _entry(self, number: int, item: StreamItem) -> Entry:
+        entry = Entry(self.epoch, number, self._steps(item), _size(item))
+        self._with_handlers += 1
+        return entry
+
     def _must_wait(self, item: StreamItem) -> bool:
         """A notification can come before the JoinReply that has its member's number, and waits for that reply."""
         if not isinstance(item, Delivery) or not self._roster.is_joining(item.group):
@@ -111,6 +125,9 @@ class Stream:
         return (Step(watch, watch.handler, (event,)),) if watch and event else ()
 
     def _calls(self, item: Delivery) -> tuple[Step, ...]:
+        if self._roster.has(item.group) and not self._roster.positions.accept(item):
+            self.counters["repeated_calls"] += 1
+            return ()
         steps = []
         for number in dict.fromkeys(item.members):
             slot = self._roster.find(number)

@@ -155,11 +155,56 @@ class BeforeTheReply(Case):
         self.driver.handle()
         self.assertEqual(self.acknowledged(), 1)
 
+    def test_what_waits_when_the_session_ends_is_not_accepted_and_the_rest_is_handled(self):
+        self.driver.joined(lambda n: self.seen.append(("other", n.data)), first=2, group=OTHER)
+        self.driver.ask(calls.JoinCall(GROUP, lambda n: self.seen.append(("new", n.data)), 1, None, True, 5.0))
+        told = [
+            notification("a", [1], group_seq=1),
+            notification("b", [1, 3], group_seq=2),  # waits for member 3
+            notification("c", [1], group_seq=3),
+            notification("d", [2], group=OTHER, group_seq=1),
+        ]
+        self.driver.hear(frame(DELIVERIES, told, seq=1), frame(GAP, 2, seq=5))
+        self.driver.session.unsendable(self.driver.now)
+        self.driver.act()
+        self.driver.hear(welcome(token=8))
+        self.driver.handle()
+        self.assertEqual((self.seen, self.missed), (["a", ("other", "d")], [2]))
+        self.assertEqual(self.driver.session.all_counters()["lost_with_session"], 2)
+        positions = self.driver.session._parts.roster.positions
+        self.assertEqual([positions.of(group) for group in (GROUP, OTHER)], [[(("b", 5), 1)]] * 2)
+
     def test_joins_of_other_groups_hold_nothing_back(self):
         self.driver.ask(calls.JoinCall(OTHER, None, 1, None, True, 5.0))
         self.driver.hear(deliveries(1, "a", members=[2]))
         self.driver.handle()
         self.assertEqual(self.acknowledged(), 1)
+
+
+class RepeatedCalls(Case):
+    def tell(self, seq, value, call, repeated=0, group_seq=None, of=("b", 5)):
+        told = notification(value, [1], group_seq=group_seq or seq, call=(77, call), repeated=repeated, of=of)
+        self.driver.hear(frame(DELIVERIES, [told], seq=seq))
+        self.driver.handle()
+
+    def test_what_another_node_had_sent_is_dropped_and_counts_as_handled(self):
+        self.tell(1, "a", call=1)
+        self.tell(2, "b", call=2)
+        self.tell(3, "b", call=2, repeated=1, of=("c", 6), group_seq=1)
+        self.tell(4, "c", call=3, repeated=1, of=("c", 6), group_seq=2)
+        self.assertEqual((self.seen, self.acknowledged()), (["a", "b", "c"], 4))
+        self.assertEqual(self.driver.session.all_counters()["repeated_calls"], 1)
+
+    def test_a_group_that_was_left_remembers_no_call_and_no_position(self):
+        self.tell(1, "a", call=1)
+        self.driver.ask(calls.LeaveCall(GROUP, 1, 5.0))
+        self.driver.hear(frame(LEFT, [1], seq=self.driver.take(LEAVE).seq))
+        self.assertEqual(self.driver.session._parts.roster.positions.of(GROUP), [])
+        self.tell(2, "b", call=2)
+        self.assertEqual(self.driver.session._parts.roster.positions.of(GROUP), [], "nobody was there")
+        self.driver.joined(lambda n: self.seen.append(n.data))
+        self.tell(3, "a", call=1, repeated=1)
+        self.assertEqual(self.seen, ["a", "a"])
 
 
 class Falsy(list):

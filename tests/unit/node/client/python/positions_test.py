@@ -1,0 +1,83 @@
+#!/usr/bin/env python3
+"""What a worker has accepted of each group: the numbers of nodes, and the calls of notifiers."""
+
+import unittest
+
+from support import GROUP
+
+from muster import Group, Kind, NodeId
+from muster.messages import Delivery
+from muster.positions import MOST_LIVES, MOST_NODES, Positions
+
+OTHER = ("orders", "streams")
+B, B_AGAIN, C = NodeId("b", 5), NodeId("b", 6), NodeId("c", 5)
+
+
+def told(group_seq, node=B, life=0, call=0, repeated=0, group=GROUP):
+    return Delivery(Kind.created, Group(*group), b"\xc0", node, "w2", 1, (1,), group_seq, life, call, repeated)
+
+
+class Of(unittest.TestCase):
+    def setUp(self):
+        self.positions = Positions()
+
+    def accept(self, *items):
+        return [self.positions.accept(each) for each in items]
+
+    def of(self, group=GROUP):
+        return dict(self.positions.of(Group(*group)))
+
+    def test_the_highest_number_of_each_life_of_a_node_counts(self):
+        self.accept(told(1), told(3), told(2), told(7, C), told(1, B_AGAIN), told(9, group=OTHER))
+        self.assertEqual(self.of(), {B: 3, C: 7, B_AGAIN: 1})
+        self.assertEqual(self.of(OTHER), {B: 9})
+
+    def test_a_group_that_is_forgotten_begins_again(self):
+        self.accept(told(3, life=8, call=5))
+        self.positions.forget(Group(*GROUP))
+        self.assertEqual(self.of(), {})
+        self.assertEqual(self.accept(told(1, life=8, call=5, repeated=1)), [True])
+
+    def test_notifications_without_a_number_are_noticed_until_the_group_is_joined_as_new(self):
+        group = Group(*GROUP)
+        self.assertTrue(self.positions.are_complete(group))
+        self.accept(told(3), told(0))
+        self.assertFalse(self.positions.are_complete(group))
+        self.positions.begin(group)
+        self.assertTrue(self.positions.are_complete(group))
+        self.assertEqual(self.of(), {B: 3})
+
+    def test_the_node_that_was_silent_for_longest_is_forgotten(self):
+        for i in range(MOST_NODES):
+            self.accept(told(1, NodeId("n", i)))
+        self.accept(told(2, NodeId("n", 0)), told(1, C))
+        self.assertEqual(len(self.of()), MOST_NODES)
+        self.assertNotIn(NodeId("n", 1), self.of())
+        self.assertEqual((self.of()[NodeId("n", 0)], self.of()[C]), (2, 1))
+
+    def test_a_repeated_call_is_accepted_once_in_each_group(self):
+        first = told(1, life=8, call=5)
+        again = told(1, C, life=8, call=5, repeated=1)
+        elsewhere = told(1, C, life=8, call=5, repeated=1, group=OTHER)
+        other_life = told(2, C, life=9, call=5, repeated=1)
+        later = told(3, C, life=8, call=6, repeated=1)
+        self.assertEqual(
+            self.accept(first, again, elsewhere, other_life, later, again), [True, False, True, True, True, False]
+        )
+        self.assertEqual(self.of()[C], 3, "what was dropped counts as accepted")
+
+    def test_without_repeated_or_a_call_nothing_is_dropped(self):
+        items = [told(1, life=8, call=5), told(2, life=8, call=5), told(3, life=8, call=4), told(4, repeated=1)]
+        self.assertEqual(self.accept(*items, *items[:3]), [True] * 7)
+        self.assertEqual(self.accept(told(5, life=8, call=5, repeated=1)), [False], "the highest call stays")
+
+    def test_the_life_that_was_silent_for_longest_is_forgotten(self):
+        for life in range(1, MOST_LIVES + 1):
+            self.accept(told(1, life=life, call=1))
+        self.accept(told(1, life=1, call=2), told(1, life=MOST_LIVES + 1, call=1))
+        again = [told(1, life=life, call=1, repeated=1) for life in (1, 3, MOST_LIVES + 1, 2)]
+        self.assertEqual(self.accept(*again), [False, False, False, True])
+
+
+if __name__ == "__main__":
+    unittest.main()
