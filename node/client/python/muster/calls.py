@@ -9,6 +9,7 @@ from . import limits, messages, wire
 from .arguments import LONGEST, checked_count, checked_flag, checked_ids, checked_kind, checked_meta, checked_timeout
 from .errors import Error, ErrorCode, bad_request
 from .group import checked_group
+from .kept import Kept
 from .messages import DoneReply, ErrorReply, Outgoing, Reply
 from .outcome import Outcome
 from .roster import Join, Roster, Slot
@@ -28,7 +29,9 @@ class Parts:
 
     roster: Roster
     watches: Watches
+    kept: Kept
     node: NodeId  # members of the current session have its numbers
+    handover: float = 0.0  # seconds for which the nodes remember notifications; 0: this node cannot hand over
 
 
 class Call(abc.ABC, Generic[T]):
@@ -38,6 +41,7 @@ class Call(abc.ABC, Generic[T]):
     must_be_known: ClassVar[bool] = False  # its reply changes something even if nobody waits for it
     ends_with_session: ClassVar[bool] = False  # pointless in the next session
     restores: ClassVar[bool] = False  # repeats in a new session what the session before had
+    ordinal = 0  # NotifyRequest.call; not 0: it was sent, and may be repeated in a new session
 
     def __init__(self, timeout: float) -> None:
         self.timeout = checked_timeout(timeout)
@@ -74,11 +78,18 @@ class Call(abc.ABC, Generic[T]):
         return not self.future.done()
 
     def given_up(self, parts: Parts) -> None:
-        """Nobody waits any more, and it was not sent."""
+        """Nobody waits any more, and it was not sent in this session."""
+
+    def let_go(self, parts: Parts) -> None:
+        """Nobody waits any more. It was sent; its reply will be ignored."""
 
     def unwanted(self, parts: Parts) -> "Call[None] | None":
         """It succeeded, but nobody knows: the call that undoes it."""
         return None
+
+    def sent_at(self, left: float) -> float:
+        """The time now, in `request`."""
+        return self.deadline - left
 
     def succeed(self, result: T) -> None:
         if not self.future.set_result(result):
@@ -108,12 +119,14 @@ class JoinCall(Call[Joined]):
 
     def request(self, parts: Parts, left: float) -> Outgoing:
         parts.roster.begin_join(self.join.group)
+        if self.join.asked_at is None:
+            self.join.asked_at = self.sent_at(left)
         wait = _node_ms(self, left)
         return messages.JoinRequest(self.join.group, self.count, self.join.meta, self.visible, wait)
 
     def answered(self, parts: Parts, reply: Reply) -> bool:
         assert isinstance(reply, messages.JoinReply)
-        numbers = _new_numbers(parts.roster, reply, self.count)
+        numbers = new_numbers(parts.roster, reply, self.count)
         parts.roster.end_join(self.join.group)
         self.succeed(Joined(parts.roster.add(self.join, parts.node, numbers), reply.unseen))
         return True
@@ -123,31 +136,7 @@ class JoinCall(Call[Joined]):
         self.fail(error)
 
     def unwanted(self, parts: Parts) -> Call[None]:
-        return UndoJoin(self.join, parts)
-
-
-class Rejoin(Call[None]):
-    """Repeats a join in a new session, for those of its members that have not left."""
-
-    REPLY = messages.JoinReply
-    restores = True
-
-    def __init__(self, join: Join) -> None:
-        super().__init__(LONGEST)
-        self.join = join
-
-    def request(self, parts: Parts, left: float) -> Outgoing | None:
-        if not self.join.slots:
-            return None  # all members have left
-        parts.roster.begin_join(self.join.group)
-        return messages.JoinRequest(self.join.group, len(self.join.slots), self.join.meta, False, 0)
-
-    def answered(self, parts: Parts, reply: Reply) -> bool:
-        assert isinstance(reply, messages.JoinReply)
-        numbers = _new_numbers(parts.roster, reply, len(self.join.slots))
-        parts.roster.end_join(self.join.group)
-        parts.roster.rejoined(self.join, parts.node, numbers)
-        return True
+        return UndoJoin(self.join.group, self.join.slots, parts)
 
 
 class LeaveCall(Call[list[MemberId]]):
@@ -210,13 +199,15 @@ class UndoJoin(Call[None]):
     must_be_known = True
     ends_with_session = True
 
-    def __init__(self, join: Join, parts: Parts) -> None:
+    def __init__(self, group: Group, slots: Sequence[Slot], parts: Parts) -> None:
         super().__init__(LONGEST)
-        self.group = join.group
-        self.numbers = [slot.current.number for slot in join.slots if slot.current]
-        parts.roster.remove(join.slots)
+        self.group = group
+        self.numbers = [slot.current.number for slot in slots if slot.current]
+        parts.roster.remove(slots)
 
-    def request(self, parts: Parts, left: float) -> Outgoing:
+    def request(self, parts: Parts, left: float) -> Outgoing | None:
+        if not self.numbers:
+            return None  # they were absent
         return messages.LeaveRequest(self.group, self.numbers, len(self.numbers))
 
     def answered(self, parts: Parts, reply: Reply) -> bool:
@@ -302,16 +293,44 @@ class NotifyCall(Call[NotifyReport]):
         super().__init__(timeout)
         self.kind, self.group = checked_kind(kind), checked_group(group)
         self.data, self.wait = wire.data_bytes(data), checked_flag(wait, "wait")
+        self._sent: messages.NotifyRequest | None = None
+        self._first_sent = 0.0
+        self._outlives = False  # whether the node that it was sent to hands its call number on
+        self._repeated = 0
 
     def request(self, parts: Parts, left: float) -> Outgoing:
-        return messages.NotifyRequest(self.kind, self.group, self.data, self.wait, _node_ms(self, left))
+        if not self.ordinal:
+            self.ordinal = parts.kept.next_number()
+            self._first_sent = self.sent_at(left)
+        self._outlives = parts.handover > 0
+        fields = self.kind, self.group, self.data, self.wait, _node_ms(self, left)
+        self._sent = messages.NotifyRequest(*fields, self.ordinal, self._repeated)
+        return self._sent
 
     def answered(self, parts: Parts, reply: Reply) -> bool:
         assert isinstance(reply, messages.NotifyReply)
+        self.let_go(parts)
         self.succeed(reply.report)
         return True
 
+    def refused(self, parts: Parts, error: Error) -> None:
+        if error.code is ErrorCode.refused:  # it was executed, and the report is not kept any more
+            self.let_go(parts)
+        self.fail(error)
+
+    def given_up(self, parts: Parts) -> None:
+        self.let_go(parts)
+
+    def let_go(self, parts: Parts) -> None:
+        if self._sent and self._outlives:
+            parts.kept.keep(self._sent, self._first_sent)
+
     def session_lost(self, parts: Parts) -> bool:
+        if self.future.done():
+            return False
+        if self._outlives and parts.handover > 0:
+            self._repeated = 1
+            return True
         text = "the session ended before the answer came: the notification may or may not have been sent"
         self.fail(Error(ErrorCode.unknown_session, text))
         return False
@@ -343,29 +362,10 @@ class WatchCall(Call[Watch]):
             parts.watches.remove(self.watch)
         return not self.future.done()
 
-    def unwanted(self, parts: Parts) -> Call[None]:
+    def unwanted(self, parts: Parts) -> "Call[None]":
         number = self.watch.number
         parts.watches.remove(self.watch)
         return EndWatch(number)
-
-
-class Rewatch(Call[None]):
-    """Repeats a watch in a new session."""
-
-    restores = True
-
-    def __init__(self, watch: Watch) -> None:
-        super().__init__(LONGEST)
-        self.watch = watch
-
-    def request(self, parts: Parts, left: float) -> Outgoing | None:
-        if not self.watch.active:
-            return None  # the watch has ended
-        parts.watches.begin(self.watch, self.number)
-        return messages.WatchRequest(self.watch.group)
-
-    def answered(self, parts: Parts, reply: Reply) -> bool:
-        return True
 
 
 class EndWatch(Call[None]):
@@ -403,7 +403,7 @@ def _node_ms(call: Call[T], left: float) -> int:
     return max(1, round((left - min(call.timeout / 10, ANSWER_TIME)) * 1000))
 
 
-def _new_numbers(roster: Roster, reply: messages.JoinReply, count: int) -> list[int]:
+def new_numbers(roster: Roster, reply: messages.JoinReply, count: int) -> list[int]:
     if sum(map(len, reply.members)) != count:
         raise Malformed("the reply to a join has another number of members")
     numbers = [number for run in reply.members for number in run]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from . import limits
-from .calls import Call, Parts
+from .calls import Call, NotifyCall, Parts
 from .errors import Error, ErrorCode, bad_request, shown
 from .logs import later as log
 from .messages import ErrorReply, Outgoing, Reply
@@ -57,12 +57,6 @@ class Requests:
                 heapq.heapify(self._deadlines)
                 self._most_deadlines = max(FEW, 2 * len(self._deadlines))
             heapq.heappush(self._deadlines, (call.deadline, next(self._ticket), weakref.ref(call)))
-
-    def restore(self, now: float, calls: list[AnyCall]) -> None:
-        """These are sent before anything else in a new session."""
-        for call in calls:
-            call.deadline = call.due(now)
-        self._restoring.extend(calls)
 
     def next_frame(self, now: float, encode: Callable[[int, Outgoing], bytes]) -> bytes | None:
         """The next request, with its number. None: nothing may be sent now."""
@@ -129,6 +123,7 @@ class Requests:
         if not call.number:
             call.given_up(self._parts)
         elif not call.must_be_known and call.number in self._in_flight:
+            call.let_go(self._parts)
             self._forget(call)
 
     def expire(self, now: float, problem: Error | None) -> None:
@@ -137,7 +132,7 @@ class Requests:
             call = heapq.heappop(self._deadlines)[2]()
             if call is None or call.future.done():
                 continue
-            if call.number or problem is None:
+            if call.number or call.ordinal or problem is None:
                 text = "no answer came in time: the call may still be carried out; allow more time"
                 call.fail(Error(ErrorCode.timeout, text))
             else:
@@ -156,14 +151,33 @@ class Requests:
             if not call.restores and call.session_lost(self._parts):
                 call.number = 0
                 again.append(call)
-        for call in self._waiting:
-            if call.ends_with_session:
-                call.session_lost(self._parts)
-        staying = [call for call in self._waiting if not call.ends_with_session]
+        staying = [call for call in self._waiting if self._stays(call)]
         self._waiting = deque(again + staying)
         self._restoring.clear()
         self._in_flight.clear()
         self._in_flight_bytes = self._restoring_in_flight = self._number = 0
+
+    def begin_session(self, now: float, restoring: list[AnyCall], repeats: list[AnyCall]) -> None:
+        """`restoring` is sent before anything else. Notifies that were sent in earlier sessions, and `repeats`, are sent
+        in their order before all others.
+        """
+        for call in [*restoring, *repeats]:
+            call.deadline = call.due(now)
+        self._restoring.extend(restoring)
+        sent = sorted([call for call in self._waiting if call.ordinal] + repeats, key=lambda call: call.ordinal)
+        others = [call for call in self._waiting if not call.ordinal]
+        first = list(itertools.takewhile(lambda call: not isinstance(call, NotifyCall), others))
+        self._waiting = deque(first + sent + others[len(first) :])
+
+    def is_restoring(self) -> bool:
+        """Whether what must come first in this session is not answered yet."""
+        return bool(self._restoring or self._restoring_in_flight)
+
+    def _stays(self, call: AnyCall) -> bool:
+        """Whether a call that waits is sent in the next session."""
+        if call.ends_with_session or call.ordinal:
+            return call.session_lost(self._parts)
+        return True
 
     def fail_all(self, error: Error) -> None:
         for call in [*self._in_flight.values(), *self._waiting, *(entry[2]() for entry in self._deadlines)]:

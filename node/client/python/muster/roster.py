@@ -112,8 +112,8 @@ class Roster:
         joins = {id(slot.join): slot.join for slots in self._by_group.values() for slot in slots}
         return list(joins.values())
 
-    def rejoined(self, join: Join, node: NodeId, numbers: Iterable[int]) -> None:
-        """The members of `join` have these numbers at `node` now."""
-        for slot, number in zip(join.slots, numbers, strict=True):
+    def rejoined(self, slots: Iterable[Slot], node: NodeId, numbers: Iterable[int]) -> None:
+        """These members have these numbers at `node` now."""
+        for slot, number in zip(slots, numbers, strict=True):
             slot.current = MemberId(node, number)
             self._by_id[slot.current] = self._by_number[number] = slot

@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from .actions import Action, Close, Entry, Log, LookUp, Open, Probe, Send, Step
 from .address import Address
 from .book import LONGEST_PAUSE, AddressBook, Target
-from .calls import Call, EndWatch, Parts, Rejoin, Rewatch, T, unexpected
+from .calls import Call, EndWatch, Parts, T, unexpected
 from .codec import Header, OtherMajor, decode, encode
 from .errors import Error, ErrorCode, closed
-from .messages import Deliveries, Gap, Incoming, Move, NodeHeartbeat, Outgoing, Refuse, WatchNews
+from .kept import Kept
+from .messages import Deliveries, Gap, Incoming, Move, NodeHeartbeat, NotifyReply, Outgoing, Refuse, WatchNews
 from .messages import WorkerGoodbye, WorkerHeartbeat, WorkerHello, WorkerWelcome
 from .requests import Requests
+from .restores import Repeat, Rewatch, joins_again
 from .roster import Roster
 from .stream import WORKER, Stream, Verdict
 from .types import NodeId, NodeInfo, NodeState, OnAttachment, OnGap
@@ -77,7 +79,7 @@ class Session:
         self.counters: Counter[str] = Counter()  # dropped frames by reason, sessions, attempts
         self._book = book
         self._on_attachment = on_attachment
-        self._parts = Parts(Roster(), Watches(), self.node.id)
+        self._parts = Parts(Roster(), Watches(), Kept(), self.node.id)
         self._requests = Requests(self._parts)
         self._stream = Stream(self._parts.roster, self._parts.watches, inbox, on_gap)
         self._actions: list[Action] = []
@@ -298,12 +300,16 @@ class Session:
             self.counters["unknown_type"] += 1
         elif isinstance(message, (Deliveries, Gap, WatchNews)):
             self._take_items(now, seq, message)
-        elif not isinstance(message, (NodeHeartbeat, Move, WorkerWelcome, Refuse)):
+        elif isinstance(message, NodeHeartbeat):
+            self._parts.kept.settle(message.settled)
+        elif not isinstance(message, (Move, WorkerWelcome, Refuse)):
             call = self._requests.find(seq)
             if call is None or unexpected(call, message):
                 self.counters["unexpected_replies"] += 1
                 return
             error = self._requests.answer(now, call, message)
+            if isinstance(message, NotifyReply):
+                self._parts.kept.settle(message.settled)
             self._release()
             if error:  # the worker must not stay at a node where members or watches of it are missing
                 self._give_up_session(now, f"members and watches could not be restored: {error}")
@@ -397,6 +403,8 @@ class Session:
         self._heartbeat = _bounded(welcome.heartbeat_ms)
         self._ttl = _bounded(welcome.ttl_ms)
         self._grace = welcome.grace_ms / 1000
+        self._parts.handover = welcome.handover_ms / 1000
+        lost_at = self._last_heard
         self._last_heard = self._last_heartbeat = self._attached_at = now
         self._wants_room = False
         self._resume_until = 0.0
@@ -408,7 +416,7 @@ class Session:
             self.counters["resumed"] += 1
             self._actions += [Send(frame) for frame in self._requests.in_flight()]
         else:
-            self._begin_session(now, node)
+            self._begin_session(now, node, lost_at)
         if not welcome.resumed and self._is_announced:
             self._announce(False, f"lost {former}: the session could not be resumed")
         if not self._is_announced:
@@ -417,18 +425,24 @@ class Session:
             self._connecting.succeed(None)
             self._connecting = None
 
-    def _begin_session(self, now: float, node: NodeId) -> None:
-        """A new session: everything that the worker had is joined and watched again."""
+    def _begin_session(self, now: float, node: NodeId, lost_at: float) -> None:
+        """A new session: everything that the worker had is joined, watched and sent again. `lost_at`: when the node of
+        the last session was last heard.
+        """
+        parts = self._parts
         self.counters["sessions"] += 1
         self._acknowledged = 0
         accepted: list[Entry] = []
         self._stream.begin_session(accepted)
         self._actions += accepted
         self._requests.end_session()
-        joins = self._parts.roster.end_session()
-        watches = self._parts.watches.end_session()
-        self._parts.node = node
-        self._requests.restore(now, [*map(Rejoin, joins), *map(Rewatch, watches)])
+        joins = joins_again(parts, parts.roster.end_session(), parts.node, lost_at)
+        watches = map(Rewatch, parts.watches.end_session())
+        if not parts.handover:
+            parts.kept.clear()
+        parts.node = node
+        repeats = map(Repeat, parts.kept.since(now - parts.handover))
+        self._requests.begin_session(now, [*joins, *watches], [*repeats])
 
     def _refused(self, now: float, refuse: Refuse) -> None:
         if self.state is State.attached:

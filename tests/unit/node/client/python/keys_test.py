@@ -236,14 +236,14 @@ class Guessing(unittest.TestCase):
         driver.act()
         driver.wait(0.6)
         self.assertEqual([(t.node, t.key[:1]) for t in driver.targets[1:]], [("a", b"A"), ("a", b"C")])
-        self.assertEqual(driver.take(HELLO).fields, [7, 0])
+        self.assertEqual(driver.take(HELLO).fields[:2], [7, 0])
         driver.hear(welcome(resumed=True))
         now = NodeKeys({"b": (b"B" * 40,)})
         driver.wait(1, alive=True)
         driver.session.unsendable(driver.now)
         driver.act()
         self.assertEqual(driver.targets[-1].node, "b", "a is not trusted any more")
-        self.assertEqual(driver.take(HELLO).fields, [0, 0])
+        self.assertEqual(driver.take(HELLO).fields[:2], [0, 0])
 
     def test_another_name_than_the_keys_is_refused(self):
         driver = Driver(["b@" + A], self.KEYS).start()
