@@ -61,6 +61,23 @@ class Close:
 
 
 @dataclass(frozen=True)
+class SetAside:
+    """Keep the open socket, but take no frame from it any more. The next Open is for another one."""
+
+
+@dataclass(frozen=True)
+class SendAside:
+    """Send over the socket that was set aside."""
+
+    frame: bytes
+
+
+@dataclass(frozen=True)
+class CloseAside:
+    """Close the socket that was set aside. Frames that were sent may still leave."""
+
+
+@dataclass(frozen=True)
 class Probe:
     """Try a TCP connect for `patience` seconds, and call Session.refused_connection if the port refuses it or there is
     no way to it, or Session.unanswered_connect if the host does not answer in time.
@@ -76,4 +93,4 @@ class Log:
     text: str
 
 
-Action = Entry | LookUp | Open | Send | Close | Probe | Log
+Action = Entry | LookUp | Open | Send | Close | SetAside | SendAside | CloseAside | Probe | Log

@@ -117,6 +117,10 @@ class AddressBook:
         there = [one for one in self._targets_at(target.address, keys) if one.node == target.node]
         return [replace(one, endpoint=target.endpoint) for one in there]
 
+    def has_other(self, target: Target) -> bool:
+        """Whether there is another address than that of `target`."""
+        return any(str(address) != str(target.address) for address in self._listed + self._learned)
+
     def shorten_pause(self) -> None:
         """A node answered that it is not ready: the next pause is the shortest one."""
         self._rounds = 1

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import zmq
 
 from . import names
-from .actions import Action, Close, Entry, Log, LookUp, Open, Probe, Send
+from .actions import Action, Close, CloseAside, Entry, Log, LookUp, Open, Probe, Send, SendAside, SetAside
 from .address import Address
 from .book import Target
 from .calls import Call
@@ -71,6 +71,7 @@ class Loop:
         self._ring = ring
         self._deliver = deliver
         self._dealer: zmq.Socket[bytes] | None = None
+        self._aside: zmq.Socket[bytes] | None = None  # of a session that the worker leaves
         self._unsent: deque[bytes] = deque()  # frames that wait until the socket is connected
         self._is_connected = False
         self._is_abandoned = is_abandoned
@@ -261,6 +262,14 @@ class Loop:
             self._open(action.target)
         elif isinstance(action, Close):
             self._close(LINGER)
+        elif isinstance(action, SetAside):
+            self._close_aside()
+            self._dealer, self._aside = None, self._dealer
+            self._close(0)
+        elif isinstance(action, SendAside):
+            self._send_aside(action.frame)
+        elif isinstance(action, CloseAside):
+            self._close_aside()
         elif isinstance(action, Probe):
             self._probe(action)
         elif isinstance(action, Log):
@@ -277,6 +286,18 @@ class Loop:
                 return
             self._unsent.popleft()
             self._is_connected = True
+
+    def _send_aside(self, frame: bytes) -> None:
+        try:
+            if self._aside:
+                self._aside.send(frame, zmq.DONTWAIT)
+        except zmq.Again:  # that connection is gone: the node ends the session after its grace period
+            pass
+
+    def _close_aside(self) -> None:
+        if self._aside:
+            self._aside.close(LINGER)
+        self._aside = None
 
     def _look_up(self, address: Address) -> None:
         def found(hosts: list[str], is_fresh: bool) -> Command:
@@ -339,6 +360,7 @@ class Loop:
         self._session.close(time.monotonic())
         self._perform_all()
         self._close(LINGER)
+        self._close_aside()
         self._context.term()
         self._wakes.close()
         self._waker.close()

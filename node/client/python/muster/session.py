@@ -8,7 +8,7 @@ import enum
 from collections import Counter
 from dataclasses import dataclass
 
-from .actions import Action, Close, Entry, Log, LookUp, Open, Probe, Send, Step
+from .actions import Action, Close, CloseAside, Entry, Log, LookUp, Open, Probe, Send, SendAside, SetAside, Step
 from .address import Address
 from .book import LONGEST_PAUSE, AddressBook, Target
 from .calls import Call, EndWatch, Parts, T, unexpected
@@ -17,6 +17,7 @@ from .errors import Error, ErrorCode, closed
 from .kept import Kept
 from .messages import Deliveries, Gap, Incoming, Move, NodeHeartbeat, NotifyReply, Outgoing, Refuse, WatchNews
 from .messages import WorkerGoodbye, WorkerHeartbeat, WorkerHello, WorkerWelcome
+from .moving import LONGEST_MOVE, Moving
 from .requests import Requests
 from .restores import Repeat, Rewatch, joins_again
 from .roster import Roster
@@ -96,6 +97,7 @@ class Session:
         self._home: Target | None = None  # where the session can be resumed
         self._resume_until = 0.0  # until then only the home is tried
         self._resumes = 0  # hellos to the home since the connection was lost
+        self._moving: Moving | None = None  # out of a session that still exists
         self._wants_room = False  # items were not taken because the inbox is full: resume when there is room
         self._attached_at = 0.0
         self._short_sessions = 0  # in a row
@@ -122,6 +124,8 @@ class Session:
             own = self._until if self.state in (State.pausing, State.looking_up, State.greeting) else float("inf")
         if self._connecting:
             own = min(own, self._connecting.deadline)
+        if self._moving:
+            own = min(own, self._moving.next_deadline())
         return min(own, self._requests.next_deadline())
 
     def tick(self, now: float) -> None:
@@ -132,6 +136,8 @@ class Session:
         self._requests.expire(now, None if self.state is State.attached else self._problem())
         if self._connecting and now >= self._connecting.deadline:
             self._connecting_failed(self._problem())
+        if self._moving:
+            self._tick_moving(now, self._moving)
         if self.state is State.attached:
             self._tick_attached(now)
         elif self.state is State.looking_up and now >= self._until:
@@ -187,6 +193,7 @@ class Session:
         if self._token and at_home and self.state in (State.attached, State.greeting):
             self._send(WorkerHeartbeat(self._stream.handled))
             self._send(WorkerGoodbye())
+        self._say_farewell()
         self._end_connection()
         self.abort()
 
@@ -210,6 +217,8 @@ class Session:
     def handled(self, now: float, entry: Entry) -> None:
         """The handlers of that entry have returned."""
         self._stream.done(entry)
+        if self._moving and entry.number and entry.epoch == self._moving.epoch:
+            self._moving.handled = entry.number
         if self._wants_room and self._stream.has_room():
             self._wants_room = False
             if self.state is State.attached:
@@ -302,7 +311,9 @@ class Session:
             self._take_items(now, seq, message)
         elif isinstance(message, NodeHeartbeat):
             self._parts.kept.settle(message.settled)
-        elif not isinstance(message, (Move, WorkerWelcome, Refuse)):
+        elif isinstance(message, Move):
+            self._move(now)
+        elif not isinstance(message, (WorkerWelcome, Refuse)):
             call = self._requests.find(seq)
             if call is None or unexpected(call, message):
                 self.counters["unexpected_replies"] += 1
@@ -343,6 +354,9 @@ class Session:
             self._resumes += 1
             return self._greet(now, targets[(self._resumes - 1) % len(targets)])
         target = self._book.next()
+        if self._moving and not self._moving.has_arrived:
+            while target and self._is_home(target):  # the node that asks for the move
+                target = self._book.next()
         if target is None:
             return self._pause(now, self._book.pause())
         if target.endpoint is None:
@@ -412,6 +426,8 @@ class Session:
         self._book.welcomed(target)
         self._book.learn(welcome.nodes)
         self._unresolved.clear()
+        if self._moving:
+            self._moving.has_arrived = True
         if welcome.resumed:
             self.counters["resumed"] += 1
             self._actions += [Send(frame) for frame in self._requests.in_flight()]
@@ -484,8 +500,10 @@ class Session:
         while self.state is State.attached:
             frame = self._requests.next_frame(now, lambda number, request: encode(self._header(seq=number), request))
             if frame is None:
-                return
+                break
             self._actions.append(Send(frame))
+        if self._moving and self.state is State.attached and not self._requests.is_restoring():
+            self._say_farewell()
 
     def _resume(self, now: float, why: str, at_once: bool = False) -> None:
         self._actions.append(Log(f"resuming the session at {self.node.id.name}: {why}"))
@@ -499,12 +517,16 @@ class Session:
         """The connection is given up, the session is not: it is resumed, `at_once` or after a pause."""
         assert self._home is not None
         self._book.lost(self._home)
-        self._resumes = 0
-        self._round_began = now
-        self._resume_until = now + min(max(self._grace, HELLO_AGAIN), LONGEST_RESUME)
+        self._seek_home(now)
         if now - self._attached_at < NOT_READY and not at_once:
             return self._pause(now, NOT_READY)  # a connection that never lasts must not cause a busy loop
         self._next(now)
+
+    def _seek_home(self, now: float) -> None:
+        """Until the session's grace period ends, it is resumed, and no other node is tried."""
+        self._resumes = 0
+        self._round_began = now
+        self._resume_until = now + min(max(self._grace, HELLO_AGAIN), LONGEST_RESUME)
 
     def _give_up_session(self, now: float, why: str) -> None:
         """Ends the session. The next one is at another node, or here after a pause."""
@@ -515,6 +537,47 @@ class Session:
         self._token, self._home, self._resume_until = 0, None, 0.0
         self._short_sessions = self._short_sessions + 1 if now - self._attached_at < LONG_SESSION else 0
         self._pause(now, min(NOT_READY * 2.0 ** min(self._short_sessions, 8), LONGEST_PAUSE))
+
+    # Moving
+
+    def _move(self, now: float) -> None:
+        """The node asks the worker to go to another one. The session stays until that has the members."""
+        assert self._home is not None
+        if not self._book.has_other(self._home):
+            self.counters["moves_ignored"] += 1
+            return
+        self.counters["moves"] += 1
+        self._say_farewell()  # of an earlier move, which has not ended
+        self._announce(False, f"leaves {self.node.id.name} at {self._target}: the node asks for it")
+        self._actions.append(SetAside())
+        stream, until = self._stream, now + LONGEST_MOVE
+        self._moving = Moving(self._token, stream.epoch, stream.handled, self._heartbeat, until, now)
+        self._book.lost(self._home)
+        self._resume_until = self._round_began = now
+        self.state = State.pausing  # the connection is not this session's to close any more
+        self._next(now)
+
+    def _tick_moving(self, now: float, moving: Moving) -> None:
+        if now >= moving.until and not moving.has_arrived:
+            self._actions.append(CloseAside())
+            self._moving = None
+            self._actions.append(Log(f"resuming the session at {self.node.id.name}: no other node takes the worker"))
+            self._seek_home(now)
+            return self._next(now)
+        if now >= moving.beat_at:
+            moving.beat_at = now + moving.heartbeat / 2
+            self._send_aside(WorkerHeartbeat(moving.handled), moving)
+
+    def _say_farewell(self) -> None:
+        """Ends the session that the worker moves out of. Its members leave."""
+        if self._moving:
+            self._send_aside(WorkerHeartbeat(self._moving.handled), self._moving)
+            self._send_aside(WorkerGoodbye(), self._moving)
+            self._actions.append(CloseAside())
+            self._moving = None
+
+    def _send_aside(self, message: Outgoing, moving: Moving) -> None:
+        self._actions.append(SendAside(encode(self._header(moving.token), message)))
 
     # Sending
 

@@ -37,7 +37,9 @@ class Worker:
     A worker attaches to the first node that answers. If it loses that node, it goes on along the list, for ever. Its
     members, handlers and watches outlive its session with a node. A session that is lost is resumed within its grace
     period: then nothing was missed. After that, or at another node, the worker joins and watches again by itself. Its
-    members have new numbers then; ids that `join` returned earlier still name them in `leave`.
+    members have new numbers then; ids that `join` returned earlier still name them in `leave`. Within the handover
+    window of the nodes they get what they missed meanwhile, once and in order, and notifies that were under way are
+    sent again. Beyond it, what came meanwhile is lost.
 
     Threads: all calls are thread-safe and may be made in handlers. Handlers run one at a time on a thread of this
     worker. A notification counts as delivered when its handlers have returned. A handler that raises is logged (logger
@@ -52,7 +54,8 @@ class Worker:
 
     All calls raise muster.Error, whose `code` says why: bad_request (an argument), not_joined (leave), overloaded,
     unreachable (no node could be asked), timeout (the call may still be carried out), closed, unknown_session (the
-    session ended before the reply to a notify came: the notification may or may not have been sent).
+    session ended before the reply to a notify came, at nodes that cannot hand over: the notification may or may not
+    have been sent).
     """
 
     def __init__(self, session: Session, loop: Loop, handlers: Handlers) -> None:
@@ -91,7 +94,8 @@ class Worker:
         scope          must be the nodes' scope
         timeout        for this call only; once attached, the worker never stops trying
         inbox          items received and not yet handled, at least 1; when it is full, the node keeps what follows
-        on_gap         called like a handler, with the number of deliveries to members that were lost for good
+        on_gap         called like a handler, with a Gap: the number of deliveries to members that were lost for good,
+                       an int; with `at_least`, perhaps more
         on_attachment  called like a handler, with (True, "attached to a at host:port") or (False, why it lost its node)
         key, keys      encryption: the file NAME.key with this worker's own key pair, and the folder whose nodes/*.pub
                        are the keys of the nodes that it trusts. Give both or neither. They are read again when they

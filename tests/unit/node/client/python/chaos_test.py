@@ -5,7 +5,7 @@ import random
 import unittest
 
 from support import A, B, DELIVERIES, DONE, ERROR, GAP, GROUP, HEARTBEAT, JOINED, LEFT, LIFE, MEMBERS_REPLY, NEWS
-from support import NODE_HEARTBEAT, NODES_REPLY, NOTIFIED, REFUSE, Driver, frame, member, notification, welcome
+from support import MOVE, NODE_HEARTBEAT, NODES_REPLY, NOTIFIED, REFUSE, Driver, frame, member, notification, welcome
 
 from muster import calls
 from muster.session import State
@@ -13,25 +13,39 @@ from muster.session import State
 OTHER = ("orders", "streams")
 
 
+def numbers(rng):
+    if rng.random() < 0.3:
+        return {}
+    return {"group_seq": rng.randrange(9), "call": (rng.randrange(3), rng.randrange(9)), "repeated": rng.randrange(2)}
+
+
 def say(rng):
     """A frame that is well formed, and may make sense or not."""
     seq = rng.choice([0, 1, 2, 3, 4, 5, rng.randrange(40), 1 << 63])
     news = [rng.randint(1, 3), rng.randint(1, 4), [[list(GROUP), [member(rng.randrange(1, 9))]]]]
-    told = [notification(i, [rng.randrange(1, 9) for _ in range(rng.randrange(4))]) for i in range(rng.randrange(1, 4))]
+    told = [
+        notification(i, [rng.randrange(1, 9) for _ in range(rng.randrange(4))], **numbers(rng))
+        for i in range(rng.randrange(1, 4))
+    ]
     what = [
         lambda: welcome(
-            rng.choice([7, 7, 7, 8]), rng.random() < 0.6, node=rng.choice("aab"), grace=rng.choice([0, 500])
+            rng.choice([7, 7, 7, 8]),
+            rng.random() < 0.6,
+            node=rng.choice("aab"),
+            grace=rng.choice([0, 500]),
+            handover=rng.choice([0, 9000]),
         ),
-        lambda: frame(NODE_HEARTBEAT),
+        lambda: frame(NODE_HEARTBEAT, rng.randrange(9)),
+        lambda: frame(MOVE),
         lambda: frame(REFUSE, rng.randint(1, 12), "because"),
         lambda: frame(DELIVERIES, told, seq=seq),
-        lambda: frame(GAP, rng.randrange(5), seq=seq),
+        lambda: frame(GAP, rng.randrange(5), rng.randrange(2), seq=seq),
         lambda: frame(NEWS, rng.randrange(1, 6), news, rng.random() < 0.7, seq=seq),
         lambda: frame(JOINED, [[rng.randrange(1, 9), rng.randint(1, 2)]], 0, seq=seq),
         lambda: frame(LEFT, [rng.randrange(1, 9)], seq=seq),
         lambda: frame(MEMBERS_REPLY, [member(1)], rng.random() < 0.5, seq=seq),
         lambda: frame(NODES_REPLY, [], seq=seq),
-        lambda: frame(NOTIFIED, [1, 1, True, 1, []], seq=seq),
+        lambda: frame(NOTIFIED, [1, 1, True, 1, []], rng.randrange(9), seq=seq),
         lambda: frame(DONE, seq=seq),
         lambda: frame(ERROR, rng.randint(1, 12), "no", seq=seq),
         lambda: frame(rng.randrange(200), seq=seq, major=rng.choice([1, 1, 2])),
@@ -95,12 +109,16 @@ class Chaos(unittest.TestCase):
         if driver.session.state is State.greeting:
             token = driver.sent[0].token
             resumed = bool(token) and rng.random() < 0.8
-            driver.hear(welcome(token if resumed else rng.randrange(7, 99), resumed, node=node.name or "a"))
+            how = {"node": rng.choice([node.name or "a", "b"]), "handover": rng.choice([0, 9000, 9000])}
+            how |= {"node": node.name} if resumed else {}
+            driver.hear(welcome(token if resumed else rng.randrange(7, 99), resumed, **how))
+        elif rng.random() < 0.1:
+            driver.hear(frame(MOVE, node=node.name or "a", life=node.incarnation))
         elif rng.random() < 0.5:
             self.answer(driver, rng.randrange(3))
         else:
             first = driver.session._stream.taken + 1
-            told = notification(first, [rng.randrange(1, 400)])
+            told = notification(first, [rng.randrange(1, 400)], **numbers(rng))
             what = [(DELIVERIES, [told, told]), (GAP, 1), (NODE_HEARTBEAT,)]
             driver.hear(frame(*rng.choice(what), node=node.name or "a", life=node.incarnation, seq=first))
 
@@ -110,7 +128,7 @@ class Chaos(unittest.TestCase):
             driver.handle()
             if driver.session.state is State.greeting:
                 life = LIFE + 1 + len(driver.opened)
-                driver.hear(welcome(100 + len(driver.opened), node="n", life=life))
+                driver.hear(welcome(100 + len(driver.opened), node="n", life=life, handover=9000))
             elif driver.session.state is State.attached and self.answer(driver) == 0:
                 break
             driver.wait(0.1, alive=True)
@@ -132,7 +150,8 @@ class Chaos(unittest.TestCase):
                 51: lambda: (LEFT, each.fields[1]),
                 52: lambda: (MEMBERS_REPLY, [], True),
                 54: lambda: (NODES_REPLY, []),
-                56: lambda: (NOTIFIED, [0, 0, False, 0, []]),
+                56: lambda: (NOTIFIED, [0, 0, False, 0, []], each.fields[5]),
+                80: lambda: (JOINED, [[each.seq * 10**6 + 9 * i, j[0]] for i, j in enumerate(each.fields[2])], 0),
             }
             reply = replies.get(each.kind, lambda: (DONE,))()
             driver.hear(frame(*reply, node=node.name, life=node.incarnation, seq=each.seq))

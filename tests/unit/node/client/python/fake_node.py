@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import queue
 import signal
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import time
 
 import zmq
 from support import DELIVERIES, DONE, GOODBYE, HEARTBEAT, HELLO, JOIN, JOINED, LEAVE, LEFT, MEMBERS, MEMBERS_REPLY
-from support import NODE_HEARTBEAT, NODES_REPLY, NOTIFIED, NOTIFY, ROOT, UNWATCH, WATCH, Sent, frame, member
+from support import MOVE, NODE_HEARTBEAT, NODES_REPLY, NOTIFIED, NOTIFY, ROOT, UNWATCH, WATCH, Sent, frame, member
 from support import notification, welcome
 
 PATIENCE = 20.0  # seconds that anything may take on a loaded machine before a test calls it hung
@@ -27,6 +28,7 @@ class FakeNode:
         self._seqs = {}  # worker: the last stream item that it was sent
         self._tokens = {}  # worker: its session
         self._numbers = itertools.count(1)
+        self._moves = queue.SimpleQueue()  # workers to tell
         self._news = threading.Condition()
         self._context = zmq.Context()
         self._router = self._context.socket(zmq.ROUTER)
@@ -47,6 +49,9 @@ class FakeNode:
         with self._news:
             return self._news.wait_for(predicate, timeout)
 
+    def ask_to_move(self, worker):
+        self._moves.put(worker)
+
     def workers(self):
         return sorted({worker for worker, _ in self.members.values()})
 
@@ -58,6 +63,8 @@ class FakeNode:
                 with self._news:
                     self._take(route, Sent(data))
                     self._news.notify_all()
+            while not self._moves.empty():
+                self._router.send_multipart([self._routes[self._moves.get()], frame(MOVE)])
             if time.monotonic() - beat > 0.2:
                 beat = time.monotonic()
                 for route in self._routes.values():

@@ -8,7 +8,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[5]
 sys.path.insert(0, str(ROOT / "node/client/python"))
 
 import msgpack  # noqa: E402
-from muster.actions import Close, Entry, LookUp, Open, Probe, Send  # noqa: E402
+from muster.actions import Close, CloseAside, Entry, LookUp, Open, Probe, Send, SendAside, SetAside  # noqa: E402
 from muster.address import parse_address  # noqa: E402
 from muster.book import AddressBook  # noqa: E402
 from muster.outcome import Outcome  # noqa: E402
@@ -75,6 +75,7 @@ class Driver:
         self.sent = []  # since the connection was opened
         self.entries = []
         self.is_open = False
+        self.aside = None  # what was sent over the connection that was set aside; None: there is none
         self.connecting = Connecting(5.0)
 
     def start(self):
@@ -105,6 +106,13 @@ class Driver:
                 self.sent.append(Sent(action.frame))
             elif isinstance(action, Close):
                 self.is_open = False
+            elif isinstance(action, SetAside):
+                assert self.is_open and self.aside is None
+                self.is_open, self.aside = False, []
+            elif isinstance(action, SendAside):
+                self.aside.append(Sent(action.frame))
+            elif isinstance(action, CloseAside):
+                self.left, self.aside = self.aside, None
             elif isinstance(action, Entry):
                 self.entries.append(action)
             elif isinstance(action, Probe):
