@@ -7,8 +7,34 @@ from .messages import Delivery
 from .types import Group, NodeId
 
 K = TypeVar("K")
+V = TypeVar("V")
 MOST_NODES = 1024  # of a group; a cluster has fewer that live
 MOST_LIVES = 4096  # of notifiers of a group
+SEEN_CALLS = 2048  # the last ones of a life; more than a worker keeps to send again
+
+
+@dataclass
+class Calls:
+    """Of one notifier's life, in one group."""
+
+    highest: int = 0
+    seen: int = 0  # bit i: whether the call `highest - i` was accepted
+    latest: tuple[NodeId, int] | None = None  # from_node and seq of the last one
+
+    def accept(self, item: Delivery) -> bool:
+        copy = item.from_node, item.seq
+        if copy == self.latest:  # a notification for many members comes in parts
+            return True
+        behind = self.highest - item.call
+        if behind >= 0 and (item.repeated or self.seen >> behind & 1):
+            return False
+        if behind < 0:
+            self.seen = (self.seen << -behind | 1) & ((1 << SEEN_CALLS) - 1) if -behind < SEEN_CALLS else 1
+            self.highest = item.call
+        elif behind < SEEN_CALLS:
+            self.seen |= 1 << behind
+        self.latest = copy
+        return True
 
 
 @dataclass
@@ -16,7 +42,7 @@ class Accepted:
     """Of one group. The one that was silent for longest comes first."""
 
     positions: dict[NodeId, int] = field(default_factory=dict)  # the highest group_seq of each from_node
-    calls: dict[int, int] = field(default_factory=dict)  # the highest call of each notifier's life
+    calls: dict[int, Calls] = field(default_factory=dict)  # of each notifier's life
     is_complete: bool = True  # whether every notification had a group_seq
 
 
@@ -27,17 +53,22 @@ class Positions:
         self._groups: dict[Group, Accepted] = {}
 
     def accept(self, item: Delivery) -> bool:
-        """Notes a notification for members. False: they had it before, from another node of its notifier."""
+        """Notes a notification for members. False: they had it before, from another node of its notifier.
+
+        That is so if it may be a copy and its call is not higher than the highest. It is also so if that very call was
+        accepted: a node from which the notifier went away may send the original after the next node's copy.
+        """
         accepted = self._groups.setdefault(item.group, Accepted())
         if item.group_seq:
-            _raise(accepted.positions, item.from_node, item.group_seq, MOST_NODES)
+            highest = max(accepted.positions.get(item.from_node, 0), item.group_seq)
+            _put(accepted.positions, item.from_node, highest, MOST_NODES)
         else:
             accepted.is_complete = False
         if not item.life or not item.call:
             return True
-        is_new = not item.repeated or item.call > accepted.calls.get(item.life, 0)
-        _raise(accepted.calls, item.life, item.call, MOST_LIVES)
-        return is_new
+        calls = accepted.calls.get(item.life) or Calls()
+        _put(accepted.calls, item.life, calls, MOST_LIVES)
+        return calls.accept(item)
 
     def of(self, group: Group) -> list[tuple[NodeId, int]]:
         """For RejoinRequest."""
@@ -57,8 +88,10 @@ class Positions:
         self._groups.pop(group, None)
 
 
-def _raise(highest: dict[K, int], key: K, number: int, most: int) -> None:
-    """Raises the number of the key, which is the latest now, and forgets the one that was silent for longest."""
-    highest[key] = max(highest.pop(key, 0), number)
-    if len(highest) > most:
-        del highest[next(iter(highest))]
+def _put(latest: dict[K, V], key: K, value: V, most: int) -> None:
+    """The key is the latest one now. The one that was silent for longest is forgotten if there are too many."""
+    if key in latest:
+        del latest[key]
+    latest[key] = value
+    if len(latest) > most:
+        del latest[next(iter(latest))]

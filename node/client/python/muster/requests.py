@@ -158,7 +158,7 @@ class Requests:
         self._in_flight_bytes = self._restoring_in_flight = self._number = 0
 
     def begin_session(self, now: float, restoring: list[AnyCall], repeats: list[AnyCall]) -> None:
-        """`restoring` is sent before anything else. Notifies of earlier sessions, and `repeats`, go before all others."""
+        """`restoring` is sent before anything else. Then notifies of earlier sessions, and `repeats`, in order."""
         for call in [*restoring, *repeats]:
             call.deadline = call.due(now)
         self._restoring.extend(restoring)

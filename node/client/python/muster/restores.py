@@ -12,9 +12,9 @@ from .types import Group, NodeId
 from .watches import Watch
 from .wire import Malformed
 
-REJOIN_BYTES = limits.FRAME // 2  # of the metadata in one request
-PAIR_BYTES = 6  # of a pair of metadata beside its texts, at most
-JOIN_BYTES = 24  # of a join beside its metadata, at most
+REJOIN_BYTES = limits.FRAME - (1 << 17)  # of the joins in one request; the positions have room in the rest
+PAIR_BYTES = 4  # of a pair of metadata beside its texts
+JOIN_BYTES = 14  # of a join beside its pairs, at most
 
 
 class Rejoin(Call[None]):

@@ -7,8 +7,10 @@ from support import A, B, DELIVERIES, ERROR, GAP, GOODBYE, GROUP, HELLO, JOIN, J
 from support import NODE_HEARTBEAT, NODES_REPLY, NOTIFIED, NOTIFY, OWN_LIFE, REJOIN, WATCH, DONE
 from support import Driver, frame, notification, welcome
 
-from muster import calls, kept, limits
+from muster import Group, calls, kept, limits, restores
 from muster.messages import NotifyRequest
+from muster.options import Options
+from muster.roster import Join
 from muster.session import State
 
 OTHER = ("orders", "streams")
@@ -211,6 +213,16 @@ class Rejoining(Case):
         self.assertEqual([[count for count, _, _ in each.fields[2]] for each in requests], [[most - 1, 1], [2]])
         self.assertEqual([each.fields[1] for each in requests], [[[["b", 5], 4]]] * 2)
 
+    def test_as_many_joins_as_may_be_in_one_request_have_room_in_one(self):
+        meta = {"": ""}
+        joins = [Join(Group(*GROUP), meta, None) for _ in range(10_000)]
+        for i, join in enumerate(joins):
+            self.driver.session._parts.roster.add(join, self.driver.session.node.id, [1000 + i])
+            join.asked_at = 0.0
+        self.new_session()
+        self.assertEqual([len(each.fields[2]) for each in self.sent(REJOIN)], [10_000])
+        self.assertLessEqual(limits.MEMBERS_A_CALL * restores.JOIN_BYTES, restores.REJOIN_BYTES, "without metadata")
+
     def test_no_request_is_longer_than_a_frame(self):
         meta = {f"{i:03}" + "ü" * 126: "ü" * 127 for i in range(16)}
         for first in range(1, 201):
@@ -285,6 +297,12 @@ class Calls(Case):
         for value in "abc":
             self.notify(value)
         self.assertEqual(self.notifies(), [("a", False, 1, 0), ("b", False, 2, 0), ("c", False, 3, 0)])
+
+    def test_each_worker_has_a_life_of_its_own(self):
+        options = Options([A], "w1", "default", 9, None, None, None, None, 5.0, False, False)
+        lives = {options.session(coroutines=False)[0].identity.life for _ in range(100)}
+        self.assertEqual(len(lives), 100)
+        self.assertTrue(all(0 < life < 1 << 63 for life in lives))
 
     def test_unanswered_ones_are_sent_again_with_the_time_that_is_left(self):
         call = self.notify("a", wait=True)

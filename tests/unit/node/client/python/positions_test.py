@@ -1,20 +1,23 @@
 #!/usr/bin/env python3
 """What a worker has accepted of each group: the numbers of nodes, and the calls of notifiers."""
 
+import itertools
 import unittest
 
 from support import GROUP
 
 from muster import Group, Kind, NodeId
 from muster.messages import Delivery
-from muster.positions import MOST_LIVES, MOST_NODES, Positions
+from muster.positions import MOST_LIVES, MOST_NODES, SEEN_CALLS, Positions
 
 OTHER = ("orders", "streams")
+SEQS = itertools.count(1)
 B, B_AGAIN, C = NodeId("b", 5), NodeId("b", 6), NodeId("c", 5)
 
 
 def told(group_seq, node=B, life=0, call=0, repeated=0, group=GROUP):
-    return Delivery(Kind.created, Group(*group), b"\xc0", node, "w2", 1, (1,), group_seq, life, call, repeated)
+    seq = next(SEQS)
+    return Delivery(Kind.created, Group(*group), b"\xc0", node, "w2", seq, (1,), group_seq, life, call, repeated)
 
 
 class Of(unittest.TestCase):
@@ -61,15 +64,32 @@ class Of(unittest.TestCase):
         elsewhere = told(1, C, life=8, call=5, repeated=1, group=OTHER)
         other_life = told(2, C, life=9, call=5, repeated=1)
         later = told(3, C, life=8, call=6, repeated=1)
+        older = told(1, C, life=8, call=4, repeated=1)
         self.assertEqual(
-            self.accept(first, again, elsewhere, other_life, later, again), [True, False, True, True, True, False]
+            self.accept(first, again, elsewhere, other_life, later, older), [True, False, True, True, True, False]
         )
         self.assertEqual(self.of()[C], 3, "what was dropped counts as accepted")
 
-    def test_without_repeated_or_a_call_nothing_is_dropped(self):
-        items = [told(1, life=8, call=5), told(2, life=8, call=5), told(3, life=8, call=4), told(4, repeated=1)]
-        self.assertEqual(self.accept(*items, *items[:3]), [True] * 7)
+    def test_a_call_that_is_not_repeated_is_late_and_not_dropped(self):
+        items = [told(1, life=8, call=5), told(2, life=8, call=4), told(3, repeated=1), told(4), told(5, life=8)]
+        self.assertEqual(self.accept(*items), [True] * 5)
         self.assertEqual(self.accept(told(5, life=8, call=5, repeated=1)), [False], "the highest call stays")
+
+    def test_the_original_of_a_copy_that_was_accepted_is_dropped(self):
+        copies = [told(i, C, life=8, call=i, repeated=1) for i in (3, 4)] + [told(5, C, life=8, call=7)]
+        originals = [told(i, life=8, call=i) for i in range(1, 6)]
+        self.assertEqual(self.accept(*copies, *originals), [True] * 3 + [True, True, False, False, True])
+
+    def test_a_notification_in_parts_is_one(self):
+        for repeated in (0, 1):
+            part = told(1, life=8, call=5 + repeated, repeated=repeated)
+            self.assertEqual(self.accept(part, part, part), [True] * 3)
+
+    def test_calls_far_apart_take_no_memory_and_older_ones_are_not_remembered(self):
+        calls = [1, 2, SEEN_CALLS + 1, SEEN_CALLS + 1, 2, 1, (1 << 64) - 1, SEEN_CALLS + 1, (1 << 64) - 1]
+        found = self.accept(*(told(1, life=8, call=call) for call in calls))
+        self.assertEqual(found, [True, True, True, False, False, True, True, True, False])
+        self.assertLess(self.positions._groups[Group(*GROUP)].calls[8].seen, 1 << SEEN_CALLS)
 
     def test_the_life_that_was_silent_for_longest_is_forgotten(self):
         for life in range(1, MOST_LIVES + 1):

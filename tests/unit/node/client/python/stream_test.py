@@ -183,7 +183,7 @@ class BeforeTheReply(Case):
 
 class RepeatedCalls(Case):
     def tell(self, seq, value, call, repeated=0, group_seq=None, of=("b", 5)):
-        told = notification(value, [1], group_seq=group_seq or seq, call=(77, call), repeated=repeated, of=of)
+        told = notification(value, [1], seq, group_seq=group_seq or seq, call=(77, call), repeated=repeated, of=of)
         self.driver.hear(frame(DELIVERIES, [told], seq=seq))
         self.driver.handle()
 
