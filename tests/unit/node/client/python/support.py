@@ -64,10 +64,10 @@ class Sent:
 class Driver:
     """Does what the session asks for, in memory."""
 
-    def __init__(self, nodes=(A,), keys=None, **options):
+    def __init__(self, nodes=(A,), keys=None, life=OWN_LIFE, **options):
         self.now = 100.0
         self.book = AddressBook(list(nodes), keys and (lambda: keys), random.Random(1), in_order=True)
-        self.session = Session(Identity("w1", "default", OWN_LIFE), self.book, **options)
+        self.session = Session(Identity("w1", "default", life), self.book, **options)
         self.opened = []  # addresses, in their order
         self.endpoints = []  # their numeric ones
         self.look_ups = []  # of names that have not been answered
@@ -76,6 +76,7 @@ class Driver:
         self.entries = []
         self.is_open = False
         self.aside = None  # what was sent over the connection that was set aside; None: there is none
+        self.left = []  # the same of the last one that was closed
         self.connecting = Connecting(5.0)
 
     def start(self):
