@@ -129,6 +129,21 @@ class Dying(Case):
         self.assertEqual(errors, [])
         self.check(members, len(poster.reports))
 
+    def test_a_worker_that_is_cut_off_from_its_node_finds_another_one(self):
+        wire, member = self.wire(self.a), Member("cut off")
+        worker = self.connect(wire.address, self.b, name="cut-off", on_gap=member.gaps.append, listed_only=True)
+        worker.join(GROUP, member, visible=True, timeout=PATIENCE)
+        poster = Poster(self.connect(*self.nodes_from(POSTERS_NODE), name="poster"))
+        try:
+            time.sleep(SETTLING)
+            wire.stop()  # the node and the worker live, and neither is told
+            self.until(lambda: worker.node.id.name == "b", "it is at b")
+            time.sleep(SETTLING)
+        finally:
+            errors = poster.end()
+        self.assertEqual(errors, [])
+        self.check([member], len(poster.reports))
+
     def test_with_asyncio(self):
         member = Member("asyncio")
 

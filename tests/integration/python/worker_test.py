@@ -282,10 +282,7 @@ class Posting(Case):
             reports.append(post(i))
         delivered = []
         for i, each in enumerate(reports):
-            try:
-                delivered += [i] * each.result(3 * PATIENCE).delivered
-            except Error as error:
-                self.assertEqual(error.code, ErrorCode.unknown_session)
+            delivered += [i] * each.result(3 * PATIENCE).delivered
         self.assertEqual(worker.node.id.name, "c")
         self.assertEqual(delivered[-1], 999)
         self.until(lambda: set(delivered) <= set(self.data_of(cpp)), "what was reported has come")
