@@ -362,7 +362,7 @@ class WatchCall(Call[Watch]):
             parts.watches.remove(self.watch)
         return not self.future.done()
 
-    def unwanted(self, parts: Parts) -> "Call[None]":
+    def unwanted(self, parts: Parts) -> Call[None]:
         number = self.watch.number
         parts.watches.remove(self.watch)
         return EndWatch(number)
