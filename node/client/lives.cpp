@@ -4,15 +4,7 @@ namespace muster::client {
 
 bool Lives::accept(std::uint64_t group, const proto::Notice& notice) {
     if (notice.from_worker.empty() || notice.life == 0 || notice.call == 0) return true;
-    Call& highest = heard(notice.life).highest[group];
-    const bool is_part =
-        notice.call == highest.call && notice.seq == highest.seq && notice.from_node == highest.from_node;
-    if (notice.repeated && notice.call <= highest.call && !is_part) return false;
-    if (notice.call <= highest.call) return true;
-    highest.call = notice.call;
-    highest.seq = notice.seq;
-    if (highest.from_node != notice.from_node) highest.from_node = notice.from_node;
-    return true;
+    return heard(notice.life).calls[group].accept(notice);
 }
 
 Lives::Life& Lives::heard(std::uint64_t life) {
@@ -31,7 +23,7 @@ Lives::Life& Lives::heard(std::uint64_t life) {
 }
 
 void Lives::forget(std::uint64_t group) {
-    for (auto& life : recent_) life.highest.erase(group);
+    for (auto& life : recent_) life.calls.erase(group);
 }
 
 }  // namespace muster::client

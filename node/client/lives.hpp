@@ -6,19 +6,18 @@
 #include <list>
 #include <unordered_map>
 
-#include "proto/messages.hpp"
+#include "proto/accepted_calls.hpp"
 
 namespace muster::client {
 
-/// Pure. PROTOCOL.md, "Calls that outlive a node": for each group and each life of a notifying worker, the highest call
-/// of which a notification was accepted. It keeps the 4096 lives that were heard last. Groups are named by numbers that
+/// Pure. PROTOCOL.md, "Calls that outlive a node": for each group and each life of a notifying worker, the calls of
+/// which a notification was accepted. It keeps the 4096 lives that were heard last. Groups are named by numbers that
 /// the caller gives.
 class Lives {
 public:
     static constexpr std::size_t kMost = 4096;
 
     /// A notification has come. False if it repeats a call that the group has had: then it is to be dropped.
-    /// A notification for many members comes in parts, which all have its seq: they do not repeat each other.
     bool accept(std::uint64_t group, const proto::Notice& notice);
     /// The worker has no member of the group any more.
     void forget(std::uint64_t group);
@@ -26,14 +25,9 @@ public:
     [[nodiscard]] std::size_t size() const { return lives_.size(); }
 
 private:
-    struct Call {
-        std::uint64_t call = 0;
-        std::uint64_t seq = 0;  // of the notification that had the call
-        NodeId from_node;
-    };
     struct Life {
         std::uint64_t life = 0;
-        std::unordered_map<std::uint64_t, Call> highest;  // by group
+        std::unordered_map<std::uint64_t, proto::AcceptedCalls> calls;  // by group
     };
 
     Life& heard(std::uint64_t life);
