@@ -250,6 +250,7 @@ void Core::Impl::tick() {
     reports.tick();
     notifier.tick();
     settle_calls();
+    drain();
     end_leases();
     note_progress();
     update_ready();
@@ -364,6 +365,28 @@ void Core::Impl::shut_down() {
     say_goodbye();
     sessions.dismiss("this node is leaving: use another");
     stopped = true;
+}
+
+// ---- draining ----------------------------------------------------------------------
+
+void Core::Impl::on(const Drain&) {
+    if (draining || stopping) return;
+    draining = true;
+    drain_quiet_since = sessions.size() == 0 ? kLongAgo : ctx.now;
+    ctx.count("drains");
+}
+
+/// Asks workers to move, some in each tick, and notes since when nobody needs this node any more.
+void Core::Impl::drain() {
+    if (!draining) return;
+    const bool others = std::any_of(peers.all().begin(), peers.all().end(), [](const auto& entry) {
+        return entry.second.is_live() && !entry.second.record.address.empty();
+    });
+    const bool has_workers = others && sessions.drain();
+    if (has_workers || replays.is_busy() || links.has_unacknowledged()) {
+        drain_quiet_since = ctx.now;
+        had_workers = had_workers || has_workers;
+    }
 }
 
 // ---- the public face -------------------------------------------------------------

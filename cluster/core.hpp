@@ -82,6 +82,9 @@ public:
     [[nodiscard]] bool is_busy() const;
     /// Asserts all internal invariants. For tests and simulations: takes time linear in all tables.
     void check() const;
+    /// After a Drain: whether a Shutdown costs no worker anything. That is so when all workers that know how have gone
+    /// to other nodes, and these nodes have what they asked for; and at once if no other node is there to go to.
+    [[nodiscard]] bool is_drained() const;
     /// Names a buffer that exceeds its bound, if there is one. For simulations.
     [[nodiscard]] std::optional<std::string> over_bounds() const;
 

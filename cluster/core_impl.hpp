@@ -67,6 +67,7 @@ struct Core::Impl {
     void update_ready();
     void note_progress();
     void settle_calls();
+    void drain();
     void shut_down();
     [[nodiscard]] bool wants_flush() const;
     [[nodiscard]] bool has_met_all_peers() const;
@@ -84,6 +85,7 @@ struct Core::Impl {
     void on(LocalNotify& event);
     void on(const LocalWatch& event) { watches.watch(event.watch, event.group); }
     void on(const LocalUnwatch& event) { watches.unwatch(event.watch); }
+    void on(const Drain&);
     void on(const Shutdown&) { shut_down(); }
     void answer(const Caller& caller, CallResult result);
 
@@ -178,6 +180,9 @@ struct Core::Impl {
     std::map<std::string, std::map<std::string, Instant>> leases;  // origin -> who gets its publications -> until
     bool started = false;
     bool ready = false;
+    bool draining = false;
+    bool had_workers = false;     // while draining
+    Instant drain_quiet_since{};  // nobody has needed this node since
     bool stopping = false;
     bool stopped = false;
     Instant unseeded_ready_at{};     // ready then although no seed answers

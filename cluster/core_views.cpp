@@ -127,6 +127,13 @@ bool Core::is_busy() const {
     return impl_->replicas.has_backlog() || impl_->local.wants_flush() || !impl_->queries.empty() ||
            impl_->replays.wants_flush();
 }
+bool Core::is_drained() const {
+    // Nodes to which workers have gone ask this one for what it has sent, and again after kReplayAskAgain.
+    const Impl& impl = *impl_;
+    if (!impl.draining || impl.stopped) return impl.stopped;
+    const Duration quiet = impl.had_workers ? 2 * kReplayAskAgain : 2 * impl.ctx.options.timing.tick;
+    return impl.ctx.now - impl.drain_quiet_since >= quiet;
+}
 Seq Core::applied(const std::string& node) const {
     return impl_->replicas.applied(node);
 }

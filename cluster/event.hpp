@@ -132,12 +132,14 @@ struct LocalWatch {
 struct LocalUnwatch {
     WatchId watch;
 };
+/// This node will leave soon: its workers are asked to go to other nodes. See Core::is_drained.
+struct Drain {};
 /// This node leaves the cluster. It publishes a goodbye, and ignores all later events.
 struct Shutdown {};
 
 using EventBody =
     std::variant<Tick, MessageArrived, LinkUp, LinkLost, ProcessGone, ConnectionLost, LocalJoin, LocalLeave,
-                 HandlerGone, HandlerOutcomes, LocalNotify, LocalWatch, LocalUnwatch, Shutdown>;
+                 HandlerGone, HandlerOutcomes, LocalNotify, LocalWatch, LocalUnwatch, Drain, Shutdown>;
 
 struct Event {
     Instant now;

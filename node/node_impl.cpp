@@ -19,6 +19,9 @@
 namespace muster {
 namespace {
 
+constexpr auto kLeastHandoverWindow = std::chrono::seconds(1);
+constexpr auto kDrainLook = std::chrono::milliseconds(10);
+
 constexpr std::size_t kWatchEvents = 65536;     // in the inbox of one watch
 constexpr std::size_t kWatchBytes = 64u << 20;  // in the inbox of one watch
 constexpr std::size_t kMostThreads = 4096;      // for handlers
@@ -60,8 +63,10 @@ std::optional<Error> why_wrong_limits(const Node::Options::Limits& limits) {
 }
 
 std::optional<Error> why_wrong_timing(const Node::Options::Timing& timing) {
-    if (std::min({timing.session_grace, timing.ready_wait, timing.link_retention}).count() < 0)
-        return bad("timing: session_grace, ready_wait and link_retention cannot be negative");
+    if (std::min({timing.session_grace, timing.ready_wait, timing.link_retention, timing.drain_timeout}).count() < 0)
+        return bad("timing: session_grace, ready_wait, link_retention and drain_timeout cannot be negative");
+    if (timing.handover_window < kLeastHandoverWindow || timing.handover_window > std::chrono::hours(1))
+        return bad("timing.handover_window is 1000 to 3600000 ms");
     if (timing.busy_poll.count() < 0 || timing.busy_poll > std::chrono::seconds(1))
         return bad("timing.busy_poll is 0 to 1000000 us");
     return std::nullopt;
@@ -131,6 +136,7 @@ cluster::Options core_options(const Node::Options& options, const NodeId& self, 
     core.secret = unguessable;
     core.timing.ready_wait = options.timing.ready_wait;
     core.timing.link_retention = options.timing.link_retention;
+    core.timing.handover_window = options.timing.handover_window;
     core.session.grace = options.timing.session_grace;
     core.bounds.backlog_items = options.queues.backlog.items;
     core.bounds.backlog_bytes = options.queues.backlog.bytes;
@@ -237,9 +243,21 @@ Node::Impl::~Impl() {
     close();
 }
 
+/// The loop goes on meanwhile.
+void Node::Impl::drain() {
+    const auto until = std::chrono::steady_clock::now() + options.timing.drain_timeout;
+    if (options.timing.drain_timeout.count() == 0 || !engine->post(cluster::Drain{})) return;
+    const auto is_drained = [](const cluster::Core& core) { return core.is_drained(); };
+    while (!engine->is_closed() && !engine->ask(is_drained) && std::chrono::steady_clock::now() < until)
+        std::this_thread::sleep_for(kDrainLook);
+}
+
 void Node::Impl::close() {
     const std::lock_guard lock(closing);
-    if (engine && !engine->is_closed()) log({1, "leaving", "leaving", {}});
+    if (engine && !engine->is_closed()) {
+        log({1, "leaving", "leaving", {}});
+        drain();
+    }
     // In this order: the closed engine ends the loop, and the loop is the only thread that gives work to the pool.
     if (engine) engine->close({ErrorCode::closed, "this node has been closed: start a new one"});
     std::unique_ptr<node::Loop> ended;

@@ -42,6 +42,7 @@ struct Node::Impl final : node::LoopCallbacks {
     /// The same; throws if the system has no more descriptors or threads.
     static Result<std::unique_ptr<Impl>> start_or_throw(Node::Options options, node::DropFilter drop);
     void close();
+    void drain();
 
     /// Whether this process is a fork of the one that started the node. Threads do not survive a fork, so calls then
     /// return `elsewhere()`, and the object must be leaked.

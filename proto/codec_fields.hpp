@@ -125,8 +125,6 @@ template <class Io> bool fields(Io& io, NotifyRequest& m) {
 template <class Io> bool fields(Io& io, WatchRequest& m) { return io(GroupOrAll{m.group}); }
 template <class Io> bool fields(Io& io, UnwatchRequest& m) { return io(m.watch); }
 template <class Io> bool fields(Io& io, ForgetRequest& m) { return io(NodeName{m.node}); }
-template <class Io> bool fields(Io& io, DrainRequest& m) { return io(m.drain); }
-template <class Io> bool fields(Io& io, RebalanceRequest&) { return io(); }
 
 template <class Io> bool fields(Io& io, Member& m) { return io(m.id, WorkerName{m.worker}, m.meta); }
 template <class Io> bool fields(Io& io, NodeInfo& m) {
@@ -219,8 +217,6 @@ template <> inline constexpr std::uint64_t kType<Deliveries> = 70;
 template <> inline constexpr std::uint64_t kType<Gap> = 71;
 template <> inline constexpr std::uint64_t kType<WatchNews> = 72;
 template <> inline constexpr std::uint64_t kType<RejoinRequest> = 80;
-template <> inline constexpr std::uint64_t kType<DrainRequest> = 81;
-template <> inline constexpr std::uint64_t kType<RebalanceRequest> = 82;
 
 // clang-format on
 

@@ -16,13 +16,13 @@
 
 namespace muster::proto {
 
-using Body = std::variant<Hello, Welcome, Refuse, Deltas, Heartbeat, Goodbye, PeerNews, Forget, Pull, SnapshotChunk,
-                          SnapshotAck, Probe, Heard, Ping, Pong, LinkData, LinkAck, Relay, Sealed, ReplayRequest,
-                          WorkerHello, WorkerHeartbeat, WorkerGoodbye, JoinRequest, RejoinRequest, LeaveRequest,
-                          MembersRequest, GroupsRequest, NodesRequest, StatusRequest, NotifyRequest, WatchRequest,
-                          UnwatchRequest, ForgetRequest, DrainRequest, RebalanceRequest, WorkerWelcome, NodeHeartbeat,
-                          Move, JoinReply, LeaveReply, MembersReply, GroupsReply, NodesReply, StatusReply, NotifyReply,
-                          DoneReply, ErrorReply, Deliveries, Gap, WatchNews>;
+using Body =
+    std::variant<Hello, Welcome, Refuse, Deltas, Heartbeat, Goodbye, PeerNews, Forget, Pull, SnapshotChunk, SnapshotAck,
+                 Probe, Heard, Ping, Pong, LinkData, LinkAck, Relay, Sealed, ReplayRequest, WorkerHello,
+                 WorkerHeartbeat, WorkerGoodbye, JoinRequest, RejoinRequest, LeaveRequest, MembersRequest,
+                 GroupsRequest, NodesRequest, StatusRequest, NotifyRequest, WatchRequest, UnwatchRequest, ForgetRequest,
+                 WorkerWelcome, NodeHeartbeat, Move, JoinReply, LeaveReply, MembersReply, GroupsReply, NodesReply,
+                 StatusReply, NotifyReply, DoneReply, ErrorReply, Deliveries, Gap, WatchNews>;
 
 struct Message {
     Header header;
@@ -33,8 +33,7 @@ struct Message {
 
 /// Whether the request administers: only operators may make it.
 inline bool administers(const Body& body) {
-    return std::holds_alternative<ForgetRequest>(body) || std::holds_alternative<DrainRequest>(body) ||
-           std::holds_alternative<RebalanceRequest>(body);
+    return std::holds_alternative<ForgetRequest>(body);
 }
 
 }  // namespace muster::proto

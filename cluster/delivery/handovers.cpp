@@ -10,9 +10,8 @@
 namespace muster::cluster {
 namespace {
 
-constexpr Duration kAskAgain = std::chrono::milliseconds(300);
 // A node that died so long before a worker lost its own had delivered what it sent: its peers repeat to each other.
-constexpr Duration kSettled = std::chrono::seconds(5);
+constexpr Duration kSettled = std::chrono::seconds(1);
 constexpr Duration kRequestTravels = std::chrono::seconds(5);  // at most, or its ages are too low
 constexpr std::size_t kMoverBytes = 256;
 constexpr std::size_t kWaitBytes = 160;
@@ -115,7 +114,7 @@ void Handovers::flush() {
     for (auto& [id, origin] : origins_) {
         if (!can_ask(id)) continue;
         if (origin.ask_again_at <= ctx_.now) {
-            origin.ask_again_at = ctx_.now + kAskAgain;
+            origin.ask_again_at = ctx_.now + kReplayAskAgain;
             for (const auto& [number, request] : origin.asked) send(id, request);
         }
         while (origin.has_new) ask(id, origin);
@@ -146,7 +145,7 @@ void Handovers::ask(const NodeId& id, Origin& origin) {
     if (request.entries.empty()) return;
     origin.last_request = request.number;
     origin.open[request.number] = request.entries.size();
-    origin.ask_again_at = std::min(origin.ask_again_at, ctx_.now + kAskAgain);
+    origin.ask_again_at = std::min(origin.ask_again_at, ctx_.now + kReplayAskAgain);
     send(id, request);
     origin.asked.emplace(request.number, std::move(request));
 }

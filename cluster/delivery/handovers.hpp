@@ -15,6 +15,8 @@
 
 namespace muster::cluster {
 
+inline constexpr Duration kReplayAskAgain = std::chrono::milliseconds(300);
+
 /// A session that has joined a group again waits for a replay from each node, this one included. Until its last part
 /// has come, notices of that node for the group pass the session by, because the replay has them. Those after it
 /// continue it, since both come over one link.

@@ -161,6 +161,12 @@ const Link* Links::find(const NodeId& peer) const {
     return found == links_.end() || found->second.peer() != peer ? nullptr : &found->second;
 }
 
+bool Links::has_unacknowledged() const {
+    return std::any_of(links_.begin(), links_.end(), [&](const auto& entry) {
+        return entry.second.items() > 0 && peers_.find_live(entry.second.peer());
+    });
+}
+
 std::uint64_t Links::lowest_notice() const {
     std::uint64_t lowest = UINT64_MAX;
     for (const auto& [name, link] : links_) lowest = std::min(lowest, link.lowest_notice());

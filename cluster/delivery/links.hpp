@@ -46,6 +46,8 @@ public:
     [[nodiscard]] bool wants_flush() const;
     void flush();
 
+    /// Whether a live peer has not acknowledged everything.
+    [[nodiscard]] bool has_unacknowledged() const;
     /// Link::lowest_notice() of all links, also to peers that are down: they may return.
     [[nodiscard]] std::uint64_t lowest_notice() const;
     [[nodiscard]] std::optional<std::string> over_bounds() const;

@@ -2,6 +2,7 @@
 // README.md, "Handover"; PROTOCOL.md, "31 ReplayRequest".
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -31,6 +32,11 @@ public:
     void tick();
     [[nodiscard]] bool wants_flush() const;
     void flush();
+    /// Whether a node waits for an answer.
+    [[nodiscard]] bool is_busy() const {
+        return std::any_of(askers_.begin(), askers_.end(),
+                           [](const auto& entry) { return !entry.second.queue.empty(); });
+    }
     void begin_life() { askers_.clear(); }
 
     [[nodiscard]] std::size_t memory() const;

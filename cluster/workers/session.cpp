@@ -15,6 +15,8 @@ constexpr std::size_t kInFlightBytes = 1u << 20;
 constexpr std::size_t kLeastAnswerBytes = 32u << 10;
 constexpr std::size_t kFewUnsent = 16;
 constexpr std::size_t kMostLookedAt = 64;
+constexpr Duration kPatienceToMove = std::chrono::seconds(2);
+constexpr Duration kAskAgainToMove = std::chrono::seconds(1);
 constexpr std::size_t kMostUnsettled = 8192;  // calls that are known one by one
 constexpr std::size_t kSmallPart = 4096;      // of a snapshot, in bytes on the wire
 constexpr std::size_t kPartOverhead = 64;     // of a part of a watch event, on the wire, approximately
@@ -153,6 +155,16 @@ void Session::acked(std::uint64_t received, std::vector<Outcome>& outcomes) {
     }
     sent_ = std::max(sent_, acked_);
     items_ = stream_.size();
+}
+
+bool Session::ask_to_move() {
+    to_move_since_ = std::min(to_move_since_, ctx_.now);
+    const bool has_patience = !stream_.empty() && ctx_.now - to_move_since_ < kPatienceToMove;
+    if (!connection_ || has_patience || ctx_.now - asked_to_move_at_ < kAskAgainToMove) return false;
+    asked_to_move_at_ = ctx_.now;
+    ctx_.count("workers_asked_to_move");
+    send(proto::Move{});
+    return true;
 }
 
 bool Session::is_own(const Item& item) const {

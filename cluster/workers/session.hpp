@@ -104,6 +104,10 @@ public:
     void lose(std::uint64_t members, bool at_least = false);
     /// The worker has handled the stream up to `received`. Notifications there count as delivered.
     void acked(std::uint64_t received, std::vector<Outcome>& outcomes);
+    /// Asks the worker to go to another node, unless it was asked within the last second. It is not asked while its
+    /// stream has something that was not acknowledged, but not for longer than two seconds: what is in the stream of a
+    /// node that has ended meanwhile, nobody else has. Returns whether it was asked.
+    bool ask_to_move();
     // The worker's own notify calls.
     /// The call was made a notice with the number `seq`, or none, and those before it have lower numbers.
     void called(std::uint64_t call, std::uint64_t seq);
@@ -174,6 +178,8 @@ private:
     Drawn place_;
     ConnectionId connection_;  // 0: lost
     Instant began_at_{};
+    Instant to_move_since_ = kNever;
+    Instant asked_to_move_at_ = kLongAgo;
     Instant heard_at_{};
     Instant spoke_at_{};
     Instant lost_at_{};

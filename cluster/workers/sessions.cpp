@@ -8,6 +8,8 @@
 namespace muster::cluster {
 namespace {
 
+constexpr std::size_t kMovesPerTick = 64;  // so that workers do not all join elsewhere at the same moment
+
 template <class... Bodies>
 bool is_any_of(const proto::Body& body) {
     return (std::holds_alternative<Bodies>(body) || ...);
@@ -333,6 +335,17 @@ void Sessions::tick() {
             session.heartbeat_if_quiet();
     }
     for (const SessionToken token : silent) lose(*find(token));
+}
+
+bool Sessions::drain() {
+    bool has_any = false;
+    std::size_t asked = 0;
+    for (auto& [token, session] : sessions_) {
+        if (session.life() == 0) continue;
+        has_any = true;
+        if (asked < kMovesPerTick && session.ask_to_move()) ++asked;
+    }
+    return has_any;
 }
 
 std::uint64_t Sessions::lowest_own_notice() {

@@ -85,6 +85,9 @@ public:
 
     /// Whether a session is of an older worker, which does not recognise calls that are repeated.
     [[nodiscard]] bool has_older() const { return older_ > 0; }
+    /// Asks workers to go to another node, some of those that have not been asked lately. False if there are none that
+    /// know how, those whose grace period runs included.
+    bool drain();
     // Session's functions of these names, of all sessions.
     [[nodiscard]] bool has_unsettled_calls() const;
     [[nodiscard]] std::uint64_t lowest_own_notice();

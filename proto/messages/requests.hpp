@@ -98,15 +98,4 @@ struct ForgetRequest {
     bool operator==(const ForgetRequest&) const = default;
 };
 
-/// Administers: the node's workers go to other nodes, and it takes none until it is undrained.
-struct DrainRequest {
-    bool drain = true;  // false: take workers again
-    bool operator==(const DrainRequest&) const = default;
-};
-
-/// Administers: of the node's workers, those above an equal share of all nodes go to other nodes.
-struct RebalanceRequest {
-    bool operator==(const RebalanceRequest&) const = default;
-};
-
 }  // namespace muster::proto

@@ -99,8 +99,15 @@ void Faults::node_fault(Fault fault) {
             return restart_later(host);
         case Fault::shutdown:
             if (!host.running()) return;
-            host.shutdown();
-            return restart_later(host);
+            if (random_.permille(300)) {
+                host.shutdown();
+                return restart_later(host);
+            }
+            draining_.push_back(&host);
+            return host.drain(random_.within(milliseconds(100), seconds(10)), [this, &host] {
+                std::erase(draining_, &host);
+                restart_later(host);
+            });
         case Fault::pause:
             host.pause();
             world_.clock.after(time, [&host] { host.resume(); });
@@ -298,6 +305,7 @@ void Faults::heal_links() {
 }
 
 void Faults::stop() {
+    for (Host* host : std::exchange(draining_, {})) host->shutdown();
     stopped_ = true;
     if (world_.profile.never_heal) {
         for (Place a = 0; a < world_.profile.nodes; ++a) {

@@ -49,6 +49,7 @@ private:
     World& world_;
     Workload& workload_;
     Random random_;
+    std::vector<Host*> draining_;
     bool stopped_ = false;
     int awaited_ = 0;
     std::vector<std::pair<Place, Place>> cuts_;

@@ -222,6 +222,7 @@ struct EventText {
     }
     std::string operator()(const cluster::LocalWatch& e) { return w("LocalWatch")(e.watch)(e.group).str(); }
     std::string operator()(const cluster::LocalUnwatch& e) { return w("LocalUnwatch")(e.watch).str(); }
+    std::string operator()(const cluster::Drain&) { return " Drain"; }
     std::string operator()(const cluster::Shutdown&) { return " Shutdown"; }
 };
 

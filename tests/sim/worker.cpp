@@ -51,6 +51,8 @@ void Worker::crash() {
     positions_.clear();
     accepted_.clear();
     unsettled_.clear();
+    old_connector_ = {};
+    old_token_ = 0;
     model_.notices().worker_ended(name_);
 }
 
@@ -98,6 +100,32 @@ void Worker::move_on() {
     open();
 }
 
+/// Its node wants it to go. It leaves when it has joined elsewhere.
+void Worker::move() {
+    if (!asks_for_replays_ || old_token_ != 0 || doors_.size() < 2) return;
+    ++world_.coverage.marks["worker asked to move"];
+    old_connector_ = std::exchange(connector_, {});
+    old_token_ = token_;
+    move_on();
+}
+
+void Worker::leave_old_node() {
+    const bool joins =
+        std::any_of(joined_.begin(), joined_.end(), [](const Joined& joined) { return joined.request != 0; });
+    if (old_token_ == 0 || !attached() || token_ == old_token_ || joins) return;
+    const Message goodbye{{kScope, name_, old_token_, 0}, WorkerGoodbye{}};
+    ++world_.coverage.messages[goodbye.body.index()];
+    ++world_.coverage.marks["worker moved"];
+    for (const Frame& frame : speech_.frames(goodbye)) world_.network.send(old_connector_, frame);
+    forget_old_node();
+}
+
+void Worker::forget_old_node() {
+    if (old_connector_) world_.network.hang_up(old_connector_);
+    old_connector_ = {};
+    old_token_ = 0;
+}
+
 void Worker::connected(ConnectorId connector) {
     troubled_ = world_.clock.now();
     // libzmq reconnects without telling: only a socket that was opened just now is greeted on.
@@ -126,6 +154,7 @@ void Worker::arm_turn(Duration delay) {
 void Worker::turn() {
     if (!alive_ || stopped_) return;
     const Duration now = world_.clock.now();
+    leave_old_node();
     if (phase_ == Phase::attached) {
         if (now - heard_ > ttl_) return reopen();
         if (now - spoke_ >= heartbeat_) acknowledge();
@@ -287,6 +316,7 @@ void Worker::take(const Message& message) {
     if (const auto* body = std::get_if<Refuse>(&message.body)) return refused(*body);
     if (phase_ != Phase::attached) return;
     if (const auto* beat = std::get_if<NodeHeartbeat>(&message.body)) return settled(beat->settled);
+    if (std::holds_alternative<Move>(message.body)) return move();
     if (const auto* deliveries = std::get_if<Deliveries>(&message.body)) {
         std::uint64_t seq = message.header.seq;
         for (const Delivery& delivery : deliveries->items) stream_item(seq++, delivery);

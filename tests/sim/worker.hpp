@@ -87,6 +87,9 @@ private:
     void take(const proto::Message& message);
     void welcome(const proto::WorkerWelcome& welcome, const proto::Message& message);
     void fresh_session(const NodeId& before, Duration handover);
+    void move();
+    void leave_old_node();
+    void forget_old_node();
     void join_again(const NodeId& before);
     void notify_again();
     void settled(std::uint64_t call);
@@ -145,6 +148,9 @@ private:
         proto::NotifyRequest request;
         bool answered = false;
     };
+    // The node that it was asked to leave, while it joins at another one.
+    ConnectorId old_connector_;
+    std::uint64_t old_token_ = 0;
     std::uint64_t process_ = 0;  // the life that it says
     std::uint64_t calls_ = 0;
     std::map<std::uint64_t, Call> unsettled_;

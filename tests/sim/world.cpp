@@ -165,6 +165,21 @@ void Host::shutdown() {
     if (running()) call(Shutdown{});
 }
 
+void Host::drain(Duration most, std::function<void()> ended) {
+    resume();
+    if (running()) call(Drain{});
+    const Duration until = world_.clock.now() + most;
+    const auto look = [this, life = lives_, until, ended = std::move(ended)](auto&& again) -> void {
+        world_.clock.after(milliseconds(20), [this, life, until, ended, again] {
+            if (life != lives_ || !running()) return;
+            if (!core_->is_drained() && world_.clock.now() < until) return again(again);
+            shutdown();
+            ended();
+        });
+    };
+    look(look);
+}
+
 void Host::pause() {
     if (running()) stopped_ = true;
 }

@@ -116,6 +116,8 @@ public:
     void set_clock_right() { behind_ = Duration(0); }
     void crash();
     void shutdown();
+    /// Asks its workers to go, shuts down when they have or after `most`, and then calls `ended`.
+    void drain(Duration most, std::function<void()> ended);
     /// Not stepped for a while: time runs on, what arrives waits.
     void pause();
     void resume();

@@ -166,8 +166,6 @@ json body(const RejoinRequest& m) {
     return {{"group", say(m.group)}, {"positions", say(m.positions)}, {"joins", say(m.joins)}, {"node", say(m.node)},
             {"away_ms", m.away_ms}};
 }
-json body(const DrainRequest& m) { return {{"drain", m.drain}}; }
-json body(const RebalanceRequest&) { return json::object(); }
 json body(const WorkerHeartbeat& m) { return {{"received", m.received}}; }
 json body(const WorkerGoodbye&) { return json::object(); }
 json body(const JoinRequest& m) {
@@ -225,7 +223,7 @@ NAME(SnapshotChunk) NAME(SnapshotAck) NAME(Probe) NAME(Heard) NAME(Ping) NAME(Po
 NAME(Relay) NAME(Sealed) NAME(WorkerHello) NAME(WorkerHeartbeat) NAME(WorkerGoodbye) NAME(JoinRequest)
 NAME(LeaveRequest) NAME(MembersRequest) NAME(GroupsRequest) NAME(NodesRequest) NAME(StatusRequest) NAME(NotifyRequest)
 NAME(WatchRequest) NAME(UnwatchRequest) NAME(ForgetRequest)
-NAME(ReplayRequest) NAME(RejoinRequest) NAME(DrainRequest) NAME(RebalanceRequest) NAME(Move)
+NAME(ReplayRequest) NAME(RejoinRequest) NAME(Move)
 NAME(WorkerWelcome) NAME(NodeHeartbeat) NAME(JoinReply) NAME(LeaveReply)
 NAME(MembersReply) NAME(GroupsReply) NAME(NodesReply) NAME(StatusReply) NAME(NotifyReply) NAME(DoneReply)
 NAME(ErrorReply) NAME(Deliveries) NAME(Gap) NAME(WatchNews)

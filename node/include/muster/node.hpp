@@ -113,6 +113,11 @@ public:
             std::chrono::milliseconds ready_wait{3000};
             /// How long `queues.link` keeps notifications for a node that is down.
             std::chrono::milliseconds link_retention = std::chrono::minutes(5);
+            /// close() first asks the workers of this node to go to other nodes, and waits so long for them at most. 0:
+            /// it asks nobody. Without workers, or without another node, it does not wait.
+            std::chrono::milliseconds drain_timeout = std::chrono::seconds(10);
+            /// How long notifications are remembered for workers that go to another node, because theirs has died.
+            std::chrono::milliseconds handover_window = std::chrono::seconds(30);
             /// After traffic, the node's own thread and one handler thread poll for so long before they sleep, so that
             /// what arrives then does not wait for a thread to wake up. 0 to 1 s. Polling uses only CPU time that is
             /// otherwise idle; 0 sleeps immediately.

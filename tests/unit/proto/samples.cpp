@@ -162,9 +162,7 @@ void add_worker_messages(Builder& b) {
         .add("NotifyRequest", NotifyRequest{NotificationKind::updated, group(), data(), true, 1000, 3, true})
         .add("WatchRequest", WatchRequest{group()})
         .add("UnwatchRequest", UnwatchRequest{4})
-        .add("ForgetRequest", ForgetRequest{"b"})
-        .add("DrainRequest", DrainRequest{true})
-        .add("RebalanceRequest", RebalanceRequest{});
+        .add("ForgetRequest", ForgetRequest{"b"});
 }
 
 void add_answers(Builder& b) {
