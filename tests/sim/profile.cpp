@@ -153,6 +153,7 @@ Profile draw_profile(const Wishes& wishes, Random random) {
     profile.fault_every = random.within(milliseconds(100), milliseconds(1500));
     profile.work_every = random.within(milliseconds(20), milliseconds(400));
     profile.calm = random.permille(80);
+    profile.older_workers_permille = 150;
     profile.never_heal = wishes.never_heal;
     profile.big_groups = random.permille(40);
     profile.late_start = !profile.calm && random.permille(200);

@@ -72,6 +72,7 @@ struct Profile {
     NetworkProfile network;
     cluster::SessionTiming session;
     Duration handover_window = cluster::Timing{}.handover_window;
+    std::uint64_t older_workers_permille = 0;  // that know neither handovers nor calls that outlive a node
     Duration link_retention = cluster::Timing{}.link_retention;
     cluster::Bounds bounds;
     std::map<Place, cluster::Bounds> own_bounds;  // of places that have others than the rest

@@ -87,6 +87,7 @@ private:
         if (verb == "bound") return bound(words);
         if (verb == "policy") return policy(words);
         if (verb == "retention") return void(cast_.profile.link_retention = time_in(arg(words, 1)));
+        if (verb == "window") return void(cast_.profile.handover_window = time_in(arg(words, 1)));
         if (verb == "keys") return void(cast_.profile.keys = 1);
         if (verb == "early-ends") return void(cast_.profile.network.early_end_permille = 1000);
         if (verb == "grace") return void(cast_.profile.session.grace = time_in(arg(words, 1)));
@@ -290,6 +291,8 @@ private:
         if (words[0] == "set-ahead") return host(arg(words, 1)).set_clock_ahead(), true;
         if (words[0] == "set-right") return host(arg(words, 1)).set_clock_right(), true;
         if (words[0] == "reopen" && stage_->worker(arg(words, 1))) return stage_->worker(words[1])->reopen(), true;
+        if (words[0] == "move-on" && stage_->worker(arg(words, 1))) return stage_->worker(words[1])->move_on(), true;
+        if (words[0] == "drain") return host(arg(words, 1)).drain(seconds(10), [] {}), true;
         if (words[0] == "reset" && stage_->worker(arg(words, 1)))
             return stage_->world().network.reset_doors_of(*stage_->worker(words[1])), true;
         const auto verb = verbs.find(words[0]);

@@ -20,7 +20,7 @@ Worker::Worker(World& world, Model& model, Place place, std::string name, std::v
       doors_(std::move(doors)),
       random_(world.random.fork()),
       speech_(world.profile.is_newer(place), random_),
-      asks_for_replays_(!random_.permille(150)) {}
+      asks_for_replays_(!random_.permille(world.profile.older_workers_permille)) {}
 
 // ---- a life ----------------------------------------------------------------
 

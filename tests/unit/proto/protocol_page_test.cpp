@@ -98,16 +98,22 @@ std::map<std::string, Message> example() {
     return {
         {"hello", {worker, WorkerHello{}}},
         {"welcome",
-         {from_node(0),
-          WorkerWelcome{
-              SessionToken{7}, false, 500, 2000, 1000, {a, NodeState::alive, "127.0.0.1:7100"}, {"127.0.0.1:7200"}}}},
+         {from_node(0), WorkerWelcome{SessionToken{7},
+                                      false,
+                                      500,
+                                      2000,
+                                      1000,
+                                      {a, NodeState::alive, "127.0.0.1:7100"},
+                                      {"127.0.0.1:7200"},
+                                      30000}}},
         {"join", {request(1), JoinRequest{group, 2, {{"zone", "eu"}}, false, 5000}}},
         {"joined", {from_node(1), JoinReply{{{MemberNumber{1}, 2}}, 0}}},
         {"notify", {request(2), NotifyRequest{NotificationKind::created, group, {"\x81\xa2id\x07"}, true, 1000}}},
         {"delivery",
-         {from_node(1), Deliveries{{{Notice{NotificationKind::created, group, {"\x81\xa2id\x07"}, a, "w1", 1, 0, {}, 0},
-                                     std::make_shared<const std::vector<MemberNumber>>(
-                                         std::vector{MemberNumber{1}, MemberNumber{2}})}}}}},
+         {from_node(1),
+          Deliveries{
+              {{Notice{NotificationKind::created, group, {"\x81\xa2id\x07"}, a, "w1", 1, 0, {}, 0, 1},
+                std::make_shared<const std::vector<MemberNumber>>(std::vector{MemberNumber{1}, MemberNumber{2}})}}}}},
         {"heartbeat", {attached, WorkerHeartbeat{1}}},
         {"notified", {from_node(2), NotifyReply{{2, 1, true, 2, {}}}}},
         {"goodbye", {attached, WorkerGoodbye{}}},

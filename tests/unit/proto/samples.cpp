@@ -256,6 +256,7 @@ void add_extreme_answers(Builder& b) {
           WorkerWelcome{
               SessionToken{kMax}, false, kMax, kMax, kMax, {far_node(), NodeState::left, ""}, {kLongAddress, ""}})
         .add("WorkerWelcome", WorkerWelcome{SessionToken{1}, false, 0, 0, 0, info(), {}})
+        .add("NodeHeartbeat", NodeHeartbeat{kMax})
         .add("JoinReply", JoinReply{{}, kMax})
         .add("JoinReply", JoinReply{{{MemberNumber{kMax - 1}, 1}}, 0})
         .add("LeaveReply", LeaveReply{})
