@@ -13,6 +13,7 @@ namespace {
 // A node that died so long before a worker lost its own had delivered what it sent: its peers repeat to each other.
 constexpr Duration kSettled = std::chrono::seconds(1);
 constexpr Duration kRequestTravels = std::chrono::seconds(5);  // at most, or its ages are too low
+constexpr Duration kRemembersEnds = std::chrono::minutes(10);  // of lives; longer than any worker is away and promised
 constexpr std::size_t kMoverBytes = 256;
 constexpr std::size_t kWaitBytes = 160;
 constexpr std::size_t kEntriesPerRequest = 512;  // with the longest names they fit a frame
@@ -31,10 +32,14 @@ Routes::SharedMembers members_of(const Routes::Route& route, SessionToken token)
 /// its own node, so that neither can tell. What the worker's own node sent is no such case: its notifiers, which have
 /// lost it, too, repeat what was not settled.
 bool Handovers::may_have_lost(const NodeId& origin, const proto::RejoinRequest& request) const {
-    const Peer* peer = peers_.find(origin.name);
-    if (origin == request.node || origin.name == ctx_.self.name || !peer) return false;
+    if (origin == request.node || origin.name == ctx_.self.name) return false;
     const auto away = milliseconds(std::min(request.away_ms, milliseconds_of(kLongestWait)));
-    return ctx_.now - peer->state_since <= Duration(away) + kSettled;
+    const auto ended = ended_.find(origin);
+    const Peer* peer = peers_.find(origin.name);
+    if (ended == ended_.end() && peer && peer->record.id == origin && peer->is_live()) return false;
+    // A life that this node has not seen end had ended before it knew of the origin's name.
+    const Instant at = ended == ended_.end() ? ctx_.started_at : ended->second;
+    return ctx_.now - at <= Duration(away) + kSettled;
 }
 
 Handovers::SharedMover Handovers::make_mover(const Session& session, const proto::RejoinRequest& request,
@@ -306,6 +311,10 @@ void Handovers::forget_idle() {
 
 void Handovers::on(const Transition& transition) {
     if (transition.kind == Transition::Kind::up)
+        ended_.erase(transition.id);
+    else
+        ended_.emplace(transition.id, ctx_.now);
+    if (transition.kind == Transition::Kind::up)
         for (const auto& mover : movers_)
             if (sessions_.find(mover->token) && !mover->asked.contains(transition.id)) wait_for(transition.id, mover);
     for (auto& [id, origin] : origins_) {
@@ -321,6 +330,7 @@ void Handovers::on(const Transition& transition) {
 }
 
 void Handovers::tick() {
+    std::erase_if(ended_, [&](const auto& entry) { return ctx_.now - entry.second > kRemembersEnds; });
     while (!movers_.empty() && movers_.front()->until <= ctx_.now) movers_.pop_front();
     for (auto& [id, origin] : origins_) {
         const Peer* peer = peers_.find(id.name);

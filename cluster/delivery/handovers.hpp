@@ -47,6 +47,7 @@ public:
     /// The requests to this node itself since the last call.
     std::vector<proto::ReplayRequest> take_own() { return std::exchange(own_, {}); }
     void begin_life() {
+        ended_.clear();
         origins_.clear();
         movers_.clear();
     }
@@ -124,7 +125,8 @@ private:
     Routes& routes_;
     Sessions& sessions_;
     std::map<NodeId, Origin> origins_;
-    std::deque<SharedMover> movers_;  // of the last Timing::handover_window, in the order of `until`
+    std::map<NodeId, Instant> ended_;  // lives that this node has known, and when they ended or fell silent, lately
+    std::deque<SharedMover> movers_;   // of the last Timing::handover_window, in the order of `until`
     std::vector<proto::ReplayRequest> own_;
 };
 

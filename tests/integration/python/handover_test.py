@@ -14,7 +14,7 @@ from muster import Kind
 
 RATE = 300  # notifications a second
 SETTLING = 1.5  # seconds between a kill and the restart, and between a restart and the next kill
-OUTLIVES = False  # whether nodes settle calls, so that a poster may lose its own node
+OUTLIVES = True  # whether nodes settle calls, so that a poster may lose its own node
 POSTERS_NODE = 2  # the last of the list; it is killed only if calls outlive it
 
 
