@@ -31,12 +31,6 @@ const Recent::Numbered* Recent::find(const Group& group) const {
     return found == groups_.end() ? nullptr : found->second.get();
 }
 
-bool Recent::is_full(std::size_t more) const {
-    const Bounds& bounds = ctx_.options.bounds;
-    return order_.size() >= bounds.recent_items || bytes_.amount() + more > bounds.recent_bytes ||
-           !bytes_.has_room(more);
-}
-
 bool Recent::number_next(Numbered& group, bool for_workers) {
     ++group.last;
     if (for_workers || ctx_.now < group.needed_until || ctx_.now < all_needed_until_) return true;
@@ -45,17 +39,14 @@ bool Recent::number_next(Numbered& group, bool for_workers) {
 }
 
 void Recent::keep(const SharedNumbered& group, const proto::SharedNotice& notice, std::size_t size) {
-    const std::size_t bytes = size + kKeptBytes;
-    while (is_full(bytes) && !order_.empty()) {
+    bytes_ += size + kKeptBytes;
+    group->kept.push_back({notice, ctx_.now, size});
+    order_.push_back({group, group->last, ctx_.now});
+    // Perhaps this one as well, if there is no memory at all.
+    while (!order_.empty() && (is_over_bounds() || !bytes_.has_room(0))) {
         ctx_.count("recent_notices_forgotten");
         forget_oldest(true);
     }
-    group->kept.push_back({notice, ctx_.now, size});
-    bytes_ += bytes;
-    if (!is_full(0)) return order_.push_back({group, group->last, ctx_.now});
-    ctx_.count("recent_notices_forgotten");
-    forget_all_of(*group);
-    group->forgotten_at = ctx_.now;
 }
 
 void Recent::forget_all_of(Numbered& group) {

@@ -69,7 +69,6 @@ public:
     [[nodiscard]] bool is_over_bounds() const;
 
 private:
-    [[nodiscard]] bool is_full(std::size_t more) const;
     void forget_oldest(bool by_bound);
     void forget_all_of(Numbered& group);
     /// A notice that was kept, and may have been forgotten with all of its group.

@@ -1,0 +1,85 @@
+// What a node remembers of its own notices: for which groups, for how long, and how much.
+#include <gtest/gtest.h>
+
+#include "cluster/delivery/recent.hpp"
+
+namespace muster::cluster::test {
+namespace {
+
+using std::chrono::seconds;
+
+const Group kRecentOrders{"orders", "streams"};
+const Group kRecentStock{"stock", "streams"};
+
+class RecentNotices : public ::testing::Test {
+protected:
+    static Options options() {
+        Options options;
+        options.self = {"a", Incarnation{1}};
+        options.bounds.recent_items = 4;
+        options.timing.handover_window = seconds(30);
+        return options;
+    }
+    /// The group's next notice, of a node whose notices have numbers, too.
+    void send(const Group& group, bool for_workers) {
+        const auto numbered = recent.of(group);
+        ++recent.last_seq;
+        proto::Notice notice;
+        notice.group = group;
+        notice.group_seq = numbered->last + 1;
+        if (recent.number_next(*numbered, for_workers)) recent.keep(numbered, proto::SharedNotice(notice), 10);
+    }
+    void pass(Duration time) {
+        ctx.now += time;
+        recent.tick([](const Group&) { return true; });
+    }
+    std::size_t kept(const Group& group) { return recent.of(group)->kept.size(); }
+
+    Context ctx{options()};
+    Recent recent{ctx};
+};
+
+TEST_F(RecentNotices, GroupsWithHandlersAloneAreNumberedAndNotRemembered) {
+    send(kRecentOrders, false);
+    send(kRecentOrders, false);
+    EXPECT_EQ(recent.of(kRecentOrders)->last, 2u);
+    EXPECT_EQ(kept(kRecentOrders), 0u);
+    EXPECT_EQ(recent.memory(), 0u);
+}
+
+TEST_F(RecentNotices, TheyAreRememberedWhileAWorkerMayComeBack) {
+    recent.lost_members(kRecentOrders);
+    send(kRecentOrders, false);
+    pass(seconds(29));
+    send(kRecentOrders, false);
+    EXPECT_EQ(kept(kRecentOrders), 2u);
+    pass(seconds(2));
+    EXPECT_EQ(kept(kRecentOrders), 1u) << "the first is older than the window";
+    send(kRecentOrders, false);
+    EXPECT_EQ(kept(kRecentOrders), 0u) << "nobody needs them any more";
+    EXPECT_EQ(recent.memory(), 0u);
+}
+
+TEST_F(RecentNotices, TheOldestOfAllGroupsAreForgottenFirst) {
+    send(kRecentOrders, true);
+    send(kRecentStock, true);
+    for (int i = 0; i < 4; ++i) send(kRecentStock, true);
+    EXPECT_EQ(kept(kRecentOrders), 0u);
+    EXPECT_EQ(kept(kRecentStock), 4u);
+    EXPECT_EQ(recent.of(kRecentStock)->forgotten(), recent.of(kRecentStock)->last - 4);
+    EXPECT_EQ(recent.of(kRecentOrders)->forgotten_at, ctx.now) << "a bound made the node forget it";
+    EXPECT_FALSE(recent.is_over_bounds());
+}
+
+TEST_F(RecentNotices, NumbersNeverRepeatInOneLife) {
+    send(kRecentOrders, true);
+    send(kRecentOrders, true);
+    pass(seconds(60));
+    recent.tick([](const Group&) { return false; });
+    EXPECT_EQ(recent.find(kRecentOrders), nullptr);
+    send(kRecentOrders, true);
+    EXPECT_GT(recent.of(kRecentOrders)->last, 2u);
+}
+
+}  // namespace
+}  // namespace muster::cluster::test
