@@ -128,6 +128,7 @@ bool Core::Impl::settle_once() {
     }
     replicas.updates().visit_changed([&](std::optional<Group> group) {
         group ? routes.changed(*group) : routes.clear();
+        notifier.group_changed(group);
         ctx.emit(GroupChanged{std::move(group)});
     });
     replicas.updates().visit_lost([&](const std::optional<Group>& group) { recent.lost_members(group); });

@@ -66,7 +66,7 @@ void Notifier::notify(const Caller& caller, const std::string& worker, std::uint
         notice.ticket = reports_.open(caller, report, route.targets, milliseconds(notice.wait_ms), share);
     }
     const std::uint64_t ticket = notice.ticket;
-    if (was_accepted) keep_repeated(notice, size);
+    if (was_accepted) keep_repeated(notice, size, route.targets);
     const bool remember = numbered && recent_.number_next(*numbered, route.for_workers);
     // Without a ticket one notice serves all targets. With one, each target gets its own, since `newest` differs.
     const proto::SharedNotice shared = !request.wait ? proto::SharedNotice(std::move(notice))
@@ -78,8 +78,19 @@ void Notifier::notify(const Caller& caller, const std::string& worker, std::uint
     reports_.answer_if_complete(ticket);
 }
 
-void Notifier::keep_repeated(proto::Notice notice, std::size_t size) {
-    if (repeated_.empty()) served_ = shown_nodes();
+void Notifier::keep_repeated(proto::Notice notice, std::size_t size, const Targets& targets) {
+    const std::set<NodeId> whole = whole_nodes();
+    if (repeated_.empty()) {
+        served_ = whole;
+        behind_.clear();
+    }
+    std::erase_if(served_, [&](const NodeId& node) {
+        if (whole.contains(node)) return false;
+        behind_[node] = {notice.seq, {}};
+        return true;
+    });
+    for (const auto& target : targets)
+        if (target.node != ctx_.self && !served_.contains(target.node)) behind_[target.node].sent.insert(notice.group);
     notice.ticket = 0;
     const std::size_t bytes = size + kRepeatedBytes;
     while (!repeated_.empty() && (repeated_.size() >= kMostRepeated || !repeated_bytes_.has_room(bytes))) {
@@ -91,21 +102,50 @@ void Notifier::keep_repeated(proto::Notice notice, std::size_t size) {
     repeated_.push_back({std::move(notice), ctx_.now, bytes});
 }
 
-std::set<NodeId> Notifier::shown_nodes() const {
+std::set<NodeId> Notifier::whole_nodes() const {
     std::set<NodeId> nodes;
-    replicas_.for_each_fully_shown([&](const Replica& replica) { nodes.insert(replica.id()); });
+    replicas_.for_each_whole([&](const NodeId& node) { nodes.insert(node); });
     return nodes;
 }
 
-void Notifier::tables_changed() {
+void Notifier::group_changed(const std::optional<Group>& group) {
     if (repeated_.empty()) return;
-    for (const NodeId& node : shown_nodes()) {
-        if (node == ctx_.self || !served_.insert(node).second) continue;
-        for (const Repeated& repeated : repeated_) {
-            const auto& targets = routes_.of(repeated.notice->group).targets;
-            const bool has_members =
-                std::any_of(targets.begin(), targets.end(), [&](const auto& target) { return target.node == node; });
-            if (!has_members) continue;
+    if (group)
+        changed_.insert(*group);
+    else
+        all_changed_ = true;
+}
+
+void Notifier::tables_changed() {
+    std::set<Group> changed = std::exchange(changed_, {});
+    if (std::exchange(all_changed_, false))
+        for (const Repeated& repeated : repeated_) changed.insert(repeated.notice->group);
+    if (repeated_.empty()) return;
+    if (!changed.empty()) send_repeated(changed);
+    for (const NodeId& node : whole_nodes()) {
+        behind_.erase(node);
+        served_.insert(node);
+    }
+}
+
+void Notifier::send_repeated(const std::set<Group>& groups) {
+    std::map<Group, std::vector<NodeId>> nodes;  // that have their first members of the group
+    for (const Group& group : groups) {
+        const auto& targets = routes_.of(group).targets;
+        for (auto& [node, behind] : behind_)
+            if (std::none_of(targets.begin(), targets.end(), [&](const auto& target) { return target.node == node; }))
+                behind.sent.erase(group);
+        for (const auto& target : targets)
+            if (target.node != ctx_.self && !served_.contains(target.node) &&
+                behind_[target.node].sent.insert(group).second)
+                nodes[group].push_back(target.node);
+    }
+    if (nodes.empty()) return;
+    for (const Repeated& repeated : repeated_) {
+        const auto found = nodes.find(repeated.notice->group);
+        if (found == nodes.end()) continue;
+        for (const NodeId& node : found->second) {
+            if (repeated.notice->seq < behind_[node].since) continue;
             ctx_.count("repeated_calls_sent_later");
             reports_.dropped(node, links_.put(node, repeated.notice, repeated.size).dropped);
         }
@@ -120,6 +160,7 @@ void Notifier::tick() {
 
 void Notifier::begin_life() {
     repeated_.clear();
+    behind_.clear();
     repeated_bytes_ -= repeated_bytes_.amount();
 }
 

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 #include <deque>
+#include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -39,9 +41,11 @@ public:
     void notify(const Caller& caller, const std::string& worker, std::uint64_t life, proto::NotifyRequest request,
                 const SharedShare& share);
 
-    /// Tables have been shown or hidden, or groups have changed. Calls that workers repeat after the death of their
-    /// node may come to a node that does not know all others yet, as after its own restart. What it has sent of them
-    /// goes to nodes whose tables are shown later as well, before anything else.
+    /// The shown members of a group (nullopt: of very many) have changed. Calls that workers repeat after the death of
+    /// their node may come to a node that does not know all others yet, as after its own restart, or whose copy of a
+    /// table is behind. What it has taken of them goes to members that are shown later as well, before anything else.
+    void group_changed(const std::optional<Group>& group);
+    /// All groups have been told, and tables shown or hidden.
     void tables_changed();
     /// Forgets repeated calls that are older than Timing::handover_window.
     void tick();
@@ -54,10 +58,16 @@ private:
         Instant at;
         std::size_t size = 0;
     };
-    void keep_repeated(proto::Notice notice, std::size_t size);
-    [[nodiscard]] std::set<NodeId> shown_nodes() const;
-
     using Targets = std::vector<Routes::Target>;
+    /// A node whose table was not shown, or not whole, when a repeated call was taken.
+    struct Behind {
+        std::uint64_t since = 0;  // the first such notice
+        std::set<Group> sent;     // of which it was sent everything, because it has shown members there
+    };
+    void keep_repeated(proto::Notice notice, std::size_t size, const Targets& targets);
+    void send_repeated(const std::set<Group>& groups);
+    [[nodiscard]] std::set<NodeId> whole_nodes() const;
+
     /// The first target whose link has no room for `size` bytes, if the policy is to refuse the call then.
     [[nodiscard]] const Routes::Target* first_full(const Targets& targets, std::size_t size) const;
     /// Sends the notice to all targets. Adds targets that a full link kept it from to `report.missed`.
@@ -73,7 +83,10 @@ private:
     FanOuts& fan_outs_;
     Reports& reports_;
     std::deque<Repeated> repeated_;  // oldest first
-    std::set<NodeId> served_;        // nodes whose tables are shown, and that were sent all of these
+    std::set<NodeId> served_;        // nodes whose tables are whole, and that were sent all of these
+    std::map<NodeId, Behind> behind_;
+    std::set<Group> changed_;  // since tables_changed()
+    bool all_changed_ = false;
     Drawn repeated_bytes_;
 };
 

@@ -92,11 +92,13 @@ public:
         for (const Replica* holder : groups_.holders(group))
             if (const MemberList* members = holder->find_visible(group)) visit(*holder, *members);
     }
-    /// Calls `visit(const Replica&)` for every table of another node that is shown with all its groups.
+    /// Calls `visit(const NodeId&)` for every other node whose table is shown with all its groups, up to the latest
+    /// position that this node has heard of.
     template <class Visit>
-    void for_each_fully_shown(Visit visit) const {
+    void for_each_whole(Visit visit) const {
         for (const auto& [name, copy] : copies_)
-            if (const Replica* replica = shown(name); replica && replica->is_fully_shown()) visit(*replica);
+            if (const Replica* replica = shown(name); replica && replica->applied() >= copy.known())
+                visit(replica->id());
     }
     [[nodiscard]] bool has_members(const Group& group) const {
         bool has = false;
