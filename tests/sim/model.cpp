@@ -123,7 +123,7 @@ void Model::open_call(Watched& watched, const EventBody& event, Host& host) {
         cause_.to_leave = watched.life->all_of({"", gone->handler.value});
     } else if (const auto* notify = std::get_if<LocalNotify>(&event)) {
         const std::uint64_t number = number_of(notify->data);
-        notices_.taken(number, *watched.life, "", notify->kind, notify->group,
+        notices_.taken(number, *watched.life, {}, notify->kind, notify->group,
                        host.core().members(notify->group, false), now);
         watched.calls[notify->call.value] = {
             Call::Kind::notify, now + notify->timeout, {}, false, notify->wait, number};
@@ -144,8 +144,8 @@ void Model::open_request(Watched& watched, const proto::Message& message, Host& 
         cause_.to_leave = watched.life->all_of(owner);
     } else if (const auto* notify = std::get_if<proto::NotifyRequest>(&message.body)) {
         const std::uint64_t number = number_of(notify->data);
-        notices_.taken(number, *watched.life, owner.worker, notify->kind, notify->group,
-                       host.core().members(notify->group, false), world_.clock.now());
+        notices_.taken(number, *watched.life, owner, notify->kind, notify->group,
+                       host.core().members(notify->group, false), world_.clock.now(), notify->repeated);
     }
 }
 

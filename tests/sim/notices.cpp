@@ -19,8 +19,8 @@ std::uint64_t number_of(const Data& data) {
     return number;
 }
 
-void Notices::taken(std::uint64_t number, Life& from, const std::string& worker, NotificationKind kind,
-                    const Group& group, const std::vector<Member>& members, Duration now) {
+void Notices::taken(std::uint64_t number, Life& from, const Owner& notifier, NotificationKind kind, const Group& group,
+                    const std::vector<Member>& members, Duration now, bool repeated) {
     std::set<MemberKey> expected;
     for (const Member& member : members) {
         if (const Life* life = truth_.find(member.id.node)) expected.emplace(life->index, member.id.number.value);
@@ -28,9 +28,11 @@ void Notices::taken(std::uint64_t number, Life& from, const std::string& worker,
     const auto [at, fresh] = sent_.try_emplace(number);
     Sent& sent = at->second;
     sent.addressed.insert(expected.begin(), expected.end());
+    if (!notifier.worker.empty()) sent.sessions.insert(notifier.number);
+    sent.sent_later = sent.sent_later || repeated;
     if (!fresh) return taken_again(sent, from, group, expected, now);
     sent.from = from.index;
-    sent.worker = worker;
+    sent.worker = notifier.worker;
     if (const auto process = processes_.find(number); process != processes_.end()) sent.process = process->second;
     sent.worker_lives = sent.process != 0;
     sent.kind = kind;
@@ -255,8 +257,8 @@ std::optional<std::string> Notices::owed() const {
 void Notices::count_what_may_miss(const Sent& sent, Owners& missed) const {
     std::set<std::uint64_t> lives;
     for (const auto& [life, member] : sent.addressed) lives.insert(life);
-    // A call that is repeated goes to nodes that are shown later, too.
-    if (!sent.again.empty())
+    // A call that is repeated goes to nodes that are shown later, too, whether or not its first request arrived.
+    if (sent.sent_later)
         for (const auto& life : truth_.lives()) lives.insert(life->index);
     for (const std::uint64_t life : lives) {
         const auto end = sent.addressed.lower_bound({life + 1, 0});
@@ -266,15 +268,16 @@ void Notices::count_what_may_miss(const Sent& sent, Owners& missed) const {
             const MemberKey key{life, member};
             const bool sent_to = member > newest || sent.addressed.contains(key);
             // What came before its node took another incarnation, and was not acknowledged yet, is told as lost as
-            // well. So is what a link lost and the memory of its origin replayed.
-            const bool came = has_come(sent, key) && !truth_.at(sent.from).went_on && !continuity_.has_moved(key) &&
-                              sent.again.empty();
-            if (sent_to && !came && !sent.gave_way.contains(key) && real.group == sent.group)
-                ++missed[receiver(life, real.owner)];
+            // well. So is what a link lost and the memory of its origin replayed, and each copy of a call that the
+            // notifier repeated: the node that loses one does not know which others have come.
+            const bool came = sent.gave_way.contains(key) ||
+                              (has_come(sent, key) && !truth_.at(sent.from).went_on && !continuity_.has_moved(key));
+            if (sent_to && real.group == sent.group)
+                missed[receiver(life, real.owner)] += sent.copies() - (came ? 1 : 0);
         }
     }
     for (const MemberKey& member : sent.away)
-        ++missed[receiver(member.first, truth_.at(member.first).ever.at(member.second).owner)];
+        missed[receiver(member.first, truth_.at(member.first).ever.at(member.second).owner)] += sent.copies();
 }
 
 /// Nobody is told to have missed more than there was and did not come.

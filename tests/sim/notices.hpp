@@ -1,6 +1,7 @@
 // The truth of notifications: which were sent, who must get them, who got them.
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <optional>
 #include <set>
@@ -23,12 +24,12 @@ public:
 
     std::uint64_t next_number() { return ++last_number_; }
 
-    /// The notifier's node takes it now. Taken again (a repeated request), only
-    /// those count that were members both times.
     /// A worker's process makes the call, which has an identity that outlives its session.
     void called(std::uint64_t number, std::uint64_t process) { processes_[number] = process; }
-    void taken(std::uint64_t number, Life& from, const std::string& worker, NotificationKind kind, const Group& group,
-               const std::vector<Member>& members, Duration now);
+    /// The notifier's node takes it now. Taken again (a repeated request), only
+    /// those count that were members both times. `repeated`: the worker says that it had sent it in another session.
+    void taken(std::uint64_t number, Life& from, const Owner& notifier, NotificationKind kind, const Group& group,
+               const std::vector<Member>& members, Duration now, bool repeated = false);
     /// The node has refused the session: it has not taken it.
     void not_taken(std::uint64_t number, const Life& from);
     /// The process of a worker has ended: what it sent is not sent again.
@@ -62,6 +63,9 @@ private:
         bool promised = false;
         bool refused = false;
         bool repeated = false;
+        std::set<std::uint64_t> sessions;  // of the worker that sent it: for each, a node sends a copy
+        bool sent_later = false;           // also to nodes that are shown later
+        [[nodiscard]] std::uint64_t copies() const { return std::max<std::uint64_t>(1, sessions.size()); }
         std::set<MemberKey> expected;  // that it must come to
         // That its node had lost lately: it must come to those whose workers join again.
         std::set<MemberKey> away;

@@ -252,7 +252,7 @@ TEST(Judge, a_loss_may_be_told_of_members_that_a_repeated_request_does_not_find)
         Notices notices(truth, continuity);
         const std::vector<Member> members{{{to.id, MemberNumber{1}}, "", {}}};
         for (const auto& found : {found_at_all ? members : std::vector<Member>{}, {}})
-            notices.taken(1, from, "w", NotificationKind::created, group, found, Duration{0});
+            notices.taken(1, from, {"w", 1}, NotificationKind::created, group, found, Duration{0});
         notices.gap(to, owner, missed);
         return notices.owed();
     };
