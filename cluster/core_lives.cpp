@@ -12,7 +12,6 @@ void Core::Impl::adopt_incarnation(Incarnation incarnation) {
     const bool known = ready || replicas.own().applied() != Seq{};
     if (known) end_life();
     recent.begin_life();
-    notifier.begin_life();
     handovers.begin_life();
     replays.begin_life();
     links.begin_life();  // a node may have reported to notifiers before it was ready
@@ -21,6 +20,7 @@ void Core::Impl::adopt_incarnation(Incarnation incarnation) {
     peers.begin_life();
     replicas.adopt(incarnation);
     routes.clear();
+    notifier.begin_life();
     ctx.count("incarnations_adopted");
     ctx.emit(IdentityChanged{ctx.self});
     if (known) ctx.note(Note::Kind::new_incarnation, ctx.self.name, std::to_string(incarnation.value));

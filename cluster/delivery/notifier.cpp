@@ -159,9 +159,20 @@ void Notifier::tick() {
 }
 
 void Notifier::begin_life() {
-    repeated_.clear();
+    served_.clear();
     behind_.clear();
-    repeated_bytes_ -= repeated_bytes_.amount();
+    changed_.clear();
+    all_changed_ = true;
+    for (Repeated& repeated : repeated_) {
+        proto::Notice notice = *repeated.notice;
+        const auto group = recent_.of(notice.group);
+        notice.from_node = ctx_.self;
+        notice.seq = ++recent_.last_seq;
+        notice.group_seq = group->last + 1;
+        repeated.notice = proto::SharedNotice(std::move(notice));
+        (void)recent_.number_next(*group, true);
+        recent_.keep(group, repeated.notice, repeated.size - kRepeatedBytes);
+    }
 }
 
 const Routes::Target* Notifier::first_full(const Targets& targets, std::size_t size) const {

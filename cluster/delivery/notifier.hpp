@@ -49,6 +49,8 @@ public:
     void tables_changed();
     /// Forgets repeated calls that are older than Timing::handover_window.
     void tick();
+    /// This node has another incarnation, as which it sends the repeated calls again: their workers may believe them
+    /// settled, if this node knew nobody else yet.
     void begin_life();
     [[nodiscard]] std::size_t memory() const { return repeated_bytes_.amount(); }
 

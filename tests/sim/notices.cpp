@@ -79,9 +79,15 @@ void Notices::worker_ended(const std::string& worker) {
 }
 
 bool Notices::was_sent_by(const Sent& sent, const NodeId& node) const {
-    return truth_.at(sent.from).id == node || std::any_of(sent.again.begin(), sent.again.end(), [&](const auto& again) {
-               return truth_.at(again.from).id == node;
-           });
+    const auto sent_it = [&](std::uint64_t from) {
+        if (truth_.at(from).id == node) return true;
+        // A process that takes another incarnation sends repeated calls again as that.
+        for (auto next = truth_.at(from).next; next && sent.sent_later; next = truth_.at(*next).next)
+            if (truth_.at(*next).id == node) return true;
+        return false;
+    };
+    return sent_it(sent.from) ||
+           std::any_of(sent.again.begin(), sent.again.end(), [&](const auto& again) { return sent_it(again.from); });
 }
 
 void Notices::answered(std::uint64_t number, const NotifyReport& report, bool waited) {

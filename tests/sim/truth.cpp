@@ -99,6 +99,7 @@ void Truth::rename(Life& life, const NodeId& id) {
 Life& Truth::succeed(Life& life, const NodeId& id) {
     if (id.incarnation <= life.id.incarnation) throw Violation(id.name + ": takes a lower incarnation");
     Life& next = begin(id);
+    life.next = next.index;
     next.ever = life.ever;
     std::erase_if(next.ever, [](const auto& entry) { return entry.second.gone; });
     next.held = life.held;

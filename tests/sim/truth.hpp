@@ -45,8 +45,9 @@ struct Life {
     NodeId id;
     std::uint64_t index = 0;
     bool running = true;
-    bool graceful = false;  // how it ended
-    bool went_on = false;   // its process took another incarnation
+    bool graceful = false;              // how it ended
+    std::optional<std::uint64_t> next;  // index of the life as which the process went on
+    bool went_on = false;               // its process took another incarnation
     Duration ended{0};
     std::map<std::uint64_t, TrueMember> ever;
     std::map<std::pair<Owner, Group>, std::set<std::uint64_t>> held;  // what stands now
