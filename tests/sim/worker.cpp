@@ -1,5 +1,7 @@
 #include "tests/sim/worker.hpp"
 
+#include <algorithm>
+
 #include "proto/codec.hpp"
 
 namespace muster::sim {
@@ -225,7 +227,7 @@ void Worker::fresh_session(const NodeId& before, Duration handover) {
 void Worker::join_again(const NodeId& before) {
     std::set<Group> groups;
     for (const Joined& joined : joined_) groups.insert(joined.group);
-    std::erase_if(positions_, [&](const auto& entry) { return !groups.contains(entry.first); });
+    forget_positions();
     const auto ms_since = [this](Duration at) {
         return static_cast<std::uint64_t>((world_.clock.now() - at) / milliseconds(1));
     };
@@ -248,6 +250,15 @@ void Worker::join_again(const NodeId& before) {
         model_.continuity().rejoins(name_, token_, group, std::move(members));
         request(std::move(again));
     }
+}
+
+bool Worker::has_joined(const Group& group) const {
+    return std::any_of(joined_.begin(), joined_.end(), [&](const Joined& joined) { return joined.group == group; });
+}
+
+/// With the last member of the group.
+void Worker::forget_positions() {
+    std::erase_if(positions_, [&](const auto& entry) { return !has_joined(entry.first); });
 }
 
 /// In their order, before all later ones.
@@ -355,7 +366,7 @@ void Worker::stream_item(std::uint64_t seq, const StreamItem& item) {
         return reopen();
     }
     taken_ = seq;
-    if (const auto* delivery = std::get_if<Delivery>(&item)) {
+    if (const auto* delivery = std::get_if<Delivery>(&item); delivery && has_joined(delivery->notice->group)) {
         auto& position = positions_[delivery->notice->group][delivery->notice->from_node];
         position = std::max(position, delivery->notice->group_seq);
     }

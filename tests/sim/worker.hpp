@@ -91,6 +91,8 @@ private:
     void leave_old_node();
     void forget_old_node();
     void join_again(const NodeId& before);
+    void forget_positions();
+    [[nodiscard]] bool has_joined(const Group& group) const;  // or asks to
     void notify_again();
     void settled(std::uint64_t call);
     bool accepts(const proto::Notice& notice);

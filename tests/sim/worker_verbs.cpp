@@ -178,6 +178,7 @@ void Worker::answer_leave(const LeaveRequest& asked, const LeaveReply& reply) {
         }
     }
     std::erase_if(joined_, [](const Joined& joined) { return joined.request == 0 && joined.count == 0; });
+    forget_positions();
 }
 
 bool Worker::is_attached_to(const Host& host, std::uint64_t token) const {
