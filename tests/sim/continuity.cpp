@@ -17,6 +17,7 @@ void Continuity::rejoined(const std::string& worker, std::uint64_t token, const 
     if (before.second == 0) return;
     root_[member] = root_of(before);
     next_[before] = {member, now};
+    joined_at_[member] = now;
 }
 
 MemberKey Continuity::root_of(MemberKey member) const {
@@ -63,6 +64,11 @@ bool Continuity::is_followed(std::uint64_t origin, MemberKey member, Duration at
     if (next == next_.end() || of == first_shown_.end()) return false;
     const auto seen = of->second.find(next->second.first);
     return seen != of->second.end() && seen->second <= at;
+}
+
+bool Continuity::is_fresh(MemberKey member, Duration sent_at) const {
+    const auto found = joined_at_.find(member);
+    return found != joined_at_.end() && sent_at <= found->second + kReplayTakes;
 }
 
 bool Continuity::returned_since(std::uint64_t origin, MemberKey member, Duration since) const {

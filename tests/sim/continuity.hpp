@@ -44,13 +44,20 @@ public:
     /// Whether this node has shown the member again since.
     [[nodiscard]] bool returned_since(std::uint64_t origin, MemberKey member, Duration since) const;
 
+    /// Whether the member follows another one, and had not joined for long, or at all, when something was sent: it may
+    /// come from the memory of a node.
+    [[nodiscard]] bool is_fresh(MemberKey member, Duration sent_at) const;
+
     [[nodiscard]] Duration window() const { return window_; }
 
 private:
+    static constexpr Duration kReplayTakes = std::chrono::seconds(10);  // at most, where nodes are cut off meanwhile
+
     Duration window_;
     std::map<std::tuple<std::string, std::uint64_t, Group>, std::deque<MemberKey>> asked_;
     std::map<MemberKey, MemberKey> root_;
     std::map<MemberKey, std::pair<MemberKey, Duration>> next_;
+    std::map<MemberKey, Duration> joined_at_;  // of those that follow another
     std::map<std::uint64_t, std::map<Group, std::map<MemberKey, Duration>>> lost_;
     std::map<std::uint64_t, std::map<MemberKey, Duration>> shown_;  // again
     std::map<std::uint64_t, std::map<MemberKey, Duration>> first_shown_;

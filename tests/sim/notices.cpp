@@ -165,16 +165,25 @@ void Notices::handled(const Notification& notification, Life& at, const Owner& o
         if (!sent.got.insert(root).second) throw Violation(who + "reaches " + name + " twice");
         // A worker's calls keep their order through all nodes that send them.
         const bool by_worker = sent.process != 0;
-        auto& latest = latest_[{root.first, root.second, by_worker ? sent.process : sent.from, sent.worker}];
+        const auto latest_of = [&](std::uint64_t node) -> std::uint64_t& {
+            return latest_[{root.first, root.second, by_worker ? sent.process : sent.from, sent.worker, node}];
+        };
+        auto& latest = latest_of(0);
+        auto& latest_of_node = latest_of(truth_.find(notification.from_node)->index + 1);
         const std::uint64_t place = by_worker ? number : notification.seq;
         // What was sent shortly before the member joined is not for it, but may come with a replay. Of a call that two
         // nodes send, one may be told as lost, and the other comes late.
         const bool told_lost = !sent.again.empty() && gaps_.contains(receiver(at.index, owner));
-        if (place <= latest && was_for(sent, root) && !told_lost)
+        // A member that has come to another node gets what it missed from the memories of all nodes at once. What a
+        // notifier that has moved, too, sent at one of them may come after what it sent at the next.
+        const bool from_memories = by_worker && continuity_.is_fresh({at.index, member.value}, sent.at);
+        const std::uint64_t before = from_memories ? latest_of_node : latest;
+        if (place <= before && was_for(sent, root) && !told_lost)
             throw Violation(who + "overtakes an earlier one on the way to " + name + ": " + name_of(number, sent) +
                             ", number " + std::to_string(notification.seq) + " of " + notification.from_node.name +
-                            ", comes after " + std::to_string(latest));
+                            ", comes after " + std::to_string(before));
         latest = std::max(latest, place);
+        latest_of_node = std::max(latest_of_node, place);
         ++delivered_;
     }
 }

@@ -112,8 +112,10 @@ private:
     std::uint64_t delivered_ = 0;
     std::map<std::uint64_t, Sent> sent_;
     std::map<std::uint64_t, std::uint64_t> processes_;  // by number
-    // Receiving life, member, sending life, worker -> latest number in the sender's order.
-    std::map<std::tuple<std::uint64_t, std::uint64_t, std::uint64_t, std::string>, std::uint64_t> latest_;
+    // Receiving life, member, sending life or process, worker, and the life of the node that sent it for a process (0:
+    // of any) -> latest number in the sender's order.
+    std::map<std::tuple<std::uint64_t, std::uint64_t, std::uint64_t, std::string, std::uint64_t>, std::uint64_t>
+        latest_;
     Owners gaps_;
     std::set<Receiver> told_at_least_;  // of perhaps more
 };
