@@ -86,20 +86,28 @@ void Notifier::keep_repeated(proto::Notice notice, std::size_t size, const Targe
     }
     std::erase_if(served_, [&](const NodeId& node) {
         if (whole.contains(node)) return false;
-        behind_[node] = {notice.seq, {}};
+        behind_[node] = notice.seq;
         return true;
     });
-    for (const auto& target : targets)
-        if (target.node != ctx_.self && !served_.contains(target.node)) behind_[target.node].sent.insert(notice.group);
     notice.ticket = 0;
-    const std::size_t bytes = size + kRepeatedBytes;
-    while (!repeated_.empty() && (repeated_.size() >= kMostRepeated || !repeated_bytes_.has_room(bytes))) {
+    Repeated repeated{std::move(notice), ctx_.now, size, {}};
+    for (const auto& target : targets)
+        if (is_open(target.node)) repeated.sent_to.push_back(target.node);
+    while (!repeated_.empty() && (repeated_.size() >= kMostRepeated || !repeated_bytes_.has_room(repeated.bytes()))) {
         ctx_.count("repeated_calls_forgotten");
-        repeated_bytes_ -= repeated_.front().size;
-        repeated_.pop_front();
+        forget_repeated();
     }
-    repeated_bytes_ += bytes;
-    repeated_.push_back({std::move(notice), ctx_.now, bytes});
+    repeated_bytes_ += repeated.bytes();
+    repeated_.push_back(std::move(repeated));
+}
+
+std::size_t Notifier::Repeated::bytes() const {
+    return size + kRepeatedBytes + sent_to.size() * sizeof(NodeId);
+}
+
+void Notifier::forget_repeated() {
+    repeated_bytes_ -= repeated_.front().bytes();
+    repeated_.pop_front();
 }
 
 std::set<NodeId> Notifier::whole_nodes() const {
@@ -129,33 +137,33 @@ void Notifier::tables_changed() {
 }
 
 void Notifier::send_repeated(const std::set<Group>& groups) {
-    std::map<Group, std::vector<NodeId>> nodes;  // that have their first members of the group
+    std::set<Group> open;
     for (const Group& group : groups) {
         const auto& targets = routes_.of(group).targets;
-        for (auto& [node, behind] : behind_)
-            if (std::none_of(targets.begin(), targets.end(), [&](const auto& target) { return target.node == node; }))
-                behind.sent.erase(group);
-        for (const auto& target : targets)
-            if (target.node != ctx_.self && !served_.contains(target.node) &&
-                behind_[target.node].sent.insert(group).second)
-                nodes[group].push_back(target.node);
+        if (std::any_of(targets.begin(), targets.end(), [&](const auto& target) { return is_open(target.node); }))
+            open.insert(group);
     }
-    if (nodes.empty()) return;
-    for (const Repeated& repeated : repeated_) {
-        const auto found = nodes.find(repeated.notice->group);
-        if (found == nodes.end()) continue;
-        for (const NodeId& node : found->second) {
-            if (repeated.notice->seq < behind_[node].since) continue;
-            ctx_.count("repeated_calls_sent_later");
-            reports_.dropped(node, links_.put(node, repeated.notice, repeated.size).dropped);
-        }
+    if (open.empty()) return;
+    for (Repeated& repeated : repeated_)
+        if (open.contains(repeated.notice->group)) send_repeated(repeated, routes_.of(repeated.notice->group).targets);
+}
+
+void Notifier::send_repeated(Repeated& repeated, const Targets& targets) {
+    for (const auto& [node, members, newest] : targets) {
+        const auto since = behind_.find(node);
+        const bool served = !is_open(node) || (since != behind_.end() && repeated.notice->seq < since->second);
+        if (served || std::find(repeated.sent_to.begin(), repeated.sent_to.end(), node) != repeated.sent_to.end())
+            continue;
+        ctx_.count("repeated_calls_sent_later");
+        repeated_bytes_ += sizeof(NodeId);
+        repeated.sent_to.push_back(node);
+        reports_.dropped(node, links_.put(node, repeated.notice, repeated.size).dropped);
     }
 }
 
 void Notifier::tick() {
     const Instant since = ctx_.now - ctx_.options.timing.handover_window;
-    for (; !repeated_.empty() && repeated_.front().at < since; repeated_.pop_front())
-        repeated_bytes_ -= repeated_.front().size;
+    while (!repeated_.empty() && repeated_.front().at < since) forget_repeated();
 }
 
 void Notifier::begin_life() {
@@ -171,7 +179,9 @@ void Notifier::begin_life() {
         notice.group_seq = group->last + 1;
         repeated.notice = proto::SharedNotice(std::move(notice));
         (void)recent_.number_next(*group, true);
-        recent_.keep(group, repeated.notice, repeated.size - kRepeatedBytes);
+        recent_.keep(group, repeated.notice, repeated.size);
+        repeated_bytes_ -= repeated.sent_to.size() * sizeof(NodeId);
+        repeated.sent_to.clear();
     }
 }
 

@@ -55,19 +55,20 @@ public:
     [[nodiscard]] std::size_t memory() const { return repeated_bytes_.amount(); }
 
 private:
+    using Targets = std::vector<Routes::Target>;
     struct Repeated {
         proto::SharedNotice notice;
         Instant at;
-        std::size_t size = 0;
-    };
-    using Targets = std::vector<Routes::Target>;
-    /// A node whose table was not shown, or not whole, when a repeated call was taken.
-    struct Behind {
-        std::uint64_t since = 0;  // the first such notice
-        std::set<Group> sent;     // of which it was sent everything, because it has shown members there
+        std::size_t size = 0;         // on the wire
+        std::vector<NodeId> sent_to;  // no node may get it twice: it would be another part of one notification
+
+        [[nodiscard]] std::size_t bytes() const;
     };
     void keep_repeated(proto::Notice notice, std::size_t size, const Targets& targets);
     void send_repeated(const std::set<Group>& groups);
+    void send_repeated(Repeated& repeated, const Targets& targets);
+    [[nodiscard]] bool is_open(const NodeId& node) const { return node != ctx_.self && !served_.contains(node); }
+    void forget_repeated();
     [[nodiscard]] std::set<NodeId> whole_nodes() const;
 
     /// The first target whose link has no room for `size` bytes, if the policy is to refuse the call then.
@@ -86,7 +87,8 @@ private:
     Reports& reports_;
     std::deque<Repeated> repeated_;  // oldest first
     std::set<NodeId> served_;        // nodes whose tables are whole, and that were sent all of these
-    std::map<NodeId, Behind> behind_;
+    // Nodes whose tables were not whole when a repeated call was taken, and the number of the first such notice.
+    std::map<NodeId, std::uint64_t> behind_;
     std::set<Group> changed_;  // since tables_changed()
     bool all_changed_ = false;
     Drawn repeated_bytes_;
