@@ -16,6 +16,8 @@ namespace {
 constexpr Duration kReadyUnsynced = std::chrono::seconds(10);  // after the start
 constexpr std::size_t kRecordsPerNews = 1024;
 constexpr Duration kProofInterval = std::chrono::seconds(10);
+// After this, a node has heard of all others that its peers know.
+constexpr Duration kAllKnown = std::chrono::seconds(5);
 constexpr int kSettleRounds = 1000;  // far more than any chain of causes is long
 constexpr Duration kFirstProgress = std::chrono::seconds(1);
 constexpr Duration kMaxProgressGap = std::chrono::seconds(10);
@@ -258,11 +260,24 @@ void Core::Impl::tick() {
 }
 
 /// A notice is settled when every other node with members has it, and the workers at this node have handled it: then
-/// the death of this node alone does not lose it. Notices have their numbers in the order of the calls.
+/// the death of this node alone does not lose it. Notices have their numbers in the order of the calls. A call that a
+/// worker repeats may have to go to nodes that only its former node knew, as when this one has just started.
 void Core::Impl::settle_calls() {
     if (!sessions.has_unsettled_calls() || handovers.waits_for_self()) return;
-    const std::uint64_t lowest = std::min(links.lowest_notice(), sessions.lowest_own_notice());
+    const std::uint64_t lowest =
+        std::min({links.lowest_notice(), sessions.lowest_own_notice(),
+                  notifier.lowest_repeated(has_served_all_peers() ? kAllKnown : Duration::max())});
     if (lowest > 0) sessions.settle_up_to(std::min(recent.last_seq, lowest - 1));
+}
+
+bool Core::Impl::has_served_all_peers() const {
+    bool met_one = ctx.options.seeds.empty();
+    for (const auto& [name, peer] : peers.all()) {
+        if (peer.record.state == NodeState::left) continue;
+        if (!peer.is_live() || !notifier.has_served(peer.record.id)) return false;
+        met_one = true;
+    }
+    return met_one;
 }
 
 /// Notes the progress of a sync that takes longer than a second, at longer and longer intervals.

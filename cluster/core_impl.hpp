@@ -71,6 +71,7 @@ struct Core::Impl {
     void shut_down();
     [[nodiscard]] bool wants_flush() const;
     [[nodiscard]] bool has_met_all_peers() const;
+    [[nodiscard]] bool has_served_all_peers() const;
 
     void on(const Tick&);
     void on(MessageArrived& event);

@@ -166,6 +166,12 @@ void Notifier::tick() {
     while (!repeated_.empty() && repeated_.front().at < since) forget_repeated();
 }
 
+std::uint64_t Notifier::lowest_repeated(Duration age) const {
+    const auto young = std::partition_point(repeated_.begin(), repeated_.end(),
+                                            [&](const Repeated& repeated) { return ctx_.now - repeated.at >= age; });
+    return young == repeated_.end() ? UINT64_MAX : young->notice->seq;
+}
+
 void Notifier::begin_life() {
     served_.clear();
     behind_.clear();

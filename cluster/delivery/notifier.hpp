@@ -52,6 +52,10 @@ public:
     /// This node has another incarnation, as which it sends the repeated calls again: their workers may believe them
     /// settled, if this node knew nobody else yet.
     void begin_life();
+    /// The lowest number of a notice for a repeated call that is younger than `age`; UINT64_MAX: none.
+    [[nodiscard]] std::uint64_t lowest_repeated(Duration age) const;
+    /// Whether the node's table is whole, and it was sent all repeated calls.
+    [[nodiscard]] bool has_served(const NodeId& node) const { return served_.contains(node); }
     [[nodiscard]] std::size_t memory() const { return repeated_bytes_.amount(); }
 
 private:

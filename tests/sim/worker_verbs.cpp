@@ -199,8 +199,11 @@ std::optional<std::string> Worker::unsettled() {
     if (!host->running() || host->id() != node_) return "is attached to a node that has ended";
     if (!asked_.empty()) return "waits for the answer to" + to_text(asked_.begin()->second);
     if (!items_.empty()) return "has items to handle";
-    // What waits for a node that never returns is kept for long.
-    if (!unsettled_.empty() && host->core().counters().at("link_queue") == 0) return "has a call that is not settled";
+    // What waits for a node that never returns is kept for long, and so are repeated calls, which it may have missed.
+    const bool all_run =
+        std::all_of(world_.hosts.begin(), world_.hosts.end(), [](const auto& other) { return other->running(); });
+    if (!unsettled_.empty() && all_run && host->core().counters().at("link_queue") == 0)
+        return "has a call that is not settled";
     const Life* life = model_.life_of(*host);
     std::set<std::uint64_t> believed;
     for (const Joined& joined : joined_) believed.insert(joined.numbers.begin(), joined.numbers.end());
