@@ -130,6 +130,7 @@ void Model::judge_note(Watched& watched, const Host& host, const Note& note) {
         const bool left = note.kind == Note::Kind::node_left;
         cause_.parted.emplace(note.node, left ? NodeState::left : NodeState::down);
         const Life* life = truth_.find(belief.id);
+        if (note.text == "restarted") see_successor(watched, host, note.node);
         const bool wrong = belief.live && note.text.empty() && life && life->running;
         if (!left && cause_.goodbye == note.node) fail(watched, "calls " + note.node + " dead, which says goodbye");
         if (wrong && left) fail(watched, "believes that " + note.node + " left, which runs");
@@ -142,6 +143,14 @@ void Model::judge_note(Watched& watched, const Host& host, const Note& note) {
         belief.live = belief.denies = false;
         belief.heard = belief.published = Duration(-1);
     }
+}
+
+/// It has met a later life of the name. The earlier ones may run, if that is an impostor's.
+void Model::see_successor(Watched& watched, const Host& host, const std::string& name) const {
+    for (const NodeInfo& info : host.core().nodes())
+        for (const auto& life : truth_.lives())
+            if (info.id.name == name && life->id.name == name && life->running && life->id < info.id)
+                watched.life->replaced.insert(life->index);
 }
 
 /// With how many refutations a node is called dead, and which of its own it tells.

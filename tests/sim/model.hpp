@@ -157,6 +157,7 @@ private:
     [[nodiscard]] std::optional<std::string> met_strangers(const Host& host) const;
     void judge_connect(Watched& watched, const cluster::ConnectPeer& connect);
     void judge_stop(const Watched& watched, const Host& host) const;
+    void see_successor(Watched& watched, const Host& host, const std::string& name) const;
     void judge_note(Watched& watched, const Host& host, const cluster::Note& note);
     void check_returned(Watched& watched, const cluster::Core& core, const Life& life);
     [[nodiscard]] std::optional<std::string> left_over(const Watched& watched, const Host& host) const;

@@ -221,8 +221,12 @@ bool Notices::is_owed(const Sent& sent, std::uint64_t from, Duration sent_at, Me
     // Where losses of too many groups are to be told already, it is the notifier who is told.
     if (sent.overflowed.contains(at.id.name)) return false;
     const auto moved = continuity_.moved_at(member);
-    // A worker sends again what may not have come to the members' nodes. If such a node is lost as well, nobody has it.
-    if (!truth_.at(from).running && (!sent.worker_lives || moved || away)) return false;
+    // A worker sends again what may not have come to the members' nodes. If such a node is lost as well, nobody has it;
+    // nor if the notifier's node, which has died since, had met an impostor of that name, and took it for the next
+    // life.
+    const Life& sender = truth_.at(from);
+    if (!sender.running && (!sent.worker_lives || moved || away || sender.replaced.contains(member.first)))
+        return false;
     if (continuity_.is_followed(from, member, sent_at)) return false;
     if (moved && *moved - sent_at >= continuity_.window()) return false;
     return !away || (moved && !continuity_.returned_since(from, member, sent_at));

@@ -49,6 +49,7 @@ struct Life {
     std::optional<std::uint64_t> next;  // index of the life as which the process went on
     bool went_on = false;               // its process took another incarnation
     Duration ended{0};
+    std::set<std::uint64_t> replaced;  // lives that run, and that it dropped for a later one of the same name
     std::map<std::uint64_t, TrueMember> ever;
     std::map<std::pair<Owner, Group>, std::set<std::uint64_t>> held;  // what stands now
     std::uint64_t present = 0;
