@@ -157,6 +157,7 @@ void Handovers::ask(const NodeId& id, Origin& origin) {
 
 void Handovers::send(const NodeId& to, const proto::ReplayRequest& request) {
     ctx_.count("replays_asked");
+    origins_[to].sent_at = ctx_.now;
     if (to == ctx_.self)
         own_.push_back(request);
     else
@@ -302,9 +303,12 @@ void Handovers::end_waits(const NodeId& id, Origin& origin, Ends ends) {
 
 void Handovers::forget_idle() {
     std::erase_if(origins_, [&](const auto& entry) {
-        // A life that may be asked again goes on with its numbers.
+        // A life that may be asked again goes on with its numbers; also one that was forgotten, until it lets this node
+        // begin again (Replays::take).
         const Peer* peer = peers_.find(entry.first.name);
-        const bool may_return = entry.first == ctx_.self || (peer && peer->record.id == entry.first);
+        const bool may_return =
+            entry.first == ctx_.self || (peer && peer->record.id == entry.first) ||
+            (!peer && ctx_.now - entry.second.sent_at <= ctx_.options.timing.handover_window + 2 * kRequestTravels);
         return entry.second.waits.empty() && entry.second.asked.empty() && !may_return;
     });
 }

@@ -100,7 +100,8 @@ private:
         Requests asked;                             // without all answers
         std::map<std::uint64_t, std::size_t> open;  // of those, entries without their last part
         Instant ask_again_at = kNever;
-        bool has_new = false;  // waits without a request
+        Instant sent_at = kLongAgo;  // the latest request
+        bool has_new = false;        // waits without a request
     };
 
     [[nodiscard]] SharedMover make_mover(const Session& session, const proto::RejoinRequest& request,
