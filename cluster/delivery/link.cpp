@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::size_t kInFlightBytes = 4u << 20;
 constexpr std::size_t kInFlightItems = 16384;
+constexpr std::size_t kStrippedReplay = 4 * kWireOverhead;
 constexpr unsigned kMaxBackoff = 3;  // doublings of Timing::link_retry
 // Fewer are acknowledged with the next data, or at the next tick. A message of its own for each item would wake as many
 // threads as the notification did.
@@ -29,11 +30,27 @@ void Link::put(proto::SharedNotice notice, std::size_t size) {
 void Link::put(proto::Replay part, std::size_t size) {
     bytes_ += size;
     waiting_.push_back({std::move(part), size});
-    ++replays_;
+    ++replays_put_;
 }
 
-void Link::merge_losses() {
-    for (const auto& [group, notices] : std::exchange(lost_after_replays_, {})) lost_[group] += notices;
+void Link::lose(const Group& group, std::uint64_t after_replays) {
+    ++(after_replays > replays_numbered_ ? lost_after_[after_replays] : lost_)[group];
+}
+
+void Link::merge_losses(std::uint64_t replays) {
+    for (; !lost_after_.empty() && lost_after_.begin()->first <= replays; lost_after_.erase(lost_after_.begin()))
+        for (const auto& [group, notices] : lost_after_.begin()->second) lost_[group] += notices;
+}
+
+std::size_t Link::losses() const {
+    std::size_t sum = lost_.size();
+    for (const auto& [replays, lost] : lost_after_) sum += lost.size();
+    return sum;
+}
+
+bool Link::is_lost(const Group& group) const {
+    return lost_.contains(group) || std::any_of(lost_after_.begin(), lost_after_.end(),
+                                                [&](const auto& entry) { return entry.second.contains(group); });
 }
 
 std::deque<Link::Sized<proto::LinkItem>>::const_iterator Link::oldest_notice() const {
@@ -66,9 +83,9 @@ std::uint64_t Link::lowest_notice() const {
 
 void Link::drop_oldest() {
     const auto found = oldest_notice();
-    const bool is_after = std::any_of(waiting_.cbegin(), found,
+    const auto before = std::count_if(waiting_.cbegin(), found,
                                       [](const auto& out) { return std::holds_alternative<proto::Replay>(out.item); });
-    ++(is_after ? lost_after_replays_ : lost_)[std::get<proto::SharedNotice>(found->item)->group];
+    lose(std::get<proto::SharedNotice>(found->item)->group, replays_numbered_ + static_cast<std::uint64_t>(before));
     bytes_ -= found->size;
     waiting_.erase(found);
 }
@@ -81,12 +98,31 @@ bool Link::is_over(const Bounds& bounds) const {
            lost_.size() > bounds.link_items || bytes_.amount() > bounds.link_bytes + losses;
 }
 
+/// The peer may wait for them, and does not know that they wait here for so long. It asks again in vain, because this
+/// node has answered.
+void Link::strip_replays() {
+    std::deque<Sized<proto::LinkItem>> stripped;
+    for (auto& out : std::exchange(waiting_, {})) {
+        bytes_ -= out.size;
+        const auto& part = std::get<proto::Replay>(out.item);
+        auto* before = stripped.empty() ? nullptr : &std::get<proto::Replay>(stripped.back().item);
+        if (before && before->request == part.request && before->entry == part.entry) {
+            before->last = part.last;
+            continue;
+        }
+        proto::Replay rest{part.request, part.entry, 0, true, part.last, {}};
+        stripped.push_back({std::move(rest), kStrippedReplay});
+        bytes_ += kStrippedReplay;
+    }
+    waiting_ = std::move(stripped);
+    replays_put_ = replays_numbered_ + waiting_.size();
+}
+
 std::uint64_t Link::give_up() {
     std::uint64_t given_up = 0;
     for (; oldest() != nullptr; ++given_up) drop_oldest();
-    for (const auto& replay : std::exchange(waiting_, {})) bytes_ -= replay.size;  // nobody waits for it any more
-    replays_ = 0;
-    merge_losses();
+    merge_losses(UINT64_MAX);
+    strip_replays();
     for (auto& out : window_) {
         const auto* notice = std::get_if<proto::SharedNotice>(&out.item);
         if (!notice) continue;
@@ -107,7 +143,7 @@ void Link::begin_again() {
     Link next(peer_, bytes_.fresh());
     next.notices_sent_ = notices_sent_;
     next.notices_received_ = notices_received_;
-    merge_losses();
+    merge_losses(UINT64_MAX);
     next.lost_ = std::move(lost_);
     for (const auto& out : window_)
         if (const auto* loss = std::get_if<proto::NoticesLost>(&out.item)) next.lost_[loss->group] += loss->notices;
@@ -135,7 +171,7 @@ void Link::number_next() {
         window_.push_back({std::move(waiting_.front().item), waiting_.front().size});
         waiting_.pop_front();
         if (std::holds_alternative<proto::SharedNotice>(window_.back().item)) ++notices_sent_;
-        if (std::holds_alternative<proto::Replay>(window_.back().item) && --replays_ == 0) merge_losses();
+        if (std::holds_alternative<proto::Replay>(window_.back().item)) merge_losses(++replays_numbered_);
     }
 }
 

@@ -38,7 +38,7 @@ public:
     /// The lowest number (Notice::seq) of a notice that the peer has not acknowledged; UINT64_MAX: none.
     [[nodiscard]] std::uint64_t lowest_notice() const;
     /// Groups with losses that the peer has not been told of.
-    [[nodiscard]] std::size_t losses() const { return lost_.size() + lost_after_replays_.size(); }
+    [[nodiscard]] std::size_t losses() const;
 
     // Outgoing. The caller has checked the bounds.
     void put(proto::SharedNotice notice, std::size_t size);
@@ -50,12 +50,11 @@ public:
     /// Drops oldest() and counts it as a loss of its group.
     void drop_oldest();
     /// Counts a notice of this group as lost. The loss takes a number before every notice that waits now, but after all
-    /// replays that wait: it is not in them.
-    void lose(const Group& group) { ++(replays_ > 0 ? lost_after_replays_ : lost_)[group]; }
-    [[nodiscard]] bool is_lost(const Group& group) const {
-        return lost_.contains(group) || lost_after_replays_.contains(group);
-    }
-    /// Turns all notices that are not acknowledged into losses, and returns their number.
+    /// parts of replays that wait: it is not in them. It may be in parts that come later.
+    void lose(const Group& group) { lose(group, replays_put_); }
+    [[nodiscard]] bool is_lost(const Group& group) const;
+    /// Turns all notices that are not acknowledged into losses, and returns their number. Replays that were not sent
+    /// yet say that what they had is not remembered any more.
     std::uint64_t give_up();
     /// Begins again with number 1 in both directions, after give_up(): one of the two lives is a new one. Keeps the
     /// losses and drops the reports.
@@ -90,16 +89,19 @@ private:
     [[nodiscard]] bool must_ack() const;
     [[nodiscard]] bool has_unsent() const { return !lost_.empty() || !reports_.empty() || !waiting_.empty(); }
     [[nodiscard]] std::deque<Sized<proto::LinkItem>>::const_iterator oldest_notice() const;
-    /// The losses that waited for replays are the next ones.
-    void merge_losses();
+    void strip_replays();
+    void lose(const Group& group, std::uint64_t after_replays);
+    /// The losses that waited for so many replays are the next ones.
+    void merge_losses(std::uint64_t replays);
     /// Gives the next waiting item its number, by moving it into the window: losses first, then reports, then notices.
     void number_next();
 
     NodeId peer_;
     std::deque<Sized<proto::LinkItem>> window_;  // sent at least once; numbered acked_ + 1, acked_ + 2, …
     std::map<Group, std::uint64_t> lost_;        // notices without a number, by group
-    std::map<Group, std::uint64_t> lost_after_replays_;
-    std::size_t replays_ = 0;  // in waiting_
+    std::map<std::uint64_t, std::map<Group, std::uint64_t>> lost_after_;  // the same, after so many replays
+    std::uint64_t replays_put_ = 0;                                       // parts of replays that came into waiting_
+    std::uint64_t replays_numbered_ = 0;                                  // and went out of it
     std::deque<Sized<proto::NoticeReport>> reports_;
     std::deque<Sized<proto::LinkItem>> waiting_;  // notices and replays
     Drawn bytes_;                                 // of window_, reports_ and waiting_
