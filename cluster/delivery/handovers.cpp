@@ -175,8 +175,18 @@ bool Handovers::is_waiting(const NodeId& origin, const Group& group, SessionToke
                                                           [&](const Wait& wait) { return wait.mover->token == token; });
 }
 
+bool Handovers::was_had(const NodeId& origin, const proto::Notice& notice, SessionToken token) const {
+    if (unanswered_.empty()) return false;
+    const auto found = unanswered_.find({token, origin, notice.group});
+    return found != unanswered_.end() && notice.group_seq != 0 && notice.group_seq <= found->second;
+}
+
 bool Handovers::holds_back(const NodeId& origin, const proto::Notice& notice, SessionToken token,
                            Session::Awaited awaited) {
+    if (was_had(origin, notice, token)) {
+        sessions_.settle(awaited, std::nullopt);
+        return true;
+    }
     if (!is_waiting(origin, notice.group, token)) return false;
     ctx_.count("notices_held_back");
     if (!awaited.fan_out) return true;
@@ -293,6 +303,7 @@ void Handovers::end_waits(const NodeId& id, Origin& origin, Ends ends) {
         std::erase_if(waits, [&](const Wait& wait) {
             if (!sessions_.find(wait.mover->token)) return true;
             if (!ends(wait)) return false;
+            if (wait.after > 0) unanswered_[{wait.mover->token, id, group}] = wait.after;
             if (wait.request == 0 && !wait.mover->doubtful.contains(id)) return true;  // it was down all the time
             ctx_.count("handovers_unanswered");
             sessions_.lose(wait.mover->token, 0, true);
@@ -336,6 +347,7 @@ void Handovers::on(const Transition& transition) {
 void Handovers::tick() {
     std::erase_if(ended_, [&](const auto& entry) { return ctx_.now - entry.second > kRemembersEnds; });
     while (!movers_.empty() && movers_.front()->until <= ctx_.now) movers_.pop_front();
+    std::erase_if(unanswered_, [&](const auto& entry) { return !sessions_.find(std::get<0>(entry.first)); });
     for (auto& [id, origin] : origins_) {
         const Peer* peer = peers_.find(id.name);
         const bool cannot = peer && peer->record.id == id && peer->cannot_replay;

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <set>
+#include <tuple>
 #include <vector>
 
 #include "cluster/delivery/routes.hpp"
@@ -32,7 +33,8 @@ public:
     /// The session has joined again: `joined` has a run for each of the request's joins.
     void begin(SessionToken token, const proto::RejoinRequest& request, const std::vector<proto::NumberRun>& joined);
 
-    /// Whether the session waits for a replay that has this notice. `awaited` of its members then count with that.
+    /// Whether the session waits for a replay that has this notice, or its worker had it before. `awaited` of its
+    /// members then count with that.
     bool holds_back(const NodeId& origin, const proto::Notice& notice, SessionToken token, Session::Awaited awaited);
     /// Whether the session waits for a replay of the group.
     [[nodiscard]] bool is_waiting(const NodeId& origin, const Group& group, SessionToken token) const;
@@ -49,6 +51,7 @@ public:
     void begin_life() {
         ended_.clear();
         origins_.clear();
+        unanswered_.clear();
         movers_.clear();
     }
 
@@ -119,6 +122,7 @@ private:
     template <class Ends>
     void end_waits(const NodeId& id, Origin& origin, Ends ends);
     void forget_idle();
+    [[nodiscard]] bool was_had(const NodeId& origin, const proto::Notice& notice, SessionToken token) const;
 
     Context& ctx_;
     Peers& peers_;
@@ -129,6 +133,8 @@ private:
     std::map<NodeId, Instant> ended_;  // lives that this node has known, and when they ended or fell silent, lately
     std::deque<SharedMover> movers_;   // of the last Timing::handover_window, in the order of `until`
     std::vector<proto::ReplayRequest> own_;
+    // Waits that have ended without an answer: what the worker had had may still be on the link.
+    std::map<std::tuple<SessionToken, NodeId, Group>, std::uint64_t> unanswered_;
 };
 
 }  // namespace muster::cluster
