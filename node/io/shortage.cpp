@@ -1,6 +1,7 @@
 #include "node/io/shortage.hpp"
 
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -18,8 +19,11 @@ namespace {
 
 // Of a context with one I/O thread and its first socket. libzmq takes 6; the rest is for other threads.
 constexpr std::size_t kOfContext = 12;
-// The reaper, an I/O thread, and one that every program with a context starts besides.
-constexpr std::size_t kThreadsOfContext = 3;
+// The reaper, an I/O thread, and two that every program with a context starts besides.
+constexpr std::size_t kThreadsOfContext = 4;
+// Of its first sockets and their connections, beside the stacks of the threads: libzmq aborts where it gets none. It
+// was seen to need 0.4 MiB.
+constexpr std::size_t kMemoryOfContext = 1u << 20;
 
 /// A thread that does nothing until it can take a lock.
 class Probe {
@@ -41,6 +45,13 @@ private:
     std::thread thread_;
     pid_t number_ = 0;
 };
+
+bool can_map(std::size_t bytes) {
+    void* mapped = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (mapped == MAP_FAILED) return false;
+    ::munmap(mapped, bytes);
+    return true;
+}
 
 /// Further advice if the process may have only so much address space, which threads and memory take.
 std::string or_address_space() {
@@ -90,7 +101,7 @@ int why_no_descriptors(std::size_t count) {
     return error;
 }
 
-int why_no_threads(std::size_t count) {
+int why_no_threads(std::size_t count, std::size_t memory) {
     std::vector<Probe> started(count);
     std::mutex all;
     int error = 0;
@@ -98,6 +109,7 @@ int why_no_threads(std::size_t count) {
         const std::lock_guard until_all_run(all);
         try {
             for (auto& probe : started) probe.start(all);
+            if (memory > 0 && !can_map(memory)) error = ENOMEM;
         } catch (const std::system_error& refused) {
             error = refused.code().value();
         } catch (const std::bad_alloc&) {
@@ -110,7 +122,7 @@ int why_no_threads(std::size_t count) {
 
 int why_no_context() {
     const int error = why_no_descriptors(kOfContext);
-    return error != 0 ? error : why_no_threads(kThreadsOfContext);
+    return error != 0 ? error : why_no_threads(kThreadsOfContext, kMemoryOfContext);
 }
 
 }  // namespace muster::node

@@ -23,8 +23,9 @@ namespace muster::node {
 /// libzmq ends the process (abort) if it gets no descriptor, or no thread, while it starts a context or binds a port.
 /// So callers ask first. Another thread can still take the descriptors in between, so they ask for more than needed.
 [[nodiscard]] int why_no_descriptors(std::size_t count);
-/// 0 if the process can start `count` threads now, all at the same time, otherwise the error number. Any thread.
-[[nodiscard]] int why_no_threads(std::size_t count);
+/// 0 if the process can start `count` threads now, all at the same time, and then take `memory` bytes, otherwise the
+/// error number. Any thread.
+[[nodiscard]] int why_no_threads(std::size_t count, std::size_t memory = 0);
 /// 0 if a zmq::context_t can be started now, otherwise the error number.
 [[nodiscard]] int why_no_context();
 
