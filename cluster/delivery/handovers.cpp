@@ -259,7 +259,7 @@ void Handovers::tell_of_missed(const Wait& wait, const Group& group, const proto
 /// because the worker sent its age after this session began. So a member rather gets what was sent shortly before it
 /// joined than that it misses something.
 Routes::SharedMembers Handovers::receivers(const Mover& mover, const Group& group, Instant sent_at) {
-    const auto members = members_of(routes_.of(group), mover.token);
+    auto members = members_of(routes_.of(group), mover.token);
     const bool all = members && !members->empty() && mover.joined.front().first <= members->front() &&
                      (!mover.end || members->back() < mover.end) && mover.newest <= sent_at;
     if (!members || all) return members;
@@ -299,11 +299,11 @@ void Handovers::deliver(Wait& wait, const Group& group, const proto::Replay::Age
 
 template <class Ends>
 void Handovers::end_waits(const NodeId& id, Origin& origin, Ends ends) {
-    for (auto& [group, waits] : origin.waits)
-        std::erase_if(waits, [&](const Wait& wait) {
+    for (auto& entry : origin.waits)
+        std::erase_if(entry.second, [&](const Wait& wait) {
             if (!sessions_.find(wait.mover->token)) return true;
             if (!ends(wait)) return false;
-            if (wait.after > 0) unanswered_[{wait.mover->token, id, group}] = wait.after;
+            if (wait.after > 0) unanswered_[{wait.mover->token, id, entry.first}] = wait.after;
             if (wait.request == 0 && !wait.mover->doubtful.contains(id)) return true;  // it was down all the time
             ctx_.count("handovers_unanswered");
             sessions_.lose(wait.mover->token, 0, true);

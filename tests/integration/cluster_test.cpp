@@ -117,8 +117,10 @@ TEST(Cluster, AStoppedNodeIsKnownToHaveLeftAtOnce) {
     auto watcher = watch(cluster, 0);
     const auto since = Clock::now();
     cluster.node(2).signal(SIGTERM);
-    EXPECT_EQ(watcher.wait_for("leave")["reason"], "node_left");
+    // The node asks its worker to move: the member is there at another node, and leaves this one.
+    EXPECT_EQ(watcher.wait_for("leave")["reason"], "left");
     EXPECT_LT(Clock::now() - since, milliseconds(500));
+    EXPECT_EQ(table(cluster, 0).size(), 1u);
     EXPECT_EQ(cluster.node(2).wait_exit(), 0);
     const Json nodes = ask(cluster, 0, {"nodes"})["nodes"];
     EXPECT_EQ(nodes.size(), 3u);

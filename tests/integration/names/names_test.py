@@ -19,8 +19,10 @@ class Nodes(Case):
         self.names.zone = {f"n{i}.test": [HERE] for i in (1, 2, 3)}
         ports = {i: free_port() for i in (1, 2, 3)}
         seeds = [f"n{i}.test:{port}" for i, port in ports.items()]
+        # While no name can be looked up, the worker cannot go to another node: a node that ends waits for it so long.
+        options = ("--drain-timeout", "1000")
         nodes = [
-            Node(self, f"n{i}", f"{HERE}:{port}", "--advertise", f"n{i}.test:{port}", seeds=seeds)
+            Node(self, f"n{i}", f"{HERE}:{port}", "--advertise", f"n{i}.test:{port}", *options, seeds=seeds)
             for i, port in ports.items()
         ]
         self.all_alive(*nodes)
