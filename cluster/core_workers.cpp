@@ -9,10 +9,6 @@
 namespace muster::cluster {
 namespace {
 
-Duration duration_of(std::uint64_t ms) {
-    return milliseconds(std::min(ms, milliseconds_of(kLongestWait)));
-}
-
 constexpr std::uint64_t kGroupsPerPart = 256;   // twice as many, with the longest names, fit one frame
 constexpr std::uint64_t kMostLooked = 1 << 14;  // places for groups, for one part
 

@@ -1,6 +1,7 @@
 // The time of the core. Every event contains it; the core never asks a clock.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 
@@ -25,6 +26,11 @@ inline constexpr Duration kLongestWait = std::chrono::hours(24);
 constexpr std::uint64_t milliseconds_of(Duration duration) {
     const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
     return ms < 0 ? 0 : static_cast<std::uint64_t>(ms);
+}
+
+/// A time that a message names: at most kLongestWait.
+constexpr Duration duration_of(std::uint64_t ms) {
+    return std::chrono::milliseconds(std::min(ms, milliseconds_of(kLongestWait)));
 }
 
 inline constexpr Instant kNever = Instant::max();

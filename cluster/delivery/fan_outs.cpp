@@ -53,9 +53,9 @@ FanOutId FanOuts::begin(const NodeId& from, const proto::Notice& notice) {
     Drawn place = from == ctx_.self ? Drawn() : Drawn(ctx_.waits, waits_of(ctx_.shares.of_node(from.name)));
     if (!place.has_room(1)) return {};
     place += 1;
-    const auto wait = milliseconds(std::min(notice.wait_ms, milliseconds_of(kLongestWait)));
+    const auto wait = duration_of(notice.wait_ms);
     // The report must arrive before the notifier stops waiting: it leaves early by the time that it may travel.
-    const auto travels = from == ctx_.self ? Duration{} : std::min<Duration>(Duration(wait) / 10, kReportTravels);
+    const auto travels = from == ctx_.self ? Duration{} : std::min<Duration>(wait / 10, kReportTravels);
     last_id_ = last_id_.next();
     fan_outs_.emplace(last_id_,
                       FanOut{from, {notice.ticket, 0, {}}, {}, 0, ctx_.now + wait - travels, std::move(place)});

@@ -33,13 +33,12 @@ Routes::SharedMembers members_of(const Routes::Route& route, SessionToken token)
 /// lost it, too, repeat what was not settled.
 bool Handovers::may_have_lost(const NodeId& origin, const proto::RejoinRequest& request) const {
     if (origin == request.node || origin.name == ctx_.self.name) return false;
-    const auto away = milliseconds(std::min(request.away_ms, milliseconds_of(kLongestWait)));
     const auto ended = ended_.find(origin);
     const Peer* peer = peers_.find(origin.name);
     if (ended == ended_.end() && peer && peer->record.id == origin && peer->is_live()) return false;
     // A life that this node has not seen end had ended before it knew of the origin's name.
     const Instant at = ended == ended_.end() ? ctx_.started_at : ended->second;
-    return ctx_.now - at <= Duration(away) + kSettled;
+    return ctx_.now - at <= duration_of(request.away_ms) + kSettled;
 }
 
 Handovers::SharedMover Handovers::make_mover(const Session& session, const proto::RejoinRequest& request,
@@ -51,8 +50,7 @@ Handovers::SharedMover Handovers::make_mover(const Session& session, const proto
     mover->newest = kLongAgo;
     mover->until = ctx_.now + ctx_.options.timing.handover_window;
     for (std::size_t i = 0; i < joined.size(); ++i) {
-        const auto age = std::min(request.joins[i].age_ms, milliseconds_of(kLongestWait));
-        const Instant at = session.began_at() - milliseconds(age);
+        const Instant at = session.began_at() - duration_of(request.joins[i].age_ms);
         mover->joined.push_back({joined[i].first, joined[i].count, at});
         mover->oldest = std::min(mover->oldest, at);
         mover->newest = std::max(mover->newest, at);
@@ -70,8 +68,7 @@ void Handovers::begin(SessionToken token, const proto::RejoinRequest& request,
     ctx_.count("handovers");
     for (const auto& other : movers_)
         if (other->token == token && other->group == request.group && !other->end) other->end = joined.front().first;
-    bool lost =
-        milliseconds(std::min(request.away_ms, milliseconds_of(kLongestWait))) > ctx_.options.timing.handover_window;
+    bool lost = duration_of(request.away_ms) > ctx_.options.timing.handover_window;
     if (mover->memory.has_room(0)) {
         movers_.push_back(mover);
         wait_for(ctx_.self, mover);
@@ -280,7 +277,7 @@ Routes::SharedMembers Handovers::receivers(const Mover& mover, const Group& grou
 void Handovers::deliver(Wait& wait, const Group& group, const proto::Replay::Aged& aged) {
     const proto::SharedNotice& notice = aged.notice;
     if (notice->group_seq <= wait.after) return;
-    const Instant sent_at = ctx_.now - milliseconds(std::min(aged.age_ms, milliseconds_of(kLongestWait)));
+    const Instant sent_at = ctx_.now - duration_of(aged.age_ms);
     const auto members = receivers(*wait.mover, group, sent_at);
     if (!members || members->empty()) return;
     Wait::Held held;

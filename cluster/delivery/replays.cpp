@@ -93,7 +93,7 @@ void Replays::flush() {
 Instant Replays::since_of(const Asked& asked) {
     const auto& entry = asked.request.entries[asked.entry];
     if (entry.after > 0) return kLongAgo;
-    return asked.at - milliseconds(std::min(entry.age_ms, milliseconds_of(kLongestWait)));
+    return asked.at - duration_of(entry.age_ms);
 }
 
 /// What was sent after `after`, and is not older than the joins, but is not remembered any more.
