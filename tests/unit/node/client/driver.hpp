@@ -44,6 +44,13 @@ public:
         take();
     }
     void tick() { after(milliseconds(0)); }
+    /// The connection breaks, and the same node gets a hello.
+    void lose() {
+        after(milliseconds(100));  // a connection that breaks sooner is retried after a pause
+        session.connection_broken(now);
+        tick();
+        forget();
+    }
 
     /// A message from the node.
     void hear(proto::Body body, std::uint64_t seq = 0) {

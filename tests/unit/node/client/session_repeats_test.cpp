@@ -14,12 +14,6 @@ struct Notifier : Driver {
         handover_ms = 10'000;
         welcome(42);
     }
-    void lose() {
-        after(milliseconds(100));
-        session.connection_broken(now);
-        tick();
-        forget();
-    }
     void notify(std::uint64_t id, bool wait = false, milliseconds timeout = milliseconds(5000),
                 const std::string& data = "\xc0") {
         NotifyCall notify;
@@ -289,9 +283,7 @@ TEST(Repeats, AnOriginalThatComesAfterLaterCallsIsDroppedOnlyIfItWasHad) {
 TEST(Repeats, ACallIsRememberedInANewSession) {
     Receiver d;
     d.hear_call(1, 5, false);
-    d.after(milliseconds(100));
-    d.session.connection_broken(d.now);
-    d.tick();
+    d.lose();
     d.welcome(43);
     d.hear(proto::JoinReply{{{MemberNumber{5}, 1}}, 0}, 1);
     d.forget();

@@ -9,14 +9,6 @@ namespace {
 using testing::ElementsAre;
 using testing::IsEmpty;
 
-/// The connection breaks, and the same node gets a hello.
-void lose(Driver& d) {
-    d.after(milliseconds(100));  // a connection that breaks sooner is retried after a pause
-    d.session.connection_broken(d.now);
-    d.tick();
-    d.forget();
-}
-
 TEST(SessionResume, RepeatsUnansweredRequestsInOrderUnderTheirNumbers) {
     Driver d;
     d.welcome(42);
@@ -24,7 +16,7 @@ TEST(SessionResume, RepeatsUnansweredRequestsInOrderUnderTheirNumbers) {
     d.call(2, NotifyCall{});
     d.call(3, QueryCall{proto::GroupsRequest{}});
     d.hear(proto::NotifyReply{}, 2);
-    lose(d);
+    d.lose();
     d.call(4, QueryCall{proto::NodesRequest{}});
     EXPECT_THAT(d.requests(), IsEmpty());
     d.welcome(42, true);
@@ -36,7 +28,7 @@ TEST(SessionResume, MembersKeepTheirNumbers) {
     Driver d;
     d.welcome(42);
     d.joined(1, 5);
-    lose(d);
+    d.lose();
     d.welcome(42, true);
     EXPECT_THAT(d.requests(), IsEmpty());
     d.deliver(1, {5});
@@ -50,7 +42,7 @@ TEST(SessionResume, ARequestThatTimedOutKeepsItsNumber) {
     d.call(2, QueryCall{proto::NodesRequest{}});
     d.after(milliseconds(100));
     EXPECT_EQ(d.error(1), ErrorCode::timeout);
-    lose(d);
+    d.lose();
     d.welcome(42, true);
     EXPECT_THAT(d.requests(), ElementsAre(1u, 2u));
 }
@@ -81,7 +73,7 @@ TEST(SessionResume, AConnectionLostImmediatelyIsRetriedAfterAPause) {
 TEST(SessionResume, AnUnansweredHelloIsRepeatedAtHomeWithinTheGracePeriod) {
     Driver d;
     d.welcome(42, false, {}, 3000);
-    lose(d);
+    d.lose();
     for (int second = 0; second < 2; ++second) d.after(milliseconds(1000));
     EXPECT_THAT(d.opened(), ElementsAre("a:1", "a:1"));
     EXPECT_EQ(d.sent<proto::WorkerHello>().back(), (proto::WorkerHello{SessionToken{42}, 0, Driver::kLife}));
@@ -93,7 +85,7 @@ TEST(SessionResume, AnUnansweredHelloIsRepeatedAtHomeWithinTheGracePeriod) {
 TEST(SessionResume, TriesTheHomeForAtMostFiveSeconds) {
     Driver d;
     d.welcome(42, false, {}, 3'600'000);
-    lose(d);
+    d.lose();
     for (int second = 0; second < 4; ++second) d.after(milliseconds(1000));
     EXPECT_THAT(d.opened(), ElementsAre("a:1", "a:1", "a:1", "a:1"));
     d.forget();
@@ -104,7 +96,7 @@ TEST(SessionResume, TriesTheHomeForAtMostFiveSeconds) {
 TEST(SessionResume, LeavesAHomeWhosePortRefusesConnections) {
     Driver d;
     d.welcome(42, false, {}, 30'000);
-    lose(d);
+    d.lose();
     d.session.connection_refused(d.now, "a:1");
     d.tick();
     EXPECT_THAT(d.opened(), ElementsAre("b:2"));
@@ -117,7 +109,7 @@ TEST(SessionResume, AnUnwatchWhileDetachedIsSentAfterTheResume) {
     d.session.watch(d.now, CallId{1}, d.now + milliseconds(5000), Watch{1}, kOrders, handler);
     d.tick();
     d.hear(proto::DoneReply{}, 1);
-    lose(d);
+    d.lose();
     d.session.unwatch(d.now, Watch{1});
     d.welcome(42, true);
     EXPECT_THAT(d.sent<proto::UnwatchRequest>(), ElementsAre(proto::UnwatchRequest{1}));
@@ -129,7 +121,7 @@ TEST(NewSession, RejoinsInTheOldOrderBeforeAnythingElse) {
     d.joined(1, 5, 2);
     d.join(2, 1, {"orders", "other"});
     d.hear(proto::JoinReply{{{MemberNumber{7}, 1}}, 0}, 2);
-    lose(d);
+    d.lose();
     d.call(3, QueryCall{proto::MembersRequest{kOrders, false}});
     d.welcome(43);
     const auto joins = d.sent<proto::JoinRequest>();
@@ -148,7 +140,7 @@ TEST(NewSession, OldIdsStillNameTheMembers) {
     Driver d;
     d.welcome(42);
     d.joined(1, 5, 2);
-    lose(d);
+    d.lose();
     d.welcome(43);
     d.hear(proto::JoinReply{{{MemberNumber{20}, 2}}, 0}, 1);
     d.call(2, LeaveCall{kOrders, {id(6)}, 1, {}});
@@ -163,7 +155,7 @@ TEST(NewSession, ANotifyInFlightFailsWithUnknownSession) {
     Driver d;
     d.welcome(42);
     d.call(1, NotifyCall{});
-    lose(d);
+    d.lose();
     d.welcome(43);
     EXPECT_EQ(d.error(1), ErrorCode::unknown_session);
     EXPECT_THAT(d.sent<proto::NotifyRequest>(), IsEmpty());
@@ -172,7 +164,7 @@ TEST(NewSession, ANotifyInFlightFailsWithUnknownSession) {
 TEST(NewSession, ANotifyThatWasHeldIsSent) {
     Driver d;
     d.welcome(42);
-    lose(d);
+    d.lose();
     d.call(1, NotifyCall{});
     d.welcome(43);
     EXPECT_EQ(d.sent<proto::NotifyRequest>().size(), 1u);
@@ -183,7 +175,7 @@ TEST(NewSession, ALeaveInFlightSucceedsAndItsMembersAreNotRejoined) {
     d.welcome(42);
     d.joined(1, 5, 2);
     d.call(2, LeaveCall{kOrders, {}, 1, {}});
-    lose(d);
+    d.lose();
     d.welcome(43);
     EXPECT_THAT(std::get<std::vector<MemberId>>(*d.answer(2)), ElementsAre(id(6)));
     EXPECT_EQ(d.sent<proto::JoinRequest>().at(0).count, 1u);
@@ -195,7 +187,7 @@ TEST(NewSession, JoinsAndQueriesInFlightAreSentAgain) {
     d.call(1, QueryCall{proto::MembersRequest{kOrders, false}});
     d.hear(proto::MembersReply{{{id(1), "", {}}}, false}, 1);
     d.join(2);
-    lose(d);
+    d.lose();
     d.welcome(43);
     EXPECT_THAT(d.requests(), ElementsAre(1u, 2u));
     d.hear(proto::MembersReply{{{id(9), "", {}}}, true}, 1);
@@ -209,7 +201,7 @@ TEST(NewSession, TheStreamStartsAtOneAndItemsOfTheOldSessionDoNotCount) {
     d.joined(1, 5);
     d.deliver(1, {5});
     d.deliver(2, {5});
-    lose(d);
+    d.lose();
     d.welcome(43);
     d.hear(proto::JoinReply{{{MemberNumber{20}, 1}}, 0}, 1);
     d.deliver(1, {20});
@@ -226,7 +218,7 @@ TEST(NewSession, ADeliveryBeforeTheReplyToTheRejoinWaits) {
     Driver d;
     d.welcome(42);
     d.joined(1, 5);
-    lose(d);
+    d.lose();
     d.welcome(43);
     d.deliver(1, {20});
     EXPECT_THAT(d.items(), IsEmpty());
@@ -238,7 +230,7 @@ TEST(NewSession, ARejoinThatFailsIsRetriedAfterASecond) {
     Driver d;
     d.welcome(42);
     d.joined(1, 5);
-    lose(d);
+    d.lose();
     d.welcome(43);
     d.hear(proto::ErrorReply{ErrorCode::overloaded, "later"}, 1);
     d.forget();
@@ -258,7 +250,7 @@ TEST(NewSession, WatchesAgainAndTakesANewSnapshot) {
     d.hear(proto::DoneReply{}, 1);
     const WatchEvent part{WatchEvent::Kind::snapshot, Reason::left, {{kOrders, {{id(1), "", {}}}}}};
     d.hear(proto::WatchNews{1, part, false}, 1);
-    lose(d);
+    d.lose();
     d.welcome(43);
     EXPECT_THAT(d.sent<proto::WatchRequest>(), ElementsAre(proto::WatchRequest{kOrders}));
     d.hear(proto::DoneReply{}, 1);
@@ -271,7 +263,7 @@ TEST(NewSession, RestoresAtMost256JoinsAtATime) {
     Driver d;
     d.welcome(42);
     for (std::uint64_t i = 1; i <= 600; ++i) d.joined(i, i);
-    lose(d);
+    d.lose();
     d.welcome(43);
     EXPECT_EQ(d.sent<proto::JoinRequest>().size(), 256u);
     for (std::uint64_t i = 1; i <= 600; ++i) d.hear(proto::JoinReply{{{MemberNumber{1000 + i}, 1}}, 0}, i);
@@ -281,7 +273,7 @@ TEST(NewSession, RestoresAtMost256JoinsAtATime) {
 TEST(NewSession, ReportsThatNotificationsMayBeLost) {
     Driver d;
     d.welcome(42);
-    lose(d);
+    d.lose();
     d.welcome(43);
     const auto text = std::get<Attachment>(d.all<Item>().at(0).what).text;
     EXPECT_THAT(text, testing::HasSubstr("new session"));
