@@ -14,8 +14,7 @@ from muster import Kind
 
 RATE = 300  # notifications a second
 SETTLING = 1.5  # seconds between a kill and the restart, and between a restart and the next kill
-OUTLIVES = True  # whether nodes settle calls, so that a poster may lose its own node
-POSTERS_NODE = 2  # the last of the list; it is killed only if calls outlive it
+POSTERS_NODE = 2  # the last of the list
 
 
 class Poster:
@@ -70,9 +69,6 @@ class Member:
 class Dying(Case):
     OPTIONS = ()
 
-    def victims(self):
-        return [node for i, node in enumerate(self.nodes) if OUTLIVES or i != POSTERS_NODE]
-
     def nodes_from(self, i):
         return [node.address for node in self.nodes[i:] + self.nodes[:i]]
 
@@ -110,7 +106,7 @@ class Dying(Case):
         members = self.join_workers()
         poster = Poster(self.connect(*self.nodes_from(POSTERS_NODE), name="poster"))
         try:
-            self.kill_each(self.victims())
+            self.kill_each(self.nodes)
         finally:
             errors = poster.end()
         self.assertEqual(errors, [])
