@@ -12,11 +12,22 @@ Link& Links::link_to(const NodeId& peer) {
     if (it == links_.end()) it = links_.try_emplace(peer.name, new_link(peer)).first;
     // A live peer may have a life whose clock is behind: what is late for the one before must not end this link.
     if (it->second.peer().incarnation < peer.incarnation && !peers_.find_live(it->second.peer()))
-        it->second = new_link(peer);
+        replace(it->second, peer);
     return it->second;
 }
 
+/// Two processes can have one name, as when a key was stolen, and be believed by turns. Each goes on with the numbers
+/// that it and this node know.
+void Links::replace(Link& link, const NodeId& peer) {
+    ctx_.count("link_items_given_up", link.give_up());
+    Former former{std::exchange(link, new_link(peer)), ctx_.now};
+    former_.insert_or_assign(peer.name, std::move(former));
+}
+
 Link Links::new_link(const NodeId& peer) {
+    const auto former = former_.find(peer.name);
+    if (former != former_.end() && former->second.link.peer() == peer)
+        return std::move(former_.extract(former).mapped().link);
     return {peer, Drawn(ctx_.memory, memory_of(ctx_.shares.of_node(peer.name)))};
 }
 
@@ -106,13 +117,14 @@ void Links::on(const Transition& transition) {
     if (transition.kind == Transition::Kind::up) {
         Link& link = link_to(transition.id);
         // A peer that was forgotten may return in a life whose clock is behind.
-        if (link.peer() != transition.id) link = new_link(transition.id);
+        if (link.peer() != transition.id) replace(link, transition.id);
         link.retry_now(ctx_.now);
     } else if (transition.kind == Transition::Kind::left)
         links_.erase(transition.id.name);
 }
 
 void Links::begin_life() {
+    former_.clear();
     for (auto& [name, link] : links_) {
         ctx_.count("link_items_given_up", link.give_up());
         link.begin_again();
@@ -138,6 +150,9 @@ void Links::tick() {
 /// A peer that was forgotten may return in the same life and go on with the numbers that both sides know. So a used
 /// link outlives its peer, as long as there are no more links than Bounds::peers.
 void Links::forget_old() {
+    std::erase_if(former_, [&](const auto& entry) {
+        return ctx_.now - entry.second.since >= ctx_.options.timing.link_retention;
+    });
     std::erase_if(links_, [&](const auto& entry) { return !peers_.find(entry.first) && entry.second.is_unused(); });
     if (links_.size() <= ctx_.options.bounds.peers) return;
     std::erase_if(links_, [&](const auto& entry) {
@@ -182,6 +197,7 @@ std::size_t Links::queued() const {
 std::size_t Links::queued_bytes() const {
     std::size_t bytes = 0;
     for (const auto& [name, link] : links_) bytes += link.bytes();
+    for (const auto& [name, former] : former_) bytes += former.link.bytes();
     return bytes;
 }
 

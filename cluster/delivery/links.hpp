@@ -62,6 +62,8 @@ private:
     /// The link to the peer of this name. A higher incarnation replaces the link to an earlier life.
     Link& link_to(const NodeId& peer);
     Link new_link(const NodeId& peer);
+    /// Turns the link to another life of its peer.
+    void replace(Link& link, const NodeId& peer);
     void acked(Link& link, std::uint64_t number);
     /// Drops the oldest notices until `size` bytes fit. False if dropping all of them is not enough.
     bool make_room(Link& link, std::size_t size, Put& put);
@@ -72,6 +74,11 @@ private:
     Context& ctx_;
     Peers& peers_;
     std::map<std::string, Link> links_;  // by the peer's name
+    struct Former {
+        Link link;
+        Instant since;
+    };
+    std::map<std::string, Former> former_;  // to the life before, for Timing::link_retention
 };
 
 }  // namespace muster::cluster
