@@ -369,7 +369,7 @@ void Core::Impl::publish_heartbeat() {
     const Replica& own = replicas.own();
     publish(ctx,
             proto::Heartbeat{self.refutation, own.digest(), peers.digest(),
-                             proto::channel_report::kTold + proto::channel_report::kReplays},
+                             proto::channel_report::kTold + proto::channel_report::kReplays, sessions.size(), draining},
             own.applied().value);
 }
 
@@ -386,19 +386,40 @@ void Core::Impl::shut_down() {
 // ---- draining ----------------------------------------------------------------------
 
 void Core::Impl::on(const Drain&) {
-    if (draining || stopping) return;
-    draining = true;
+    if (stopping) return;
+    leaving = true;
+    begin_drain();
+}
+
+void Core::Impl::begin_drain() {
+    if (std::exchange(draining, true)) return;
     drain_quiet_since = sessions.size() == 0 ? kLongAgo : ctx.now;
     ctx.count("drains");
 }
 
-/// Asks workers to move, some in each tick, and notes since when nobody needs this node any more.
+void Core::Impl::drain_request(const Sessions::Request& request, const proto::DrainRequest& drain) {
+    const bool refused = leaving && !drain.on;
+    const std::string what = drain.on ? "drain" : "undrain";
+    ctx.note(Note::Kind::administered, request.asker, what + (refused ? ", refused: the node stops" : ""));
+    if (refused)
+        return answer(request.id, Error{ErrorCode::bad_request, "this node stops: start it again to take workers"});
+    if (drain.on) {
+        begin_drain();
+    } else if (std::exchange(draining, false)) {
+        sessions.end_drain();
+    }
+    answer(request.id, Done{});
+}
+
+/// Asks workers to move, some in each tick, and notes since when nobody needs this node any more. While all others
+/// drain as well, workers stay: they would go round.
 void Core::Impl::drain() {
     if (!draining) return;
-    const bool others = std::any_of(peers.all().begin(), peers.all().end(), [](const auto& entry) {
-        return entry.second.is_live() && !entry.second.record.address.empty();
+    const bool has_workers = peers.with_fewest_workers() && sessions.drain([this] {
+        Peer* to = peers.with_fewest_workers();
+        ++to->workers;
+        return to->front_door();
     });
-    const bool has_workers = others && sessions.drain();
     if (has_workers || replays.is_busy() || links.has_unacknowledged()) {
         drain_quiet_since = ctx.now;
         had_workers = had_workers || has_workers;

@@ -68,6 +68,7 @@ struct Core::Impl {
     void note_progress();
     void settle_calls();
     void drain();
+    void begin_drain();
     void shut_down();
     [[nodiscard]] bool wants_flush() const;
     [[nodiscard]] bool has_met_all_peers() const;
@@ -141,6 +142,8 @@ struct Core::Impl {
         return last;
     }
     void answer_queries();
+    void drain_request(const Sessions::Request& request, const proto::DrainRequest& drain);
+    void move_request(const Sessions::Request& request, const proto::MoveRequest& move);
     void forget_request(const Sessions::Request& request, const std::string& name);
     void join_request(const SessionRequest& id, const std::string& worker, const proto::JoinRequest& join);
     void rejoin_request(const SessionRequest& id, const std::string& worker, const proto::RejoinRequest& again);
@@ -182,6 +185,7 @@ struct Core::Impl {
     bool started = false;
     bool ready = false;
     bool draining = false;
+    bool leaving = false;         // when it is drained
     bool had_workers = false;     // while draining
     Instant drain_quiet_since{};  // nobody has needed this node since
     bool stopping = false;

@@ -199,7 +199,9 @@ void Core::Impl::dispatch(proto::Message& message, const std::string& relay) {
         if (Copy* copy = replicas.find(from)) copy->learn_position(seq);
         visibility.pinged(from, ping->nonce, seq);
     } else if (const auto* pong = std::get_if<proto::Pong>(&body)) {
-        if (Copy* copy = replicas.find(from); copy && pong->channels != 0) copy->learn_digest(seq, pong->digest);
+        // The answer to a ping with a nonce has no position.
+        const bool has_position = pong->channels != 0 && pong->nonce == 0;
+        if (Copy* copy = replicas.find(from); copy && has_position) copy->learn_digest(seq, pong->digest);
         if (Peer* peer = peers.find(from.name); peer && pong->about == ctx.self) {
             peers.take_report(*peer, pong->channels);
             if (pong->channels != 0 && !(pong->channels & proto::channel_report::kNothing)) peers.mark_reached(*peer);
@@ -227,6 +229,8 @@ void Core::Impl::on_heartbeat(const NodeId& from, const proto::Heartbeat& beat, 
     confirm_position(from, beat.refutation, seq);
     Peer* peer = peers.find_live(from);
     if (!peer) return;
+    peer->workers = beat.workers;
+    peer->draining = beat.draining;
     peer->takes_addressed = beat.channels != 0;
     // Without keys anybody can make a heartbeat: one counts that says it, and only many that do not.
     peer->can_replay = peer->can_replay || (beat.channels & proto::channel_report::kReplays) != 0;

@@ -13,13 +13,12 @@ std::chrono::milliseconds age(Instant now, Instant at) {
 }  // namespace
 
 NodeInfo Core::Impl::self_info() const {
-    return {ctx.self, stopped ? NodeState::left : NodeState::alive, ctx.options.address};
+    return {ctx.self, stopped ? NodeState::left : NodeState::alive, ctx.options.address, sessions.size(), draining};
 }
 
 std::vector<NodeInfo> Core::Impl::nodes() const {
     std::vector<NodeInfo> nodes{self_info()};
-    for (const auto& [name, peer] : peers.all())
-        nodes.push_back({peer.record.id, peer.record.state, peer.record.address});
+    for (const auto& [name, peer] : peers.all()) nodes.push_back(peer.info());
     std::sort(nodes.begin(), nodes.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
     return nodes;
 }
@@ -68,7 +67,7 @@ std::vector<NodeView> Core::Impl::views(Instant now) const {
     self.known = self.applied;
     for (const auto& [name, peer] : peers.all()) {
         NodeView& view = views.emplace_back();
-        view.node = {peer.record.id, peer.record.state, peer.record.address};
+        view.node = peer.info();
         view.state_age = age(now, peer.state_since);
         view.heard_age = age(now, peer.heard_at);
         if (peers.is_hearing(peer) && !peers.is_hearing_directly(peer)) view.via = peer.relay;

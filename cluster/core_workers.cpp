@@ -12,20 +12,13 @@ namespace {
 constexpr std::uint64_t kGroupsPerPart = 256;   // twice as many, with the longest names, fit one frame
 constexpr std::uint64_t kMostLooked = 1 << 14;  // places for groups, for one part
 
-/// The address with the node's name, so that a worker that comes later knows whom, and with keys whose key, to expect
-/// there: another cluster may have the address by then.
-std::string front_door(const std::string& name, const std::string& address) {
-    std::string named = name + "@" + address;
-    return named.size() <= limits::kAddress ? named : address;
-}
-
 }  // namespace
 
 void Core::Impl::worker_hello(const proto::Message& message, const Sender& sender, ConnectionId connection) {
     std::vector<std::string> others;
     for (const auto& [name, peer] : peers.all())
         if (peer.is_live() && !peer.record.address.empty() && others.size() < limits::kNodesInWelcome)
-            others.push_back(front_door(name, peer.record.address));
+            others.push_back(peer.front_door());
     sessions.hello(message, sender, connection, ready ? "" : why_not_ready(), self_info(), std::move(others));
 }
 
@@ -59,6 +52,10 @@ void Core::Impl::request(Sessions::Request request) {
         done ? answer(id, Done{}) : answer(id, done.error());
     } else if (const auto* unwanted = std::get_if<proto::ForgetRequest>(&body)) {
         forget_request(request, unwanted->node);
+    } else if (const auto* drain = std::get_if<proto::DrainRequest>(&body)) {
+        drain_request(request, *drain);
+    } else if (const auto* move = std::get_if<proto::MoveRequest>(&body)) {
+        move_request(request, *move);
     } else {
         query(std::move(request));
     }
@@ -70,6 +67,13 @@ void Core::Impl::forget_request(const Sessions::Request& request, const std::str
              "forget " + name + (forgotten ? "" : ", refused: " + forgotten.error().text));
     if (!forgotten) return answer(request.id, forgotten.error());
     publish(ctx, proto::Forget{*forgotten});
+    answer(request.id, Done{});
+}
+
+void Core::Impl::move_request(const Sessions::Request& request, const proto::MoveRequest& move) {
+    ctx.note(Note::Kind::administered, request.asker,
+             "move " + std::to_string(move.workers) + " workers to " + move.to);
+    sessions.move(move.workers, move.to, request.id.token);
     answer(request.id, Done{});
 }
 

@@ -91,6 +91,7 @@ private:
     void put(const Text& value) { string(utf8_prefix(value.text, limits::kText)); }
     void put(const Bytes& value) { bytes(value.text); }
     void put(const Appended& value) { bytes(value.text); }
+    void put(const AppendedAddress& value) { string(value.text); }
     void put(const AppendedName& value) { string(value.text); }
     void put(const AppendedNumber& value) { put(value.value); }
     void put(const AppendedFlag& value) { packer_.pack_uint64(value.value ? 1 : 0); }
@@ -195,6 +196,7 @@ public:
 private:
     template <class Field>
     static constexpr bool kIsAppended = std::is_same_v<std::remove_cvref_t<Field>, Appended> ||
+                                        std::is_same_v<std::remove_cvref_t<Field>, AppendedAddress> ||
                                         std::is_same_v<std::remove_cvref_t<Field>, AppendedName> ||
                                         std::is_same_v<std::remove_cvref_t<Field>, AppendedNumber> ||
                                         std::is_same_v<std::remove_cvref_t<Field>, AppendedFlag> ||
@@ -236,6 +238,7 @@ private:
     bool get(const Text& to) { return string(to.text, limits::kText); }
     bool get(const Bytes& to) { return bytes(to.text, to.limit); }
     bool get(const Appended& to) { return bytes(to.text, to.limit); }
+    bool get(const AppendedAddress& to) { return get(Address{to.text}); }
     bool get(const AppendedName& to) { return get(WorkerName{to.text}); }
     bool get(const AppendedNumber& to) { return get(to.value); }
     bool get(const AppendedFlag& to) {

@@ -17,6 +17,7 @@ struct Address { std::string& text; };     // or empty if unknown
 struct Text { std::string& text; };
 struct Bytes { std::string& text; std::size_t limit; };
 struct Appended { std::string& text; std::size_t limit; };  // Bytes at the end, which older minor versions omit
+struct AppendedAddress { std::string& text; };              // an Address, likewise
 struct AppendedName { std::string& text; };                 // a node's name or empty, likewise
 struct AppendedNumber { std::uint64_t& value; };            // a number, likewise
 struct AppendedFlag { bool& value; };                       // 0 or 1, likewise
@@ -73,7 +74,8 @@ template <class Io> bool fields(Io& io, Refuse& m) {
 }
 template <class Io> bool fields(Io& io, Deltas& m) { return io(m.about, m.first, m.deltas); }
 template <class Io> bool fields(Io& io, Heartbeat& m) {
-    return io(m.refutation, m.digest, m.membership, AppendedNumber{m.channels});
+    return io(m.refutation, m.digest, m.membership, AppendedNumber{m.channels}, AppendedNumber{m.workers},
+              AppendedFlag{m.draining});
 }
 template <class Io> bool fields(Io& io, Goodbye&) { return io(); }
 template <class Io> bool fields(Io& io, PeerNews& m) { return io(m.peers); }
@@ -125,10 +127,13 @@ template <class Io> bool fields(Io& io, NotifyRequest& m) {
 template <class Io> bool fields(Io& io, WatchRequest& m) { return io(GroupOrAll{m.group}); }
 template <class Io> bool fields(Io& io, UnwatchRequest& m) { return io(m.watch); }
 template <class Io> bool fields(Io& io, ForgetRequest& m) { return io(NodeName{m.node}); }
+template <class Io> bool fields(Io& io, DrainRequest& m) { return io(m.on); }
+template <class Io> bool fields(Io& io, MoveRequest& m) { return io(m.workers, Address{m.to}); }
 
 template <class Io> bool fields(Io& io, Member& m) { return io(m.id, WorkerName{m.worker}, m.meta); }
 template <class Io> bool fields(Io& io, NodeInfo& m) {
-    return io(m.id, OneOf<NodeState>{m.state, NodeState::left}, Address{m.address});
+    return io(m.id, OneOf<NodeState>{m.state, NodeState::left}, Address{m.address}, AppendedNumber{m.workers},
+              AppendedFlag{m.draining});
 }
 template <class Io> bool fields(Io& io, GroupInfo& m) { return io(m.group, m.members); }
 template <class Io> bool fields(Io& io, GroupMembers& m) { return io(m.group, m.members); }
@@ -149,7 +154,7 @@ template <class Io> bool fields(Io& io, WorkerWelcome& m) {
               AppendedNumber{m.handover_ms});
 }
 template <class Io> bool fields(Io& io, NodeHeartbeat& m) { return io(AppendedNumber{m.settled}); }
-template <class Io> bool fields(Io& io, Move&) { return io(); }
+template <class Io> bool fields(Io& io, Move& m) { return io(AppendedAddress{m.to}); }
 template <class Io> bool fields(Io& io, JoinReply& m) { return io(m.members, m.unseen); }
 template <class Io> bool fields(Io& io, LeaveReply& m) { return io(m.members); }
 template <class Io> bool fields(Io& io, MembersReply& m) { return io(m.members, m.last); }
@@ -204,6 +209,8 @@ template <> inline constexpr std::uint64_t kType<NotifyRequest> = 56;
 template <> inline constexpr std::uint64_t kType<WatchRequest> = 57;
 template <> inline constexpr std::uint64_t kType<UnwatchRequest> = 58;
 template <> inline constexpr std::uint64_t kType<ForgetRequest> = 59;
+template <> inline constexpr std::uint64_t kType<DrainRequest> = 81;
+template <> inline constexpr std::uint64_t kType<MoveRequest> = 82;
 template <> inline constexpr std::uint64_t kType<JoinReply> = 60;
 template <> inline constexpr std::uint64_t kType<LeaveReply> = 61;
 template <> inline constexpr std::uint64_t kType<MembersReply> = 62;

@@ -21,8 +21,8 @@ using Body =
                  Probe, Heard, Ping, Pong, LinkData, LinkAck, Relay, Sealed, ReplayRequest, WorkerHello,
                  WorkerHeartbeat, WorkerGoodbye, JoinRequest, RejoinRequest, LeaveRequest, MembersRequest,
                  GroupsRequest, NodesRequest, StatusRequest, NotifyRequest, WatchRequest, UnwatchRequest, ForgetRequest,
-                 WorkerWelcome, NodeHeartbeat, Move, JoinReply, LeaveReply, MembersReply, GroupsReply, NodesReply,
-                 StatusReply, NotifyReply, DoneReply, ErrorReply, Deliveries, Gap, WatchNews>;
+                 DrainRequest, MoveRequest, WorkerWelcome, NodeHeartbeat, Move, JoinReply, LeaveReply, MembersReply,
+                 GroupsReply, NodesReply, StatusReply, NotifyReply, DoneReply, ErrorReply, Deliveries, Gap, WatchNews>;
 
 struct Message {
     Header header;
@@ -33,7 +33,8 @@ struct Message {
 
 /// Whether the request administers: only operators may make it.
 inline bool administers(const Body& body) {
-    return std::holds_alternative<ForgetRequest>(body);
+    return std::holds_alternative<ForgetRequest>(body) || std::holds_alternative<DrainRequest>(body) ||
+           std::holds_alternative<MoveRequest>(body);
 }
 
 }  // namespace muster::proto

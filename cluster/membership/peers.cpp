@@ -50,6 +50,13 @@ Peer* Peers::find_live(const NodeId& id) {
     return peer && peer->record.id == id && peer->is_live() ? peer : nullptr;
 }
 
+Peer* Peers::with_fewest_workers() {
+    Peer* fewest = nullptr;
+    for (auto& [name, peer] : peers_)
+        if (peer.takes_workers() && (!fewest || peer.workers < fewest->workers)) fewest = &peer;
+    return fewest;
+}
+
 PeerRecord Peers::self_record(Seq seq) const {
     const Options& o = ctx_.options;
     return {ctx_.self, refutation_, NodeState::alive, o.address, o.control, o.gossip, seq, ctx_.proof};
@@ -231,6 +238,8 @@ void Peers::replace_record(Peer& peer, const PeerRecord& news) {
         peer.unreached = false;
         peer.arrived_at = kLongAgo;
         peer.beats_without_replay = 0;
+        peer.workers = 0;
+        peer.draining = false;
         peer.takes_addressed = peer.can_replay = peer.cannot_replay = peer.came_up_in_vain = peer.gossip_worked = false;
         return;
     }

@@ -13,6 +13,7 @@
 #include "cluster/base/context.hpp"
 #include "cluster/membership/namesakes.hpp"
 #include "cluster/membership/tries.hpp"
+#include "proto/limits.hpp"
 #include "proto/messages.hpp"
 
 namespace muster::cluster {
@@ -53,6 +54,8 @@ struct Peer {
     bool can_replay = false;            // it has said that it answers ReplayRequest
     int beats_without_replay = 0;       // its heartbeats that did not say so
     bool cannot_replay = false;         // there were many: it is of an older minor
+    std::uint64_t workers = 0;          // as its latest heartbeat says, and those that were sent there since
+    bool draining = false;              // the same
     bool proven = false;                // since it came up, something has arrived over a channel or through others
     bool came_up_in_vain = false;       // nothing arrived from it between its last two deaths
     std::uint64_t faults = 0;           // channels that are silent
@@ -88,6 +91,15 @@ struct Peer {
     [[nodiscard]] bool is_live() const {
         return record.state == NodeState::alive || record.state == NodeState::suspect;
     }
+    /// Workers can attach to it, and it wants them.
+    [[nodiscard]] bool takes_workers() const { return is_live() && !draining && !record.address.empty(); }
+    [[nodiscard]] NodeInfo info() const { return {record.id, record.state, record.address, workers, draining}; }
+    /// Its address with its name, so that a worker that comes later knows whom, and with keys whose key, to expect
+    /// there: another cluster may have the address by then.
+    [[nodiscard]] std::string front_door() const {
+        std::string named = record.id.name + "@" + record.address;
+        return named.size() <= limits::kAddress ? named : record.address;
+    }
     /// Something else than the word of one other node has shown that this life exists.
     [[nodiscard]] bool is_met() const { return told_of_by.empty(); }
 };
@@ -115,6 +127,8 @@ public:
     Peer* find(const std::string& name);
     /// The peer if it is live, in exactly this life; else null.
     Peer* find_live(const NodeId& id);
+    /// Of those that take workers the one with the fewest; null if there is none.
+    Peer* with_fewest_workers();
     [[nodiscard]] const std::map<std::string, Peer>& all() const { return peers_; }
     std::map<std::string, Peer>& all() { return peers_; }
 

@@ -157,14 +157,16 @@ void Session::acked(std::uint64_t received, std::vector<Outcome>& outcomes) {
     items_ = stream_.size();
 }
 
-bool Session::ask_to_move() {
+bool Session::may_ask_to_move() {
     to_move_since_ = std::min(to_move_since_, ctx_.now);
     const bool has_patience = !stream_.empty() && ctx_.now - to_move_since_ < kPatienceToMove;
-    if (!connection_ || has_patience || ctx_.now - asked_to_move_at_ < kAskAgainToMove) return false;
+    return connection_ && !has_patience && ctx_.now - asked_to_move_at_ >= kAskAgainToMove;
+}
+
+void Session::ask_to_move(const std::string& to) {
     asked_to_move_at_ = ctx_.now;
     ctx_.count("workers_asked_to_move");
-    send(proto::Move{});
-    return true;
+    send(proto::Move{to});
 }
 
 bool Session::is_own(const Item& item) const {

@@ -104,10 +104,13 @@ public:
     void lose(std::uint64_t members, bool at_least = false);
     /// The worker has handled the stream up to `received`. Notifications there count as delivered.
     void acked(std::uint64_t received, std::vector<Outcome>& outcomes);
-    /// Asks the worker to go to another node, unless it was asked within the last second. It is not asked while its
-    /// stream has something that was not acknowledged, but not for longer than two seconds: what is in the stream of a
-    /// node that has ended meanwhile, nobody else has. Returns whether it was asked.
-    bool ask_to_move();
+    /// Whether to ask the worker now to go to another node. It is not asked twice within a second, nor while its stream
+    /// has something that was not acknowledged, but not for longer than two seconds after the first call: what is in
+    /// the stream of a node that has ended meanwhile, nobody else has.
+    [[nodiscard]] bool may_ask_to_move();
+    void ask_to_move(const std::string& to);
+    /// It is not to be asked any more.
+    void stay() { to_move_since_ = kNever; }
     // The worker's own notify calls.
     /// The call was made a notice with the number `seq`, or none, and those before it have lower numbers.
     void called(std::uint64_t call, std::uint64_t seq);

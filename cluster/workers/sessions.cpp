@@ -19,7 +19,7 @@ bool is_any_of(const proto::Body& body) {
 bool is_done_once(const proto::Body& body) {
     using namespace proto;
     return is_any_of<JoinRequest, RejoinRequest, LeaveRequest, NotifyRequest, WatchRequest, UnwatchRequest,
-                     ForgetRequest>(body);
+                     ForgetRequest, DrainRequest, MoveRequest>(body);
 }
 
 bool is_request(const proto::Body& body) {
@@ -335,17 +335,44 @@ void Sessions::tick() {
             session.heartbeat_if_quiet();
     }
     for (const SessionToken token : silent) lose(*find(token));
+    for (std::size_t left = std::min(to_move_.size(), kMovesPerTick); left > 0; --left) {
+        auto [token, to] = std::move(to_move_.front());
+        to_move_.pop_front();
+        Session* session = find(token);
+        if (!session || !session->is_attached()) continue;
+        if (session->may_ask_to_move())
+            session->ask_to_move(to);
+        else
+            to_move_.emplace_back(token, std::move(to));
+    }
 }
 
-bool Sessions::drain() {
+bool Sessions::drain(const std::function<std::string()>& choose) {
     bool has_any = false;
     std::size_t asked = 0;
     for (auto& [token, session] : sessions_) {
         if (session.life() == 0) continue;
         has_any = true;
-        if (asked < kMovesPerTick && session.ask_to_move()) ++asked;
+        if (asked == kMovesPerTick || !session.may_ask_to_move()) continue;
+        session.ask_to_move(choose());
+        ++asked;
     }
     return has_any;
+}
+
+void Sessions::end_drain() {
+    for (auto& [token, session] : sessions_) session.stay();
+}
+
+void Sessions::move(std::uint64_t workers, const std::string& to, SessionToken except) {
+    std::set<SessionToken> moving;
+    for (const auto& [token, address] : to_move_) moving.insert(token);
+    for (const auto& [token, session] : sessions_) {
+        if (workers == 0) return;
+        if (token == except || session.life() == 0 || !session.is_attached() || moving.contains(token)) continue;
+        to_move_.emplace_back(token, to);
+        --workers;
+    }
 }
 
 std::uint64_t Sessions::lowest_own_notice() {

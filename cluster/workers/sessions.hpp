@@ -3,6 +3,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -85,9 +86,13 @@ public:
 
     /// Whether a session is of an older worker, which does not recognise calls that are repeated.
     [[nodiscard]] bool has_older() const { return older_ > 0; }
-    /// Asks workers to go to another node, some of those that have not been asked lately. False if there are none that
-    /// know how, those whose grace period runs included.
-    bool drain();
+    /// Asks workers to go to another node, some of those that have not been asked lately. `choose` returns the address
+    /// for the next one. False if there are none that know how, those whose grace period runs included.
+    bool drain(const std::function<std::string()>& choose);
+    /// Those that were not asked yet stay.
+    void end_drain();
+    /// Asks so many workers, except this one, to go to the node with this address.
+    void move(std::uint64_t workers, const std::string& to, SessionToken except);
     // Session's functions of these names, of all sessions.
     [[nodiscard]] bool has_unsettled_calls() const;
     [[nodiscard]] std::uint64_t lowest_own_notice();
@@ -126,10 +131,11 @@ private:
     Context& ctx_;
     std::map<SessionToken, Session> sessions_;
     std::map<ConnectionId, SessionToken> by_connection_;
-    std::set<std::pair<Instant, SessionToken>> lost_;  // by the end of the grace period
-    std::deque<SessionToken> to_flush_;                // in the order in which they began to want it
-    std::size_t older_ = 0;                            // see has_older()
-    std::vector<SessionToken> roomy_;                  // see take_roomy()
+    std::set<std::pair<Instant, SessionToken>> lost_;           // by the end of the grace period
+    std::deque<SessionToken> to_flush_;                         // in the order in which they began to want it
+    std::size_t older_ = 0;                                     // see has_older()
+    std::vector<SessionToken> roomy_;                           // see take_roomy()
+    std::deque<std::pair<SessionToken, std::string>> to_move_;  // and where to
     std::vector<Ended> ended_;
     std::vector<SessionToken> moved_;
     std::vector<Outcome> outcomes_;

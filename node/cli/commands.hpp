@@ -68,6 +68,9 @@ int show_key(const Settings& settings, const Group& group);
 int join(const Settings& settings, const JoinArguments& arguments);
 int notify(const Settings& settings, const NotifyArguments& arguments);
 int forget(const Settings& settings, const std::string& node);
+/// Begins or ends the draining of a node. Waits so many `seconds` for its workers to go.
+int drain(const Settings& settings, const std::string& node, bool on, double seconds);
+int rebalance(const Settings& settings);
 /// Both names of `group` empty: all groups.
 int watch(const Settings& settings, const Group& group, const Stay& stay);
 int keygen(const Settings& settings, const KeygenArguments& arguments);

@@ -7,8 +7,8 @@
 #include <set>
 
 #include "node/cli/commands.hpp"
+#include "node/cli/named_node.hpp"
 #include "node/cli/output.hpp"
-#include "node/io/address.hpp"
 
 namespace muster::cli {
 namespace {
@@ -19,10 +19,7 @@ constexpr auto kSnapshotTimeout = std::chrono::seconds(30);
 
 /// A snapshot of a node's whole table.
 Result<Table> table_of(const Settings& settings, const std::string& address) {
-    Settings there = settings;
-    there.nodes = address;
-    there.listed_only = true;  // another node's table may be equal
-    const auto worker = attach(there);
+    const auto worker = attach_to(settings, address);
     if (!worker) return worker.error();
 
     // Shared with the handler, which may still run after the time-out.
@@ -65,28 +62,6 @@ Json json_of(const Table& table) {
 void print_only(const std::string& node, const Table& table) {
     for (const auto& [group, members] : table)
         for (const auto& id : members) print("only " + node + ": " + name_of(group) + ' ' + to_string(id));
-}
-
-/// Returns an address unchanged. Otherwise `node` is a name, and the node of --node is asked for its address: another
-/// one may be there now.
-Result<std::string> address_of(const Settings& settings, const std::string& node) {
-    if (node.find(':') != std::string::npos) return node;
-    const auto worker = attach(settings);
-    if (!worker) return worker.error();
-    const auto nodes = (*worker)->nodes();
-    if (!nodes) return nodes.error();
-    for (const auto& known : *nodes)
-        if (known.id.name == node && !known.address.empty()) return node + "@" + known.address;
-    return Error{ErrorCode::bad_request,
-                 "no node has the name '" + node + "': choose one that `muster nodes` lists, or give HOST:PORT"};
-}
-
-/// Before any node is asked.
-std::optional<Error> wrong_node(const std::string& node) {
-    if (node.find(':') == std::string::npos && is_valid_name(node)) return std::nullopt;
-    const auto address = node::parse_named_address(node::plain_address(node));
-    if (address && node::parse_address(address->address)->port != 0) return std::nullopt;
-    return Error{ErrorCode::bad_request, "'" + node + "' is not a node: give HOST:PORT, or a name of `muster nodes`"};
 }
 
 }  // namespace

@@ -165,13 +165,13 @@ void add_table(std::vector<Row> table, const std::vector<Style>& styles, std::si
 }
 
 void add_nodes(const View& view, std::size_t rows, std::vector<Line>& lines) {
-    std::vector<Row> table{{"NODE", "STATE", "FOR", "UP", "ADDRESS"}};
+    std::vector<Row> table{{"NODE", "STATE", "FOR", "UP", "WORKERS", "ADDRESS"}};
     std::vector<Style> styles;
     for (const auto& node : sorted_nodes(*view.now)) {
         const auto age = view.ages->of(node, view.now->at);
         const bool lives = node.state == NodeState::alive || node.state == NodeState::suspect;
-        table.push_back({node.id.name, std::string(to_string(node.state)),
-                         (age.at_least ? ">" : "") + age_text(age.age), lives ? age_text(uptime_of(node)) : "",
+        table.push_back({node.id.name, state_of(node), (age.at_least ? ">" : "") + age_text(age.age),
+                         lives ? age_text(uptime_of(node)) : "", lives ? std::to_string(node.workers) : "",
                          node.address});
         styles.push_back(style_of(node.state));
     }

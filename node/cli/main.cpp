@@ -17,6 +17,8 @@
 namespace muster::cli {
 namespace {
 
+constexpr double kDrainPatience = 30;  // seconds
+
 /// The arguments of all commands, and the chosen command.
 struct Typed {
     Settings settings;
@@ -28,7 +30,8 @@ struct Typed {
     Stay stay;
     KeygenArguments keygen;
     TopArguments top;
-    std::string forgotten;
+    std::string node;
+    double patience = kDrainPatience;
     std::string node_a;
     std::string node_b;
     std::function<int()> run;
@@ -122,8 +125,18 @@ void add_queries(CLI::App& app, Typed& typed) {
         typed.run = [&] { return show_status(settings); };
     });
     auto* forget = app.add_subcommand("forget", "make all nodes forget a node that is down or has left");
-    forget->add_option("NODE", typed.forgotten, "name of the node")->required();
-    forget->callback([&] { typed.run = [&] { return cli::forget(settings, typed.forgotten); }; });
+    forget->add_option("NODE", typed.node, "name of the node")->required();
+    forget->callback([&] { typed.run = [&] { return cli::forget(settings, typed.node); }; });
+    auto* drain = app.add_subcommand("drain", "ask the workers of a node to go to other nodes, and wait for it");
+    drain->add_option("NODE", typed.node, "HOST:PORT, or the name of a node")->required();
+    drain->add_option("--timeout", typed.patience, "seconds to wait (default 30); then the exit status is 124")
+        ->check(seconds(0.0, 1e8));
+    drain->callback([&] { typed.run = [&] { return cli::drain(settings, typed.node, true, typed.patience); }; });
+    auto* undrain = app.add_subcommand("undrain", "end the draining of a node");
+    undrain->add_option("NODE", typed.node, "HOST:PORT, or the name of a node")->required();
+    undrain->callback([&] { typed.run = [&] { return cli::drain(settings, typed.node, false, 0); }; });
+    app.add_subcommand("rebalance", "spread workers evenly: ask some to go to the nodes that have fewest")
+        ->callback([&] { typed.run = [&] { return rebalance(settings); }; });
     auto* members = app.add_subcommand("members", "list the members of a group");
     add_group(*members, typed.group);
     members->add_flag("--local", typed.local, "only members at the node that muster is connected to");

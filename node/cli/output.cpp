@@ -109,7 +109,13 @@ Json json_of(const NodeInfo& node) {
     return {{"name", node.id.name},
             {"incarnation", node.id.incarnation.value},
             {"state", std::string(to_string(node.state))},
-            {"address", node.address}};
+            {"address", node.address},
+            {"workers", node.workers},
+            {"draining", node.draining}};
+}
+
+std::string state_of(const NodeInfo& node) {
+    return std::string(to_string(node.state)) + (node.draining ? ", draining" : "");
 }
 
 Json ids_of(const std::vector<MemberId>& members) {

@@ -40,6 +40,8 @@ Json json_of(const NodeInfo& node);
 Json ids_of(const std::vector<MemberId>& members);
 Json ids_of(const std::vector<Member>& members);
 
+/// "alive", or "alive, draining".
+std::string state_of(const NodeInfo& node);
 /// "store/feature"
 std::string name_of(const Group& group);
 /// "node", or "node/worker".

@@ -23,7 +23,7 @@ void print_status(const Status& status) {
         {"node", status.node.id.name + '/' + std::to_string(status.node.id.incarnation.value)},
         {"address", status.node.address},
         {"scope", status.scope},
-        {"state", std::string(to_string(status.node.state)) + (status.ready ? ", ready" : ", not ready")},
+        {"state", state_of(status.node) + (status.ready ? ", ready" : ", not ready")},
         {"seq", std::to_string(status.seq)},
         {"groups", std::to_string(status.groups)},
         {"members", std::to_string(status.members)},
@@ -41,7 +41,6 @@ Json json_of_status(const Status& status) {
     object["seq"] = status.seq;
     object["groups"] = status.groups;
     object["members"] = status.members;
-    object["workers"] = status.workers;
     object["security"] = security_of(status);
     object["silent_channels"] = status.silent_channels;
     object["counters"] = Json::object();
@@ -62,10 +61,10 @@ int show_nodes(const Settings& settings) {
         settings, [](Worker& worker) { return worker.nodes(); },
         [&](const std::vector<NodeInfo>& nodes) {
             Json list = Json::array();
-            std::vector<std::vector<std::string>> rows = {{"NODE", "STATE", "ADDRESS", "INCARNATION"}};
+            std::vector<std::vector<std::string>> rows = {{"NODE", "STATE", "WORKERS", "ADDRESS", "INCARNATION"}};
             for (const auto& node : nodes) {
                 list.push_back(json_of(node));
-                rows.push_back({node.id.name, std::string(to_string(node.state)), node.address,
+                rows.push_back({node.id.name, state_of(node), std::to_string(node.workers), node.address,
                                 std::to_string(node.id.incarnation.value)});
             }
             settings.json ? print_json(Json{{"nodes", list}}) : print_table(rows);

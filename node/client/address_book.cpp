@@ -78,6 +78,12 @@ void AddressBook::begin_round_without(const std::string& last) {
     if (at != round_.end()) std::rotate(round_.begin(), at, at + 1);
 }
 
+void AddressBook::prefer(const std::string& address) {
+    const auto at = std::find_if(round_.begin(), round_.end(),
+                                 [&](const std::string& one) { return host_port_of(one) == host_port_of(address); });
+    if (at != round_.end()) std::rotate(at, at + 1, round_.end());
+}
+
 void AddressBook::try_next(const std::string& address) {
     std::erase(round_, address);
     if (!is_avoided(address)) round_.push_back(address);

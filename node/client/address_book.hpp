@@ -38,6 +38,8 @@ public:
     void begin_round(const std::string& first = {});
     /// Begins a round in which `last` is tried last.
     void begin_round_without(const std::string& last);
+    /// The address of this round that names the same host and port, if there is one, is the next.
+    void prefer(const std::string& address);
     /// An address that was skipped is the next one of this round.
     void try_next(const std::string& address);
     /// The next address of the round, or nothing if the round is over.

@@ -178,11 +178,12 @@ bool Failover::begin_attempts(Instant now) {
     return now - *attached_at_ < kShortestStay ? wait(now) : next_attempt(now);
 }
 
-bool Failover::move(Instant now, const std::string& same) {
+bool Failover::move(Instant now, const std::string& same, const std::string& to) {
     round_began_ = now;
     resumable_until_ = now;
     addresses_.avoid({address_, same});
     addresses_.begin_round();
+    addresses_.prefer(to);
     return begin_attempts(now);
 }
 

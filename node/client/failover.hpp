@@ -77,8 +77,9 @@ public:
     [[nodiscard]] bool lost(Instant now, bool gone);
 
     /// The node asks the worker to go: others are tried until `attached` or `stay`, but not this address and not
-    /// `same`, which is the node's own. The session stays resumable. Only while attached.
-    [[nodiscard]] bool move(Instant now, const std::string& same);
+    /// `same`, which is the node's own. `to` is tried first if it is one of them. The session stays resumable. Only
+    /// while attached.
+    [[nodiscard]] bool move(Instant now, const std::string& same, const std::string& to);
     /// Whether `move` has an address to try.
     [[nodiscard]] bool can_move(const std::string& same) const { return addresses_.has_other_than({address_, same}); }
     /// No other node was found: the session is resumed at its home.

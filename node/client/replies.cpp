@@ -18,7 +18,7 @@ bool fits_query(const proto::Body& query, const proto::Body& reply) {
     if (is<proto::MembersRequest>(query)) return is<proto::MembersReply>(reply);
     if (is<proto::GroupsRequest>(query)) return is<proto::GroupsReply>(reply);
     if (is<proto::NodesRequest>(query)) return is<proto::NodesReply>(reply);
-    if (is<proto::ForgetRequest>(query)) return is<proto::DoneReply>(reply);
+    if (proto::administers(query)) return is<proto::DoneReply>(reply);
     return is<proto::StatusReply>(reply);
 }
 

@@ -35,7 +35,7 @@ struct NotifyCall {
     proto::NotifyRequest request;  // moved to Request::sent when it is sent
     bool was_sent = false;         // in this session or another one: it has the number of its call
 };
-/// MembersRequest, GroupsRequest, NodesRequest, StatusRequest or ForgetRequest.
+/// MembersRequest, GroupsRequest, NodesRequest, StatusRequest, or a request that administers.
 struct QueryCall {
     proto::Body request;
 };

@@ -137,13 +137,13 @@ void Session::leave_session() {
 }
 
 /// A node that asks twice is answered once. Without another address the worker stays until the node ends.
-void Session::move() {
+void Session::move(const std::string& to) {
     if (moving_.is_on() || !failover_.can_move(node_.address)) return;
     outbox_.announce(false,
                      "leaving " + node_.id.name + " at " + failover_.address() + ": it asks its workers to move");
     leave_session();
     moving_.begin(now_, liveness_.heartbeat(), stream_.last_handled());
-    greet_if(failover_.move(now_, node_.address));
+    greet_if(failover_.move(now_, node_.address, to));
 }
 
 void Session::finish_move() {
@@ -194,7 +194,7 @@ void Session::message_arrived(Instant now, proto::Message&& message, const std::
     if (const auto* gap = std::get_if<proto::Gap>(&body)) return give_up_on(stream_.take(seq, *gap));
     if (auto* event = std::get_if<proto::WatchNews>(&body)) return give_up_on(stream_.take(seq, std::move(*event)));
     if (const auto* beat = std::get_if<proto::NodeHeartbeat>(&body)) return calls_.settled(beat->settled);
-    if (std::holds_alternative<proto::Move>(body)) return move();
+    if (const auto* asked = std::get_if<proto::Move>(&body)) return move(asked->to);
     if (seq != 0) take_reply(seq, std::move(body));
 }
 

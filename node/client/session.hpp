@@ -103,7 +103,7 @@ private:
     bool is_old_node(const proto::WorkerWelcome& welcome);
     void lost(const std::string& why, bool gone);
     void leave_session();
-    void move();
+    void move(const std::string& to);
     void finish_move();
     void take_deliveries(std::uint64_t first, proto::Deliveries&& deliveries);
     void give_up_on(Stream::Fault fault);

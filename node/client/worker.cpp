@@ -308,6 +308,16 @@ Result<Done> Worker::forget(const std::string& node) {
     return result_of<Done>(impl_->loop.call(client::QueryCall{proto::ForgetRequest{node}}, kCallTimeout));
 }
 
+Result<Done> Worker::drain(bool on) {
+    return result_of<Done>(impl_->loop.call(client::QueryCall{proto::DrainRequest{on}}, kCallTimeout));
+}
+
+Result<Done> Worker::move_workers(std::uint64_t count, const std::string& to) {
+    if (!client::is_valid_address(to))
+        return Error{ErrorCode::bad_request, "'" + to + "' is no address: give HOST:PORT or NAME@HOST:PORT"};
+    return result_of<Done>(impl_->loop.call(client::QueryCall{proto::MoveRequest{count, to}}, kCallTimeout));
+}
+
 Result<NotifyReport> Worker::notify(NotificationKind kind, const Group& group, const Data& data,
                                     const NotifyOptions& options) {
     if (auto error = check(kind, group, data)) return *error;

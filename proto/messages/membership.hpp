@@ -62,6 +62,8 @@ struct Heartbeat {
     std::uint64_t membership = 0;  // digest of the sender's peer records
     /// channel_report::kTold: it takes messages for it alone on its presence topic; channel_report::kReplays.
     std::uint64_t channels = 0;
+    std::uint64_t workers = 0;  // sessions at the sender
+    bool draining = false;      // it asks them to go to other nodes
     bool operator==(const Heartbeat&) const = default;
 };
 

@@ -98,4 +98,17 @@ struct ForgetRequest {
     bool operator==(const ForgetRequest&) const = default;
 };
 
+/// Administers: the node asks its workers to go to other nodes, and goes on asking until it is told not to.
+struct DrainRequest {
+    bool on = true;
+    bool operator==(const DrainRequest&) const = default;
+};
+
+/// Administers: the node asks some workers to go to the node with this address, if they know it.
+struct MoveRequest {
+    std::uint64_t workers = 1;  // how many
+    std::string to;
+    bool operator==(const MoveRequest&) const = default;
+};
+
 }  // namespace muster::proto

@@ -43,6 +43,7 @@ struct NodeHeartbeat {
 
 /// Asks the worker to go to another node. It says goodbye here when it has joined there.
 struct Move {
+    std::string to;  // an address to try first, if the worker knows it; may be empty
     bool operator==(const Move&) const = default;
 };
 

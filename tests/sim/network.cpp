@@ -344,6 +344,13 @@ void Network::forget_connections(Place from, Place to) {
     }
 }
 
+Duration Network::forgotten_at() const {
+    Duration latest{-1};
+    for (const auto& from : ways_)
+        for (const Way& way : from) latest = std::max(latest, way.forgotten);
+    return latest;
+}
+
 bool Network::undisturbed_since(Place a, Place b, Duration since) const {
     const auto undisturbed = [since](const Way& way) {
         return way.cuts == 0 && (way.epoch == 0 || way.mended <= since);

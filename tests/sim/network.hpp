@@ -111,6 +111,8 @@ public:
     [[nodiscard]] bool undisturbed_since(Place a, Place b, Duration since) const;
     /// When connections between these two were forgotten last; negative: never.
     [[nodiscard]] Duration forgotten_at(Place a, Place b) const;
+    /// The same, between any two.
+    [[nodiscard]] Duration forgotten_at() const;
     /// Breaks one connection of those that stand; what is in flight on it is lost.
     void reset_one();
     /// Breaks the connections of this process to doors.

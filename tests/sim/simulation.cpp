@@ -88,8 +88,10 @@ private:
         if (!settle(world_.clock.now() + kRollCall, outcome)) return;
         // What is settled stays so.
         world_.clock.run_until(world_.clock.now() + milliseconds(1500));
-        // A frozen node can have been in doubt at the healing, then heard of once more: its death is yet to come.
-        const Duration patience = world_.profile.stop_one_for_good ? kStraightAfter : Duration(0);
+        // A frozen node can have been in doubt at the healing, then heard of once more: its death is yet to come. So
+        // are the doubts of a node whose connections were forgotten shortly before the healing.
+        const bool forgotten = world_.network.forgotten_at() + seconds(1) >= healed;
+        const Duration patience = world_.profile.stop_one_for_good || forgotten ? kStraightAfter : Duration(0);
         if (!settle(world_.clock.now() + patience, outcome)) return;
         if (random.permille(200))
             go_straight(healed, outcome);

@@ -51,6 +51,8 @@ Json to_json(const NodeView& view, WallTime since) {
             {"incarnation", std::to_string(view.node.id.incarnation.value)},
             {"state", to_string(view.node.state)},
             {"address", view.node.address},
+            {"workers", view.node.workers},
+            {"draining", view.node.draining},
             {"since", since.count()},
             {"silent", silence(view)},
             {"via", view.via},

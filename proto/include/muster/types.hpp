@@ -157,7 +157,9 @@ std::string_view to_string(WatchEvent::Kind kind);
 struct NodeInfo {
     NodeId id;
     NodeState state = NodeState::alive;
-    std::string address;  // "host:port" that workers and seeds use
+    std::string address;        // "host:port" that workers and seeds use
+    std::uint64_t workers = 0;  // sessions, including those in their grace period
+    bool draining = false;      // it asks its workers to go to other nodes
 
     bool operator==(const NodeInfo&) const = default;
 };

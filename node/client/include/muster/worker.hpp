@@ -140,6 +140,13 @@ public:
     /// hour. With keys, only an operator's key may; without, only a worker on the node's own host, over loopback.
     /// Errors: also refused; bad_request (no such node is known, or it is alive).
     Result<Done> forget(const std::string& node);
+    /// Administers the node that the worker is attached to: it asks its workers to go to other nodes, those that come
+    /// later as well, until drain(false) or its end. It serves those that stay. Errors: also refused; bad_request (it
+    /// stops).
+    Result<Done> drain(bool on = true);
+    /// Administers that node: it asks `count` of its workers, not this one, to go to the node with the address `to`.
+    /// Those that do not know it go to another one, or stay. Errors: also refused.
+    Result<Done> move_workers(std::uint64_t count, const std::string& to);
     using Tracker::join;
     using Tracker::leave;
     Result<Joined> join(const Group& group, OnNotification handler, const JoinOptions& options) override;

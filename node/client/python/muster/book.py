@@ -140,6 +140,11 @@ class AddressBook:
         self._round = targets[end:] + targets[:end]  # targets at one address are adjacent
         self._rounds = 1
 
+    def prefer(self, address: str) -> None:
+        """What the round has at that address, with or without the node's name, comes first."""
+        there = [one for one in self._round if str(one.address) == address.rpartition("@")[2]]
+        self._round = there + [one for one in self._round if one not in there]
+
     def skip(self, target: Target) -> None:
         """Nothing listens at that endpoint: its other keys are not tried in this round."""
         there = target.address, target.endpoint

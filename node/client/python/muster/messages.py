@@ -155,9 +155,11 @@ class NodeHeartbeat:
 
 @dataclass(frozen=True)
 class Move:
+    to: str = ""  # an address to try first, if the worker knows it
+
     @classmethod
     def read(cls, fields: Reader) -> "Move":
-        return cls()
+        return cls(fields.appended_address())
 
 
 @dataclass(frozen=True)

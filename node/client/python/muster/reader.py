@@ -48,6 +48,13 @@ class Reader:
             raise Malformed("an unsigned integer within its bounds was expected")
         return value
 
+    def appended_address(self) -> str:
+        """The same of an address: then nothing."""
+        value = next(self._rest, "")
+        if type(value) is not str or len(value.encode()) > limits.ADDRESS:
+            raise Malformed("an address was expected")
+        return value
+
     def flag(self) -> bool:
         value = self.take()
         if type(value) is not bool:
@@ -113,7 +120,8 @@ class Reader:
 
     def node_info(self) -> NodeInfo:
         record = self.record()
-        return NodeInfo(record.node_id(), record.word(NodeState), record.address())
+        node, state, address = record.node_id(), record.word(NodeState), record.address()
+        return NodeInfo(node, state, address, record.appended_uint(), record.appended_uint() != 0)
 
     def member(self) -> Member:
         identity = self.record()

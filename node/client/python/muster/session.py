@@ -312,7 +312,7 @@ class Session:
         elif isinstance(message, NodeHeartbeat):
             self._parts.kept.settle(message.settled)
         elif isinstance(message, Move):
-            self._move(now)
+            self._move(now, message.to)
         elif not isinstance(message, (WorkerWelcome, Refuse)):
             call = self._requests.find(seq)
             if call is None or unexpected(call, message):
@@ -540,7 +540,7 @@ class Session:
 
     # Moving
 
-    def _move(self, now: float) -> None:
+    def _move(self, now: float, to: str) -> None:
         """The node asks the worker to go to another one. The session stays until that has the members."""
         assert self._home is not None
         if not self._book.has_other(self._home):
@@ -553,6 +553,7 @@ class Session:
         stream, until = self._stream, now + LONGEST_MOVE
         self._moving = Moving(self._token, stream.epoch, stream.handled, self._heartbeat, until, now)
         self._book.lost(self._home)
+        self._book.prefer(to)
         self._resume_until = self._round_began = now
         self.state = State.pausing  # the connection is not this session's to close any more
         self._next(now)

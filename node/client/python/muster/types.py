@@ -146,6 +146,8 @@ class NodeInfo:
     id: NodeId
     state: NodeState
     address: str  # "host:port" for workers
+    workers: int = 0  # sessions, including those in their grace period; 0 if the node is older
+    draining: bool = False  # it asks its workers to go to other nodes
 
 
 @dataclass(frozen=True)

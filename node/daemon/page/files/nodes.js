@@ -21,6 +21,7 @@ export function stateWords(node, now) {
   if (node.state === "alive") {
     if (node.behind > 0) return "alive, " + many(node.behind, "change") + " behind";
     if (!node.shown) return "alive, table not received yet";
+    if (node.draining) return "alive, draining";
     return node.silent_channels?.length ? "alive; nothing arrives " + node.silent_channels.join("; nor ") : "alive";
   }
   return node.state + " for " + since;
@@ -35,7 +36,7 @@ export function showNodes(state, now) {
     (node) => {
       const cell = (className = "number") => el("td", { class: className });
       const row = el("tr", {}, el("th", { scope: "row" }, theirs(node.name), el("span", { class: "address" }, node.address)));
-      row.cells_ = [cell("state"), cell("heard"), cell(), cell(), cell("number wide"), cell("number wide"), cell("number wide")];
+      row.cells_ = [cell("state"), cell("heard"), cell(), cell(), cell("number wide"), cell("number wide"), cell("number wide"), cell("number wide")];
       row.append(...row.cells_);
       return row;
     },
@@ -44,11 +45,12 @@ export function showNodes(state, now) {
       const shown = node.shown ? "" : " kept";
       set(row, "data-state", node.state);
       set(row, "data-behind", node.behind > 0 || (node.state === "alive" && !node.shown));
-      const [stateCell, heardCell, groups, members, sent, received, waiting] = row.cells_;
+      const [stateCell, heardCell, groups, members, workers, sent, received, waiting] = row.cells_;
       say(stateCell, stateWords(node, now));
       say(heardCell, lastHeard(node, state.self));
       say(groups, count(node.groups));
       say(members, count(node.members) + shown);
+      say(workers, count(node.workers));
       say(sent, self ? "—" : rate(node.sentRate ?? 0) + "/s");
       say(received, self ? "—" : rate(node.receivedRate ?? 0) + "/s");
       say(waiting, self ? "—" : count(node.waiting));
