@@ -77,6 +77,8 @@ private:
     // Takes no input, so that kept inputs go on meaning what they meant: the most that anybody can claim.
     void put(const proto::AppendedNumber& to) { to.value = ~std::uint64_t{0}; }
     void put(const proto::AppendedFlag& to) { to.value = input_.flag(); }
+    // Likewise.
+    void put(const proto::AppendedAddress& to) { to.text = words_.addresses.empty() ? "" : words_.addresses.front(); }
     // Likewise: every other one names a node.
     void put(const proto::AppendedName& to) {
         to.text = ++appended_names_ % 2 == 0 && !words_.nodes.empty() ? words_.nodes.front().name : std::string();

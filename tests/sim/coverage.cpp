@@ -154,6 +154,7 @@ constexpr std::string_view kMarks[] = {
     "handler removed with notifications waiting",
     "handler told of a gap",
     "handler told of a loss on a link",
+    "worker told where to move",
     "incarnation adopted",
     "incarnation adopted with members",
     "join seen by all",

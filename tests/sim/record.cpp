@@ -15,12 +15,12 @@ constexpr std::array<std::string_view, std::variant_size_v<proto::Body>> kMessag
     "Heard",         "Ping",          "Pong",           "LinkData",        "LinkAck",       "Relay",
     "Sealed",        "ReplayRequest", "WorkerHello",    "WorkerHeartbeat", "WorkerGoodbye", "JoinRequest",
     "RejoinRequest", "LeaveRequest",  "MembersRequest", "GroupsRequest",   "NodesRequest",  "StatusRequest",
-    "NotifyRequest", "WatchRequest",  "UnwatchRequest", "ForgetRequest",   "WorkerWelcome", "NodeHeartbeat",
-    "Move",          "JoinReply",     "LeaveReply",     "MembersReply",    "GroupsReply",   "NodesReply",
-    "StatusReply",   "NotifyReply",   "DoneReply",      "ErrorReply",      "Deliveries",    "Gap",
-    "WatchNews"};
+    "NotifyRequest", "WatchRequest",  "UnwatchRequest", "ForgetRequest",   "DrainRequest",  "MoveRequest",
+    "WorkerWelcome", "NodeHeartbeat", "Move",           "JoinReply",       "LeaveReply",    "MembersReply",
+    "GroupsReply",   "NodesReply",    "StatusReply",    "NotifyReply",     "DoneReply",     "ErrorReply",
+    "Deliveries",    "Gap",           "WatchNews"};
 static_assert(std::is_same_v<std::variant_alternative_t<29, proto::Body>, proto::StatusRequest>);
-static_assert(std::is_same_v<std::variant_alternative_t<48, proto::Body>, proto::WatchNews>);
+static_assert(std::is_same_v<std::variant_alternative_t<50, proto::Body>, proto::WatchNews>);
 
 constexpr std::array<std::string_view, kFaults> kFaultNames = {"crash",
                                                                "restart",

@@ -103,11 +103,17 @@ void Worker::move_on() {
 }
 
 /// Its node wants it to go. It leaves when it has joined elsewhere.
-void Worker::move() {
+void Worker::move(const std::string& to) {
     if (!asks_for_replays_ || old_token_ != 0 || doors_.size() < 2) return;
     ++world_.coverage.marks["worker asked to move"];
     old_connector_ = std::exchange(connector_, {});
     old_token_ = token_;
+    const auto named =
+        std::find_if(doors_.begin(), doors_.end(), [&](const std::string& door) { return to.ends_with("@" + door); });
+    if (named != doors_.end()) {
+        ++world_.coverage.marks["worker told where to move"];
+        door_ = static_cast<std::size_t>(named - doors_.begin()) + doors_.size() - 1;
+    }
     move_on();
 }
 
@@ -327,7 +333,7 @@ void Worker::take(const Message& message) {
     if (const auto* body = std::get_if<Refuse>(&message.body)) return refused(*body);
     if (phase_ != Phase::attached) return;
     if (const auto* beat = std::get_if<NodeHeartbeat>(&message.body)) return settled(beat->settled);
-    if (std::holds_alternative<Move>(message.body)) return move();
+    if (const auto* asked = std::get_if<Move>(&message.body)) return move(asked->to);
     if (const auto* deliveries = std::get_if<Deliveries>(&message.body)) {
         std::uint64_t seq = message.header.seq;
         for (const Delivery& delivery : deliveries->items) stream_item(seq++, delivery);

@@ -87,7 +87,7 @@ private:
     void take(const proto::Message& message);
     void welcome(const proto::WorkerWelcome& welcome, const proto::Message& message);
     void fresh_session(const NodeId& before, Duration handover);
-    void move();
+    void move(const std::string& to);
     void leave_old_node();
     void forget_old_node();
     void join_again(const NodeId& before);

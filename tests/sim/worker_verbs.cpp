@@ -44,7 +44,7 @@ void Worker::notify(NotificationKind kind, const Group& group, bool wait) {
 
 void Worker::query(std::uint64_t which, const Group& group) {
     if (!attached() || stopped_) return;
-    switch (which % 6) {
+    switch (which % 8) {
         case 0:
             request(MembersRequest{group, false});
             break;
@@ -60,6 +60,14 @@ void Worker::query(std::uint64_t which, const Group& group) {
         case 4:
             request(ForgetRequest{world_.hosts[(which >> 8) % world_.hosts.size()]->name()});
             break;
+        case 5:
+            request(DrainRequest{(which >> 8) % 3 == 0});
+            break;
+        case 6: {
+            const Host& to = *world_.hosts[(which >> 8) % world_.hosts.size()];
+            request(MoveRequest{(which >> 16) % 4, to.name() + "@" + to.advertised()});
+            break;
+        }
         default:
             request(StatusRequest{});
             break;
@@ -113,9 +121,9 @@ void Worker::take_answer(const Message& asked, const Message& reply) {
     };
     if (const auto* error = std::get_if<ErrorReply>(&reply.body)) {
         const bool leave = std::holds_alternative<LeaveRequest>(asked.body);
-        const bool forget = std::holds_alternative<ForgetRequest>(asked.body) &&
-                            (error->code == ErrorCode::refused || error->code == ErrorCode::bad_request);
-        expect(forget || (leave && error->code == ErrorCode::not_joined) || error->code == ErrorCode::overloaded);
+        const bool administers = muster::proto::administers(asked.body) &&
+                                 (error->code == ErrorCode::refused || error->code == ErrorCode::bad_request);
+        expect(administers || (leave && error->code == ErrorCode::not_joined) || error->code == ErrorCode::overloaded);
         std::erase_if(joined_, [&](const Joined& joined) { return joined.request == asked.header.seq; });
         if (const auto* notify = std::get_if<NotifyRequest>(&asked.body)) {
             unsettled_.erase(notify->call);

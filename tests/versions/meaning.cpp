@@ -79,7 +79,12 @@ json say(const LinkItem& m) {
     return {{kinds[m.index()], std::visit([](const auto& item) { return say(item); }, m)}};
 }
 json say(const Member& m) { return {{"id", say(m.id)}, {"worker", m.worker}, {"meta", say(m.meta)}}; }
-json say(const NodeInfo& m) { return {{"id", say(m.id)}, {"state", say(m.state)}, {"address", m.address}}; }
+json say(const NodeInfo& m) {
+    json says = {{"id", say(m.id)}, {"state", say(m.state)}, {"address", m.address}};
+    if (m.workers != 0) says["workers"] = m.workers;
+    if (m.draining) says["draining"] = true;
+    return says;
+}
 json say(const GroupInfo& m) { return {{"group", say(m.group)}, {"members", m.members}}; }
 json say(const GroupMembers& m) { return {{"group", say(m.group)}, {"members", say(m.members)}}; }
 json say(const Status& m) {
@@ -121,6 +126,8 @@ json body(const Deltas& m) { return {{"about", say(m.about)}, {"first", m.first.
 json body(const Heartbeat& m) {
     json says = {{"refutation", m.refutation}, {"digest", m.digest}, {"membership", m.membership}};
     if (m.channels != 0) says["channels"] = m.channels;
+    if (m.workers != 0) says["workers"] = m.workers;
+    if (m.draining) says["draining"] = true;
     return says;
 }
 json body(const Goodbye&) { return json::object(); }
@@ -161,7 +168,9 @@ json body(const WorkerHello& m) {
     if (m.life != 0) says["life"] = m.life;
     return says;
 }
-json body(const Move&) { return json::object(); }
+json body(const Move& m) { return m.to.empty() ? json::object() : json{{"to", m.to}}; }
+json body(const DrainRequest& m) { return {{"on", m.on}}; }
+json body(const MoveRequest& m) { return {{"workers", m.workers}, {"to", m.to}}; }
 json body(const RejoinRequest& m) {
     return {{"group", say(m.group)}, {"positions", say(m.positions)}, {"joins", say(m.joins)}, {"node", say(m.node)},
             {"away_ms", m.away_ms}};
@@ -223,7 +232,7 @@ NAME(SnapshotChunk) NAME(SnapshotAck) NAME(Probe) NAME(Heard) NAME(Ping) NAME(Po
 NAME(Relay) NAME(Sealed) NAME(WorkerHello) NAME(WorkerHeartbeat) NAME(WorkerGoodbye) NAME(JoinRequest)
 NAME(LeaveRequest) NAME(MembersRequest) NAME(GroupsRequest) NAME(NodesRequest) NAME(StatusRequest) NAME(NotifyRequest)
 NAME(WatchRequest) NAME(UnwatchRequest) NAME(ForgetRequest)
-NAME(ReplayRequest) NAME(RejoinRequest) NAME(Move)
+NAME(ReplayRequest) NAME(RejoinRequest) NAME(Move) NAME(DrainRequest) NAME(MoveRequest)
 NAME(WorkerWelcome) NAME(NodeHeartbeat) NAME(JoinReply) NAME(LeaveReply)
 NAME(MembersReply) NAME(GroupsReply) NAME(NodesReply) NAME(StatusReply) NAME(NotifyReply) NAME(DoneReply)
 NAME(ErrorReply) NAME(Deliveries) NAME(Gap) NAME(WatchNews)

@@ -57,6 +57,7 @@ private:
     }
     static json tree(const NodeName& value) { return value.text; }
     static json tree(const WorkerName& value) { return value.text; }
+    static json tree(const AppendedAddress& value) { return value.text; }
     static json tree(const AppendedName& value) { return value.text; }
     static json tree(const Address& value) { return value.text; }
     static json tree(const Text& value) { return value.text; }

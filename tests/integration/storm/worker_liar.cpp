@@ -52,6 +52,19 @@ private:
         if (is_observer_ && !draws_.one_in(4)) group.store = kLookedAt;
         return group;
     }
+    proto::Body administration() {
+        const std::string node = "n" + std::to_string(1 + draws_.below(4));
+        switch (draws_.below(6)) {
+            case 0:
+                return proto::ForgetRequest{node};
+            case 1:
+                return proto::DrainRequest{draws_.one_in(2)};
+            case 2:
+                return proto::MoveRequest{draws_.of_any_size(100), node + "@127.0.0.1:7100"};
+            default:
+                return proto::NodesRequest{};
+        }
+    }
     proto::Body request() {
         switch (draws_.below(11)) {
             case 0:
@@ -71,8 +84,7 @@ private:
             case 7:
                 return proto::UnwatchRequest{draws_.below(10)};
             case 8:
-                return draws_.one_in(2) ? proto::Body(proto::NodesRequest{})
-                                        : proto::Body(proto::ForgetRequest{"n" + std::to_string(1 + draws_.below(4))});
+                return administration();
             default:
                 return proto::NotifyRequest{NotificationKind::updated, group(), draws_.data(), draws_.one_in(2),
                                             draws_.of_any_size(kDay)};

@@ -46,7 +46,7 @@ Member member() {
     return {{node(), MemberNumber{5}}, "w-1", {{"zone", "eu"}}};
 }
 NodeInfo info() {
-    return {node(), NodeState::alive, "10.0.0.1:7100"};
+    return {node(), NodeState::alive, "10.0.0.1:7100", 12, true};
 }
 Delivery delivery(Notice notice, std::vector<MemberNumber> members) {
     return {std::move(notice), std::make_shared<const std::vector<MemberNumber>>(std::move(members))};
@@ -129,7 +129,7 @@ void add_node_messages(Builder& b) {
         .add("Welcome", Welcome{record(), Incarnation{17}, {record()}, 3})
         .add("Refuse", Refuse{ErrorCode::wrong_scope, "this node's scope is default"})
         .add("Deltas", Deltas{node(), Seq{7}, {delta()}})
-        .add("Heartbeat", Heartbeat{1, 0x1122334455667788, 3, 1})
+        .add("Heartbeat", Heartbeat{1, 0x1122334455667788, 3, 1, 12, true})
         .add("Goodbye", Goodbye{})
         .add("PeerNews", PeerNews{{record()}})
         .add("Forget", Forget{node("b")})
@@ -162,13 +162,15 @@ void add_worker_messages(Builder& b) {
         .add("NotifyRequest", NotifyRequest{NotificationKind::updated, group(), data(), true, 1000, 3, true})
         .add("WatchRequest", WatchRequest{group()})
         .add("UnwatchRequest", UnwatchRequest{4})
-        .add("ForgetRequest", ForgetRequest{"b"});
+        .add("ForgetRequest", ForgetRequest{"b"})
+        .add("DrainRequest", DrainRequest{false})
+        .add("MoveRequest", MoveRequest{3, "b@10.0.0.2:7100"});
 }
 
 void add_answers(Builder& b) {
     b.add("WorkerWelcome", WorkerWelcome{SessionToken{31}, true, 500, 2000, 1000, info(), {"10.0.0.2:7100"}, 30000})
         .add("NodeHeartbeat", NodeHeartbeat{3})
-        .add("Move", Move{})
+        .add("Move", Move{"b@10.0.0.2:7100"})
         .add("JoinReply", JoinReply{{{MemberNumber{5}, 3}}, 1})
         .add("LeaveReply", LeaveReply{{MemberNumber{5}, MemberNumber{7}}})
         .add("MembersReply", MembersReply{{member()}, true})
@@ -194,7 +196,7 @@ void add_extreme_node_messages(Builder& b) {
         .add("Deltas", Deltas{far_node(), Seq{kMax}, {}})
         .add("Deltas", Deltas{far_node(), Seq{1}, std::vector<Delta>(limits::kItems, Delta{})})
         .add("Deltas", Deltas{far_node(), Seq{1}, {{{{far, Reason::node_left, {far_run()}, {}}}}}})
-        .add("Heartbeat", Heartbeat{kMax, kMax, kMax, kMax})
+        .add("Heartbeat", Heartbeat{kMax, kMax, kMax, kMax, kMax, true})
         .add("PeerNews", PeerNews{})
         .add("Forget", Forget{far_node()})
         .add("Pull", Pull{far_node(), Seq{kMax}, false})
@@ -247,7 +249,10 @@ void add_extreme_worker_messages(Builder& b) {
         .add("NotifyRequest", NotifyRequest{NotificationKind::created, far, large_data(), false, 0})
         .add("WatchRequest", WatchRequest{})
         .add("UnwatchRequest", UnwatchRequest{kMax})
-        .add("ForgetRequest", ForgetRequest{far_node().name});
+        .add("ForgetRequest", ForgetRequest{far_node().name})
+        .add("DrainRequest", DrainRequest{true})
+        .add("MoveRequest", MoveRequest{kMax, std::string(limits::kAddress, 'a')})
+        .add("MoveRequest", MoveRequest{0, ""});
 }
 
 void add_extreme_answers(Builder& b) {

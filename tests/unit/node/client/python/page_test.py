@@ -120,7 +120,7 @@ class Page(unittest.TestCase):
         for _, message in inspect.getmembers(messages, inspect.isclass):
             if issubclass(message, messages.Outgoing) and message.TYPE:
                 ours[message.TYPE] = message.__name__
-        ours |= {59: "ForgetRequest"}  # which only the command line sends
+        ours |= {59: "ForgetRequest", 81: "DrainRequest", 82: "MoveRequest"}  # which only the command line sends
         self.assertEqual(ours, page)
 
 
