@@ -206,6 +206,8 @@ void Worker::fresh_session(const NodeId& before, Duration handover) {
     taken_ = handled_ = requests_ = 0;
     const auto asked = std::move(asked_);
     asked_.clear();
+    for (const auto& [seq, message] : asked)
+        if (const auto* leave = std::get_if<LeaveRequest>(&message.body)) take_leave_for_done(*leave);
     if (asks_for_replays_ && handover > Duration(0)) {
         join_again(before);
         notify_again();

@@ -100,6 +100,7 @@ private:
     bool take_reply(const proto::Message& message);
     void take_answer(const proto::Message& asked, const proto::Message& reply);
     void answer_join(std::uint64_t seq, const proto::JoinReply& reply);
+    void take_leave_for_done(const proto::LeaveRequest& asked);
     void answer_leave(const proto::LeaveRequest& asked, const proto::LeaveReply& reply);
     void stream_item(std::uint64_t seq, const proto::StreamItem& item);
     void handle_next();

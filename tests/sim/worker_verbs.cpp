@@ -178,6 +178,17 @@ void Worker::answer_join(std::uint64_t seq, const JoinReply& reply) {
     std::erase_if(joined_, [](const Joined& joined) { return joined.request == 0 && joined.count == 0; });
 }
 
+/// The session ended before the answer came. The members are not joined again.
+void Worker::take_leave_for_done(const LeaveRequest& asked) {
+    LeaveReply reply{asked.members};
+    std::set<std::uint64_t, std::greater<>> newest;
+    for (const Joined& joined : joined_)
+        if (joined.group == asked.group) newest.insert(joined.numbers.begin(), joined.numbers.end());
+    for (const std::uint64_t number : newest)
+        if (asked.members.empty() && reply.members.size() < asked.count) reply.members.emplace_back(number);
+    if (!reply.members.empty()) answer_leave(asked, reply);
+}
+
 void Worker::answer_leave(const LeaveRequest& asked, const LeaveReply& reply) {
     if (reply.members.empty()) fail("is told that nobody left, without an error");
     for (const MemberNumber member : reply.members) {

@@ -257,9 +257,10 @@ void add_extreme_worker_messages(Builder& b) {
 
 void add_extreme_answers(Builder& b) {
     const Group far = far_group();
-    b.add("WorkerWelcome",
-          WorkerWelcome{
-              SessionToken{kMax}, false, kMax, kMax, kMax, {far_node(), NodeState::left, ""}, {kLongAddress, ""}})
+    b.add("Move", Move{std::string(limits::kAddress, 'a')})
+        .add("WorkerWelcome",
+             WorkerWelcome{
+                 SessionToken{kMax}, false, kMax, kMax, kMax, {far_node(), NodeState::left, ""}, {kLongAddress, ""}})
         .add("WorkerWelcome", WorkerWelcome{SessionToken{1}, false, 0, 0, 0, info(), {}})
         .add("NodeHeartbeat", NodeHeartbeat{kMax})
         .add("JoinReply", JoinReply{{}, kMax})
