@@ -33,8 +33,15 @@ void Link::put(proto::Replay part, std::size_t size) {
     ++replays_put_;
 }
 
-void Link::lose(const Group& group, std::uint64_t after_replays) {
-    ++(after_replays > replays_numbered_ ? lost_after_[after_replays] : lost_)[group];
+void Link::lose(const proto::Notice& notice, std::uint64_t after_replays) {
+    ++(after_replays > replays_numbered_ ? lost_after_[after_replays] : lost_)[notice.group];
+    lowest_lost_ = std::min(lowest_lost_, notice.seq);
+}
+
+bool Link::has_untold_losses() const {
+    return !lost_.empty() || !lost_after_.empty() || std::any_of(window_.begin(), window_.end(), [](const auto& out) {
+        return std::holds_alternative<proto::NoticesLost>(out.item);
+    });
 }
 
 void Link::merge_losses(std::uint64_t replays) {
@@ -85,7 +92,7 @@ void Link::drop_oldest() {
     const auto found = oldest_notice();
     const auto before = std::count_if(waiting_.cbegin(), found,
                                       [](const auto& out) { return std::holds_alternative<proto::Replay>(out.item); });
-    lose(std::get<proto::SharedNotice>(found->item)->group, replays_numbered_ + static_cast<std::uint64_t>(before));
+    lose(*std::get<proto::SharedNotice>(found->item), replays_numbered_ + static_cast<std::uint64_t>(before));
     bytes_ -= found->size;
     waiting_.erase(found);
 }
@@ -127,6 +134,7 @@ std::uint64_t Link::give_up() {
         const auto* notice = std::get_if<proto::SharedNotice>(&out.item);
         if (!notice) continue;
         // The loss keeps the notice's number: if the peer did take the notice, it ignores the loss as a repeat.
+        lowest_lost_ = std::min(lowest_lost_, (*notice)->seq);
         proto::NoticesLost loss{(*notice)->group, 1};
         const auto size = wire_size(loss);
         bytes_ -= out.size;
@@ -143,6 +151,7 @@ void Link::begin_again() {
     Link next(peer_, bytes_.fresh());
     next.notices_sent_ = notices_sent_;
     next.notices_received_ = notices_received_;
+    next.lowest_lost_ = lowest_lost_;
     merge_losses(UINT64_MAX);
     next.lost_ = std::move(lost_);
     for (const auto& out : window_)
@@ -189,6 +198,7 @@ bool Link::acked(std::uint64_t number, Instant retry_at) {
     sent_ = std::max(sent_, acked_);
     attempts_ = 0;
     retry_at_ = sent_ > acked_ ? retry_at : kNever;
+    if (lowest_lost_ != UINT64_MAX && !has_untold_losses()) lowest_lost_ = UINT64_MAX;
     return true;
 }
 

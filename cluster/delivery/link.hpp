@@ -37,6 +37,9 @@ public:
     [[nodiscard]] bool is_over(const Bounds& bounds) const;
     /// The lowest number (Notice::seq) of a notice that the peer has not acknowledged; UINT64_MAX: none.
     [[nodiscard]] std::uint64_t lowest_notice() const;
+    /// The lowest number of a notice that was lost since the peer had been told of all losses; UINT64_MAX: none. If
+    /// this node dies now, the peer is not told.
+    [[nodiscard]] std::uint64_t lowest_lost() const { return lowest_lost_; }
     /// Groups with losses that the peer has not been told of.
     [[nodiscard]] std::size_t losses() const;
 
@@ -49,9 +52,9 @@ public:
     [[nodiscard]] const proto::Notice* oldest() const;
     /// Drops oldest() and counts it as a loss of its group.
     void drop_oldest();
-    /// Counts a notice of this group as lost. The loss takes a number before every notice that waits now, but after all
-    /// parts of replays that wait: it is not in them. It may be in parts that come later.
-    void lose(const Group& group) { lose(group, replays_put_); }
+    /// Counts this notice as lost. The loss takes a number before every notice that waits now, but after all parts of
+    /// replays that wait: it is not in them. It may be in parts that come later.
+    void lose(const proto::Notice& notice) { lose(notice, replays_put_); }
     [[nodiscard]] bool is_lost(const Group& group) const;
     /// Turns all notices that are not acknowledged into losses, and returns their number. Replays that were not sent
     /// yet say that what they had is not remembered any more.
@@ -90,7 +93,8 @@ private:
     [[nodiscard]] bool has_unsent() const { return !lost_.empty() || !reports_.empty() || !waiting_.empty(); }
     [[nodiscard]] std::deque<Sized<proto::LinkItem>>::const_iterator oldest_notice() const;
     void strip_replays();
-    void lose(const Group& group, std::uint64_t after_replays);
+    void lose(const proto::Notice& notice, std::uint64_t after_replays);
+    [[nodiscard]] bool has_untold_losses() const;
     /// The losses that waited for so many replays are the next ones.
     void merge_losses(std::uint64_t replays);
     /// Gives the next waiting item its number, by moving it into the window: losses first, then reports, then notices.
@@ -100,8 +104,9 @@ private:
     std::deque<Sized<proto::LinkItem>> window_;  // sent at least once; numbered acked_ + 1, acked_ + 2, …
     std::map<Group, std::uint64_t> lost_;        // notices without a number, by group
     std::map<std::uint64_t, std::map<Group, std::uint64_t>> lost_after_;  // the same, after so many replays
-    std::uint64_t replays_put_ = 0;                                       // parts of replays that came into waiting_
-    std::uint64_t replays_numbered_ = 0;                                  // and went out of it
+    std::uint64_t lowest_lost_ = UINT64_MAX;
+    std::uint64_t replays_put_ = 0;       // parts of replays that came into waiting_
+    std::uint64_t replays_numbered_ = 0;  // and went out of it
     std::deque<Sized<proto::NoticeReport>> reports_;
     std::deque<Sized<proto::LinkItem>> waiting_;  // notices and replays
     Drawn bytes_;                                 // of window_, reports_ and waiting_

@@ -65,7 +65,7 @@ Links::Put Links::put(const NodeId& peer, proto::SharedNotice notice, std::size_
         link.put(std::move(notice), size);
     } else if (!link.oldest() && can_lose(link, notice->group)) {
         if (notice->ticket != 0) put.dropped.push_back(notice->ticket);
-        link.lose(notice->group);
+        link.lose(*notice);
     } else {
         put.taken = false;
     }
@@ -184,7 +184,13 @@ bool Links::has_unacknowledged() const {
 
 std::uint64_t Links::lowest_notice() const {
     std::uint64_t lowest = UINT64_MAX;
-    for (const auto& [name, link] : links_) lowest = std::min(lowest, link.lowest_notice());
+    for (const auto& [name, link] : links_) {
+        lowest = std::min(lowest, link.lowest_notice());
+        const Peer* peer = peers_.find(name);
+        const bool is_here =
+            peer && (peer->is_live() || ctx_.now - peer->state_since < ctx_.options.timing.handover_window);
+        if (is_here) lowest = std::min(lowest, link.lowest_lost());
+    }
     return lowest;
 }
 

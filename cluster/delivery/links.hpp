@@ -48,7 +48,8 @@ public:
 
     /// Whether a live peer has not acknowledged everything.
     [[nodiscard]] bool has_unacknowledged() const;
-    /// Link::lowest_notice() of all links, also to peers that are down: they may return.
+    /// Link::lowest_notice() of all links, also to peers that are down: they may return. Also of notices that were lost
+    /// on a link, until its peer has been told, or is down for longer than Timing::handover_window.
     [[nodiscard]] std::uint64_t lowest_notice() const;
     [[nodiscard]] std::optional<std::string> over_bounds() const;
     /// Items and losses of all links that are not acknowledged.

@@ -1,5 +1,7 @@
 // What a simulated worker asks for, and what it makes of the answers.
 #include <algorithm>
+#include <functional>
+#include <set>
 
 #include "tests/sim/worker.hpp"
 
