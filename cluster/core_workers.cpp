@@ -154,7 +154,7 @@ void Core::Impl::rejoin_request(const SessionRequest& id, const std::string& wor
                                                             " members again with one call"});
     proto::JoinReply reply;
     for (const auto& join : again.joins) {
-        const auto joined = local.join(id.token, worker, again.group, join.count, join.meta, share);
+        const auto joined = local.join(id.token, worker, again.group, join.count, join.meta, share, true);
         if (joined) {
             reply.members.push_back(*joined);
             continue;

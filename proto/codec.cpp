@@ -91,6 +91,10 @@ private:
     void put(const Text& value) { string(utf8_prefix(value.text, limits::kText)); }
     void put(const Bytes& value) { bytes(value.text); }
     void put(const Appended& value) { bytes(value.text); }
+    void put(const OldReason& value) {
+        packer_.pack_uint64(static_cast<std::uint64_t>(value.value == Reason::moved ? Reason::left : value.value));
+    }
+    void put(const AppendedMoved& value) { packer_.pack_uint64(value.value == Reason::moved ? 1 : 0); }
     void put(const AppendedAddress& value) { string(value.text); }
     void put(const AppendedName& value) { string(value.text); }
     void put(const AppendedNumber& value) { put(value.value); }
@@ -200,6 +204,7 @@ private:
                                         std::is_same_v<std::remove_cvref_t<Field>, AppendedName> ||
                                         std::is_same_v<std::remove_cvref_t<Field>, AppendedNumber> ||
                                         std::is_same_v<std::remove_cvref_t<Field>, AppendedFlag> ||
+                                        std::is_same_v<std::remove_cvref_t<Field>, AppendedMoved> ||
                                         std::is_same_v<std::remove_cvref_t<Field>, AppendedLines>;
 
     template <class Field>
@@ -238,6 +243,13 @@ private:
     bool get(const Text& to) { return string(to.text, limits::kText); }
     bool get(const Bytes& to) { return bytes(to.text, to.limit); }
     bool get(const Appended& to) { return bytes(to.text, to.limit); }
+    bool get(const OldReason& to) { return get(OneOf<Reason>{to.value, Reason::node_left}); }
+    bool get(const AppendedMoved& to) {
+        std::uint64_t moved = 0;
+        if (!get(moved)) return false;
+        if (moved != 0 && to.value == Reason::left) to.value = Reason::moved;
+        return true;
+    }
     bool get(const AppendedAddress& to) { return get(Address{to.text}); }
     bool get(const AppendedName& to) { return get(WorkerName{to.text}); }
     bool get(const AppendedNumber& to) { return get(to.value); }

@@ -22,6 +22,8 @@ struct AppendedName { std::string& text; };                 // a node's name or 
 struct AppendedNumber { std::uint64_t& value; };            // a number, likewise
 struct AppendedFlag { bool& value; };                       // 0 or 1, likewise
 struct AppendedLines { std::vector<std::string>& lines; };  // a Text of lines, likewise
+struct OldReason { Reason& value; };      // `moved`, which older minor versions do not know, as `left`
+struct AppendedMoved { Reason& value; };  // 1 makes `left` `moved`; omitted by older minor versions
 struct GroupPart { std::string& text; };   // a store or feature
 struct GroupOrAll { Group& group; };  // both names empty: every group
 template <class E>
@@ -32,7 +34,7 @@ template <class Io> bool fields(Io& io, MemberId& m) { return io(m.node, m.numbe
 template <class Io> bool fields(Io& io, NumberRun& m) { return io(m.first, m.count); }
 template <class Io> bool fields(Io& io, JoinRun& m) { return io(m.first, m.count, WorkerName{m.worker}, m.meta); }
 template <class Io> bool fields(Io& io, GroupDelta& m) {
-    return io(m.group, OneOf<Reason>{m.reason, Reason::node_left}, m.joins, m.leaves);
+    return io(m.group, OldReason{m.reason}, m.joins, m.leaves, AppendedMoved{m.reason});
 }
 template <class Io> bool fields(Io& io, Delta& m) { return io(m.changes); }
 template <class Io> bool fields(Io& io, GroupRuns& m) { return io(m.group, m.joins); }
@@ -106,7 +108,7 @@ template <class Io> bool fields(Io& io, ReplayRequest& m) { return io(m.to, m.nu
 
 template <class Io> bool fields(Io& io, WorkerHello& m) { return io(m.token, m.received, AppendedNumber{m.life}); }
 template <class Io> bool fields(Io& io, WorkerHeartbeat& m) { return io(m.received); }
-template <class Io> bool fields(Io& io, WorkerGoodbye&) { return io(); }
+template <class Io> bool fields(Io& io, WorkerGoodbye& m) { return io(AppendedFlag{m.moved}); }
 template <class Io> bool fields(Io& io, JoinRequest& m) {
     return io(m.group, m.count, m.meta, m.visible, m.timeout_ms);
 }
@@ -145,8 +147,8 @@ template <class Io> bool fields(Io& io, NotifyReport& m) {
     return io(m.matched, m.nodes, m.waited, m.delivered, m.missed);
 }
 template <class Io> bool fields(Io& io, WatchEvent& m) {
-    return io(OneOf<WatchEvent::Kind>{m.kind, WatchEvent::Kind::leave}, OneOf<Reason>{m.reason, Reason::node_left},
-              m.groups);
+    return io(OneOf<WatchEvent::Kind>{m.kind, WatchEvent::Kind::leave}, OldReason{m.reason}, m.groups,
+              AppendedMoved{m.reason});
 }
 
 template <class Io> bool fields(Io& io, WorkerWelcome& m) {

@@ -60,6 +60,8 @@ std::string_view to_string(Reason reason) {
             return "node_down";
         case Reason::node_left:
             return "node_left";
+        case Reason::moved:
+            return "moved";
     }
     return "unknown";
 }

@@ -296,7 +296,8 @@ void Replica::join(GroupRef group, const proto::GroupDelta& change, GroupUpdates
     }
     runs_ += part.members.runs();
     if (part.members.empty()) drop_part_if_empty(group);
-    if (!changed_runs_.empty()) collect(group, Kind::join, Reason::left, changed_runs_, updates);
+    if (changed_runs_.empty()) return;
+    collect(group, Kind::join, change.reason == Reason::moved ? Reason::moved : Reason::left, changed_runs_, updates);
 }
 
 void Replica::leave(GroupRef group, const proto::GroupDelta& change, GroupUpdates& updates) {

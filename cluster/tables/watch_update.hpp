@@ -62,7 +62,7 @@ struct WatchUpdate {
     };
 
     WatchEvent::Kind kind = WatchEvent::Kind::snapshot;
-    Reason reason = Reason::left;   // of a leave
+    Reason reason = Reason::left;   // of a leave; or `moved`
     std::vector<GroupRuns> groups;  // a join or leave has exactly one
 
     [[nodiscard]] Place end() const { return {groups.size(), 0, 0}; }

@@ -170,7 +170,8 @@ void LocalMembers::drop_membership(std::uint32_t at) {
 // ---- joins and leaves --------------------------------------------------------------
 
 Result<proto::NumberRun> LocalMembers::join(const Owner& owner, const std::string& worker, const Group& group,
-                                            std::uint64_t count, const Meta& meta, const SharedShare& share) {
+                                            std::uint64_t count, const Meta& meta, const SharedShare& share,
+                                            bool again) {
     if (const auto why = why_invalid(group, count, meta); !why.empty()) return Error{ErrorCode::bad_request, why};
     finish(owner);
     if (auto error = why_too_much(owner, group, count, meta, share->memory)) return *std::move(error);
@@ -178,6 +179,7 @@ Result<proto::NumberRun> LocalMembers::join(const Owner& owner, const std::strin
     proto::Delta delta;
     auto& change = delta.changes.emplace_back();
     change.group = group;
+    if (again) change.reason = Reason::moved;
     change.joins.push_back({run.first, count, worker, meta});
     if (auto error = replicas_.why_full(delta)) return *std::move(error);
     last_ = last_.plus(count);

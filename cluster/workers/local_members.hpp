@@ -29,11 +29,11 @@ public:
     LocalMembers(Context& context, Replicas& replicas) : ctx_(context), replicas_(replicas) {}
 
     /// `count` new members with consecutive numbers, in one delta. `worker` is empty for a handler. What they cost is
-    /// drawn from `share`.
+    /// drawn from `share`. `again`: the worker had them at another node, or in an earlier session.
     /// Errors: bad_request (count, names, metadata), overloaded (bounds of one owner: members, groups, bytes; bounds of
     /// this node's table; the budget).
     Result<proto::NumberRun> join(const Owner& owner, const std::string& worker, const Group& group,
-                                  std::uint64_t count, const Meta& meta, const SharedShare& share);
+                                  std::uint64_t count, const Meta& meta, const SharedShare& share, bool again = false);
     /// The given members leave; without any, the latest `count`: in one delta, or in several if they do not fit one
     /// frame. Members that the owner does not have are ignored. Owner kAnyHandler means all handlers.
     /// Errors: bad_request (count, names), not_joined (the owner has none of them).

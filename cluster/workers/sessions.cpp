@@ -208,8 +208,8 @@ std::optional<Sessions::Request> Sessions::message(MessageArrived event) {
 /// again by itself, without a hello. Returns true for a goodbye. PROTOCOL.md, "Goodbye".
 bool Sessions::take_final_message(Session& session, const proto::Message& message) {
     if (session.worker() != message.header.origin) return false;
-    if (std::holds_alternative<proto::WorkerGoodbye>(message.body)) {
-        end(session.token(), Reason::left);
+    if (const auto* goodbye = std::get_if<proto::WorkerGoodbye>(&message.body)) {
+        end(session.token(), goodbye->moved ? Reason::moved : Reason::left);
         return true;
     }
     const auto* heartbeat = std::get_if<proto::WorkerHeartbeat>(&message.body);
@@ -250,7 +250,9 @@ void Sessions::end(SessionToken token, Reason reason) {
     session.close(outcomes_);
     ctx_.note(Note::Kind::worker_down, session.worker(), std::string(to_string(reason)));
     ctx_.journal.worker(ctx_.now, Change::Kind::worker_down, session.worker(),
-                        reason == Reason::left ? "it said goodbye" : "its connection was lost");
+                        reason == Reason::left    ? "it said goodbye"
+                        : reason == Reason::moved ? "it moved to another node"
+                                                  : "its connection was lost");
     ended_.push_back({token, session.worker(), reason});
     if (session.life() == 0) --older_;
     sessions_.erase(it);

@@ -7,6 +7,10 @@
 namespace muster::cli {
 namespace {
 
+bool has_reason(const WatchEvent& event) {
+    return event.kind == WatchEvent::Kind::leave || event.reason == Reason::moved;
+}
+
 Json json_of(const WatchEvent& event) {
     Json object = {{"event", std::string(to_string(event.kind))}};
     if (event.kind == WatchEvent::Kind::snapshot) {
@@ -19,7 +23,7 @@ Json json_of(const WatchEvent& event) {
         object["feature"] = group.feature;
         object["members"] = ids_of(members);
     }
-    if (event.kind == WatchEvent::Kind::leave) object["reason"] = std::string(to_string(event.reason));
+    if (has_reason(event)) object["reason"] = std::string(to_string(event.reason));
     return object;
 }
 
@@ -29,7 +33,7 @@ void print_text(const WatchEvent& event) {
     for (const auto& [group, members] : event.groups) {
         std::string line = (is_snapshot ? "  " : std::string(to_string(event.kind)) + ' ') + name_of(group);
         for (const auto& member : members) line += ' ' + to_string(member.id);
-        if (event.kind == WatchEvent::Kind::leave) line += " (" + std::string(to_string(event.reason)) + ')';
+        if (has_reason(event)) line += " (" + std::string(to_string(event.reason)) + ')';
         print(line);
     }
 }

@@ -31,10 +31,10 @@ void Moving::tick(Instant now) {
     outbox_.send_old(token_, proto::WorkerHeartbeat{handled_});
 }
 
-void Moving::finish() {
+void Moving::finish(bool moved) {
     if (!is_on_) return;
     outbox_.send_old(token_, proto::WorkerHeartbeat{handled_});
-    outbox_.send_old(token_, proto::WorkerGoodbye{});
+    outbox_.send_old(token_, proto::WorkerGoodbye{moved});
     close();
 }
 

@@ -24,8 +24,8 @@ public:
     /// Sends a heartbeat if one is due.
     void tick(Instant now);
 
-    /// The members have joined elsewhere, or the worker ends: says goodbye.
-    void finish();
+    /// The members have joined elsewhere (`moved`), or the worker ends: says goodbye.
+    void finish(bool moved);
     /// The old session is resumed, or is left to its grace period: what its groups are sent stays remembered then.
     void give_up();
 

@@ -147,7 +147,7 @@ void Session::move(const std::string& to) {
 }
 
 void Session::finish_move() {
-    if (is_attached() && calls_.is_restored()) moving_.finish();
+    if (is_attached() && calls_.is_restored()) moving_.finish(true);
 }
 
 void Session::connection_refused(Instant now, const std::string& endpoint) {
@@ -340,7 +340,7 @@ void Session::close() {
         const bool leaves = moving_.is_on() && !is_attached();  // no other node has the session
         if (failover_.state() != State::idle && !leaves) outbox_.send(proto::WorkerGoodbye{});
     }
-    moving_.finish();
+    moving_.finish(false);
     failover_.close();
     for (const auto call : requests_.close()) answer_closed(call);
 }

@@ -48,6 +48,7 @@ struct Move {
 };
 
 struct WorkerGoodbye {
+    bool moved = false;  // its members have joined at another node
     bool operator==(const WorkerGoodbye&) const = default;
 };
 

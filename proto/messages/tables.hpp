@@ -31,7 +31,7 @@ struct NumberRun {
 /// The change that one delta makes to one group: joins, or leaves with one reason, never both.
 struct GroupDelta {
     Group group;
-    Reason reason = Reason::left;  // of the leaves
+    Reason reason = Reason::left;  // of the leaves; of joins `moved` if the worker has joined again
     std::vector<JoinRun> joins;
     std::vector<NumberRun> leaves;
 

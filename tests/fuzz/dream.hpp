@@ -77,7 +77,11 @@ private:
     // Takes no input, so that kept inputs go on meaning what they meant: the most that anybody can claim.
     void put(const proto::AppendedNumber& to) { to.value = ~std::uint64_t{0}; }
     void put(const proto::AppendedFlag& to) { to.value = input_.flag(); }
-    // Likewise.
+    void put(const proto::OldReason& to) { put(proto::OneOf<Reason>{to.value, Reason::node_left}); }
+    // Takes no input either.
+    void put(const proto::AppendedMoved& to) {
+        if (to.value == Reason::left && ++appended_moves_ % 4 == 0) to.value = Reason::moved;
+    }
     void put(const proto::AppendedAddress& to) { to.text = words_.addresses.empty() ? "" : words_.addresses.front(); }
     // Likewise: every other one names a node.
     void put(const proto::AppendedName& to) {
@@ -140,6 +144,7 @@ private:
 
     Input& input_;
     std::size_t appended_names_ = 0;
+    std::size_t appended_moves_ = 0;
     const Words& words_;
     std::size_t depth_ = 0;
 };

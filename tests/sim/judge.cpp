@@ -80,8 +80,10 @@ void Model::judge_leaves(Watched& watched, Host& host) {
         if (!later && left != (invalid ? std::set<std::uint64_t>{} : cause_.to_leave)) {
             fail(watched, to_text(left) + " left, where " + to_text(cause_.to_leave) + " should have");
         }
+        const auto* goodbye = message ? std::get_if<proto::WorkerGoodbye>(&message->body) : nullptr;
+        const Reason expected = goodbye && goodbye->moved ? Reason::moved : Reason::left;
         for (const auto& [number, reason] : cause_.left) {
-            if (reason != Reason::left) fail(watched, "a member that left is told with another reason");
+            if (reason != expected) fail(watched, "a member that left is told with another reason");
         }
     } else if (!left.empty()) {
         judge_worker_down(watched, host);

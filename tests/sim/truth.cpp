@@ -158,7 +158,7 @@ void View::leave(const Group& group, const Member& member, Reason reason, Truth&
     }
     const TrueMember& real = life->ever.at(member.id.number.value);
     if (real.group != group) fail("told that " + id + " left " + text(group) + ", but it was in " + text(real.group));
-    const bool by_itself = reason == Reason::left || reason == Reason::worker_down;
+    const bool by_itself = reason == Reason::left || reason == Reason::worker_down || reason == Reason::moved;
     if (by_itself && !real.gone) fail("told that this left by itself, but it stands: " + id);
     if (reason == Reason::worker_down && real.reason != reason) fail("told that its worker died, but it left: " + id);
     if (reason == Reason::node_left && !(life->graceful || !life->running)) {

@@ -121,7 +121,7 @@ void Worker::leave_old_node() {
     const bool joins =
         std::any_of(joined_.begin(), joined_.end(), [](const Joined& joined) { return joined.request != 0; });
     if (old_token_ == 0 || !attached() || token_ == old_token_ || joins) return;
-    const Message goodbye{{kScope, name_, old_token_, 0}, WorkerGoodbye{}};
+    const Message goodbye{{kScope, name_, old_token_, 0}, WorkerGoodbye{true}};
     ++world_.coverage.messages[goodbye.body.index()];
     ++world_.coverage.marks["worker moved"];
     for (const Frame& frame : speech_.frames(goodbye)) world_.network.send(old_connector_, frame);

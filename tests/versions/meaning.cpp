@@ -176,7 +176,7 @@ json body(const RejoinRequest& m) {
             {"away_ms", m.away_ms}};
 }
 json body(const WorkerHeartbeat& m) { return {{"received", m.received}}; }
-json body(const WorkerGoodbye&) { return json::object(); }
+json body(const WorkerGoodbye& m) { return m.moved ? json{{"moved", true}} : json::object(); }
 json body(const JoinRequest& m) {
     return {{"group", say(m.group)}, {"count", m.count}, {"meta", say(m.meta)}, {"visible", m.visible},
             {"timeout_ms", m.timeout_ms}};

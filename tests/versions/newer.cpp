@@ -57,6 +57,10 @@ private:
     }
     static json tree(const NodeName& value) { return value.text; }
     static json tree(const WorkerName& value) { return value.text; }
+    static json tree(const OldReason& value) {
+        return static_cast<int>(value.value == Reason::moved ? Reason::left : value.value);
+    }
+    static json tree(const AppendedMoved& value) { return value.value == Reason::moved ? 1 : 0; }
     static json tree(const AppendedAddress& value) { return value.text; }
     static json tree(const AppendedName& value) { return value.text; }
     static json tree(const Address& value) { return value.text; }

@@ -26,13 +26,14 @@ Json to_json(const Group& group) {
 Json to_json(const Change& change, WallTime now) {
     Json groups = Json::array();
     for (const auto& group : change.groups) groups.push_back(to_json(group));
+    const bool has_reason = change.kind == Change::Kind::left || change.reason == Reason::moved;
     return {{"id", change.id},
             {"kind", to_string(change.kind)},
             {"at", (now - change.age).count()},
             {"last", (now - change.last_age).count()},
             {"node", change.node},
             {"text", change.text},
-            {"reason", change.kind == Change::Kind::left ? to_string(change.reason) : ""},
+            {"reason", has_reason ? to_string(change.reason) : ""},
             {"members", change.members},
             {"groups", std::move(groups)},
             {"more", change.more_groups}};

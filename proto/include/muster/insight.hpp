@@ -58,7 +58,7 @@ struct Change {
     std::chrono::milliseconds last_age{};  // since the last of its events
     std::string node;
     std::string text;              // explanation; may be empty
-    Reason reason = Reason::left;  // for `left`
+    Reason reason = Reason::left;  // for `left`; for `joined` it may be `moved`
     std::uint64_t members = 0;     // how many joined or left
     std::vector<Group> groups;     // the first kExamples of the affected groups
     bool more_groups = false;      // more groups were affected

@@ -34,7 +34,7 @@ std::string to_json(const Data& data);
 
 enum class NotificationKind : std::uint8_t { created = 1, updated = 2, deleted = 3 };
 /// Why a member left.
-enum class Reason : std::uint8_t { left = 1, worker_down = 2, node_down = 3, node_left = 4 };
+enum class Reason : std::uint8_t { left = 1, worker_down = 2, node_down = 3, node_left = 4, moved = 5 };
 /// Why a member did not get a notification.
 enum class MissReason : std::uint8_t { node_down = 1, worker_down = 2, left = 3, overflow = 4, timeout = 5 };
 enum class NodeState : std::uint8_t { alive = 1, suspect = 2, down = 3, left = 4 };
@@ -146,7 +146,8 @@ struct GroupMembers {
 struct WatchEvent {
     enum class Kind : std::uint8_t { snapshot = 1, join = 2, leave = 3 };
     Kind kind = Kind::snapshot;
-    Reason reason = Reason::left;      // for a leave
+    /// For a leave. For a join `moved` if the members were at another node before, or in an earlier session here.
+    Reason reason = Reason::left;
     std::vector<GroupMembers> groups;  // a join or leave has exactly one
 
     bool operator==(const WatchEvent&) const = default;

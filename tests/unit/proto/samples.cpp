@@ -150,7 +150,7 @@ void add_node_messages(Builder& b) {
 void add_worker_messages(Builder& b) {
     b.add("WorkerHello", WorkerHello{SessionToken{31}, 12, 77})
         .add("WorkerHeartbeat", WorkerHeartbeat{12})
-        .add("WorkerGoodbye", WorkerGoodbye{})
+        .add("WorkerGoodbye", WorkerGoodbye{true})
         .add("JoinRequest", JoinRequest{group(), 3, {{"zone", "eu"}}, true, 2000})
         .add("RejoinRequest",
              RejoinRequest{group(), {{node(), 8}}, {{2, {{"zone", "eu"}}, 900}, {1, {}, 20}}, node("b"), 1200})
@@ -282,7 +282,7 @@ void add_extreme_answers(Builder& b) {
                                   std::vector<MemberNumber>(limits::kItems, MemberNumber{1}))}})
         .add("Gap", Gap{kMax})
         .add("WatchNews", WatchNews{kMax, {}, false})
-        .add("WatchNews", WatchNews{1, {WatchEvent::Kind::join, Reason::left, {{far, {far_member()}}}}, true});
+        .add("WatchNews", WatchNews{1, {WatchEvent::Kind::join, Reason::moved, {{far, {far_member()}}}}, true});
 }
 
 }  // namespace

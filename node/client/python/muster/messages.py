@@ -37,6 +37,7 @@ class WorkerHeartbeat(Outgoing):
 @dataclass(frozen=True)
 class WorkerGoodbye(Outgoing):
     TYPE = 42
+    moved: int = 0  # 1: its members have joined at another node
 
 
 @dataclass(frozen=True)
@@ -315,6 +316,8 @@ class WatchNews:
         groups = [GroupMembers(one.group(), [each.member() for each in one.records()]) for one in record.records()]
         if event is not Event.snapshot and len(groups) != 1:
             raise Malformed("an event of one group was expected")
+        if record.appended_uint() and reason is Reason.left:  # older nodes and workers know it as left
+            reason = Reason.moved
         return cls(watch, event, reason, groups, fields.flag())
 
 

@@ -503,7 +503,7 @@ class Session:
                 break
             self._actions.append(Send(frame))
         if self._moving and self.state is State.attached and not self._requests.is_restoring():
-            self._say_farewell()
+            self._say_farewell(moved=True)
 
     def _resume(self, now: float, why: str, at_once: bool = False) -> None:
         self._actions.append(Log(f"resuming the session at {self.node.id.name}: {why}"))
@@ -569,11 +569,11 @@ class Session:
             moving.beat_at = now + moving.heartbeat / 2
             self._send_aside(WorkerHeartbeat(moving.handled), moving)
 
-    def _say_farewell(self) -> None:
+    def _say_farewell(self, moved: bool = False) -> None:
         """Ends the session that the worker moves out of. Its members leave."""
         if self._moving:
             self._send_aside(WorkerHeartbeat(self._moving.handled), self._moving)
-            self._send_aside(WorkerGoodbye(), self._moving)
+            self._send_aside(WorkerGoodbye(int(moved)), self._moving)
             self._actions.append(CloseAside())
             self._moving = None
 

@@ -32,6 +32,7 @@ class Reason(Word):
     worker_down = 2
     node_down = 3
     node_left = 4
+    moved = 5
 
 
 class MissReason(Word):
@@ -137,7 +138,7 @@ class WatchEvent:
     """A snapshot comes first, then every join and leave in order. A later snapshot replaces all before it."""
 
     kind: Event
-    reason: Reason  # valid for a leave only
+    reason: Reason  # for a leave; for a join, moved if the members were at another node before
     groups: list[GroupMembers]  # exactly one, unless it is a snapshot
 
 

@@ -27,6 +27,7 @@ const REASONS = {
   worker_down: "their worker was lost",
   node_down: "its node is down",
   node_left: "its node has left",
+  moved: "they moved to another node",
 };
 
 const NODE_KINDS = {
@@ -75,5 +76,5 @@ export function describe(change) {
   const words = " " + (change.members === 1 ? "member" : "members") + " at ";
   const parts = [amount, words, theirs(change.node), joined ? " joined " : " left ", ...places(change)];
   const bad = change.reason === "node_down" || change.reason === "worker_down";
-  return { level: joined ? "plus" : bad ? "minus-bad" : "minus", parts, why: joined ? "" : REASONS[change.reason] ?? "" };
+  return { level: joined ? "plus" : bad ? "minus-bad" : "minus", parts, why: joined ? (change.reason === "moved" ? "from another node" : "") : REASONS[change.reason] ?? "" };
 }
