@@ -19,6 +19,7 @@ void Core::Impl::adopt_incarnation(Incarnation incarnation) {
     ctx.proof = proof_of(ctx, peers.self_record({}));
     peers.begin_life();
     replicas.adopt(incarnation);
+    visibility.begin_life();
     routes.clear();
     notifier.begin_life();
     ctx.count("incarnations_adopted");

@@ -12,14 +12,23 @@ void Visibility::wait(const Caller& caller, proto::JoinReply reply, Instant dead
             caller, Error{ErrorCode::overloaded, "the members have joined, but too many joins wait to be visible"});
         return;
     }
-    Wait wait{caller,   std::move(reply), replicas_.own().applied(),         {},
-              deadline, ctx_.now,         Drawn(ctx_.waits, waits_of(share))};
+    Wait wait{caller, std::move(reply), {}, {}, deadline, ctx_.now, Drawn(ctx_.waits, waits_of(share))};
     wait.place += 1;
-    // A node that comes up later begins with a table that has these members already.
-    for (const auto& [name, peer] : peers_.all())
-        if (peer.is_live()) wait.outstanding.insert(name);
+    ask_all(wait);
     waits_.push_back(std::move(wait));
     finish_done();
+}
+
+/// A node that comes up later begins with a table that has the members already.
+void Visibility::ask_all(Wait& wait) const {
+    wait.seq = replicas_.own().applied();
+    wait.ask_at = ctx_.now;
+    for (const auto& [name, peer] : peers_.all())
+        if (peer.is_live()) wait.outstanding.insert(name);
+}
+
+void Visibility::begin_life() {
+    for (Wait& wait : waits_) ask_all(wait);
 }
 
 void Visibility::finish_done() {

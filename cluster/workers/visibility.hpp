@@ -25,6 +25,8 @@ public:
     void pinged(const NodeId& from, std::uint64_t nonce, Seq seq);
     void ponged(const std::string& from, const proto::Pong& pong);
     void on(const Transition& transition);
+    /// This node has another incarnation. What others have applied of the one before does not count.
+    void begin_life();
     void flush();
     [[nodiscard]] bool wants_flush() const;
     Answers take_answers() { return std::exchange(answers_, {}); }
@@ -45,6 +47,7 @@ private:
         std::uint64_t nonce = 0;
         Seq seq;
     };
+    void ask_all(Wait& wait) const;
     void finish_done();
     void pong(const Owed& owed);
     /// How far lookups here see a node's log: 0 while its table is hidden.

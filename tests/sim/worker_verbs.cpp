@@ -63,6 +63,8 @@ void Worker::query(std::uint64_t which, const Group& group) {
             request(ForgetRequest{world_.hosts[(which >> 8) % world_.hosts.size()]->name()});
             break;
         case 5:
+            // Where the memory is for few workers, not all fit in one node.
+            if (world_.profile.bounds.memory < (1 << 30)) return;
             request(DrainRequest{(which >> 8) % 3 == 0});
             break;
         case 6: {

@@ -239,6 +239,7 @@ void add_extreme_worker_messages(Builder& b) {
     const Group far = far_group();
     b.add("WorkerHello", WorkerHello{SessionToken{kMax}, kMax})
         .add("WorkerHeartbeat", WorkerHeartbeat{kMax})
+        .add("WorkerGoodbye", WorkerGoodbye{})
         .add("JoinRequest", JoinRequest{far, kMax, far_meta(), false, kMax})
         .add("RejoinRequest", RejoinRequest{far, {{far_node(), kMax}}, {{kMax, far_meta(), kMax}}, far_node(), kMax})
         .add("RejoinRequest", RejoinRequest{far, {}, {}, far_node(), 0})

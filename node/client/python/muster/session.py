@@ -193,7 +193,7 @@ class Session:
         if self._token and at_home and self.state in (State.attached, State.greeting):
             self._send(WorkerHeartbeat(self._stream.handled))
             self._send(WorkerGoodbye())
-        self._say_farewell()
+        self._say_farewell(moved=False)
         self._end_connection()
         self.abort()
 
@@ -547,7 +547,7 @@ class Session:
             self.counters["moves_ignored"] += 1
             return
         self.counters["moves"] += 1
-        self._say_farewell()  # of an earlier move, which has not ended
+        self._say_farewell(moved=True)  # of an earlier move, which has not ended
         self._announce(False, f"leaves {self.node.id.name} at {self._target}: the node asks for it")
         self._actions.append(SetAside())
         stream, until = self._stream, now + LONGEST_MOVE
@@ -569,7 +569,7 @@ class Session:
             moving.beat_at = now + moving.heartbeat / 2
             self._send_aside(WorkerHeartbeat(moving.handled), moving)
 
-    def _say_farewell(self, moved: bool = False) -> None:
+    def _say_farewell(self, *, moved: bool) -> None:
         """Ends the session that the worker moves out of. Its members leave."""
         if self._moving:
             self._send_aside(WorkerHeartbeat(self._moving.handled), self._moving)

@@ -50,7 +50,7 @@ class Moving(Case):
         self.assertIsNotNone(self.driver.aside, "the members are not there yet")
         self.rejoined()
         self.assertIsNone(self.driver.aside)
-        self.assertEqual(self.said_aside(self.driver.left)[-1], (GOODBYE, 7, []))
+        self.assertEqual(self.said_aside(self.driver.left)[-1], (GOODBYE, 7, [1]))
         self.assertEqual({each.token for each in self.driver.left}, {7})
         self.driver.handle()
         self.assertEqual([attached for attached, _ in self.told], [True, False, True])
@@ -84,7 +84,7 @@ class Moving(Case):
         self.driver.handle()
         self.rejoined()
         self.assertEqual(self.seen, ["a", "b"])
-        self.assertEqual(self.said_aside(self.driver.left)[-2:], [(HEARTBEAT, 7, [2]), (GOODBYE, 7, [])])
+        self.assertEqual(self.said_aside(self.driver.left)[-2:], [(HEARTBEAT, 7, [2]), (GOODBYE, 7, [1])])
 
     def test_its_old_session_stays_alive_meanwhile(self):
         self.move()
@@ -170,7 +170,7 @@ class Interrupted(Case):
         self.assertEqual(self.driver.opened[-1], C)
         self.arrive(node="c", token=9)
         self.rejoined(node="c")
-        self.assertEqual(self.said_aside(self.driver.left)[-1], (GOODBYE, 7, []))
+        self.assertEqual(self.said_aside(self.driver.left)[-1], (GOODBYE, 7, [1]))
 
     def test_the_next_node_may_be_lost_and_resumed_before_the_move_has_ended(self):
         self.move()
@@ -188,7 +188,7 @@ class Interrupted(Case):
         self.move()
         self.arrive()
         self.driver.hear(frame(MOVE, node="b"))
-        self.assertEqual(self.said_aside(self.driver.left)[-1], (GOODBYE, 7, []))
+        self.assertEqual(self.said_aside(self.driver.left)[-1], (GOODBYE, 7, [1]))
         self.assertIsNotNone(self.driver.aside)
         self.arrive(node="c", token=9)
         self.rejoined(node="c")
