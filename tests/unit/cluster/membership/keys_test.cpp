@@ -525,8 +525,11 @@ TEST_F(Keys, ObserversAndNodesMayOnlyRead) {
         EXPECT_EQ(net.members("a", kOrders).size(), 1u);
         const bool may_administer = key.role == Sender::Role::operator_;
         EXPECT_EQ(code(proto::ForgetRequest{"nobody"}), may_administer ? ErrorCode::bad_request : ErrorCode::refused);
+        for (const proto::Body& body :
+             {proto::Body(proto::DrainRequest{false}), proto::Body(proto::MoveRequest{1, "b:1"})})
+            EXPECT_EQ(std::holds_alternative<proto::DoneReply>(answer(body)), may_administer);
     }
-    EXPECT_EQ(counter("a", "administration_refused"), 2u);
+    EXPECT_EQ(counter("a", "administration_refused"), 6u);
 }
 
 }  // namespace
