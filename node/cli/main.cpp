@@ -124,6 +124,21 @@ void add_queries(CLI::App& app, Typed& typed) {
     app.add_subcommand("status", "print the state of the node and its counters")->callback([&] {
         typed.run = [&] { return show_status(settings); };
     });
+    auto* members = app.add_subcommand("members", "list the members of a group");
+    add_group(*members, typed.group);
+    members->add_flag("--local", typed.local, "only members at the node that muster is connected to");
+    members->callback([&] { typed.run = [&] { return show_members(settings, typed.group, typed.local); }; });
+    auto* key = app.add_subcommand("key", "print the key of a group (connects to no node)");
+    add_group(*key, typed.group);
+    key->callback([&] { typed.run = [&] { return show_key(settings, typed.group); }; });
+    auto* difference = app.add_subcommand("diff", "print the differences between the tables of two nodes");
+    difference->add_option("NODE_A", typed.node_a, "HOST:PORT, or the name of a node")->required();
+    difference->add_option("NODE_B", typed.node_b, "HOST:PORT, or the name of a node")->required();
+    difference->callback([&] { typed.run = [&] { return diff(settings, typed.node_a, typed.node_b); }; });
+}
+
+void add_administration(CLI::App& app, Typed& typed) {
+    const auto& settings = typed.settings;
     auto* forget = app.add_subcommand("forget", "make all nodes forget a node that is down or has left");
     forget->add_option("NODE", typed.node, "name of the node")->required();
     forget->callback([&] { typed.run = [&] { return cli::forget(settings, typed.node); }; });
@@ -137,17 +152,6 @@ void add_queries(CLI::App& app, Typed& typed) {
     undrain->callback([&] { typed.run = [&] { return cli::drain(settings, typed.node, false, 0); }; });
     app.add_subcommand("rebalance", "spread workers evenly: ask some to go to the nodes that have fewest")
         ->callback([&] { typed.run = [&] { return rebalance(settings); }; });
-    auto* members = app.add_subcommand("members", "list the members of a group");
-    add_group(*members, typed.group);
-    members->add_flag("--local", typed.local, "only members at the node that muster is connected to");
-    members->callback([&] { typed.run = [&] { return show_members(settings, typed.group, typed.local); }; });
-    auto* key = app.add_subcommand("key", "print the key of a group (connects to no node)");
-    add_group(*key, typed.group);
-    key->callback([&] { typed.run = [&] { return show_key(settings, typed.group); }; });
-    auto* difference = app.add_subcommand("diff", "print the differences between the tables of two nodes");
-    difference->add_option("NODE_A", typed.node_a, "HOST:PORT, or the name of a node")->required();
-    difference->add_option("NODE_B", typed.node_b, "HOST:PORT, or the name of a node")->required();
-    difference->callback([&] { typed.run = [&] { return diff(settings, typed.node_a, typed.node_b); }; });
 }
 
 void add_join(CLI::App& app, Typed& typed) {
@@ -217,6 +221,7 @@ int main_of(int argc, char** argv) {
     add_join(app, typed);
     add_notify(app, typed);
     add_watch(app, typed);
+    add_administration(app, typed);
     add_keygen(app, typed);
     add_top(app, typed);
     app.set_version_flag("--version", MUSTER_VERSION);

@@ -21,7 +21,8 @@ struct Drain : testing::Test {
     /// How many workers each node has, without the one that asks: the second node's.
     Counts counts() {
         Counts counts;
-        for (const auto& node : ask(cluster, 1, {"nodes"})["nodes"])
+        const Json answer = ask(cluster, 1, {"nodes"});
+        for (const auto& node : answer["nodes"])
             counts[node["name"]] = node["workers"].get<std::uint64_t>() - (node["name"] == "n2" ? 1 : 0);
         return counts;
     }
@@ -32,7 +33,7 @@ struct Drain : testing::Test {
         const auto report = notify(cluster, 2, data, {"--wait"});
         EXPECT_EQ(report["matched"], 6);
         EXPECT_EQ(report["delivered"], 6);
-        for (const auto& worker : workers) EXPECT_EQ(worker.wait_for("notification")["data"].dump(), data);
+        for (const auto& worker : workers) EXPECT_EQ(worker.wait_for("created")["data"].dump(), data);
     }
 
     Cluster cluster{3};
@@ -41,7 +42,7 @@ struct Drain : testing::Test {
 
 TEST_F(Drain, WorkersAreSpreadEvenlyAndANodeIsEmptiedAndFilledAgain) {
     const auto watcher = watch(cluster, 2);
-    ASSERT_TRUE(come_to({{"n1", 6}, {"n2", 0}, {"n3", 1}}));
+    ASSERT_TRUE(come_to({{"n1", 6}, {"n2", 0}, {"n3", 1}})) << Json(counts()).dump();
     ASSERT_EQ(cluster.muster(1, {"rebalance"}).status, 0);
     ASSERT_TRUE(come_to({{"n1", 3}, {"n2", 2}, {"n3", 2}})) << Json(counts()).dump();
     all_are_delivered("1");
@@ -73,7 +74,7 @@ TEST_F(Drain, WorkersThatKnowNoOtherNodeAreServedAndNamed) {
     EXPECT_EQ(drained.status, 124);
     EXPECT_NE(drained.errors.find("1 worker of n2 did not go"), std::string::npos) << drained.errors;
     notify(cluster, 0, "4", {"--wait"});
-    EXPECT_EQ(stays.wait_for("notification")["data"], 4);
+    EXPECT_EQ(stays.wait_for("created")["data"], 4);
     EXPECT_EQ(cluster.muster(0, {"drain", "nobody"}).status, 2);
     EXPECT_EQ(cluster.muster(0, {"drain", "not a name"}).status, 2);
 }

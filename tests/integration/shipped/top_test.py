@@ -116,7 +116,7 @@ class Top(unittest.TestCase):
             self.assertIn(f"node a at {self.node.address}, scope default, ready, loopback\n", text)
             self.assertRegex(text, "nodes 1 alive   groups 2   members 4   workers here 3\n")
             self.assertRegex(text, r"notify calls 0\.0 ")
-            self.assertRegex(text, r"\na +alive +>\ds +\ds +" + re.escape(self.node.address) + "\n")
+            self.assertRegex(text, r"\na +alive +>\ds +\ds +\d +" + re.escape(self.node.address) + "\n")
             self.assertRegex(text, r"\norders +open +3\n")
             self.assertRegex(text, r"\nx\?\[2J\?\?31mü +f +1\n")
             self.assertFalse(re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f]", text), "control characters")

@@ -193,7 +193,9 @@ CallResult Net::notify(const std::string& node, const Group& group, const std::s
 void Net::from_worker(const std::string& node, ConnectionId connection, const std::string& worker, SessionToken token,
                       std::uint64_t seq, proto::Body body) {
     proto::Message message{{"default", worker, token.value, seq}, std::move(body)};
-    call(node, MessageArrived{Channel::door, connection, {}, std::move(message), worker_key});
+    MessageArrived event{Channel::door, connection, {}, std::move(message), worker_key};
+    event.is_local = true;
+    call(node, std::move(event));
 }
 
 std::vector<proto::Message> Net::take_sent(ConnectionId connection) {

@@ -192,7 +192,7 @@ void expect_listed(const std::string& heading, Enum last) {
 TEST(ProtocolPage, EnumeratorsOfTheTables) {
     expect_listed("kind", NotificationKind::deleted);
     expect_listed("event", WatchEvent::Kind::leave);
-    expect_listed("reason", Reason::node_left);
+    expect_listed("reason", Reason::moved);
     expect_listed("missed because", MissReason::timeout);
     expect_listed("state", NodeState::left);
     expect_listed("error", ErrorCode::closed);

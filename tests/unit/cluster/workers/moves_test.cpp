@@ -18,8 +18,19 @@ protected:
         SessionToken token;
     };
     AtNode attach(const std::string& node, std::uint64_t life = kLife) {
-        const AtNode worker{ConnectionId{++last_}, greet(node, ConnectionId{last_}, life)};
-        return worker;
+        const ConnectionId connection{++last_};
+        net.from_worker(node, connection, "w", {}, 0, proto::WorkerHello{{}, 0, life});
+        const auto token = std::get<proto::WorkerWelcome>(net.take_sent(connection).at(0).body).token;
+        attached_.push_back({node, {connection, token}});
+        return {connection, token};
+    }
+    /// Time passes, in which the workers live.
+    void run(Duration duration) {
+        for (; duration > Duration(0); duration -= milliseconds(500)) {
+            net.run(std::min<Duration>(duration, milliseconds(500)));
+            for (const auto& [node, worker] : attached_)
+                net.from_worker(node, worker.connection, "w", worker.token, 0, proto::WorkerHeartbeat{});
+        }
     }
     /// The reply to a request of this worker.
     proto::Body ask(const std::string& node, const AtNode& worker, proto::Body request) {
@@ -43,33 +54,30 @@ protected:
     }
 
 private:
-    SessionToken greet(const std::string& node, ConnectionId connection, std::uint64_t life) {
-        net.from_worker(node, connection, "w", {}, 0, proto::WorkerHello{{}, 0, life});
-        return std::get<proto::WorkerWelcome>(net.take_sent(connection).at(0).body).token;
-    }
+    std::vector<std::pair<std::string, AtNode>> attached_;
     std::uint64_t last_ = 100;
     std::uint64_t requests_ = 0;
 };
 
 TEST_F(WorkerMoves, ADrainedNodeSendsWorkersWhereTheyAreFewestUntilItIsToldNotTo) {
     const auto one = attach("a"), old = attach("a", 0), at_b = attach("b");
-    net.run(milliseconds(600));
+    run(milliseconds(600));
     EXPECT_EQ(seen("c", "a").workers, 2u);
     EXPECT_EQ(seen("c", "b").workers, 1u);
     ASSERT_TRUE(std::holds_alternative<proto::DoneReply>(ask("a", one, proto::DrainRequest{true})));
-    net.run(milliseconds(600));
+    run(milliseconds(600));
     EXPECT_EQ(asked(one), "c@" + seen("a", "c").address);
     EXPECT_EQ(asked(old), std::nullopt) << "an older worker does not know how";
     EXPECT_EQ(asked(at_b), std::nullopt);
     EXPECT_TRUE(seen("a", "a").draining);
     EXPECT_TRUE(seen("c", "a").draining);
-    net.run(seconds(2));
+    run(seconds(2));
     EXPECT_TRUE(asked(one)) << "it stays, and is asked again";
     const auto late = attach("a");
-    net.run(milliseconds(600));
+    run(milliseconds(600));
     EXPECT_TRUE(asked(late));
     ASSERT_TRUE(std::holds_alternative<proto::DoneReply>(ask("a", one, proto::DrainRequest{false})));
-    net.run(seconds(2));
+    run(seconds(2));
     EXPECT_EQ(asked(one), std::nullopt);
     EXPECT_EQ(asked(late), std::nullopt);
     EXPECT_FALSE(seen("c", "a").draining);
@@ -77,13 +85,15 @@ TEST_F(WorkerMoves, ADrainedNodeSendsWorkersWhereTheyAreFewestUntilItIsToldNotTo
 
 TEST_F(WorkerMoves, WorkersDoNotGoRoundWhenAllNodesDrain) {
     const auto at_a = attach("a"), at_b = attach("b"), at_c = attach("c");
-    for (const auto& [node, worker] : {std::pair("a", at_a), {"b", at_b}}) ask(node, worker, proto::DrainRequest{true});
-    net.run(milliseconds(600));
+    ask("b", at_b, proto::DrainRequest{true});
+    run(milliseconds(600));
+    ask("a", at_a, proto::DrainRequest{true});
+    run(milliseconds(600));
     EXPECT_EQ(asked(at_a), "c@" + seen("a", "c").address);
     ask("c", at_c, proto::DrainRequest{true});
-    net.run(seconds(1));
+    run(seconds(1));
     for (const auto& worker : {at_a, at_b, at_c}) asked(worker);
-    net.run(seconds(3));
+    run(seconds(3));
     for (const auto& worker : {at_a, at_b, at_c}) EXPECT_EQ(asked(worker), std::nullopt);
 }
 
@@ -102,7 +112,7 @@ TEST_F(WorkerMoves, SomeWorkersAreAskedOnceToGoToOneNode) {
     const auto old = attach("a", 0);
     ASSERT_TRUE(std::holds_alternative<proto::DoneReply>(ask("a", operates, proto::MoveRequest{3, "b@there:1"})));
     ASSERT_TRUE(std::holds_alternative<proto::DoneReply>(ask("a", operates, proto::MoveRequest{1, "c@there:2"})));
-    net.run(seconds(3));
+    run(seconds(3));
     std::map<std::string, int> to;
     for (const auto& worker : workers)
         if (const auto where = asked(worker)) ++to[*where];
@@ -120,7 +130,7 @@ TEST_F(WorkerMoves, WatchersAreToldThatMembersMoved) {
     proto::RejoinRequest again{kOrders, {}, {{2, {}, 500}}, net.core("a").self(), 0};
     ASSERT_TRUE(std::holds_alternative<proto::JoinReply>(ask("b", after, again)));
     net.from_worker("a", before.connection, "w", before.token, 0, proto::WorkerGoodbye{true});
-    net.run(milliseconds(100));
+    run(milliseconds(100));
     std::vector<std::pair<WatchEvent::Kind, Reason>> told;
     for (const auto& event : net.watch_events) told.emplace_back(event.event.kind, event.event.reason);
     using Kind = WatchEvent::Kind;
@@ -137,12 +147,12 @@ TEST_F(WorkerMoves, WhatIsSentWhileAMovedMemberIsNowhereToBeSeenIsRemembered) {
     net.join("c", kMe, kOrders);
     net.notify("c", kOrders, "1");
     net.from_worker("a", before.connection, "w", before.token, 0, proto::WorkerGoodbye{true});
-    net.run(milliseconds(100));
+    run(milliseconds(100));
     net.notify("c", kOrders, "2");
     const auto after = attach("b");
     proto::RejoinRequest again{kOrders, {{net.core("c").self(), 0}}, {{1, {}, 500}}, net.core("a").self(), 0};
     ask("b", after, again);
-    net.run(seconds(1));
+    run(seconds(1));
     EXPECT_EQ(net.counter("c", "notices_replayed"), 2u);
 }
 

@@ -192,7 +192,7 @@ class Interrupted(Case):
         self.assertIsNotNone(self.driver.aside)
         self.arrive(node="c", token=9)
         self.rejoined(node="c")
-        self.assertEqual(self.said_aside(self.driver.left)[-1], (GOODBYE, 8, []))
+        self.assertEqual(self.said_aside(self.driver.left)[-1], (GOODBYE, 8, [1]))
 
 
 class WithSockets(unittest.TestCase):
