@@ -394,6 +394,7 @@ void Core::Impl::on(const Drain&) {
 void Core::Impl::begin_drain() {
     if (std::exchange(draining, true)) return;
     drain_quiet_since = sessions.size() == 0 ? kLongAgo : ctx.now;
+    heartbeat_due = ctx.now;  // others must not send workers here
     ctx.count("drains");
 }
 
@@ -406,6 +407,7 @@ void Core::Impl::drain_request(const Sessions::Request& request, const proto::Dr
     if (drain.on) {
         begin_drain();
     } else if (std::exchange(draining, false)) {
+        heartbeat_due = ctx.now;
         sessions.end_drain();
     }
     answer(request.id, Done{});

@@ -50,7 +50,7 @@ TEST_F(Drain, WorkersAreSpreadEvenlyAndANodeIsEmptiedAndFilledAgain) {
     const auto drained = cluster.muster(1, {"drain", "n1"});
     ASSERT_EQ(drained.status, 0) << drained.errors;
     EXPECT_EQ(last_line(drained), (Json{{"node", "n1"}, {"draining", true}, {"workers", 0}}));
-    EXPECT_EQ(counts()["n1"], 0u);
+    EXPECT_TRUE(eventually([&] { return counts()["n1"] == 0; }));
     all_are_delivered("2");
     for (const auto& [member, story] : told(watcher).story) {
         EXPECT_EQ(story.find("worker_down"), std::string::npos) << member << ": " << story;
