@@ -73,12 +73,14 @@ int drain(const Settings& settings, const std::string& node, bool on, double sec
 }
 
 int rebalance(const Settings& settings) {
-    const auto worker = attach(settings);
+    auto worker = attach(settings);
     if (!worker) return fail(worker.error());
     const auto nodes = nodes_without_this(**worker);
     if (!nodes) return fail(nodes.error());
     const auto moves = balanced(*nodes);
-    std::map<std::string, std::unique_ptr<Worker>> at;  // one session for each node that gives workers
+    std::map<std::string, std::unique_ptr<Worker>> at;  // one session for each node: a node does not move it
+    const std::string here = (*worker)->node().id.name;
+    at[here] = *std::move(worker);
     for (const auto& move : moves) {
         auto& there = at[move.from.id.name];
         if (!there) {
