@@ -163,13 +163,15 @@ void Handovers::send(const NodeId& to, const proto::ReplayRequest& request) {
 
 // ---- answers -------------------------------------------------------------------------
 
-bool Handovers::is_waiting(const NodeId& origin, const Group& group, SessionToken token) const {
-    if (origins_.empty()) return false;
+Handovers::Wait* Handovers::find_wait(const NodeId& origin, const Group& group, SessionToken token) {
+    if (origins_.empty()) return nullptr;
     const auto of = origins_.find(origin);
-    if (of == origins_.end()) return false;
+    if (of == origins_.end()) return nullptr;
     const auto waits = of->second.waits.find(group);
-    return waits != of->second.waits.end() && std::any_of(waits->second.begin(), waits->second.end(),
-                                                          [&](const Wait& wait) { return wait.mover->token == token; });
+    if (waits == of->second.waits.end()) return nullptr;
+    const auto found = std::find_if(waits->second.begin(), waits->second.end(),
+                                    [&](const Wait& wait) { return wait.mover->token == token; });
+    return found == waits->second.end() ? nullptr : &*found;
 }
 
 bool Handovers::was_had(const NodeId& origin, const proto::Notice& notice, SessionToken token) const {
@@ -184,17 +186,13 @@ bool Handovers::holds_back(const NodeId& origin, const proto::Notice& notice, Se
         sessions_.settle(awaited, std::nullopt);
         return true;
     }
-    if (!is_waiting(origin, notice.group, token)) return false;
+    Wait* wait = find_wait(origin, notice.group, token);
+    if (!wait) return false;
     ctx_.count("notices_held_back");
-    if (!awaited.fan_out) return true;
-    for (Wait& wait : origins_.find(origin)->second.waits.find(notice.group)->second) {
-        if (wait.mover->token != token) continue;
-        if (notice.group_seq > wait.after)
-            wait.held[notice.seq] = {awaited, notice.newest};
-        else
-            sessions_.settle(awaited, std::nullopt);  // the worker had it before it moved
-        break;
-    }
+    if (notice.group_seq <= wait->after)
+        sessions_.settle(awaited, std::nullopt);  // the worker had it before it moved
+    else if (awaited.fan_out)
+        wait->held[notice.seq] = {awaited, notice.newest};
     return true;
 }
 
@@ -213,21 +211,19 @@ void Handovers::take(const NodeId& id, const proto::Replay& part) {
     });
     if (forged) return ctx_.count("notices_forged");
     if (waits != origin.waits.end()) {
-        for (Wait& wait : waits->second) {
-            if (wait.request != part.request) continue;
-            if (part.missed > 0 || part.at_least) tell_of_missed(wait, entry.group, part, entry.after);
-            for (const auto& aged : part.notices) deliver(wait, entry.group, aged);
-        }
-        if (part.last) {
-            std::erase_if(waits->second, [&](const Wait& wait) {
-                if (wait.request != part.request) return false;
-                for (const auto& [seq, held] : wait.held) sessions_.settle(held.awaited, MissReason::left);
-                return true;
-            });
-            if (waits->second.empty()) origin.waits.erase(waits);
-        }
+        for (Wait& wait : waits->second)
+            if (wait.request == part.request) take(wait, entry, part);
+        if (part.last) std::erase_if(waits->second, [&](const Wait& wait) { return wait.request == part.request; });
+        if (waits->second.empty()) origin.waits.erase(waits);
     }
     if (part.last && --origin.open[part.request] == 0) answered(origin, asked);
+}
+
+void Handovers::take(Wait& wait, const proto::ReplayRequest::Entry& entry, const proto::Replay& part) {
+    if (part.missed > 0 || part.at_least) tell_of_missed(wait, entry.group, part, entry.after);
+    for (const auto& aged : part.notices) deliver(wait, entry.group, aged);
+    if (!part.last) return;
+    for (const auto& [seq, held] : wait.held) sessions_.settle(held.awaited, MissReason::left);
 }
 
 void Handovers::answered(Origin& origin, Requests::iterator asked) {

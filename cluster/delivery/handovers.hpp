@@ -37,7 +37,9 @@ public:
     /// members then count with that.
     bool holds_back(const NodeId& origin, const proto::Notice& notice, SessionToken token, Session::Awaited awaited);
     /// Whether the session waits for a replay of the group.
-    [[nodiscard]] bool is_waiting(const NodeId& origin, const Group& group, SessionToken token) const;
+    [[nodiscard]] bool is_waiting(const NodeId& origin, const Group& group, SessionToken token) {
+        return find_wait(origin, group, token) != nullptr;
+    }
 
     void take(const NodeId& origin, const proto::Replay& part);
     void on(const Transition& transition);
@@ -114,6 +116,8 @@ private:
     [[nodiscard]] bool can_ask(const NodeId& origin) const;
     void ask(const NodeId& id, Origin& origin);
     void send(const NodeId& to, const proto::ReplayRequest& request);
+    Wait* find_wait(const NodeId& origin, const Group& group, SessionToken token);
+    void take(Wait& wait, const proto::ReplayRequest::Entry& entry, const proto::Replay& part);
     void answered(Origin& origin, Requests::iterator asked);
     void tell_of_missed(const Wait& wait, const Group& group, const proto::Replay& part, std::uint64_t after);
     Routes::SharedMembers receivers(const Mover& mover, const Group& group, Instant sent_at);

@@ -114,13 +114,12 @@ void Replays::begin_entry(Asked& asked, const Recent::Numbered* group, proto::Re
 
 /// Sends some notices of the entry under way. Returns about how many bytes they have.
 std::size_t Replays::answer_part(const NodeId& to, Asked& asked) {
-    proto::Replay part{asked.request.number, asked.entry, 0, false, false, {}};
+    proto::Replay part{asked.request.number, asked.entry, 0, false, true, {}};
     std::size_t size = 4 * kWireOverhead;
-    const bool is_empty = asked.request.entries.empty();
-    const auto& entry = is_empty ? proto::ReplayRequest::Entry{} : asked.request.entries[asked.entry];
-    const Recent::Numbered* group = is_empty ? nullptr : recent_.find(entry.group);
-    if (!is_empty && !asked.has_begun) begin_entry(asked, group, part);
-    const Instant since = is_empty ? ctx_.now : since_of(asked);
+    if (asked.request.entries.empty()) return send(to, std::move(part), size);
+    const Recent::Numbered* group = recent_.find(asked.request.entries[asked.entry].group);
+    if (!asked.has_begun) begin_entry(asked, group, part);
+    const Instant since = since_of(asked);
     while (group && asked.next <= group->last && (part.notices.empty() || size < ctx_.options.bounds.chunk_bytes)) {
         if (asked.next <= group->forgotten()) {  // while the answer was under way
             part.missed += group->forgotten() + 1 - asked.next;
@@ -141,6 +140,11 @@ std::size_t Replays::answer_part(const NodeId& to, Asked& asked) {
         ++asked.entry;
         asked.has_begun = false;
     }
+    return send(to, std::move(part), size);
+}
+
+/// Returns `size`.
+std::size_t Replays::send(const NodeId& to, proto::Replay part, std::size_t size) {
     ctx_.count("notices_replayed", part.notices.size());
     if (to == ctx_.self)
         handovers_.take(to, part);

@@ -61,6 +61,7 @@ private:
     /// When the oldest notice that is asked for in the entry under way was sent.
     [[nodiscard]] static Instant since_of(const Asked& asked);
     [[nodiscard]] std::size_t size_of_next(const Asked& asked) const;
+    std::size_t send(const NodeId& to, proto::Replay part, std::size_t size);
     std::size_t answer_part(const NodeId& to, Asked& asked);
     void begin_entry(Asked& asked, const Recent::Numbered* group, proto::Replay& part) const;
 
