@@ -197,12 +197,11 @@ void Session::settle_up_to(std::uint64_t seq) {
     if (settled_ > before) send(proto::NodeHeartbeat{settled_});
 }
 
-void Session::close(std::vector<Outcome>& outcomes) {
+void Session::close(MissReason why, std::vector<Outcome>& outcomes) {
     std::uint64_t members = 0;
     for (const Item& item : stream_) {
         members = proto::saturating_sum(members, item.members);
-        if (item.awaited.fan_out)
-            outcomes.push_back({item.awaited.fan_out, item.awaited.members, MissReason::worker_down});
+        if (item.awaited.fan_out) outcomes.push_back({item.awaited.fan_out, item.awaited.members, why});
     }
     if (members > 0) ctx_.count("notifications_lost_with_workers", members);
     stream_.clear();

@@ -122,8 +122,8 @@ public:
     /// The lowest number of a notice of this node that the worker has not acknowledged; UINT64_MAX: none. The number
     /// may be too low.
     [[nodiscard]] std::uint64_t lowest_own_notice();
-    /// Ends the stream: notifications that are not acknowledged are missed, by `worker_down`.
-    void close(std::vector<Outcome>& outcomes);
+    /// Ends the stream: notifications that are not acknowledged are missed, for this reason.
+    void close(MissReason why, std::vector<Outcome>& outcomes);
 
     /// Begins request `number`, and returns whether it is to be done now. A repeated request that must be done `once`
     /// is answered from memory, or ignored while the first is not answered. Beyond Bounds::requests_per_session a

@@ -247,7 +247,7 @@ void Sessions::end(SessionToken token, Reason reason) {
     Session& session = it->second;
     by_connection_.erase(session.connection());
     lost_.erase({session.lost_at() + ctx_.options.session.grace, token});
-    session.close(outcomes_);
+    session.close(reason == Reason::moved ? MissReason::left : MissReason::worker_down, outcomes_);
     ctx_.note(Note::Kind::worker_down, session.worker(), std::string(to_string(reason)));
     ctx_.journal.worker(ctx_.now, Change::Kind::worker_down, session.worker(),
                         reason == Reason::left    ? "it said goodbye"

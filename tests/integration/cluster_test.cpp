@@ -118,7 +118,7 @@ TEST(Cluster, AStoppedNodeIsKnownToHaveLeftAtOnce) {
     const auto since = Clock::now();
     cluster.node(2).signal(SIGTERM);
     // The node asks its worker to move: the member is there at another node, and leaves this one.
-    EXPECT_EQ(watcher.wait_for("leave")["reason"], "left");
+    EXPECT_EQ(watcher.wait_for("leave")["reason"], "moved");
     EXPECT_LT(Clock::now() - since, milliseconds(500));
     EXPECT_EQ(table(cluster, 0).size(), 1u);
     EXPECT_EQ(cluster.node(2).wait_exit(), 0);

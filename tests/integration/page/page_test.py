@@ -136,9 +136,9 @@ class Seen(Pages):
             notifier.notify_created(GROUP, {"n": 1}, wait=True)
             if here.get("document.querySelector('#picture [data-flows=true]') !== null"):
                 seen["edge"] = True
-            if here.get(f"{here.row('b')}.cells[5].innerText") != "0/s":
+            if here.get(f"{here.row('b')}.cells[6].innerText") != "0/s":
                 seen["sent"] = True
-            if there.get(f"{there.row('a')}.cells[6].innerText") != "0/s":
+            if there.get(f"{there.row('a')}.cells[7].innerText") != "0/s":
                 seen["received"] = True
             if here.get("window.dots > 0"):
                 seen["dots"] = True
@@ -318,7 +318,7 @@ class Looks(Pages):
         (a,) = self.start("a")
         now = int(time.time() * 1000)
         node = {"incarnation": "1", "state": "alive", "address": "10.0.0.1:7100", "since": now - 60000, "silent": 0,
-                "via": "", "shown": True, "behind": 0, "groups": 1600, "members": 3200, "sent": 0, "received": 0,
+                "via": "", "shown": True, "behind": 0, "groups": 1600, "members": 3200, "workers": 0, "sent": 0, "received": 0,
                 "waiting": 0}
         nodes = [{**node, "name": f"node-{i:03}"} for i in range(64)]
         nodes[17].update(state="down", silent=9, shown=False)

@@ -18,6 +18,7 @@ public:
         : target_(target),
           draws_(draws),
           is_observer_(is_observer),
+          has_key_(pass != nullptr),
           name_(draws.one_in(8) ? std::string("served-0") : "liar-" + std::to_string(draws.below(20))),
           reads_(draws.one_in(2)),
           dealer_(context, target.doors.front(), pass, reads_) {}
@@ -54,12 +55,14 @@ private:
     }
     proto::Body administration() {
         const std::string node = "n" + std::to_string(1 + draws_.below(4));
-        switch (draws_.below(6)) {
+        // Without keys, whoever is on the node's own host may make workers move, and the judge counts each member once.
+        const bool moves = has_key_ && draws_.one_in(2);
+        switch (draws_.below(3) + (moves ? 3 : 0)) {
             case 0:
                 return proto::ForgetRequest{node};
-            case 1:
+            case 3:
                 return proto::DrainRequest{draws_.one_in(2)};
-            case 2:
+            case 4:
                 return proto::MoveRequest{draws_.of_any_size(100), node + "@127.0.0.1:7100"};
             default:
                 return proto::NodesRequest{};
@@ -118,6 +121,7 @@ private:
     const Target& target_;
     Draws& draws_;
     bool is_observer_;
+    bool has_key_;
     std::string name_;
     bool reads_;
     Dealer dealer_;
