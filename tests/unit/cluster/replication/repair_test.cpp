@@ -41,30 +41,6 @@ TEST_F(Repair, AHeartbeatRevealsTheLossOfTheLastDelta) {
     EXPECT_EQ(net.members("b", kOrders).size(), 3u);
 }
 
-/// A visible join asks with a nonce, and the answer to that has no position. A node that took one from it would believe
-/// that it lacks nothing.
-TEST_F(Repair, TheAnswerToAPingWithANonceSaysNothingOfThePosition) {
-    const NodeId a = net.core("a").self();
-    net.drop = [&](const std::string& to, const proto::Message& message) {
-        const bool tells = is_deltas(message) || std::holds_alternative<proto::SnapshotChunk>(message.body);
-        return to == "b" && message.header.origin == "a" && tells;
-    };
-    net.join("a", kMe, kOrders);
-    const auto known = [&] {
-        for (const NodeView& view : net.core("b").views(net.now))
-            if (view.node.id == a) return view.known;
-        return std::uint64_t{0};
-    };
-    net.run(std::chrono::seconds(3));
-    ASSERT_EQ(known(), 1u);
-    EXPECT_GE(counter("b", "pulls_sent"), 3u);
-    net.join("b", kMe, kOrders, 1, {}, true);
-    EXPECT_EQ(known(), 1u);
-    net.drop = {};
-    net.run(std::chrono::seconds(1));
-    EXPECT_EQ(net.members("b", kOrders).size(), 2u);
-}
-
 TEST_F(Repair, ANodeTooFarBehindTakesASnapshotAndReportsOnlyTheDifference) {
     Net small([](Options& options) { options.bounds.log_deltas = 4; });
     small.start("a");
