@@ -128,11 +128,10 @@ private:
     void put(const SharedNotice& notice) { put(*notice); }
     void put(const Delivery& delivery) {
         packer_.pack_array(kNotificationFields);
-        const std::string& head = delivery.notice.head();
-        sink_.write(head.data(), head.size());
+        const auto notice = delivery.notice.encoded();
+        sink_.write(notice.head.data(), notice.head.size());
         put(*delivery.members);
-        BareEncoder tail(*this);
-        tail_fields(tail, const_cast<Notice&>(*delivery.notice));
+        sink_.write(notice.tail.data(), notice.tail.size());
     }
     void put(const LinkItem& item) {
         packer_.pack_array(2);
@@ -448,13 +447,16 @@ std::string_view to_string(DecodeError error) {
     return "unknown";
 }
 
-const std::string& SharedNotice::head() const {
-    if (held_->head.empty()) {
-        Encoder encoder(held_->head);
+SharedNotice::Encoded SharedNotice::encoded() const {
+    const std::string& bytes = held_->encoded;
+    if (bytes.empty()) {
+        Encoder encoder(held_->encoded);
         BareEncoder bare(encoder);
         head_fields(bare, const_cast<Held&>(*held_));
+        held_->head_size = bytes.size();
+        tail_fields(bare, const_cast<Held&>(*held_));
     }
-    return held_->head;
+    return {std::string_view(bytes).substr(0, held_->head_size), std::string_view(bytes).substr(held_->head_size)};
 }
 
 void encode(const Message& message, std::string& out) {

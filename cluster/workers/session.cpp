@@ -73,8 +73,9 @@ bool Session::push(StreamItem item, std::size_t size, Awaited awaited, std::vect
         return true;
     }
     bytes_ += size;
-    stream_.push_back({std::move(item), size, size, members, awaited, ctx_.now});
-    if (is_own(stream_.back())) ++own_notices_;
+    const bool own = delivery && delivery->notice->from_node == ctx_.self;
+    stream_.push_back({std::move(item), size, size, members, awaited, ctx_.now, false, own});
+    own_notices_ += own ? 1 : 0;
     items_ = stream_.size();
     return true;
 }
@@ -116,7 +117,7 @@ void Session::make_gap(const std::deque<Item>::iterator& dropped, bool at_least)
     const auto unsent = stream_.begin() + static_cast<std::ptrdiff_t>(highest_ - acked_);
     const auto gap_at = [](auto it) { return std::get_if<proto::Gap>(&it->body); };
     bytes_ -= dropped->size;
-    if (is_own(*dropped)) --own_notices_;
+    if (dropped->is_own) --own_notices_;
     *dropped = {proto::Gap{dropped->members, at_least}, 0, 0, 0, {}, {}};
     ++gaps_;
     auto at = dropped;
@@ -149,7 +150,7 @@ void Session::acked(std::uint64_t received, std::vector<Outcome>& outcomes) {
         if (acked_ < sent_) in_flight_ -= item.wire_size;  // else it was sent on an earlier connection only
         if (std::holds_alternative<proto::Gap>(item.body)) --gaps_;
         if (item.is_piece) --pieces_;
-        if (is_own(item)) --own_notices_;
+        if (item.is_own) --own_notices_;
         if (std::holds_alternative<proto::Delivery>(item.body)) ctx_.durations.delivery.add(ctx_.now - item.since);
         stream_.pop_front();
     }
@@ -169,15 +170,10 @@ void Session::ask_to_move(const std::string& to) {
     send(proto::Move{to});
 }
 
-bool Session::is_own(const Item& item) const {
-    const auto* delivery = std::get_if<proto::Delivery>(&item.body);
-    return delivery && delivery->notice->from_node == ctx_.self;
-}
-
 std::uint64_t Session::lowest_own_notice() {
     if (own_notices_ == 0) return UINT64_MAX;
     const auto end = stream_.begin() + static_cast<std::ptrdiff_t>(std::min(stream_.size(), kMostLookedAt));
-    const auto found = std::find_if(stream_.begin(), end, [this](const Item& item) { return is_own(item); });
+    const auto found = std::find_if(stream_.begin(), end, [](const Item& item) { return item.is_own; });
     // Behind so many others it is not looked for: the last answer is too low, but not wrong.
     if (found != end) lowest_own_ = std::get<proto::Delivery>(found->body).notice->seq;
     return lowest_own_;

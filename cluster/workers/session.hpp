@@ -150,6 +150,7 @@ private:
         Awaited awaited;            // of a Delivery
         Instant since{};            // when the item was pushed
         bool is_piece = false;      // of an item that was cut, and not its end
+        bool is_own = false;        // a notice of this node
     };
     struct KeptAnswer {
         proto::Body body;
@@ -160,7 +161,6 @@ private:
     [[nodiscard]] const Item& item_after(std::uint64_t number) const {
         return stream_[static_cast<std::size_t>(number - acked_)];
     }
-    [[nodiscard]] bool is_own(const Item& item) const;
     [[nodiscard]] bool is_full(std::size_t more, bool for_delivery) const;
     bool make_room(std::size_t size, bool for_delivery, std::vector<Outcome>& outcomes);
     bool drop_oldest(std::vector<Outcome>& outcomes);

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -73,7 +74,8 @@ public:
     struct Held : Notice {
         Held() = default;
         explicit Held(Notice notice) : Notice(std::move(notice)) {}
-        mutable std::string head;  // see SharedNotice::head
+        mutable std::string encoded;  // see SharedNotice::encoded
+        mutable std::size_t head_size = 0;
     };
 
     SharedNotice() = default;  // empty
@@ -87,9 +89,13 @@ public:
         return held_ == other.held_ || (held_ && other.held_ && **this == *other);
     }
 
-    /// The fields from `kind` to `seq` in wire format, encoded at the first call and kept.
+    struct Encoded {
+        std::string_view head;  // the fields from `kind` to `seq`
+        std::string_view tail;  // those after the members
+    };
+    /// The fields of a notification in wire format, encoded at the first call and kept.
     /// Threads: not safe, unlike all other members; the loop's thread calls it.
-    [[nodiscard]] const std::string& head() const;
+    [[nodiscard]] Encoded encoded() const;
 
 private:
     std::shared_ptr<const Held> held_;

@@ -40,7 +40,7 @@ struct NodeId {
     std::string name;
     Incarnation incarnation;
 
-    bool operator==(const NodeId&) const = default;
+    bool operator==(const NodeId& other) const { return incarnation == other.incarnation && name == other.name; }
     // Not defaulted: before version 16, libc++ has no <=> for strings.
     std::strong_ordering operator<=>(const NodeId& other) const {
         const auto names = name.compare(other.name) <=> 0;
