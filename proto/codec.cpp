@@ -450,6 +450,9 @@ std::string_view to_string(DecodeError error) {
 SharedNotice::Encoded SharedNotice::encoded() const {
     const std::string& bytes = held_->encoded;
     if (bytes.empty()) {
+        constexpr std::size_t kNumbersAndHeaders = 96;
+        held_->encoded.reserve(kNumbersAndHeaders + held_->group.store.size() + held_->group.feature.size() +
+                               held_->data.msgpack.size() + held_->from_node.name.size() + held_->from_worker.size());
         Encoder encoder(held_->encoded);
         BareEncoder bare(encoder);
         head_fields(bare, const_cast<Held&>(*held_));
