@@ -318,8 +318,8 @@ class Looks(Pages):
         (a,) = self.start("a")
         now = int(time.time() * 1000)
         node = {"incarnation": "1", "state": "alive", "address": "10.0.0.1:7100", "since": now - 60000, "silent": 0,
-                "via": "", "shown": True, "behind": 0, "groups": 1600, "members": 3200, "workers": 0, "sent": 0, "received": 0,
-                "waiting": 0}
+                "via": "", "shown": True, "behind": 0, "groups": 1600, "members": 3200, "workers": 0,
+                "sent": 0, "received": 0, "waiting": 0}
         nodes = [{**node, "name": f"node-{i:03}"} for i in range(64)]
         nodes[17].update(state="down", silent=9, shown=False)
         nodes[40].update(state="suspect", silent=2)
