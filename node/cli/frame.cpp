@@ -83,10 +83,10 @@ std::size_t count(const Sample& sample, NodeState state) {
 
 /// Whether the counter is a level that can go down, so that a rate of it has no meaning.
 bool is_level(const std::string& counter) {
-    static const Names kOpen{"connections_control", "connections_door", "connections_gossip", "connections_peers"};
+    static const Names open{"connections_control", "connections_door", "connections_gossip", "connections_peers"};
     return counter.find("_queue") != std::string::npos || counter.ends_with("_missing") ||
            counter == "channels_silent" || counter.starts_with("security_") ||
-           std::find(kOpen.begin(), kOpen.end(), counter) != kOpen.end();
+           std::find(open.begin(), open.end(), counter) != open.end();
 }
 
 Style style_of(NodeState state) {
