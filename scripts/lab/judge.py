@@ -85,7 +85,7 @@ class Judge:
             if not any(self.timeline.explains_down(node, seen_by, self.nodes, at, at)
                        for seen_by in self._may_watch_at(leave.observer, at)):
                 return "no fault had touched the two nodes"
-        elif leave.reason == "node_left":
+        elif leave.reason in ("node_left", "moved"):  # a node that stops asks its workers to go first
             if not self.timeline.is_touched(node, at, at):
                 return "the node was not stopped"
         elif owner is None:
@@ -160,7 +160,10 @@ class Judge:
                 new = f"{who} {sender} {seq} of batch {batch.number} after {highest[sender]}"
             highest[sender] = max(seq, highest.get(sender, 0))
             late = 1 + self.timeline.lateness
-            if new and not self.lives.has_new_session(worker.name, worker.group, batch.begin - late, at + late):
+            # A node that starts again numbers from 1, and gets what the notifier had not settled at it before.
+            restarted = self.timeline.is_touched(node_of(sender), batch.begin, at)
+            if new and not restarted and not self.lives.has_new_session(
+                    worker.name, worker.group, batch.begin - late, at + late):
                 found.append((at, new))
         return found
 

@@ -50,7 +50,8 @@ class Leaves(Case):
     def test_nobody_untouched_is_down(self):
         self.assertIn("no fault had touched", self.verdict("node_down"))
         self.assertIn("no fault had touched", self.verdict("worker_down"))
-        self.assertIn("the node was not stopped", self.verdict("node_left"))
+        for reason in ("node_left", "moved"):
+            self.assertIn("the node was not stopped", self.verdict(reason))
         self.assertIn("the worker was not stopped", self.verdict("left"))
 
     def test_a_fault_of_the_node_or_of_the_observer_is_an_excuse(self):
@@ -66,6 +67,12 @@ class Leaves(Case):
         self.fault("a", begin=10.0, end=12.0)
         self.assertIsNone(self.verdict("node_down", at=103.0, observer="a"))
         self.assertIsNotNone(self.verdict("node_down", at=99.0, observer="a"))
+
+    def test_a_node_that_is_stopped_sends_its_workers_on(self):
+        self.fault("b")
+        self.assertIsNotNone(self.verdict("moved"))
+        self.fault("a")
+        self.assertIsNone(self.verdict("moved"))
 
     def test_a_fault_of_the_worker_is_none_for_its_node(self):
         self.fault("w1")
@@ -177,6 +184,12 @@ class Batches(Case):
 
     def test_out_of_order_is_wrong(self):
         self.assertIn("2 of batch 1 after 3", self.verdict({"w1": [1, 3, 2], "w2": [1, 2, 3]}, count=3)[0])
+
+    def test_a_node_that_starts_again_numbers_anew(self):
+        self.fault("b")
+        self.assertNotEqual(self.verdict({"w1": [1, 3, 2], "w2": [1, 2, 3]}, count=3), [])
+        self.fault("a")
+        self.assertEqual(self.verdict({"w1": [1, 3, 2], "w2": [1, 2, 3]}, count=3), [])
 
     def test_whoever_was_there_is_owed_it(self):
         self.assertIn("w2 on the host of b, with members at b, printed 0 of the 1", self.verdict({"w1": [1]})[0])
