@@ -102,7 +102,7 @@ class Calm:
         over = [batch for batch in list(fleet.batches.values()) if batch.end is not None]
         for batch in over:
             fleet.violations += self.judge.batch(batch)
-            del fleet.batches[batch.number]
+            fleet.judged[batch.number] = fleet.batches.pop(batch.number)
 
     def _violate(self, text):
         self.fleet.violate(time.monotonic(), text)

@@ -96,6 +96,7 @@ class Fleet:
         self.workers = []  # running, or just started
         self.notifiers = []
         self.batches = {}  # {number: Batch}, not yet judged
+        self.judged = {}  # the others
         self.violations = []  # (at, text)
         self.counts = Counter()
         self.memory = defaultdict(list)  # {node: [(pid, kB)]}
@@ -162,10 +163,20 @@ class Fleet:
         data = line["data"] or {}
         batch = self.batches.get(data.get("batch"))
         if batch is None:
-            return self.violate(at, f"{name} printed a notification of an unknown or finished batch: {line}")
+            return self.violate(at, f"{name} printed a notification {self._how_late(at, name, line)}: {line}")
         if (line["store"], line["feature"]) != batch.group:
             return self.violate(at, f"{name} printed a notification of another group: {line}")
         batch.prints.setdefault(name, []).append((at, line["from"], line["seq"]))
+
+    def _how_late(self, at, name, line):
+        batch = self.judged.get((line["data"] or {}).get("batch"))
+        if batch is None:
+            return "of an unknown batch"
+        prints = batch.prints.setdefault(name, [])
+        before = sum((line["from"], line["seq"]) == (sender, seq) for _, sender, seq in prints)
+        prints.append((at, line["from"], line["seq"]))
+        return (f"{at - batch.end:.2f} s after its batch had ended, {before} times before, "
+                f"and {len(prints) - 1} others of it in a group of {self.facts[name].count} members of its own")
 
     # ---- ended processes -----------------------------------------------------------
 
