@@ -5,15 +5,14 @@ import pathlib
 import random
 import sys
 import tempfile
-import threading
 import time
-from collections import Counter
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "node/client/python"))
 
 import muster  # noqa: E402
 from lab.keys import Keys  # noqa: E402
 from lab.node import Lab, Node, start_together  # noqa: E402
+from lab.poster import Poster, problems_of  # noqa: E402
 from lab.processes import until  # noqa: E402
 
 GROUP = ("orders", "subscriptions")
@@ -21,38 +20,6 @@ NODES = ("a", "b", "c")
 RATE = 300  # notifications a second
 PATIENCE = 30.0  # seconds that anything may take before it counts as hung
 TIMEOUT = 60.0  # of a call
-
-
-class Poster:
-    """Posts the numbers 0, 1, 2, … at a steady rate."""
-
-    def __init__(self, worker):
-        self.sent = 0
-        self.errors = []
-        self._worker = worker
-        self._reports = []
-        self._is_over = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def _run(self):
-        begin = time.monotonic()
-        while not self._is_over.is_set():
-            while self.sent < (time.monotonic() - begin) * RATE:
-                self._reports.append(self._worker.post(muster.Kind.created, GROUP, self.sent, timeout=TIMEOUT))
-                self.sent += 1
-            self._settle(False)
-            time.sleep(0.005)
-
-    def _settle(self, wait):
-        while self._reports and (wait or self._reports[0].done()):
-            if error := self._reports.pop(0).exception(TIMEOUT):
-                self.errors.append(str(error))
-
-    def end(self):
-        self._is_over.set()
-        self._thread.join()
-        self._settle(True)
 
 
 class Member:
@@ -63,16 +30,6 @@ class Member:
 
     def read(self):
         """Brings `seen` and `gaps` up to date."""
-
-    def problems(self, count):
-        times = Counter(self.seen)
-        found = {
-            "lost": [number for number in range(count) if number not in times],
-            "doubled": [number for number, often in times.items() if often > 1],
-            "late": [late for early, late in zip(self.seen, self.seen[1:]) if late < early],
-            "gaps": self.gaps,
-        }
-        return {what: (len(which), which[:5]) for what, which in found.items() if which}
 
 
 class PythonMember(Member):
@@ -154,8 +111,8 @@ def has_all(member, count):
 def run(lab, options, draws):
     roll = Roll(lab, draws, options.secure)
     members = roll.members()
-    poster = Poster(muster.Worker.connect([node.address for node in roll.nodes], name=f"{roll.names}poster",
-                                          **roll.settings))
+    notifier = muster.Worker.connect([node.address for node in roll.nodes], name=f"{roll.names}poster", **roll.settings)
+    poster = Poster(lambda number: notifier.post(muster.Kind.created, GROUP, number, timeout=TIMEOUT), RATE, TIMEOUT)
     until_then = time.monotonic() + 60 * options.minutes
     done = 0
     while done < options.restarts if options.restarts else time.monotonic() < until_then:
@@ -166,7 +123,8 @@ def run(lab, options, draws):
     time.sleep(1)  # what comes twice may come later
     for member in members:
         member.read()
-    problems = {member.name: found for member in members if (found := member.problems(poster.sent))}
+    problems = {member.name: found for member in members
+                if (found := problems_of(member.seen, member.gaps, poster.sent))}
     if poster.errors:
         problems["calls that failed"] = (len(poster.errors), poster.errors[:3])
     print(f"{done} restarts, {poster.sent} notifications to {len(members)} members: {problems or 'all is well'}")

@@ -9,5 +9,6 @@
     fleet       the nodes, watchers, workers and notifiers of a soak
     storm       faults drawn from a seed
     progress    progress of a long run
+    poster      numbered notifications, and what became of them
     calm        checks at all nodes after the faults have ended
 """

@@ -5,9 +5,10 @@ import asyncio
 import threading
 import time
 import unittest
-from collections import Counter
 
 from support import GROUP, PATIENCE, Case, Told
+
+from lab.poster import Poster, problems_of
 
 import muster
 from muster import Kind
@@ -15,32 +16,6 @@ from muster import Kind
 RATE = 300  # notifications a second
 SETTLING = 1.5  # seconds between a kill and the restart, and between a restart and the next kill
 POSTERS_NODE = 2  # the last of the list
-
-
-class Poster:
-    """Posts the numbers 0, 1, 2, … at a steady rate, and keeps the reports."""
-
-    def __init__(self, worker):
-        self.reports = []
-        self._worker = worker
-        self._is_over = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def _run(self):
-        begin = time.monotonic()
-        while not self._is_over.is_set():
-            while len(self.reports) < (time.monotonic() - begin) * RATE:
-                number = len(self.reports)
-                self.reports.append(self._worker.post(Kind.created, GROUP, number, timeout=4 * PATIENCE))
-            time.sleep(0.005)
-
-    def end(self):
-        """The errors of all posts."""
-        self._is_over.set()
-        self._thread.join(4 * PATIENCE)
-        errors = [report.exception(4 * PATIENCE) for report in self.reports]
-        return [str(error) for error in errors if error]
 
 
 class Member:
@@ -55,15 +30,7 @@ class Member:
         self.told(notification.data)
 
     def problems(self, count):
-        seen = self.told.all
-        times = Counter(seen)
-        found = {
-            "lost": [number for number in range(count) if number not in times],
-            "doubled": [number for number, how_often in times.items() if how_often > 1],
-            "late": [late for early, late in zip(seen, seen[1:]) if late < early],
-            "gaps": [(int(gap), gap.at_least) for gap in self.gaps],
-        }
-        return {what: (len(which), which[:5]) for what, which in found.items() if which}
+        return problems_of(self.told.all, [(int(gap), gap.at_least) for gap in self.gaps], count)
 
 
 class Dying(Case):
@@ -82,6 +49,11 @@ class Dying(Case):
                 worker.join(GROUP, member, visible=True, timeout=PATIENCE)
             members += ours
         return members
+
+    def post_from_last(self):
+        notifier = self.connect(*self.nodes_from(POSTERS_NODE), name="poster")
+        patience = 4 * PATIENCE
+        return Poster(lambda number: notifier.post(Kind.created, GROUP, number, timeout=patience), RATE, patience)
 
     def kill_each(self, victims):
         """One after the other, and restarts it before the next."""
@@ -104,17 +76,17 @@ class Dying(Case):
 
     def test_members_outlive_their_nodes(self):
         members = self.join_workers()
-        poster = Poster(self.connect(*self.nodes_from(POSTERS_NODE), name="poster"))
+        poster = self.post_from_last()
         try:
             self.kill_each(self.nodes)
         finally:
             errors = poster.end()
         self.assertEqual(errors, [])
-        self.check(members, len(poster.reports))
+        self.check(members, poster.sent)
 
     def test_a_node_that_ends_hands_over_too(self):
         members = self.join_workers()
-        poster = Poster(self.connect(*self.nodes_from(POSTERS_NODE), name="poster"))
+        poster = self.post_from_last()
         try:
             time.sleep(SETTLING)
             self.a.terminate()
@@ -123,13 +95,13 @@ class Dying(Case):
         finally:
             errors = poster.end()
         self.assertEqual(errors, [])
-        self.check(members, len(poster.reports))
+        self.check(members, poster.sent)
 
     def test_a_worker_that_is_cut_off_from_its_node_finds_another_one(self):
         wire, member = self.wire(self.a), Member("cut off")
         worker = self.connect(wire.address, self.b, name="cut-off", on_gap=member.gaps.append, listed_only=True)
         worker.join(GROUP, member, visible=True, timeout=PATIENCE)
-        poster = Poster(self.connect(*self.nodes_from(POSTERS_NODE), name="poster"))
+        poster = self.post_from_last()
         try:
             time.sleep(SETTLING)
             wire.stop()  # the node and the worker live, and neither is told
@@ -138,7 +110,7 @@ class Dying(Case):
         finally:
             errors = poster.end()
         self.assertEqual(errors, [])
-        self.check([member], len(poster.reports))
+        self.check([member], poster.sent)
 
     def test_with_asyncio(self):
         member = Member("asyncio")
@@ -157,13 +129,13 @@ class Dying(Case):
         thread = threading.Thread(target=lambda: asyncio.run(live(is_over)))
         thread.start()
         self.assertTrue(has_joined.wait(PATIENCE))
-        poster = Poster(self.connect(*self.nodes_from(POSTERS_NODE), name="poster"))
+        poster = self.post_from_last()
         try:
             self.kill_each([self.a])
         finally:
             errors = poster.end()
         self.assertEqual(errors, [])
-        self.check([member], len(poster.reports))
+        self.check([member], poster.sent)
         is_over.set()
         thread.join(PATIENCE)
 
