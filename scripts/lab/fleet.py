@@ -160,23 +160,23 @@ class Fleet:
     def printed(self, at, name, line):
         """Called on the reader's thread."""
         self.counts["deliveries"] += 1
-        data = line["data"] or {}
-        batch = self.batches.get(data.get("batch"))
+        number = (line["data"] or {}).get("batch")
+        batch = self.batches.get(number)
         if batch is None:
-            return self.violate(at, f"{name} printed a notification {self._how_late(at, name, line)}: {line}")
+            how = self._how_late(self.judged.get(number), at, name, line)
+            return self.violate(at, f"{name} printed a notification {how}: {line}")
         if (line["store"], line["feature"]) != batch.group:
             return self.violate(at, f"{name} printed a notification of another group: {line}")
         batch.prints.setdefault(name, []).append((at, line["from"], line["seq"]))
 
-    def _how_late(self, at, name, line):
-        batch = self.judged.get((line["data"] or {}).get("batch"))
+    def _how_late(self, batch, at, name, line):
         if batch is None:
             return "of an unknown batch"
         prints = batch.prints.setdefault(name, [])
         before = sum((line["from"], line["seq"]) == (sender, seq) for _, sender, seq in prints)
         prints.append((at, line["from"], line["seq"]))
-        return (f"{at - batch.end:.2f} s after its batch had ended, {before} times before, "
-                f"and {len(prints) - 1} others of it in a group of {self.facts[name].count} members of its own")
+        return (f"{at - batch.end:.2f} s after its batch had ended. It has {self.facts[name].count} members, had "
+                f"printed this one {before} times before, and {len(prints) - 1} notifications of the batch in all")
 
     # ---- ended processes -----------------------------------------------------------
 
