@@ -17,7 +17,7 @@ std::optional<Error> wrong_node(const std::string& node);
 /// one may be there now. Errors: bad_request; as attach.
 Result<std::string> address_of(const Settings& settings, const std::string& node);
 
-/// Connects to that node and no other: another one would answer for itself.
+/// Connects to that node, or to one of several addresses, and to no other: another one would answer for itself.
 Result<std::unique_ptr<Worker>> attach_to(Settings settings, const std::string& address);
 
 }  // namespace muster::cli

@@ -1,5 +1,6 @@
 // Commands that send one query and print the answer.
 #include "node/cli/commands.hpp"
+#include "node/cli/named_node.hpp"
 #include "node/cli/output.hpp"
 #include "proto/validate.hpp"
 
@@ -8,9 +9,7 @@ namespace {
 
 template <class Ask, class Show>
 int query(const Settings& settings, Ask ask, Show show) {
-    Settings there = settings;
-    there.listed_only = true;  // another node would answer for itself
-    const auto worker = attach(there);
+    const auto worker = attach_to(settings, settings.nodes);
     if (!worker) return fail(worker.error());
     const auto answer = ask(**worker);
     if (!answer) return fail(answer.error());

@@ -55,18 +55,14 @@ private:
     }
     proto::Body administration() {
         const std::string node = "n" + std::to_string(1 + draws_.below(4));
-        // Without keys, whoever is on the node's own host may make workers move, and the judge counts each member once.
+        // Without keys, everybody on the node's host may move workers. A worker that moves has two memberships for a
+        // moment, and the judge knows only one.
         const bool moves = has_key_ && draws_.one_in(2);
-        switch (draws_.below(3) + (moves ? 3 : 0)) {
-            case 0:
-                return proto::ForgetRequest{node};
-            case 3:
-                return proto::DrainRequest{draws_.one_in(2)};
-            case 4:
-                return proto::MoveRequest{draws_.of_any_size(100), node + "@127.0.0.1:7100"};
-            default:
-                return proto::NodesRequest{};
-        }
+        const auto which = draws_.below(3);
+        if (!moves) return which == 0 ? proto::Body(proto::ForgetRequest{node}) : proto::NodesRequest{};
+        if (which == 0) return proto::DrainRequest{draws_.one_in(2)};
+        if (which == 1) return proto::MoveRequest{draws_.of_any_size(100), node + "@127.0.0.1:7100"};
+        return proto::NodesRequest{};
     }
     proto::Body request() {
         switch (draws_.below(11)) {
