@@ -185,7 +185,7 @@ struct Core::Impl {
     bool started = false;
     bool ready = false;
     bool draining = false;
-    bool leaving = false;         // when it is drained
+    bool leaving = false;         // it ends when it is drained
     bool had_workers = false;     // while draining
     Instant drain_quiet_since{};  // nobody has needed this node since
     bool stopping = false;

@@ -94,8 +94,8 @@ struct Peer {
     /// Workers can attach to it, and it wants them.
     [[nodiscard]] bool takes_workers() const { return is_live() && !draining && !record.address.empty(); }
     [[nodiscard]] NodeInfo info() const { return {record.id, record.state, record.address, workers, draining}; }
-    /// Its address with its name, so that a worker that comes later knows whom, and with keys whose key, to expect
-    /// there: another cluster may have the address by then.
+    /// NAME@HOST:PORT. A worker may use it later, when another cluster has the address. The name tells which node must
+    /// answer there, and with keys whose key.
     [[nodiscard]] std::string front_door() const {
         std::string named = record.id.name + "@" + record.address;
         return named.size() <= limits::kAddress ? named : record.address;
@@ -127,7 +127,7 @@ public:
     Peer* find(const std::string& name);
     /// The peer if it is live, in exactly this life; else null.
     Peer* find_live(const NodeId& id);
-    /// Of those that take workers the one with the fewest; null if there is none.
+    /// The peer that has the fewest workers, among those that take workers; null if none does.
     Peer* with_fewest_workers();
     [[nodiscard]] const std::map<std::string, Peer>& all() const { return peers_; }
     std::map<std::string, Peer>& all() { return peers_; }

@@ -1,4 +1,4 @@
-// Which workers go where when they are spread anew.
+// How many workers each node sends to which other node, so that all have about the same number.
 #pragma once
 
 #include <muster/types.hpp>
