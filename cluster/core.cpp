@@ -38,7 +38,7 @@ Core::Impl::Impl(Options options)
       sessions(ctx),
       watches(ctx, replicas, sessions),
       visibility(ctx, peers, replicas),
-      recent(ctx),
+      recent(ctx, [this](const Group& group) { return replicas.has_members(group); }),
       routes(replicas, local),
       reports(ctx),
       handovers(ctx, peers, replicas, routes, sessions),
@@ -247,7 +247,7 @@ void Core::Impl::tick() {
     links.tick();
     handovers.tick();
     replays.tick();
-    recent.tick([&](const Group& group) { return replicas.has_members(group); });
+    recent.tick();
     sessions.tick();
     fan_outs.tick();
     reports.tick();

@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "cluster/base/context.hpp"
 
@@ -18,7 +19,8 @@ namespace muster::cluster {
 /// Remembers notices of groups that have members owned by workers, or had within Timing::handover_window. A handler
 /// inside a node dies with its node, so groups with handlers alone are numbered and not remembered.
 ///
-/// Bounded by that time, by Bounds::recent_items and Bounds::recent_bytes; the oldest are forgotten first.
+/// Bounded by that time, by Bounds::recent_items and Bounds::recent_bytes; the oldest are forgotten first. Groups without
+/// members are at most twice Bounds::recent_items.
 class Recent {
 public:
     struct Kept {
@@ -26,11 +28,25 @@ public:
         Instant at;
         std::size_t size = 0;  // on the wire
     };
+    /// Takes little memory where it holds little, unlike std::deque.
+    class Queue {
+    public:
+        [[nodiscard]] bool empty() const { return items_.empty(); }
+        [[nodiscard]] std::size_t size() const { return items_.size() - gone_; }
+        [[nodiscard]] const Kept& operator[](std::size_t at) const { return items_[gone_ + at]; }
+        void push_back(Kept kept) { items_.push_back(std::move(kept)); }
+        void pop_front();
+        void clear();
+
+    private:
+        std::vector<Kept> items_;
+        std::size_t gone_ = 0;  // at the front of items_
+    };
     /// One group.
     struct Numbered {
         std::uint64_t first = 0;          // the numbers of this group begin above
         std::uint64_t last = 0;           // number of the latest notice
-        std::deque<Kept> kept;            // the latest, without a hole, up to `last`
+        Queue kept;                       // the latest, without a hole, up to `last`
         Instant needed_until = kLongAgo;  // a member of a worker was lost lately: remember without one
         Instant forgotten_at = kLongAgo;  // when the latest notice was taken that a bound made this node forget
 
@@ -39,7 +55,13 @@ public:
     };
     using SharedNumbered = std::shared_ptr<Numbered>;
 
-    explicit Recent(Context& context) : ctx_(context), bytes_(context.memory, memory_of(context.own_share)) {}
+    using HasMembers = std::function<bool(const Group&)>;
+
+    Recent(Context& context, HasMembers has_members)
+        : ctx_(context),
+          has_members_(std::move(has_members)),
+          bytes_(context.memory, memory_of(context.own_share)),
+          group_bytes_(bytes_.fresh()) {}
 
     /// The group's numbers. They begin above the number of all notices, so that they never repeat in this life.
     SharedNumbered of(const Group& group);
@@ -47,6 +69,8 @@ public:
     SharedNumbered needed(const Group& group);
     /// nullptr if nothing is known of the group.
     [[nodiscard]] const Numbered* find(const Group& group) const;
+    /// When the latest notice of this group was taken that a bound made this node forget, or later.
+    [[nodiscard]] Instant forgotten_at(const Numbered* group) const;
 
     /// Gives the group's next notice its number. Returns whether it must be kept. `for_workers`: the group has members
     /// of workers.
@@ -57,7 +81,7 @@ public:
     void lost_members(const std::optional<Group>& group);
 
     /// Forgets what is older than the window, and groups that have neither notices nor members.
-    void tick(const std::function<bool(const Group&)>& has_members);
+    void tick();
     /// This node has a new incarnation, with numbers of its own.
     void begin_life();
 
@@ -65,12 +89,15 @@ public:
     std::uint64_t last_seq = 0;
 
     [[nodiscard]] std::size_t items() const { return order_.size(); }
-    [[nodiscard]] std::size_t memory() const { return bytes_.amount(); }
+    [[nodiscard]] std::size_t memory() const { return bytes_.amount() + group_bytes_.amount(); }
     [[nodiscard]] bool is_over_bounds() const;
 
 private:
+    using Groups = std::map<Group, SharedNumbered>;
+
     void forget_oldest(bool by_bound);
     void forget_all_of(Numbered& group);
+    Groups::iterator forget(Groups::iterator group);
     /// A notice that was kept, and may have been forgotten with all of its group.
     struct Place {
         SharedNumbered group;
@@ -79,10 +106,13 @@ private:
     };
 
     Context& ctx_;
-    std::map<Group, SharedNumbered> groups_;
+    HasMembers has_members_;
+    Groups groups_;
     std::deque<Place> order_;  // oldest first
-    Drawn bytes_;
+    Drawn bytes_;              // of notices
+    Drawn group_bytes_;        // of groups_
     Instant all_needed_until_ = kLongAgo;
+    Instant forgotten_with_group_ = kLongAgo;  // Numbered::forgotten_at of groups that a bound made this node forget
     Group swept_;  // the group at which the last sweep ended
 };
 

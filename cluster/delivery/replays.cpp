@@ -101,15 +101,28 @@ void Replays::begin_entry(Asked& asked, const Recent::Numbered* group, proto::Re
     const auto& entry = asked.request.entries[asked.entry];
     asked.has_begun = true;
     asked.next = entry.after + 1;
+    if (!group) part.at_least = has_forgotten_groups_since(asked);
     if (!group) return;
     asked.next = std::max(asked.next, group->forgotten() + 1);
     if (entry.after == 0) {
-        part.at_least = group->forgotten_at >= since_of(asked);
+        part.at_least = recent_.forgotten_at(group) >= since_of(asked);
     } else {
         const std::uint64_t from = std::max(entry.after, group->first);
         part.missed = group->forgotten() - std::min(from, group->forgotten());
         part.at_least = entry.after < group->first;  // it was away for so long that the numbers began again
     }
+}
+
+/// Perhaps the group that was asked for was among them.
+bool Replays::has_forgotten_groups_since(const Asked& asked) const {
+    return recent_.forgotten_at(nullptr) >= asked.at - ctx_.options.timing.handover_window;
+}
+
+/// While the answer was under way, a bound may have made this node forget the group, and it may have begun again.
+void Replays::go_on(Asked& asked, const Recent::Numbered* group, proto::Replay& part) const {
+    if (group && asked.next > group->first) return;
+    part.at_least = group || has_forgotten_groups_since(asked);
+    if (group) asked.next = group->forgotten() + 1;
 }
 
 /// Sends some notices of the entry under way. Returns about how many bytes they have.
@@ -118,7 +131,7 @@ std::size_t Replays::answer_part(const NodeId& to, Asked& asked) {
     std::size_t size = 4 * kWireOverhead;
     if (asked.request.entries.empty()) return send(to, std::move(part), size);
     const Recent::Numbered* group = recent_.find(asked.request.entries[asked.entry].group);
-    if (!asked.has_begun) begin_entry(asked, group, part);
+    asked.has_begun ? go_on(asked, group, part) : begin_entry(asked, group, part);
     const Instant since = since_of(asked);
     while (group && asked.next <= group->last && (part.notices.empty() || size < ctx_.options.bounds.chunk_bytes)) {
         if (asked.next <= group->forgotten()) {  // while the answer was under way

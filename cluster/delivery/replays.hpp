@@ -64,6 +64,8 @@ private:
     std::size_t send(const NodeId& to, proto::Replay part, std::size_t size);
     std::size_t answer_part(const NodeId& to, Asked& asked);
     void begin_entry(Asked& asked, const Recent::Numbered* group, proto::Replay& part) const;
+    void go_on(Asked& asked, const Recent::Numbered* group, proto::Replay& part) const;
+    [[nodiscard]] bool has_forgotten_groups_since(const Asked& asked) const;
 
     Context& ctx_;
     const Replicas& replicas_;

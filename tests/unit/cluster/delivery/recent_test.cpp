@@ -31,12 +31,13 @@ protected:
     }
     void pass(Duration time) {
         ctx.now += time;
-        recent.tick([](const Group&) { return true; });
+        recent.tick();
     }
     std::size_t kept(const Group& group) { return recent.of(group)->kept.size(); }
 
     Context ctx{options()};
-    Recent recent{ctx};
+    bool have_members = true;  // all groups
+    Recent recent{ctx, [this](const Group&) { return have_members; }};
 };
 
 TEST_F(RecentNotices, GroupsWithHandlersAloneAreNumberedAndNotRemembered) {
@@ -44,7 +45,7 @@ TEST_F(RecentNotices, GroupsWithHandlersAloneAreNumberedAndNotRemembered) {
     send(kRecentOrders, false);
     EXPECT_EQ(recent.of(kRecentOrders)->last, 2u);
     EXPECT_EQ(kept(kRecentOrders), 0u);
-    EXPECT_EQ(recent.memory(), 0u);
+    EXPECT_EQ(recent.items(), 0u);
 }
 
 TEST_F(RecentNotices, TheyAreRememberedWhileAWorkerMayComeBack) {
@@ -57,7 +58,7 @@ TEST_F(RecentNotices, TheyAreRememberedWhileAWorkerMayComeBack) {
     EXPECT_EQ(kept(kRecentOrders), 1u) << "the first is older than the window";
     send(kRecentOrders, false);
     EXPECT_EQ(kept(kRecentOrders), 0u) << "nobody needs them any more";
-    EXPECT_EQ(recent.memory(), 0u);
+    EXPECT_EQ(recent.items(), 1u) << "the place of one that is forgotten";
 }
 
 TEST_F(RecentNotices, TheOldestOfAllGroupsAreForgottenFirst) {
@@ -75,10 +76,46 @@ TEST_F(RecentNotices, NumbersNeverRepeatInOneLife) {
     send(kRecentOrders, true);
     send(kRecentOrders, true);
     pass(seconds(60));
-    recent.tick([](const Group&) { return false; });
+    have_members = false;
+    recent.tick();
     EXPECT_EQ(recent.find(kRecentOrders), nullptr);
     send(kRecentOrders, true);
     EXPECT_GT(recent.of(kRecentOrders)->last, 2u);
+}
+
+TEST_F(RecentNotices, GroupsWhoseMembersAreLostTakeABoundedAmountOfMemory) {
+    for (int i = 0; i < 100; ++i) recent.lost_members(Group{"lost", std::to_string(i)});
+    EXPECT_NE(recent.find({"lost", "0"}), nullptr);
+    EXPECT_EQ(recent.find({"lost", "99"}), nullptr);
+    EXPECT_NE(recent.needed({"lost", "99"}), nullptr) << "what is sent to it is remembered all the same";
+}
+
+TEST_F(RecentNotices, GroupsWithoutMembersAreForgottenWithTheirNotices) {
+    have_members = false;
+    recent.lost_members(std::nullopt);
+    for (int i = 0; i < 100; ++i) {
+        ctx.now += seconds(i == 50 ? 1 : 0);
+        send(Group{"lost", std::to_string(i)}, false);
+    }
+    EXPECT_EQ(recent.find({"lost", "95"}), nullptr);
+    EXPECT_NE(recent.find({"lost", "96"}), nullptr);
+    EXPECT_EQ(recent.forgotten_at(nullptr), ctx.now) << "so that a member that comes back is told of a loss";
+    have_members = true;
+    send(kRecentOrders, true);
+    for (int i = 0; i < 4; ++i) send(kRecentStock, true);
+    EXPECT_NE(recent.find(kRecentOrders), nullptr) << "a group with members keeps its numbers";
+    recent.begin_life();
+    EXPECT_EQ(recent.memory(), 0u);
+}
+
+TEST_F(RecentNotices, WhatWasLostIsStillNeededWhenItsGroupIsForgotten) {
+    have_members = false;
+    recent.lost_members(kRecentOrders);
+    send(kRecentOrders, false);
+    for (int i = 0; i < 4; ++i) send(kRecentStock, true);
+    EXPECT_EQ(recent.find(kRecentOrders), nullptr);
+    send(kRecentOrders, false);
+    EXPECT_EQ(kept(kRecentOrders), 1u);
 }
 
 }  // namespace
