@@ -23,8 +23,9 @@ using CallId = StrongId<struct ClientCallTag>;
 using Handler = std::shared_ptr<const OnNotification>;
 
 struct WatchHandler {
-    explicit WatchHandler(OnWatch f) : call(std::move(f)) {}
+    explicit WatchHandler(OnWatch f, bool parts = false) : call(std::move(f)), in_parts(parts) {}
     OnWatch call;
+    const bool in_parts;             // it is called with each part of an event
     std::atomic<bool> ended{false};  // set by unwatch on any thread: the handler must not be called any more
 };
 

@@ -78,6 +78,14 @@ Watches::Taken Watches::take(proto::WatchNews&& part, WatchUpdate& update) {
     const auto number = numbers_.find(part.watch);
     if (number == numbers_.end()) return Taken::nothing;
     Entry& entry = watches_.at(number->second);
+    if (entry.handler->in_parts) {
+        part.event.continued = entry.partial.has_value();
+        part.event.more = !part.last;
+        entry.partial.reset();
+        if (part.event.more) entry.partial.emplace();
+        update = WatchUpdate{entry.handler, std::move(part.event)};
+        return Taken::event;
+    }
     entry.members += count_members(part.event);
     if (entry.members > kMostMembers) return Taken::too_large;
     if (!entry.partial) {

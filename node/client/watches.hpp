@@ -33,7 +33,8 @@ public:
     [[nodiscard]] std::vector<Watch> absent() const;
 
     enum class Taken { nothing, event, too_large };
-    /// `nothing`: the watch has ended, or more parts of the event follow. `event`: `update` was filled.
+    /// `nothing`: the watch has ended, or more parts of the event follow and its handler wants the whole. `event`:
+    /// `update` was filled.
     Taken take(proto::WatchNews&& part, WatchUpdate& update);
 
 private:
@@ -41,7 +42,7 @@ private:
         Group group;  // both names empty: every group
         std::shared_ptr<WatchHandler> handler;
         std::uint64_t number = 0;
-        std::optional<WatchEvent> partial;  // an event whose last part has not come
+        std::optional<WatchEvent> partial;  // an event whose last part has not come; without what was passed on
         std::size_t members = 0;            // members and groups in `partial`
     };
 

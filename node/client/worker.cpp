@@ -185,7 +185,7 @@ struct Worker::Impl {
     client::WorkerLoop loop;  // last, so that it ends before the members that its threads use
 
     Result<Members> members(const Group& group, bool local);
-    Result<Watch> watch(const Group& group, OnWatch handler);
+    Result<Watch> watch(const Group& group, OnWatch handler, const WatchOptions& how);
     bool unwatch(Watch watch);
 };
 
@@ -338,21 +338,29 @@ std::future<Result<NotifyReport>> Worker::post(NotificationKind kind, const Grou
 }
 
 Result<Watch> Worker::watch(const Group& group, OnWatch handler) {
-    if (auto error = check(group)) return *error;
-    return impl_->watch(group, std::move(handler));
+    return watch(group, std::move(handler), WatchOptions());
 }
 
 Result<Watch> Worker::watch_all(OnWatch handler) {
-    return impl_->watch({}, std::move(handler));
+    return watch_all(std::move(handler), WatchOptions());
+}
+
+Result<Watch> Worker::watch(const Group& group, OnWatch handler, const WatchOptions& options) {
+    if (auto error = check(group)) return *error;
+    return impl_->watch(group, std::move(handler), options);
+}
+
+Result<Watch> Worker::watch_all(OnWatch handler, const WatchOptions& options) {
+    return impl_->watch({}, std::move(handler), options);
 }
 
 bool Worker::unwatch(Watch watch) {
     return impl_->unwatch(watch);
 }
 
-Result<Watch> Worker::Impl::watch(const Group& group, OnWatch handler) {
+Result<Watch> Worker::Impl::watch(const Group& group, OnWatch handler, const WatchOptions& how) {
     if (loop.is_elsewhere()) return client::WorkerLoop::elsewhere();
-    const auto shared = std::make_shared<client::WatchHandler>(std::move(handler));
+    const auto shared = std::make_shared<client::WatchHandler>(std::move(handler), how.in_parts);
     Watch made;
     {
         const std::lock_guard lock(mutex);

@@ -146,7 +146,9 @@ Result<Comparison::Outcome> Comparison::compare(const NodeInfo& other) {
     if (!worker) return worker.error();
 
     const auto there = std::make_shared<Digests>();
-    if (auto watched = (*worker)->watch_all([there](const WatchEvent& event) { there->take(event); }); !watched)
+    if (auto watched =
+            (*worker)->watch_all([there](const WatchEvent& event) { there->take(event); }, {.in_parts = true});
+        !watched)
         return watched.error();
     for (milliseconds waited{}; !there->has_begun(); waited += kStep) {
         if (waited >= kSnapshots)

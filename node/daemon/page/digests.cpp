@@ -35,8 +35,10 @@ void Digests::put(const Group& group, const Sum& sum) {
 
 void Digests::take(const WatchEvent& event) {
     const std::lock_guard lock(mutex_);
-    if (event.kind == WatchEvent::Kind::snapshot) table_.clear();
-    begun_ = true;
+    if (event.kind == WatchEvent::Kind::snapshot) {
+        if (!event.continued) table_.clear();
+        begun_ = !event.more;
+    }
     const bool leaves = event.kind == WatchEvent::Kind::leave;
     for (const auto& [group, members] : event.groups) {
         Sum& sum = table_[group];

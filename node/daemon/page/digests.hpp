@@ -21,7 +21,7 @@ public:
         bool operator==(const Sum&) const = default;
     };
 
-    /// Takes the events of one watch, in order: a snapshot, then joins and leaves.
+    /// Takes the events of one watch, in order and in parts: a snapshot, then joins and leaves.
     void take(const WatchEvent& event);
     /// Whether the snapshot has arrived.
     [[nodiscard]] bool has_begun() const;

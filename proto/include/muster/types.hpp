@@ -149,6 +149,10 @@ struct WatchEvent {
     /// For a leave. For a join `moved` if the members were at another node before, or in an earlier session here.
     Reason reason = Reason::left;
     std::vector<GroupMembers> groups;  // a join or leave has exactly one
+    /// With Worker::WatchOptions::in_parts: the rest of this event is in the next one, unless that is not `continued`,
+    /// because the session was lost: then the rest never comes.
+    bool more = false;
+    bool continued = false;
 
     bool operator==(const WatchEvent&) const = default;
 };

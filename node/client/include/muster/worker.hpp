@@ -171,6 +171,13 @@ public:
                                            const NotifyOptions& options = {});
     Result<Watch> watch(const Group& group, OnWatch handler) override;
     Result<Watch> watch_all(OnWatch handler) override;
+    struct WatchOptions {
+        /// Calls the handler for each part of an event as it comes. The whole of a snapshot takes as much memory as its
+        /// members, which may be millions; a part has about a thousand.
+        bool in_parts = false;
+    };
+    Result<Watch> watch(const Group& group, OnWatch handler, const WatchOptions& options);
+    Result<Watch> watch_all(OnWatch handler, const WatchOptions& options);
     bool unwatch(Watch watch) override;
 
 private:

@@ -163,6 +163,27 @@ TEST(SessionWatch, ASnapshotInPartsBecomesOneEvent) {
     EXPECT_THAT(seqs(d.items()), ElementsAre(1u, 2u));
 }
 
+TEST(SessionWatch, AHandlerMayTakeTheParts) {
+    Watching d;
+    d.session.unwatch(d.now, Watch{1});
+    d.watcher = std::make_shared<WatchHandler>([](const WatchEvent&) {}, true);
+    d.session.watch(d.now, CallId{2}, d.now + milliseconds(5000), Watch{2}, {}, d.watcher);
+    d.tick();
+    d.hear(proto::DoneReply{}, 3);
+    const auto part = [&](std::uint64_t seq, std::vector<std::uint64_t> members, bool last) {
+        d.part(seq, {Watching::group("a", std::move(members))}, last, 3);
+    };
+    part(1, {1}, false);
+    part(2, {2}, false);
+    part(3, {3}, true);
+    part(4, {}, true);
+    std::vector<std::pair<bool, bool>> flags;
+    for (const auto& event : d.updates()) flags.emplace_back(event.continued, event.more);
+    EXPECT_THAT(flags, ElementsAre(std::pair{false, true}, std::pair{true, true}, std::pair{true, false},
+                                   std::pair{false, false}));
+    EXPECT_THAT(d.updates()[1].groups, ElementsAre(Watching::group("a", {2})));
+}
+
 TEST(SessionWatch, EventsFollowTheSnapshot) {
     Watching d;
     d.part(1, {}, true);

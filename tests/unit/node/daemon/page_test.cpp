@@ -157,6 +157,15 @@ TEST(Digests, DifferOnlyWhereMembersDo) {
     EXPECT_EQ(a.members(), 3u);
     a.take(event(WatchEvent::Kind::snapshot, two, {9}));
     EXPECT_EQ(Digests::differing(a, b), (std::vector{one, two}));
+    auto part = event(WatchEvent::Kind::snapshot, one, {1});
+    part.more = true;
+    a.take(part);
+    EXPECT_FALSE(a.has_begun());
+    part = event(WatchEvent::Kind::snapshot, one, {2, 3});
+    part.continued = true;
+    a.take(part);
+    EXPECT_TRUE(a.has_begun());
+    EXPECT_TRUE(Digests::differing(a, b).empty());
 }
 
 TEST(PageFiles, AreInTheProgramAndNeedNothingElse) {
