@@ -272,27 +272,25 @@ std::optional<std::string> Notices::owed() const {
 }
 
 /// Of each owner's members those that did not get it, although their node was sent it, or their workers asked for it:
-/// the ones that were matched, and any that had joined since.
+/// the ones that were matched, any that had joined since, and those whose workers moved.
 void Notices::count_what_may_miss(const Sent& sent, Owners& missed) const {
-    std::set<std::uint64_t> lives;
-    for (const auto& [life, member] : sent.addressed) lives.insert(life);
-    // A call that is repeated goes to nodes that are shown later, too, whether or not its first request arrived.
-    if (sent.sent_later)
-        for (const auto& life : truth_.lives()) lives.insert(life->index);
-    for (const std::uint64_t life : lives) {
-        const auto end = sent.addressed.lower_bound({life + 1, 0});
-        const bool known = end != sent.addressed.begin() && std::prev(end)->first == life;
+    for (const auto& life : truth_.lives()) {
+        const auto end = sent.addressed.lower_bound({life->index + 1, 0});
+        const bool known = end != sent.addressed.begin() && std::prev(end)->first == life->index;
         const std::uint64_t newest = known ? std::prev(end)->second : 0;
-        for (const auto& [member, real] : truth_.at(life).ever) {
-            const MemberKey key{life, member};
-            const bool sent_to = member > newest || sent.addressed.contains(key);
+        for (const auto& [member, real] : life->ever) {
+            const MemberKey key{life->index, member};
+            if (real.group != sent.group) continue;
+            // A call that is repeated goes to nodes that are shown later, too, whether or not its first request
+            // arrived.
+            const bool sent_to = ((known || sent.sent_later) && member > newest) || sent.addressed.contains(key) ||
+                                 continuity_.is_fresh(key, sent.at);
             // What came before its node took another incarnation, and was not acknowledged yet, is told as lost as
             // well. So is what a link lost and the memory of its origin replayed, and each copy of a call that the
             // notifier repeated: the node that loses one does not know which others have come.
             const bool came = sent.gave_way.contains(key) ||
                               (has_come(sent, key) && !truth_.at(sent.from).went_on && !continuity_.has_moved(key));
-            if (sent_to && real.group == sent.group)
-                missed[receiver(life, real.owner)] += sent.copies() - (came ? 1 : 0);
+            if (sent_to) missed[receiver(life->index, real.owner)] += sent.copies() - (came ? 1 : 0);
         }
     }
     for (const MemberKey& member : sent.away)
