@@ -14,10 +14,10 @@ void Continuity::rejoined(const std::string& worker, std::uint64_t token, const 
     if (asked == asked_.end() || asked->second.empty()) return;
     const MemberKey before = asked->second.front();
     asked->second.pop_front();
+    joined_at_[member] = now;
     if (before.second == 0) return;
     root_[member] = root_of(before);
     next_[before] = {member, now};
-    joined_at_[member] = now;
 }
 
 MemberKey Continuity::root_of(MemberKey member) const {

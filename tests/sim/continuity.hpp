@@ -44,8 +44,8 @@ public:
     /// Whether this node has shown the member again since.
     [[nodiscard]] bool returned_since(std::uint64_t origin, MemberKey member, Duration since) const;
 
-    /// Whether the member follows another one, and had not joined for long, or at all, when something was sent: it may
-    /// come from the memory of a node.
+    /// Whether the member follows another one, or one whose join was not answered, and had not joined for long, or at
+    /// all, when something was sent: it may come from the memory of a node.
     [[nodiscard]] bool is_fresh(MemberKey member, Duration sent_at) const;
 
     [[nodiscard]] Duration window() const { return window_; }
@@ -57,7 +57,7 @@ private:
     std::map<std::tuple<std::string, std::uint64_t, Group>, std::deque<MemberKey>> asked_;
     std::map<MemberKey, MemberKey> root_;
     std::map<MemberKey, std::pair<MemberKey, Duration>> next_;
-    std::map<MemberKey, Duration> joined_at_;  // of those that follow another
+    std::map<MemberKey, Duration> joined_at_;  // of those that asked for what memories hold
     std::map<std::uint64_t, std::map<Group, std::map<MemberKey, Duration>>> lost_;
     std::map<std::uint64_t, std::map<MemberKey, Duration>> shown_;  // again
     std::map<std::uint64_t, std::map<MemberKey, Duration>> first_shown_;
