@@ -8,6 +8,13 @@
 
 namespace muster::proto {
 
+/// What a notification is to a receiver.
+enum class Copy : std::uint8_t {
+    fresh,
+    had,   // the receiver has had it
+    late,  // repeated, and the receiver has not had it, but later calls: it is lost, because it would break their order
+};
+
 /// Of one group. The notifications of calls come in their order, except when two nodes send the same ones, because the
 /// notifier has gone from one to the other: then copies may come before what they repeat, or after.
 class AcceptedCalls {
@@ -15,12 +22,12 @@ public:
     /// The last calls that are known one by one: more than a worker keeps to send again.
     static constexpr std::uint64_t kSeen = 2048;
 
-    /// Whether the notification is a new one; false: the receiver has had it. One for many members comes in parts with
-    /// the same seq, which do not repeat each other.
-    bool accept(const Notice& notice) {
+    /// One for many members comes in parts with the same seq, which do not repeat each other.
+    Copy accept(const Notice& notice) {
         const std::uint64_t call = notice.call;
-        if (call == highest_ && notice.seq == seq_ && notice.from_node == from_node_) return true;
-        if (call <= highest_ && (notice.repeated || has(call))) return false;
+        if (call == highest_ && notice.seq == seq_ && notice.from_node == from_node_) return Copy::fresh;
+        if (call <= highest_ && has(call)) return Copy::had;
+        if (call <= highest_ && notice.repeated) return highest_ - call < kSeen ? Copy::late : Copy::had;
         if (call > highest_) {
             forget_between(call);
             highest_ = call;
@@ -28,7 +35,7 @@ public:
             if (from_node_ != notice.from_node) from_node_ = notice.from_node;
         }
         if (highest_ - call < kSeen) word(call) |= bit(call);
-        return true;
+        return Copy::fresh;
     }
 
 private:

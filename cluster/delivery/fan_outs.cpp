@@ -17,13 +17,15 @@ constexpr std::size_t kLivesInGroups = 8192;  // of notifying workers, of which 
 void FanOuts::take(const NodeId& from, const proto::SharedNotice& notice) {
     const FanOutId id = begin(from, *notice);
     const Routes::Route& route = routes_.of(notice->group);
-    const bool repeats = (route.handlers || sessions_.has_older()) && is_repeat(*notice);
-    if (route.handlers) deliver(route.handlers, notice, id, repeats);
+    const auto copy = route.handlers || sessions_.has_older() ? copy_of(*notice) : proto::Copy::fresh;
+    if (route.handlers) deliver(route.handlers, notice, id, copy);
     for (const auto& [session, members] : route.sessions) {
-        if (!repeats || !is_older(session))
+        if (copy == proto::Copy::fresh || !is_older(session)) {
             deliver(from, session, members, notice, id);
-        else if (id)
-            fan_outs_.at(id).report.delivered += awaited_of(*members, id, notice->newest).members;
+            continue;
+        }
+        if (copy == proto::Copy::late) sessions_.lose(session, members->size());
+        drop_copy(id, awaited_of(*members, id, notice->newest).members, copy);
     }
     if (id) report_if_done(id);
 }
@@ -33,18 +35,28 @@ bool FanOuts::is_older(SessionToken token) {
     return session && session->life() == 0;
 }
 
-bool FanOuts::is_repeat(const proto::Notice& notice) {
-    if (notice.life == 0 || notice.call == 0) return false;
-    const auto [known, fresh] = calls_.try_emplace({notice.life, notice.group});
-    const bool repeats = !known->second.accept(notice);
-    if (repeats) ctx_.count("notices_repeated");
-    if (!fresh) return repeats;
+proto::Copy FanOuts::copy_of(const proto::Notice& notice) {
+    if (notice.life == 0 || notice.call == 0) return proto::Copy::fresh;
+    const auto [known, is_new] = calls_.try_emplace({notice.life, notice.group});
+    const auto copy = known->second.accept(notice);
+    if (copy == proto::Copy::had) ctx_.count("notices_repeated");
+    if (copy == proto::Copy::late) ctx_.count("notices_repeated_late");
+    if (!is_new) return copy;
     calls_order_.push_back(known->first);
     if (calls_.size() > kLivesInGroups) {
         calls_.erase(calls_order_.front());
         calls_order_.pop_front();
     }
-    return repeats;
+    return copy;
+}
+
+void FanOuts::drop_copy(FanOutId id, std::uint64_t awaited, proto::Copy copy) {
+    if (!id) return;
+    FanOut& fan_out = fan_outs_.at(id);
+    if (copy == proto::Copy::had)
+        fan_out.report.delivered += awaited;
+    else if (awaited > 0)
+        fan_out.missed[MissReason::overflow] += awaited;
 }
 
 FanOutId FanOuts::begin(const NodeId& from, const proto::Notice& notice) {
@@ -63,7 +75,7 @@ FanOutId FanOuts::begin(const NodeId& from, const proto::Notice& notice) {
 }
 
 void FanOuts::deliver(const std::shared_ptr<const Recipients>& handlers, const proto::SharedNotice& notice, FanOutId id,
-                      bool repeats) {
+                      proto::Copy copy) {
     Deliver action{notice, handlers, id};
     std::uint64_t members = 0;
     std::uint64_t awaited = 0;
@@ -71,10 +83,9 @@ void FanOuts::deliver(const std::shared_ptr<const Recipients>& handlers, const p
         members += to.members.size();
         awaited += action.awaited(to.members);
     }
-    if (repeats) {
-        if (id) fan_outs_.at(id).report.delivered += awaited;
-        return;
-    }
+    if (copy == proto::Copy::late)
+        for (const auto& to : *handlers) ctx_.emit(DeliverGap{to.handler, to.members.size()});
+    if (copy != proto::Copy::fresh) return drop_copy(id, awaited, copy);
     ctx_.count("notifications_delivered", members);
     if (id) fan_outs_.at(id).outstanding += awaited;
     ctx_.emit(std::move(action));

@@ -56,14 +56,16 @@ private:
     /// The id of a new fan-out, or none if nobody waits or the notifier's node has no more places (Context::waits). In
     /// the latter case the notifier gets no report and counts the members as missed by timeout.
     FanOutId begin(const NodeId& from, const proto::Notice& notice);
-    /// `repeats`: the handlers have had it.
+    /// `copy`: what it is to the handlers.
     void deliver(const std::shared_ptr<const Recipients>& handlers, const proto::SharedNotice& notice, FanOutId id,
-                 bool repeats);
+                 proto::Copy copy);
     void deliver(const NodeId& from, SessionToken session, const Routes::SharedMembers& members,
                  const proto::SharedNotice& notice, FanOutId id);
     /// Whether the group's members here have had this call of a worker before. Only handlers inside this node and older
     /// workers need to know it: others see it themselves, also after they were at another node.
-    [[nodiscard]] bool is_repeat(const proto::Notice& notice);
+    [[nodiscard]] proto::Copy copy_of(const proto::Notice& notice);
+    /// Not for members, of whom `awaited` count in the report: they have had it, or it is lost.
+    void drop_copy(FanOutId id, std::uint64_t awaited, proto::Copy copy);
     [[nodiscard]] bool is_older(SessionToken token);
     void account(const Outcome& outcome);
     void report_if_done(FanOutId id);

@@ -2,8 +2,8 @@
 
 namespace muster::client {
 
-bool Lives::accept(std::uint64_t group, const proto::Notice& notice) {
-    if (notice.from_worker.empty() || notice.life == 0 || notice.call == 0) return true;
+proto::Copy Lives::accept(std::uint64_t group, const proto::Notice& notice) {
+    if (notice.from_worker.empty() || notice.life == 0 || notice.call == 0) return proto::Copy::fresh;
     return heard(notice.life).calls[group].accept(notice);
 }
 

@@ -17,8 +17,8 @@ class Lives {
 public:
     static constexpr std::size_t kMost = 4096;
 
-    /// A notification has come. False if it repeats a call that the group has had: then it is to be dropped.
-    bool accept(std::uint64_t group, const proto::Notice& notice);
+    /// A notification has come.
+    proto::Copy accept(std::uint64_t group, const proto::Notice& notice);
     /// The worker has no member of the group any more.
     void forget(std::uint64_t group);
 

@@ -58,8 +58,8 @@ const Roster::Addressees& Roster::find(const std::vector<MemberNumber>& numbers)
     return found_;
 }
 
-bool Roster::accept(const Addressees& addressees, const proto::Notice& notice) {
-    if (addressees.group == nullptr) return true;
+proto::Copy Roster::accept(const Addressees& addressees, const proto::Notice& notice) {
+    if (addressees.group == nullptr) return proto::Copy::fresh;
     addressees.group->positions.advance(notice.from_node, notice.group_seq);
     return lives_.accept(addressees.group->number, notice);
 }

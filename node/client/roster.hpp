@@ -60,9 +60,9 @@ public:
     };
     /// The result is valid until the next call.
     const Addressees& find(const std::vector<MemberNumber>& numbers);
-    /// A notification for these has come, and is to be handled now. Advances the group's positions. False if it repeats
-    /// a call that the group has had: then nobody is to handle it.
-    bool accept(const Addressees& addressees, const proto::Notice& notice);
+    /// A notification for these has come, and is to be handled now. Advances the group's positions. Only one that is
+    /// fresh is to be handled; `late`: to be told as lost.
+    proto::Copy accept(const Addressees& addressees, const proto::Notice& notice);
 
     /// Picks up to `count` members of the group that are to leave, latest first. A member that was picked is not picked
     /// again until it is put back.

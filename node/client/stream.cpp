@@ -65,8 +65,10 @@ bool Stream::pass(Waiting&& waiting) {
     Item out{outbox_.session(), waiting.seq, {}};
     if (auto* delivery = std::get_if<proto::Delivery>(&waiting.item)) {
         const auto& found = roster_.find(*delivery->members);  // members that left meanwhile are not in it
-        const bool is_new = roster_.accept(found, *delivery->notice);
-        if (is_new && !found.targets->empty()) out.what = Deliver{std::move(delivery->notice), found.targets};
+        const auto copy = roster_.accept(found, *delivery->notice);
+        if (copy == proto::Copy::late) out.what = Lost{delivery->members->size(), false};
+        if (copy == proto::Copy::fresh && !found.targets->empty())
+            out.what = Deliver{std::move(delivery->notice), found.targets};
     } else if (const auto* gap = std::get_if<proto::Gap>(&waiting.item)) {
         out.what = Lost{gap->missed, gap->at_least};
     } else {

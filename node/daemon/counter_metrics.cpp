@@ -34,6 +34,8 @@ constexpr std::array kMetrics{
                   "Notifications of this node that it sent again for handovers"},
     CounterMetric{"notices_repeated", "muster_notices_repeated_total", "", "",
                   "Notify calls that workers repeated and that members here had received"},
+    CounterMetric{"notices_repeated_late", "muster_notices_repeated_late_total", "", "",
+                  "Repeated notify calls that came after later ones of their worker, and are lost for members here"},
     CounterMetric{"recent_notices_forgotten", "muster_recent_notices_forgotten_total", "", "",
                   "Notifications that this node forgot before handover_window, for lack of room"},
     CounterMetric{"repeated_calls_forgotten", "muster_repeated_calls_forgotten_total", "", "",

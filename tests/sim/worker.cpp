@@ -283,11 +283,12 @@ void Worker::settled(std::uint64_t call) {
         unsettled_.erase(unsettled_.begin());
 }
 
-bool Worker::accepts(const Notice& notice) {
-    if (!asks_for_replays_ || notice.life == 0 || notice.call == 0) return true;
-    if (accepted_[{notice.group, notice.life}].accept(notice)) return true;
-    ++world_.coverage.marks["worker dropped a repeated call"];
-    return false;
+Copy Worker::copy_of(const Notice& notice) {
+    if (!asks_for_replays_ || notice.life == 0 || notice.call == 0) return Copy::fresh;
+    const Copy copy = accepted_[{notice.group, notice.life}].accept(notice);
+    if (copy == Copy::had) ++world_.coverage.marks["worker dropped a repeated call"];
+    if (copy == Copy::late) ++world_.coverage.marks["worker was told of a loss by a repeated call"];
+    return copy;
 }
 
 void Worker::refused(const Refuse& refusal) {
@@ -412,7 +413,9 @@ void Worker::handle_next() {
 void Worker::handle(const StreamItem& item) {
     Life* life = model_.truth().find(node_);
     if (const auto* delivery = std::get_if<Delivery>(&item)) {
-        if (!accepts(*delivery->notice)) return;
+        const Copy copy = copy_of(*delivery->notice);
+        if (copy == Copy::late) model_.notices().gap(*life, {name_, token_}, delivery->members->size(), false);
+        if (copy != Copy::fresh) return;
         model_.notices().handled(to_notification(*delivery->notice, *delivery->members), *life, {name_, token_});
     } else if (const auto* gap = std::get_if<Gap>(&item)) {
         ++world_.coverage.marks["worker told of a gap"];

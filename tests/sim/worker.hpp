@@ -95,7 +95,7 @@ private:
     [[nodiscard]] bool has_joined(const Group& group) const;  // or asks to
     void notify_again();
     void settled(std::uint64_t call);
-    bool accepts(const proto::Notice& notice);
+    proto::Copy copy_of(const proto::Notice& notice);
     void refused(const proto::Refuse& refusal);
     bool take_reply(const proto::Message& message);
     void take_answer(const proto::Message& asked, const proto::Message& reply);

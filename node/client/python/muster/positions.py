@@ -1,6 +1,7 @@
 """What the worker has accepted of each group (PROTOCOL.md, "Handover" and "Calls that outlive a node")."""
 
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import TypeVar
 
 from .messages import Delivery
@@ -13,6 +14,14 @@ MOST_LIVES = 4096  # of notifiers of a group
 SEEN_CALLS = 2048  # the last ones of a life; more than a worker keeps to send again
 
 
+class Copy(Enum):
+    """What a notification is to the worker."""
+
+    FRESH = 1
+    HAD = 2
+    LATE = 3  # repeated, and the worker has not had it, but later calls: it is lost, because it would break their order
+
+
 @dataclass
 class Calls:
     """Of one notifier's life, in one group."""
@@ -21,20 +30,22 @@ class Calls:
     seen: int = 0  # bit i: whether the call `highest - i` was accepted
     latest: tuple[NodeId, int] | None = None  # from_node and seq of the last one
 
-    def accept(self, item: Delivery) -> bool:
+    def accept(self, item: Delivery) -> Copy:
         copy = item.from_node, item.seq
         if copy == self.latest:  # a notification for many members comes in parts
-            return True
+            return Copy.FRESH
         behind = self.highest - item.call
-        if behind >= 0 and (item.repeated or self.seen >> behind & 1):
-            return False
+        if behind >= 0 and self.seen >> behind & 1:
+            return Copy.HAD
+        if behind >= 0 and item.repeated:
+            return Copy.LATE if behind < SEEN_CALLS else Copy.HAD
         if behind < 0:
             self.seen = (self.seen << -behind | 1) & ((1 << SEEN_CALLS) - 1) if -behind < SEEN_CALLS else 1
             self.highest = item.call
         elif behind < SEEN_CALLS:
             self.seen |= 1 << behind
         self.latest = copy
-        return True
+        return Copy.FRESH
 
 
 @dataclass
@@ -52,12 +63,8 @@ class Positions:
     def __init__(self) -> None:
         self._groups: dict[Group, Accepted] = {}
 
-    def accept(self, item: Delivery) -> bool:
-        """Notes a notification for members. False: they had it before, from another node of its notifier.
-
-        That is so if it may be a copy and its call is not higher than the highest. It is also so if that very call was
-        accepted: a node from which the notifier went away may send the original after the next node's copy.
-        """
+    def accept(self, item: Delivery) -> Copy:
+        """Notes a notification for members."""
         accepted = self._groups.setdefault(item.group, Accepted())
         if item.group_seq:
             highest = max(accepted.positions.get(item.from_node, 0), item.group_seq)
@@ -65,7 +72,7 @@ class Positions:
         else:
             accepted.is_complete = False
         if not item.life or not item.call:
-            return True
+            return Copy.FRESH
         calls = accepted.calls.get(item.life) or Calls()
         _put(accepted.calls, item.life, calls, MOST_LIVES)
         return calls.accept(item)

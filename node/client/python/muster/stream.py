@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from . import limits
 from .actions import Entry, Recipient, Step
 from .messages import Deliveries, Delivery, Gap, StreamItem, WatchNews
+from .positions import Copy
 from .roster import Roster
 from .types import Gap as ToldGap
 from .types import Group, Notification, OnGap
@@ -117,17 +118,22 @@ class Stream:
         if isinstance(item, Delivery):
             return self._calls(item)
         if isinstance(item, Gap):
-            self.counters["missed"] += item.missed
-            gap = ToldGap(item.missed, bool(item.at_least))
-            return (Step(WORKER, self._on_gap, (gap,)),) if self._on_gap is not None else ()
+            return self._lose(item.missed, bool(item.at_least))
         watch = self._watches.find(item.watch)
         event = watch.take(item) if watch else None
         return (Step(watch, watch.handler, (event,)),) if watch and event else ()
 
+    def _lose(self, missed: int, at_least: bool) -> tuple[Step, ...]:
+        self.counters["missed"] += missed
+        return (Step(WORKER, self._on_gap, (ToldGap(missed, at_least),)),) if self._on_gap is not None else ()
+
     def _calls(self, item: Delivery) -> tuple[Step, ...]:
-        if self._roster.has(item.group) and not self._roster.positions.accept(item):
+        copy = self._roster.positions.accept(item) if self._roster.has(item.group) else Copy.FRESH
+        if copy is Copy.HAD:
             self.counters["repeated_calls"] += 1
             return ()
+        if copy is Copy.LATE:
+            return self._lose(len(item.members), False)
         steps = []
         for number in dict.fromkeys(item.members):
             slot = self._roster.find(number)

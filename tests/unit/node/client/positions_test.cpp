@@ -59,28 +59,28 @@ proto::Notice call_of(std::uint64_t number, bool repeated, std::uint64_t seq = 0
 
 TEST(Lives, OnlyARepeatedCallThatIsNotHigherIsDropped) {
     Lives lives;
-    EXPECT_TRUE(lives.accept(kSomeGroup, call_of(5, false)));
-    EXPECT_FALSE(lives.accept(kSomeGroup, call_of(5, true, 200)));
-    EXPECT_FALSE(lives.accept(kSomeGroup, call_of(4, true, 201)));
-    EXPECT_TRUE(lives.accept(kSomeGroup, call_of(4, false, 202)));
-    EXPECT_TRUE(lives.accept(kSomeGroup, call_of(6, true, 203)));
-    EXPECT_FALSE(lives.accept(kSomeGroup, call_of(6, true, 204)));
+    EXPECT_EQ(lives.accept(kSomeGroup, call_of(5, false)), proto::Copy::fresh);
+    EXPECT_EQ(lives.accept(kSomeGroup, call_of(5, true, 200)), proto::Copy::had);
+    EXPECT_EQ(lives.accept(kSomeGroup, call_of(4, true, 201)), proto::Copy::late);
+    EXPECT_EQ(lives.accept(kSomeGroup, call_of(4, false, 202)), proto::Copy::fresh);
+    EXPECT_EQ(lives.accept(kSomeGroup, call_of(6, true, 203)), proto::Copy::fresh);
+    EXPECT_EQ(lives.accept(kSomeGroup, call_of(6, true, 204)), proto::Copy::had);
 }
 
 TEST(Lives, ThePartsOfOneNotificationDoNotRepeatEachOther) {
     Lives lives;
-    EXPECT_TRUE(lives.accept(kSomeGroup, call_of(5, true, 200)));
-    EXPECT_TRUE(lives.accept(kSomeGroup, call_of(5, true, 200)));
+    EXPECT_EQ(lives.accept(kSomeGroup, call_of(5, true, 200)), proto::Copy::fresh);
+    EXPECT_EQ(lives.accept(kSomeGroup, call_of(5, true, 200)), proto::Copy::fresh);
     auto other = call_of(5, true, 200);
     other.from_node = kNodeB;
-    EXPECT_FALSE(lives.accept(kSomeGroup, other));
+    EXPECT_EQ(lives.accept(kSomeGroup, other), proto::Copy::had);
 }
 
 TEST(Lives, GroupsAndLivesDoNotMeetEachOther) {
     Lives lives;
-    EXPECT_TRUE(lives.accept(kSomeGroup, call_of(5, false)));
-    EXPECT_TRUE(lives.accept(2, call_of(5, true)));
-    EXPECT_TRUE(lives.accept(kSomeGroup, call_of(5, true, 0, 10)));
+    EXPECT_EQ(lives.accept(kSomeGroup, call_of(5, false)), proto::Copy::fresh);
+    EXPECT_EQ(lives.accept(2, call_of(5, true)), proto::Copy::fresh);
+    EXPECT_EQ(lives.accept(kSomeGroup, call_of(5, true, 0, 10)), proto::Copy::fresh);
 }
 
 TEST(Lives, ANotificationWithoutALifeOrAWorkerIsNeverDropped) {
@@ -88,17 +88,17 @@ TEST(Lives, ANotificationWithoutALifeOrAWorkerIsNeverDropped) {
     auto from_node = call_of(5, true);
     from_node.from_worker.clear();
     for (int i = 0; i < 2; ++i) {
-        EXPECT_TRUE(lives.accept(kSomeGroup, from_node));
-        EXPECT_TRUE(lives.accept(kSomeGroup, call_of(5, true, 0, 0)));
+        EXPECT_EQ(lives.accept(kSomeGroup, from_node), proto::Copy::fresh);
+        EXPECT_EQ(lives.accept(kSomeGroup, call_of(5, true, 0, 0)), proto::Copy::fresh);
     }
     EXPECT_EQ(lives.size(), 0u);
 }
 
 TEST(Lives, AGroupThatIsForgottenTakesTheCallAgain) {
     Lives lives;
-    EXPECT_TRUE(lives.accept(kSomeGroup, call_of(5, false)));
+    EXPECT_EQ(lives.accept(kSomeGroup, call_of(5, false)), proto::Copy::fresh);
     lives.forget(kSomeGroup);
-    EXPECT_TRUE(lives.accept(kSomeGroup, call_of(5, true, 200)));
+    EXPECT_EQ(lives.accept(kSomeGroup, call_of(5, true, 200)), proto::Copy::fresh);
 }
 
 TEST(Lives, TheOneThatWasSilentForLongestIsForgotten) {
@@ -107,8 +107,8 @@ TEST(Lives, TheOneThatWasSilentForLongestIsForgotten) {
     lives.accept(kSomeGroup, call_of(6, false, 0, 1));
     lives.accept(kSomeGroup, call_of(5, false, 0, 1'000'000));
     EXPECT_EQ(lives.size(), Lives::kMost);
-    EXPECT_FALSE(lives.accept(kSomeGroup, call_of(5, true, 200, 1)));
-    EXPECT_TRUE(lives.accept(kSomeGroup, call_of(5, true, 200, 2)));
+    EXPECT_EQ(lives.accept(kSomeGroup, call_of(5, true, 200, 1)), proto::Copy::had);
+    EXPECT_EQ(lives.accept(kSomeGroup, call_of(5, true, 200, 2)), proto::Copy::fresh);
 }
 
 }  // namespace

@@ -44,7 +44,7 @@ proto::Notice numbered(std::uint64_t group_seq) {
 
 TEST(Roster, PositionsAreForgottenWithTheLastMember) {
     Two r;
-    EXPECT_TRUE(r.accept(r.find({MemberNumber{3}}), numbered(7)));
+    EXPECT_EQ(r.accept(r.find({MemberNumber{3}}), numbered(7)), proto::Copy::fresh);
     r.remove(r.pick(kGroup, 1));
     EXPECT_THAT(r.positions(kGroup), ElementsAre(proto::RejoinRequest::Position{kB, 7}));
     r.remove(r.pick(kGroup, 1));
@@ -55,7 +55,7 @@ TEST(Roster, PositionsAreForgottenWithTheLastMember) {
 
 TEST(Roster, ANotificationForNoMemberDoesNotAdvance) {
     Two r;
-    EXPECT_TRUE(r.accept(r.find({MemberNumber{99}}), numbered(7)));
+    EXPECT_EQ(r.accept(r.find({MemberNumber{99}}), numbered(7)), proto::Copy::fresh);
     EXPECT_THAT(r.positions(kGroup), IsEmpty());
 }
 

@@ -280,6 +280,16 @@ TEST(Repeats, AnOriginalThatComesAfterLaterCallsIsDroppedOnlyIfItWasHad) {
     EXPECT_TRUE(std::holds_alternative<Deliver>(items[2].what));
 }
 
+TEST(Repeats, ARepeatedCallThatComesAfterLaterCallsIsLost) {
+    Receiver d;
+    d.hear_call(1, 5, false);
+    d.hear_call(2, 4, true);
+    ASSERT_EQ(d.items().size(), 2u);
+    const auto* lost = std::get_if<Lost>(&d.items()[1].what);
+    ASSERT_NE(lost, nullptr);
+    EXPECT_EQ(lost->missed, 1u);
+}
+
 TEST(Repeats, ACallIsRememberedInANewSession) {
     Receiver d;
     d.hear_call(1, 5, false);

@@ -8,7 +8,7 @@ from support import GROUP
 
 from muster import Group, Kind, NodeId
 from muster.messages import Delivery
-from muster.positions import MOST_LIVES, MOST_NODES, SEEN_CALLS, Positions
+from muster.positions import MOST_LIVES, MOST_NODES, SEEN_CALLS, Copy, Positions
 
 OTHER = ("orders", "streams")
 SEQS = itertools.count(1)
@@ -25,7 +25,7 @@ class Of(unittest.TestCase):
         self.positions = Positions()
 
     def accept(self, *items):
-        return [self.positions.accept(each) for each in items]
+        return [self.positions.accept(each) is Copy.FRESH for each in items]
 
     def of(self, group=GROUP):
         return dict(self.positions.of(Group(*group)))
@@ -74,6 +74,10 @@ class Of(unittest.TestCase):
         items = [told(1, life=8, call=5), told(2, life=8, call=4), told(3, repeated=1), told(4), told(5, life=8)]
         self.assertEqual(self.accept(*items), [True] * 5)
         self.assertEqual(self.accept(told(5, life=8, call=5, repeated=1)), [False], "the highest call stays")
+
+    def test_a_copy_that_comes_after_later_calls_is_lost(self):
+        for call, expected in ((3000, Copy.FRESH), (2999, Copy.LATE), (3000, Copy.HAD), (952, Copy.HAD)):
+            self.assertIs(self.positions.accept(told(call, C, life=8, call=call, repeated=1)), expected)
 
     def test_the_original_of_a_copy_that_was_accepted_is_dropped(self):
         copies = [told(i, C, life=8, call=i, repeated=1) for i in (3, 4)] + [told(5, C, life=8, call=7)]

@@ -195,6 +195,12 @@ class RepeatedCalls(Case):
         self.assertEqual((self.seen, self.acknowledged()), (["a", "b", "c"], 4))
         self.assertEqual(self.driver.session.all_counters()["repeated_calls"], 1)
 
+    def test_what_another_node_repeats_after_later_calls_is_lost(self):
+        self.tell(1, "b", call=2)
+        self.tell(2, "a", call=1, repeated=1, of=("c", 6), group_seq=1)
+        self.assertEqual((self.seen, self.acknowledged()), (["b"], 2))
+        self.assertEqual(self.driver.session.all_counters()["missed"], 1)
+
     def test_a_group_that_was_left_remembers_no_call_and_no_position(self):
         self.tell(1, "a", call=1)
         self.driver.ask(calls.LeaveCall(GROUP, 1, 5.0))
