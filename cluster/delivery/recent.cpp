@@ -9,7 +9,7 @@ namespace muster::cluster {
 namespace {
 
 constexpr std::size_t kGroupsPerSweep = 1024;  // looked at in one tick
-constexpr std::size_t kInLists = 128;          // of a notice in Queue, which may have twice the room, and in order_
+constexpr std::size_t kInLists = 160;          // of a notice in its Ring, which may have room for four, and in order_
 
 /// Of a notice. It keeps its text twice: decoded, and encoded once it has been sent.
 std::size_t bytes_of(std::size_t size_on_wire) {
@@ -22,19 +22,6 @@ std::size_t bytes_of(const Group& group) {
 }
 
 }  // namespace
-
-void Recent::Queue::pop_front() {
-    items_[gone_++].notice = {};
-    if (gone_ == items_.size()) return clear();
-    if (gone_ < items_.size() / 2) return;
-    items_.erase(items_.begin(), items_.begin() + static_cast<std::ptrdiff_t>(gone_));
-    gone_ = 0;
-}
-
-void Recent::Queue::clear() {
-    items_ = {};
-    gone_ = 0;
-}
 
 Recent::SharedNumbered Recent::of(const Group& group) {
     const auto [known, is_new] = groups_.try_emplace(group);
@@ -86,7 +73,7 @@ void Recent::keep(const SharedNumbered& group, const proto::SharedNotice& notice
 }
 
 void Recent::forget_all_of(Numbered& group) {
-    for (std::size_t i = 0; i < group.kept.size(); ++i) bytes_ -= bytes_of(group.kept[i].size);
+    for (const Kept& kept : group.kept) bytes_ -= bytes_of(kept.size);
     group.kept.clear();
 }
 
@@ -95,7 +82,7 @@ void Recent::forget_oldest(bool by_bound) {
     order_.pop_front();
     Numbered& group = *place.group;
     if (place.number != group.forgotten() + 1 || group.kept.empty()) return;
-    const Kept oldest = group.kept[0];
+    const Kept oldest = group.kept.front();
     group.kept.pop_front();
     bytes_ -= bytes_of(oldest.size);
     if (!by_bound) return;

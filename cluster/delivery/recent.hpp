@@ -10,17 +10,17 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <vector>
 
 #include "cluster/base/context.hpp"
+#include "cluster/base/ring.hpp"
 
 namespace muster::cluster {
 
 /// Remembers notices of groups that have members owned by workers, or had within Timing::handover_window. A handler
 /// inside a node dies with its node, so groups with handlers alone are numbered and not remembered.
 ///
-/// Bounded by that time, by Bounds::recent_items and Bounds::recent_bytes; the oldest are forgotten first. Groups without
-/// members are at most twice Bounds::recent_items.
+/// Bounded by that time, by Bounds::recent_items and Bounds::recent_bytes; the oldest are forgotten first. Groups
+/// without members are at most twice Bounds::recent_items.
 class Recent {
 public:
     struct Kept {
@@ -28,25 +28,11 @@ public:
         Instant at;
         std::size_t size = 0;  // on the wire
     };
-    /// Takes little memory where it holds little, unlike std::deque.
-    class Queue {
-    public:
-        [[nodiscard]] bool empty() const { return items_.empty(); }
-        [[nodiscard]] std::size_t size() const { return items_.size() - gone_; }
-        [[nodiscard]] const Kept& operator[](std::size_t at) const { return items_[gone_ + at]; }
-        void push_back(Kept kept) { items_.push_back(std::move(kept)); }
-        void pop_front();
-        void clear();
-
-    private:
-        std::vector<Kept> items_;
-        std::size_t gone_ = 0;  // at the front of items_
-    };
     /// One group.
     struct Numbered {
         std::uint64_t first = 0;          // the numbers of this group begin above
         std::uint64_t last = 0;           // number of the latest notice
-        Queue kept;                       // the latest, without a hole, up to `last`
+        Ring<Kept> kept;                  // the latest, without a hole, up to `last`
         Instant needed_until = kLongAgo;  // a member of a worker was lost lately: remember without one
         Instant forgotten_at = kLongAgo;  // when the latest notice was taken that a bound made this node forget
 
@@ -113,7 +99,7 @@ private:
     Drawn group_bytes_;        // of groups_
     Instant all_needed_until_ = kLongAgo;
     Instant forgotten_with_group_ = kLongAgo;  // Numbered::forgotten_at of groups that a bound made this node forget
-    Group swept_;  // the group at which the last sweep ended
+    Group swept_;                              // the group at which the last sweep ended
 };
 
 }  // namespace muster::cluster

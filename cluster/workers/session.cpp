@@ -113,7 +113,7 @@ bool Session::drop_oldest(std::vector<Outcome>& outcomes) {
 }
 
 /// Replaces an item by a Gap, and merges that with unsent Gaps next to it.
-void Session::make_gap(const std::deque<Item>::iterator& dropped, bool at_least) {
+void Session::make_gap(Ring<Item>::iterator dropped, bool at_least) {
     const auto unsent = stream_.begin() + static_cast<std::ptrdiff_t>(highest_ - acked_);
     const auto gap_at = [](auto it) { return std::get_if<proto::Gap>(&it->body); };
     bytes_ -= dropped->size;
@@ -182,7 +182,7 @@ std::uint64_t Session::lowest_own_notice() {
 void Session::called(std::uint64_t call, std::uint64_t seq) {
     if (call == 0 || life_ == 0) return;
     if (calls_.size() < kMostUnsettled)
-        calls_.emplace_back(call, seq);
+        calls_.push_back({call, seq});
     else
         calls_.back() = {call, seq};  // those between count as settled with it, later than they are
 }
