@@ -176,6 +176,27 @@ private:
 
 // ---- decoding --------------------------------------------------------------
 
+/// Makes the notices of one frame, with one allocation for several. They live as long as the last of a block.
+class NoticeBlock {
+public:
+    /// At most `left` are still to come.
+    std::shared_ptr<SharedNotice::Held> next(std::size_t left) {
+        if (used_ == size_) {
+            size_ = std::clamp<std::size_t>(left, 1, kMost);
+            used_ = 0;
+            block_ = std::make_shared<SharedNotice::Held[]>(size_);
+        }
+        return {block_, &block_[static_cast<std::ptrdiff_t>(used_++)]};
+    }
+
+private:
+    static constexpr std::size_t kMost = 32;
+
+    std::shared_ptr<SharedNotice::Held[]> block_;
+    std::size_t size_ = 0;
+    std::size_t used_ = 0;
+};
+
 /// Reads the elements of one list in the order of their fields.
 class Decoder {
 public:
@@ -213,12 +234,17 @@ private:
         return get(part);
     }
 
-    bool string(std::string& to, std::size_t limit) {
+    /// A text that is already there was valid.
+    bool string(
+        std::string& to, std::size_t limit, bool is_valid(std::string_view) = [](std::string_view) { return true; }) {
         std::string_view text;
-        if (!reader_.string(text) || text.size() > limit || !is_utf8(text)) return false;
+        if (!reader_.string(text)) return false;
+        if (!to.empty() && text == to) return true;
+        if (text.size() > limit || !is_utf8(text) || !is_valid(text)) return false;
         to.assign(text);
         return true;
     }
+    static bool is_name_or_empty(std::string_view text) { return text.empty() || is_valid_name(text); }
     bool bytes(std::string& to, std::size_t limit) {
         std::string_view found;
         if (!reader_.binary(found) || found.size() > limit) return false;
@@ -232,10 +258,8 @@ private:
     bool get(StrongId<Tag>& to) {
         return get(to.value);
     }
-    bool get(const NodeName& to) { return string(to.text, limits::kName) && is_valid_name(to.text); }
-    bool get(const WorkerName& to) {
-        return string(to.text, limits::kName) && (to.text.empty() || is_valid_name(to.text));
-    }
+    bool get(const NodeName& to) { return string(to.text, limits::kName, is_valid_name); }
+    bool get(const WorkerName& to) { return string(to.text, limits::kName, is_name_or_empty); }
     bool get(const GroupPart& to) { return string(to.text, limits::kGroupPart); }
     bool get(const Address& to) { return string(to.text, limits::kAddress); }
     bool get(std::string& to) { return string(to, limits::kAddress); }
@@ -328,15 +352,21 @@ private:
         to = SharedNotice(std::move(notice));
         return true;
     }
-    /// A delivery for the same members as the previous one shares its list; most do.
+    /// A delivery for the same members as the previous one shares its list; most do. Most have the same names, too.
     bool get(std::vector<Delivery>& to) {
         std::vector<MemberNumber> members;
+        NoticeBlock notices;
         return each(to, [&](Decoder& elements, Delivery& delivery) {
             return elements.list([&](Decoder& item) {
-                auto notice = std::make_shared<SharedNotice::Held>();
+                const Delivery* before = to.size() > 1 ? &to[to.size() - 2] : nullptr;
+                auto notice = notices.next(elements.left_ + 1 - to.size());
+                if (before) {
+                    notice->group = before->notice->group;
+                    notice->from_node = before->notice->from_node;
+                    notice->from_worker = before->notice->from_worker;
+                }
                 members.clear();
                 if (!head_fields(item, *notice) || !item(members) || !tail_fields(item, *notice)) return false;
-                const Delivery* before = to.size() > 1 ? &to[to.size() - 2] : nullptr;
                 delivery.notice = SharedNotice(std::move(notice));
                 delivery.members = before && *before->members == members
                                        ? before->members

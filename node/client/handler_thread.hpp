@@ -93,7 +93,7 @@ private:
     // Used by the handlers' thread only.
     Progress handled_;
     std::size_t unpublished_ = 0;
-    std::chrono::steady_clock::time_point published_at_{};
+    std::chrono::nanoseconds published_at_{};
     Notification notification_;  // reused, because most notifications have the same group and data size
 };
 
