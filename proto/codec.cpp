@@ -227,6 +227,11 @@ private:
                                         std::is_same_v<std::remove_cvref_t<Field>, AppendedMoved> ||
                                         std::is_same_v<std::remove_cvref_t<Field>, AppendedLines>;
 
+    struct NextNotice {
+        SharedNotice& notice;
+        const Notice* before;  // or null
+    };
+
     template <class Field>
     bool take(Field& part) {
         if (kIsAppended<Field> && left_ == 0) return true;
@@ -336,21 +341,28 @@ private:
     static bool sound_run(MemberNumber first, std::uint64_t count) {
         return first && count >= 1 && count <= limits::kMembersPerCall && first.value <= UINT64_MAX - count;
     }
-    bool get(LinkItem& to) {
+    bool get(LinkItem& to, const Notice* before) {
         return list([&](Decoder& item) {
             std::uint64_t kind = 0;
             if (!item(kind)) return false;
             if (kind == 2) return item(to.emplace<NoticeReport>());
             if (kind == 3) return item(to.emplace<NoticesLost>());
             if (kind == 4) return item(to.emplace<Replay>());
-            return kind == 1 && item(to.emplace<SharedNotice>());
+            return kind == 1 && item(NextNotice{to.emplace<SharedNotice>(), before});
         });
     }
-    bool get(SharedNotice& to) {
+    bool get(SharedNotice& to) { return get(NextNotice{to, nullptr}); }
+    bool get(const NextNotice& to) {
         auto notice = std::make_shared<SharedNotice::Held>();
+        if (to.before) expect_names(*notice, *to.before);
         if (!record(static_cast<Notice&>(*notice))) return false;
-        to = SharedNotice(std::move(notice));
+        to.notice = SharedNotice(std::move(notice));
         return true;
+    }
+    static void expect_names(Notice& notice, const Notice& before) {
+        notice.group = before.group;
+        notice.from_node = before.from_node;
+        notice.from_worker = before.from_worker;
     }
     /// A delivery for the same members as the previous one shares its list; most do. Most have the same names, too.
     bool get(std::vector<Delivery>& to) {
@@ -360,11 +372,7 @@ private:
             return elements.list([&](Decoder& item) {
                 const Delivery* before = to.size() > 1 ? &to[to.size() - 2] : nullptr;
                 auto notice = notices.next(elements.left_ + 1 - to.size());
-                if (before) {
-                    notice->group = before->notice->group;
-                    notice->from_node = before->notice->from_node;
-                    notice->from_worker = before->notice->from_worker;
-                }
+                if (before) expect_names(*notice, *before->notice);
                 members.clear();
                 if (!head_fields(item, *notice) || !item(members) || !tail_fields(item, *notice)) return false;
                 delivery.notice = SharedNotice(std::move(notice));
@@ -373,6 +381,13 @@ private:
                                        : std::make_shared<const std::vector<MemberNumber>>(members);
                 return true;
             });
+        });
+    }
+    /// Most notices have the names of the one before.
+    bool get(std::vector<LinkItem>& to) {
+        return each(to, [&](Decoder& elements, LinkItem& item) {
+            const auto* before = to.size() > 1 ? std::get_if<SharedNotice>(&to[to.size() - 2]) : nullptr;
+            return elements.get(item, before ? &**before : nullptr);
         });
     }
     template <class T>

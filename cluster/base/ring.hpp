@@ -31,6 +31,10 @@ class Ring {
 
         Iterator() = default;
         Iterator(Of* of, std::size_t at) : of_(of), at_(static_cast<difference_type>(at)) {}
+        template <class Other>
+            requires(std::is_same_v<const Other, Of> && !std::is_same_v<Other, Of>)
+        // NOLINTNEXTLINE(google-explicit-constructor): as of every container
+        Iterator(const Iterator<Other>& other) : of_(other.of_), at_(other.at_) {}
 
         reference operator*() const { return (*of_)[static_cast<std::size_t>(at_)]; }
         pointer operator->() const { return &**this; }
@@ -52,6 +56,8 @@ class Ring {
         auto operator<=>(const Iterator& other) const { return at_ <=> other.at_; }
 
     private:
+        template <class Other>
+        friend class Iterator;
         Of* of_ = nullptr;
         difference_type at_ = 0;
     };
@@ -109,8 +115,8 @@ public:
         }
     }
     /// Moves the elements on the shorter side. Returns the place of the element behind.
-    iterator erase(iterator it) {
-        const auto at = static_cast<std::size_t>(it - begin());
+    iterator erase(const_iterator it) {
+        const auto at = static_cast<std::size_t>(it - const_iterator(begin()));
         if (at < size_ / 2) {
             for (std::size_t i = at; i > 0; --i) (*this)[i] = std::move((*this)[i - 1]);
             pop_front();
