@@ -12,7 +12,7 @@
 #include <optional>
 
 #include "cluster/base/context.hpp"
-#include "cluster/base/ring.hpp"
+#include "proto/ring.hpp"
 
 namespace muster::cluster {
 
@@ -32,7 +32,7 @@ public:
     struct Numbered {
         std::uint64_t first = 0;          // the numbers of this group begin above
         std::uint64_t last = 0;           // number of the latest notice
-        Ring<Kept> kept;                  // the latest, without a hole, up to `last`
+        proto::Ring<Kept> kept;           // the latest, without a hole, up to `last`
         Instant needed_until = kLongAgo;  // a member of a worker was lost lately: remember without one
         Instant forgotten_at = kLongAgo;  // when the latest notice was taken that a bound made this node forget
 

@@ -113,7 +113,7 @@ bool Session::drop_oldest(std::vector<Outcome>& outcomes) {
 }
 
 /// Replaces an item by a Gap, and merges that with unsent Gaps next to it.
-void Session::make_gap(Ring<Item>::iterator dropped, bool at_least) {
+void Session::make_gap(proto::Ring<Item>::iterator dropped, bool at_least) {
     const auto unsent = stream_.begin() + static_cast<std::ptrdiff_t>(highest_ - acked_);
     const auto gap_at = [](auto it) { return std::get_if<proto::Gap>(&it->body); };
     bytes_ -= dropped->size;

@@ -11,9 +11,9 @@
 #include <vector>
 
 #include "cluster/base/context.hpp"
-#include "cluster/base/ring.hpp"
 #include "cluster/base/tally.hpp"
 #include "cluster/tables/watch_update.hpp"
+#include "proto/ring.hpp"
 
 namespace muster::cluster {
 
@@ -164,7 +164,7 @@ private:
     [[nodiscard]] bool is_full(std::size_t more, bool for_delivery) const;
     bool make_room(std::size_t size, bool for_delivery, std::vector<Outcome>& outcomes);
     bool drop_oldest(std::vector<Outcome>& outcomes);
-    void make_gap(Ring<Item>::iterator dropped, bool at_least = false);
+    void make_gap(proto::Ring<Item>::iterator dropped, bool at_least = false);
     void count_sent(const Item& item);
     void send_watch_part();
     void cut(std::size_t at);
@@ -187,19 +187,19 @@ private:
     Instant spoke_at_{};
     Instant lost_at_{};
 
-    Ring<Item> stream_;       // numbered acked_ + 1, acked_ + 2, …; those above highest_ may still change
-    std::size_t gaps_ = 0;    // Gaps in stream_
-    std::size_t pieces_ = 0;  // pieces in stream_, which are in flight
-    Tally items_;             // in stream_
-    Drawn bytes_;             // of all items except Gaps
+    proto::Ring<Item> stream_;  // numbered acked_ + 1, acked_ + 2, …; those above highest_ may still change
+    std::size_t gaps_ = 0;      // Gaps in stream_
+    std::size_t pieces_ = 0;    // pieces in stream_, which are in flight
+    Tally items_;               // in stream_
+    Drawn bytes_;               // of all items except Gaps
     std::uint64_t acked_ = 0;
     std::uint64_t sent_ = 0;     // on this connection
     std::uint64_t highest_ = 0;  // on any connection
     std::size_t in_flight_ = 0;  // bytes of the items acked_ + 1 … sent_
 
-    std::size_t own_notices_ = 0;                          // of this node, in stream_
-    std::uint64_t lowest_own_ = 0;                         // as found last
-    Ring<std::pair<std::uint64_t, std::uint64_t>> calls_;  // call and seq, not settled
+    std::size_t own_notices_ = 0;                                 // of this node, in stream_
+    std::uint64_t lowest_own_ = 0;                                // as found last
+    proto::Ring<std::pair<std::uint64_t, std::uint64_t>> calls_;  // call and seq, not settled
     std::uint64_t settled_ = 0;
 
     std::uint64_t last_request_ = 0;

@@ -16,8 +16,8 @@
 #include <utility>
 #include <vector>
 
-#include "cluster/base/ring.hpp"
 #include "node/handlers/handler_pool.hpp"
+#include "proto/ring.hpp"
 #include "proto/saturating.hpp"
 
 namespace muster::node {
@@ -234,7 +234,7 @@ private:
     const OnMissed on_missed_;
     std::mutex mutex_;
     std::condition_variable idle_;
-    cluster::Ring<Entry> queue_;
+    proto::Ring<Entry> queue_;
     std::uint64_t weight_ = 0;
     std::size_t bytes_ = 0;
     std::uint64_t taken_weight_ = 0;  // of taken items that have not begun to run

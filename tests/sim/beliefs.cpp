@@ -94,9 +94,12 @@ bool Model::refuses_for_another(const Belief& belief) const {
 
 /// It says that it hears nothing of the node, or has not said for so long that it does that the node has waited for its
 /// report, and then been in doubt.
+/// A node that is suspected for it is down as soon as another node says so.
 bool Model::is_unreached(const Belief& belief) const {
     const Timing timing;
-    return belief.denies || world_.clock.now() - belief.reports > timing.report_missing + timing.down_confirmed;
+    const bool was_told = !cause_.event || !std::holds_alternative<Tick>(*cause_.event);
+    const Duration confirmed = was_told ? Duration(0) : timing.down_confirmed;
+    return belief.denies || world_.clock.now() - belief.reports > timing.report_missing + confirmed;
 }
 
 /// A silence that began after the last cut, between two nodes that run all the time. Connections may have been

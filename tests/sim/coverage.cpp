@@ -60,6 +60,7 @@ constexpr std::string_view kPaths[] = {
     "notices_held_back",
     "notices_not_remembered",
     "notices_repeated",
+    "notices_repeated_late",
     "notices_replayed",
     "notifications",
     "notifications_delivered",

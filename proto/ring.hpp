@@ -9,7 +9,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace muster::cluster {
+namespace muster::proto {
 
 /// Like std::deque, for queues of which there are many: an empty one takes no block, and a long one allocates only when
 /// it has doubled or has shrunk to a quarter. std::deque takes 576 bytes when it is empty, and allocates for every
@@ -32,9 +32,10 @@ class Ring {
         Iterator() = default;
         Iterator(Of* of, std::size_t at) : of_(of), at_(static_cast<difference_type>(at)) {}
         template <class Other>
-            requires(std::is_same_v<const Other, Of> && !std::is_same_v<Other, Of>)
-        // NOLINTNEXTLINE(google-explicit-constructor): as of every container
-        Iterator(const Iterator<Other>& other) : of_(other.of_), at_(other.at_) {}
+        requires(std::is_same_v<const Other, Of> && !std::is_same_v<Other, Of>)
+            // NOLINTNEXTLINE(google-explicit-constructor): as of every container
+            Iterator(const Iterator<Other>& other)
+            : of_(other.of_), at_(other.at_) {}
 
         reference operator*() const { return (*of_)[static_cast<std::size_t>(at_)]; }
         pointer operator->() const { return &**this; }
@@ -172,4 +173,4 @@ private:
     std::size_t size_ = 0;
 };
 
-}  // namespace muster::cluster
+}  // namespace muster::proto

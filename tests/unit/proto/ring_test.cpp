@@ -6,9 +6,9 @@
 #include <memory>
 #include <random>
 
-#include "cluster/base/ring.hpp"
+#include "proto/ring.hpp"
 
-namespace muster::cluster::test {
+namespace muster::proto::test {
 namespace {
 
 /// Counts its values, so that one that is never destroyed, or twice, is seen.
@@ -76,4 +76,4 @@ TEST(Ring, IsADeque) {
 }
 
 }  // namespace
-}  // namespace muster::cluster::test
+}  // namespace muster::proto::test
