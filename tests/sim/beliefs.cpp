@@ -93,8 +93,7 @@ bool Model::refuses_for_another(const Belief& belief) const {
 }
 
 /// It says that it hears nothing of the node, or has not said for so long that it does that the node has waited for its
-/// report, and then been in doubt.
-/// A node that is suspected for it is down as soon as another node says so.
+/// report, and then been in doubt, unless another node has told it.
 bool Model::is_unreached(const Belief& belief) const {
     const Timing timing;
     const bool was_told = !cause_.event || !std::holds_alternative<Tick>(*cause_.event);
@@ -138,8 +137,10 @@ void Model::judge_note(Watched& watched, const Host& host, const Note& note) {
         if (!left && cause_.goodbye == note.node) fail(watched, "calls " + note.node + " dead, which says goodbye");
         if (wrong && left) fail(watched, "believes that " + note.node + " left, which runs");
         const Duration silent = world_.clock.now() - belief.heard;
+        // One whose key was replaced is heard, and not believed until its new proof has come.
+        const bool was_replaced = world_.replaced->of.contains(note.node);
         if (wrong && !is_unreached(belief) && !refuses_for_another(belief) && belief.heard >= Duration(0) &&
-            silent < Timing{}.suspect_after)
+            silent < Timing{}.suspect_after && !was_replaced)
             fail(watched, "believes " + note.node + " dead, which it hears itself");
         if (wrong && !left && could_reconnect(host, belief))
             fail(watched, "believes " + note.node + " dead, which a new connection would have reached");
