@@ -310,11 +310,15 @@ Result<std::vector<MemberId>> Node::Impl::leave(const Group& group, const node::
 
 Result<Watch> Node::Impl::watch(const Group& group, OnWatch handler) {
     if (!handler) return bad("a watch needs a handler");
-    const auto run = [handler = std::move(handler), guarded = errors(), group](const WatchEvent& event) {
+    const auto run = [handler = std::move(handler), guarded = errors(), group](const std::shared_ptr<Told>& told) {
+        WatchEvent event = std::move(told->parts.front());
+        for (auto part = told->parts.begin() + 1; part != told->parts.end(); ++part)
+            proto::append(event, std::move(*part));
+        event.more = false;
         guarded.guard(group, [&] { handler(event); });
     };
     const WatchInbox::Limits limits{kWatchEvents, kWatchBytes};
-    Watcher watcher{group, {}, std::make_shared<WatchInbox>(*pool, limits, run)};
+    Watcher watcher{group, {}, std::make_shared<WatchInbox>(*pool, limits, run), std::make_shared<Told>()};
     Watch watch;
     {
         // Registered before the core knows the watch, because the loop may deliver the snapshot before post() returns.
@@ -374,8 +378,13 @@ void Node::Impl::tell(cluster::TellWatcher&& tell) {
         watch = found->second;
         watcher = watchers.at(watch);
     }
-    const std::size_t bytes = bytes_of(tell.event);
-    if (watcher.inbox->offer(std::move(tell.event), 1, bytes)) return;
+    Told& told = *watcher.told;
+    if (!tell.event.continued) told = {};
+    told.bytes += bytes_of(tell.event);
+    told.parts.push_back(std::move(tell.event));
+    if (told.parts.back().more) return;
+    const std::size_t bytes = told.bytes;
+    if (watcher.inbox->offer(std::make_shared<Told>(std::exchange(told, {})), 1, bytes)) return;
     // The handler is too slow for every event. A fresh snapshot replaces all that wait.
     watcher.inbox->clear();
     engine->step(cluster::LocalUnwatch{watcher.id});

@@ -84,11 +84,17 @@ struct Node::Impl final : node::LoopCallbacks {
     void log(LogLine line) { log_queue->push(std::move(line)); }
     [[nodiscard]] node::HandlerErrors errors() const { return {counts, log_queue}; }
 
-    using WatchInbox = node::Inbox<WatchEvent>;
+    /// An event of a watch, whose handler's thread puts it together.
+    struct Told {
+        std::vector<WatchEvent> parts;
+        std::size_t bytes = 0;
+    };
+    using WatchInbox = node::Inbox<std::shared_ptr<Told>>;
     struct Watcher {
         Group group;
         cluster::WatchId id;
         std::shared_ptr<WatchInbox> inbox;
+        std::shared_ptr<Told> told = std::make_shared<Told>();  // what has come of an event; the loop's thread
     };
 
     const Node::Options options;

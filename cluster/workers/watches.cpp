@@ -14,90 +14,71 @@ constexpr GroupRef kPartCost = 64;         // of a part with thousands of member
 
 }  // namespace
 
-WatchEvent Watches::snapshot(const Group& group) const {
-    WatchEvent event{WatchEvent::Kind::snapshot, Reason::left, {}};
-    if (!group.store.empty()) {
-        auto members = members_of(replicas_, group);
-        if (!members.empty()) event.groups.push_back({group, std::move(members)});
-        return event;
-    }
-    for (const auto& info : group_sizes(replicas_))
-        event.groups.push_back({info.group, members_of(replicas_, info.group)});
-    return event;
-}
-
-GroupRef Watches::begin(const Group& group) {
+/// Takes a use of the group, so that its ref is not given to another.
+void Watches::begin(const SessionRequest& watch, const Group& group, const SharedShare& share) {
+    (void)unwatch(watch.token, watch.number);
     const GroupRef ref = group.store.empty() ? kNoGroup : replicas_.groups().acquire(group);
     replicas_.groups().add_watcher(ref);
-    return ref;
+    watches_[watch] = ref;
+    by_group_[ref].insert(watch);
+    Walk& walk = walks_[watch];
+    walk.next = ref == kNoGroup ? 0 : ref;
+    walk.end = ref == kNoGroup ? kNoGroup : ref + 1;
+    walk.bytes = Drawn(ctx_.memory, memory_of(share));
+    ready_.insert(watch.token);
 }
 
-void Watches::end(GroupRef ref) {
+Watches::Watched::iterator Watches::end(Watched::iterator watch) {
+    const GroupRef ref = watch->second;
+    walks_.erase(watch->first);
     replicas_.groups().remove_watcher(ref);
-    const auto it = by_group_.find(ref);
-    if (it != by_group_.end() && it->second.embedded.empty() && it->second.remote.empty()) by_group_.erase(it);
+    const auto watchers = by_group_.find(ref);
+    watchers->second.erase(watch->first);
+    if (watchers->second.empty()) by_group_.erase(watchers);
     if (ref != kNoGroup) replicas_.groups().release(ref);
+    return watches_.erase(watch);
 }
 
 void Watches::watch(WatchId watch, const Group& group) {
-    unwatch(watch);
-    const GroupRef ref = embedded_[watch] = begin(group);
-    by_group_[ref].embedded.insert(watch);
-    ctx_.emit(TellWatcher{watch, snapshot(group)});
-}
-
-void Watches::unwatch(WatchId watch) {
-    const auto it = embedded_.find(watch);
-    if (it == embedded_.end()) return;
-    by_group_[it->second].embedded.erase(watch);
-    end(it->second);
-    embedded_.erase(it);
+    begin({{}, watch.value}, group, ctx_.own_share);
+    GroupRef budget = kGroupsPerTurn;
+    while (budget > 0 && walk_on({}, budget)) budget -= std::min(budget, kPartCost);
 }
 
 Result<Done> Watches::watch(const SessionRequest& request, const Group& group) {
-    const auto first = remote_.lower_bound({request.token, 0});
-    const auto last = remote_.upper_bound({request.token, UINT64_MAX});
+    const auto first = watches_.lower_bound({request.token, 0});
+    const auto last = watches_.upper_bound({request.token, UINT64_MAX});
     if (static_cast<std::size_t>(std::distance(first, last)) >= ctx_.options.bounds.watches_per_session) {
         ctx_.count("watches_refused");
         return Error{ErrorCode::overloaded, "this worker has as many watches as it may have: end some first"};
     }
-    (void)unwatch(request.token, request.number);
-    const GroupRef ref = remote_[request] = begin(group);
-    by_group_[ref].remote.insert(request);
-    const Session* session = sessions_.find(request.token);
-    if (!session) return Done{};
-    const bool all = ref == kNoGroup;
-    walks_[request] = {
-        all ? 0 : ref, {}, all ? kNoGroup : ref + 1, {}, Drawn(ctx_.memory, memory_of(session->share()))};
-    ready_.insert(request.token);
+    if (const Session* session = sessions_.find(request.token)) begin(request, group, session->share());
     return Done{};
 }
 
 Result<Done> Watches::unwatch(SessionToken token, std::uint64_t number) {
-    const auto it = remote_.find({token, number});
-    if (it == remote_.end()) return Error{ErrorCode::bad_request, "there is no such watch, or it has ended already"};
-    by_group_[it->second].remote.erase(it->first);
-    walks_.erase(it->first);
-    end(it->second);
-    remote_.erase(it);
+    const auto it = watches_.find({token, number});
+    if (it == watches_.end()) return Error{ErrorCode::bad_request, "there is no such watch, or it has ended already"};
+    end(it);
     return Done{};
 }
 
 void Watches::session_ended(SessionToken token) {
     ready_.erase(token);
-    for (auto it = remote_.lower_bound({token, 0}); it != remote_.end() && it->first.token == token;) {
-        by_group_[it->second].remote.erase(it->first);
-        walks_.erase(it->first);
-        end(it->second);
-        it = remote_.erase(it);
-    }
+    for (auto it = watches_.lower_bound({token, 0}); it != watches_.end() && it->first.token == token;) it = end(it);
 }
 
-void Watches::push(const SessionRequest& watch, const std::shared_ptr<const WatchUpdate>& update, bool last) {
-    sessions_.push(watch.token, WatchPart{watch.number, update, {}, update->end(), last}, update->bytes());
+void Watches::push(const SessionRequest& watch, const std::shared_ptr<const WatchUpdate>& update, bool continued,
+                   bool last) {
+    if (watch.token)
+        return sessions_.push(watch.token, WatchPart{watch.number, update, {}, update->end(), last}, update->bytes());
+    WatchEvent event = update->whole();
+    event.continued = continued;
+    event.more = !last;
+    ctx_.emit(TellWatcher{WatchId{watch.number}, std::move(event)});
 }
 
-// ---- snapshots for workers -----------------------------------------------------------
+// ---- snapshots -----------------------------------------------------------------------
 
 void Watches::flush() {
     for (const SessionToken token : sessions_.take_roomy()) ready_.insert(token);
@@ -110,13 +91,13 @@ void Watches::flush() {
     }
 }
 
-/// Continues the oldest walk of a session by one part. False if it has none, or has to wait.
+/// Continues the oldest walk of a session, or of this process, by one part. False if it has none, or has to wait.
 bool Watches::walk_on(SessionToken token, GroupRef& budget) {
     Session* session = sessions_.find(token);
     const auto at = walks_.lower_bound({token, 0});
-    if (!session || at == walks_.end() || at->first.token != token) return false;
-    const std::size_t room = session->room_for_part();
-    session->waits_for_room = room == 0;
+    if ((token && !session) || at == walks_.end() || at->first.token != token) return false;
+    const std::size_t room = session ? session->room_for_part() : ctx_.options.bounds.chunk_bytes;
+    if (session) session->waits_for_room = room == 0;
     if (room > 0) walk_on(at, room, budget);
     return room > 0;
 }
@@ -142,10 +123,13 @@ void Watches::walk_on(Walks::iterator at, std::size_t most, GroupRef& budget) {
         walk.place = {};
     }
     const bool is_over = walk.next >= end;
+    const bool continued = walk.has_begun;
+    walk.has_begun = walk.has_begun || !part.groups.empty();
     const auto later = is_over ? std::exchange(walk.later, {}) : decltype(walk.later)();
     if (is_over) walks_.erase(at);
     // A push may end the session. Its watches stand until session_ended().
-    if (is_over || !part.groups.empty()) push(watch, std::make_shared<const WatchUpdate>(std::move(part)), is_over);
+    if (is_over || !part.groups.empty())
+        push(watch, std::make_shared<const WatchUpdate>(std::move(part)), continued, is_over);
     for (const auto& update : later) push(watch, update);
 }
 
@@ -161,6 +145,7 @@ bool Watches::keep_for_later(const SessionRequest& watch, const GroupUpdate& upd
     const bool has_room = walk.bytes.has_room(more) || walk.bytes.amount() + more <= kLeastForWatches;
     walk.bytes += more;
     walk.later.push_back(std::move(event));
+    if (!watch.token) return true;  // its walk waits for nobody, and is over in some turns
     // Half of the backlog: at the end of the walk the changes join what is there of the snapshot.
     const Bounds& bounds = ctx_.options.bounds;
     if (!has_room || walk.bytes.amount() > bounds.backlog_bytes / 2 || walk.later.size() > bounds.backlog_items / 2)
@@ -187,19 +172,16 @@ std::size_t Watches::memory() const {
 
 std::optional<std::string> Watches::over_bounds() const {
     for (const auto& [watch, walk] : walks_)
-        if (walk.later.size() > ctx_.options.bounds.backlog_items + 1) return "changes during a snapshot";
+        if (watch.token && walk.later.size() > ctx_.options.bounds.backlog_items + 1)
+            return "changes during a snapshot";
     return std::nullopt;
 }
 
 // ---- what has changed ----------------------------------------------------------------
 
 void Watches::tell(const Watchers& watchers, const GroupUpdate& update) {
-    if (!watchers.embedded.empty()) {
-        const WatchEvent event = update.event->whole();
-        for (const WatchId watch : watchers.embedded) ctx_.emit(TellWatcher{watch, event});
-    }
     // A push may end a session, but its watches stand until session_ended(), so `watchers` does not change here.
-    for (const auto& watch : watchers.remote)
+    for (const auto& watch : watchers)
         if (!keep_for_later(watch, update)) push(watch, update.event);
 }
 

@@ -16,17 +16,18 @@ namespace muster::cluster {
 /// A watcher gets a snapshot first and then every update, exactly once. Whatever changes a shown table makes a
 /// GroupUpdate (tables/group_updates.hpp), and watchers are told of nothing else, so none is missed.
 ///
-/// The snapshot for a worker is a walk: its parts are made while the worker takes them, so it needs no memory, however
-/// large the tables are. What changes where the walk has passed is told after it. Other changes are in the parts to
-/// come.
+/// The snapshot is a walk, of which a turn makes a part, so that it delays nobody, however large the tables are. For a
+/// worker the parts are made while it takes them, so it needs no memory. What changes where the walk has passed is told
+/// after it. Other changes are in the parts to come.
 class Watches {
 public:
     Watches(Context& context, Replicas& replicas, Sessions& sessions)
         : ctx_(context), replicas_(replicas), sessions_(sessions) {}
 
-    /// Begins with a snapshot of what is shown now. Watches every group if both names are empty.
+    /// Begins with a snapshot, with as much of it as fits one turn at once. Watches every group if both names are
+    /// empty.
     void watch(WatchId watch, const Group& group);
-    void unwatch(WatchId watch);
+    void unwatch(WatchId watch) { (void)unwatch({}, watch.value); }
     /// The same for a request of a worker. Errors: overloaded (Bounds::watches_per_session).
     Result<Done> watch(const SessionRequest& request, const Group& group);
     /// Errors: bad_request if there is no such watch.
@@ -44,27 +45,25 @@ public:
     [[nodiscard]] std::size_t memory() const;
 
 private:
-    /// The watchers of one group.
-    struct Watchers {
-        std::set<WatchId> embedded;
-        std::set<SessionRequest> remote;
-    };
+    /// Watchers inside this process have no session, and the number of their WatchId.
+    using Watchers = std::set<SessionRequest>;
     /// A snapshot under way.
     struct Walk {
         GroupRef next = 0;   // all groups below have been passed,
         MembersPlace place;  // and in this one, the members before
         GroupRef end = 0;    // the group at which it ends; kNoGroup: after all groups
+        bool has_begun = false;
         std::vector<std::shared_ptr<const WatchUpdate>> later{};  // what changed where it has passed
         Drawn bytes{};                                            // of `later`
     };
     using Walks = std::map<SessionRequest, Walk>;
 
-    /// kNoGroup if both names are empty. Otherwise takes a use of the group, so that its ref is not given to another.
-    GroupRef begin(const Group& group);
-    void end(GroupRef ref);
+    void begin(const SessionRequest& watch, const Group& group, const SharedShare& share);
+    using Watched = std::map<SessionRequest, GroupRef>;
+    Watched::iterator end(Watched::iterator watch);
     void tell(const Watchers& watchers, const GroupUpdate& update);
-    [[nodiscard]] WatchEvent snapshot(const Group& group) const;
-    void push(const SessionRequest& watch, const std::shared_ptr<const WatchUpdate>& update, bool last = true);
+    void push(const SessionRequest& watch, const std::shared_ptr<const WatchUpdate>& update, bool continued = false,
+              bool last = true);
     bool keep_for_later(const SessionRequest& watch, const GroupUpdate& update);
     static std::shared_ptr<const WatchUpdate> passed(const Walk& walk, const GroupUpdate& update);
     bool walk_on(SessionToken token, GroupRef& budget);
@@ -73,11 +72,10 @@ private:
     Context& ctx_;
     Replicas& replicas_;
     Sessions& sessions_;
-    std::map<WatchId, GroupRef> embedded_;
-    std::map<SessionRequest, GroupRef> remote_;
-    std::map<GroupRef, Watchers> by_group_;  // kNoGroup: those of every group
+    Watched watches_;                        // kNoGroup: of every group; else each holds a use of its group
+    std::map<GroupRef, Watchers> by_group_;  // the same
     Walks walks_;
-    std::set<SessionToken> ready_;  // sessions with a walk that can go on
+    std::set<SessionToken> ready_;  // sessions, and this process, with a walk that can go on
     SessionToken last_;             // of them, whose walk went on last: the others are next
 };
 

@@ -1,23 +1,9 @@
 #include "node/client/watches.hpp"
 
-#include <iterator>
 #include <utility>
 
 namespace muster::client {
 namespace {
-
-/// Appends `more`. A group that was cut at the end of the previous part continues.
-void append(std::vector<GroupMembers>& groups, std::vector<GroupMembers>&& more) {
-    for (auto& next : more) {
-        if (!groups.empty() && groups.back().group == next.group) {
-            auto& members = groups.back().members;
-            members.insert(members.end(), std::make_move_iterator(next.members.begin()),
-                           std::make_move_iterator(next.members.end()));
-        } else {
-            groups.push_back(std::move(next));
-        }
-    }
-}
 
 std::size_t count_members(const WatchEvent& event) {
     std::size_t count = event.groups.size();
@@ -91,7 +77,7 @@ Watches::Taken Watches::take(proto::WatchNews&& part, WatchUpdate& update) {
     if (!entry.partial) {
         entry.partial = std::move(part.event);
     } else {
-        append(entry.partial->groups, std::move(part.event.groups));
+        proto::append(*entry.partial, std::move(part.event));
     }
     if (!part.last) return Taken::nothing;
     update = WatchUpdate{entry.handler, std::move(*entry.partial)};

@@ -5,7 +5,9 @@
 #include <muster/types.hpp>
 
 #include <cstdint>
+#include <iterator>
 #include <memory>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -40,6 +42,20 @@ struct WatchNews {
     bool last = true;
     bool operator==(const WatchNews&) const = default;
 };
+
+/// Puts an event together of its parts. A group that was cut at the end of a part continues in the next.
+inline void append(WatchEvent& event, WatchEvent&& part) {
+    auto& groups = event.groups;
+    for (auto& next : part.groups) {
+        if (!groups.empty() && groups.back().group == next.group) {
+            auto& members = groups.back().members;
+            members.insert(members.end(), std::make_move_iterator(next.members.begin()),
+                           std::make_move_iterator(next.members.end()));
+        } else {
+            groups.push_back(std::move(next));
+        }
+    }
+}
 
 using StreamItem = std::variant<Delivery, Gap, WatchNews>;
 

@@ -150,6 +150,7 @@ constexpr std::string_view kPathsNotHere[] = {
 constexpr std::string_view kMarks[] = {
     "answer in several turns",
     "snapshot of all groups in parts",
+    "snapshot for a watcher inside a node in parts",
     "end noticed before the last words",
     "frame refused by the codec",
     "handler removed with notifications waiting",

@@ -151,7 +151,8 @@ void Model::check_log(Watched& watched, Host& host) {
 }
 
 void Model::compare_views(const Host& host) const {
-    for (const auto& [watch, view] : watched_.at(host.place()).views) view.compare(host.core());
+    for (const auto& [watch, view] : watched_.at(host.place()).views)
+        if (!view.is_partial()) view.compare(host.core());
 }
 
 // ---- the final state -------------------------------------------------------
@@ -181,6 +182,8 @@ std::optional<std::string> Model::unsettled_at(Watched& watched, Host& host) {
     const Core& core = host.core();
     if (!core.is_ready()) return "is not ready";
     if (!watched.calls.empty()) return "has not answered a call";
+    for (const auto& [watch, partial] : watched.views)
+        if (partial.is_partial()) return "has not told a watcher the rest of a snapshot";
     const View& view = watched.views.at(kMainWatch.value);
     for (const auto& [id, part] : view.parts()) {
         if (!part.life->running) return "still shows members of " + id.name + ", whose life has ended";

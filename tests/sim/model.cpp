@@ -252,6 +252,7 @@ void Model::see(Watched& watched, Host& host, const Action& action) {
         const auto view = watched.views.find(told->watch.value);
         if (view == watched.views.end()) fail(watched, "tells a watcher that has ended");
         view->second.take(told->event, truth_);
+        if (told->event.continued) ++world_.coverage.marks["snapshot for a watcher inside a node in parts"];
         see_reasons(watched, told->event);
     } else if (const auto* answer = std::get_if<Answer>(&action)) {
         see_answer(watched, *answer);

@@ -114,8 +114,10 @@ Life& Truth::succeed(Life& life, const NodeId& id) {
 
 void View::take(const WatchEvent& event, Truth& truth) {
     if (event.kind == WatchEvent::Kind::snapshot) {
-        started_ = true;
-        parts_.clear();
+        if (event.continued == (started_ || !partial_)) fail("a part of a snapshot is out of place");
+        started_ = !event.more;
+        partial_ = event.more;
+        if (!event.continued) parts_.clear();
     } else if (!started_) {
         fail("an event comes before the snapshot");
     } else if (event.groups.size() != 1 || event.groups[0].members.empty()) {

@@ -99,7 +99,8 @@ public:
     void compare(const cluster::Core& core) const;
 
     [[nodiscard]] const std::map<NodeId, Part>& parts() const { return parts_; }
-    [[nodiscard]] bool started() const { return started_; }
+    /// The snapshot, or the rest of it, is to come.
+    [[nodiscard]] bool is_partial() const { return !started_; }
     [[nodiscard]] const Group& filter() const { return filter_; }
 
 private:
@@ -111,6 +112,7 @@ private:
     std::string name_;
     Group filter_;
     bool started_ = false;
+    bool partial_ = false;  // parts of the snapshot are to come
     std::map<NodeId, Part> parts_;
 };
 

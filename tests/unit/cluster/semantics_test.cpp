@@ -18,7 +18,7 @@ std::map<Group, std::set<std::string>> view_of(const std::vector<Net::WatcherEve
     std::map<Group, std::set<std::string>> view;
     for (const auto& [node, id, event] : seen) {
         if (id != watch) continue;
-        if (event.kind == WatchEvent::Kind::snapshot) view.clear();
+        if (event.kind == WatchEvent::Kind::snapshot && !event.continued) view.clear();
         for (const auto& group : event.groups)
             for (const auto& member : group.members) {
                 auto& members = view[group.group];
@@ -247,6 +247,26 @@ TEST_F(Semantics, AWatchIsExactUnderConcurrentChanges) {
     net.run(milliseconds(200));
     for (unsigned i = 0; i < 20; ++i)
         EXPECT_EQ(view_of(net.watch_events, WatchId{i}), table_of(net, "c")) << "watch " << i;
+}
+
+TEST(LongSnapshot, OfAWatcherInsideTheNodeTakesSeveralTurns) {
+    Net net([](Options& options) { options.bounds.chunk_bytes = 1; });
+    net.start("a");
+    net.run(milliseconds(1000));
+    const auto group = [](unsigned i) { return Group{"long", std::to_string(i)}; };
+    for (unsigned i = 0; i < 100; ++i) net.join("a", HandlerId{i + 1}, group(i));
+    Actions actions;
+    net.core("a").step({net.now, LocalWatch{WatchId{1}, {}}}, actions);
+    for (auto& action : actions)
+        if (auto* tell = std::get_if<TellWatcher>(&action)) net.watch_events.push_back({"a", tell->watch, tell->event});
+    EXPECT_LT(net.watch_events.size(), 100u);
+    EXPECT_TRUE(net.watch_events.back().event.more);
+    // One of these has been told, the other has not.
+    net.leave("a", HandlerId{1}, group(0));
+    net.leave("a", HandlerId{100}, group(99));
+    net.join("a", HandlerId{101}, group(100));
+    EXPECT_FALSE(net.watch_events.back().event.more);
+    EXPECT_EQ(view_of(net.watch_events, WatchId{1}), table_of(net, "a"));
 }
 
 TEST_F(Semantics, AnEndedWatchGetsNothing) {
