@@ -105,7 +105,11 @@ void HandlerPool::run(State& state, Threads::iterator self) {
     current_calls = &self->calls;
     Lock lock(state.mutex);
     while (wait_for_work(state, lock)) {
-        run_one(state, lock);
+        // For as long as there is work: for each strand, it would cost more than a quick handler.
+        const ScopedSignalMask of_user(state.signals);
+        do {
+            run_one(state, lock);
+        } while (!state.stopped && !state.ready.empty());
         ++state.idle;
     }
     if (state.stopped) return;
@@ -135,19 +139,13 @@ void HandlerPool::poll_for_work(State& state, Lock& lock) {
     --state.polling;
 }
 
-bool HandlerPool::run_batch(const State& state, Strand& strand) {
-    const ScopedSignalMask of_user(state.signals);
-    current_strand = &strand;
-    const bool more = strand.run_batch();
-    current_strand = nullptr;
-    return more;
-}
-
 void HandlerPool::run_one(State& state, Lock& lock) {
     auto strand = state.take();
     if (state.is_short()) state.keeper_wakeup.notify_one();
     lock.unlock();
-    const bool more = run_batch(state, *strand);
+    current_strand = strand.get();
+    const bool more = strand->run_batch();
+    current_strand = nullptr;
     lock.lock();
     if (more && !state.stopped) {
         state.put(std::move(strand));

@@ -103,7 +103,6 @@ private:
     static void poll_for_work(State& state, Lock& lock);
     static void run_one(State& state, Lock& lock);
     /// Called unlocked.
-    static bool run_batch(const State& state, Strand& strand);
     static void keep(const std::shared_ptr<State>& state);
     static bool grow_if_stuck(const std::shared_ptr<State>& state, Lock& lock);
     static void shrink(State& state);
