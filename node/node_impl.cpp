@@ -318,7 +318,7 @@ Result<Watch> Node::Impl::watch(const Group& group, OnWatch handler) {
         guarded.guard(group, [&] { handler(event); });
     };
     const WatchInbox::Limits limits{kWatchEvents, kWatchBytes};
-    Watcher watcher{group, {}, std::make_shared<WatchInbox>(*pool, limits, run), std::make_shared<Told>()};
+    Watcher watcher{group, {}, std::make_shared<WatchInbox>(*pool, limits, run)};
     Watch watch;
     {
         // Registered before the core knows the watch, because the loop may deliver the snapshot before post() returns.

@@ -61,10 +61,10 @@ private:
                  proto::Copy copy);
     void deliver(const NodeId& from, SessionToken session, const Routes::SharedMembers& members,
                  const proto::SharedNotice& notice, FanOutId id);
-    /// Whether the group's members here have had this call of a worker before. Only handlers inside this node and older
+    /// What this call of a worker is to the group's members here. Only handlers inside this node and older
     /// workers need to know it: others see it themselves, also after they were at another node.
     [[nodiscard]] proto::Copy copy_of(const proto::Notice& notice);
-    /// Not for members, of whom `awaited` count in the report: they have had it, or it is lost.
+    /// Reports a copy that is not delivered. `awaited` members count as delivered if they have had it, else as missed.
     void drop_copy(FanOutId id, std::uint64_t awaited, proto::Copy copy);
     [[nodiscard]] bool is_older(SessionToken token);
     void account(const Outcome& outcome);

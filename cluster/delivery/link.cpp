@@ -60,7 +60,7 @@ bool Link::is_lost(const Group& group) const {
                                                 [&](const auto& entry) { return entry.second.contains(group); });
 }
 
-proto::Ring<Link::Sized<proto::LinkItem>>::const_iterator Link::oldest_notice() const {
+Link::Items::const_iterator Link::oldest_notice() const {
     return std::find_if(waiting_.begin(), waiting_.end(),
                         [](const auto& out) { return std::holds_alternative<proto::SharedNotice>(out.item); });
 }
@@ -90,7 +90,7 @@ std::uint64_t Link::lowest_notice() const {
 
 void Link::drop_oldest() {
     const auto found = oldest_notice();
-    const auto before = std::count_if(proto::Ring<Sized<proto::LinkItem>>::const_iterator(waiting_.begin()), found,
+    const auto before = std::count_if(std::as_const(waiting_).begin(), found,
                                       [](const auto& out) { return std::holds_alternative<proto::Replay>(out.item); });
     lose(*std::get<proto::SharedNotice>(found->item), replays_numbered_ + static_cast<std::uint64_t>(before));
     bytes_ -= found->size;
@@ -108,7 +108,7 @@ bool Link::is_over(const Bounds& bounds) const {
 /// The peer may wait for them, and does not know that they wait here for so long. It asks again in vain, because this
 /// node has answered.
 void Link::strip_replays() {
-    proto::Ring<Sized<proto::LinkItem>> stripped;
+    Items stripped;
     for (auto& out : std::exchange(waiting_, {})) {
         bytes_ -= out.size;
         const auto& part = std::get<proto::Replay>(out.item);

@@ -87,11 +87,12 @@ private:
         Item item;
         std::size_t size = 0;
     };
+    using Items = proto::Ring<Sized<proto::LinkItem>>;
     void send_window(Context& context, Peers& peers, bool detour);
     [[nodiscard]] bool can_send(const Bounds& bounds) const;
     [[nodiscard]] bool must_ack() const;
     [[nodiscard]] bool has_unsent() const { return !lost_.empty() || !reports_.empty() || !waiting_.empty(); }
-    [[nodiscard]] proto::Ring<Sized<proto::LinkItem>>::const_iterator oldest_notice() const;
+    [[nodiscard]] Items::const_iterator oldest_notice() const;
     void strip_replays();
     void lose(const proto::Notice& notice, std::uint64_t after_replays);
     [[nodiscard]] bool has_untold_losses() const;
@@ -101,18 +102,18 @@ private:
     void number_next();
 
     NodeId peer_;
-    proto::Ring<Sized<proto::LinkItem>> window_;  // sent at least once; numbered acked_ + 1, acked_ + 2, …
-    std::map<Group, std::uint64_t> lost_;         // notices without a number, by group
+    Items window_;                         // sent at least once; numbered acked_ + 1, acked_ + 2, …
+    std::map<Group, std::uint64_t> lost_;  // notices without a number, by group
     std::map<std::uint64_t, std::map<Group, std::uint64_t>> lost_after_;  // the same, after so many replays
     std::uint64_t lowest_lost_ = UINT64_MAX;
     std::uint64_t replays_put_ = 0;       // parts of replays that came into waiting_
     std::uint64_t replays_numbered_ = 0;  // and went out of it
     proto::Ring<Sized<proto::NoticeReport>> reports_;
-    proto::Ring<Sized<proto::LinkItem>> waiting_;  // notices and replays
-    Drawn bytes_;                                  // of window_, reports_ and waiting_
-    std::uint64_t acked_ = 0;                      // the highest number that the peer has acknowledged
-    std::uint64_t sent_ = 0;                       // the highest number sent since the last retry began at acked_
-    std::size_t in_flight_ = 0;                    // bytes of the items acked_ + 1 … sent_
+    Items waiting_;              // notices and replays
+    Drawn bytes_;                // of window_, reports_ and waiting_
+    std::uint64_t acked_ = 0;    // the highest number that the peer has acknowledged
+    std::uint64_t sent_ = 0;     // the highest number sent since the last retry began at acked_
+    std::size_t in_flight_ = 0;  // bytes of the items acked_ + 1 … sent_
     std::uint64_t notices_sent_ = 0;
     unsigned attempts_ = 0;  // retries since the last acknowledgement of something new
     Instant retry_at_ = kNever;
