@@ -79,7 +79,7 @@ void Core::Impl::begin(Instant now, Actions& actions) {
     ctx.actions = &actions;
     first_action = actions.size();
     if (!std::exchange(started, true)) {
-        ctx.started_at = last_step = tick_due = heartbeat_due = ctx.now;
+        ctx.started_at = ctx.began_at = last_step = tick_due = heartbeat_due = ctx.now;
         unseeded_ready_at = ctx.now + ctx.options.timing.ready_wait;
         unsynced_ready_at = ctx.now + kReadyUnsynced;
     }
@@ -369,7 +369,8 @@ void Core::Impl::publish_heartbeat() {
     const Replica& own = replicas.own();
     publish(ctx,
             proto::Heartbeat{self.refutation, own.digest(), peers.digest(),
-                             proto::channel_report::kTold + proto::channel_report::kReplays, sessions.size(), draining},
+                             proto::channel_report::kTold + proto::channel_report::kReplays, sessions.size(), draining,
+                             milliseconds_of(ctx.now - ctx.began_at)},
             own.applied().value);
 }
 

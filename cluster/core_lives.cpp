@@ -16,6 +16,7 @@ void Core::Impl::adopt_incarnation(Incarnation incarnation) {
     replays.begin_life();
     links.begin_life();  // a node may have reported to notifiers before it was ready
     ctx.self.incarnation = incarnation;
+    ctx.began_at = ctx.now;
     ctx.proof = proof_of(ctx, peers.self_record({}));
     peers.begin_life();
     replicas.adopt(incarnation);

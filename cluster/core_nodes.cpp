@@ -231,6 +231,7 @@ void Core::Impl::on_heartbeat(const NodeId& from, const proto::Heartbeat& beat, 
     if (!peer) return;
     peer->workers = beat.workers;
     peer->draining = beat.draining;
+    if (beat.age_ms != 0) peer->began_at = std::min(peer->began_at, ctx.now - duration_of(beat.age_ms));
     peer->takes_addressed = beat.channels != 0;
     // Without keys anybody can make a heartbeat: one counts that says it, and only many that do not.
     peer->can_replay = peer->can_replay || (beat.channels & proto::channel_report::kReplays) != 0;

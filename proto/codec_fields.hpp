@@ -77,7 +77,7 @@ template <class Io> bool fields(Io& io, Refuse& m) {
 template <class Io> bool fields(Io& io, Deltas& m) { return io(m.about, m.first, m.deltas); }
 template <class Io> bool fields(Io& io, Heartbeat& m) {
     return io(m.refutation, m.digest, m.membership, AppendedNumber{m.channels}, AppendedNumber{m.workers},
-              AppendedFlag{m.draining});
+              AppendedFlag{m.draining}, AppendedNumber{m.age_ms});
 }
 template <class Io> bool fields(Io& io, Goodbye&) { return io(); }
 template <class Io> bool fields(Io& io, PeerNews& m) { return io(m.peers); }

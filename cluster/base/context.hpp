@@ -36,6 +36,7 @@ struct Context {
     bool is_serving = false;  // has been ready: this node is not ended because another process has its name
     Instant now{};
     Instant started_at{};        // the first step
+    Instant began_at{};          // this life, which another one of this process may have preceded
     Actions* actions = nullptr;  // null between steps
     Random random;
     Counters counters;

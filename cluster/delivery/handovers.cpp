@@ -36,8 +36,9 @@ bool Handovers::may_have_lost(const NodeId& origin, const proto::RejoinRequest& 
     const auto ended = ended_.find(origin);
     const Peer* peer = peers_.find(origin.name);
     if (ended == ended_.end() && peer && peer->record.id == origin && peer->is_live()) return false;
-    // A life that this node has not seen end had ended before it knew of the origin's name.
-    const Instant at = ended == ended_.end() ? ctx_.started_at : ended->second;
+    // A life that this node has not seen end had ended before this node began, and before the next life of its name.
+    Instant at = ended == ended_.end() ? ctx_.began_at : ended->second;
+    if (peer && origin.incarnation < peer->record.id.incarnation) at = std::min(at, peer->began_at);
     return ctx_.now - at <= duration_of(request.away_ms) + kSettled;
 }
 

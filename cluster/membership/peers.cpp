@@ -240,6 +240,7 @@ void Peers::replace_record(Peer& peer, const PeerRecord& news) {
         peer.beats_without_replay = 0;
         peer.workers = 0;
         peer.draining = false;
+        peer.began_at = kNever;
         peer.takes_addressed = peer.can_replay = peer.cannot_replay = peer.came_up_in_vain = peer.gossip_worked = false;
         return;
     }

@@ -64,6 +64,7 @@ struct Heartbeat {
     std::uint64_t channels = 0;
     std::uint64_t workers = 0;  // sessions at the sender
     bool draining = false;      // it asks them to go to other nodes
+    std::uint64_t age_ms = 0;   // since this life began; 0: an older minor
     bool operator==(const Heartbeat&) const = default;
 };
 

@@ -128,6 +128,7 @@ json body(const Heartbeat& m) {
     if (m.channels != 0) says["channels"] = m.channels;
     if (m.workers != 0) says["workers"] = m.workers;
     if (m.draining) says["draining"] = true;
+    if (m.age_ms != 0) says["age_ms"] = m.age_ms;
     return says;
 }
 json body(const Goodbye&) { return json::object(); }

@@ -156,5 +156,33 @@ TEST_F(WorkerMoves, WhatIsSentWhileAMovedMemberIsNowhereToBeSeenIsRemembered) {
     EXPECT_EQ(net.counter("c", "notices_replayed"), 2u);
 }
 
+/// A node that has just begun has seen no life end. It is told of no loss by one that had ended long before.
+TEST_F(WorkerMoves, AtANewNodeOnlyLivesThatEndedLatelyMayHaveLostSomething) {
+    const auto restart = [&](const std::string& node, const std::string& seed) {
+        const NodeId before = net.core(node).self();
+        net.kill(node);
+        net.start(node, seed);
+        run(milliseconds(500));
+        return before;
+    };
+    const auto loses = [&](const NodeId& origin, const NodeId& last) {
+        const auto worker = attach("c");
+        const proto::RejoinRequest again{kOrders, {{origin, 5}}, {{1, {}, 9000}}, last, 1};
+        net.from_worker("c", worker.connection, "w", worker.token, 1, again);
+        run(milliseconds(200));
+        const auto sent = net.take_sent(worker.connection);
+        return std::any_of(sent.begin(), sent.end(), [](const auto& message) {
+            const auto* gap = std::get_if<proto::Gap>(&message.body);
+            return gap && gap->at_least;
+        });
+    };
+    const NodeId b = restart("b", "a");
+    NodeId c = restart("c", "a");
+    EXPECT_TRUE(loses(b, c)) << "both may have died together";
+    run(seconds(2));
+    c = restart("c", "a");
+    EXPECT_FALSE(loses(b, c)) << "the next life of b is two seconds old";
+}
+
 }  // namespace
 }  // namespace muster::cluster::test
