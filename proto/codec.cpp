@@ -40,7 +40,8 @@ private:
 
 class Encoder {
 public:
-    explicit Encoder(std::string& out) : sink_{out}, packer_(sink_) {}
+    explicit Encoder(std::string& out, NoticeTable* notices = nullptr)
+        : sink_{out}, packer_(sink_), notices_(notices) {}
 
     template <class... Fields>
     bool operator()(Fields&&... parts) {
@@ -127,6 +128,11 @@ private:
     }
     void put(const SharedNotice& notice) { put(*notice); }
     void put(const Delivery& delivery) {
+        if (notices_ != nullptr) {
+            packer_.pack_array(2);
+            put(notices_->place_of(delivery.notice));
+            return put(*delivery.members);
+        }
         packer_.pack_array(kNotificationFields);
         const auto notice = delivery.notice.encoded();
         sink_.write(notice.head.data(), notice.head.size());
@@ -151,6 +157,7 @@ private:
 
     StringSink sink_;
     msgpack::packer<StringSink> packer_;
+    NoticeTable* notices_;  // of the bundle; null: none
 };
 
 template <class... Fields>
@@ -197,18 +204,36 @@ private:
     std::size_t used_ = 0;
 };
 
+/// What is known while a frame is read.
+struct Frame {
+    const NoticeTable* notices = nullptr;  // of the bundle; null: none
+    SharedMeta latest{};                   // the metadata read last
+};
+
 /// Reads the elements of one list in the order of their fields.
 class Decoder {
 public:
-    /// `count` elements are left of a list at nesting `depth`. `latest` is the metadata read last from this frame.
-    Decoder(Reader& reader, SharedMeta& latest, std::size_t count, std::size_t depth)
-        : reader_(reader), latest_(latest), left_(count), depth_(depth) {}
+    /// `count` elements are left of a list at nesting `depth`.
+    Decoder(Reader& reader, Frame& frame, std::size_t count, std::size_t depth)
+        : reader_(reader), frame_(frame), left_(count), depth_(depth) {}
 
     /// Fills `parts` from the next elements. Later elements belong to a newer minor version.
     template <class... Fields>
     bool operator()(Fields&&... parts) {
         constexpr std::size_t needed = (0u + ... + (kIsAppended<Fields> ? 0u : 1u));
         return left_ >= needed && (take(parts) && ...);
+    }
+    /// The notices of a bundle.
+    bool notices(std::vector<SharedNotice>& to) {
+        NoticeBlock block;
+        return each(to, [&](Decoder& elements, SharedNotice& next) {
+            auto notice = block.next(elements.left_ + 1 - to.size());
+            if (to.size() > 1) expect_names(*notice, *to[to.size() - 2]);
+            const bool sound =
+                elements.list([&](Decoder& item) { return head_fields(item, *notice) && tail_fields(item, *notice); });
+            next = SharedNotice(std::move(notice));
+            return sound;
+        });
     }
     /// Skips all remaining elements.
     bool skip_all() {
@@ -317,8 +342,8 @@ private:
     bool get(SharedMeta& to) {
         Meta meta;
         if (!get(meta)) return false;
-        if (meta != latest_.get()) latest_ = std::move(meta);
-        to = latest_;
+        if (meta != frame_.latest.get()) frame_.latest = std::move(meta);
+        to = frame_.latest;
         return true;
     }
     bool get(std::map<std::string, std::uint64_t>& to) {
@@ -371,17 +396,27 @@ private:
         return each(to, [&](Decoder& elements, Delivery& delivery) {
             return elements.list([&](Decoder& item) {
                 const Delivery* before = to.size() > 1 ? &to[to.size() - 2] : nullptr;
-                auto notice = notices.next(elements.left_ + 1 - to.size());
-                if (before) expect_names(*notice, *before->notice);
                 members.clear();
-                if (!head_fields(item, *notice) || !item(members) || !tail_fields(item, *notice)) return false;
-                delivery.notice = SharedNotice(std::move(notice));
+                if (frame_.notices != nullptr) {
+                    if (!item.placed(delivery.notice) || !item(members)) return false;
+                } else {
+                    auto notice = notices.next(elements.left_ + 1 - to.size());
+                    if (before) expect_names(*notice, *before->notice);
+                    if (!head_fields(item, *notice) || !item(members) || !tail_fields(item, *notice)) return false;
+                    delivery.notice = SharedNotice(std::move(notice));
+                }
                 delivery.members = before && *before->members == members
                                        ? before->members
                                        : std::make_shared<const std::vector<MemberNumber>>(members);
                 return true;
             });
         });
+    }
+    bool placed(SharedNotice& to) {
+        std::uint64_t place = 0;
+        const SharedNotice* found = (*this)(place) ? frame_.notices->find(place) : nullptr;
+        if (found != nullptr) to = *found;
+        return found != nullptr;
     }
     /// Most notices have the names of the one before.
     bool get(std::vector<LinkItem>& to) {
@@ -399,7 +434,7 @@ private:
         std::uint32_t count = 0;
         if (!reader_.array(count) || count > limits::kItems || count > reader_.left()) return false;
         to.reserve(std::min<std::size_t>(count, kReserved / sizeof(T)));  // records are larger than their encoding
-        Decoder elements(reader_, latest_, count, depth_ + 1);
+        Decoder elements(reader_, frame_, count, depth_ + 1);
         for (; count != 0; --count)
             if (!get_element(elements, to.emplace_back())) return false;
         return true;
@@ -408,7 +443,7 @@ private:
     bool list(const Fill& fill) {
         std::uint32_t count = 0;
         if (!reader_.array(count) || count > limits::kItems) return false;
-        Decoder inner(reader_, latest_, count, depth_ + 1);
+        Decoder inner(reader_, frame_, count, depth_ + 1);
         return fill(inner) && inner.skip_all();
     }
     template <class Record>
@@ -421,7 +456,7 @@ private:
     }
 
     Reader& reader_;
-    SharedMeta& latest_;
+    Frame& frame_;
     std::size_t left_;
     std::size_t depth_;
 };
@@ -442,11 +477,11 @@ bool decode_body(std::uint64_t type, Decoder& decoder, Body& body, bool& known, 
 }
 
 /// The error is valid only if the rest of the frame is well formed.
-Decoded decode_message(Reader& reader) {
+Decoded decode_message(Reader& reader, const NoticeTable* notices) {
     std::uint32_t count = 0;
     if (!reader.array(count) || count == 0) return DecodeError::bad_field;
-    SharedMeta latest;
-    Decoder parts(reader, latest, count, 1);
+    Frame frame{notices};
+    Decoder parts(reader, frame, count, 1);
     std::uint64_t major = 0;
     std::uint64_t type = 0;
     if (!parts(major)) return DecodeError::bad_field;
@@ -459,7 +494,7 @@ Decoded decode_message(Reader& reader) {
         header.scope.size() > limits::kScope)
         return DecodeError::bad_field;
 
-    Decoder rest(reader, latest, count - kHeaderFields - 1, 1);
+    Decoder rest(reader, frame, count - kHeaderFields - 1, 1);
     bool known = false;
     const bool sound =
         decode_body(type, rest, message.body, known, std::make_index_sequence<std::variant_size_v<Body>>{});
@@ -507,14 +542,71 @@ SharedNotice::Encoded SharedNotice::encoded() const {
     return {std::string_view(bytes).substr(0, held_->head_size), std::string_view(bytes).substr(held_->head_size)};
 }
 
-void encode(const Message& message, std::string& out) {
-    Encoder encoder(out);
+std::uint64_t NoticeTable::place_of(const SharedNotice& notice) {
+    if (next_ < notices_.size() && &*notices_[next_] == &*notice) return next_++;
+    const auto [found, is_new] = places_.try_emplace(&*notice, notices_.size());
+    if (is_new) {
+        notices_.push_back(notice);
+        const auto encoded = notice.encoded();
+        bytes_ += encoded.head.size() + encoded.tail.size();
+    }
+    next_ = static_cast<std::size_t>(found->second) + 1;
+    return found->second;
+}
+
+void NoticeTable::encode(std::string& out) const {
+    StringSink sink{out};
+    msgpack::packer<StringSink> packer(sink);
+    packer.pack_array(static_cast<std::uint32_t>(notices_.size()));
+    for (const auto& notice : notices_) {
+        packer.pack_array(kNotificationFields - 1);  // without the members
+        const auto encoded = notice.encoded();
+        out.append(encoded.head).append(encoded.tail);
+    }
+}
+
+void NoticeTable::clear() {
+    notices_.clear();
+    places_.clear();
+    next_ = bytes_ = 0;
+}
+
+bool NoticeTable::decode(Reader& reader) {
+    Frame frame;
+    return Decoder(reader, frame, 1, 1).notices(notices_);
+}
+
+namespace {
+
+void encode(const Message& message, Encoder encoder) {
     std::visit(
         [&]<class B>(const B& body) {
             MessageEncoder whole(encoder, kType<B>, message.header);
             fields(whole, const_cast<B&>(body));
         },
         message.body);
+}
+
+Decoded decode(std::string_view frame, const NoticeTable* notices) {
+    if (frame.size() > limits::kFrame) return DecodeError::too_large;
+    Reader reader(frame);
+    Decoded decoded = decode_message(reader, notices);
+    if (decoded) return decoded;
+    // A frame that is not one well-formed value is `malformed`, wherever its first fault is.
+    Reader again(frame);
+    if (!again.skip(limits::kDepth, limits::kItems)) return DecodeError::malformed;
+    if (!again.at_end()) return DecodeError::trailing_bytes;
+    return decoded;
+}
+
+}  // namespace
+
+void encode(const Message& message, std::string& out) {
+    encode(message, Encoder(out));
+}
+
+void encode(const Message& message, std::string& out, NoticeTable& notices) {
+    encode(message, Encoder(out, &notices));
 }
 
 std::string encode(const Message& message) {
@@ -524,15 +616,11 @@ std::string encode(const Message& message) {
 }
 
 Decoded decode(std::string_view frame) {
-    if (frame.size() > limits::kFrame) return DecodeError::too_large;
-    Reader reader(frame);
-    Decoded decoded = decode_message(reader);
-    if (decoded) return decoded;
-    // A frame that is not one well-formed value is `malformed`, wherever its first fault is.
-    Reader again(frame);
-    if (!again.skip(limits::kDepth, limits::kItems)) return DecodeError::malformed;
-    if (!again.at_end()) return DecodeError::trailing_bytes;
-    return decoded;
+    return decode(frame, nullptr);
+}
+
+Decoded decode(std::string_view frame, const NoticeTable& notices) {
+    return decode(frame, &notices);
 }
 
 std::optional<std::uint64_t> major_of(std::string_view frame) {

@@ -153,7 +153,7 @@ template <class Io> bool fields(Io& io, WatchEvent& m) {
 
 template <class Io> bool fields(Io& io, WorkerWelcome& m) {
     return io(m.token, m.resumed, m.heartbeat_ms, m.ttl_ms, m.grace_ms, m.node, m.nodes,
-              AppendedNumber{m.handover_ms});
+              AppendedNumber{m.handover_ms}, AppendedFlag{m.takes_bundles});
 }
 template <class Io> bool fields(Io& io, NodeHeartbeat& m) { return io(AppendedNumber{m.settled}); }
 template <class Io> bool fields(Io& io, Move& m) { return io(AppendedAddress{m.to}); }

@@ -24,6 +24,8 @@ inline constexpr std::size_t kItems = 65536;              // elements of one lis
 inline constexpr std::size_t kDepth = 10;                 // nesting of a message
 inline constexpr std::size_t kMembersPerCall = 65536;     // members of one join or leave
 inline constexpr std::size_t kMembersPerFrame = 1 << 18;  // members in one Deltas or SnapshotChunk
+inline constexpr std::size_t kBundle = 256;               // messages in one bundle
+inline constexpr std::uint64_t kLines = 65536;            // lines of one connection, over its whole time
 inline constexpr std::size_t kNodesInWelcome = 64;        // addresses in one WorkerWelcome
 inline constexpr std::size_t kChunkBytes = 192 * 1024;    // target size of one part of a long reply
 

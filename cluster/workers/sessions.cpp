@@ -136,7 +136,8 @@ void Sessions::hello(const proto::Message& message, const Sender& sender, Connec
     const SessionTiming& timing = ctx_.options.session;
     session->send(proto::WorkerWelcome{session->token(), resumed, milliseconds_of(timing.heartbeat),
                                        milliseconds_of(timing.ttl), milliseconds_of(timing.grace), node,
-                                       std::move(other_nodes), milliseconds_of(ctx_.options.timing.handover_window)});
+                                       std::move(other_nodes), milliseconds_of(ctx_.options.timing.handover_window),
+                                       true});
 }
 
 void Sessions::attach(Session& session, ConnectionId connection, std::uint64_t received) {

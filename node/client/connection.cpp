@@ -36,10 +36,10 @@ std::vector<Connection::Key> Connection::keys_for(const std::string& address) {
     std::vector<Key> keys;
     for (auto& [node, key] : keys_->node_keys(name)) keys.push_back({std::move(node), key});
     if (keys.size() <= kKeysAtOnce) return keys;
-    const auto first = static_cast<std::ptrdiff_t>(rotation_ % keys.size());
+    const auto first = static_cast<std::ptrdiff_t>(tried_->rotation % keys.size());
     std::rotate(keys.begin(), keys.begin() + first, keys.end());
-    rotation_ += kKeysAtOnce - 1;
-    if (const auto before = answered_.find(address); before != answered_.end())
+    tried_->rotation += kKeysAtOnce - 1;
+    if (const auto before = tried_->answered.find(address); before != tried_->answered.end())
         if (const auto found = std::find(keys.begin(), keys.end(), before->second); found != keys.end())
             std::iter_swap(keys.begin(), found);
     keys.resize(kKeysAtOnce);
@@ -70,12 +70,6 @@ void Connection::close() {
 void Connection::close_gently() {
     for (auto& one : candidates_) one.socket.set(zmq::sockopt::linger, kGoodbyeMs);
     close();
-}
-
-Connection Connection::hand_over() {
-    Connection other(context_, nullptr);
-    other.candidates_.swap(candidates_);
-    return other;
 }
 
 std::vector<int> Connection::fds() const {
@@ -121,8 +115,8 @@ bool Connection::receive(zmq::message_t& frame) {
 }
 
 void Connection::keep(std::size_t index) {
-    if (answered_.size() >= kMostAnswered) answered_.clear();
-    answered_[address_] = candidates_[index].key;
+    if (tried_->answered.size() >= kMostAnswered) tried_->answered.clear();
+    tried_->answered[address_] = candidates_[index].key;
     Candidate kept = std::move(candidates_[index]);
     candidates_.clear();
     candidates_.push_back(std::move(kept));

@@ -27,9 +27,21 @@ class Connection {
 public:
     static constexpr std::size_t kKeysAtOnce = 32;
 
+    struct Key {
+        std::string node;                         // the node that has it
+        std::optional<keys::PublicKey> key = {};  // empty: no encryption
+        bool operator==(const Key&) const = default;
+    };
+    /// Which keys a worker has tried, over all of its connections.
+    struct Tried {
+        std::map<std::string, Key>
+            answered;              // address -> the key that was right last time; always among the candidates
+        std::size_t rotation = 0;  // index of the first key that the next `open` tries
+    };
+
     /// The context must outlive the connection. `keys`: null: no encryption.
-    Connection(zmq::context_t& context, std::shared_ptr<keys::Keyring> keys)
-        : context_(context), keys_(std::move(keys)) {}
+    Connection(zmq::context_t& context, std::shared_ptr<keys::Keyring> keys, std::shared_ptr<Tried> tried)
+        : context_(context), keys_(std::move(keys)), tried_(std::move(tried)) {}
 
     /// Closes the connection that was open; frames that have not left are dropped. `address`: says whose key to expect.
     /// `endpoint`: "number:port". False if the endpoint is not valid, or if there is no key to expect.
@@ -37,9 +49,6 @@ public:
     void close();
     /// Closes, but gives frames up to 200 ms to leave. The end of the context waits for them.
     void close_gently();
-
-    /// Moves what is open to another object, from which nothing is to be received; no connection is open then.
-    [[nodiscard]] Connection hand_over();
 
     /// False if the connection is broken.
     bool send(const std::string& frame);
@@ -54,11 +63,6 @@ public:
     [[nodiscard]] const std::string& peer() const { return peer_; }
 
 private:
-    struct Key {
-        std::string node;                         // the node that has it
-        std::optional<keys::PublicKey> key = {};  // empty: no encryption
-        bool operator==(const Key&) const = default;
-    };
     struct Candidate {
         Key key;
         zmq::socket_t socket;
@@ -69,11 +73,10 @@ private:
 
     zmq::context_t& context_;
     const std::shared_ptr<keys::Keyring> keys_;
+    const std::shared_ptr<Tried> tried_;
     std::string address_;
     std::string peer_;
-    std::vector<Candidate> candidates_;    // one, after the first frame was received
-    std::map<std::string, Key> answered_;  // address -> the key that was right last time; always among the candidates
-    std::size_t rotation_ = 0;             // index of the first key that the next `open` tries
+    std::vector<Candidate> candidates_;  // one, after the first frame was received
 };
 
 /// A TCP connect that does not block, for one endpoint at a time.

@@ -8,15 +8,20 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <thread>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 #include <zmq.hpp>
 
 #include "node/client/time.hpp"
+#include "node/handlers/handler_pool.hpp"
 #include "node/io/wakeup.hpp"
 
 namespace muster::client {
+
+class Carrier;
 
 /// Runs tasks in turns on one thread: an event loop on epoll. It never runs a user's code, and no task may block.
 ///
@@ -39,11 +44,14 @@ public:
     class Registration {
     public:
         explicit Registration(Task& task) : task_(&task) {}
+        /// The reactor owns the task until its last turn.
+        explicit Registration(std::shared_ptr<Task> task) : owned_(std::move(task)), task_(owned_.get()) {}
 
     private:
         friend class Reactor;
         using Timers = std::multimap<Instant, std::shared_ptr<Registration>>;
 
+        const std::shared_ptr<Task> owned_;
         Task* const task_;
         std::uint64_t number_ = 0;  // tells epoll's events apart
         std::atomic<bool> woken_{false};
@@ -82,6 +90,11 @@ public:
     /// Call it in a turn only. False if the system cannot watch more descriptors.
     [[nodiscard]] bool listen(const Registration& registration, int fd, Ready ready) const;
     [[nodiscard]] zmq::context_t& context() { return context_; }
+    /// The connections that tasks share, by what they connect to. For the reactor's thread only.
+    using Carriers = std::map<std::string, std::weak_ptr<Carrier>>;
+    [[nodiscard]] Carriers& carriers() { return carriers_; }
+    /// Runs the handlers of all workers, with the signal mask of the thread that made the reactor.
+    [[nodiscard]] node::HandlerPool& handlers() { return handlers_; }
 
 private:
     using Lock = std::unique_lock<std::mutex>;
@@ -125,6 +138,10 @@ private:
     std::unordered_map<std::uint64_t, std::shared_ptr<Registration>> registrations_;
     Registration::Timers timers_;
     std::vector<std::shared_ptr<Registration>> turns_;  // to be run, each once
+    Carriers carriers_;
+
+    // A thread that is blocked in handlers for so long has another one beside it, until each worker has its own.
+    node::HandlerPool handlers_{{.threads = 2, .max_threads = 4096, .patience = std::chrono::milliseconds(2)}};
 
     std::thread thread_;
 };

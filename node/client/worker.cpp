@@ -141,8 +141,8 @@ struct Faults {
     node::LogQueue log;
 };
 
-client::HandlerThread::Handlers handlers_of(const Worker::Options& options, const std::shared_ptr<Faults>& faults) {
-    client::HandlerThread::Handlers handlers;
+client::HandlerQueue::Handlers handlers_of(const Worker::Options& options, const std::shared_ptr<Faults>& faults) {
+    client::HandlerQueue::Handlers handlers;
     if (options.on_gap)
         handlers.on_gap = [on_gap = options.on_gap](const client::Lost& lost) { on_gap({lost.missed, lost.at_least}); };
     handlers.on_attachment = options.on_attachment;

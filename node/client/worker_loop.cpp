@@ -12,7 +12,7 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr std::size_t kToOpen = 2;  // descriptors of a connection: one of ours and one of libzmq
-constexpr int kFramesPerTurn = 256;
+constexpr int kMessagesPerTurn = 256;
 constexpr milliseconds kLastHandler{200};  // the goodbye waits so long: what the handler handles counts as delivered
 constexpr milliseconds kClosingTurn{20};
 constexpr std::size_t kRoomForAnswers = 1024;  // items beyond the inbox's bound; a node's window is not larger
@@ -23,7 +23,7 @@ Instant clock_now() {
 
 }  // namespace
 
-WorkerLoop::WorkerLoop(Session::Options options, std::size_t inbox, HandlerThread::Handlers handlers,
+WorkerLoop::WorkerLoop(Session::Options options, std::size_t inbox, HandlerQueue::Handlers handlers,
                        std::shared_ptr<StateFile> state, std::shared_ptr<keys::Keyring> keys,
                        std::function<void(LogLine)> log)
     : reactor_(Reactor::shared()),
@@ -31,18 +31,18 @@ WorkerLoop::WorkerLoop(Session::Options options, std::size_t inbox, HandlerThrea
       state_(std::move(state)),
       log_(std::move(log)),
       session_(std::move(options)),
-      connection_(reactor_->context(), std::move(keys)),
+      line_(*reactor_, registration_, keys),
+      old_line_(*reactor_, registration_, keys),
       resolver_([this] { wake(); }) {
     if (state_)
         handlers.on_handled = [kept = state_](std::uint64_t session, std::uint64_t seq) {
             kept->handled(session, seq);
         };
-    // The handlers' thread can outlive this object (see HandlerThread::join), so it must not use `this`.
-    handler_thread_ = std::make_shared<HandlerThread>(
-        inbox, std::move(handlers),
+    // The queue can outlive this object (see HandlerQueue::join), so it must not use `this`.
+    handlers_ = std::make_shared<HandlerQueue>(
+        reactor_->handlers(), inbox, std::move(handlers),
         [reactor = reactor_, registration = registration_] { reactor->wake(registration); });
     problem_ = session_.problem();
-    handler_thread_->start();
     session_.start(clock_now());
     reactor_->add(registration_);
 }
@@ -50,23 +50,23 @@ WorkerLoop::WorkerLoop(Session::Options options, std::size_t inbox, HandlerThrea
 WorkerLoop::~WorkerLoop() {
     close();
     reactor_->wait_until_ended(registration_);  // close() did not wait if a handler destroys this worker
-    handler_thread_->join();
+    handlers_->join();
 }
 
 void WorkerLoop::close() {
     if (is_elsewhere()) return;
     {
         const std::lock_guard lock(mutex_);
-        if (!closing_) close_until_ = clock_now() + (handler_thread_->on_own_thread() ? milliseconds(0) : kLastHandler);
+        if (!closing_) close_until_ = clock_now() + (handlers_->is_current() ? milliseconds(0) : kLastHandler);
         closing_ = true;
     }
     post_ended_.notify_all();
-    handler_thread_->stop();
+    handlers_->stop();
     wake();
-    if (handler_thread_->on_own_thread()) return;
+    if (handlers_->is_current()) return;
     std::call_once(closed_, [this] {
         reactor_->wait_until_ended(registration_);
-        handler_thread_->join();
+        handlers_->join();
     });
 }
 
@@ -165,7 +165,7 @@ void WorkerLoop::unwatch(Watch watch, WatchHandler& handler) {
         commands_.emplace_back([watch](Session& session, Instant now) { session.unwatch(now, watch); });
     }
     wake();
-    handler_thread_->wait_until_idle(handler);
+    handlers_->wait_until_idle(handler);
 }
 
 NodeInfo WorkerLoop::node() const {
@@ -196,8 +196,7 @@ std::optional<Instant> WorkerLoop::turn() {
 
 Instant WorkerLoop::next_turn() const {
     const auto now = clock_now();
-    // Sending can consume the edge of ZeroMQ's descriptor that signalled input, and no further edge may come.
-    if (listening_ && connection_.has_input()) return now;
+    if (listening_ && line_.has_input()) return now;
     const auto next = std::min({session_.next_deadline(), resolver_.deadline(), port_check_.deadline()});
     const std::lock_guard lock(mutex_);
     return closing_ ? std::min(next, now + kClosingTurn) : next;
@@ -205,11 +204,11 @@ Instant WorkerLoop::next_turn() const {
 
 bool WorkerLoop::may_close() const {
     const std::lock_guard lock(mutex_);
-    return closing_ && commands_.empty() && (handler_thread_->has_ended() || clock_now() >= close_until_);
+    return closing_ && commands_.empty() && (handlers_->has_ended() || clock_now() >= close_until_);
 }
 
 void WorkerLoop::report_progress() {
-    const auto progress = handler_thread_->progress();
+    const auto progress = handlers_->progress();
     session_.handled(progress.session, progress.seq);
 }
 
@@ -220,10 +219,11 @@ void WorkerLoop::finish() {
     session_.close();
     perform();
     if (was_attached) {
-        connection_.close_gently();
+        line_.close_gently();
     } else {
-        connection_.close();
+        line_.close();
     }
+    old_line_.close_gently();
     const std::lock_guard lock(mutex_);
     attached_ = false;
     for (auto& [id, call] : calls_) fulfil(call, closed());
@@ -233,7 +233,7 @@ void WorkerLoop::finish() {
 bool WorkerLoop::has_room() const {
     // A handler may wait for the answer to a call. That answer can be behind stream items, so these are read as well.
     const std::size_t more = session_.awaits_answer() ? kRoomForAnswers : 0;
-    return handler_thread_->size() < handler_thread_->capacity() + more;
+    return handlers_->size() < handlers_->capacity() + more;
 }
 
 void WorkerLoop::update_listening() {
@@ -254,21 +254,27 @@ void WorkerLoop::run_commands() {
 
 void WorkerLoop::receive() {
     if (!listening_) return;
-    zmq::message_t frame;
-    for (int i = 0; i < kFramesPerTurn && connection_.receive(frame); ++i) {
+    proto::Decoded message = proto::DecodeError::malformed;
+    for (int i = 0; i < kMessagesPerTurn && line_.receive(message); ++i) {
         const auto now = clock_now();
-        if (frame.more()) continue;  // messages of the protocol have one part
-        auto decoded = proto::decode({static_cast<const char*>(frame.data()), frame.size()});
         const bool was_attached = session_.is_attached();
-        if (decoded) {
-            session_.message_arrived(now, std::move(*decoded), connection_.peer());
+        if (message) {
+            session_.message_arrived(now, std::move(*message), line_.peer());
         } else {
-            session_.undecodable(now, decoded.error());
+            session_.undecodable(now, message.error());
         }
         if (was_attached && !session_.is_attached())
-            break;  // the frames behind it came over a connection that was given up
+            break;  // the messages behind it came over a connection that was given up
     }
     perform();
+    if (line_.is_broken()) lose_connection();
+}
+
+void WorkerLoop::lose_connection() {
+    line_.close();
+    session_.connection_broken(clock_now());
+    // The next attempt is made in the next turn: a list of addresses that all fail immediately must not recurse.
+    wake();
 }
 
 void WorkerLoop::check_port() {
@@ -313,10 +319,7 @@ void WorkerLoop::report_shortage(int error) {
 bool WorkerLoop::open(const Open& open) {
     const int error = node::why_no_descriptors(kToOpen);
     report_shortage(error);
-    if (error != 0 || !connection_.open(open.address, open.endpoint)) return false;
-    for (const int fd : connection_.fds())
-        if (!reactor_->listen(*registration_, fd, Reactor::Ready::to_read)) return false;
-    return true;
+    return error == 0 && line_.open(open.address, open.endpoint);
 }
 
 void WorkerLoop::perform() {
@@ -327,13 +330,9 @@ void WorkerLoop::perform() {
                 session_.resolved(clock_now(), wanted.mapped(), std::move(found.numeric));
         broken = perform_actions();
     }
-    handler_thread_->push(items_);
+    handlers_->push(items_);
     answer(answers_);
-    if (!broken) return;
-    connection_.close();
-    session_.connection_broken(clock_now());
-    // The next attempt is made in the next turn: a list of addresses that all fail immediately must not recurse.
-    wake();
+    if (broken) lose_connection();
 }
 
 /// True if the connection is broken. What was to be sent over it is dropped then.
@@ -342,7 +341,7 @@ bool WorkerLoop::perform_actions() {
     session_.take_actions(actions_);
     for (auto& action : actions_) {
         if (const auto* send = std::get_if<Send>(&action)) {
-            broken = broken || !this->send(connection_, send->message);
+            broken = broken || !line_.send(send->message);
         } else if (const auto* open = std::get_if<Open>(&action)) {
             broken = !this->open(*open);
         } else {
@@ -367,19 +366,12 @@ void WorkerLoop::perform_action(Action& action) {
     } else if (const auto* reserve = std::get_if<Reserve>(&action)) {
         state_->reserve(reserve->requests);
     } else if (std::holds_alternative<KeepOld>(action)) {
-        old_connection_.emplace(connection_.hand_over());
+        line_.hand_over(old_line_);
     } else if (const auto* old = std::get_if<SendOld>(&action)) {
-        if (old_connection_) send(*old_connection_, old->message);
+        old_line_.send(old->message);
     } else if (std::holds_alternative<CloseOld>(action)) {
-        if (old_connection_) old_connection_->close_gently();
-        old_connection_.reset();
+        old_line_.close_gently();
     }
-}
-
-bool WorkerLoop::send(Connection& connection, const proto::Message& message) {
-    frame_.clear();
-    proto::encode(message, frame_);
-    return connection.send(frame_);
 }
 
 void WorkerLoop::answer(std::vector<Answer>& answers) {

@@ -14,8 +14,9 @@
 #include <variant>
 #include <vector>
 
+#include "node/client/carrier.hpp"
 #include "node/client/connection.hpp"
-#include "node/client/handler_thread.hpp"
+#include "node/client/handler_queue.hpp"
 #include "node/client/reactor.hpp"
 #include "node/client/session.hpp"
 #include "node/client/state_file.hpp"
@@ -30,7 +31,7 @@ public:
     /// `inbox`: items received and not handled, beyond which nothing is read from the node. `state`: where the session
     /// is kept for another process; null: nowhere. `keys`: null: no encryption. `log`: any thread. Throws
     /// std::system_error if the system has no more descriptors or threads.
-    WorkerLoop(Session::Options options, std::size_t inbox, HandlerThread::Handlers handlers,
+    WorkerLoop(Session::Options options, std::size_t inbox, HandlerQueue::Handlers handlers,
                std::shared_ptr<StateFile> state, std::shared_ptr<keys::Keyring> keys, std::function<void(LogLine)> log);
     ~WorkerLoop() override;
 
@@ -82,6 +83,7 @@ private:
     void run_commands();
     void report_progress();
     void receive();
+    void lose_connection();
     void check_port();
     void check_port(const Check& check);
     [[nodiscard]] bool open(const Open& open);
@@ -91,7 +93,6 @@ private:
     void perform();
     bool perform_actions();
     void perform_action(Action& action);
-    bool send(Connection& connection, const proto::Message& message);
     void keep(const Keep& said);
     void publish_state();
     void wake();
@@ -101,19 +102,18 @@ private:
 
     const std::shared_ptr<Reactor> reactor_;
     const std::shared_ptr<Reactor::Registration> registration_;
-    std::shared_ptr<HandlerThread> handler_thread_;
+    std::shared_ptr<HandlerQueue> handlers_;
     const std::shared_ptr<StateFile> state_;
     const std::function<void(LogLine)> log_;
 
     // Used by the reactor's thread only, except in the constructor.
     Session session_;
-    Connection connection_;
-    std::optional<Connection> old_connection_;  // while the worker moves: that of the session which it leaves
+    Line line_;
+    Line old_line_;  // while the worker moves: that of the session which it leaves
     PortCheck port_check_;
     node::Resolver resolver_;
     std::map<std::string, std::string> looked_up_;  // by "host:port": the address that the session wants to know
     std::vector<node::Resolver::Found> known_;      // results that the session has not been given yet
-    std::string frame_;
     Actions actions_;
     std::vector<Item> items_;
     std::vector<Answer> answers_;

@@ -125,6 +125,7 @@ bool Loop::perform() {
         std::visit(performer, action);
     }
     actions_.clear();
+    sockets_->flush(emit_);
     node_.flush_deliveries();
     return traffic;
 }

@@ -57,6 +57,8 @@ public:
     /// Waits for running batches and starts no other. If called from a handler, it does not wait for that handler,
     /// whose thread ends when the handler returns.
     void stop();
+    /// With which strands run.
+    [[nodiscard]] const SignalMask& signals() const { return state_->signals; }
     /// Number of threads now.
     [[nodiscard]] std::size_t threads() const;
 

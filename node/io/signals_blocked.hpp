@@ -19,6 +19,11 @@ public:
         pthread_sigmask(SIG_SETMASK, nullptr, &mask.set_);
         return mask;
     }
+    bool operator==(const SignalMask& other) const {
+        for (int signal = 1; signal < NSIG; ++signal)
+            if (sigismember(&set_, signal) != sigismember(&other.set_, signal)) return false;
+        return true;
+    }
 
 private:
     friend class ScopedSignalMask;

@@ -4,20 +4,21 @@
 
 namespace muster::node {
 
-cluster::ConnectionId ConnectionMap::id_of(std::string_view routing_id, int descriptor, cluster::Instant now) {
-    if (const auto found = by_routing_id_.find(routing_id); found != by_routing_id_.end()) {
+cluster::ConnectionId ConnectionMap::id_of(const Connection& from, cluster::Instant now) {
+    if (const auto found = by_line_.find({from.routing_id, from.line}); found != by_line_.end()) {
         touch(found->second, now);
-        found->second->connection.descriptor = descriptor;
+        found->second->connection.descriptor = from.descriptor;
+        found->second->connection.in_bundles = from.in_bundles;
         return found->second->id;
     }
-    if (entries_.size() >= max_connections_) {
-        erase(std::prev(entries_.end()));
+    if (size() >= max_connections_) {
+        erase(std::prev(others_.empty() ? sessions_.end() : others_.end()));
         ++evicted_;
     }
-    entries_.push_front({{std::string(routing_id), descriptor}, cluster::ConnectionId{++last_id_}, now});
-    by_routing_id_.emplace(entries_.front().connection.routing_id, entries_.begin());
-    by_id_.emplace(entries_.front().id, entries_.begin());
-    return entries_.front().id;
+    others_.push_front({from, cluster::ConnectionId{++last_id_}, now});
+    by_line_.emplace(Line(from.routing_id, from.line), others_.begin());
+    by_id_.emplace(others_.front().id, others_.begin());
+    return others_.front().id;
 }
 
 const ConnectionMap::Connection* ConnectionMap::find(cluster::ConnectionId id, cluster::Instant now) {
@@ -31,25 +32,35 @@ void ConnectionMap::forget(cluster::ConnectionId id) {
     if (const auto found = by_id_.find(id); found != by_id_.end()) erase(found->second);
 }
 
+void ConnectionMap::has_session(cluster::ConnectionId id) {
+    const auto found = by_id_.find(id);
+    if (found == by_id_.end() || found->second->has_session) return;
+    sessions_.splice(sessions_.begin(), others_, found->second);
+    found->second->has_session = true;
+}
+
 void ConnectionMap::clear() {
     by_id_.clear();
-    by_routing_id_.clear();
-    entries_.clear();
+    by_line_.clear();
+    sessions_.clear();
+    others_.clear();
 }
 
 void ConnectionMap::expire(cluster::Instant now) {
-    while (!entries_.empty() && now - entries_.back().used > idle_) erase(std::prev(entries_.end()));
+    for (Entries* entries : {&sessions_, &others_})
+        while (!entries->empty() && now - entries->back().used > idle_) erase(std::prev(entries->end()));
 }
 
 void ConnectionMap::touch(Entries::iterator entry, cluster::Instant now) {
     entry->used = now;
-    entries_.splice(entries_.begin(), entries_, entry);
+    Entries& entries = list_of(entry);
+    entries.splice(entries.begin(), entries, entry);
 }
 
 void ConnectionMap::erase(Entries::iterator entry) {
-    by_routing_id_.erase(entry->connection.routing_id);
+    by_line_.erase({entry->connection.routing_id, entry->connection.line});
     by_id_.erase(entry->id);
-    entries_.erase(entry);
+    list_of(entry).erase(entry);
 }
 
 }  // namespace muster::node

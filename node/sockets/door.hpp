@@ -4,6 +4,9 @@
 #include <muster/result.hpp>
 
 #include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
 
 #include <zmq.hpp>
 
@@ -13,6 +16,7 @@
 #include "node/sockets/connection_map.hpp"
 #include "node/sockets/other_majors.hpp"
 #include "node/sockets/server_socket.hpp"
+#include "proto/bundle.hpp"
 
 namespace muster::node {
 
@@ -31,20 +35,39 @@ public:
     void set_header(proto::Header header) { header_ = std::move(header); }
     void set_identity(const NodeId& self) { header_.incarnation = self.incarnation.value; }
 
-    /// Sends on a connection. Emits ConnectionLost if it is gone, or if its queue is full.
+    /// Sends on a connection, or keeps the message for a bundle until flush(). Emits ConnectionLost if the connection
+    /// is gone, or if its queue is full.
     void send_to(cluster::ConnectionId connection, const proto::Message& message, const Emit& emit);
+    void flush(const Emit& emit);
     /// Receives messages within the budget and emits them as Channel::door.
     void drain(const Emit& emit, ReceiveBudget budget);
     /// Forgets connections that were not used for long. To be called about once a second.
     void expire();
 
 private:
+    /// For one ZeroMQ connection.
+    struct Outgoing {
+        proto::BundleEncoder bundle;
+        std::vector<cluster::ConnectionId> lines;  // that have messages in it
+        int descriptor = -1;
+    };
+    using OutgoingBundles = std::unordered_map<std::string, Outgoing>;  // by routing id
+
+    [[nodiscard]] Sent send_frame(const std::string& routing_id, int descriptor);
+    void send_bundle(OutgoingBundles::value_type& outgoing, const Emit& emit);
+    void unsent(cluster::ConnectionId connection, Sent why, const Emit& emit);
+    void take_bundle(const Parts& parts, const ConnectionMap::Connection& from, const cluster::Sender& sender,
+                     const Emit& emit, ReceiveBudget& budget);
+    void take(proto::Decoded decoded, const Parts& parts, const ConnectionMap::Connection& from,
+              const cluster::Sender& sender, const Emit& emit);
     void refuse_version(const Parts& parts, const cluster::Sender& sender);
 
     NodeCounters& counters_;
     Security& security_;
     ServerSocket server_;
     ConnectionMap connections_;
+    OutgoingBundles outgoing_;                           // those that are empty are forgotten by expire()
+    std::vector<OutgoingBundles::value_type*> to_send_;  // those that are not
     OtherMajors other_majors_;
     proto::Header header_;
     std::string buffer_;

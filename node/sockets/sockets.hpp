@@ -80,6 +80,8 @@ public:
     void perform(const cluster::DisconnectPeer& action, const Emit& emit);
     void perform(const cluster::CheckProcess& action, const Emit& emit);
     void perform(const cluster::IdentityChanged& action, const Emit& emit);
+    /// Sends what was kept for bundles. To be called after each turn's actions.
+    void flush(const Emit& emit) { door_.flush(emit); }
     /// Reopens and reconnects sockets if keys have changed. Must be called in every turn. While descriptors are short
     /// it does so later. Errors: a port could not be bound again.
     std::optional<Error> apply_key_changes(const Emit& emit);

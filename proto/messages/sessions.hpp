@@ -26,6 +26,7 @@ struct WorkerWelcome {
     NodeInfo node;
     std::vector<std::string> nodes;  // addresses of other live nodes
     std::uint64_t handover_ms = 0;   // how long nodes remember notices for RejoinRequest; 0: the node takes none
+    bool takes_bundles = false;      // proto/bundle.hpp
     bool operator==(const WorkerWelcome&) const = default;
 };
 

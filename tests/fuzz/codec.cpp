@@ -3,6 +3,7 @@
 #include "proto/codec.hpp"
 
 #include "cluster/check.hpp"
+#include "proto/bundle.hpp"
 #include "tests/fuzz/dream.hpp"
 
 namespace muster::fuzz {
@@ -16,6 +17,20 @@ void comes_back(const proto::Message& message) {
     MUSTER_CHECK(proto::encode(*again) == frame);
 }
 
+void comes_back(const std::vector<proto::BundlePart>& parts) {
+    proto::BundleEncoder encoder;
+    std::vector<const proto::BundlePart*> sound;
+    for (const auto& part : parts)
+        if (part.message) sound.push_back(&part), encoder.add(part.line, *part.message);
+    std::string frame;
+    encoder.finish(frame);
+    if (frame.size() > limits::kFrame) return;
+    const auto again = proto::decode_bundle(frame);
+    MUSTER_CHECK(again.ok() && again->size() == sound.size());
+    for (std::size_t i = 0; i < sound.size(); ++i)
+        MUSTER_CHECK((*again)[i].line == sound[i]->line && *(*again)[i].message == *sound[i]->message);
+}
+
 /// A frame in a buffer of its exact size, so that a byte read too many is seen.
 void run(Input& input) {
     const std::string_view all = input.rest();
@@ -23,6 +38,7 @@ void run(Input& input) {
     const std::string_view bytes(frame.data(), frame.size());
     (void)proto::is_valid_data(bytes);
     if (auto decoded = proto::decode(bytes)) comes_back(*decoded);
+    if (const auto bundle = proto::decode_bundle(bytes)) comes_back(*bundle);
 }
 
 void run_dream(Input& input) {

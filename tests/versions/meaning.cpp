@@ -203,6 +203,7 @@ json body(const WorkerWelcome& m) {
     json says = {{"token", m.token.value}, {"resumed", m.resumed}, {"heartbeat_ms", m.heartbeat_ms},
                  {"ttl_ms", m.ttl_ms}, {"grace_ms", m.grace_ms}, {"node", say(m.node)}, {"nodes", say(m.nodes)}};
     if (m.handover_ms != 0) says["handover_ms"] = m.handover_ms;
+    if (m.takes_bundles) says["takes_bundles"] = true;
     return says;
 }
 json body(const NodeHeartbeat& m) { return m.settled == 0 ? json::object() : json{{"settled", m.settled}}; }

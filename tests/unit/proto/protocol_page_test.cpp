@@ -105,7 +105,8 @@ std::map<std::string, Message> example() {
                                       1000,
                                       {a, NodeState::alive, "127.0.0.1:7100"},
                                       {"127.0.0.1:7200"},
-                                      30000}}},
+                                      30000,
+                                      true}}},
         {"join", {request(1), JoinRequest{group, 2, {{"zone", "eu"}}, false, 5000}}},
         {"joined", {from_node(1), JoinReply{{{MemberNumber{1}, 2}}, 0}}},
         {"notify", {request(2), NotifyRequest{NotificationKind::created, group, {"\x81\xa2id\x07"}, true, 1000}}},
@@ -165,6 +166,8 @@ TEST(ProtocolPage, LimitsOfTheTable) {
                                                          {"list", limits::kItems},
                                                          {"nesting", limits::kDepth},
                                                          {"members a call", limits::kMembersPerCall},
+                                                         {"messages a bundle", limits::kBundle},
+                                                         {"lines", limits::kLines},
                                                          {"members a frame", limits::kMembersPerFrame}};
     std::map<std::string, std::size_t> found;
     bool inside = false;

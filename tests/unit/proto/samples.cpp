@@ -168,7 +168,8 @@ void add_worker_messages(Builder& b) {
 }
 
 void add_answers(Builder& b) {
-    b.add("WorkerWelcome", WorkerWelcome{SessionToken{31}, true, 500, 2000, 1000, info(), {"10.0.0.2:7100"}, 30000})
+    b.add("WorkerWelcome",
+          WorkerWelcome{SessionToken{31}, true, 500, 2000, 1000, info(), {"10.0.0.2:7100"}, 30000, true})
         .add("NodeHeartbeat", NodeHeartbeat{3})
         .add("Move", Move{"b@10.0.0.2:7100"})
         .add("JoinReply", JoinReply{{{MemberNumber{5}, 3}}, 1})

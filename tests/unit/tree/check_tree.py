@@ -71,7 +71,7 @@ FACE = re.compile(r"cluster/(?!core_)\w+\.hpp")
 NEVER_REACH_CLUSTER = ["node/client/", "node/cli/"]
 ZMQ_FOLDERS = ["node/", "tests/integration/", "tests/bench/", "tests/unit/node/"]
 PROTO_LIBRARIES = {"msgpack.hpp", "nlohmann/json.hpp"}
-MSGPACK_FILES = {"proto/codec.cpp", "proto/json.cpp"}
+MSGPACK_FILES = {"proto/bundle.cpp", "proto/codec.cpp", "proto/json.cpp"}
 
 IMPURE = [r"::now\s*\(", r"random_device", r"\bstd::j?thread\b", r"\bmutex\b", r"condition_variable", r"\bzmq\b",
           r"\bspdlog\b", r"\biostream\b", r"\bfstream\b", r"std::(cout|cerr|clog)\b", r"system_clock", r"steady_clock",

@@ -35,9 +35,10 @@ namespace muster {
 /// they were sent. `group_seq` of those of one `from_node` rises without a jump, except where `on_gap` reports a loss,
 /// or where `from_node` believed the member's node dead.
 ///
-/// **Threads.** All calls are thread-safe and may be made by handlers. Each Worker has a thread of its own for its
-/// handlers, which run one at a time: a handler that blocks delays this worker's notifications only. All Workers of a
-/// process share one more thread and one thread of ZeroMQ's. A notification counts as delivered when its handlers have
+/// **Threads.** All calls are thread-safe and may be made by handlers. A Worker's handlers run one at a time, in order.
+/// They run on threads that all Workers of a process share: two, and more while handlers block, so that a handler that
+/// blocks delays those of other workers by some milliseconds at most. All Workers of a process share one more thread,
+/// one thread of ZeroMQ's, and one connection to each node. A notification counts as delivered when its handlers have
 /// returned or thrown. An exception of a handler is counted (`handler_exceptions`), logged, and goes no further.
 ///
 /// **Signals.** The worker's threads block all signals. While handlers, `on_log` and the other callbacks run, they have
@@ -86,8 +87,8 @@ public:
         std::string key_file{};
         std::string keys_dir{};
         std::chrono::milliseconds connect_timeout{5000};  // for connect() only
-        /// Items received and not yet handled, at least 1. When it is full, the worker reads no more from its node, and
-        /// the node keeps what follows.
+        /// Items received and not yet handled, at least 1. When it is full, the worker takes no more from its node: up
+        /// to 1024 items or 1 MiB wait in the process, and the node keeps what follows.
         std::size_t inbox = 65536;
         /// Called on the handlers' thread when notifications were lost for good, in order with the handlers of those
         /// that were not. A function of `missed` alone, std::uint64_t, fits too.

@@ -158,10 +158,13 @@ TEST_F(WorkerMoves, WhatIsSentWhileAMovedMemberIsNowhereToBeSeenIsRemembered) {
 
 /// A node that has just begun has seen no life end. It is told of no loss by one that had ended long before.
 TEST_F(WorkerMoves, AtANewNodeOnlyLivesThatEndedLatelyMayHaveLostSomething) {
-    const auto restart = [&](const std::string& node, const std::string& seed) {
-        const NodeId before = net.core(node).self();
-        net.kill(node);
-        net.start(node, seed);
+    const auto restart = [&](const std::vector<std::string>& nodes) {
+        std::vector<NodeId> before;
+        for (const auto& node : nodes) {
+            before.push_back(net.core(node).self());
+            net.kill(node);
+            net.start(node, "a");
+        }
         run(milliseconds(500));
         return before;
     };
@@ -176,12 +179,11 @@ TEST_F(WorkerMoves, AtANewNodeOnlyLivesThatEndedLatelyMayHaveLostSomething) {
             return gap && gap->at_least;
         });
     };
-    const NodeId b = restart("b", "a");
-    NodeId c = restart("c", "a");
-    EXPECT_TRUE(loses(b, c)) << "both may have died together";
+    const auto before = restart({"b", "c"});
+    EXPECT_TRUE(loses(before[0], before[1])) << "both may have died together";
     run(seconds(2));
-    c = restart("c", "a");
-    EXPECT_FALSE(loses(b, c)) << "the next life of b is two seconds old";
+    const auto c = restart({"c"});
+    EXPECT_FALSE(loses(before[0], c[0])) << "the next life of b is two seconds old";
 }
 
 }  // namespace

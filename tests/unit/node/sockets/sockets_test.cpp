@@ -7,12 +7,14 @@
 #include <cstdio>
 #include <fstream>
 #include <optional>
+#include <set>
 #include <sstream>
 #include <vector>
 
 #include "node/io/address.hpp"
 #include "node/io/zmq_io.hpp"
 #include "node/sockets/topics.hpp"
+#include "proto/bundle.hpp"
 #include "proto/codec.hpp"
 #include "tests/unit/node/support.hpp"
 
@@ -365,6 +367,46 @@ TEST(Sockets, AHelloIsAnsweredOnItsConnection) {
         return (lost = b.take<cluster::ConnectionLost>()).has_value();
     }));
     EXPECT_EQ(lost->connection, hello->connection);
+}
+
+/// Each line is a connection to the core, and gets its answers in one frame with those of the others.
+TEST(Sockets, LinesOfAConnectionAreAnsweredTogether) {
+    Side node("a");
+    zmq::context_t context;
+    zmq::socket_t worker(context, zmq::socket_type::dealer);
+    worker.set(zmq::sockopt::linger, 0);
+    worker.connect("tcp://" + node.sockets->address());
+    proto::BundleEncoder bundle;
+    for (std::uint64_t line = 0; line < 3; ++line) bundle.add(line, node.say(line));
+    std::string frame;
+    bundle.finish(frame);
+    worker.send(zmq::buffer(frame), zmq::send_flags::none);
+    std::vector<MessageArrived> arrived;
+    ASSERT_TRUE(turn_until({&node}, [&] {
+        while (auto next = node.take<MessageArrived>()) arrived.push_back(*next);
+        return arrived.size() == 3;
+    }));
+    EXPECT_NE(arrived[0].connection, arrived[1].connection);
+    for (const auto& each : arrived) node.perform(cluster::SendDoor{each.connection, each.message});
+    node.sockets->flush(node.emit);
+    zmq::message_t answer;
+    ASSERT_TRUE(worker.recv(answer));
+    const auto parts = proto::decode_bundle({static_cast<const char*>(answer.data()), answer.size()});
+    ASSERT_TRUE(parts);
+    ASSERT_EQ(parts->size(), 3u);
+    for (std::uint64_t line = 0; line < 3; ++line) {
+        EXPECT_EQ((*parts)[line].line, line);
+        EXPECT_EQ(*(*parts)[line].message, node.say(line));
+    }
+
+    worker.close();
+    std::set<cluster::ConnectionId> lost;
+    ASSERT_TRUE(turn_until({&node}, [&] {
+        for (const auto& each : arrived) node.perform(cluster::SendDoor{each.connection, each.message});
+        node.sockets->flush(node.emit);
+        while (auto next = node.take<cluster::ConnectionLost>()) lost.insert(next->connection);
+        return lost.size() == 3;
+    })) << "all lines end with their connection";
 }
 
 TEST(Sockets, AnUnknownConnectionIsLost) {

@@ -1,4 +1,4 @@
-// The thread that calls a worker's handlers, and the queue in front of it.
+// The queue in front of a worker's handlers.
 #pragma once
 
 #include <atomic>
@@ -11,19 +11,19 @@
 #include <mutex>
 #include <string>
 #include <string_view>
-#include <thread>
 #include <vector>
 
 #include "node/client/actions.hpp"
+#include "node/handlers/handler_pool.hpp"
 #include "node/io/signals_blocked.hpp"
 
 namespace muster::client {
 
-/// Handles items one at a time and in order. The queue is bounded by back-pressure: while `size() >= capacity()`, the
-/// loop reads nothing from the node, so `push` never refuses.
+/// Handles items one at a time and in order, on threads of a pool. The queue is bounded by back-pressure: while
+/// `size() >= capacity()`, the loop takes nothing that has arrived, so `push` never refuses.
 ///
 /// Thread-safe, but only one thread may push.
-class HandlerThread : public std::enable_shared_from_this<HandlerThread> {
+class HandlerQueue final : public node::Strand, public std::enable_shared_from_this<HandlerQueue> {
 public:
     struct Handlers {
         std::function<void(const Lost& lost)> on_gap;
@@ -40,30 +40,30 @@ public:
         std::uint64_t seq = 0;
     };
 
-    /// Handlers run with the signal mask of the calling thread. `wake` is called on the handlers' thread after
-    /// `progress` has changed, and when the thread ends.
-    HandlerThread(std::size_t capacity, Handlers handlers, std::function<void()> wake);
+    /// Handlers run with the signal mask of the calling thread. `wake` is called after `progress` has changed, and when
+    /// the last handler has returned after `stop`. The pool must live as long as `wake`.
+    HandlerQueue(node::HandlerPool& pool, std::size_t capacity, Handlers handlers, std::function<void()> wake);
 
-    /// Throws std::system_error if the system has no more threads.
-    void start();
     void push(std::vector<Item>& items);
     [[nodiscard]] std::size_t size() const;
     [[nodiscard]] std::size_t capacity() const { return capacity_; }
     [[nodiscard]] Progress progress() const;
 
-    /// Waits until the handler does not run. Does not wait on the handlers' own thread.
+    /// Waits until the handler does not run. Does not wait if a handler of this queue calls it.
     void wait_until_idle(const WatchHandler& handler);
     /// Drops what is queued. The handler that runs may return; no other handler is called. Does not wait.
     void stop();
-    /// After `stop`: waits for the thread to end. Does not wait on the handlers' own thread.
+    /// After `stop`: waits until no handler runs. Does not wait if a handler of this queue calls it.
     void join();
     /// No handler runs, and none will.
     [[nodiscard]] bool has_ended() const;
-    [[nodiscard]] bool on_own_thread() const;
+
+    /// Called by the pool only.
+    bool run_batch() override;
 
 private:
-    void run();
-    bool next_batch(std::vector<Item>& batch);
+    bool begin_batch();
+    bool end_batch();
     void handle(const Item& item);
     void handle(const Deliver& deliver);
     /// Calls a user's handler. An exception goes no further: see Handlers::on_exception.
@@ -73,24 +73,25 @@ private:
     void done(const Item& item, bool last);
     void publish_progress();
 
+    node::HandlerPool& pool_;
     const std::size_t capacity_;
     const Handlers handlers_;
     const std::function<void()> wake_;
     const node::SignalMask signals_ = node::SignalMask::of_this_thread();
-    std::thread thread_;
-    std::thread::id thread_id_;  // set before anything is pushed
-
+    const bool has_other_signals_;  // than the pool
     mutable std::mutex mutex_;
-    std::condition_variable filled_;
     std::condition_variable idle_;
     std::vector<Item> queue_;
     std::atomic<std::size_t> in_batch_{0};  // items taken from the queue and not handled; increases under the lock
     Progress progress_;
     const WatchHandler* running_ = nullptr;  // the watch whose handler runs
     std::atomic<bool> stopping_{false};      // changed under the lock
-    bool ended_ = false;
+    bool scheduled_ = false;                 // the pool has the queue
+    bool busy_ = false;                      // a batch runs
 
-    // Used by the handlers' thread only.
+    // Used by the thread that runs a batch only.
+    std::vector<Item> batch_;  // taken from the queue
+    std::size_t next_ = 0;     // of the batch
     Progress handled_;
     std::size_t unpublished_ = 0;
     std::chrono::nanoseconds published_at_{};

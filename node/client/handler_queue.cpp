@@ -1,8 +1,9 @@
-#include "node/client/handler_thread.hpp"
+#include "node/client/handler_queue.hpp"
 
 #include <chrono>
 #include <ctime>
 #include <iterator>
+#include <optional>
 #include <utility>
 
 #include "node/io/call_guarded.hpp"
@@ -13,6 +14,7 @@ namespace {
 // Progress is published in batches: waking the loop costs more than a quick handler takes.
 constexpr std::size_t kProgressItems = 64;
 constexpr auto kProgressPeriod = std::chrono::milliseconds(1);
+constexpr std::chrono::milliseconds kBatchTime{1};
 
 /// Some milliseconds late, and read for a tenth of what the exact time costs.
 std::chrono::nanoseconds coarse_now() {
@@ -23,96 +25,108 @@ std::chrono::nanoseconds coarse_now() {
 
 }  // namespace
 
-HandlerThread::HandlerThread(std::size_t capacity, Handlers handlers, std::function<void()> wake)
-    : capacity_(capacity), handlers_(std::move(handlers)), wake_(std::move(wake)) {}
+HandlerQueue::HandlerQueue(node::HandlerPool& pool, std::size_t capacity, Handlers handlers, std::function<void()> wake)
+    : pool_(pool),
+      capacity_(capacity),
+      handlers_(std::move(handlers)),
+      wake_(std::move(wake)),
+      has_other_signals_(!(signals_ == pool.signals())) {}
 
-void HandlerThread::start() {
-    const node::SignalsBlocked blocked;
-    thread_ = std::thread([self = shared_from_this()] {
-        self->run();
-        const std::lock_guard lock(self->mutex_);
-        self->ended_ = true;
-        self->wake_();
-    });
-    thread_id_ = thread_.get_id();
-}
-
-void HandlerThread::push(std::vector<Item>& items) {
+void HandlerQueue::push(std::vector<Item>& items) {
     if (items.empty()) return;
+    bool schedule = false;
     {
         const std::lock_guard lock(mutex_);
         if (stopping_) return items.clear();
         queue_.insert(queue_.end(), std::make_move_iterator(items.begin()), std::make_move_iterator(items.end()));
+        schedule = !std::exchange(scheduled_, true);
     }
     items.clear();
-    filled_.notify_one();
+    if (schedule) pool_.schedule(shared_from_this());
 }
 
-std::size_t HandlerThread::size() const {
+std::size_t HandlerQueue::size() const {
     const std::lock_guard lock(mutex_);
     return queue_.size() + in_batch_;
 }
 
-HandlerThread::Progress HandlerThread::progress() const {
+HandlerQueue::Progress HandlerQueue::progress() const {
     const std::lock_guard lock(mutex_);
     return progress_;
 }
 
-bool HandlerThread::on_own_thread() const {
-    return std::this_thread::get_id() == thread_id_;
-}
-
-void HandlerThread::wait_until_idle(const WatchHandler& handler) {
-    if (on_own_thread()) return;
+void HandlerQueue::wait_until_idle(const WatchHandler& handler) {
+    if (is_current()) return;
     std::unique_lock lock(mutex_);
     idle_.wait(lock, [&] { return running_ != &handler; });
 }
 
-void HandlerThread::stop() {
+void HandlerQueue::stop() {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
     queue_.clear();
-    filled_.notify_one();
 }
 
-void HandlerThread::join() {
-    if (!thread_.joinable()) return;
-    // A handler destroys its own worker. The thread shares this object, which so lives until the thread ends.
-    if (on_own_thread()) {
-        thread_.detach();
-    } else {
-        thread_.join();
-    }
-}
-
-void HandlerThread::run() {
-    std::vector<Item> batch;
-    while (next_batch(batch)) {
-        const node::ScopedSignalMask of_user(signals_);
-        for (const Item& item : batch) {
-            handle(item);
-            done(item, &item == &batch.back());
-            if (stopping_) return publish_progress();
-        }
-        batch.clear();
-    }
-}
-
-bool HandlerThread::has_ended() const {
-    const std::lock_guard lock(mutex_);
-    return ended_;
-}
-
-bool HandlerThread::next_batch(std::vector<Item>& batch) {
+void HandlerQueue::join() {
+    if (is_current()) return;
     std::unique_lock lock(mutex_);
-    filled_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
-    if (stopping_) return false;
-    batch.swap(queue_);
-    in_batch_ = batch.size();
+    idle_.wait(lock, [&] { return !busy_; });
+}
+
+bool HandlerQueue::has_ended() const {
+    const std::lock_guard lock(mutex_);
+    return stopping_ && !busy_;
+}
+
+/// A slow handler yields to other workers' after each of its items.
+bool HandlerQueue::run_batch() {
+    if (!begin_batch()) return false;
+    std::optional<node::ScopedSignalMask> of_user;
+    if (has_other_signals_) of_user.emplace(signals_);
+    const auto enough = std::chrono::steady_clock::now() + kBatchTime;
+    while (next_ < batch_.size() && !stopping_) {
+        const Item& item = batch_[next_++];
+        handle(item);
+        node::HandlerPool::call_ended();
+        const bool is_last = next_ == batch_.size();
+        done(item, is_last);
+        if (!is_last && std::chrono::steady_clock::now() >= enough) break;
+    }
+    return end_batch();
+}
+
+/// False if there is nothing to run.
+bool HandlerQueue::begin_batch() {
+    const std::lock_guard lock(mutex_);
+    busy_ = !stopping_ && (next_ < batch_.size() || !queue_.empty());
+    if (!busy_) {
+        scheduled_ = false;
+        return false;
+    }
+    if (next_ < batch_.size()) return true;
+    batch_.clear();
+    next_ = 0;
+    batch_.swap(queue_);
+    in_batch_ = batch_.size();
     return true;
 }
 
-void HandlerThread::done(const Item& item, bool last) {
+/// Whether there is more to run.
+bool HandlerQueue::end_batch() {
+    if (next_ == batch_.size()) batch_.clear(), next_ = 0;  // what handlers captured may be the last of its kind
+    bool more = false;
+    {
+        const std::lock_guard lock(mutex_);
+        if (stopping_) progress_ = handled_;
+        busy_ = false;
+        scheduled_ = more = !stopping_ && (next_ < batch_.size() || !queue_.empty());
+        idle_.notify_all();
+    }
+    if (stopping_) wake_();
+    return more;
+}
+
+void HandlerQueue::done(const Item& item, bool last) {
     if (item.seq != 0 && handlers_.on_handled) handlers_.on_handled(item.session, item.seq);
     if (item.seq != 0) handled_ = {item.session, item.seq};
     --in_batch_;
@@ -124,12 +138,12 @@ void HandlerThread::done(const Item& item, bool last) {
     wake_();
 }
 
-void HandlerThread::publish_progress() {
+void HandlerQueue::publish_progress() {
     const std::lock_guard lock(mutex_);
     progress_ = handled_;
 }
 
-bool HandlerThread::set_running(const WatchHandler* handler) {
+bool HandlerQueue::set_running(const WatchHandler* handler) {
     const std::lock_guard lock(mutex_);
     if (handler != nullptr && handler->ended) return false;
     running_ = handler;
@@ -138,13 +152,13 @@ bool HandlerThread::set_running(const WatchHandler* handler) {
 }
 
 template <class Call>
-void HandlerThread::guard(const std::string& whose, const Call& call) const {
+void HandlerQueue::guard(const std::string& whose, const Call& call) const {
     node::call_guarded(call, [&](std::string_view what) {
         if (handlers_.on_exception) handlers_.on_exception(whose, what);
     });
 }
 
-void HandlerThread::handle(const Deliver& deliver) {
+void HandlerQueue::handle(const Deliver& deliver) {
     assign(notification_, *deliver.notice);
     for (const auto& [member, handler] : *deliver.targets) {
         notification_.members.assign(1, member);
@@ -157,7 +171,7 @@ void HandlerThread::handle(const Deliver& deliver) {
     }
 }
 
-void HandlerThread::handle(const Item& item) {
+void HandlerQueue::handle(const Item& item) {
     if (const auto* deliver = std::get_if<Deliver>(&item.what)) {
         handle(*deliver);
     } else if (const auto* lost = std::get_if<Lost>(&item.what)) {
