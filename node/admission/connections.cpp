@@ -88,11 +88,11 @@ Connections::~Connections() {
     stop_monitoring();
 }
 
-void Connections::monitor(zmq::socket_t& socket) {
+void Connections::monitor(Socket& socket) {
     static constinit std::atomic<std::uint64_t> last = 0;
     stop_monitoring();
     const std::string endpoint = "inproc://connections-" + std::to_string(++last);
-    monitor_ = zmq::socket_t(context_, zmq::socket_type::pair);
+    monitor_ = Socket(context_, zmq::socket_type::pair);
     monitor_.set(zmq::sockopt::rcvhwm, 0);  // at a high-water mark, too, libzmq's I/O thread would block
     monitor_.set(zmq::sockopt::linger, 0);
     if (::zmq_socket_monitor(socket.handle(), endpoint.c_str(), kEvents) != 0) throw zmq::error_t();

@@ -48,7 +48,10 @@ public:
 
     /// Monitors `socket`, which must not be bound or connected yet, instead of any earlier one. A monitored socket must
     /// not be closed before this is called for another one or this object is destroyed.
-    void monitor(zmq::socket_t& socket);
+    void monitor(Socket& socket);
+    void add_to(Poller& poller) {
+        if (monitored_ != nullptr) poller.add(monitor_);
+    }
     /// Handles what the monitor has reported. Must be called in every turn.
     void drain();
     /// Accounts for a message that the loop has received. Returns the descriptor of its connection, or -1 if libzmq
@@ -101,7 +104,7 @@ private:
     void end(int descriptor, Flow& flow);
 
     zmq::context_t& context_;
-    zmq::socket_t monitor_;
+    Socket monitor_;
     void* monitored_ = nullptr;
     Bounds bounds_;
     NodeCounters& counters_;

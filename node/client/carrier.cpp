@@ -109,6 +109,8 @@ void Carrier::broke() {
 
 std::optional<Instant> Carrier::turn() {
     if (lines_.empty()) return std::nullopt;
+    if (const auto registration = registration_.lock(); registration && registration->take_ready())
+        connection_.signalled();
     receive();
     flush();
     return connection_.has_input() ? std::chrono::steady_clock::now() : Instant::max();

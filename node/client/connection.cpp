@@ -50,7 +50,7 @@ bool Connection::open(const std::string& address, const std::string& endpoint) {
     close();
     try {
         for (const Key& key : keys_for(address)) {
-            zmq::socket_t socket(context_, zmq::socket_type::dealer);
+            node::Socket socket(context_, zmq::socket_type::dealer);
             set_options(socket, endpoint.front() == '[');
             if (key.key) keys::be_client(socket.handle(), *keys_->own(), *key.key);
             socket.connect("tcp://" + endpoint);
@@ -74,23 +74,22 @@ void Connection::close_gently() {
 
 std::vector<int> Connection::fds() const {
     std::vector<int> fds;
-    for (const auto& one : candidates_) fds.push_back(one.socket.get(zmq::sockopt::fd));
+    for (const auto& one : candidates_) fds.push_back(one.socket.fd());
     return fds;
 }
 
-bool Connection::has_input() const {
-    try {
-        return std::any_of(candidates_.begin(), candidates_.end(), [](const Candidate& one) {
-            return (one.socket.get(zmq::sockopt::events) & ZMQ_POLLIN) != 0;
-        });
-    } catch (const zmq::error_t&) {
-        return true;  // interrupted: `receive` will find out
-    }
+void Connection::signalled() {
+    for (auto& one : candidates_) one.socket.may_have_input = true;
+}
+
+bool Connection::has_input() {
+    return std::any_of(candidates_.begin(), candidates_.end(), [](Candidate& one) { return one.socket.has_input(); });
 }
 
 bool Connection::send(const std::string& frame) {
     bool sent = false;
     for (auto& one : candidates_) {
+        one.socket.may_have_input = true;
         try {
             sent = one.socket.send(zmq::buffer(frame), zmq::send_flags::dontwait).has_value() || sent;
         } catch (const zmq::error_t&) {
@@ -102,11 +101,14 @@ bool Connection::send(const std::string& frame) {
 
 bool Connection::receive(zmq::message_t& frame) {
     for (std::size_t i = 0; i < candidates_.size(); ++i) {
+        node::Socket& socket = candidates_[i].socket;
+        if (!socket.may_have_input) continue;
         try {
-            if (!candidates_[i].socket.recv(frame, zmq::recv_flags::dontwait)) continue;
+            socket.may_have_input = socket.recv(frame, zmq::recv_flags::dontwait).has_value();
         } catch (const zmq::error_t&) {
             continue;
         }
+        if (!socket.may_have_input) continue;
         if (candidates_.size() > 1) keep(i);
         peer_ = candidates_.front().key.node;
         return true;

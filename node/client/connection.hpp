@@ -10,6 +10,7 @@
 #include <zmq.hpp>
 
 #include "node/client/time.hpp"
+#include "node/io/poller.hpp"
 #include "node/io/port_probe.hpp"
 #include "node/keys/keyring.hpp"
 
@@ -57,15 +58,17 @@ public:
     /// Readable when `has_input` may have become true. ZeroMQ signals this by edges, so check `has_input` after every
     /// other use of the connection. Valid while the connection is open.
     [[nodiscard]] std::vector<int> fds() const;
+    /// One of them is readable.
+    void signalled();
     /// Whether there is something to receive.
-    [[nodiscard]] bool has_input() const;
+    [[nodiscard]] bool has_input();
     /// The node whose key the sender of the last frame has; empty without keys.
     [[nodiscard]] const std::string& peer() const { return peer_; }
 
 private:
     struct Candidate {
         Key key;
-        zmq::socket_t socket;
+        node::Socket socket;
     };
 
     [[nodiscard]] std::vector<Key> keys_for(const std::string& address);

@@ -175,6 +175,7 @@ void Reactor::collect_ready(int timeout) {
         if (number == kWakeUp) {
             wakeup_.clear();
         } else if (const auto found = registrations_.find(number); found != registrations_.end()) {
+            found->second->ready_ = true;
             collect(found->second);
         }
     }

@@ -46,6 +46,8 @@ public:
         explicit Registration(Task& task) : task_(&task) {}
         /// The reactor owns the task until its last turn.
         explicit Registration(std::shared_ptr<Task> task) : owned_(std::move(task)), task_(owned_.get()) {}
+        /// Whether a descriptor may have become ready since the last call. For the task's turn only.
+        bool take_ready() { return std::exchange(ready_, false); }
 
     private:
         friend class Reactor;
@@ -59,6 +61,7 @@ public:
 
         // Used by the reactor's thread only.
         bool collected_ = false;  // it is in turns_
+        bool ready_ = true;       // see take_ready(); nothing is collected before the first turn
         std::optional<Timers::iterator> timer_;
     };
 

@@ -24,7 +24,8 @@ void allow_ipv6(zmq::socket_t& socket, const std::string& address) {
 }
 
 /// Returns 0 or the error number.
-int try_bind(zmq::socket_t& socket, const std::string& host, std::uint16_t port) {
+int try_bind(Socket& socket, const std::string& host, std::uint16_t port) {
+    socket.may_have_input = true;
     if (const int error = why_no_descriptors(kToBind)) return error;
     allow_ipv6(socket, with_port(host, port));
     if (::zmq_bind(socket.handle(), endpoint_of(with_port(host, port)).c_str()) == 0) return 0;
@@ -48,9 +49,9 @@ Error bind_error(const std::string& host, std::uint16_t port, const std::string&
 
 }  // namespace
 
-std::optional<zmq::socket_t> open_socket(zmq::context_t& context, zmq::socket_type type, NodeCounters& counters) {
+std::optional<Socket> open_socket(zmq::context_t& context, zmq::socket_type type, NodeCounters& counters) {
     try {
-        return zmq::socket_t(context, type);
+        return Socket(context, type);
     } catch (const zmq::error_t& refused) {
         counters.resource_refused(refused.num());
         return std::nullopt;
@@ -74,9 +75,11 @@ bool receive(zmq::socket_t& socket, zmq::message_t& frame) {
     }
 }
 
-bool receive(zmq::socket_t& socket, Parts& parts) {
+bool receive(Socket& socket, Parts& parts) {
     parts.count = 0;
-    if (!receive(socket, parts.first)) return false;
+    if (!socket.may_have_input) return false;
+    socket.may_have_input = receive(socket, parts.first);
+    if (!socket.may_have_input) return false;
     parts.count = 1;
     parts.bytes = parts.first.size();
     // libzmq delivers a message only when all of its parts have arrived, so the loop does not end early.
@@ -105,8 +108,7 @@ void set_common_options(zmq::socket_t& socket) {
     socket.set(zmq::sockopt::backlog, kBacklog);
 }
 
-Result<std::uint16_t> bind_tcp(zmq::socket_t& socket, const std::string& host, std::uint16_t port,
-                               const std::string& option) {
+Result<std::uint16_t> bind_tcp(Socket& socket, const std::string& host, std::uint16_t port, const std::string& option) {
     if (port != 0) {
         const int error = try_bind(socket, host, port);
         if (error != 0) return bind_error(host, port, option, error);
@@ -124,7 +126,7 @@ Result<std::uint16_t> bind_tcp(zmq::socket_t& socket, const std::string& host, s
     return bind_error(host, port, option, error);
 }
 
-std::optional<Error> rebind_tcp(zmq::socket_t& old, zmq::socket_t fresh, const std::string& host, std::uint16_t port,
+std::optional<Error> rebind_tcp(Socket& old, Socket fresh, const std::string& host, std::uint16_t port,
                                 const std::string& option) {
     ::zmq_unbind(old.handle(), endpoint_of(with_port(host, port)).c_str());
     old.close();
@@ -139,12 +141,14 @@ std::optional<Error> rebind_tcp(zmq::socket_t& old, zmq::socket_t fresh, const s
     return std::nullopt;
 }
 
-bool connect(zmq::socket_t& socket, const std::string& address) {
+bool connect(Socket& socket, const std::string& address) {
+    socket.may_have_input = true;
     allow_ipv6(socket, address);
     return ::zmq_connect(socket.handle(), endpoint_of(address).c_str()) == 0;
 }
 
-void disconnect(zmq::socket_t& socket, const std::string& address) {
+void disconnect(Socket& socket, const std::string& address) {
+    socket.may_have_input = true;
     ::zmq_disconnect(socket.handle(), endpoint_of(address).c_str());
 }
 

@@ -11,11 +11,12 @@
 #include <zmq.hpp>
 
 #include "node/io/node_counters.hpp"
+#include "node/io/poller.hpp"
 
 namespace muster::node {
 
 /// A new socket. Empty, and counted, if the system has no more descriptors, or libzmq no more sockets.
-std::optional<zmq::socket_t> open_socket(zmq::context_t& context, zmq::socket_type type, NodeCounters& counters);
+std::optional<Socket> open_socket(zmq::context_t& context, zmq::socket_type type, NodeCounters& counters);
 
 enum class Sent : std::uint8_t {
     yes,
@@ -25,6 +26,10 @@ enum class Sent : std::uint8_t {
 
 /// Sends one frame. `more`: another frame of the same message follows.
 Sent send(zmq::socket_t& socket, std::string_view bytes, bool more = false);
+inline Sent send(Socket& socket, std::string_view bytes, bool more = false) {
+    socket.may_have_input = true;
+    return send(static_cast<zmq::socket_t&>(socket), bytes, more);
+}
 /// Receives one frame. False if there is none at the moment.
 bool receive(zmq::socket_t& socket, zmq::message_t& frame);
 
@@ -37,7 +42,7 @@ struct Parts {
     zmq::message_t last;  // valid if count > 1
 };
 /// Receives one message. False if there is none at the moment.
-bool receive(zmq::socket_t& socket, Parts& parts);
+bool receive(Socket& socket, Parts& parts);
 
 inline std::string_view text_of(const zmq::message_t& frame) {
     return {static_cast<const char*>(frame.data()), frame.size()};
@@ -50,12 +55,11 @@ void set_common_options(zmq::socket_t& socket);
 /// below the ephemeral range: there, a socket that retries to connect to a dead local port can connect to itself.
 /// Errors, which name the `option` that sets the port: unreachable (the port is in use, or the address is not one of
 /// this host), bad_request (not permitted), overloaded (the system has no more descriptors).
-Result<std::uint16_t> bind_tcp(zmq::socket_t& socket, const std::string& host, std::uint16_t port,
-                               const std::string& option);
+Result<std::uint16_t> bind_tcp(Socket& socket, const std::string& host, std::uint16_t port, const std::string& option);
 
 /// Closes `old` with all of its connections, and binds `fresh` to the same port in its place. Blocks for some
 /// milliseconds, until libzmq has released the port, but for two seconds at most. Errors: as bind_tcp.
-std::optional<Error> rebind_tcp(zmq::socket_t& old, zmq::socket_t fresh, const std::string& host, std::uint16_t port,
+std::optional<Error> rebind_tcp(Socket& old, Socket fresh, const std::string& host, std::uint16_t port,
                                 const std::string& option);
 
 /// "tcp://host:port" from "host:port".
@@ -63,8 +67,8 @@ inline std::string endpoint_of(const std::string& address) {
     return "tcp://" + address;
 }
 /// Connects to "host:port". False if libzmq does not accept the address. Success does not mean that a peer is there.
-bool connect(zmq::socket_t& socket, const std::string& address);
+bool connect(Socket& socket, const std::string& address);
 /// Has no effect if the socket was not connected to this address.
-void disconnect(zmq::socket_t& socket, const std::string& address);
+void disconnect(Socket& socket, const std::string& address);
 
 }  // namespace muster::node

@@ -139,7 +139,7 @@ bool Dialer::open(const std::string& dialed, const Endpoint& endpoint) {
     make_room();
     auto opened = open_socket(context_, zmq::socket_type::dealer, counters_);
     if (!opened) return false;  // the core dials again
-    zmq::socket_t& socket = *opened;
+    Socket& socket = *opened;
     set_common_options(socket);
     socket.set(zmq::sockopt::sndhwm, kHellosToSend);
     socket.set(zmq::sockopt::rcvhwm, kAnswersToReceive);
@@ -184,8 +184,8 @@ void Dialer::make_room() {
     connections_.erase(oldest);
 }
 
-void Dialer::add_to(std::vector<zmq::pollitem_t>& items) {
-    for (auto& [endpoint, connection] : connections_) items.push_back({connection.socket.handle(), 0, ZMQ_POLLIN, 0});
+void Dialer::add_to(Poller& poller) {
+    for (auto& [endpoint, connection] : connections_) poller.add(connection.socket);
 }
 
 void Dialer::drain(const Emit& emit, ReceiveBudget budget) {

@@ -12,6 +12,7 @@
 #include "cluster/time.hpp"
 #include "node/admission/security.hpp"
 #include "node/io/emit.hpp"
+#include "node/io/poller.hpp"
 #include "node/io/receive_budget.hpp"
 #include "node/io/resolver.hpp"
 #include "node/sockets/other_majors.hpp"
@@ -49,7 +50,7 @@ public:
     /// This node listens on loopback only, as `listen` says. Logged once, when an address of another host is dialed.
     void listens_on_loopback(std::string listen) { listens_on_ = std::move(listen); }
 
-    void add_to(std::vector<zmq::pollitem_t>& items);
+    void add_to(Poller& poller);
     /// Receives messages within the budget and emits them as Channel::dial. Connections that this call leaves out come
     /// first in the next one.
     void drain(const Emit& emit, ReceiveBudget budget);
@@ -70,7 +71,7 @@ private:
         }
     };
     struct Connection {
-        zmq::socket_t socket;
+        Socket socket;
         std::string dialed;  // the address as it was passed to dial()
         cluster::Instant used;
         cluster::Instant last_received;  // or when it was opened

@@ -18,8 +18,8 @@ constexpr std::int64_t kSubscriptionBytes = 512;
 constexpr int kSpellings = 16;                   // of one address: peers that give different names for it
 constexpr std::int64_t kMessageBytes = 2 << 20;  // more than a frame may have, so that what is too long is counted
 
-zmq::socket_t make_publisher(zmq::context_t& context) {
-    zmq::socket_t socket(context, zmq::socket_type::xpub);
+Socket make_publisher(zmq::context_t& context) {
+    Socket socket(context, zmq::socket_type::xpub);
     set_common_options(socket);
     socket.set(zmq::sockopt::linger, 200);
     socket.set(zmq::sockopt::sndhwm, kToOneSubscriber);
@@ -152,7 +152,7 @@ void Gossip::drain_messages(const Emit& emit, ReceiveBudget& budget) {
     drain(subscriber_, emit, budget);
 }
 
-void Gossip::drain(zmq::socket_t& socket, const Emit& emit, ReceiveBudget& budget) {
+void Gossip::drain(Socket& socket, const Emit& emit, ReceiveBudget& budget) {
     Parts parts;
     while (!budget.is_spent() && receive(socket, parts)) {
         budget.spend(parts.bytes);

@@ -62,12 +62,12 @@ public:
     void drain_subscriptions(const Emit& emit, ReceiveBudget budget);
 
     [[nodiscard]] ServerSocket& publisher() { return publisher_; }
-    [[nodiscard]] zmq::socket_t& subscriber() { return subscriber_; }
+    [[nodiscard]] Socket& subscriber() { return subscriber_; }
     [[nodiscard]] Connections& subscriber_connections() { return subscriber_connections_; }
-    [[nodiscard]] zmq::socket_t& echo() { return echo_; }
+    [[nodiscard]] Socket& echo() { return echo_; }
 
 private:
-    void drain(zmq::socket_t& socket, const Emit& emit, ReceiveBudget& budget);
+    void drain(Socket& socket, const Emit& emit, ReceiveBudget& budget);
     /// The message in a frame that this node has subscribed to; empty if it is none.
     [[nodiscard]] std::string_view message_in(std::string_view frame) const;
     /// A spelling of the address that no subscription has; empty: there is none.
@@ -84,9 +84,9 @@ private:
     NodeCounters& counters_;
     DropFilter drop_;
     ServerSocket publisher_;
-    zmq::socket_t subscriber_;
+    Socket subscriber_;
     Connections subscriber_connections_;
-    zmq::socket_t echo_;
+    Socket echo_;
     struct Subscription {
         std::string address;   // numeric
         std::string spelling;  // of `address`, as libzmq has it

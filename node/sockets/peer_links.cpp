@@ -14,7 +14,7 @@ void PeerLinks::connect(const std::string& peer, const std::string& address) {
     auto opened = open_socket(context_, zmq::socket_type::dealer, counters_);
     link.refused = !opened;
     if (!opened) return;
-    zmq::socket_t& socket = *opened;
+    Socket& socket = *opened;
     set_common_options(socket);
     socket.set(zmq::sockopt::linger, 200);
     socket.set(zmq::sockopt::sndhwm, 1000);

@@ -10,6 +10,7 @@
 
 #include "node/admission/security.hpp"
 #include "node/io/node_counters.hpp"
+#include "node/io/poller.hpp"
 #include "proto/messages.hpp"
 
 namespace muster::node {
@@ -40,7 +41,7 @@ public:
 private:
     struct Link {
         std::string address;  // numeric
-        std::optional<zmq::socket_t> socket;
+        std::optional<Socket> socket;
         bool refused = false;                // by the system
         std::optional<keys::PublicKey> key;  // of the peer
         bool is_expected = false;

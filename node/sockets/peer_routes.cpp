@@ -93,10 +93,10 @@ void PeerRoutes::use(const std::string& peer, Route& route, std::string numeric)
     connect_(peer, route.used, route.address);
 }
 
-void PeerRoutes::add_to(std::vector<zmq::pollitem_t>& items) {
+void PeerRoutes::add_to(Poller& poller) {
     for (const auto& peer : searching_)
         for (auto& probe : routes_.at(peer).probes)
-            if (probe.state() == PortProbe::State::connecting) items.push_back({nullptr, probe.fd(), ZMQ_POLLOUT, 0});
+            if (probe.state() == PortProbe::State::connecting) poller.add(probe.fd(), POLLOUT);
 }
 
 }  // namespace muster::node

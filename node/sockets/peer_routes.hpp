@@ -7,9 +7,8 @@
 #include <string>
 #include <vector>
 
-#include <zmq.hpp>
-
 #include "cluster/time.hpp"
+#include "node/io/poller.hpp"
 #include "node/io/port_probe.hpp"
 #include "node/io/resolver.hpp"
 
@@ -43,7 +42,7 @@ public:
     void resolved(const Resolver::Found& found);
     /// Must be called in every turn.
     void advance();
-    void add_to(std::vector<zmq::pollitem_t>& items);
+    void add_to(Poller& poller);
 
 private:
     struct Route {

@@ -53,10 +53,10 @@ void Prober::start(const NodeId& peer, const std::vector<std::string>& numeric, 
     if (verdict == Verdict::open) probes_.push_back({std::move(ports), peer, now() + kPatience});
 }
 
-void Prober::add_to(std::vector<zmq::pollitem_t>& items) {
+void Prober::add_to(Poller& poller) {
     for (Probe& probe : probes_)
         for (PortProbe& port : probe.ports)
-            if (port.state() == PortProbe::State::connecting) items.push_back({nullptr, port.fd(), ZMQ_POLLOUT, 0});
+            if (port.state() == PortProbe::State::connecting) poller.add(port.fd(), POLLOUT);
 }
 
 void Prober::drain(const Emit& emit) {

@@ -5,9 +5,8 @@
 #include <string>
 #include <vector>
 
-#include <zmq.hpp>
-
 #include "node/io/emit.hpp"
+#include "node/io/poller.hpp"
 #include "node/io/port_probe.hpp"
 #include "node/io/resolver.hpp"
 
@@ -27,7 +26,7 @@ public:
     /// Must be called with each result of the resolver.
     void resolved(const Resolver::Found& found, const Emit& emit);
 
-    void add_to(std::vector<zmq::pollitem_t>& items);
+    void add_to(Poller& poller);
     /// Emits the results of finished probes, and ends those that took too long.
     void drain(const Emit& emit);
     [[nodiscard]] bool idle() const { return probes_.empty(); }

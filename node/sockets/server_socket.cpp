@@ -17,8 +17,8 @@ constexpr std::int64_t kLongestFrame = 2 * static_cast<std::int64_t>(limits::kFr
 
 }  // namespace
 
-zmq::socket_t make_router(zmq::context_t& context, int send_queue) {
-    zmq::socket_t socket(context, zmq::socket_type::router);
+Socket make_router(zmq::context_t& context, int send_queue) {
+    Socket socket(context, zmq::socket_type::router);
     set_common_options(socket);
     socket.set(zmq::sockopt::linger, 200);
     socket.set(zmq::sockopt::sndhwm, send_queue);
@@ -28,7 +28,7 @@ zmq::socket_t make_router(zmq::context_t& context, int send_queue) {
     return socket;
 }
 
-void ServerSocket::prepare(zmq::socket_t& socket) {
+void ServerSocket::prepare(Socket& socket) {
     security_.prepare_server(socket, domain_);
     connections_.monitor(socket);
 }

@@ -19,7 +19,7 @@ namespace muster::node {
 class ServerSocket {
 public:
     /// Makes a socket of the wanted type and sets its options. Called once in the constructor and by each reopen().
-    using Make = std::function<zmq::socket_t()>;
+    using Make = std::function<Socket()>;
 
     /// `domain`: kNodesOnly or kAllRoles. `open`: the number of open connections is written there.
     ServerSocket(zmq::context_t& context, Make make, const char* domain, Security& security, Connections::Bounds bounds,
@@ -36,18 +36,18 @@ public:
     /// `overloaded` it can be called again.
     std::optional<Error> reopen();
 
-    [[nodiscard]] zmq::socket_t& socket() { return socket_; }
+    [[nodiscard]] Socket& socket() { return socket_; }
     [[nodiscard]] Connections& connections() { return connections_; }
     [[nodiscard]] const std::string& host() const { return host_; }
     [[nodiscard]] std::uint16_t port() const { return port_; }
 
 private:
-    void prepare(zmq::socket_t& socket);
+    void prepare(Socket& socket);
 
     const Make make_;
     const char* const domain_;
     Security& security_;
-    zmq::socket_t socket_;
+    Socket socket_;
     Connections connections_;  // destroyed before the socket that it monitors
     std::string host_;
     std::uint16_t port_ = 0;
@@ -55,6 +55,6 @@ private:
 };
 
 /// A ROUTER. `send_queue`: messages that may wait for one connection.
-zmq::socket_t make_router(zmq::context_t& context, int send_queue);
+Socket make_router(zmq::context_t& context, int send_queue);
 
 }  // namespace muster::node

@@ -166,32 +166,27 @@ void Sockets::report_security(const SocketOptions& options, const std::string& h
 void Sockets::wait(std::chrono::nanoseconds timeout, std::chrono::microseconds busy) {
     if (const auto due = resolver_.deadline(); due != Resolver::Instant::max())
         timeout = std::clamp<std::chrono::nanoseconds>(due - std::chrono::steady_clock::now(), timeout.zero(), timeout);
-    // Rounded up: a tick that comes too early does nothing, and the loop would wait again. Below a millisecond, which
-    // is the unit of zmq_poll(), the alarm ends the poll.
-    const auto rounded = std::chrono::ceil<std::chrono::milliseconds>(timeout);
-    const bool is_short = timeout.count() > 0 && timeout < std::chrono::milliseconds(1);
-    if (is_short) alarm_.set(timeout);
-    items_.clear();
-    items_.push_back({nullptr, wakeup_->fd(), ZMQ_POLLIN, 0});
-    if (is_short) items_.push_back({nullptr, alarm_.fd(), ZMQ_POLLIN, 0});
-    for (zmq::socket_t* socket :
-         {&gossip_socket_.subscriber(), &gossip_socket_.echo(), &gossip_socket_.publisher().socket(),
-          &control_socket_.server().socket(), &door_.server().socket()})
-        items_.push_back({socket->handle(), 0, ZMQ_POLLIN, 0});
-    dialer_.add_to(items_);
-    prober_.add_to(items_);
-    control_routes_.add_to(items_);
-    gossip_routes_.add_to(items_);
-    const auto poll = [this](long milliseconds) {
-        // EINTR counts as a wakeup.
-        return ::zmq_poll(items_.data(), static_cast<int>(items_.size()), milliseconds) != 0;
-    };
+    poller_.clear();
+    poller_.add(wakeup_->fd(), POLLIN);
+    for (Socket* socket : {&gossip_socket_.subscriber(), &gossip_socket_.echo(), &gossip_socket_.publisher().socket(),
+                           &control_socket_.server().socket(), &door_.server().socket()})
+        poller_.add(*socket);
+    for (Connections* connections : all_connections()) connections->add_to(poller_);
+    dialer_.add_to(poller_);
+    prober_.add_to(poller_);
+    control_routes_.add_to(poller_);
+    gossip_routes_.add_to(poller_);
     if (busy.count() == 0 || timeout.count() == 0)
-        poll(static_cast<long>(rounded.count()));
+        poller_.wait(timeout);
     else
-        busy_poll(std::min(busy, std::chrono::ceil<std::chrono::microseconds>(timeout)), [&] { return poll(0); });
-    if (is_short) alarm_.clear();
-    if (items_.front().revents != 0) wakeup_->clear();
+        busy_poll(std::min(busy, std::chrono::ceil<std::chrono::microseconds>(timeout)),
+                  [this] { return poller_.wait(std::chrono::nanoseconds(0)); });
+    if (poller_.is_first_ready()) wakeup_->clear();
+}
+
+std::array<Connections*, 4> Sockets::all_connections() {
+    return {&gossip_socket_.publisher().connections(), &gossip_socket_.subscriber_connections(),
+            &control_socket_.server().connections(), &door_.server().connections()};
 }
 
 void Sockets::drain(const Emit& emit) {
@@ -213,8 +208,7 @@ void Sockets::check_connections() {
     const bool check = now() - connections_checked_ >= kCheckConnectionsEvery;
     if (check) connections_checked_ = now();
     if (check) scarce_ = why_no_descriptors(kReserve);
-    for (Connections* socket : {&gossip_socket_.publisher().connections(), &gossip_socket_.subscriber_connections(),
-                                &control_socket_.server().connections(), &door_.server().connections()}) {
+    for (Connections* socket : all_connections()) {
         socket->scarce(scarce_ != 0);
         socket->drain();
         if (check) socket->check();

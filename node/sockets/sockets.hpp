@@ -3,6 +3,7 @@
 
 #include <muster/result.hpp>
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -15,7 +16,7 @@
 
 #include "cluster/action.hpp"
 #include "node/admission/flood_guard.hpp"
-#include "node/io/alarm.hpp"
+#include "node/io/poller.hpp"
 #include "node/io/shortage.hpp"
 #include "node/io/shortage_watch.hpp"
 #include "node/sockets/control.hpp"
@@ -95,6 +96,8 @@ private:
     std::optional<Error> bind(const SocketOptions& options);
     void report_security(const SocketOptions& options, const std::string& host);
     void check_connections();
+    /// Of each socket that is connected to from outside.
+    std::array<Connections*, 4> all_connections();
     void take_resolved(const Emit& emit);
     std::optional<Error> reopen(const Emit& emit);
 
@@ -104,7 +107,6 @@ private:
     std::shared_ptr<Wakeup> wakeup_;
     Security security_;  // made before any socket is bound, and destroyed after all are closed
     Resolver resolver_;
-    Alarm alarm_;
     Gossip gossip_socket_;
     Door door_;
     Control control_socket_;
@@ -117,7 +119,7 @@ private:
     std::string address_;
     std::string control_address_;
     std::string gossip_address_;
-    std::vector<zmq::pollitem_t> items_;
+    Poller poller_;
     cluster::Instant connections_checked_{};
     int scarce_ = 0;  // not 0: few descriptors are left
     ShortageWatch shortage_;

@@ -1,4 +1,6 @@
+#include "proto/bundle.hpp"
 #include "proto/codec.hpp"
+#include "proto/limits.hpp"
 #include "tests/integration/storm/dealer.hpp"
 #include "tests/integration/storm/draws.hpp"
 #include "tests/integration/storm/liars.hpp"
@@ -92,6 +94,7 @@ private:
 
     bool act() {
         if (draws_.one_in(60)) return join_small_groups();
+        if (draws_.one_in(20)) return say_on_lines();
         const std::string asked = frame(++requests_, request());
         const std::uint64_t times = draws_.one_in(5) ? draws_.of_any_size(300) : 1;
         const bool repeats = draws_.one_in(4);  // the same number, which has the same answer
@@ -112,6 +115,20 @@ private:
             if (!dealer_.say(frame(++requests_, proto::JoinRequest{{store, std::to_string(i)}, 1, {}, false, 0})))
                 return false;
         return true;
+    }
+
+    /// Many messages in one frame, most of them on lines that have no session, or that begin one.
+    bool say_on_lines() {
+        proto::BundleEncoder bundle;
+        const bool greets = draws_.one_in(4);
+        for (std::uint64_t left = 1 + draws_.below(limits::kBundle); left > 0 && !bundle.is_full(); --left) {
+            const proto::Header header{"default", name_, greets ? 0 : token_, greets ? 0 : ++requests_};
+            bundle.add(draws_.of_any_size(limits::kLines - 1),
+                       {header, greets ? proto::Body(proto::WorkerHello{}) : request()});
+        }
+        std::string frame;
+        bundle.finish(frame);
+        return dealer_.say(draws_.one_in(20) ? draws_.spoilt(frame) : frame);
     }
 
     const Target& target_;

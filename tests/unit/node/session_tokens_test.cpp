@@ -17,7 +17,7 @@ constexpr std::uint64_t kStep = 0x9e3779b97f4a7c15u;  // of the core's generator
 /// The token of a new session.
 std::uint64_t attach(const std::string& address, const std::string& name) {
     zmq::context_t context;
-    zmq::socket_t socket(context, zmq::socket_type::dealer);
+    Socket socket(context, zmq::socket_type::dealer);
     set_common_options(socket);
     connect(socket, address);
     node::send(socket, proto::encode({{"tokens", name, 0, 0}, proto::WorkerHello{}}));

@@ -460,7 +460,7 @@ public:
 
 private:
     zmq::context_t context_;
-    zmq::socket_t socket_{context_, zmq::socket_type::dealer};
+    Socket socket_{context_, zmq::socket_type::dealer};
 };
 
 TEST(Sockets, BadFramesAreCountedByReasonAndDropped) {
@@ -507,14 +507,16 @@ TEST(Sockets, AnotherMajorIsRefusedWithTheReasonAndLoggedOnce) {
 TEST(Sockets, ADialedNodeOfAnotherMajorIsLogged) {
     Side a("a");
     zmq::context_t context;
-    zmq::socket_t door(context, zmq::socket_type::router);
+    Socket door(context, zmq::socket_type::router);
     set_common_options(door);
     const auto port = bind_tcp(door, "127.0.0.1", 0, "--listen");
     ASSERT_TRUE(port.ok());
     const auto address = with_port("127.0.0.1", *port);
     a.perform(cluster::Dial{address, a.say(1)});
     Parts hello;
-    ASSERT_TRUE(turn_until({&a}, [&] { return receive(door, hello); }));
+    Poller poller;
+    poller.add(door);
+    ASSERT_TRUE(turn_until({&a}, [&] { return poller.wait(std::chrono::nanoseconds(0)) && receive(door, hello); }));
     for (int i = 0; i < 3; ++i) {
         node::send(door, text_of(hello.first), true);
         node::send(door, of_major_2({a.say(1).header, proto::Refuse{ErrorCode::wrong_version, "of my own major"}}));
@@ -533,7 +535,7 @@ TEST(Sockets, AnotherMajorAmongNodesIsCounted) {
     ASSERT_TRUE(turn_until({&a}, [&] { return a.count("bad_frames_wrong_major") == 1; }));
 
     zmq::context_t context;
-    zmq::socket_t publisher(context, zmq::socket_type::pub);
+    Socket publisher(context, zmq::socket_type::pub);
     set_common_options(publisher);
     const auto port = bind_tcp(publisher, "127.0.0.1", 0, "--listen");
     ASSERT_TRUE(port.ok());
