@@ -167,6 +167,20 @@ NodeId id_of(const Cluster& cluster, const std::string& name, std::size_t at = 0
     throw std::runtime_error("node " + std::to_string(at) + " does not know " + name);
 }
 
+/// An address without a node's name can be that of any of them. A worker tries the keys of some at a time.
+TEST(Curve, AWorkerThatTrustsManyNodesFindsTheKeyOfItsOwn) {
+    const Keys keys(1);
+    for (int i = 0; i < 70; ++i) keys.trust("node", "a" + std::to_string(i));
+    const Cluster cluster(keys.places(1));
+    const auto worker = Worker::connect({.nodes = {cluster.address(0)},
+                                         .name = "w",
+                                         .key_file = keys.key("w"),
+                                         .keys_dir = keys.folder(),
+                                         .connect_timeout = 3 * kPatience});
+    ASSERT_TRUE(worker) << worker.error().text;
+    EXPECT_EQ((*worker)->node().id.name, "n1");
+}
+
 // Forged origins, and replays of earlier lives: whoever has a member's key and speaks for another.
 TEST(Curve, AMemberSpeaksForItselfAlone) {
     const Keys keys(3);
