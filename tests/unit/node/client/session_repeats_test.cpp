@@ -284,8 +284,9 @@ TEST(Repeats, ARepeatedCallThatComesAfterLaterCallsIsLost) {
     Receiver d;
     d.hear_call(1, 5, false);
     d.hear_call(2, 4, true);
-    ASSERT_EQ(d.items().size(), 2u);
-    const auto* lost = std::get_if<Lost>(&d.items()[1].what);
+    const auto items = d.items();
+    ASSERT_EQ(items.size(), 2u);
+    const auto* lost = std::get_if<Lost>(&items[1].what);
     ASSERT_NE(lost, nullptr);
     EXPECT_EQ(lost->missed, 1u);
 }
