@@ -157,10 +157,10 @@ client::HandlerQueue::Handlers handlers_of(const Worker::Options& options, const
 }  // namespace
 
 struct Worker::Impl {
-    Impl(Options o, const std::shared_ptr<client::StateFile>& state, std::shared_ptr<keys::Keyring> keys)
+    Impl(Options o, const std::shared_ptr<client::StateFile>& state, const std::shared_ptr<keys::Keyring>& keys)
         : options(std::move(o)),
-          loop(session_options(options, state.get()), options.inbox, handlers_of(options, faults), state,
-               std::move(keys), [kept = faults](LogLine line) { kept->log.push(std::move(line)); }) {}
+          loop(session_options(options, state.get()), options.inbox, handlers_of(options, faults), state, keys,
+               [kept = faults](LogLine line) { kept->log.push(std::move(line)); }) {}
 
     static client::Session::Options session_options(const Options& options, const client::StateFile* state) {
         client::Session::Options session;
@@ -221,7 +221,7 @@ Result<std::unique_ptr<Worker>> Worker::connect(Options options) {
     const auto timeout = bounded(options.connect_timeout);
     constexpr const char* kFailed = "cannot make a worker";
     try {
-        auto impl = std::make_unique<Impl>(std::move(options), state, std::move(keys));
+        auto impl = std::make_unique<Impl>(std::move(options), state, keys);
         if (auto attached = impl->loop.wait_attached(timeout); !attached) {
             const int error = node::why_no_descriptors(1);
             return error != 0 ? node::shortage_error(kFailed, error) : attached.error();

@@ -24,7 +24,7 @@ Instant clock_now() {
 }  // namespace
 
 WorkerLoop::WorkerLoop(Session::Options options, std::size_t inbox, HandlerQueue::Handlers handlers,
-                       std::shared_ptr<StateFile> state, std::shared_ptr<keys::Keyring> keys,
+                       std::shared_ptr<StateFile> state, const std::shared_ptr<keys::Keyring>& keys,
                        std::function<void(LogLine)> log)
     : reactor_(Reactor::shared()),
       registration_(std::make_shared<Reactor::Registration>(static_cast<Reactor::Task&>(*this))),

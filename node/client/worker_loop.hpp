@@ -32,7 +32,8 @@ public:
     /// is kept for another process; null: nowhere. `keys`: null: no encryption. `log`: any thread. Throws
     /// std::system_error if the system has no more descriptors or threads.
     WorkerLoop(Session::Options options, std::size_t inbox, HandlerQueue::Handlers handlers,
-               std::shared_ptr<StateFile> state, std::shared_ptr<keys::Keyring> keys, std::function<void(LogLine)> log);
+               std::shared_ptr<StateFile> state, const std::shared_ptr<keys::Keyring>& keys,
+               std::function<void(LogLine)> log);
     ~WorkerLoop() override;
 
     /// Whether this process is a fork of the one that made the worker. Then calls return `elsewhere()` immediately, and
