@@ -56,7 +56,7 @@ struct Peer {
     bool cannot_replay = false;         // there were many: it is of an older minor
     std::uint64_t workers = 0;          // as its latest heartbeat says, and those that were sent there since
     bool draining = false;              // the same
-    Instant began_at = kNever;          // its life, or before: a heartbeat takes some time to arrive
+    Instant began_at = kNever;          // its life began then or earlier: a heartbeat travels for a while
     bool proven = false;                // since it came up, something has arrived over a channel or through others
     bool came_up_in_vain = false;       // nothing arrived from it between its last two deaths
     std::uint64_t faults = 0;           // channels that are silent

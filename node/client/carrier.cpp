@@ -179,7 +179,8 @@ bool Line::open(const std::string& address, const std::string& endpoint) {
 
 bool Line::join(bool alone) {
     auto& known = reactor_.carriers();
-    const auto found = known.find(target());
+    auto wanted = target();
+    const auto found = known.find(wanted);
     auto carrier = found == known.end() ? nullptr : found->second.lock();
     const bool refuses = carrier && carrier->sharing_ == Carrier::Sharing::no;
     if (alone || !carrier || !carrier->takes_lines()) {
@@ -187,7 +188,7 @@ bool Line::join(bool alone) {
         if (!carrier->open(address_, endpoint_)) return false;
         if (!alone && !refuses) {
             std::erase_if(known, [](const auto& entry) { return entry.second.expired(); });
-            known[target()] = carrier;
+            known[std::move(wanted)] = carrier;
         }
     }
     carrier_ = std::move(carrier);

@@ -14,8 +14,8 @@ namespace muster::node {
 /// the loop asks ten sockets, most of them in vain: that was half of what a notification cost.
 ///
 /// The descriptor of a ZeroMQ socket signals edges: it is readable from when a command arrives for the socket until a
-/// call processes it. So whoever makes such a call (send, receive, connect, bind) must set `may_have_input`, as the
-/// functions of zmq_io.hpp do. Nothing is missed then: what a call has not processed keeps the descriptor readable.
+/// call processes it. Calls that send, receive, connect or bind do that, so the functions of zmq_io.hpp set
+/// `may_have_input`. Nothing is missed: a command that no call has processed keeps the descriptor readable.
 class Socket : public zmq::socket_t {
 public:
     using zmq::socket_t::socket_t;
